@@ -1,0 +1,27 @@
+"""Where the package's SQL lies, in a checkout or in an installed wheel, and how its files are read."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import LiteralString, cast
+
+_PACKAGED = Path(__file__).parent / "sql"
+_CHECKOUT = Path(__file__).parent.parent / "sql"
+
+#: The folder that holds ``functions``, ``indexes``, ``migrations`` and ``queries``.
+ROOT = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
+@cache
+def read(*parts: str) -> LiteralString:
+    """Return the text of one SQL file, named by its path below :data:`ROOT`.
+
+    The files ship with the package, so their text is as trusted as a literal in the code.
+    """
+    return cast(LiteralString, ROOT.joinpath(*parts).read_text(encoding="utf-8"))
+
+
+def query(name: str) -> LiteralString:
+    """Return a query that Python asks, from ``queries/NAME.sql``."""
+    return read("queries", f"{name}.sql")
