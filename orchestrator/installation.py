@@ -1,0 +1,227 @@
+"""Installing, removing and describing the package inside a database."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from urllib.parse import urlencode
+
+import psycopg
+import yoyo
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+
+from orchestrator import sqlfiles
+from orchestrator.database import Connection, connect
+from orchestrator.errors import OrchestratorError
+from orchestrator.steps import SCHEMA
+
+log = logging.getLogger(__name__)
+
+_LOCK_KEY = 0x636F6E6E70617468  # "connpath": one install or uninstall of a database at a time
+_OLDEST_SERVER = 15  # security_invoker views
+
+
+@dataclass(frozen=True)
+class IndexStatus:
+    """One index the package needs; ``valid`` is None when it is missing."""
+
+    name: str
+    table: str | None
+    valid: bool | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What of the package is in a database."""
+
+    package: str
+    server: str
+    host_schema: str | None
+    applied: list[str]
+    pending: list[str]
+    functions: dict[str, list[str]]
+    indexes: list[IndexStatus]
+    edges: int
+
+    @property
+    def installed(self) -> bool:
+        """Whether anything was applied and nothing is left to apply."""
+        return bool(self.applied) and not self.pending
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is installed and every index is there and valid."""
+        return self.installed and all(index.valid for index in self.indexes)
+
+
+def install(dsn: str, host_schema: str = "public", *, progress: Callable[[str], None] = log.info) -> list[str]:
+    """Bring the database of *dsn* to this package's version; returns the migrations that were applied.
+
+    Safe to run again, beside another install, and after one that was killed. Host tables keep taking writes:
+    their indexes are built concurrently. Raises :class:`OrchestratorError`, with nothing installed, when the
+    server is too old or the host tables are not what the design asks for.
+    """
+    with connect(dsn) as connection:
+        _check_server(connection)
+        _check_host(connection, host_schema)
+        with _alone(connection, progress):
+            _check_binding(connection, host_schema)
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            connection.execute(
+                f"COMMENT ON SCHEMA {SCHEMA} IS 'Introduction paths through overlapping careers'"
+            )
+            with _migrations(dsn, host_schema) as (backend, migrations):
+                todo = backend.to_apply(migrations)
+                for migration in todo:
+                    progress(f"applying {migration.id}")
+                    backend.apply_one(migration)
+                return [migration.id for migration in todo]
+
+
+def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
+    """Remove the package, edges included; returns the migrations that were rolled back.
+
+    The host's tables are left as they were before ``install``. Objects of the application's own that use the
+    package are never dropped: they are an error that names them, raised by the server.
+    """
+    with connect(dsn) as connection, _alone(connection, progress):
+        if not _schema_exists(connection):
+            return []
+        host_schema = bound_host_schema(connection) or "public"
+        with _migrations(dsn, host_schema) as (backend, migrations):
+            todo = backend.to_rollback(migrations)
+            for migration in todo:
+                progress(f"removing {migration.id}")
+                backend.rollback_one(migration)
+        with connection.transaction():
+            for table in ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock"):
+                connection.execute(
+                    sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, table))
+                )
+            connection.execute(f"DROP SCHEMA {SCHEMA}")
+        return [migration.id for migration in todo]
+
+
+def status(dsn: str) -> Status:
+    """Describe what is installed; reads only."""
+    with connect(dsn) as connection:
+        known = [path.stem for path in sorted((sqlfiles.ROOT / "migrations").glob("[0-9]*")) if _is_migration(path.name)]
+        applied: list[str] = []
+        if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
+            rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
+            applied = [row[0] for row in rows]
+        host_schema = bound_host_schema(connection)
+        names = sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql"))
+        indexes = connection.execute(
+            sqlfiles.query("installed_indexes"), {"names": names, "host_schema": host_schema or ""}
+        ).fetchall()
+        functions = connection.execute(sqlfiles.query("installed_functions")).fetchall()
+        edges = connection.execute(
+            "SELECT greatest(reltuples, 0)::bigint FROM pg_class"
+            " WHERE oid = to_regclass('connection_paths.contact_connections')"
+        ).fetchone()
+        return Status(
+            package=version("connection-paths"),
+            server=connection.info.parameter_status("server_version") or "",
+            host_schema=host_schema,
+            applied=applied,
+            pending=[name for name in known if name not in applied],
+            functions={name: versions for name, versions in functions},
+            indexes=[IndexStatus(*row) for row in indexes],
+            edges=edges[0] if edges else 0,
+        )
+
+
+def require_installed(connection: Connection) -> None:
+    """Raise :class:`OrchestratorError` unless the package is in the database."""
+    row = connection.execute(
+        "SELECT to_regclass('connection_paths.contact_connections') IS NOT NULL"
+        " AND to_regproc('connection_paths.find_paths') IS NOT NULL"
+    ).fetchone()
+    if row != (True,):
+        raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+
+
+def bound_host_schema(connection: Connection) -> str | None:
+    """Return the schema whose tables the installed views read."""
+    row = connection.execute(sqlfiles.query("bound_host_schema")).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _is_migration(name: str) -> bool:
+    return name.endswith((".sql", ".py")) and not name.endswith(".rollback.sql")
+
+
+def _schema_exists(connection: Connection) -> bool:
+    return connection.execute("SELECT to_regnamespace(%s)", (SCHEMA,)).fetchone() != (None,)
+
+
+def _check_server(connection: Connection) -> None:
+    if connection.info.server_version < _OLDEST_SERVER * 10_000:
+        found = connection.info.parameter_status("server_version")
+        raise OrchestratorError(f"the server is PostgreSQL {found}; {_OLDEST_SERVER} or newer is needed")
+    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+        raise OrchestratorError("the server is a standby; install on its primary")
+
+
+def _check_host(connection: Connection, host_schema: str) -> None:
+    rows = connection.execute(sqlfiles.query("host_problems"), {"host_schema": host_schema}).fetchall()
+    if rows:
+        raise OrchestratorError(
+            f"schema {host_schema!r} cannot be the host: {'; '.join(row[0] for row in rows)}."
+            " Nothing was installed."
+        )
+
+
+def _check_binding(connection: Connection, host_schema: str) -> None:
+    bound = bound_host_schema(connection)
+    if bound is not None and bound != host_schema:
+        raise OrchestratorError(
+            f"already installed for host schema {bound!r}; uninstall first to change it to {host_schema!r}"
+        )
+
+
+@contextmanager
+def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[None]:
+    """Hold the installation lock, which the server releases however this process ends.
+
+    Polled, because a session that waits for a lock counts as a running transaction, and
+    ``CREATE INDEX CONCURRENTLY`` waits for those: the two would wait for each other.
+    """
+    waiting = False
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone() != (True,):
+        if not waiting:
+            progress("waiting for another install or uninstall")
+            waiting = True
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        if not connection.closed and not connection.broken:
+            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
+
+
+@contextmanager
+def _migrations(
+    dsn: str, host_schema: str
+) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
+    """Open yoyo on the database, its tables in our schema and the host's schema behind it in the search path."""
+    quoted = host_schema.replace('"', '""')
+    arguments = {**conninfo_to_dict(dsn), "schema": f'{SCHEMA}, "{quoted}"'}
+    backend = yoyo.get_backend(f"postgresql+psycopg:///?{urlencode(arguments)}")
+    try:
+        backend.break_lock()  # ours alone while we hold the advisory lock: a row left by a kill
+        directory = sqlfiles.ROOT / "migrations"
+        migrations = yoyo.read_migrations(str(directory))
+        if not migrations:
+            raise OrchestratorError(f"no migrations in {directory}: the package is damaged")
+        yield backend, migrations
+    finally:
+        backend.connection.close()

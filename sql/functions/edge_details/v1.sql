@@ -1,0 +1,23 @@
+-- connection_paths.edge_details(contact_id, neighbour_id): the edge that stands for a pair.
+--
+-- A pair may have an edge of each kind; the most recent stands for it (date_to NULL, going on, first), and of equally
+-- recent ones the kind declared first. At most one row. Asked for the paths that are returned, not while walking.
+CREATE OR REPLACE FUNCTION connection_paths.edge_details(contact_id bigint, neighbour_id bigint)
+RETURNS TABLE (kind connection_paths.connection_kind, organization_id bigint, date_from date, date_to date)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 1
+AS $function$
+    SELECT c.kind, c.organization_id, c.date_from, c.date_to
+    FROM connection_paths.contact_connections AS c
+    WHERE c.contact_a_id = LEAST(edge_details.contact_id, edge_details.neighbour_id)
+        AND c.contact_b_id = GREATEST(edge_details.contact_id, edge_details.neighbour_id)
+    ORDER BY c.date_to DESC NULLS FIRST, c.kind
+    LIMIT 1
+$function$;
+
+COMMENT ON FUNCTION connection_paths.edge_details(bigint, bigint) IS 'The most recent edge of a pair of contacts';
+
+REVOKE ALL ON FUNCTION connection_paths.edge_details(bigint, bigint) FROM PUBLIC;

@@ -1,0 +1,39 @@
+-- connection_paths.legacy_walk(target_contact_id, collection_id): chains of one or two contacts that end at the target,
+-- straight from work experiences, without the edge table.
+--
+-- Returns like walk, and beside it the one edge of a chain of two: organization_id, date_from, date_to.
+CREATE OR REPLACE FUNCTION connection_paths.legacy_walk(target_contact_id bigint, collection_id bigint)
+RETURNS TABLE (
+    depth integer,
+    contact_ids bigint[],
+    recency date,
+    organization_id bigint,
+    date_from date,
+    date_to date
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 1000
+AS $function$
+    SELECT 1, ARRAY[legacy_walk.target_contact_id], NULL::date, NULL::bigint, NULL::date, NULL::date
+    UNION ALL
+    SELECT
+        2,
+        ARRAY[w.neighbour_id, legacy_walk.target_contact_id],
+        LEAST(COALESCE(w.date_to, current_date), current_date),
+        w.organization_id,
+        w.date_from,
+        w.date_to
+    FROM connection_paths.work_overlaps(legacy_walk.target_contact_id) AS w
+    WHERE EXISTS (
+        SELECT
+        FROM connection_paths.collection_members AS m
+        WHERE m.collection_id = legacy_walk.collection_id AND m.contact_id = w.neighbour_id
+    )
+$function$;
+
+COMMENT ON FUNCTION connection_paths.legacy_walk(bigint, bigint) IS 'Chains of one or two contacts that end at the target, straight from work experiences';
+
+REVOKE ALL ON FUNCTION connection_paths.legacy_walk(bigint, bigint) FROM PUBLIC;

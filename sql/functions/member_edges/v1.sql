@@ -1,0 +1,36 @@
+-- connection_paths.member_edges(contact_id, collection_id): the edges of one contact that lead to members.
+--
+-- contact_id     the contact to walk from
+-- collection_id  the collection whose members may be walked through
+-- Returns the neighbour and the date_to of the edge, a row per edge (so a pair with several kinds comes several times).
+--
+-- Inlined, so that ORDER BY date_to DESC NULLS FIRST, neighbour_id with a LIMIT becomes a merge of idx_cc_walk_a and
+-- idx_cc_walk_b, both index-only, that stops after the last row needed.
+CREATE OR REPLACE FUNCTION connection_paths.member_edges(contact_id bigint, collection_id bigint)
+RETURNS TABLE (neighbour_id bigint, date_to date)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 100
+AS $function$
+    SELECT e.neighbour_id, e.date_to
+    FROM (
+        SELECT c.contact_b_id AS neighbour_id, c.date_to
+        FROM connection_paths.contact_connections AS c
+        WHERE c.contact_a_id = member_edges.contact_id
+        UNION ALL
+        SELECT c.contact_a_id, c.date_to
+        FROM connection_paths.contact_connections AS c
+        WHERE c.contact_b_id = member_edges.contact_id
+    ) AS e
+    WHERE EXISTS (
+        SELECT
+        FROM connection_paths.collection_members AS m
+        WHERE m.collection_id = member_edges.collection_id AND m.contact_id = e.neighbour_id
+    )
+$function$;
+
+COMMENT ON FUNCTION connection_paths.member_edges(bigint, bigint) IS 'Edges of a contact that lead to members of a collection';
+
+REVOKE ALL ON FUNCTION connection_paths.member_edges(bigint, bigint) FROM PUBLIC;

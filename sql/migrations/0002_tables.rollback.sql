@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS connection_paths.finder_rollout;
+DROP TABLE IF EXISTS connection_paths.contact_connections;
+DROP TYPE IF EXISTS connection_paths.connection_kind;

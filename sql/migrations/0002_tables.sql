@@ -1,0 +1,38 @@
+-- What the package keeps: the edges, and which finder a collection uses.
+-- depends: 0001_binding_views
+
+DO $type$
+BEGIN
+    CREATE TYPE connection_paths.connection_kind AS ENUM ('work_overlap');
+EXCEPTION
+    WHEN duplicate_object THEN NULL; -- a killed install may run this again
+END
+$type$;
+
+COMMENT ON TYPE connection_paths.connection_kind IS 'Kinds of edges; an application may add its own with ALTER TYPE … ADD VALUE';
+
+CREATE TABLE IF NOT EXISTS connection_paths.contact_connections (
+    contact_a_id bigint NOT NULL,
+    contact_b_id bigint NOT NULL,
+    kind connection_paths.connection_kind NOT NULL,
+    organization_id bigint,
+    date_from date,
+    date_to date,
+    computed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (contact_a_id, contact_b_id, kind),
+    CONSTRAINT contact_connections_ordered CHECK (contact_a_id < contact_b_id),
+    CONSTRAINT contact_connections_work_overlap_dated CHECK (
+        kind <> 'work_overlap' OR (organization_id IS NOT NULL AND date_from IS NOT NULL)
+    )
+);
+
+COMMENT ON TABLE connection_paths.contact_connections IS 'Undirected dated edges, one row per pair and kind; work_overlap rows belong to the package, other kinds to the application';
+COMMENT ON COLUMN connection_paths.contact_connections.date_to IS 'NULL: goes on';
+COMMENT ON COLUMN connection_paths.contact_connections.computed_at IS 'When the row last changed, not when it was last checked';
+
+CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
+    collection_id bigint PRIMARY KEY,
+    impl text NOT NULL CONSTRAINT finder_rollout_impl CHECK (impl IN ('v1', 'v2'))
+);
+
+COMMENT ON TABLE connection_paths.finder_rollout IS 'The implementation find_paths uses for a collection; without a row, the current one';

@@ -1,0 +1,10 @@
+"""Indexes of the host's tables, built without a write lock; hence outside a transaction, one a step."""
+
+from orchestrator.steps import host_index
+
+__depends__ = {"0003_walk_indexes"}
+__transactional__ = False
+
+host_index("idx_members_by_collection")
+host_index("idx_experiences_by_contact")
+host_index("idx_experiences_by_organization")

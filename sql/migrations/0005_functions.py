@@ -1,0 +1,23 @@
+"""The functions, each in the order it needs the others."""
+
+from orchestrator.steps import function
+
+__depends__ = {"0004_host_indexes"}
+
+function("work_overlaps", "v1")
+function("backfill_contact", "v1")
+function("backfill_contact", "v2")
+function("backfill_contact", "alias_v2")
+
+function("check_finder_arguments", "v1")
+function("member_edges", "v1")
+function("walk", "v1")
+function("openers", "v1")
+function("edge_details", "v1")
+function("deep_finder", "v1")
+function("deep_finder", "v2")
+function("deep_finder", "alias_v2")
+function("legacy_walk", "v1")
+function("legacy_finder", "v1")
+function("legacy_finder", "alias_v1")
+function("find_paths", "v1")

@@ -1,0 +1,55 @@
+-- What keeps a schema from being a host: a row per problem, none when all is well.
+-- Parameter: host_schema.
+WITH required (table_name, column_name, types) AS (
+    VALUES
+        ('contacts', 'id', '{bigint}'::text[]),
+        ('contacts', 'name', '{text,character varying}'),
+        ('organizations', 'id', '{bigint}'),
+        ('organizations', 'name', '{text,character varying}'),
+        ('contact_work_experiences', 'id', '{bigint}'),
+        ('contact_work_experiences', 'contact_id', '{bigint}'),
+        ('contact_work_experiences', 'organization_id', '{bigint}'),
+        ('contact_work_experiences', 'company_name', '{text,character varying}'),
+        ('contact_work_experiences', 'date_from', '{date}'),
+        ('contact_work_experiences', 'date_to', '{date}'),
+        ('user_contact_collections', 'user_id', '{bigint}'),
+        ('user_contact_collections', 'contact_id', '{bigint}'),
+        ('user_contact_collections', 'collection_id', '{bigint}'),
+        ('user_contact_collections', 'source', '{smallint,integer}')
+),
+found AS (
+    SELECT c.oid, c.relname, c.relkind, c.relowner
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(host_schema)s
+)
+SELECT
+    CASE
+        WHEN f.oid IS NULL THEN format('table %%I is missing', r.table_name)
+        WHEN f.relkind <> 'r' THEN format('%%I is not an ordinary table', r.table_name)
+        ELSE format('table %%I belongs to %%s, whose rights indexing it needs', r.table_name, f.relowner::regrole)
+    END
+FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
+LEFT JOIN found AS f ON f.relname = r.table_name
+WHERE f.oid IS NULL
+    OR f.relkind <> 'r'
+    OR NOT pg_has_role(f.relowner, 'USAGE')
+UNION ALL
+SELECT
+    CASE
+        WHEN a.attname IS NULL THEN format('column %%I.%%I is missing', r.table_name, r.column_name)
+        ELSE format(
+            'column %%I.%%I is %%s, not %%s',
+            r.table_name, r.column_name, format_type(a.atttypid, NULL), array_to_string(r.types, ' or ')
+        )
+    END
+FROM required AS r
+JOIN found AS f ON f.relname = r.table_name
+LEFT JOIN pg_catalog.pg_attribute AS a
+    ON a.attrelid = f.oid
+    AND a.attname = r.column_name
+    AND a.attnum > 0
+    AND NOT a.attisdropped
+WHERE a.attname IS NULL
+    OR format_type(a.atttypid, NULL) <> ALL (r.types)
+ORDER BY 1

@@ -1,0 +1,13 @@
+-- Each index the package expects: its table, whether it is valid, and its size in bytes; NULLs where it is missing.
+-- Parameters: names (of the indexes), host_schema.
+SELECT
+    expected.name,
+    i.indrelid::regclass::text AS table_name,
+    i.indisvalid AND i.indisready AS is_valid,
+    pg_relation_size(i.indexrelid) AS bytes
+FROM unnest(%(names)s::text[]) AS expected (name)
+LEFT JOIN pg_catalog.pg_class AS c
+    ON c.relname = expected.name
+    AND c.relnamespace IN (to_regnamespace('connection_paths'), to_regnamespace(quote_ident(%(host_schema)s)))
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+ORDER BY expected.name
