@@ -1,27 +1,29 @@
--- The four tables of a demo host, in the first schema of the search path; those that exist are kept.
--- No foreign keys: real experiences point at organizations that are gone.
+-- The four host tables in small, for `seed`: the columns the package reads and no others.
+-- Unqualified on purpose: the caller's search_path decides the schema.
+-- No foreign keys: real data names organizations that no longer exist, and so does demo data.
+
 CREATE TABLE IF NOT EXISTS contacts (
-    id bigint PRIMARY KEY,
+    id   bigint PRIMARY KEY,
     name text
 );
 
 CREATE TABLE IF NOT EXISTS organizations (
-    id bigint PRIMARY KEY,
+    id   bigint PRIMARY KEY,
     name text
 );
 
 CREATE TABLE IF NOT EXISTS contact_work_experiences (
-    id bigint PRIMARY KEY,
-    contact_id bigint NOT NULL,
+    id              bigint PRIMARY KEY,
+    contact_id      bigint NOT NULL,
     organization_id bigint,
-    company_name text,
-    date_from date,
-    date_to date
+    company_name    text,
+    date_from       date,
+    date_to         date
 );
 
 CREATE TABLE IF NOT EXISTS user_contact_collections (
-    user_id bigint,
-    contact_id bigint NOT NULL,
+    user_id       bigint,
+    contact_id    bigint NOT NULL,
     collection_id bigint NOT NULL,
-    source smallint
+    source        smallint
 );

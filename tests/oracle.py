@@ -1,0 +1,246 @@
+"""What edges and paths are, said a second time in Python too plain to be wrong.
+
+Quotations are from the design, §1 to §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from tests.world import KINDS, MEMBER_SOURCES, WORK_OVERLAP, Edge, Experience, Pair, World
+
+Chain = tuple[int, ...]  # contact ids, from the user's contact to the target
+Row = tuple[
+    int, int, list[int], list[int | None], list[date | None], list[date | None], date | None
+]
+
+
+def usable(experience: Experience, world: World) -> bool:
+    """“organization present, date_from present, date_to absent or ≥ date_from”.
+
+    And the organization is live, and the contact exists.
+    """
+    return (
+        experience.organization_id in world.organizations
+        and experience.contact_id in world.contacts
+        and experience.date_from is not None
+        and (experience.date_to is None or experience.date_to >= experience.date_from)
+    )
+
+
+def latest_first(day: date | None) -> int:
+    """“date_to DESC NULLS FIRST”, as a sort key."""
+    return -(date.max.toordinal() + 1) if day is None else -day.toordinal()
+
+
+def overlap(one: Experience, other: Experience) -> Edge | None:
+    """“date ranges intersect, ends included, date_to IS NULL meaning ongoing”.
+
+    “The row holds the intersection (date_to NULL when both go on).”
+    """
+    assert one.date_from is not None
+    assert other.date_from is not None
+    start = max(one.date_from, other.date_from)
+    ends = [day for day in (one.date_to, other.date_to) if day is not None]
+    end = min(ends) if ends else None
+    if end is not None and end < start:
+        return None
+    return Edge(WORK_OVERLAP, one.organization_id, start, end)
+
+
+def edges(world: World) -> dict[Pair, Edge]:
+    """The work_overlap edges, “one row per pair”.
+
+    “Several intersections: the one that ends last wins (NULL last of all), then the
+    earliest date_from, then the smallest organization id.”
+    """
+    found: dict[Pair, list[Edge]] = {}
+    experiences = [each for each in world.experiences if usable(each, world)]
+    for one in experiences:
+        for other in experiences:
+            if one.contact_id < other.contact_id and one.organization_id == other.organization_id:
+                edge = overlap(one, other)
+                if edge is not None:
+                    found.setdefault((one.contact_id, other.contact_id), []).append(edge)
+
+    def best(edge: Edge) -> tuple[int, date, int]:
+        assert edge.date_from is not None
+        assert edge.organization_id is not None
+        return (latest_first(edge.date_to), edge.date_from, edge.organization_id)
+
+    return {pair: min(candidates, key=best) for pair, candidates in found.items()}
+
+
+def walked_edges(world: World) -> dict[Pair, Edge]:
+    """“A neighbour reachable by several kinds counts once, by its most recent edge.”
+
+    Of equally recent ones, the kind that comes first in the enum.
+    """
+    work, extra = edges(world), world.extra_edges
+    return {
+        pair: min(
+            (kinds[pair] for kinds in (work, extra) if pair in kinds),
+            key=lambda edge: (latest_first(edge.date_to), KINDS.index(edge.kind)),
+        )
+        for pair in {*work, *extra}
+    }
+
+
+def users(world: World, collection: int) -> dict[int, set[int]]:
+    """The members of a collection, each with the users who brought it in.
+
+    “source IN (0, 1, 2, 3, 5, 10) AND user_id IS NOT NULL”; “a user who brought a contact in
+    by several sources counts once”.
+    """
+    found: dict[int, set[int]] = {}
+    for row in world.memberships:
+        member = row.collection_id == collection and row.source in MEMBER_SOURCES
+        if member and row.user_id is not None:
+            found.setdefault(row.contact_id, set()).add(row.user_id)
+    return found
+
+
+def between(world_edges: Mapping[Pair, Edge], chain: Chain) -> list[Edge]:
+    """The edges along a chain."""
+    return [world_edges[min(pair), max(pair)] for pair in pairwise(chain)]
+
+
+def walk(
+    world_edges: Mapping[Pair, Edge],
+    members: set[int],
+    target: int,
+    max_depth: int,
+    max_edges_per_hop: int | None,
+) -> Iterator[Chain]:
+    """Every chain the walk visits, “backward from the target”, the target alone included.
+
+    “From a partial path it follows the max_edges_per_hop most recent edges among those that
+    lead to a member not already on the path. Most recent: date_to DESC NULLS FIRST, then the
+    smaller neighbour id.”
+    """
+    neighbours: dict[int, list[tuple[int, int]]] = {}
+    for (a, b), edge in world_edges.items():
+        neighbours.setdefault(a, []).append((latest_first(edge.date_to), b))
+        neighbours.setdefault(b, []).append((latest_first(edge.date_to), a))
+
+    level: list[Chain] = [(target,)]
+    for depth in range(1, max_depth + 1):
+        yield from level
+        if depth < max_depth:
+            level = [
+                (contact, *chain)
+                for chain in level
+                for _, contact in sorted(
+                    (recency, contact)
+                    for recency, contact in neighbours.get(chain[0], [])
+                    if contact in members and contact not in chain
+                )[:max_edges_per_hop]
+            ]
+
+
+def recency(path: list[Edge], today: date) -> date | None:
+    """“The latest date_to on the path, NULL or a future date counting as today”.
+
+    “Depth 1 has none.”
+    """
+    return max((min(edge.date_to or today, today) for edge in path), default=None)
+
+
+def deep_finder(
+    world_edges: Mapping[Pair, Edge],
+    world: World,
+    target: int,
+    collection: int,
+    viewer: int,
+    *,
+    max_depth: int,
+    max_paths: int,
+    seed_scope: str,
+    max_edges_per_hop: int | None,
+    today: date,
+) -> list[Row]:
+    """“One row per path (user and contact chain), at most max_paths”, in the order of §3.
+
+    “any: any user of the collection may open the path. importer: only the viewer.”
+    """
+    opened_by = users(world, collection)
+    rows: list[Row] = []
+    for chain in walk(world_edges, set(opened_by), target, max_depth, max_edges_per_hop):
+        path = between(world_edges, chain)
+        for user in opened_by.get(chain[0], ()):
+            if seed_scope == "any" or user == viewer:
+                rows.append(
+                    (
+                        len(chain),
+                        user,
+                        list(chain),
+                        [edge.organization_id for edge in path],
+                        [edge.date_from for edge in path],
+                        [edge.date_to for edge in path],
+                        recency(path, today),
+                    )
+                )
+
+    def order(row: Row) -> tuple[int, int, bool, int, list[int]]:
+        """“depth; recency descending; the viewer's own paths first; user id; contact ids”."""
+        depth, user, chain, *_, latest = row
+        return (depth, latest_first(latest), user != viewer, user, chain)
+
+    return sorted(rows, key=order)[:max_paths]
+
+
+def find_paths(
+    world_edges: Mapping[Pair, Edge],
+    world: World,
+    target: int,
+    collection: int,
+    viewer: int,
+    *,
+    max_depth: int,
+    seed_scope: str,
+    max_edges_per_hop: int | None,
+    today: date,
+) -> list[dict[str, Any]]:
+    """Every path of find_paths, before max_paths: “one entry, all its users, the viewer first”.
+
+    “Where paths are grouped by contact chain: depth, recency, chains the viewer can open
+    first, contact ids.”
+    """
+    opened_by = users(world, collection)
+    groups: list[tuple[tuple[int, int, bool, Chain], dict[str, Any]]] = []
+    for chain in walk(world_edges, set(opened_by), target, max_depth, max_edges_per_hop):
+        path = between(world_edges, chain)
+        latest = recency(path, today)
+        openers = [
+            user
+            for user in sorted(opened_by.get(chain[0], ()), key=lambda user: (user != viewer, user))
+            if seed_scope == "any" or user == viewer
+        ]
+        if openers:
+            entry = {
+                "depth": len(chain),
+                "user_ids": openers,
+                "contact_ids": list(chain),
+                "recency": _iso(latest),
+                "hops": [
+                    {
+                        "from": start,
+                        "to": end,
+                        "kind": edge.kind,
+                        "organization_id": edge.organization_id,
+                        "date_from": _iso(edge.date_from),
+                        "date_to": _iso(edge.date_to),
+                    }
+                    for (start, end), edge in zip(pairwise(chain), path, strict=True)
+                ],
+            }
+            order = (len(chain), latest_first(latest), viewer not in openers, chain)
+            groups.append((order, entry))
+    return [entry for _, entry in sorted(groups, key=lambda group: group[0])]
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

@@ -1,0 +1,731 @@
+"""The finders return what design §3 says: row for row, in order, against the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from psycopg import Connection, sql
+
+from orchestrator import sqlfiles
+from orchestrator.installation import install
+from tests import oracle
+from tests.oracle import Row
+from tests.world import (
+    COLLECTION_IDS,
+    CONTACT_IDS,
+    FRIEND,
+    GHOST_CONTACT_IDS,
+    USER_IDS,
+    Edge,
+    Experience,
+    Membership,
+    Pair,
+    World,
+    load,
+    load_edges,
+    worlds,
+)
+
+DEEP_FINDERS = ("deep_finder_v1", "deep_finder_v2", "deep_finder")
+LEGACY_FINDERS = ("legacy_finder_v1", "legacy_finder")
+
+repeatable = settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Arguments of a finder; the defaults see everything that a small world holds."""
+
+    target: int
+    collection: int = 1
+    viewer: int = 1
+    max_depth: int = 4
+    max_paths: int = 1000
+    seed_scope: str = "any"
+    max_edges_per_hop: int | None = None
+
+
+Situation = tuple[World, list[Call]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A world in the database, its edges included."""
+
+    connection: Connection[Any]
+    world: World
+    work: dict[Pair, Edge]
+    edges: dict[Pair, Edge]  # of all kinds, as walked
+    today: date
+
+    def find(self, function: str, call: Call) -> list[Row]:
+        arguments = "%s, %s, %s, max_paths => %s, seed_scope => %s"
+        values = [call.target, call.collection, call.viewer, call.max_paths, call.seed_scope]
+        if function in DEEP_FINDERS:
+            arguments += ", max_depth => %s, max_edges_per_hop => %s"
+            values += [call.max_depth, call.max_edges_per_hop]
+        return self.connection.execute(
+            sql.SQL("SELECT * FROM connection_paths.{}({})").format(
+                sql.Identifier(function),
+                sql.SQL(arguments),
+            ),
+            values,
+        ).fetchall()
+
+    def expect(self, call: Call) -> list[Row]:
+        return self._expect(self.edges, call)
+
+    def expect_legacy(self, call: Call) -> list[Row]:
+        """Straight from work experiences: no other kinds, no cap, two hops at most."""
+        return self._expect(self.work, replace(call, max_depth=2, max_edges_per_hop=None))
+
+    def _expect(self, edges: dict[Pair, Edge], call: Call) -> list[Row]:
+        return oracle.deep_finder(
+            edges,
+            self.world,
+            call.target,
+            call.collection,
+            call.viewer,
+            max_depth=call.max_depth,
+            max_paths=call.max_paths,
+            seed_scope=call.seed_scope,
+            max_edges_per_hop=call.max_edges_per_hop,
+            today=self.today,
+        )
+
+    def find_paths(self, call: Call, impl: str | None) -> dict[str, Any]:
+        row = self.connection.execute(
+            "SELECT connection_paths.find_paths(%s, %s, %s, max_depth => %s, max_paths => %s,"
+            " seed_scope => %s, impl => %s, time_budget_ms => 60000)",
+            [
+                call.target,
+                call.collection,
+                call.viewer,
+                call.max_depth,
+                call.max_paths,
+                call.seed_scope,
+                impl,
+            ],
+        ).fetchone()
+        assert row is not None
+        answer: dict[str, Any] = row[0]
+        return answer
+
+    def expect_paths(self, call: Call, impl: str) -> dict[str, Any]:
+        """“counts groups toward max_paths”; “v1 ignores depths above 2”."""
+        paths = oracle.find_paths(
+            self.work if impl == "v1" else self.edges,
+            self.world,
+            call.target,
+            call.collection,
+            call.viewer,
+            max_depth=min(call.max_depth, 2) if impl == "v1" else call.max_depth,
+            seed_scope=call.seed_scope,
+            max_edges_per_hop=None if impl == "v1" else 15,
+            today=self.today,
+        )
+        returned = paths[: call.max_paths]
+        return {
+            "impl": impl,
+            "total": len(returned),
+            "truncated": len(paths) > len(returned),
+            "complete": True,
+            "paths": returned,
+        }
+
+
+def enter(connection: Connection[Any], world: World) -> Loaded:
+    load(connection, world)
+    work = oracle.edges(world)
+    load_edges(connection, work)
+    connection.execute("TRUNCATE connection_paths.finder_rollout")
+    row = connection.execute("SELECT current_date").fetchone()
+    assert row is not None
+    return Loaded(connection, world, work, oracle.walked_edges(world), row[0])
+
+
+@st.composite
+def situations(
+    draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: int = len(CONTACT_IDS)
+) -> Situation:
+    """A world, and so many calls in it."""
+    world = draw(worlds(max_contacts))
+    calls = st.builds(
+        Call,
+        target=st.sampled_from((*sorted(world.contacts) * 4, GHOST_CONTACT_IDS[0], 999)),
+        collection=st.sampled_from((*COLLECTION_IDS * 4, 999)),
+        viewer=st.sampled_from((*USER_IDS * 4, 999)),
+        max_depth=st.sampled_from((*range(1, max_depth + 1), *range(2, max_depth + 1))),
+        max_paths=st.sampled_from((1, 2, 3, 5, 8, 13, 25, 100, 1000)),
+        seed_scope=st.sampled_from(("any", "any", "importer")),
+        max_edges_per_hop=st.sampled_from((None, None, *range(1, 5), *range(1, 16))),
+    )
+    return world, draw(st.lists(calls, min_size=count, max_size=count))
+
+
+@pytest.fixture(scope="module")
+def one_kind(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+    """A database of its own where no test has added a kind: the walk has a branch for that."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(dsn)
+        yield connection
+
+
+# Properties
+
+
+@repeatable
+@given(situation=situations(25))
+def test_deep_finder_equals_the_oracle(installed: Connection[Any], situation: Situation) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    for call in drawn:
+        expected = loaded.expect(call)
+        for function in DEEP_FINDERS:
+            assert loaded.find(function, call) == expected, (function, call)
+
+
+@settings(repeatable, max_examples=60)
+@given(situation=situations(20))
+def test_deep_finder_and_find_paths_equal_the_oracle_where_there_is_one_kind(
+    one_kind: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(one_kind, replace(world, extra_edges={}))
+    for call in drawn:
+        expected = loaded.expect(call)
+        for function in DEEP_FINDERS:
+            assert loaded.find(function, call) == expected, (function, call)
+        assert loaded.find_paths(call, "v2") == loaded.expect_paths(call, "v2"), call
+    kinds = "SELECT cardinality(enum_range(NULL::connection_paths.connection_kind))"
+    assert one_kind.execute(kinds).fetchone() == (1,)
+
+
+@settings(repeatable, max_examples=25)
+@given(situation=situations(8, max_depth=6, max_contacts=8))
+def test_deep_finder_equals_the_oracle_to_six_hops(
+    installed: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    for each in drawn:
+        call = replace(each, max_edges_per_hop=min(each.max_edges_per_hop or 3, 3))
+        expected = loaded.expect(call)
+        for function in DEEP_FINDERS:
+            assert loaded.find(function, call) == expected, (function, call)
+
+
+@repeatable
+@given(situation=situations(20, max_depth=2))
+def test_legacy_finder_equals_deep_finder_of_two_hops_without_a_cap(
+    installed: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(installed, replace(world, extra_edges={}))
+    for each in drawn:
+        call = replace(each, max_depth=2, max_edges_per_hop=None)
+        expected = loaded.expect_legacy(call)
+        for function in (*LEGACY_FINDERS, *DEEP_FINDERS):
+            assert loaded.find(function, call) == expected, (function, call)
+
+
+@settings(repeatable, max_examples=40)
+@given(situation=situations(10, max_depth=2))
+def test_legacy_finder_needs_no_edges_and_knows_no_other_kinds(
+    installed: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    installed.execute(
+        "DELETE FROM connection_paths.contact_connections WHERE kind = 'work_overlap'"
+    )
+    for call in drawn:
+        for function in LEGACY_FINDERS:
+            assert loaded.find(function, call) == loaded.expect_legacy(call), (function, call)
+
+
+@settings(repeatable, max_examples=60)
+@given(situation=situations(10), rollout=st.sampled_from(("v1", "v2")))
+def test_find_paths_equals_the_oracle(
+    installed: Connection[Any], situation: Situation, rollout: str
+) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    installed.execute(
+        "INSERT INTO connection_paths.finder_rollout (collection_id, impl) VALUES (%s, %s)",
+        [COLLECTION_IDS[1], rollout],
+    )
+    for call in drawn:
+        for impl in ("v1", "v2", None):
+            meant = impl or (rollout if call.collection == COLLECTION_IDS[1] else "v2")
+            assert loaded.find_paths(call, impl) == loaded.expect_paths(call, meant), (call, impl)
+
+
+# Examples: every rule by its name
+
+Path = tuple[int, tuple[int, ...]]  # a user, then the contacts up to the target
+
+
+def graph(
+    edges: Iterable[tuple[int, int, str, str | None]],
+    members: Iterable[tuple[int, int]],
+    extra_edges: dict[Pair, Edge] | None = None,
+) -> World:
+    """A world of (contact, contact, date_from, date_to) and (user, contact) in collection 1.
+
+    Every edge has an organization of its own, numbered from 101 on.
+    """
+    experiences: list[Experience] = []
+    contacts: set[int] = set()
+    for organization, (one, other, start, end) in enumerate(edges, 101):
+        contacts |= {one, other}
+        for contact in (one, other):
+            experiences.append(
+                Experience(
+                    len(experiences) + 1,
+                    contact,
+                    organization,
+                    date.fromisoformat(start),
+                    date.fromisoformat(end) if end else None,
+                )
+            )
+    memberships = tuple(Membership(user, contact, 1, 0) for user, contact in members)
+    return World(
+        contacts=frozenset(contacts | {row.contact_id for row in memberships}),
+        organizations=frozenset(row.organization_id or 0 for row in experiences),
+        experiences=tuple(experiences),
+        memberships=memberships,
+        extra_edges=extra_edges or {},
+    )
+
+
+def check(
+    connection: Connection[Any], world: World, call: Call, expected: Sequence[Path]
+) -> Loaded:
+    """Hold oracle and finders against what the example says."""
+    loaded = enter(connection, world)
+    rows = loaded.expect(call)
+    assert [(row[1], tuple(row[2])) for row in rows] == list(expected)
+    for function in DEEP_FINDERS:
+        assert loaded.find(function, call) == rows, function
+    for function in LEGACY_FINDERS:
+        assert loaded.find(function, call) == loaded.expect_legacy(call), function
+    for impl in ("v1", "v2"):
+        assert loaded.find_paths(call, impl) == loaded.expect_paths(call, impl), impl
+    return loaded
+
+
+def test_a_path_says_through_which_work_and_when(installed: Connection[Any]) -> None:
+    world = graph(
+        [(1, 2, "2010-01-01", "2012-01-01"), (2, 3, "2015-01-01", None)], [(7, 1), (7, 2)]
+    )
+    loaded = check(installed, world, Call(3), [(7, (2, 3)), (7, (1, 2, 3))])
+    assert loaded.find("deep_finder", Call(3))[1] == (
+        3,
+        7,
+        [1, 2, 3],
+        [101, 102],
+        [date(2010, 1, 1), date(2015, 1, 1)],
+        [date(2012, 1, 1), None],
+        loaded.today,
+    )
+    assert loaded.find_paths(Call(3), "v2")["paths"][1] == {
+        "depth": 3,
+        "user_ids": [7],
+        "contact_ids": [1, 2, 3],
+        "recency": loaded.today.isoformat(),
+        "hops": [
+            {
+                "from": 1,
+                "to": 2,
+                "kind": "work_overlap",
+                "organization_id": 101,
+                "date_from": "2010-01-01",
+                "date_to": "2012-01-01",
+            },
+            {
+                "from": 2,
+                "to": 3,
+                "kind": "work_overlap",
+                "organization_id": 102,
+                "date_from": "2015-01-01",
+                "date_to": None,
+            },
+        ],
+    }
+
+
+def test_depth_one_is_a_colleague_who_knows_the_target(installed: Connection[Any]) -> None:
+    loaded = check(installed, graph([], [(2, 1), (1, 1)]), Call(1), [(1, (1,)), (2, (1,))])
+    assert loaded.find("deep_finder", Call(1))[0] == (1, 1, [1], [], [], [], None)
+    assert loaded.find_paths(Call(1), None)["paths"] == [
+        {"depth": 1, "user_ids": [1, 2], "contact_ids": [1], "recency": None, "hops": []}
+    ]
+
+
+def test_membership_is_checked_before_the_cap(installed: Connection[Any]) -> None:
+    strangers = [(1, stranger, "2010-01-01", None) for stranger in range(10, 40)]
+    world = graph([*strangers, (1, 2, "2001-01-01", "2002-01-01")], [(1, 2)])
+    check(installed, world, Call(1, max_edges_per_hop=1), [(1, (2, 1))])
+
+
+def test_everybody_between_user_and_target_is_a_member(installed: Connection[Any]) -> None:
+    world = graph([(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None)], [(1, 1)])
+    check(installed, world, Call(3), [])
+    check(installed, world, Call(2), [(1, (1, 2))])
+
+
+def test_the_target_need_not_be_a_member(installed: Connection[Any]) -> None:
+    check(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]), Call(1), [(1, (2, 1))])
+
+
+def test_no_repeat_is_checked_before_the_cap(installed: Connection[Any]) -> None:
+    # from 2 the most recent edge leads back to the target, and must not spend the budget of one
+    world = graph(
+        [(1, 2, "2010-01-01", None), (2, 3, "2001-01-01", "2002-01-01")], [(1, 3), (2, 2)]
+    )
+    world = replace(world, memberships=(*world.memberships, Membership(1, 1, 1, 0)))
+    check(
+        installed,
+        world,
+        Call(1, max_edges_per_hop=1),
+        [(1, (1,)), (2, (2, 1)), (1, (3, 2, 1))],
+    )
+
+
+def test_the_most_recent_edges_are_followed(installed: Connection[Any]) -> None:
+    world = graph(
+        [
+            (1, 2, "2010-01-01", "2012-01-01"),
+            (1, 3, "2010-01-01", "2014-01-01"),
+            (1, 4, "2010-01-01", None),
+        ],
+        [(1, 2), (1, 3), (1, 4)],
+    )
+    check(installed, world, Call(1, max_edges_per_hop=2), [(1, (4, 1)), (1, (3, 1))])
+
+
+def test_an_ongoing_edge_is_followed_before_one_that_ends_in_the_future(
+    installed: Connection[Any],
+) -> None:
+    world = graph(
+        [(1, 2, "2010-01-01", "9999-12-31"), (1, 3, "2010-01-01", None)], [(1, 2), (1, 3)]
+    )
+    check(installed, world, Call(1, max_edges_per_hop=1), [(1, (3, 1))])
+
+
+def test_among_equally_recent_edges_the_smaller_neighbour_is_followed(
+    installed: Connection[Any],
+) -> None:
+    # 3 and 9 stand on different sides of 5, so that both indexes of the walk are used
+    world = graph([(5, 9, "2010-01-01", None), (5, 3, "2010-01-01", None)], [(1, 3), (1, 9)])
+    check(installed, world, Call(5, max_edges_per_hop=1), [(1, (3, 5))])
+
+
+def test_only_the_viewer_opens_paths_in_importer_scope(installed: Connection[Any]) -> None:
+    edges = [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None)]
+    world = graph(edges, [(1, 3), (2, 2), (2, 1)])  # 2 is walked over, though not the viewer's
+    check(installed, world, Call(1, seed_scope="importer"), [(1, (3, 2, 1))])
+    check(installed, world, Call(1, viewer=9, seed_scope="importer"), [])
+
+
+def test_a_user_by_several_sources_counts_once(installed: Connection[Any]) -> None:
+    world = graph([(1, 2, "2010-01-01", None)], [])
+    memberships = tuple(Membership(1, 2, 1, source) for source in (0, 5, 10))
+    check(installed, replace(world, memberships=memberships), Call(1), [(1, (2, 1))])
+
+
+def test_sources_outside_the_network_and_rows_of_nobody_do_not_count(
+    installed: Connection[Any],
+) -> None:
+    world = graph([(1, 2, "2010-01-01", None)], [])
+    memberships = (Membership(1, 2, 1, 4), Membership(None, 2, 1, 0), Membership(1, 2, 2, 0))
+    check(installed, replace(world, memberships=memberships), Call(1), [])
+
+
+def test_recency_comes_before_the_viewer_and_the_viewer_before_other_users(
+    installed: Connection[Any],
+) -> None:
+    world = graph(
+        [(1, 2, "2010-01-01", "2012-01-01"), (1, 3, "2010-01-01", "2014-01-01")],
+        [(1, 2), (2, 2), (3, 2), (1, 3)],
+    )
+    expected = [(1, (3, 1)), (2, (2, 1)), (1, (2, 1)), (3, (2, 1))]
+    loaded = check(installed, world, Call(1, viewer=2), expected)
+    groups = loaded.find_paths(Call(1, viewer=2), "v2")["paths"]
+    assert [group["user_ids"] for group in groups] == [[1], [2, 1, 3]]
+
+
+def test_chains_the_viewer_can_open_come_first_among_equally_recent_ones(
+    installed: Connection[Any],
+) -> None:
+    world = graph(
+        [(1, 2, "2010-01-01", None), (1, 3, "2010-01-01", None)], [(1, 2), (2, 3), (1, 3)]
+    )
+    expected = [(2, (3, 1)), (1, (2, 1)), (1, (3, 1))]
+    loaded = check(installed, world, Call(1, viewer=2), expected)
+    groups = loaded.find_paths(Call(1, viewer=2), "v2")["paths"]
+    assert [group["contact_ids"] for group in groups] == [[3, 1], [2, 1]]
+
+
+def test_ongoing_and_future_dates_count_as_today(installed: Connection[Any]) -> None:
+    today = enter(installed, graph([], [])).today
+    ends = [None, "9999-12-31", str(today + timedelta(1)), str(today), str(today - timedelta(1))]
+    # the smaller the neighbour, the earlier its edge ends: only contact ids may decide among equals
+    edges = [(1, 10 - place, "2010-01-01", end) for place, end in enumerate(ends)]
+    world = graph(edges, [(1, 10 - place) for place in range(len(ends))])
+    expected = [(1, (contact, 1)) for contact in (7, 8, 9, 10, 6)]
+    loaded = check(installed, world, Call(1), expected)
+    yesterday = today - timedelta(1)
+    assert [row[6] for row in loaded.find("deep_finder", Call(1))] == [today] * 4 + [yesterday]
+
+
+def test_infinity_counts_as_today(installed: Connection[Any]) -> None:
+    world = graph(
+        [(1, 2, "2010-01-01", "2011-01-01"), (1, 3, "2010-01-01", None)], [(1, 2), (1, 3)]
+    )
+    loaded = enter(installed, world)
+    installed.execute(
+        "UPDATE connection_paths.contact_connections SET date_to = 'infinity'"
+        " WHERE contact_b_id = 2"
+    )
+    installed.execute(
+        "UPDATE public.contact_work_experiences SET date_to = 'infinity'"
+        " WHERE organization_id = 101"
+    )
+    for function in (*DEEP_FINDERS, *LEGACY_FINDERS):
+        rows = installed.execute(
+            sql.SQL(
+                "SELECT contact_ids, date_tos::text, recency FROM connection_paths.{}(1, 1, 1)"
+            ).format(sql.Identifier(function))
+        ).fetchall()
+        assert rows == [([2, 1], "{infinity}", loaded.today), ([3, 1], "{NULL}", loaded.today)]
+    assert [path["recency"] for path in loaded.find_paths(Call(1), "v2")["paths"]] == [
+        loaded.today.isoformat()
+    ] * 2
+
+
+def test_a_pair_with_two_kinds_counts_once_by_its_most_recent_edge(
+    installed: Connection[Any],
+) -> None:
+    friends = {(1, 2): Edge(FRIEND, None, None, None)}
+    edges = [(1, 2, "2010-01-01", "2012-01-01"), (1, 3, "2010-01-01", "2014-01-01")]
+    world = graph(edges, [(1, 2), (1, 3)], friends)
+    loaded = check(installed, world, Call(1), [(1, (2, 1)), (1, (3, 1))])
+    assert loaded.find("deep_finder", Call(1))[0][3:] == ([None], [None], [None], loaded.today)
+    assert loaded.find_paths(Call(1), "v2")["paths"][0]["hops"][0]["kind"] == FRIEND
+    check(installed, world, Call(1, max_edges_per_hop=2), [(1, (2, 1)), (1, (3, 1))])
+    check(installed, world, Call(1, max_edges_per_hop=1), [(1, (2, 1))])
+
+
+def test_equally_recent_kinds_are_told_apart_by_the_order_of_the_enum(
+    installed: Connection[Any],
+) -> None:
+    friends = {(1, 2): Edge(FRIEND, 7, date(2001, 1, 1), date(2012, 1, 1))}
+    world = graph([(1, 2, "2010-01-01", "2012-01-01")], [(1, 2)], friends)
+    loaded = check(installed, world, Call(1), [(1, (2, 1))])
+    assert loaded.find("deep_finder", Call(1))[0][3] == [101]
+
+
+def test_a_cap_larger_than_the_number_of_edges_is_no_cap(installed: Connection[Any]) -> None:
+    world = graph([(1, 2, "2010-01-01", None), (1, 3, "2010-01-01", None)], [(1, 2), (1, 3)])
+    for cap in (2, 3, 2**31 - 1, None):
+        check(installed, world, Call(1, max_edges_per_hop=cap), [(1, (2, 1)), (1, (3, 1))])
+
+
+def test_a_chain_of_six_hops(installed: Connection[Any]) -> None:
+    edges = [(contact, contact + 1, "2010-01-01", None) for contact in range(1, 7)]
+    world = graph(edges, [(1, contact) for contact in range(1, 7)])
+    expected = [(1, tuple(range(start, 8))) for start in range(6, 0, -1)]
+    check(installed, world, Call(7, max_depth=6), expected[:5])
+    only_the_far_end = replace(world, memberships=(*world.memberships, Membership(2, 2, 1, 0)))
+    call = Call(7, viewer=2, max_depth=6, seed_scope="importer")
+    check(installed, only_the_far_end, call, [(2, (2, 3, 4, 5, 6, 7))])
+    check(installed, only_the_far_end, replace(call, max_depth=5), [])
+
+
+def test_a_star(installed: Connection[Any]) -> None:
+    leaves = range(2, 42)
+    edges = [(1, leaf, "2010-01-01", f"2011-01-{leaf % 4 + 10}") for leaf in leaves]
+    world = graph(edges, [(1, 1), *((1, leaf) for leaf in leaves)])
+    latest = sorted(leaves, key=lambda leaf: (-(leaf % 4), leaf))
+    check(installed, world, Call(1), [(1, (1,)), *((1, (leaf, 1)) for leaf in latest)])
+    capped = [(1, (leaf, 1)) for leaf in latest[:15]]
+    check(installed, world, Call(1, max_edges_per_hop=15), [(1, (1,)), *capped])
+    outward = [leaf for leaf in latest if leaf != 5][:3]
+    check(
+        installed,
+        world,
+        Call(5, max_edges_per_hop=3),
+        [(1, (5,)), (1, (1, 5)), *((1, (leaf, 1, 5)) for leaf in outward)],
+    )
+
+
+def test_a_clique(installed: Connection[Any]) -> None:
+    world = World(
+        contacts=frozenset({1, 2, 3, 4}),
+        organizations=frozenset({1}),
+        experiences=tuple(Experience(n, n, 1, date(2010, 1, 1), None) for n in (1, 2, 3, 4)),
+        memberships=tuple(Membership(1, n, 1, 0) for n in (1, 2, 3, 4)),
+    )
+    chains = [
+        (1,), (2, 1), (3, 1), (4, 1),
+        (2, 3, 1), (2, 4, 1), (3, 2, 1), (3, 4, 1), (4, 2, 1), (4, 3, 1),
+        (2, 3, 4, 1), (2, 4, 3, 1), (3, 2, 4, 1), (3, 4, 2, 1), (4, 2, 3, 1), (4, 3, 2, 1),
+    ]  # fmt: skip
+    check(installed, world, Call(1), [(1, chain) for chain in chains])
+    check(installed, world, Call(1, max_depth=6, max_paths=7), [(1, chain) for chain in chains[:7]])
+    capped = [(1,), (2, 1), (3, 2, 1), (4, 3, 2, 1)]
+    check(installed, world, Call(1, max_edges_per_hop=1), [(1, chain) for chain in capped])
+
+
+def test_all_dates_equal(installed: Connection[Any]) -> None:
+    edges = [(1, contact, "2010-01-01", "2010-01-01") for contact in (5, 4, 3, 2)]
+    world = graph(edges, [(user, contact) for user in (3, 2, 1) for contact in (5, 4, 3, 2)])
+    expected = [(user, (contact, 1)) for user in (2, 1, 3) for contact in (2, 3, 4, 5)]
+    check(installed, world, Call(1, viewer=2), expected)
+    check(installed, world, Call(1, viewer=2, max_paths=5), expected[:5])
+
+
+def test_nothing_is_found_beyond_the_collection(installed: Connection[Any]) -> None:
+    world = graph([(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None)], [(1, 2)])
+    elsewhere = replace(world, memberships=(*world.memberships, Membership(1, 3, 2, 0)))
+    check(installed, elsewhere, Call(1), [(1, (2, 1))])
+    check(installed, elsewhere, Call(1, collection=2), [])
+
+
+@pytest.mark.parametrize(
+    "call", [Call(999), Call(1, collection=999), Call(1, viewer=999, seed_scope="importer")]
+)
+def test_an_unknown_contact_collection_or_user_is_an_empty_answer(
+    installed: Connection[Any], call: Call
+) -> None:
+    check(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]), call, [])
+
+
+def test_the_defaults(installed: Connection[Any]) -> None:
+    edges = [(1, contact, "2010-01-01", None) for contact in range(2, 32)]
+    world = graph(edges, [(user, contact) for user in (1, 2) for contact in range(2, 32)])
+    loaded = enter(installed, world)
+    defaults = Call(1, max_depth=2, max_paths=25, max_edges_per_hop=15)
+    for function, expected in (
+        ("deep_finder", loaded.expect(defaults)),
+        ("legacy_finder", loaded.expect_legacy(defaults)),
+    ):
+        query = sql.SQL("SELECT * FROM connection_paths.{}(1, 1, 1)")
+        rows = installed.execute(query.format(sql.Identifier(function))).fetchall()
+        assert rows == expected
+    found = installed.execute("SELECT connection_paths.find_paths(1, 1, 1)").fetchone()
+    assert found == (loaded.expect_paths(defaults, "v2"),)
+
+
+def test_truncated_counts_groups_not_users(installed: Connection[Any]) -> None:
+    world = graph([(1, 2, "2010-01-01", None)], [(user, 2) for user in (1, 2, 3)])
+    loaded = check(installed, world, Call(1, max_paths=1), [(1, (2, 1))])
+    answer = loaded.find_paths(Call(1, max_paths=1), "v2")
+    assert (answer["total"], answer["truncated"]) == (1, False)
+    assert answer["paths"][0]["user_ids"] == [1, 2, 3]
+
+
+# Bad arguments
+
+DEEP: dict[str, Any] = {
+    "target_contact_id": 1,
+    "collection_id": 1,
+    "viewer_user_id": 1,
+    "max_depth": 2,
+    "max_paths": 25,
+    "seed_scope": "any",
+    "max_edges_per_hop": 15,
+}
+LEGACY = {name: DEEP[name] for name in DEEP if name not in ("max_depth", "max_edges_per_hop")}
+FIND = {name: DEEP[name] for name in DEEP if name != "max_edges_per_hop"} | {
+    "impl": "v2",
+    "time_budget_ms": 1500,
+}
+CONTACT = {"contact_id": 1}
+SIGNATURES: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(DEEP_FINDERS, DEEP),
+    **dict.fromkeys(LEGACY_FINDERS, LEGACY),
+    "find_paths": FIND,
+    "backfill_contact_v1": CONTACT,
+    "backfill_contact_v2": CONTACT,
+    "backfill_contact": CONTACT,
+}
+MAY_BE_NULL = ("max_edges_per_hop", "impl")
+OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
+    "max_depth": (0, 7, -1),
+    "max_paths": (0, 1001),
+    "seed_scope": ("x", "", "ANY"),
+    "max_edges_per_hop": (0, -1),
+    "impl": ("v9", ""),
+    "time_budget_ms": (0, -1),
+}
+
+
+def call_by_name(connection: Connection[Any], function: str, arguments: dict[str, Any]) -> None:
+    named = sql.SQL(", ").join(
+        sql.SQL("{} => {}").format(sql.Identifier(name), sql.Literal(value))
+        for name, value in arguments.items()
+    )
+    connection.execute(
+        sql.SQL("SELECT * FROM connection_paths.{}({})").format(sql.Identifier(function), named)
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "value"),
+    [
+        (function, argument, value)
+        for function, signature in SIGNATURES.items()
+        for argument in signature
+        for value in (
+            *([] if argument in MAY_BE_NULL else [None]),
+            *OUT_OF_RANGE.get(argument, ()),
+        )
+    ],
+)
+def test_a_bad_argument_is_named_and_a_hint_given(
+    installed: Connection[Any], function: str, argument: str, value: Any
+) -> None:
+    load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
+    with pytest.raises(psycopg.Error) as caught:
+        call_by_name(installed, function, SIGNATURES[function] | {argument: value})
+    diagnosis = caught.value.diag
+    assert diagnosis.sqlstate == ("22004" if value is None else "22023")
+    assert argument in (diagnosis.message_primary or "")
+    assert diagnosis.message_hint
+
+
+@pytest.mark.parametrize("function", SIGNATURES)
+def test_good_arguments_by_name_even_at_their_limits(
+    installed: Connection[Any], function: str
+) -> None:
+    load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
+    limits = {
+        "max_depth": (1, 6),
+        "max_paths": (1, 1000),
+        "seed_scope": ("any", "importer"),
+        "max_edges_per_hop": (1, 2**31 - 1, None),
+        "impl": ("v1", "v2", None),
+        "time_budget_ms": (1, 2**31 - 1),
+    }
+    for argument in SIGNATURES[function]:
+        for value in limits.get(argument, (1, 2**63 - 1)):
+            call_by_name(installed, function, SIGNATURES[function] | {argument: value})

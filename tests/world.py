@@ -1,0 +1,190 @@
+"""Small worlds: the host tables of design §1 as values, and how to draw and load them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+from psycopg import Connection, sql
+
+WORK_OVERLAP = "work_overlap"
+FRIEND = "friend"  # a kind of the application's own; sorts after work_overlap in the enum
+KINDS = (WORK_OVERLAP, FRIEND)
+
+TODAY = date.today()  # only to draw dates around; the oracle is told what the server calls today
+DAYS = tuple(TODAY + timedelta(days) for days in (-3000, -2000, -1999, -700, -1, 0, 1, 500))
+
+# Ids that do not fit an integer are in, so that a lost bigint shows.
+CONTACT_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 2**31 + 1, 2**31 + 2)
+GHOST_CONTACT_IDS = (50, 2**31 + 50)  # never in contacts, though other tables may name them
+ORGANIZATION_IDS = (1, 2, 3, 4, 2**31 + 1)
+ORPHAN_ORGANIZATION_ID = 60
+USER_IDS = (1, 2, 3, 2**31 + 1)
+COLLECTION_IDS = (1, 2**31 + 2)
+MEMBER_SOURCES = (0, 1, 2, 3, 5, 10)
+OTHER_SOURCES = (-1, 4, 6, 11)
+
+Pair = tuple[int, int]  # the smaller id first
+
+
+class Edge(NamedTuple):
+    """One row of contact_connections, without its pair."""
+
+    kind: str
+    organization_id: int | None
+    date_from: date | None
+    date_to: date | None
+
+
+class Experience(NamedTuple):
+    """A row of contact_work_experiences; company_name is filled in when it is loaded."""
+
+    id: int
+    contact_id: int
+    organization_id: int | None
+    date_from: date | None
+    date_to: date | None
+
+
+class Membership(NamedTuple):
+    """A row of user_contact_collections."""
+
+    user_id: int | None
+    contact_id: int
+    collection_id: int
+    source: int
+
+
+@dataclass(frozen=True)
+class World:
+    """The four host tables, and the edges that the application wrote itself."""
+
+    contacts: frozenset[int]
+    organizations: frozenset[int] = frozenset()
+    experiences: tuple[Experience, ...] = ()
+    memberships: tuple[Membership, ...] = ()
+    extra_edges: Mapping[Pair, Edge] = field(default_factory=dict)
+
+
+def load(connection: Connection[Any], world: World) -> None:
+    """Make the database hold this world, with no edges but those of other kinds."""
+    if world.extra_edges:
+        connection.execute(
+            "ALTER TYPE connection_paths.connection_kind ADD VALUE IF NOT EXISTS 'friend'"
+        )
+    with connection.transaction():
+        connection.execute("TRUNCATE connection_paths.contact_connections")
+        load_hosts(connection, world)
+        load_edges(connection, world.extra_edges)
+
+
+def load_hosts(connection: Connection[Any], world: World) -> None:
+    """Make the host tables hold this world; leave contact_connections as it is."""
+    with connection.transaction():
+        connection.execute(
+            "TRUNCATE public.contacts, public.organizations, public.contact_work_experiences,"
+            " public.user_contact_collections"
+        )
+        _copy(
+            connection,
+            "public.contacts (id, name)",
+            ((contact, f"contact {contact}") for contact in sorted(world.contacts)),
+        )
+        _copy(
+            connection,
+            "public.organizations (id, name)",
+            ((each, f"organization {each}") for each in sorted(world.organizations)),
+        )
+        _copy(
+            connection,
+            "public.contact_work_experiences"
+            " (id, contact_id, organization_id, date_from, date_to, company_name)",
+            ((*row, f"company {row.organization_id}") for row in world.experiences),
+        )
+        _copy(
+            connection,
+            "public.user_contact_collections (user_id, contact_id, collection_id, source)",
+            world.memberships,
+        )
+
+
+def load_edges(connection: Connection[Any], edges: Mapping[Pair, Edge]) -> None:
+    """Add rows to contact_connections."""
+    _copy(
+        connection,
+        "connection_paths.contact_connections"
+        " (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)",
+        ((*pair, *edge) for pair, edge in edges.items()),
+    )
+
+
+def _copy(connection: Connection[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(table))) as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+
+
+def _exactly(draw: st.DrawFn, least: int, most: int, of: st.SearchStrategy[Any]) -> list[Any]:
+    """A list of any length in between with equal chance, where st.lists prefers short ones."""
+    size = draw(st.sampled_from(range(least, most + 1)))
+    drawn: list[Any] = draw(st.lists(of, min_size=size, max_size=size))
+    return drawn
+
+
+@st.composite
+def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
+    """Worlds small enough for the oracle, and crowded enough for ties, cycles and cliques."""
+    contacts = CONTACT_IDS[-draw(st.sampled_from(range(2, max_contacts + 1))) :]
+    organizations = ORGANIZATION_IDS[-draw(st.sampled_from(range(1, len(ORGANIZATION_IDS) + 1))) :]
+    anyone = st.sampled_from((*contacts * 5, *GHOST_CONTACT_IDS))
+    jobs = _exactly(
+        draw,
+        len(contacts),
+        4 * len(contacts),
+        st.tuples(
+            anyone,
+            st.sampled_from((*organizations * 5, ORPHAN_ORGANIZATION_ID, None)),
+            st.sampled_from((*DAYS[:3] * 4, *DAYS, None)),  # mostly begun already
+            st.sampled_from((*DAYS * 2, None, None, None)),  # some end before they begin
+        ),
+    )
+    memberships = _exactly(
+        draw,
+        len(contacts),
+        5 * len(contacts),
+        st.builds(
+            Membership,
+            st.sampled_from((*USER_IDS * 3, None)),
+            anyone,
+            st.sampled_from((*COLLECTION_IDS, COLLECTION_IDS[0])),
+            st.sampled_from((*MEMBER_SOURCES * 2, *OTHER_SOURCES)),
+        ),
+    )
+    extra_edges = draw(
+        st.dictionaries(
+            st.tuples(st.sampled_from(contacts), st.sampled_from(contacts)).filter(
+                lambda pair: pair[0] < pair[1]
+            ),
+            st.builds(
+                Edge,
+                st.just(FRIEND),
+                st.sampled_from((*organizations, None)),
+                st.sampled_from((*DAYS[:2], None)),
+                st.sampled_from((*DAYS[2:], None)),
+            ),
+            max_size=5,
+        )
+    )
+    return World(
+        contacts=frozenset(contacts),
+        organizations=frozenset(organizations),
+        experiences=tuple(Experience(number, *job) for number, job in enumerate(jobs, 1)),
+        memberships=tuple(memberships),
+        extra_edges=extra_edges,
+    )
