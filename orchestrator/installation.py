@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from urllib.parse import urlencode
 
-import psycopg
 import yoyo
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
 
 from orchestrator import sqlfiles
 from orchestrator.database import Connection, connect
@@ -25,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _LOCK_KEY = 0x636F6E6E70617468  # "connpath": one install or uninstall of a database at a time
 _OLDEST_SERVER = 15  # security_invoker views
+_MIGRATIONS = sqlfiles.ROOT / "migrations"
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,7 @@ def install(dsn: str, host_schema: str = "public", *, progress: Callable[[str], 
         with _alone(connection, progress):
             _check_binding(connection, host_schema)
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            connection.execute(
-                f"COMMENT ON SCHEMA {SCHEMA} IS 'Introduction paths through overlapping careers'"
-            )
+            connection.execute(f"COMMENT ON SCHEMA {SCHEMA} IS 'Introduction paths through overlapping careers'")
             with _migrations(dsn, host_schema) as (backend, migrations):
                 todo = backend.to_apply(migrations)
                 for migration in todo:
@@ -102,9 +99,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
                 backend.rollback_one(migration)
         with connection.transaction():
             for table in ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock"):
-                connection.execute(
-                    sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, table))
-                )
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, table)))
             connection.execute(f"DROP SCHEMA {SCHEMA}")
         return [migration.id for migration in todo]
 
@@ -112,7 +107,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
 def status(dsn: str) -> Status:
     """Describe what is installed; reads only."""
     with connect(dsn) as connection:
-        known = [path.stem for path in sorted((sqlfiles.ROOT / "migrations").glob("[0-9]*")) if _is_migration(path.name)]
+        known = [migration.id for migration in yoyo.read_migrations(str(_MIGRATIONS))]
         applied: list[str] = []
         if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
             rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
@@ -155,10 +150,6 @@ def bound_host_schema(connection: Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _is_migration(name: str) -> bool:
-    return name.endswith((".sql", ".py")) and not name.endswith(".rollback.sql")
-
-
 def _schema_exists(connection: Connection) -> bool:
     return connection.execute("SELECT to_regnamespace(%s)", (SCHEMA,)).fetchone() != (None,)
 
@@ -175,8 +166,7 @@ def _check_host(connection: Connection, host_schema: str) -> None:
     rows = connection.execute(sqlfiles.query("host_problems"), {"host_schema": host_schema}).fetchall()
     if rows:
         raise OrchestratorError(
-            f"schema {host_schema!r} cannot be the host: {'; '.join(row[0] for row in rows)}."
-            " Nothing was installed."
+            f"schema {host_schema!r} cannot be the host: {'; '.join(row[0] for row in rows)}. Nothing was installed."
         )
 
 
@@ -218,10 +208,9 @@ def _migrations(
     backend = yoyo.get_backend(f"postgresql+psycopg:///?{urlencode(arguments)}")
     try:
         backend.break_lock()  # ours alone while we hold the advisory lock: a row left by a kill
-        directory = sqlfiles.ROOT / "migrations"
-        migrations = yoyo.read_migrations(str(directory))
+        migrations = yoyo.read_migrations(str(_MIGRATIONS))
         if not migrations:
-            raise OrchestratorError(f"no migrations in {directory}: the package is damaged")
+            raise OrchestratorError(f"no migrations in {_MIGRATIONS}: the package is damaged")
         yield backend, migrations
     finally:
         backend.connection.close()

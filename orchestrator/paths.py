@@ -46,7 +46,7 @@ def find_paths(connection: Connection, question: Question) -> dict[str, Any]:
     """Return the answer of ``connection_paths.find_paths`` to *question*, as it documents it."""
     require_installed(connection)
     row = connection.execute(sqlfiles.query("find_paths"), vars(question)).fetchone()
-    assert row is not None  # noqa: S101 (a function's call returns one row)
+    assert row is not None  # a function's call returns one row
     answer: dict[str, Any] = row[0]
     return answer
 

@@ -102,10 +102,7 @@ def load(
                 lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
                 connection.execute(lock.format(everything))
                 _refuse_rows(connection, names)
-            rows = {
-                table: _copy(connection, table, name, tables[table](), progress)
-                for table, name in names.items()
-            }
+            rows = {table: _copy(connection, table, name, tables[table](), progress) for table, name in names.items()}
     except psycopg.errors.LockNotAvailable as error:
         raise OrchestratorError(
             f"somebody else is using the tables in {host_schema}; nothing loaded, try again later"
@@ -137,15 +134,11 @@ def _make_tables(connection: Connection, host_schema: str) -> None:
 def _refuse_rows(connection: Connection, names: Mapping[str, sql.Identifier]) -> None:
     some_row = sql.SQL("SELECT 1 FROM {} LIMIT 1")
     filled = [
-        table
-        for table, name in names.items()
-        if connection.execute(some_row.format(name)).fetchone() is not None
+        table for table, name in names.items() if connection.execute(some_row.format(name)).fetchone() is not None
     ]
     if filled:
         verb = "holds" if len(filled) == 1 else "hold"
-        raise OrchestratorError(
-            f"{', '.join(filled)} already {verb} rows; --replace empties all four tables first"
-        )
+        raise OrchestratorError(f"{', '.join(filled)} already {verb} rows; --replace empties all four tables first")
 
 
 def _copy(

@@ -43,9 +43,7 @@ def load(
     """
     files = _find(directory)
     try:
-        return seed.load(
-            connection, host_schema, _tables(files), replace=replace, progress=progress
-        )
+        return seed.load(connection, host_schema, _tables(files), replace=replace, progress=progress)
     except psycopg.Error as error:
         place = _COPY_CONTEXT.search(error.diag.context or "")
         if place is None or place[1] not in files:
@@ -84,9 +82,7 @@ def _find(directory: Path) -> dict[str, Path]:
         plain, compressed = directory / f"{table}.csv", directory / f"{table}.csv.gz"
         match plain.exists(), compressed.exists():
             case True, True:
-                raise OrchestratorError(
-                    f"{directory} has both {plain.name} and {compressed.name}; remove one"
-                )
+                raise OrchestratorError(f"{directory} has both {plain.name} and {compressed.name}; remove one")
             case False, False:
                 missing.append(plain.name)
             case is_plain, _:
@@ -150,9 +146,7 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[str]:
         try:
             raw = file.readline(_LINE_LIMIT)
         except EOFError as error:
-            raise _bad(
-                path, number, "the compressed data ends early; the file is truncated"
-            ) from error
+            raise _bad(path, number, "the compressed data ends early; the file is truncated") from error
         except (OSError, zlib.error) as error:
             raise _bad(path, number, f"cannot be read: {error}") from error
         if not raw:
@@ -171,9 +165,7 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[str]:
 def _line_of_record(path: Path, wanted: int) -> int:
     """Return the physical line of a data record, by reading again: only a failure needs it."""
     with _open(path) as file:
-        return next(
-            line for number, (line, _) in enumerate(_records(path, file)) if number == wanted
-        )
+        return next(line for number, (line, _) in enumerate(_records(path, file)) if number == wanted)
 
 
 @contextmanager

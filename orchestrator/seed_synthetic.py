@@ -40,9 +40,7 @@ _FIRST_USER = 1001  # the busiest one of collections 1, 2 and 3
 _SMALL_USERS = 1_000_000  # users of small collections have ids from here on
 
 _MASK = (1 << 64) - 1
-_SPREAD = (
-    2_147_483_647  # a prime beyond any count of organizations, so multiplying by it permutes them
-)
+_SPREAD = 2_147_483_647  # a prime beyond any count of organizations, so multiplying by it permutes them
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -192,9 +190,7 @@ def _experiences(world: _World) -> Iterator[str]:
         jobs = 90 + int(20 * skew) if heavy else 1 + int(4.75 * skew / (1.1 - skew))
         ongoing = roll() < 0.7
         end = _LAST_DAY if ongoing else _LAST_DAY - int(4000 * roll() * roll())
-        start = max(
-            _EARLIEST_START, end - _SHORTEST_CAREER - int(jobs * 1300 * (0.35 + 1.3 * roll()))
-        )
+        start = max(_EARLIEST_START, end - _SHORTEST_CAREER - int(jobs * 1300 * (0.35 + 1.3 * roll())))
         pace = (end - start) / jobs
         stretch = 8 * pace if heavy else pace  # so many jobs are mandates, held side by side
         past: list[int] = []
@@ -213,10 +209,7 @@ def _experiences(world: _World) -> Iterator[str]:
                 date_to = text[first - 400]  # more than a year, or cutting to years would hide it
             experience += 1
             organization = employer(home, past, heavy)
-            if organization:
-                where = f"{organization}\t\\N"
-            else:
-                where = f"\\N\t{_company(int(roll() * (1 << 48)))}"
+            where = f"{organization}\t\\N" if organization else f"\\N\t{_company(int(roll() * (1 << 48)))}"
             yield f"{experience}\t{contact}\t{where}\t{date_from}\t{date_to}\n"
 
 
@@ -279,12 +272,9 @@ def _collections(world: _World) -> Iterator[str]:
             yield from _member(roll, users, contact, collection)
 
 
-def _large_collection(
-    world: _World, roll: Callable[[], float], collection: int, share: float
-) -> Iterator[str]:
+def _large_collection(world: _World, roll: Callable[[], float], collection: int, share: float) -> Iterator[str]:
     users: list[int] = [
-        _FIRST_USER + 1000 * (collection - 1) + number
-        for number in range(_LARGE_USERS[collection - 1])
+        _FIRST_USER + 1000 * (collection - 1) + number for number in range(_LARGE_USERS[collection - 1])
     ]
     if collection <= 3:
         users[0] = _FIRST_USER
@@ -306,9 +296,7 @@ def _leanings(world: _World, collection: int) -> list[float]:
     return [weight * world.clusters / sum(weights) for weight in weights]
 
 
-def _member(
-    roll: Callable[[], float], users: list[int] | range, contact: int, collection: int
-) -> Iterator[str]:
+def _member(roll: Callable[[], float], users: list[int] | range, contact: int, collection: int) -> Iterator[str]:
     """Yield the rows that make *contact* a member: one, or more by other users or sources."""
     skew = roll()
     user = int(len(users) * skew * skew * skew)
@@ -326,13 +314,9 @@ def _member(
         yield _outsider(roll, users, contact, collection)
 
 
-def _outsider(
-    roll: Callable[[], float], users: list[int] | range, contact: int, collection: int
-) -> str:
+def _outsider(roll: Callable[[], float], users: list[int] | range, contact: int, collection: int) -> str:
     """Return a row that makes no network membership: by its source, or for want of a user."""
     if roll() < 0.625:
         user = users[int(len(users) * roll())]
-        return (
-            f"{user}\t{contact}\t{collection}\t{OTHER_SOURCES[int(len(OTHER_SOURCES) * roll())]}\n"
-        )
+        return f"{user}\t{contact}\t{collection}\t{OTHER_SOURCES[int(len(OTHER_SOURCES) * roll())]}\n"
     return f"\\N\t{contact}\t{collection}\t{NETWORK_SOURCES[int(len(NETWORK_SOURCES) * roll())]}\n"

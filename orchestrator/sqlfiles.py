@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parent.parent / "sql"
@@ -19,7 +19,8 @@ def read(*parts: str) -> LiteralString:
 
     The files ship with the package, so their text is as trusted as a literal in the code.
     """
-    return cast(LiteralString, ROOT.joinpath(*parts).read_text(encoding="utf-8"))
+    text: LiteralString = ROOT.joinpath(*parts).read_text(encoding="utf-8")
+    return text
 
 
 def query(name: str) -> LiteralString:

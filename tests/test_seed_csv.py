@@ -24,9 +24,7 @@ GOOD = {
         ",1,1,10,,2019-03-31,x\n"
         "2020-02-29,2,2,,Elsewhere,,y\n"
     ),
-    "user_contact_collections": (
-        "user_id,contact_id,collection_id,source\n1001,1,1,5\n,2,1,-32768\n"
-    ),
+    "user_contact_collections": ("user_id,contact_id,collection_id,source\n1001,1,1,5\n,2,1,-32768\n"),
 }
 HOSTILE = 'a"b; DROP SCHEMA public; --%s {}'
 
@@ -69,9 +67,7 @@ def test_good_files_become_rows(write: Write, tmp_path: Path) -> None:
     assert read(tmp_path) == {
         "contacts": "1\tAda\n2\t\\N\n",
         "organizations": "10\tHarbor Logistics\n",
-        "contact_work_experiences": (
-            "1\t1\t10\t\\N\t2019-03-31\t\\N\n2\t2\t\\N\tElsewhere\t\\N\t2020-02-29\n"
-        ),
+        "contact_work_experiences": ("1\t1\t10\t\\N\t2019-03-31\t\\N\n2\t2\t\\N\tElsewhere\t\\N\t2020-02-29\n"),
         "user_contact_collections": "1001\t1\t1\t5\n\\N\t2\t1\t-32768\n",
     }
 
@@ -135,18 +131,14 @@ def test_good_files_become_rows(write: Write, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_bad_file_is_told_by_file_line_and_reason(
-    write: Write, name: str, content: str | bytes, message: str
-) -> None:
+def test_bad_file_is_told_by_file_line_and_reason(write: Write, name: str, content: str | bytes, message: str) -> None:
     directory = write(name, content)
     with pytest.raises(OrchestratorError) as caught:
         read(directory)
     assert str(caught.value) == f"{name}, {message}"
 
 
-@pytest.mark.parametrize(
-    "text", ["31.03.2019", "20190331", "2019-W13-7", "2019-3-31", "2019-03-31 ", "٢٠١٩-03-31"]
-)
+@pytest.mark.parametrize("text", ["31.03.2019", "20190331", "2019-W13-7", "2019-3-31", "2019-03-31 ", "٢٠١٩-03-31"])
 def test_date_in_another_style_is_refused(write: Write, text: str) -> None:
     with pytest.raises(OrchestratorError, match=r"line 2: date_from: .* is not a date like"):
         read(write("contact_work_experiences.csv", experience(text)))
@@ -166,9 +158,7 @@ def experience(date_from: str) -> str:
 def test_one_error_names_all_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "contacts.csv").touch()
     (tmp_path / "user_contact_collections.csv.gz").touch()
-    with pytest.raises(
-        OrchestratorError, match=r"lacks organizations\.csv, contact_work_experiences\.csv \("
-    ):
+    with pytest.raises(OrchestratorError, match=r"lacks organizations\.csv, contact_work_experiences\.csv \("):
         seed_csv.tables(tmp_path)
 
 
@@ -202,15 +192,11 @@ def test_every_text_survives(write: Write, tmp_path: Path, connection: Connectio
     assert contents(connection, "contacts") == list(enumerate(names))
 
 
-def test_compressed_files_load_into_a_schema_of_any_name(
-    write: Write, tmp_path: Path, connection: Connection
-) -> None:
+def test_compressed_files_load_into_a_schema_of_any_name(write: Write, tmp_path: Path, connection: Connection) -> None:
     for table, text in GOOD.items():
         write(f"{table}.csv.gz", gzip.compress(text.encode()))
     seen: list[tuple[str, int]] = []
-    rows = seed_csv.load(
-        connection, HOSTILE, tmp_path, replace=False, progress=lambda *step: seen.append(step)
-    )
+    rows = seed_csv.load(connection, HOSTILE, tmp_path, replace=False, progress=lambda *step: seen.append(step))
     assert rows == dict(seen)
     assert rows == {
         "contacts": 2,
@@ -225,9 +211,7 @@ def test_compressed_files_load_into_a_schema_of_any_name(
     ]
 
 
-def test_tables_have_the_columns_that_are_loaded(
-    write: Write, tmp_path: Path, connection: Connection
-) -> None:
+def test_tables_have_the_columns_that_are_loaded(write: Write, tmp_path: Path, connection: Connection) -> None:
     seed_csv.load(connection, "public", tmp_path, replace=False)
     found = connection.execute(
         "SELECT table_name, column_name, data_type, is_nullable = 'NO'"
@@ -241,9 +225,7 @@ def test_tables_have_the_columns_that_are_loaded(
 
 
 @pytest.mark.parametrize("name", ["contacts.csv", "contacts.csv.gz"])
-def test_id_given_twice_is_told_by_physical_line(
-    write: Write, connection: Connection, name: str
-) -> None:
+def test_id_given_twice_is_told_by_physical_line(write: Write, connection: Connection, name: str) -> None:
     text = b'id,name\n1,"two\nlines"\n2,b\n1,"again\nand again"\n'
     directory = write(name, gzip.compress(text) if name.endswith("gz") else text)
     with pytest.raises(OrchestratorError) as caught:
@@ -251,9 +233,7 @@ def test_id_given_twice_is_told_by_physical_line(
     assert str(caught.value) == f"{name}, line 5: given twice: Key (id)=(1) already exists."
 
 
-def test_bad_row_in_the_last_file_loads_nothing(
-    write: Write, tmp_path: Path, connection: Connection
-) -> None:
+def test_bad_row_in_the_last_file_loads_nothing(write: Write, tmp_path: Path, connection: Connection) -> None:
     good = GOOD["user_contact_collections"]
     seed_csv.load(connection, "public", tmp_path, replace=False)
     before = [contents(connection, table) for table in seed.TABLES]
@@ -267,9 +247,7 @@ def test_bad_row_in_the_last_file_loads_nothing(
     assert connection.execute("SELECT to_regnamespace('fresh')").fetchone() == (None,)
 
 
-def test_rows_are_replaced_only_on_demand(
-    write: Write, tmp_path: Path, connection: Connection
-) -> None:
+def test_rows_are_replaced_only_on_demand(write: Write, tmp_path: Path, connection: Connection) -> None:
     seed_csv.load(connection, "public", tmp_path, replace=False)
     connection.execute("TRUNCATE contacts, user_contact_collections")
     write("contacts.csv", "id,name\n77,New\n")
@@ -311,9 +289,7 @@ def test_tables_in_use_are_not_waited_for_long(
     assert seed_csv.load(connection, "public", tmp_path, replace=True)["contacts"] == 2
 
 
-def test_a_table_of_the_session_does_not_stand_in(
-    write: Write, tmp_path: Path, connection: Connection
-) -> None:
+def test_a_table_of_the_session_does_not_stand_in(write: Write, tmp_path: Path, connection: Connection) -> None:
     connection.execute("CREATE TEMP TABLE contacts (id bigint, name text)")
     seed_csv.load(connection, "public", tmp_path, replace=False)
     assert contents(connection, "contacts") == [(1, "Ada"), (2, None)]

@@ -38,6 +38,7 @@ SET jit = off
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_sort = off
 AS $function$
 #variable_conflict use_column
 BEGIN

@@ -31,16 +31,21 @@ AS $function$
             mine.organization_id,
             GREATEST(mine.date_from, theirs.date_from) AS date_from,
             LEAST(mine.date_to, theirs.date_to) AS date_to
-        FROM connection_paths.work_experiences AS mine
+        FROM (
+            SELECT e.organization_id, e.date_from, e.date_to
+            FROM connection_paths.work_experiences AS e
+            WHERE e.contact_id = work_overlaps.contact_id
+                AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
+                AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
+            -- a fence: both conditions below then come from one relation, and both become index conditions
+            OFFSET 0
+        ) AS mine
         JOIN connection_paths.work_experiences AS theirs
             ON theirs.organization_id = mine.organization_id
             -- both COALESCEs are written as idx_experiences_by_organization has them
             AND COALESCE(theirs.date_to, 'infinity'::date) >= mine.date_from
             AND COALESCE(mine.date_to, 'infinity'::date) >= theirs.date_from
-            AND theirs.contact_id <> mine.contact_id
-        WHERE mine.contact_id = work_overlaps.contact_id
-            AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = mine.organization_id)
-            AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = mine.contact_id)
+        WHERE theirs.contact_id <> work_overlaps.contact_id
         ORDER BY
             theirs.contact_id,
             LEAST(mine.date_to, theirs.date_to) DESC NULLS FIRST,
