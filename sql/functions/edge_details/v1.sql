@@ -10,11 +10,16 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
 AS $function$
-    SELECT c.kind, c.organization_id, c.date_from, c.date_to
-    FROM connection_paths.contact_connections AS c
-    WHERE c.contact_a_id = LEAST(edge_details.contact_id, edge_details.neighbour_id)
-        AND c.contact_b_id = GREATEST(edge_details.contact_id, edge_details.neighbour_id)
-    ORDER BY c.date_to DESC NULLS FIRST, c.kind
+    SELECT e.kind, e.organization_id, e.date_from, e.date_to
+    FROM (
+        SELECT c.kind, c.organization_id, c.date_from, c.date_to
+        FROM connection_paths.contact_connections AS c
+        WHERE c.contact_a_id = LEAST(edge_details.contact_id, edge_details.neighbour_id)
+            AND c.contact_b_id = GREATEST(edge_details.contact_id, edge_details.neighbour_id)
+        -- a fence: the pair by its key, not one contact's edges in date order until the other turns up
+        OFFSET 0
+    ) AS e
+    ORDER BY e.date_to DESC NULLS FIRST, e.kind
     LIMIT 1
 $function$;
 

@@ -26,31 +26,40 @@ AS $function$
         best.date_from,
         best.date_to
     FROM (
-        SELECT DISTINCT ON (theirs.contact_id)
-            theirs.contact_id AS neighbour_id,
-            mine.organization_id,
-            GREATEST(mine.date_from, theirs.date_from) AS date_from,
-            LEAST(mine.date_to, theirs.date_to) AS date_to
+        SELECT DISTINCT ON (pair.neighbour_id)
+            pair.neighbour_id,
+            pair.organization_id,
+            pair.date_from,
+            pair.date_to
         FROM (
-            SELECT e.organization_id, e.date_from, e.date_to
-            FROM connection_paths.work_experiences AS e
-            WHERE e.contact_id = work_overlaps.contact_id
-                AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
-                AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
-            -- a fence: both conditions below then come from one relation, and both become index conditions
+            SELECT
+                theirs.contact_id AS neighbour_id,
+                mine.organization_id,
+                GREATEST(mine.date_from, theirs.date_from) AS date_from,
+                LEAST(mine.date_to, theirs.date_to) AS date_to
+            FROM (
+                SELECT e.organization_id, e.date_from, e.date_to
+                FROM connection_paths.work_experiences AS e
+                WHERE e.contact_id = work_overlaps.contact_id
+                    AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
+                    AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
+                -- a fence: both conditions below then come from one relation, and both become index conditions
+                OFFSET 0
+            ) AS mine
+            JOIN connection_paths.work_experiences AS theirs
+                ON theirs.organization_id = mine.organization_id
+                -- both COALESCEs are written as idx_experiences_by_organization has them
+                AND COALESCE(theirs.date_to, 'infinity'::date) >= mine.date_from
+                AND COALESCE(mine.date_to, 'infinity'::date) >= theirs.date_from
+            WHERE theirs.contact_id <> work_overlaps.contact_id
+            -- a fence: the order below is made of the few rows found, never by reading everybody in that order
             OFFSET 0
-        ) AS mine
-        JOIN connection_paths.work_experiences AS theirs
-            ON theirs.organization_id = mine.organization_id
-            -- both COALESCEs are written as idx_experiences_by_organization has them
-            AND COALESCE(theirs.date_to, 'infinity'::date) >= mine.date_from
-            AND COALESCE(mine.date_to, 'infinity'::date) >= theirs.date_from
-        WHERE theirs.contact_id <> work_overlaps.contact_id
+        ) AS pair
         ORDER BY
-            theirs.contact_id,
-            LEAST(mine.date_to, theirs.date_to) DESC NULLS FIRST,
-            GREATEST(mine.date_from, theirs.date_from),
-            mine.organization_id
+            pair.neighbour_id,
+            pair.date_to DESC NULLS FIRST,
+            pair.date_from,
+            pair.organization_id
     ) AS best
     -- after the choice: once per neighbour, not once per pair of experiences
     WHERE EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = best.neighbour_id)

@@ -1,0 +1,182 @@
+"""The intended indexes are used, by plans made for the arguments and by generic ones, whatever was planned before.
+
+Plans are those of the statements inside the functions, as ``auto_explain`` reports them, so they are what callers get.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from orchestrator import seed, seed_synthetic, sqlfiles
+from orchestrator.backfill import backfill
+from orchestrator.database import Connection
+from orchestrator.installation import install
+
+CONTACTS = 4_000
+HEAVY = "SELECT contact_id FROM connection_paths.work_experiences GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+
+MEMBERS = "idx_members_by_collection"
+WALK = {"idx_cc_walk_a", "idx_cc_walk_b"}
+EXPERIENCES = {"idx_experiences_by_contact", "idx_experiences_by_organization"}
+KEYS = {"contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey"}
+
+CALLS = {
+    "deep_finder_v1": ("SELECT * FROM connection_paths.deep_finder_v1({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
+    "deep_finder_v2": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
+    "deep_finder": ("SELECT * FROM connection_paths.deep_finder({t}, 3, 1001, 4)", {MEMBERS, *WALK}),
+    "importer": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 3, 1001, 3, 25, 'importer')", {MEMBERS, *WALK}),
+    "no cap": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 3, 1001, 2, 25, 'any', NULL)", {MEMBERS, *WALK}),
+    "legacy_finder": ("SELECT * FROM connection_paths.legacy_finder({t}, 1, 1001)", {MEMBERS, *EXPERIENCES}),
+    "find_paths v2": ("SELECT connection_paths.find_paths({t}, 1, 1001, 3)", {MEMBERS, *WALK}),
+    "find_paths v1": ("SELECT connection_paths.find_paths({t}, 1, 1001, 2, impl => 'v1')", {MEMBERS, *EXPERIENCES}),
+    "backfill_contact": ("SELECT connection_paths.backfill_contact({t})", EXPERIENCES),
+}
+
+
+@pytest.fixture(scope="module")
+def world(new_database: Callable[[], str]) -> str:
+    """A database with a synthetic world and all its edges."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        seed.load(connection, "public", seed_synthetic.tables(CONTACTS, 1), replace=False)
+    install(dsn)
+    backfill(dsn, 2)
+    return dsn
+
+
+@pytest.fixture
+def session(world: str) -> Iterator[tuple[Connection, list[dict[str, Any]]]]:
+    """A new session and the plans of the statements it runs inside functions."""
+    plans: list[dict[str, Any]] = []
+    with psycopg.connect(world, autocommit=True) as connection:
+
+        def keep(diagnostic: psycopg.errors.Diagnostic) -> None:
+            text = diagnostic.message_primary or ""
+            if "plan:" in text:
+                plans.append(json.loads(text.split("plan:", 1)[1]))
+
+        connection.add_notice_handler(keep)
+        try:
+            connection.execute("LOAD 'auto_explain'")
+        except psycopg.errors.InsufficientPrivilege:
+            pytest.skip("auto_explain needs a superuser")
+        connection.execute("SET auto_explain.log_nested_statements = on")
+        connection.execute("SET auto_explain.log_analyze = on")
+        connection.execute("SET auto_explain.log_timing = off")
+        connection.execute("SET auto_explain.log_format = json")
+        connection.execute("SET auto_explain.log_min_duration = 0")
+        connection.execute("SET client_min_messages = log")
+        yield connection, plans
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every node of a plan that was run."""
+    if plan.get("Actual Loops", 1):
+        yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def all_nodes(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [node for plan in plans for node in nodes(plan["Plan"])]
+
+
+def one(connection: Connection, query: str) -> Any:
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("call", CALLS)
+def test_the_intended_indexes_carry(
+    session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str
+) -> None:
+    connection, plans = session
+    target = one(connection, HEAVY)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    query, expected = CALLS[call]
+    connection.execute(query.format(t=target).encode())
+    found = all_nodes(plans)
+    assert found, "auto_explain reported nothing"
+    used = {node["Index Name"] for node in found if "Index Name" in node}
+    assert expected <= used
+    assert used <= {MEMBERS, *WALK, *EXPERIENCES, *KEYS}
+    assert not [node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_the_walk_reads_no_more_of_a_hub_than_it_follows(
+    session: tuple[Connection, list[dict[str, Any]]], mode: str
+) -> None:
+    """The two walk indexes are merged in their order and left early: nothing sorts a hub's edges."""
+    connection, plans = session
+    hub = one(
+        connection,
+        "SELECT contact_id FROM (SELECT contact_a_id AS contact_id FROM connection_paths.contact_connections"
+        " UNION ALL SELECT contact_b_id FROM connection_paths.contact_connections) AS e"
+        " GROUP BY 1 ORDER BY count(*) DESC LIMIT 1",
+    )
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute("SELECT * FROM connection_paths.deep_finder_v2(%s, 1, 1001, 2)", (hub,))
+    found = all_nodes(plans)
+    assert "Merge Append" in {node["Node Type"] for node in found}
+    walked = [node for node in found if node.get("Index Name") in WALK]
+    assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
+    # 15 followed; a few more are read because some neighbours are not members
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < 100
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_backfill_bounds_its_reading_by_date(
+    session: tuple[Connection, list[dict[str, Any]]], mode: str
+) -> None:
+    """Both the organization and the date are conditions of the index, not filters after it."""
+    connection, plans = session
+    target = one(connection, HEAVY)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute("SELECT connection_paths.backfill_contact(%s)", (target,))
+    conditions = {
+        node["Index Cond"] for node in all_nodes(plans) if node.get("Index Name") == "idx_experiences_by_organization"
+    }
+    assert conditions
+    assert all("organization_id" in text and "COALESCE" in text for text in conditions)
+
+
+def test_a_plan_made_on_an_empty_table_does_no_harm(new_database: Callable[[], str]) -> None:
+    """A session that began to backfill an empty table keeps its plans: they must not scan it once it is full."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(dsn)
+        for _ in range(7):
+            connection.execute("SELECT connection_paths.backfill_contact(1)")
+            connection.execute("SELECT * FROM connection_paths.deep_finder(1, 1, 1001, 3)")
+        with psycopg.connect(dsn, autocommit=True) as other:
+            other.execute(
+                "INSERT INTO connection_paths.contact_connections"
+                " SELECT a, a + d, 'work_overlap', 1, '2020-01-01'"
+                " FROM generate_series(1, 4000) AS a, generate_series(1, 20) AS d"
+            )
+        before = _scans(connection)
+        connection.execute("SELECT connection_paths.backfill_contact(2)")
+        connection.execute("SELECT * FROM connection_paths.deep_finder(3000, 1, 1001, 3)")
+        assert _scans(connection) == before
+
+
+def _scans(connection: Connection) -> int:
+    """Sequential scans of the edges so far."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    scans: int = one(
+        connection,
+        "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'connection_paths.contact_connections'::regclass",
+    )
+    return scans
