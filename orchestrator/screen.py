@@ -6,6 +6,7 @@ Results go to standard output; progress and everything else said on the way to s
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from rich.text import Text
 from orchestrator import backfill, paths
 from orchestrator.installation import Status
 
+_PIPED_WIDTH = 160  # characters of a table where no terminal says its width
 _LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
 
 
@@ -28,21 +30,25 @@ class Screen:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._out = Console(highlight=False, soft_wrap=True)
+        piped = not sys.stdout.isatty()
+        self._out = Console(highlight=False, width=_PIPED_WIDTH if piped else None)
         self._err = Console(highlight=False, soft_wrap=True, stderr=True)
 
     def result(self, data: Any, *shown: Any) -> None:
         """Give a command's result: *data* as JSON, or *shown* for a person."""
         if self.as_json:
             plain = asdict(data) if is_dataclass(data) and not isinstance(data, type) else data
-            self._out.print(json.dumps(plain, indent=2), markup=False)
+            self._out.print(json.dumps(plain, indent=2), markup=False, soft_wrap=True)
         else:
             self.say(*shown)
 
     def say(self, *lines: Any) -> None:
         """Print lines or tables to standard output."""
         for line in lines:
-            self._out.print(Text(line) if isinstance(line, str) else line)
+            if isinstance(line, str):
+                self._out.print(Text(line), soft_wrap=True)
+            else:
+                self._out.print(line)
 
     def note(self, line: str) -> None:
         """Print a line about the work under way to standard error."""
@@ -97,16 +103,24 @@ def status_tables(status: Status) -> Iterator[Any]:
         return
     yield f"connection_paths {status.package} on PostgreSQL {status.server}, host schema {status.host_schema}"
     yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: about {status.edges:,}"
-    functions = Table("function", "versions", box=None)
+    functions = _table("function", "versions")
     for name, versions in status.functions.items():
         functions.add_row(name, ", ".join(versions))
     yield functions
-    indexes = Table("index", "table", "state", "size", box=None)
+    indexes = _table("index", "table", "state", "size")
     for index in status.indexes:
         state = {None: "MISSING", False: "INVALID", True: "valid"}[index.valid]
         size = "" if index.bytes is None else f"{index.bytes / 1e6:,.1f} MB"
         indexes.add_row(index.name, index.table or "", state, size)
     yield indexes
+
+
+def _table(*headings: str) -> Table:
+    """Make a plain table; a name too long for the terminal goes on below, for it is there to be copied."""
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def path_lines(question: paths.Question, answer: dict[str, Any], called: paths.Names) -> Iterator[str]:
