@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint soak clean
+.PHONY: demo test lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo

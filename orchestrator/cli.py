@@ -6,6 +6,7 @@ Exit status: 0 done, 1 failed, 2 usage; 3 and 4 are for objectives missed and fo
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -145,7 +146,7 @@ def install(session: Session, host_schema: str) -> None:
 def uninstall(session: Session, yes: bool) -> None:
     """Remove the SQL and every edge; the host's tables are left as they were."""
     dsn = session.connection_string()
-    if not yes and click.get_text_stream("stdin").isatty():
+    if not yes and sys.stdin.isatty():
         edges = installation.status(dsn).edges
         click.confirm(f"Remove connection_paths and about {edges:,} edges?", abort=True, err=True)
     removed = installation.uninstall(dsn, progress=session.screen.note)

@@ -13,9 +13,7 @@ from typing import Any
 from tests.world import KINDS, MEMBER_SOURCES, WORK_OVERLAP, Edge, Experience, Pair, World
 
 Chain = tuple[int, ...]  # contact ids, from the user's contact to the target
-Row = tuple[
-    int, int, list[int], list[int | None], list[date | None], list[date | None], date | None
-]
+Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None]
 
 
 def usable(experience: Experience, world: World) -> bool:

@@ -66,9 +66,7 @@ def stored(connection: Connection[Any]) -> Stored:
 
 
 def work_edges(rows: Stored) -> dict[Pair, Edge]:
-    return {
-        (a, b): Edge(kind, *row[:3]) for (a, b, kind), row in rows.items() if kind == WORK_OVERLAP
-    }
+    return {(a, b): Edge(kind, *row[:3]) for (a, b, kind), row in rows.items() if kind == WORK_OVERLAP}
 
 
 def changes(before: Stored, after: Stored) -> set[tuple[int, int, str]]:
@@ -180,9 +178,7 @@ def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
 @each_version
 @repeatable
 @given(world=worlds())
-def test_a_second_pass_changes_nothing(
-    installed: Connection[Any], function: str, world: World
-) -> None:
+def test_a_second_pass_changes_nothing(installed: Connection[Any], function: str, world: World) -> None:
     load(installed, world)
     for contact in EVERYBODY:
         backfill(installed, function, contact)
@@ -209,9 +205,7 @@ def test_after_changes_the_touched_contacts_are_enough(
             backfill(installed, function, contact)
         after = stored(installed)
         assert work_edges(after) == oracle.edges(world)
-        assert all(
-            touched & {a, b} and kind == WORK_OVERLAP for a, b, kind in changes(before, after)
-        )
+        assert all(touched & {a, b} and kind == WORK_OVERLAP for a, b, kind in changes(before, after))
 
 
 def colleagues(*jobs: tuple[int, int, date | str | None, date | str | None]) -> World:
@@ -323,9 +317,7 @@ def test_examples_of_the_rule(installed: Connection[Any], name: str) -> None:
 @each_version
 def test_infinity_is_a_date_like_any_other(installed: Connection[Any], function: str) -> None:
     load(installed, colleagues((1, 5, "2010-01-01", None), (2, 5, "2012-01-01", None)))
-    installed.execute(
-        "UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE contact_id = 1"
-    )
+    installed.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE contact_id = 1")
     assert backfill(installed, function, 1) == 1
     row = installed.execute(
         "SELECT date_from::text, date_to::text FROM connection_paths.contact_connections"

@@ -159,9 +159,7 @@ def enter(connection: Connection[Any], world: World) -> Loaded:
 
 
 @st.composite
-def situations(
-    draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: int = len(CONTACT_IDS)
-) -> Situation:
+def situations(draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: int = len(CONTACT_IDS)) -> Situation:
     """A world, and so many calls in it."""
     world = draw(worlds(max_contacts))
     calls = st.builds(
@@ -219,9 +217,7 @@ def test_deep_finder_and_find_paths_equal_the_oracle_where_there_is_one_kind(
 
 @settings(repeatable, max_examples=25)
 @given(situation=situations(8, max_depth=6, max_contacts=8))
-def test_deep_finder_equals_the_oracle_to_six_hops(
-    installed: Connection[Any], situation: Situation
-) -> None:
+def test_deep_finder_equals_the_oracle_to_six_hops(installed: Connection[Any], situation: Situation) -> None:
     world, drawn = situation
     loaded = enter(installed, world)
     for each in drawn:
@@ -252,9 +248,7 @@ def test_legacy_finder_needs_no_edges_and_knows_no_other_kinds(
 ) -> None:
     world, drawn = situation
     loaded = enter(installed, world)
-    installed.execute(
-        "DELETE FROM connection_paths.contact_connections WHERE kind = 'work_overlap'"
-    )
+    installed.execute("DELETE FROM connection_paths.contact_connections WHERE kind = 'work_overlap'")
     for call in drawn:
         for function in LEGACY_FINDERS:
             assert loaded.find(function, call) == loaded.expect_legacy(call), (function, call)
@@ -262,9 +256,7 @@ def test_legacy_finder_needs_no_edges_and_knows_no_other_kinds(
 
 @settings(repeatable, max_examples=60)
 @given(situation=situations(10), rollout=st.sampled_from(("v1", "v2")))
-def test_find_paths_equals_the_oracle(
-    installed: Connection[Any], situation: Situation, rollout: str
-) -> None:
+def test_find_paths_equals_the_oracle(installed: Connection[Any], situation: Situation, rollout: str) -> None:
     world, drawn = situation
     loaded = enter(installed, world)
     installed.execute(
@@ -315,9 +307,7 @@ def graph(
     )
 
 
-def check(
-    connection: Connection[Any], world: World, call: Call, expected: Sequence[Path]
-) -> Loaded:
+def check(connection: Connection[Any], world: World, call: Call, expected: Sequence[Path]) -> Loaded:
     """Hold oracle and finders against what the example says."""
     loaded = enter(connection, world)
     rows = loaded.expect(call)
@@ -332,9 +322,7 @@ def check(
 
 
 def test_a_path_says_through_which_work_and_when(installed: Connection[Any]) -> None:
-    world = graph(
-        [(1, 2, "2010-01-01", "2012-01-01"), (2, 3, "2015-01-01", None)], [(7, 1), (7, 2)]
-    )
+    world = graph([(1, 2, "2010-01-01", "2012-01-01"), (2, 3, "2015-01-01", None)], [(7, 1), (7, 2)])
     loaded = check(installed, world, Call(3), [(7, (2, 3)), (7, (1, 2, 3))])
     assert loaded.find("deep_finder", Call(3))[1] == (
         3,
@@ -397,9 +385,7 @@ def test_the_target_need_not_be_a_member(installed: Connection[Any]) -> None:
 
 def test_no_repeat_is_checked_before_the_cap(installed: Connection[Any]) -> None:
     # from 2 the most recent edge leads back to the target, and must not spend the budget of one
-    world = graph(
-        [(1, 2, "2010-01-01", None), (2, 3, "2001-01-01", "2002-01-01")], [(1, 3), (2, 2)]
-    )
+    world = graph([(1, 2, "2010-01-01", None), (2, 3, "2001-01-01", "2002-01-01")], [(1, 3), (2, 2)])
     world = replace(world, memberships=(*world.memberships, Membership(1, 1, 1, 0)))
     check(
         installed,
@@ -424,9 +410,7 @@ def test_the_most_recent_edges_are_followed(installed: Connection[Any]) -> None:
 def test_an_ongoing_edge_is_followed_before_one_that_ends_in_the_future(
     installed: Connection[Any],
 ) -> None:
-    world = graph(
-        [(1, 2, "2010-01-01", "9999-12-31"), (1, 3, "2010-01-01", None)], [(1, 2), (1, 3)]
-    )
+    world = graph([(1, 2, "2010-01-01", "9999-12-31"), (1, 3, "2010-01-01", None)], [(1, 2), (1, 3)])
     check(installed, world, Call(1, max_edges_per_hop=1), [(1, (3, 1))])
 
 
@@ -475,9 +459,7 @@ def test_recency_comes_before_the_viewer_and_the_viewer_before_other_users(
 def test_chains_the_viewer_can_open_come_first_among_equally_recent_ones(
     installed: Connection[Any],
 ) -> None:
-    world = graph(
-        [(1, 2, "2010-01-01", None), (1, 3, "2010-01-01", None)], [(1, 2), (2, 3), (1, 3)]
-    )
+    world = graph([(1, 2, "2010-01-01", None), (1, 3, "2010-01-01", None)], [(1, 2), (2, 3), (1, 3)])
     expected = [(2, (3, 1)), (1, (2, 1)), (1, (3, 1))]
     loaded = check(installed, world, Call(1, viewer=2), expected)
     groups = loaded.find_paths(Call(1, viewer=2), "v2")["paths"]
@@ -497,28 +479,18 @@ def test_ongoing_and_future_dates_count_as_today(installed: Connection[Any]) -> 
 
 
 def test_infinity_counts_as_today(installed: Connection[Any]) -> None:
-    world = graph(
-        [(1, 2, "2010-01-01", "2011-01-01"), (1, 3, "2010-01-01", None)], [(1, 2), (1, 3)]
-    )
+    world = graph([(1, 2, "2010-01-01", "2011-01-01"), (1, 3, "2010-01-01", None)], [(1, 2), (1, 3)])
     loaded = enter(installed, world)
-    installed.execute(
-        "UPDATE connection_paths.contact_connections SET date_to = 'infinity'"
-        " WHERE contact_b_id = 2"
-    )
-    installed.execute(
-        "UPDATE public.contact_work_experiences SET date_to = 'infinity'"
-        " WHERE organization_id = 101"
-    )
+    installed.execute("UPDATE connection_paths.contact_connections SET date_to = 'infinity' WHERE contact_b_id = 2")
+    installed.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE organization_id = 101")
     for function in (*DEEP_FINDERS, *LEGACY_FINDERS):
         rows = installed.execute(
-            sql.SQL(
-                "SELECT contact_ids, date_tos::text, recency FROM connection_paths.{}(1, 1, 1)"
-            ).format(sql.Identifier(function))
+            sql.SQL("SELECT contact_ids, date_tos::text, recency FROM connection_paths.{}(1, 1, 1)").format(
+                sql.Identifier(function)
+            )
         ).fetchall()
         assert rows == [([2, 1], "{infinity}", loaded.today), ([3, 1], "{NULL}", loaded.today)]
-    assert [path["recency"] for path in loaded.find_paths(Call(1), "v2")["paths"]] == [
-        loaded.today.isoformat()
-    ] * 2
+    assert [path["recency"] for path in loaded.find_paths(Call(1), "v2")["paths"]] == [loaded.today.isoformat()] * 2
 
 
 def test_a_pair_with_two_kinds_counts_once_by_its_most_recent_edge(
@@ -610,12 +582,8 @@ def test_nothing_is_found_beyond_the_collection(installed: Connection[Any]) -> N
     check(installed, elsewhere, Call(1, collection=2), [])
 
 
-@pytest.mark.parametrize(
-    "call", [Call(999), Call(1, collection=999), Call(1, viewer=999, seed_scope="importer")]
-)
-def test_an_unknown_contact_collection_or_user_is_an_empty_answer(
-    installed: Connection[Any], call: Call
-) -> None:
+@pytest.mark.parametrize("call", [Call(999), Call(1, collection=999), Call(1, viewer=999, seed_scope="importer")])
+def test_an_unknown_contact_collection_or_user_is_an_empty_answer(installed: Connection[Any], call: Call) -> None:
     check(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]), call, [])
 
 
@@ -681,12 +649,9 @@ OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
 
 def call_by_name(connection: Connection[Any], function: str, arguments: dict[str, Any]) -> None:
     named = sql.SQL(", ").join(
-        sql.SQL("{} => {}").format(sql.Identifier(name), sql.Literal(value))
-        for name, value in arguments.items()
+        sql.SQL("{} => {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in arguments.items()
     )
-    connection.execute(
-        sql.SQL("SELECT * FROM connection_paths.{}({})").format(sql.Identifier(function), named)
-    )
+    connection.execute(sql.SQL("SELECT * FROM connection_paths.{}({})").format(sql.Identifier(function), named))
 
 
 @pytest.mark.parametrize(
@@ -714,9 +679,7 @@ def test_a_bad_argument_is_named_and_a_hint_given(
 
 
 @pytest.mark.parametrize("function", SIGNATURES)
-def test_good_arguments_by_name_even_at_their_limits(
-    installed: Connection[Any], function: str
-) -> None:
+def test_good_arguments_by_name_even_at_their_limits(installed: Connection[Any], function: str) -> None:
     load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
     limits = {
         "max_depth": (1, 6),

@@ -72,9 +72,7 @@ class World:
 def load(connection: Connection[Any], world: World) -> None:
     """Make the database hold this world, with no edges but those of other kinds."""
     if world.extra_edges:
-        connection.execute(
-            "ALTER TYPE connection_paths.connection_kind ADD VALUE IF NOT EXISTS 'friend'"
-        )
+        connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE IF NOT EXISTS 'friend'")
     with connection.transaction():
         connection.execute("TRUNCATE connection_paths.contact_connections")
         load_hosts(connection, world)
@@ -100,8 +98,7 @@ def load_hosts(connection: Connection[Any], world: World) -> None:
         )
         _copy(
             connection,
-            "public.contact_work_experiences"
-            " (id, contact_id, organization_id, date_from, date_to, company_name)",
+            "public.contact_work_experiences (id, contact_id, organization_id, date_from, date_to, company_name)",
             ((*row, f"company {row.organization_id}") for row in world.experiences),
         )
         _copy(
@@ -115,8 +112,7 @@ def load_edges(connection: Connection[Any], edges: Mapping[Pair, Edge]) -> None:
     """Add rows to contact_connections."""
     _copy(
         connection,
-        "connection_paths.contact_connections"
-        " (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)",
+        "connection_paths.contact_connections (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)",
         ((*pair, *edge) for pair, edge in edges.items()),
     )
 
@@ -168,9 +164,7 @@ def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
     )
     extra_edges = draw(
         st.dictionaries(
-            st.tuples(st.sampled_from(contacts), st.sampled_from(contacts)).filter(
-                lambda pair: pair[0] < pair[1]
-            ),
+            st.tuples(st.sampled_from(contacts), st.sampled_from(contacts)).filter(lambda pair: pair[0] < pair[1]),
             st.builds(
                 Edge,
                 st.just(FRIEND),
