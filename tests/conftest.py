@@ -33,9 +33,7 @@ def server() -> Iterator[str]:
         yield given
         return
     binaries = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
-    with serve_temporarily(
-        binaries=Path(binaries) if binaries else None, settings=SETTINGS
-    ) as (_, dsn):
+    with serve_temporarily(binaries=Path(binaries) if binaries else None, settings=SETTINGS) as (_, dsn):
         yield dsn
 
 

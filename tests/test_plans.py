@@ -94,9 +94,7 @@ def one(connection: Connection, query: str) -> Any:
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("call", CALLS)
-def test_the_intended_indexes_carry(
-    session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str
-) -> None:
+def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str) -> None:
     connection, plans = session
     target = one(connection, HEAVY)
     connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
@@ -135,9 +133,7 @@ def test_the_walk_reads_no_more_of_a_hub_than_it_follows(
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-def test_backfill_bounds_its_reading_by_date(
-    session: tuple[Connection, list[dict[str, Any]]], mode: str
-) -> None:
+def test_backfill_bounds_its_reading_by_date(session: tuple[Connection, list[dict[str, Any]]], mode: str) -> None:
     """Both the organization and the date are conditions of the index, not filters after it."""
     connection, plans = session
     target = one(connection, HEAVY)

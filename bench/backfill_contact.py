@@ -1,0 +1,233 @@
+"""How much the second generation of backfill_contact saves on the heaviest contact of a synthetic world.
+
+``python -m bench.backfill_contact`` writes ``bench/results/backfill_contact.md``. Both generations start from
+the same state: the contact's edges deleted in a transaction that is rolled back after the call. Blocks are
+interleaved, and the ratio is of medians of one run; milliseconds of different machines say nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg.errors import Diagnostic
+
+from bench.world import counts, environment, one, world
+from orchestrator.database import Connection, connect
+
+RESULTS = Path(__file__).parent / "results" / "backfill_contact.md"
+GENERATIONS = ("backfill_contact_v1", "backfill_contact_v2")
+_CANDIDATES = 20  # contacts with the most experiences, of whom the one with the most edges is taken
+
+_NODE = re.compile(r"\(actual (?:time=\S+ )?rows=([\d.]+) loops=(\d+)\)")
+_SCAN = re.compile(r"(?:Seq|Index|Index Only|Bitmap Heap) Scan\b.* on ")
+_REMOVED = re.compile(r"Rows Removed by .*: (\d+)")
+_SHARED = re.compile(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a plan did, from its text: rows out of table and index scans, out of all nodes, shared buffers."""
+
+    plan: str
+    rows_read: int
+    rows_all: int
+    buffers: int
+
+
+@dataclass
+class Measured:
+    """One generation's runs; ``work`` and ``edges`` are None when the time limit was hit."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    work: Work | None = None
+    edges: tuple[int, int] | None = None  # how many, and a hash over them
+
+    @property
+    def median(self) -> float:
+        """Milliseconds of the middle run."""
+        return statistics.median(self.milliseconds)
+
+
+def heaviest(connection: Connection) -> tuple[int, int, int]:
+    """Return the contact with the most edges, its experiences and its edges."""
+    busiest = connection.execute(
+        "SELECT e.contact_id, count(*) FROM connection_paths.work_experiences AS e"
+        " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %s",
+        (_CANDIDATES,),
+    ).fetchall()
+    edges = "SELECT count(*) FROM connection_paths.work_overlaps(%s)"
+    return max(
+        ((contact, experiences, one(connection, edges, (contact,))) for contact, experiences in busiest),
+        key=lambda found: (found[2], -found[0]),
+    )
+
+
+def call(connection: Connection, function: str, contact: int) -> tuple[float, tuple[int, int]]:
+    """Build the contact's edges from none and undo it; returns milliseconds, and the edges' number and hash."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "DELETE FROM connection_paths.contact_connections AS c"
+            " WHERE %(contact)s IN (c.contact_a_id, c.contact_b_id)",
+            {"contact": contact},
+        )
+        connection.execute("DISCARD PLANS")  # every call is planned for its contact, whatever came before
+        started = time.perf_counter()
+        number = one(connection, f"SELECT connection_paths.{function}(%s)", (contact,))
+        elapsed = (time.perf_counter() - started) * 1000
+        checksum = one(
+            connection,
+            "SELECT sum(hashtextextended(ROW(c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from,"
+            " c.date_to)::text, 0)) FROM connection_paths.contact_connections AS c",
+        )
+    connection.execute("VACUUM connection_paths.contact_connections")  # the next call meets no dead rows
+    return elapsed, (number, int(checksum or 0))
+
+
+def explain(connection: Connection, function: str, contact: int) -> tuple[Work, tuple[int, int]]:
+    """Call once under auto_explain; returns what the query inside the function did."""
+    notices: list[str] = []
+
+    def collect(diagnostic: Diagnostic) -> None:
+        notices.append(diagnostic.message_primary or "")
+
+    connection.execute("LOAD 'auto_explain'")
+    settings = {
+        "log_min_duration": "0",
+        "log_analyze": "on",
+        "log_buffers": "on",
+        "log_timing": "off",  # its clock calls would cost more than the rows
+        "log_nested_statements": "on",
+        "log_level": "notice",
+    }
+    for name, value in settings.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (f"auto_explain.{name}", value))
+    connection.add_notice_handler(collect)
+    try:
+        _, edges = call(connection, function, contact)
+    finally:
+        connection.remove_notice_handler(collect)
+        connection.execute("SET auto_explain.log_min_duration = -1")
+    inside = [text for text in notices if "Insert on contact_connections" in text]
+    if len(inside) != 1:
+        raise SystemExit(f"expected one plan of {function}, got {len(inside)}")
+    return read_plan(inside[0]), edges
+
+
+def read_plan(message: str) -> Work:
+    """Sum up auto_explain's text: what follows the query's own text is the plan."""
+    lines = message.splitlines()
+    first = next(number for number, line in enumerate(lines) if _NODE.search(line))
+    plan = lines[first:]
+    read = total = 0.0
+    loops, scanning = 1, False
+    for line in plan:
+        if node := _NODE.search(line):
+            loops, scanning = int(node[2]), bool(_SCAN.search(line)) and "CTE Scan" not in line
+            rows = float(node[1]) * loops
+            total += rows
+            read += rows if scanning else 0
+        elif scanning and (removed := _REMOVED.search(line)):
+            read += int(removed[1]) * loops
+    shared = next((match for line in plan if (match := _SHARED.search(line))), None)
+    buffers = sum(int(group or 0) for group in shared.groups()) if shared else 0
+    return Work("\n".join(plan), round(read), round(total), buffers)
+
+
+def measure(dsn: str, contact: int, runs: int, timeout: int) -> dict[str, Measured]:
+    """Explain each generation once, which also warms the cache, then time *runs* interleaved blocks."""
+    measured = {function: Measured() for function in GENERATIONS}
+    with connect(dsn, settings={"statement_timeout": f"{timeout}s"}) as connection:
+        for function, result in measured.items():
+            try:
+                result.work, result.edges = explain(connection, function, contact)
+            except psycopg.errors.QueryCanceled:
+                print(f"{function} was stopped after {timeout} s")
+    if len({result.edges for result in measured.values() if result.edges}) > 1:
+        raise SystemExit("the generations disagree about the edges: nothing to compare")
+    finished = [function for function in GENERATIONS if measured[function].work]
+    with connect(dsn, settings={"statement_timeout": f"{2 * timeout}s"}) as connection:
+        for function in finished:
+            call(connection, function, contact)  # a session's first call also fills its catalog caches
+        for run in range(runs):
+            for function in finished if run % 2 == 0 else reversed(finished):
+                measured[function].milliseconds.append(call(connection, function, contact)[0])
+    return measured
+
+
+def table(measured: dict[str, Measured], timeout: int) -> str:
+    """Return the comparison as a Markdown table and a sentence."""
+    lines = [
+        "| function | ms, each run | median ms | rows read by scans | rows out of all nodes | shared buffers |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for function, result in measured.items():
+        if result.work is None:
+            lines.append(f"| {function} | stopped after {timeout} s | > {timeout * 1000:,} | | | |")
+            continue
+        each = ", ".join(f"{value:,.0f}" for value in result.milliseconds)
+        work = result.work
+        lines.append(
+            f"| {function} | {each} | {result.median:,.0f} | {work.rows_read:,} | {work.rows_all:,}"
+            f" | {work.buffers:,} |"
+        )
+    first, second = (measured[function] for function in GENERATIONS)
+    lines.append("")
+    if second.work is None:
+        lines.append("Neither ratio nor bound: the second generation was stopped as well.")
+    elif first.work is None:
+        bound = timeout * 1000 / second.median
+        lines.append(f"Ratio of medians: more than **{bound:,.0f}x** (the time limit over the second's median).")
+    else:
+        lines.append(
+            f"Ratio of medians **{first.median / second.median:,.1f}x**, of rows read"
+            f" {first.work.rows_read / max(1, second.work.rows_read):,.1f}x, of shared buffers"
+            f" {first.work.buffers / max(1, second.work.buffers):,.1f}x."
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.backfill_contact", description=__doc__)
+    parser.add_argument("--contacts", type=int, default=20_000, help="size of the world (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which world of that size (%(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="timed calls of each generation (%(default)s)")
+    parser.add_argument("--statement-timeout", type=int, default=600, help="seconds a call may take (%(default)s)")
+    parser.add_argument("--dsn", help="measure in this database, as a superuser, instead of a private server")
+    given = parser.parse_args()
+
+    with world(given.contacts, given.seed, given.dsn) as dsn:
+        with connect(dsn) as connection:
+            size, facts = counts(connection), environment(connection)
+            contact, experiences, edges = heaviest(connection)
+        print(f"contact {contact}: {experiences} experiences, {edges:,} edges")
+        measured = measure(dsn, contact, given.runs, given.statement_timeout)
+
+    compared = table(measured, given.statement_timeout)
+    print(compared)
+    text = [
+        "# backfill_contact: first and second generation on the heaviest contact",
+        f"`python -m bench.backfill_contact --contacts {given.contacts} --seed {given.seed} --runs {given.runs}"
+        f" --statement-timeout {given.statement_timeout}`",
+        f"World: {size.contacts:,} contacts, {size.organizations:,} organizations, {size.experiences:,} usable"
+        f" experiences, no edges yet. Contact {contact}: {experiences} experiences, {edges:,} edges, all of them"
+        " written by each call and rolled back.",
+        compared,
+        "The same edges came out of both. Rows and buffers are those of the query inside the function, planned"
+        " for this contact; other processes may have shared the machine, so only the ratios count.",
+        ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
+    ]
+    for function, result in measured.items():
+        plan = result.work.plan if result.work else "none: it did not finish"
+        text.append(f"## Plan of {function}\n\n```\n{plan}\n```")
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
