@@ -208,6 +208,8 @@ def main() -> None:
         print(f"contact {contact}: {experiences} experiences, {edges:,} edges")
         measured = measure(dsn, contact, given.runs, given.statement_timeout)
 
+    both = all(result.work for result in measured.values())
+    agreed = "The same edges came out of both. " if both else ""
     compared = table(measured, given.statement_timeout)
     print(compared)
     text = [
@@ -218,7 +220,7 @@ def main() -> None:
         f" experiences, no edges yet. Contact {contact}: {experiences} experiences, {edges:,} edges, all of them"
         " written by each call and rolled back.",
         compared,
-        "The same edges came out of both. Rows and buffers are those of the query inside the function, planned"
+        f"{agreed}Rows and buffers are those of the query inside the function, planned"
         " for this contact; other processes may have shared the machine, so only the ratios count.",
         ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
     ]
