@@ -10,6 +10,9 @@
 -- viewer can open first, contact ids; user_ids with the viewer first. total counts the paths returned, truncated says
 -- that there are more, complete is false when the time ran out before the last depth.
 --
+-- One plan serves every call (force_generic_plan): left to choose, PostgreSQL plans the statement anew each time, because
+-- a plan for a known implementation looks cheaper, and planning costs more than a call at depth 2.
+--
 -- Depth is the first sort key, so depths are searched one after the other, and a depth that fills the request ends the
 -- search exactly. Errors: see check_finder_arguments.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(
@@ -29,6 +32,7 @@ PARALLEL SAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
