@@ -57,6 +57,8 @@ class Session:
 class Group(click.Group):
     """A group whose commands' failures are one line, and whose ``--embedded`` may stand without a directory."""
 
+    group_class = type  # groups inside it are of its kind
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give a bare ``--embedded`` its empty value, lest it swallow the word that follows."""
         bare = {"", *self.commands}

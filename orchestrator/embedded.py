@@ -131,6 +131,7 @@ def _start_keeper(
     with (directory / "keeper.lock").open("a") as lock:
         if not _try_lock(lock):
             return None
+        (directory / "keeper.pid").unlink(missing_ok=True)  # written when the new keeper's server has started
     account = server_account()
     if account is not None:
         directory.chmod(0o711)
@@ -159,8 +160,9 @@ def _wait_until_ready(directory: Path, dsn: str, keeper: subprocess.Popen[bytes]
     deadline = time.monotonic() + _START_TIMEOUT
     while True:
         try:
+            (directory / "keeper.pid").stat()  # else it is a server whose keeper was killed, about to be ended
             psycopg.connect(dsn, connect_timeout=5).close()
-        except psycopg.OperationalError as error:
+        except (FileNotFoundError, psycopg.OperationalError) as error:
             failed = keeper is not None and keeper.poll() not in (None, 0)
             if failed or time.monotonic() > deadline:
                 lines = (directory / "log").read_text(errors="replace").splitlines()
@@ -184,11 +186,12 @@ def _try_lock(lock: IO[str]) -> bool:
 
 
 def _keep(directory: Path, binaries: Path, account: str | None, settings: Mapping[str, str]) -> None:
-    with (directory / "keeper.lock").open("a") as keeper_lock, (directory / "users.lock").open("a") as users:
+    # The keeper's lock is let go first: who then gets the users' lock can start a keeper at once.
+    with (directory / "users.lock").open("a") as users, (directory / "keeper.lock").open("a") as keeper_lock:
         if not _try_lock(keeper_lock):
             return
-        (directory / "keeper.pid").write_text(f"{os.getpid()}\n")
         server = _start_server(directory, _reachable(binaries, directory, account), account, settings)
+        (directory / "keeper.pid").write_text(f"{os.getpid()}\n")
         while server.poll() is None and not _try_lock(users):
             time.sleep(0.1)
         if server.poll() is None:
@@ -260,7 +263,7 @@ def _end_orphan(data: Path) -> None:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return
-    command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
+    command = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
     if os.fsencode(data) not in command.stdout:
         return
     os.kill(pid, signal.SIGINT)

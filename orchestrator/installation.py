@@ -11,7 +11,6 @@ from importlib.metadata import version
 from urllib.parse import urlencode
 
 import yoyo
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator import sqlfiles
@@ -93,14 +92,16 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             return []
         host_schema = bound_host_schema(connection) or "public"
         with _migrations(dsn, host_schema) as (backend, migrations):
-            todo = backend.to_rollback(migrations)
+            _rehearse_uninstall(connection)
+            # Unmarked first: an install after a kill must not take for applied what is gone. And all of them, marked
+            # or not: a kill may have left more than the marks tell, and to remove what is not there is no error.
+            backend.unmark_migrations(backend.to_rollback(migrations))
+            todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
             for migration in todo:
                 progress(f"removing {migration.id}")
                 backend.rollback_one(migration)
         with connection.transaction():
-            for table in ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock"):
-                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(SCHEMA, table)))
-            connection.execute(f"DROP SCHEMA {SCHEMA}")
+            _drop_schema(connection)
         return [migration.id for migration in todo]
 
 
@@ -154,6 +155,31 @@ def _schema_exists(connection: Connection) -> bool:
     return connection.execute("SELECT to_regnamespace(%s)", (SCHEMA,)).fetchone() != (None,)
 
 
+def _drop_schema(connection: Connection) -> None:
+    for table in ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock"):
+        connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
+    connection.execute(f"DROP SCHEMA {SCHEMA}")
+
+
+def _rehearse_uninstall(connection: Connection) -> None:
+    """Drop all of it in a transaction that is rolled back, so that what cannot be dropped stops nothing halfway.
+
+    Migrations are removed one by one, and the last ones to go are those that an application is likeliest to use.
+    """
+    names = [folder.name for folder in (sqlfiles.ROOT / "functions").iterdir()]
+    functions = connection.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%s)"
+        " AND regexp_replace(p.proname, '_v[0-9]+$', '') = ANY (%s)",
+        (SCHEMA, names),
+    ).fetchall()
+    with connection.transaction(force_rollback=True):
+        if functions:
+            connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
+        for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):
+            connection.execute(sqlfiles.read("migrations", path.name))
+        _drop_schema(connection)
+
+
 def _check_server(connection: Connection) -> None:
     if connection.info.server_version < _OLDEST_SERVER * 10_000:
         found = connection.info.parameter_status("server_version")
@@ -164,9 +190,13 @@ def _check_server(connection: Connection) -> None:
 
 def _check_host(connection: Connection, host_schema: str) -> None:
     rows = connection.execute(sqlfiles.query("host_problems"), {"host_schema": host_schema}).fetchall()
-    if rows:
+    problems = [row[0] for row in rows]
+    may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
+    if connection.execute(may_create, (host_schema,)).fetchone() == (False,):
+        problems.append(f"role {connection.info.user} may not create indexes in it (GRANT CREATE ON SCHEMA)")
+    if problems:
         raise OrchestratorError(
-            f"schema {host_schema!r} cannot be the host: {'; '.join(row[0] for row in rows)}. Nothing was installed."
+            f"schema {host_schema!r} cannot be the host: {'; '.join(problems)}. Nothing was installed."
         )
 
 

@@ -1,0 +1,467 @@
+"""The command line: exit statuses, one line for each failure, JSON, Ctrl-C, and no server left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from orchestrator import cli, embedded, installation, seed, seed_synthetic
+from orchestrator.backfill import backfill
+from orchestrator.database import connect
+
+BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
+COMMANDS = ("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo")
+ASK = ("paths", "2", "--collection", "9", "--viewer", "7")
+EDGES = """
+SELECT contact_a_id, contact_b_id, kind, organization_id, date_from, date_to
+FROM connection_paths.contact_connections ORDER BY 1, 2, 3
+"""
+
+NewDatabase = Callable[[], str]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, arguments)
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own."""
+    kept = {name: value for name, value in os.environ.items() if name != "ORCHESTRATOR_DSN"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**kept, **environment},
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str, str]:
+    """Wait for a process; returns its exit status, standard output and standard error."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+    return process.returncode, out, err
+
+
+def check_error(code: int, out: str, err: str, *parts: str) -> None:
+    """Check for status 1 and one line of error that contains all *parts*."""
+    assert (code, out, err.count("\n")) == (1, "", 1), err
+    assert err.startswith("Error: ")
+    for part in parts:
+        assert part in err
+
+
+def check_failed(result: Result, *parts: str) -> None:
+    check_error(result.exit_code, result.stdout, result.stderr, *parts)
+
+
+def until(condition: Callable[[], Any], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Return the command lines that mention a directory: its keeper and its server."""
+    shown = subprocess.run(["ps", "-ww", "-eo", "command="], capture_output=True, text=True, check=True).stdout
+    return [line for line in shown.splitlines() if str(directory) in line]
+
+
+def edges(dsn: str) -> list[tuple[Any, ...]]:
+    with connect(dsn) as connection:
+        return connection.execute(EDGES).fetchall()
+
+
+def sessions(connection: psycopg.Connection[Any]) -> int:
+    """Count the sessions of commands in the database."""
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND application_name = 'orchestrator'"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def synthetic(dsn: str, contacts: int) -> Iterator[psycopg.Connection[Any]]:
+    """Fill the host tables and install; yields a connection."""
+    with connect(dsn) as connection:
+        seed.load(connection, "public", seed_synthetic.tables(contacts, 1), replace=True)
+        installation.install(dsn)
+        yield connection
+
+
+@pytest.fixture
+def small(host: str) -> str:
+    """The connection string of a database with a small world, installed: two pairs of colleagues."""
+    installation.install(host)
+    with connect(host) as connection:
+        connection.execute("INSERT INTO contacts VALUES (1, 'Ana [bold]'), (2, 'Ben'), (3, 'Cid'), (4, 'Dot')")
+        connection.execute("INSERT INTO organizations VALUES (1, 'Acme'), (2, 'Bolt')")
+        connection.execute(
+            "INSERT INTO contact_work_experiences VALUES"
+            " (1, 1, 1, '', '2019-03-01'), (2, 2, 1, '', '2018-01-01'),"
+            " (3, 3, 2, '', '2018-01-01'), (4, 4, 2, '', '2018-01-01')"
+        )
+        connection.execute("INSERT INTO user_contact_collections VALUES (7, 1, 9, 1), (8, 1, 9, 1)")
+    return host
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A temporary directory that the server's account can reach, by a short path."""
+    made = Path(tempfile.mkdtemp(prefix="cp-"))
+    made.chmod(0o777)
+    yield made
+    until(lambda: not processes_of(made))
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def stranger(server: str) -> Iterator[str]:
+    """A role that may log in and no more."""
+    name = f"connection_paths_stranger_{os.getpid()}"
+    with connect(server) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        yield name
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help(command: str) -> None:
+    for option in ("--help", "-h"):
+        result = run(*command.split(), option)
+        assert result.exit_code == 0
+        assert all(shared in result.stdout for shared in ("--dsn", "--embedded", "--json"))
+
+
+def test_the_list_of_commands_here_is_whole() -> None:
+    nested = [f"seed {name}" for name in cli.seed_group.commands]
+    assert sorted([*cli.main.commands, *nested]) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--nonsense",
+        "nonsense",
+        "status --nonsense",
+        "status surplus",
+        "--dsn x --embedded status",
+        "--dsn x status --embedded",
+        "--embedded=x status --dsn x",
+        "status --dsn",
+        "seed csv",
+        "seed csv /nonexistent",
+        "seed synthetic",
+        "seed synthetic --contacts many",
+        "seed synthetic --contacts -1",
+        "backfill --workers 0",
+        "paths",
+        "paths 1",
+        "paths one --collection 1 --viewer 1",
+        "paths 1 --collection 1",
+        "demo --contacts 10",
+    ],
+)
+def test_usage_errors_are_status_2(arguments: str) -> None:
+    result = run(*arguments.split())
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("install",), ("uninstall", "--yes"), ("status",), ("seed", "synthetic", "--contacts", "1"), ("backfill",), ASK],
+)
+@pytest.mark.parametrize(
+    ("dsn", "part"),
+    [
+        ("host=/nonexistent", "cannot connect"),
+        ("host=127.0.0.1 port=1", "cannot connect"),
+        ("host=nowhere.invalid", "cannot connect"),
+        ("utter nonsense", "not a connection string"),
+        ("postgresql://[", "not a connection string"),
+        ("port=many", ""),
+    ],
+)
+def test_no_server_is_one_line(command: tuple[str, ...], dsn: str, part: str) -> None:
+    check_failed(run("--dsn", dsn, *command), part)
+
+
+def test_a_wrong_password_is_one_line() -> None:
+    with embedded.serve_temporarily() as (directory, dsn):
+        with connect(dsn) as connection:
+            connection.execute("CREATE ROLE locked LOGIN PASSWORD 'right'")
+            rules = directory / "data" / "pg_hba.conf"
+            rules.write_text("local all locked scram-sha-256\n" + rules.read_text())
+            connection.execute("SELECT pg_reload_conf()")
+        locked = make_conninfo(dsn, user="locked")
+        until(lambda: "password" in run("--dsn", locked, "status").stderr)
+        check_failed(run("--dsn", make_conninfo(locked, password="wrong"), "status"), "password")
+        check_failed(run("--dsn", locked, "backfill"), "password")
+        assert "not installed" in run("--dsn", make_conninfo(locked, password="right"), "status").stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("install",), ("uninstall", "--yes"), ("status",), ("seed", "synthetic", "--contacts", "1"), ("backfill",), ASK],
+)
+def test_lacking_rights_is_one_line(small: str, stranger: str, command: tuple[str, ...]) -> None:
+    check_failed(run("--dsn", make_conninfo(small, user=stranger), *command))
+
+
+def test_a_lost_server_is_one_line(host: str) -> None:
+    with synthetic(host, 4000) as connection:
+        process = start("--dsn", host, "backfill")
+        until(lambda: connection.execute(EDGES).rowcount > 0)
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    check_error(*finish(process))
+
+
+@pytest.mark.parametrize("command", [("backfill",), ASK])
+def test_what_needs_an_install_says_so(host: str, command: tuple[str, ...]) -> None:
+    check_failed(run("--dsn", host, *command), "orchestrator install")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_json_is_all_of_standard_output(database: str, tmp_path: Path, before: bool) -> None:
+    def ask(*command: str) -> Any:
+        words = ("--json", *command) if before else (*command, "--json")
+        result = run("--dsn", database, *words)
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+    for table, header in {
+        "contacts": "id,name",
+        "organizations": "id,name",
+        "contact_work_experiences": "id,contact_id,organization_id,company_name,date_from,date_to",
+        "user_contact_collections": "user_id,contact_id,collection_id,source",
+    }.items():
+        (tmp_path / f"{table}.csv").write_text(f"{header}\n")
+    assert set(ask("seed", "csv", str(tmp_path)).values()) == {0}
+    assert ask("seed", "synthetic", "--contacts", "200")["contacts"] == 200
+    assert len(ask("install")["applied"]) > 0
+    assert ask("install") == {"applied": []}
+    assert ask("status")["healthy"] is True
+    done = ask("backfill")
+    assert done["edges_changed"] > 0
+    assert done["failed"] == {}
+    assert ask("backfill")["edges_changed"] == 0
+    assert set(ask(*ASK)) >= {"impl", "total", "truncated", "complete", "paths"}
+    assert len(ask("uninstall", "--yes")["removed"]) > 0
+
+
+def test_json_may_stand_between_a_group_and_its_command(database: str) -> None:
+    result = run("seed", "--json", "synthetic", "--contacts", "10", "--dsn", database)
+    assert json.loads(result.stdout)["contacts"] == 10
+
+
+def test_status_fails_unless_all_is_there_and_valid(host: str) -> None:
+    absent = run("--dsn", host, "status")
+    assert (absent.exit_code, "orchestrator install" in absent.stdout) == (1, True)
+    installation.install(host)
+    assert run("--dsn", host, "status").exit_code == 0
+    with connect(host) as connection:
+        name = "idx_members_by_collection"
+        connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", (name,))
+        invalid = run("--dsn", host, "status")
+        assert (invalid.exit_code, "INVALID" in invalid.stdout) == (1, True)
+        connection.execute("DROP INDEX idx_members_by_collection")
+    missing = run("--dsn", host, "--json", "status")
+    found = json.loads(missing.stdout)
+    assert (missing.exit_code, found["healthy"]) == (1, False)
+    assert [index["name"] for index in found["indexes"] if index["valid"] is None] == [name]
+
+
+def test_ctrl_c_ends_a_backfill_that_running_again_completes(host: str) -> None:
+    with synthetic(host, 4000) as connection:
+        backfill(host, 2)
+        whole = edges(host)
+        connection.execute("TRUNCATE connection_paths.contact_connections")
+        process = start("--dsn", host, "backfill")
+        until(lambda: connection.execute(EDGES).rowcount > 0)
+        process.send_signal(signal.SIGINT)
+        check_error(*finish(process, 10), "interrupted")
+        until(lambda: sessions(connection) == 0, 5)
+        assert 0 < len(edges(host)) < len(whole)
+        assert run("--dsn", host, "backfill").exit_code == 0
+        assert edges(host) == whole
+
+
+def test_ctrl_c_cancels_the_calls_under_way(small: str) -> None:
+    with psycopg.connect(small, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_sleep(120); RETURN NEW; END $$;"
+            "CREATE TRIGGER dawdle BEFORE INSERT ON connection_paths.contact_connections"
+            " FOR EACH ROW EXECUTE FUNCTION dawdle()"
+        )
+        process = start("--dsn", small, "backfill")
+        sleeping = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        until(lambda: connection.execute(sleeping).rowcount > 0)
+        process.send_signal(signal.SIGINT)
+        check_error(*finish(process, 10), "interrupted")
+        until(lambda: sessions(connection) == 0, 5)
+
+
+def test_a_failing_contact_is_told_and_the_others_are_done(small: str) -> None:
+    with connect(small) as connection:
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE 'not this one'; END $$;"
+            "CREATE TRIGGER refuse BEFORE INSERT ON connection_paths.contact_connections"
+            " FOR EACH ROW WHEN (NEW.contact_a_id = 1) EXECUTE FUNCTION refuse()"
+        )
+    told = run("--dsn", small, "backfill")
+    assert told.exit_code == 1
+    assert "contact 1: not this one" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert [row[:2] for row in edges(small)] == [(3, 4)]
+    result = run("--dsn", small, "backfill", "--json")
+    assert (result.exit_code, list(json.loads(result.stdout)["failed"])) == (1, ["1", "2"])  # an edge has two ends
+
+
+def test_two_backfills_at_once_end_as_one(host: str) -> None:
+    with synthetic(host, 1500) as connection:
+        backfill(host, 2)
+        whole = edges(host)
+        connection.execute("TRUNCATE connection_paths.contact_connections")
+        ends = [finish(process) for process in [start("--dsn", host, "backfill") for _ in range(2)]]
+        assert [code for code, _, _ in ends] == [0, 0], ends
+        assert edges(host) == whole
+
+
+def test_paths_names_people_and_says_how_they_know_each_other(small: str) -> None:
+    assert "No path to Ben" in run("--dsn", small, *ASK).stdout
+    run("--dsn", small, "backfill")
+    told = run("--dsn", small, *ASK).stdout
+    assert "1. you, user 8 → Ana [bold] → Ben\n" in told
+    assert "Ana [bold] and Ben: Acme, 2019-03 to now\n" in told
+
+
+def test_paths_tells_a_bad_argument_in_one_line(small: str) -> None:
+    check_failed(run("--dsn", small, *ASK, "--depth", "7"), "max_depth", "22023")
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        ("--embedded status --json", None),
+        ("--embedded --json status", None),
+        ("status --json --embedded", None),
+        ("status --embedded --json", None),
+        ("--embedded seed synthetic --contacts 1 --replace --json", None),
+        ("seed --embedded synthetic --contacts 1 --replace --json", None),
+        ("--embedded=/x/y status --json", "/x/y"),
+        ("--embedded /x/y status --json", "/x/y"),
+        ("status --embedded=/x/y --json", "/x/y"),
+    ],
+)
+def test_a_bare_embedded_swallows_no_word(
+    host: str, monkeypatch: pytest.MonkeyPatch, words: str, given: str | None
+) -> None:
+    asked: list[Path] = []
+
+    @contextmanager
+    def serve(directory: Path) -> Iterator[str]:
+        asked.append(directory)
+        yield host
+
+    monkeypatch.setattr(embedded, "serve", serve)
+    result = run(*words.split())
+    assert asked == [Path(given) if given else embedded.default_directory()], result.stderr
+    assert json.loads(result.stdout)
+
+
+def test_an_embedded_server_lasts_as_long_as_its_command(directory: Path) -> None:
+    option = f"--embedded={directory}"
+    code, out, err = finish(start(option, "status"))
+    assert (code, "not installed" in out) == (1, True), err
+    until(lambda: not processes_of(directory))
+    for command in (("seed", "synthetic", "--contacts", "10"), ("install",), ("status",)):
+        code, _, err = finish(start(option, *command))
+        assert code == 0, err
+
+
+def test_an_embedded_server_stops_when_its_command_is_killed(directory: Path) -> None:
+    process = start(f"--embedded={directory}", "seed", "synthetic", "--contacts", "500000")
+
+    def seeding() -> bool:
+        try:
+            with psycopg.connect(f"host={directory / 'run'} user=postgres") as connection:
+                query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%'"
+                return connection.execute(query).fetchone() == (1,)
+        except psycopg.OperationalError:
+            return False
+
+    until(seeding, 30)
+    server = int((directory / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+    process.kill()
+    process.communicate()
+    until(lambda: not Path(f"/proc/{server}").exists() and not processes_of(directory))
+    code, _, err = finish(start(f"--embedded={directory}", "seed", "synthetic", "--contacts", "10"))
+    assert code == 0, err
+
+
+def test_a_server_whose_keeper_was_killed_is_replaced(directory: Path) -> None:
+    with embedded.serve(directory):
+        orphan = (directory / "data" / "postmaster.pid").read_text()
+        os.kill(int((directory / "keeper.pid").read_text()), signal.SIGKILL)
+    assert processes_of(directory)
+    with embedded.serve(directory) as dsn, connect(dsn) as connection:
+        assert (directory / "data" / "postmaster.pid").read_text() != orphan
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_demo_leaves_nothing_behind(directory: Path) -> None:
+    code, out, err = finish(start("demo", "--contacts", "1000", TMPDIR=str(directory)), 120)
+    assert code == 0, err
+    assert "→" in out
+    assert list(directory.iterdir()) == []
+    assert processes_of(directory) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BASEBALL.is_dir(), reason="the baseball data set is not beside the checkout")
+def test_baseball_has_exactly_its_edges(database: str) -> None:
+    def ask(*command: str) -> Any:
+        code, out, err = finish(start("--dsn", database, "--json", *command), 300)
+        assert code == 0, err
+        return json.loads(out)
+
+    ask("seed", "csv", str(BASEBALL))
+    ask("install")
+    ask("backfill")
+    with connect(database) as connection:
+        count = connection.execute("SELECT count(*) FROM connection_paths.contact_connections").fetchone()
+        degree = connection.execute(
+            "SELECT max(degree) FROM (SELECT count(*) AS degree FROM connection_paths.contact_connections"
+            " CROSS JOIN LATERAL (VALUES (contact_a_id), (contact_b_id)) AS ends (contact_id)"
+            " GROUP BY ends.contact_id) AS degrees"
+        ).fetchone()
+    assert (count, degree) == ((1_468_551,), (903,))
+    assert ask("backfill")["edges_changed"] == 0
