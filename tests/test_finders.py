@@ -33,7 +33,7 @@ from tests.world import (
     worlds,
 )
 
-DEEP_FINDERS = ("deep_finder_v1", "deep_finder_v2", "deep_finder")
+DEEP_FINDERS = ("deep_finder_v1", "deep_finder_v2", "deep_finder_v3", "deep_finder")
 LEGACY_FINDERS = ("legacy_finder_v1", "legacy_finder")
 
 repeatable = settings(

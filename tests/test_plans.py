@@ -28,6 +28,8 @@ KEYS = {"contact_connections_pkey", "contacts_pkey", "organizations_pkey", "find
 CALLS = {
     "deep_finder_v1": ("SELECT * FROM connection_paths.deep_finder_v1({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
     "deep_finder_v2": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
+    "deep_finder_v3": ("SELECT * FROM connection_paths.deep_finder_v3({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
+    "v3 importer": ("SELECT * FROM connection_paths.deep_finder_v3({t}, 3, 1001, 4, 25, 'importer')", {MEMBERS, *WALK}),
     "deep_finder": ("SELECT * FROM connection_paths.deep_finder({t}, 3, 1001, 4)", {MEMBERS, *WALK}),
     "importer": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 3, 1001, 3, 25, 'importer')", {MEMBERS, *WALK}),
     "no cap": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 3, 1001, 2, 25, 'any', NULL)", {MEMBERS, *WALK}),
@@ -109,9 +111,10 @@ def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, An
     assert not [node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"]
 
 
+@pytest.mark.parametrize("finder", ["deep_finder_v2", "deep_finder_v3"])
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 def test_the_walk_reads_no_more_of_a_hub_than_it_follows(
-    session: tuple[Connection, list[dict[str, Any]]], mode: str
+    session: tuple[Connection, list[dict[str, Any]]], mode: str, finder: str
 ) -> None:
     """The two walk indexes are merged in their order and left early: nothing sorts a hub's edges."""
     connection, plans = session
@@ -123,7 +126,7 @@ def test_the_walk_reads_no_more_of_a_hub_than_it_follows(
     )
     connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
     plans.clear()
-    connection.execute("SELECT * FROM connection_paths.deep_finder_v2(%s, 1, 1001, 2)", (hub,))
+    connection.execute(f"SELECT * FROM connection_paths.{finder}(%s, 1, 1001, 2)".encode(), (hub,))
     found = all_nodes(plans)
     assert "Merge Append" in {node["Node Type"] for node in found}
     walked = [node for node in found if node.get("Index Name") in WALK]

@@ -45,8 +45,8 @@ HOST_FILES = {
 
 #: What function bodies may call without a schema. `format` is not here: it builds SQL from strings.
 BUILT_INS = {
-    *("array_agg", "cardinality", "clock_timestamp", "count", "enum_range", "generate_series"),
-    *("jsonb_agg", "jsonb_build_object", "make_interval", "quote_literal", "to_jsonb"),
+    *("array_agg", "array_position", "cardinality", "clock_timestamp", "count", "enum_range", "generate_series"),
+    *("jsonb_agg", "jsonb_build_object", "make_interval", "quote_literal", "to_jsonb", "unnest"),
 }
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz"}  # the parser qualifies the standard's own
 
