@@ -190,6 +190,7 @@ def _keep(directory: Path, binaries: Path, account: str | None, settings: Mappin
     with (directory / "users.lock").open("a") as users, (directory / "keeper.lock").open("a") as keeper_lock:
         if not _try_lock(keeper_lock):
             return
+        _end_orphan(directory / "data")  # first of all: the binaries of a running server cannot be copied over
         server = _start_server(directory, _reachable(binaries, directory, account), account, settings)
         (directory / "keeper.pid").write_text(f"{os.getpid()}\n")
         while server.poll() is None and not _try_lock(users):
@@ -244,7 +245,6 @@ def _start_server(
              "--locale=C", "--no-sync"],
             user=account, group=group, extra_groups=extra_groups, check=True, stdout=subprocess.DEVNULL, cwd="/",
         )  # fmt: skip
-    _end_orphan(data)
     options = {**settings, "listen_addresses": "", "unix_socket_directories": str(run)}
     return subprocess.Popen(
         [binaries / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())],

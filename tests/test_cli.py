@@ -427,7 +427,8 @@ def test_an_embedded_server_stops_when_its_command_is_killed(directory: Path) ->
     assert code == 0, err
 
 
-def test_a_server_whose_keeper_was_killed_is_replaced(directory: Path) -> None:
+def test_a_server_whose_keeper_was_killed_is_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")  # a terminal's width must not shorten what ps says of a process
     with embedded.serve(directory):
         orphan = (directory / "data" / "postmaster.pid").read_text()
         os.kill(int((directory / "keeper.pid").read_text()), signal.SIGKILL)
