@@ -432,6 +432,7 @@ def test_a_server_whose_keeper_was_killed_is_replaced(directory: Path, monkeypat
     with embedded.serve(directory):
         orphan = (directory / "data" / "postmaster.pid").read_text()
         os.kill(int((directory / "keeper.pid").read_text()), signal.SIGKILL)
+        embedded.stop(directory)  # returns when the keeper, killed, has let go of its lock
     assert processes_of(directory)
     with embedded.serve(directory) as dsn, connect(dsn) as connection:
         assert (directory / "data" / "postmaster.pid").read_text() != orphan
