@@ -8,36 +8,20 @@ interleaved, and the ratio is of medians of one run; milliseconds of different m
 from __future__ import annotations
 
 import argparse
-import re
 import statistics
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
-from psycopg.errors import Diagnostic
 
+from bench.plans import Work, nested_plans, read_plan
 from bench.world import counts, environment, one, world
 from orchestrator.database import Connection, connect
 
 RESULTS = Path(__file__).parent / "results" / "backfill_contact.md"
 GENERATIONS = ("backfill_contact_v1", "backfill_contact_v2")
 _CANDIDATES = 20  # contacts with the most experiences, of whom the one with the most edges is taken
-
-_NODE = re.compile(r"\(actual (?:time=\S+ )?rows=([\d.]+) loops=(\d+)\)")
-_SCAN = re.compile(r"(?:Seq|Index|Index Only|Bitmap Heap) Scan\b.* on ")
-_REMOVED = re.compile(r"Rows Removed by .*: (\d+)")
-_SHARED = re.compile(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?")
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a plan did, from its text: rows out of table and index scans, out of all nodes, shared buffers."""
-
-    plan: str
-    rows_read: int
-    rows_all: int
-    buffers: int
 
 
 @dataclass
@@ -91,52 +75,12 @@ def call(connection: Connection, function: str, contact: int) -> tuple[float, tu
 
 def explain(connection: Connection, function: str, contact: int) -> tuple[Work, tuple[int, int]]:
     """Call once under auto_explain; returns what the query inside the function did."""
-    notices: list[str] = []
-
-    def collect(diagnostic: Diagnostic) -> None:
-        notices.append(diagnostic.message_primary or "")
-
-    connection.execute("LOAD 'auto_explain'")
-    settings = {
-        "log_min_duration": "0",
-        "log_analyze": "on",
-        "log_buffers": "on",
-        "log_timing": "off",  # its clock calls would cost more than the rows
-        "log_nested_statements": "on",
-        "log_level": "notice",
-    }
-    for name, value in settings.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (f"auto_explain.{name}", value))
-    connection.add_notice_handler(collect)
-    try:
+    with nested_plans(connection) as messages:
         _, edges = call(connection, function, contact)
-    finally:
-        connection.remove_notice_handler(collect)
-        connection.execute("SET auto_explain.log_min_duration = -1")
-    inside = [text for text in notices if "Insert on contact_connections" in text]
+    inside = [text for text in messages if "Insert on contact_connections" in text]
     if len(inside) != 1:
         raise SystemExit(f"expected one plan of {function}, got {len(inside)}")
     return read_plan(inside[0]), edges
-
-
-def read_plan(message: str) -> Work:
-    """Sum up auto_explain's text: what follows the query's own text is the plan."""
-    lines = message.splitlines()
-    first = next(number for number, line in enumerate(lines) if _NODE.search(line))
-    plan = lines[first:]
-    read = total = 0.0
-    loops, scanning = 1, False
-    for line in plan:
-        if node := _NODE.search(line):
-            loops, scanning = int(node[2]), bool(_SCAN.search(line)) and "CTE Scan" not in line
-            rows = float(node[1]) * loops
-            total += rows
-            read += rows if scanning else 0
-        elif scanning and (removed := _REMOVED.search(line)):
-            read += int(removed[1]) * loops
-    shared = next((match for line in plan if (match := _SHARED.search(line))), None)
-    buffers = sum(int(group or 0) for group in shared.groups()) if shared else 0
-    return Work("\n".join(plan), round(read), round(total), buffers)
 
 
 def measure(dsn: str, contact: int, runs: int, timeout: int) -> dict[str, Measured]:

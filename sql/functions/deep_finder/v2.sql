@@ -47,51 +47,16 @@ BEGIN
     );
 
     RETURN QUERY
-    WITH opened AS (
-        SELECT w.depth, o.user_id, w.contact_ids, w.recency
-        FROM connection_paths.walk(
-            deep_finder_v2.target_contact_id,
-            deep_finder_v2.collection_id,
-            deep_finder_v2.max_depth,
-            deep_finder_v2.max_edges_per_hop
-        ) AS w
-        CROSS JOIN LATERAL connection_paths.openers(
-            w.contact_ids[1],
-            deep_finder_v2.collection_id,
-            deep_finder_v2.viewer_user_id,
-            deep_finder_v2.seed_scope
-        ) AS o
-        ORDER BY
-            w.depth,
-            w.recency DESC,
-            o.user_id = deep_finder_v2.viewer_user_id DESC,
-            o.user_id,
-            w.contact_ids
-        LIMIT deep_finder_v2.max_paths
-    )
-    SELECT
-        p.depth,
-        p.user_id,
-        p.contact_ids,
-        COALESCE(hops.organization_ids, '{}'),
-        COALESCE(hops.date_froms, '{}'),
-        COALESCE(hops.date_tos, '{}'),
-        p.recency
-    FROM opened AS p
-    CROSS JOIN LATERAL (
-        SELECT
-            array_agg(d.organization_id ORDER BY i.hop) AS organization_ids,
-            array_agg(d.date_from ORDER BY i.hop) AS date_froms,
-            array_agg(d.date_to ORDER BY i.hop) AS date_tos
-        FROM generate_series(1, p.depth - 1) AS i (hop)
-        CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS d
-    ) AS hops
-    ORDER BY
-        p.depth,
-        p.recency DESC,
-        p.user_id = deep_finder_v2.viewer_user_id DESC,
-        p.user_id,
-        p.contact_ids;
+    SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
+    FROM connection_paths.walked_paths(
+        deep_finder_v2.target_contact_id,
+        deep_finder_v2.collection_id,
+        deep_finder_v2.viewer_user_id,
+        deep_finder_v2.max_depth,
+        deep_finder_v2.max_paths,
+        deep_finder_v2.seed_scope,
+        deep_finder_v2.max_edges_per_hop
+    ) AS p;
 END
 $function$;
 

@@ -3,18 +3,18 @@
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope   as for deep_finder
 -- max_paths       how many chains, 1..1000; a chain counts once, however many users can open it
 -- impl            'v1' = legacy_finder, 'v2' = deep_finder; NULL: the collection's row in finder_rollout, else 'v2'
--- time_budget_ms  after so many milliseconds no further depth is begun
+-- time_budget_ms  milliseconds after which the search gives up, in the middle of a depth if need be
 --
 -- Returns {"impl", "total", "truncated", "complete", "paths": [{"depth", "user_ids", "contact_ids", "recency",
 -- "hops": [{"from", "to", "kind", "organization_id", "date_from", "date_to"}]}]}, chains by depth, recency, those the
 -- viewer can open first, contact ids; user_ids with the viewer first. total counts the paths returned, truncated says
--- that there are more, complete is false when the time ran out before the last depth.
+-- that there are more, complete is false when the time ran out: the paths are right, but of the depth the search was at
+-- others may be missing, and deeper ones were not looked for.
 --
--- One plan serves every call (force_generic_plan): left to choose, PostgreSQL plans the statement anew each time, because
--- a plan for a known implementation looks cheaper, and planning costs more than a call at depth 2.
+-- Under v2 the grouping is done by search, which counts chains: nothing is fetched to be thrown away but one chain more
+-- than wanted, which says whether there are more. v1 has no search to stop: its budget is looked at between its two depths.
 --
--- Depth is the first sort key, so depths are searched one after the other, and a depth that fills the request ends the
--- search exactly. Errors: see check_finder_arguments.
+-- Settings: see deep_finder_v3. Errors: see check_finder_arguments.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(
     target_contact_id bigint,
     collection_id bigint,
@@ -31,19 +31,18 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 SET plan_cache_mode = force_generic_plan
+SET jit = off
 SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 SET enable_sort = off
+SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
 DECLARE
     max_edges_per_hop CONSTANT integer := 15;
     deadline timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1000.0);
     chosen text;
-    deepest integer;
+    tree record;
     paths jsonb[] := '{}';
     level_paths jsonb[];
     is_complete boolean := true;
@@ -68,78 +67,97 @@ BEGIN
         (SELECT r.impl FROM connection_paths.finder_rollout AS r WHERE r.collection_id = find_paths.collection_id),
         'v2'
     );
-    deepest := CASE chosen WHEN 'v1' THEN LEAST(max_depth, 2) ELSE max_depth END;
 
-    FOR level IN 1..deepest LOOP
-        -- chosen is tested within each branch as well: a branch not taken is never run
-        WITH chains AS (
-            SELECT w.depth, w.contact_ids, w.recency, NULL::bigint AS organization_id,
-                NULL::date AS date_from, NULL::date AS date_to
-            FROM connection_paths.walk(
-                find_paths.target_contact_id, find_paths.collection_id, level, max_edges_per_hop
-            ) AS w
-            WHERE chosen = 'v2' AND w.depth = level
-            UNION ALL
-            SELECT w.depth, w.contact_ids, w.recency, w.organization_id, w.date_from, w.date_to
-            FROM connection_paths.legacy_walk(find_paths.target_contact_id, find_paths.collection_id) AS w
-            WHERE chosen = 'v1' AND w.depth = level
-        ),
-        best AS (
-            SELECT c.*, u.user_ids
-            FROM chains AS c
-            CROSS JOIN LATERAL (
-                SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
-                FROM connection_paths.openers(
-                    c.contact_ids[1], find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope
-                ) AS o
-            ) AS u
-            WHERE u.user_ids IS NOT NULL
-            ORDER BY c.recency DESC, u.user_ids[1] = find_paths.viewer_user_id DESC, c.contact_ids
-            -- one more than wanted says whether there are more
-            LIMIT find_paths.max_paths + 1 - cardinality(paths)
-        )
+    IF chosen = 'v2' THEN
+        SELECT s.*
+        INTO tree
+        FROM connection_paths.search(
+            target_contact_id, collection_id, viewer_user_id, max_depth, max_paths + 1, seed_scope, max_edges_per_hop,
+            by_chain => true, deadline => deadline
+        ) AS s;
+        is_complete := tree.is_complete;
+
         SELECT array_agg(
-            jsonb_build_object(
-                'depth', b.depth,
-                'user_ids', b.user_ids,
-                'contact_ids', b.contact_ids,
-                'recency', b.recency,
-                'hops', COALESCE(h.hops, '[]')
-            )
-            ORDER BY b.recency DESC, b.user_ids[1] = find_paths.viewer_user_id DESC, b.contact_ids
+            connection_paths.path_document(u.user_ids, p.contact_ids, p.recency, h.hops) ORDER BY p.position
         )
-        INTO level_paths
-        FROM best AS b
+        INTO paths
+        FROM (
+            SELECT
+                f.position,
+                connection_paths.chain_contacts(tree.contact_ids, tree.parents, f.chain) AS contact_ids,
+                tree.recencies[f.chain] AS recency
+            FROM unnest(tree.found_chains) WITH ORDINALITY AS f (chain, position)
+            OFFSET 0
+        ) AS p
+        CROSS JOIN LATERAL (
+            SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
+            FROM connection_paths.openers(
+                p.contact_ids[1], find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope
+            ) AS o
+        ) AS u
         CROSS JOIN LATERAL (
             SELECT jsonb_agg(
                 jsonb_build_object(
-                    'from', b.contact_ids[i.hop],
-                    'to', b.contact_ids[i.hop + 1],
-                    'kind', d.kind,
-                    'organization_id', d.organization_id,
-                    'date_from', d.date_from,
-                    'date_to', d.date_to
+                    'from', p.contact_ids[i.hop],
+                    'to', p.contact_ids[i.hop + 1],
+                    'kind', e.kind,
+                    'organization_id', e.organization_id,
+                    'date_from', e.date_from,
+                    'date_to', e.date_to
                 )
                 ORDER BY i.hop
             ) AS hops
-            FROM generate_series(1, b.depth - 1) AS i (hop)
-            CROSS JOIN LATERAL (
-                SELECT e.kind::text, e.organization_id, e.date_from, e.date_to
-                FROM connection_paths.edge_details(b.contact_ids[i.hop], b.contact_ids[i.hop + 1]) AS e
-                WHERE chosen = 'v2'
-                UNION ALL
-                SELECT 'work_overlap', b.organization_id, b.date_from, b.date_to
-                WHERE chosen = 'v1'
-            ) AS d
+            FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
+            CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS e
         ) AS h;
+        paths := COALESCE(paths, '{}');
+    ELSE
+        FOR level IN 1..LEAST(max_depth, 2) LOOP
+            WITH best AS (
+                SELECT w.*, u.user_ids
+                FROM connection_paths.legacy_walk(find_paths.target_contact_id, find_paths.collection_id) AS w
+                CROSS JOIN LATERAL (
+                    SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
+                    FROM connection_paths.openers(
+                        w.contact_ids[1], find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope
+                    ) AS o
+                ) AS u
+                WHERE w.depth = level AND u.user_ids IS NOT NULL
+                ORDER BY w.recency DESC, u.user_ids[1] = find_paths.viewer_user_id DESC, w.contact_ids
+                -- one more than wanted says whether there are more
+                LIMIT find_paths.max_paths + 1 - cardinality(paths)
+            )
+            SELECT array_agg(
+                connection_paths.path_document(
+                    b.user_ids,
+                    b.contact_ids,
+                    b.recency,
+                    CASE
+                        WHEN level = 2 THEN jsonb_build_array(
+                            jsonb_build_object(
+                                'from', b.contact_ids[1],
+                                'to', b.contact_ids[2],
+                                'kind', 'work_overlap',
+                                'organization_id', b.organization_id,
+                                'date_from', b.date_from,
+                                'date_to', b.date_to
+                            )
+                        )
+                    END
+                )
+                ORDER BY b.recency DESC, b.user_ids[1] = find_paths.viewer_user_id DESC, b.contact_ids
+            )
+            INTO level_paths
+            FROM best AS b;
 
-        paths := paths || COALESCE(level_paths, '{}');
-        EXIT WHEN cardinality(paths) > max_paths;
-        IF level < deepest AND clock_timestamp() >= deadline THEN
-            is_complete := false;
-            EXIT;
-        END IF;
-    END LOOP;
+            paths := paths || COALESCE(level_paths, '{}');
+            EXIT WHEN cardinality(paths) > max_paths;
+            IF level < LEAST(max_depth, 2) AND clock_timestamp() >= deadline THEN
+                is_complete := false;
+                EXIT;
+            END IF;
+        END LOOP;
+    END IF;
 
     RETURN jsonb_build_object(
         'impl', chosen,

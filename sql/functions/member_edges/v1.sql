@@ -4,9 +4,7 @@
 -- collection_id  the collection whose members may be walked through
 -- Returns the neighbour and the date_to of the edge, a row per edge (so a pair with several kinds comes several times).
 --
--- Inlined, so that ORDER BY date_to DESC NULLS FIRST, neighbour_id with a LIMIT becomes a merge of idx_cc_walk_a and
--- idx_cc_walk_b, both index-only, that stops after the last row needed. The arms must say their order themselves: the
--- planner does not see that within an arm the index's first column is a constant, and would sort every edge of a hub.
+-- Inlined, and so is recent_edges, whose header says what ORDER BY and LIMIT become.
 CREATE OR REPLACE FUNCTION connection_paths.member_edges(contact_id bigint, collection_id bigint)
 RETURNS TABLE (neighbour_id bigint, date_to date)
 LANGUAGE sql
@@ -16,21 +14,7 @@ SECURITY INVOKER
 ROWS 100
 AS $function$
     SELECT e.neighbour_id, e.date_to
-    FROM (
-        (
-            SELECT c.contact_b_id AS neighbour_id, c.date_to
-            FROM connection_paths.contact_connections AS c
-            WHERE c.contact_a_id = member_edges.contact_id
-            ORDER BY c.date_to DESC NULLS FIRST, c.contact_b_id
-        )
-        UNION ALL
-        (
-            SELECT c.contact_a_id, c.date_to
-            FROM connection_paths.contact_connections AS c
-            WHERE c.contact_b_id = member_edges.contact_id
-            ORDER BY c.date_to DESC NULLS FIRST, c.contact_a_id
-        )
-    ) AS e
+    FROM connection_paths.recent_edges(member_edges.contact_id) AS e
     WHERE EXISTS (
         SELECT
         FROM connection_paths.collection_members AS m

@@ -1,4 +1,4 @@
--- connection_paths.deep_finder(…): the current generation of deep_finder. See deep_finder_v2.
+-- connection_paths.deep_finder(…): the current generation of deep_finder. See deep_finder_v3.
 -- Inlined (LANGUAGE sql, STABLE, no SET, not STRICT): the name costs nothing.
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder(
     target_contact_id bigint,
@@ -25,7 +25,7 @@ SECURITY INVOKER
 ROWS 25
 AS $function$
     SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
-    FROM connection_paths.deep_finder_v2(
+    FROM connection_paths.deep_finder_v3(
         deep_finder.target_contact_id,
         deep_finder.collection_id,
         deep_finder.viewer_user_id,

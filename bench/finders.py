@@ -1,0 +1,147 @@
+"""Calling one version of deep_finder and timing it: prepared by the server, no work of the client's in between."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import conninfo, pq
+
+from bench.world import one
+from orchestrator.database import Connection, connect
+
+#: Parameters of a call, in the order of deep_finder's first six, as text.
+Arguments = Sequence[bytes]
+
+SIGNATURE = "bigint, bigint, bigint, integer, integer, text"
+_TYPES = (20, 20, 20, 23, 23, 25)  # oids of SIGNATURE
+_CANCELLED = b"57014"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one call gave; ``rows`` is None when the statement timeout stopped it."""
+
+    milliseconds: float
+    rows: tuple[tuple[bytes | None, ...], ...] | None
+
+
+@dataclass
+class Samples:
+    """Milliseconds of calls by target; one that was stopped counts with the time it had taken by then."""
+
+    by_target: dict[int, list[float]] = field(default_factory=dict)
+    stopped: int = 0
+
+    def add(self, target: int, answer: Answer) -> None:
+        """Take a call in."""
+        self.by_target.setdefault(target, []).append(answer.milliseconds)
+        self.stopped += answer.rows is None
+
+    @property
+    def milliseconds(self) -> list[float]:
+        """All calls."""
+        return [milliseconds for calls in self.by_target.values() for milliseconds in calls]
+
+    @property
+    def p50(self) -> float:
+        """The median of all calls."""
+        return statistics.median(self.milliseconds)
+
+    @property
+    def p95(self) -> float:
+        """What 95 % of all calls do not exceed."""
+        return _p95(self.milliseconds)
+
+    @property
+    def calm_p95(self) -> float:
+        """What 95 % of targets do not exceed by their median call: slow targets show, a disturbed call does not."""
+        return _p95([statistics.median(calls) for calls in self.by_target.values()])
+
+    @property
+    def longest(self) -> float:
+        """The maximum."""
+        return max(self.milliseconds)
+
+
+def _p95(values: Sequence[float]) -> float:
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
+
+
+def text_of(version: str, arguments: Sequence[object] = ("$1", "$2", "$3", "$4", "$5", "$6")) -> str:
+    """Return the query that calls *version* with *arguments*, by default the parameters of a prepared statement."""
+    return f"SELECT * FROM connection_paths.deep_finder_{version}({', '.join(map(str, arguments))})"
+
+
+def require(connection: Connection, versions: Sequence[str]) -> None:
+    """End the program unless every one of *versions* is installed."""
+    for version in versions:
+        name = f"connection_paths.deep_finder_{version}"
+        if one(connection, "SELECT to_regproc(%s) IS NULL", (name,)):
+            raise SystemExit(f"there is no {name} in this database")
+
+
+def open_session(dsn: str, versions: Sequence[str], timeout: int) -> Connection:
+    """Open a connection where each of *versions* is prepared under its name; *timeout* in seconds."""
+    connection = connect(dsn, settings={"statement_timeout": f"{timeout}s"})
+    for version in versions:
+        prepare(connection, version)
+    return connection
+
+
+def open_blank_session(dsn: str, timeout: int) -> Connection:
+    """Open a connection on which nothing has run yet, not even a SET; *timeout* in seconds."""
+    options = str(conninfo.conninfo_to_dict(dsn).get("options") or "")
+    return psycopg.connect(dsn, autocommit=True, options=f"{options} -c statement_timeout={timeout}s".strip())
+
+
+def prepare(connection: Connection, version: str) -> None:
+    """Prepare *version* under its name."""
+    result = connection.pgconn.prepare(version.encode(), text_of(version).encode(), _TYPES)
+    if result.status != pq.ExecStatus.COMMAND_OK:
+        raise SystemExit(result.get_error_message())
+
+
+# libpq's own calls: psycopg's execute() adds as much time as depth 1 takes, the same to every version.
+
+
+def call(connection: Connection, version: str, arguments: Arguments) -> Answer:
+    """Call *version*, which is prepared."""
+    started = time.perf_counter()
+    result = connection.pgconn.exec_prepared(version.encode(), arguments)
+    return _answer(started, result)
+
+
+def call_unprepared(connection: Connection, version: str, arguments: Arguments) -> Answer:
+    """Call *version* by a statement that has the arguments in it."""
+    *numbers, scope = (argument.decode() for argument in arguments)
+    query = text_of(version, (*numbers, f"'{scope}'")).encode()
+    started = time.perf_counter()
+    result = connection.pgconn.exec_(query)
+    return _answer(started, result)
+
+
+def round_trip(connection: Connection, calls: int = 200) -> float:
+    """Return the median milliseconds of a prepared query that does nothing."""
+    connection.pgconn.prepare(b"nothing", b"SELECT 1")
+    elapsed = []
+    for _ in range(calls):
+        started = time.perf_counter()
+        connection.pgconn.exec_prepared(b"nothing", [])
+        elapsed.append((time.perf_counter() - started) * 1000)
+    return statistics.median(elapsed)
+
+
+def _answer(started: float, result: pq.abc.PGresult) -> Answer:
+    milliseconds = (time.perf_counter() - started) * 1000
+    if result.status != pq.ExecStatus.TUPLES_OK:
+        if result.error_field(pq.DiagnosticField.SQLSTATE) == _CANCELLED:
+            return Answer(milliseconds, None)
+        raise SystemExit(result.get_error_message())
+    columns = range(result.nfields)
+    rows = tuple(tuple(result.get_value(row, column) for column in columns) for row in range(result.ntuples))
+    return Answer(milliseconds, rows)

@@ -1,0 +1,140 @@
+"""How many calls a second ten connections at once get, each asking again as soon as it is answered."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from random import Random
+
+from bench.cells import ANY, Collection, arguments
+from bench.finders import call, open_session, text_of
+from orchestrator.embedded import embedded_binaries
+from orchestrator.errors import OrchestratorError
+
+CLIENTS = 10
+_THREADS = 2
+_BLOCKS = 3
+_DEPTH, _MAX_PATHS = 4, 25
+_TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
+_FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Calls a second of each version's blocks, in the order they ran, and what called."""
+
+    client: str
+    seconds: int
+    tps: Mapping[str, Sequence[float]]
+
+    def median(self, version: str) -> float:
+        """Calls a second of the middle block."""
+        return statistics.median(self.tps[version])
+
+
+def measure(
+    dsn: str, versions: Sequence[str], collection: Collection, targets: Sequence[int], seconds: int, seed: int
+) -> Throughput:
+    """Run blocks of *seconds* for each version, alternately, order swapped from round to round.
+
+    Depth 4 and 25 paths in *collection*, any user may open a path, targets drawn at random for each call. By
+    ``pgbench`` from the PostgreSQL wheel, else by ten processes of Python.
+    """
+    pgbench = _pgbench()
+    tps: dict[str, list[float]] = {version: [] for version in versions}
+    for block in range(_BLOCKS):
+        for version in versions if block % 2 == 0 else reversed(versions):
+            if pgbench is not None:
+                result = _run_pgbench(pgbench, dsn, version, collection, targets, seconds, seed + block)
+            else:
+                result = _run_processes(dsn, version, collection, targets, seconds, seed + block)
+            tps[version].append(result)
+            print(f"throughput, round {block + 1}/{_BLOCKS}: {version} {result:,.0f} calls/s", flush=True)
+    client = f"pgbench -M prepared -c {CLIENTS} -j {_THREADS}" if pgbench else f"{CLIENTS} processes of Python"
+    return Throughput(client, seconds, tps)
+
+
+def _pgbench() -> Path | None:
+    try:
+        program = embedded_binaries() / "pgbench"
+        subprocess.run([program, "--version"], check=True, capture_output=True)
+    except (OrchestratorError, OSError, subprocess.CalledProcessError):
+        return None
+    return program
+
+
+def _run_pgbench(
+    pgbench: Path,
+    dsn: str,
+    version: str,
+    collection: Collection,
+    targets: Sequence[int],
+    seconds: int,
+    seed: int,
+) -> float:
+    target = f"('{{{','.join(map(str, targets))}}}'::bigint[])[:i]"
+    query = text_of(version, (target, collection.id, collection.many.user, _DEPTH, _MAX_PATHS, "'any'"))
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(f"\\set i random(1, {len(targets)})\n{query};\n")
+        script.flush()
+        command: list[str | Path] = [
+            pgbench, "--no-vacuum", "--protocol=prepared", f"--file={script.name}", f"--client={CLIENTS}",
+            f"--jobs={_THREADS}", f"--time={seconds}", f"--random-seed={seed}", dsn,
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    tps, failed = _TPS.search(done.stdout), _FAILED.search(done.stdout)
+    if done.returncode != 0 or tps is None or (failed is not None and failed[1] != "0"):
+        raise SystemExit(f"pgbench failed: {done.stderr.strip() or done.stdout.strip()}")
+    return float(tps[1])
+
+
+def _run_processes(
+    dsn: str, version: str, collection: Collection, targets: Sequence[int], seconds: int, seed: int
+) -> float:
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(CLIENTS), context.Queue()
+    clients = [
+        context.Process(
+            target=_client,
+            args=(barrier, results, dsn, version, collection, targets, seconds, seed * CLIENTS + number),
+            daemon=True,
+        )
+        for number in range(CLIENTS)
+    ]
+    for client in clients:
+        client.start()
+    total: float = sum(results.get(timeout=seconds + 60) for _ in clients)
+    for client in clients:
+        client.join()
+    return total
+
+
+def _client(
+    barrier: Barrier,
+    results: Queue[float],
+    dsn: str,
+    version: str,
+    collection: Collection,
+    targets: Sequence[int],
+    seconds: int,
+    seed: int,
+) -> None:
+    requests = [arguments(target, collection, collection.many, ANY, _DEPTH, _MAX_PATHS) for target in targets]
+    draw = Random(seed)
+    with open_session(dsn, [version], seconds) as connection:
+        call(connection, version, requests[0])
+        barrier.wait(timeout=60)
+        calls, started = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < seconds:
+            call(connection, version, draw.choice(requests))
+            calls += 1
+    results.put(calls / elapsed)

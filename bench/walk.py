@@ -1,0 +1,189 @@
+"""How much a generation of deep_finder saves over another, cell by cell, in a synthetic world with all its edges.
+
+``python -m bench.walk`` writes ``bench/results/walk.md``. A cell is a collection, a scope (any user may open a path,
+or the viewer with most or with fewest contacts in the collection), a depth, a number of paths and a class of targets.
+Its versions are called alternately on one connection, prepared, order swapped from round to round, after their rows
+were found to be equal; one difference ends the program. The first version named is what the others are compared with,
+and the last one is what the objectives are about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import first_calls, throughput
+from bench.cells import HUB, RANDOM, Cell, cells, collections, targets
+from bench.finders import Answer, Samples, call, open_session, require, round_trip
+from bench.measured import CellResult, Measured, World
+from bench.objectives import objectives
+from bench.walk_report import objectives_table, report
+from bench.world import counts, environment, one, roomy, sizes, warm, world
+from orchestrator.database import Connection, connect
+from orchestrator.errors import OrchestratorError
+
+RESULTS = Path(__file__).parent / "results" / "walk.md"
+THROUGHPUT, FIRST_CALLS = "throughput", "first calls"
+_WARM_CALLS = 8  # at least: plans may become generic at the sixth
+
+
+def measure_cell(
+    dsn: str, cell: Cell, drawn: Sequence[int], versions: Sequence[str], repeats: int, timeout: int
+) -> CellResult:
+    """Compare the rows of all versions for each target, then time them.
+
+    On a connection of its own, so that no cell depends on the ones before. Comparing is what warms it up.
+    """
+    requests = [cell.arguments(target) for target in drawn]
+    samples = {version: Samples() for version in versions}
+    rows = uncompared = 0
+    with open_session(dsn, versions, timeout) as connection:
+        for target, request in zip(drawn, requests, strict=True):
+            answers = {version: call(connection, version, request) for version in versions}
+            rows += compare(cell, target, answers)
+            uncompared += any(answer.rows is None for answer in answers.values())
+        for _ in range(len(requests), _WARM_CALLS):
+            for version in versions:
+                call(connection, version, requests[0])
+        for repeat in range(repeats):  # outside, so that a disturbance does not meet all calls of one target
+            for number, (target, request) in enumerate(zip(drawn, requests, strict=True)):
+                for version in versions if (number + repeat) % 2 == 0 else reversed(versions):
+                    samples[version].add(target, call(connection, version, request))
+    return CellResult(cell, rows / len(drawn), uncompared, samples)
+
+
+def compare(cell: Cell, target: int, answers: dict[str, Answer]) -> int:
+    """Return how many rows all versions gave; end the program when they differ.
+
+    A version that was stopped has no rows to compare.
+    """
+    found = {version: answer.rows for version, answer in answers.items() if answer.rows is not None}
+    if not found:
+        return 0
+    (first, expected), *others = found.items()
+    for version, rows in others:
+        if rows == expected:
+            continue
+        at = next(
+            (at for at, (one_row, other) in enumerate(zip(expected, rows, strict=False)) if one_row != other), None
+        )
+        at = min(len(expected), len(rows)) if at is None else at
+        print(f"{cell.name}, target {target}: {first} gives {len(expected)} rows, {version} {len(rows)}")
+        for name, answer in ((first, expected), (version, rows)):
+            row = b" | ".join(value or b"" for value in answer[at]).decode() if at < len(answer) else "none"
+            print(f"  {name}, row {at + 1}: {row}")
+        raise SystemExit("the versions disagree: nothing was measured")
+    return len(expected)
+
+
+def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Measured:
+    """Measure the cells, the throughput and the first calls that were asked for."""
+    found = collections(connection)
+    drawn, degrees = targets(connection, given.targets, given.seed)
+    chosen = [cell for cell in cells(found, drawn) if given.cells.search(cell.name)]
+    facts = World(
+        counts=counts(connection),
+        edges=one(connection, "SELECT count(*) FROM connection_paths.contact_connections"),
+        degrees=degrees,
+        collections=found,
+        targets={name: len(ids) for name, ids in drawn.items()},
+        sizes=sizes(connection),
+        prewarmed=warm(connection),
+        environment=environment(connection),
+        load=os.getloadavg()[0],
+        round_trip=round_trip(connection),
+    )
+    print(f"{facts.counts.contacts:,} contacts, {facts.edges:,} edges, {len(chosen)} cells", flush=True)
+    results = []
+    for number, cell in enumerate(chosen, start=1):
+        result = measure_cell(
+            dsn, cell, drawn[cell.target_class], given.versions, given.repeats, given.statement_timeout
+        )
+        p95 = ", ".join(f"{version} {samples.p95:.2f}" for version, samples in result.samples.items())
+        print(f"[{number}/{len(chosen)}] {cell.name}: {result.rows:.1f} rows, p95 {p95} ms", flush=True)
+        results.append(result)
+    both = drawn[HUB] + drawn[RANDOM]
+    return Measured(
+        versions=given.versions,
+        world=facts,
+        cells=results,
+        throughput=throughput.measure(dsn, given.versions, found[0], both, given.seconds, given.seed)
+        if given.cells.search(THROUGHPUT)
+        else None,
+        first_calls=first_calls.measure(dsn, given.versions, found[0], drawn[RANDOM], given.statement_timeout)
+        if given.cells.search(FIRST_CALLS)
+        else [],
+    )
+
+
+def command(given: argparse.Namespace) -> str:
+    """Return the command line that measures this again."""
+    parts = ["python -m bench.walk", f"--versions {','.join(given.versions)}"]
+    parts.append("--dsn …" if given.dsn else f"--contacts {given.contacts}")
+    parts += [f"--seed {given.seed}", f"--targets {given.targets}", f"--repeats {given.repeats}"]
+    parts += [f"--seconds {given.seconds}", f"--statement-timeout {given.statement_timeout}"]
+    if given.cells.pattern:
+        parts.append(f"--cells '{given.cells.pattern}'")
+    return " ".join(parts)
+
+
+def _versions(text: str) -> list[str]:
+    versions = text.split(",")
+    if len(set(versions)) < max(2, len(versions)) or not all(re.fullmatch(r"v[0-9]+", version) for version in versions):
+        raise argparse.ArgumentTypeError("name two versions or more, for example v2,v3")
+    return versions
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"not a regular expression: {error}") from error
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return int(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.walk", description=__doc__)
+    parser.add_argument("--versions", type=_versions, default="v2,v3", help="of deep_finder (%(default)s)")
+    parser.add_argument("--contacts", type=_positive, default=20_000, help="size of the world (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which world of that size, which targets (%(default)s)")
+    parser.add_argument(
+        "--cells",
+        type=_pattern,
+        default="",
+        metavar="REGEX",
+        help="only cells whose name, such as 'c1 97%% any d4 p25 hub', has a match; the names of the two"
+        f" measurements after them are '{THROUGHPUT}' and '{FIRST_CALLS}'",
+    )
+    parser.add_argument("--targets", type=_positive, default=24, help="of each class (%(default)s)")
+    parser.add_argument("--repeats", type=_positive, default=3, help="timed calls a target (%(default)s)")
+    parser.add_argument("--seconds", type=_positive, default=4, help="a block of throughput (%(default)s)")
+    parser.add_argument("--statement-timeout", type=_positive, default=10, help="seconds (%(default)s)")
+    parser.add_argument("--dsn", help="measure in this database instead of a private server")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the tables go (bench/results/walk.md)")
+    given = parser.parse_args()
+
+    try:
+        with (
+            world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn,
+            connect(dsn) as connection,
+        ):
+            require(connection, given.versions)
+            measured = measure(connection, dsn, given)
+    except OrchestratorError as error:
+        raise SystemExit(f"bench.walk: {error}") from error
+    print(objectives_table(objectives(measured)))
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(report(measured, command(given), given.repeats), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

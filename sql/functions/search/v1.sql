@@ -1,0 +1,266 @@
+-- connection_paths.search(…): the search of deep_finder_v3 and find_paths, level by level, stopping where it may.
+--
+-- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   as for deep_finder, checked
+-- max_found  how many to find, of what by_chain says
+-- by_chain   false: pairs of a chain and a user who may open it; true: chains that somebody may open
+-- deadline   when to give up; NULL: never
+--
+-- Returns the chains as a tree in three arrays, and what was found, in the order of design §3:
+--
+-- contact_ids  a chain's first contact, the one nearest to the user; chain 1 is the target alone
+-- parents      the rest of the chain, itself a chain; 0 for chain 1
+-- recencies    the latest date_to on the chain, going on or a future date being today; NULL for chain 1
+-- found_chains, found_users   the chains found, and for each the user who opens it (NULL where by_chain)
+-- is_complete  false when the deadline passed first; what was found then is right, but not all or not the best
+--
+-- The algorithm. Depth is the first sort key: once a level has been enumerated completely and enough is found, deeper
+-- levels cannot matter. To enumerate a level, each contact at the front of a chain is expanded once, however many
+-- chains it leads: of its most recent edges to members, as many are read as the limit plus those that a chain itself may
+-- take away. Then each of its chains takes the first of them that are not on it. Within a level chains are numbered in the
+-- order of their contact ids, so that the number is the last sort key. With several kinds a neighbour may come once per
+-- kind; its first edge counts (see walk about the limit).
+--
+-- Members are recognised in one of two ways. Where most neighbours are members, an index probe for each edge is
+-- best (0.8 µs, and 15 members take few more than 15 probes). In a small collection around a hub, 15 members take thousands of edges,
+-- and hashing the members once (0.3 µs each) leaves 0.15 µs an edge. Nobody knows beforehand which it is, so every search
+-- begins with probes, but of no more than `reach` edges a contact. When that cuts a contact short, the share of members seen says
+-- what probing will cost; if counting that many members comes to the end of the collection, they are hashed from then on.
+--
+-- For seed scope 'importer', chains of the last level that the viewer cannot open are not made.
+--
+-- Not for applications. It is planned under its caller's settings (see deep_finder_v3): making them again costs 20 µs.
+CREATE OR REPLACE FUNCTION connection_paths.search(
+    target_contact_id bigint,
+    collection_id bigint,
+    viewer_user_id bigint,
+    max_depth integer,
+    max_found integer,
+    seed_scope text,
+    max_edges_per_hop integer,
+    by_chain boolean,
+    deadline timestamptz,
+    OUT contact_ids bigint[],
+    OUT parents integer[],
+    OUT recencies date[],
+    OUT found_chains integer[],
+    OUT found_users bigint[],
+    OUT is_complete boolean
+)
+RETURNS record
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+DECLARE
+    kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
+    reach bigint := 20 * max_edges_per_hop::bigint * kinds; -- NULL: as far as need be
+    members_per_edge double precision; -- seen where reach cut a contact short
+    are_hashed boolean := false;
+    worth_hashing bigint;
+    wanted_edges bigint;
+    is_last boolean;
+    level_starts integer[] := '{}'; -- the first chain of each level
+    first_unopened integer := 1; -- the first chain of which nobody asked who opens it
+    unopened bigint[];
+    -- a chain is found once where it counts once; few contacts were brought in by more than eight users
+    openers_at_most CONSTANT integer := CASE WHEN by_chain OR seed_scope = 'importer' THEN 1 ELSE 8 END;
+    is_exhausted boolean := false;
+    level_contacts bigint[] := ARRAY[target_contact_id];
+    level_parents integer[] := ARRAY[0];
+    level_recencies date[] := ARRAY[NULL::date];
+    level_chains integer[];
+    level_users bigint[];
+    level_members_per_edge double precision;
+BEGIN
+    contact_ids := '{}';
+    parents := '{}';
+    recencies := '{}';
+    found_chains := '{}';
+    found_users := '{}';
+    is_complete := true;
+    FOR level IN 1..max_depth LOOP
+        IF level > 1 THEN
+            wanted_edges := (max_edges_per_hop::bigint + level - 2) * kinds;
+            is_last := level = max_depth AND seed_scope = 'importer';
+            LOOP
+                IF reach IS NULL AND NOT are_hashed THEN
+                    worth_hashing := LEAST(
+                        100000,
+                        2 * (SELECT count(DISTINCT c.contact_id) FROM unnest(level_contacts) AS c (contact_id))
+                        * LEAST(2000, COALESCE(wanted_edges / NULLIF(members_per_edge, 0), 2000))
+                    );
+                    are_hashed := (
+                        SELECT count(*) <= worth_hashing
+                        FROM (
+                            SELECT
+                            FROM connection_paths.collection_members AS m
+                            WHERE m.collection_id = search.collection_id
+                            LIMIT worth_hashing + 1
+                        ) AS m
+                    );
+                END IF;
+
+                WITH expanded AS MATERIALIZED (
+                    SELECT front.contact_id, front.chains, recent.*
+                    FROM (
+                        SELECT c.contact_id, array_agg(level_starts[level - 1] + c.position::integer - 1) AS chains
+                        FROM unnest(level_contacts) WITH ORDINALITY AS c (contact_id, position)
+                        GROUP BY c.contact_id
+                        HAVING deadline IS NULL OR clock_timestamp() < deadline
+                    ) AS front
+                    CROSS JOIN LATERAL (
+                        SELECT
+                            array_agg(e.neighbour_id) AS neighbour_ids,
+                            array_agg(e.date_to) AS date_tos,
+                            reach IS NOT NULL AND count(*) < wanted_edges AND EXISTS (
+                                SELECT FROM connection_paths.recent_edges(front.contact_id) AS e OFFSET reach
+                            ) AS is_cut
+                        FROM (
+                            SELECT e.neighbour_id, e.date_to
+                            FROM (
+                                SELECT e.neighbour_id, e.date_to
+                                FROM connection_paths.recent_edges(front.contact_id) AS e
+                                ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
+                                LIMIT reach
+                            ) AS e
+                            WHERE CASE
+                                WHEN are_hashed THEN e.neighbour_id IN (
+                                    SELECT m.contact_id
+                                    FROM connection_paths.collection_members AS m
+                                    WHERE m.collection_id = search.collection_id
+                                )
+                                WHEN e.neighbour_id IN (SELECT c.contact_id FROM unnest(contact_ids) AS c (contact_id)) THEN true
+                                ELSE EXISTS (
+                                    SELECT
+                                    FROM connection_paths.collection_members AS m
+                                    WHERE m.collection_id = search.collection_id AND m.contact_id = e.neighbour_id
+                                    OFFSET 0
+                                )
+                            END
+                            ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
+                            LIMIT wanted_edges
+                        ) AS e
+                    ) AS recent
+                ),
+                openable AS MATERIALIZED (
+                    SELECT m.contact_id
+                    FROM connection_paths.collection_members AS m
+                    WHERE m.collection_id = search.collection_id
+                        AND m.user_id = search.viewer_user_id
+                        AND m.contact_id = ANY (
+                            ARRAY(SELECT DISTINCT unnest(e.neighbour_ids) FROM expanded AS e)
+                        )
+                )
+                SELECT
+                    array_agg(n.contact_id),
+                    array_agg(n.parent),
+                    array_agg(
+                        GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
+                    ),
+                    (
+                        SELECT sum(COALESCE(cardinality(e.neighbour_ids), 0)) / (count(*) * reach)::double precision
+                        FROM expanded AS e
+                        WHERE e.is_cut
+                    )
+                INTO level_contacts, level_parents, level_recencies, level_members_per_edge
+                FROM (
+                    SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
+                    FROM (
+                        SELECT e.chains, e.neighbour_ids, e.date_tos
+                        FROM expanded AS e
+                        WHERE NOT is_last OR EXISTS (
+                            SELECT
+                            FROM unnest(e.neighbour_ids) AS n (contact_id)
+                            WHERE (n.contact_id IN (SELECT o.contact_id FROM openable AS o)) IS TRUE
+                            OFFSET 0
+                        )
+                        OFFSET 0
+                    ) AS e
+                    CROSS JOIN LATERAL (
+                        SELECT c.number, connection_paths.chain_contacts(contact_ids, parents, c.number) AS contact_ids
+                        FROM unnest(e.chains) AS c (number)
+                        OFFSET 0
+                    ) AS chain
+                    CROSS JOIN LATERAL (
+                        SELECT r.neighbour_id, r.date_to
+                        FROM (
+                            SELECT
+                                unnest(e.neighbour_ids) AS neighbour_id,
+                                unnest(e.date_tos) AS date_to,
+                                generate_subscripts(e.neighbour_ids, 1) AS position
+                        ) AS r
+                        WHERE r.neighbour_id <> ALL (chain.contact_ids)
+                            AND (kinds = 1 OR array_position(e.neighbour_ids, r.neighbour_id) = r.position)
+                        LIMIT search.max_edges_per_hop
+                    ) AS followed
+                    WHERE NOT is_last OR followed.neighbour_id IN (SELECT o.contact_id FROM openable AS o)
+                    ORDER BY contact_id, parent
+                ) AS n;
+
+                EXIT WHEN level_members_per_edge IS NULL;
+                -- again, without the reach: what was read of the level so far is still the level before
+                members_per_edge := level_members_per_edge;
+                reach := NULL;
+                level_contacts := contact_ids[level_starts[level - 1]:];
+            END LOOP;
+            is_complete := deadline IS NULL OR clock_timestamp() < deadline;
+            is_exhausted := level_contacts IS NULL;
+        END IF;
+        IF NOT is_exhausted THEN
+            level_starts := level_starts || cardinality(contact_ids) + 1;
+            contact_ids := contact_ids || level_contacts;
+            parents := parents || level_parents;
+            recencies := recencies || level_recencies;
+        END IF;
+
+        -- who opens a chain is asked when there are chains enough to end the search
+        unopened := contact_ids[first_unopened:];
+        IF is_exhausted OR NOT is_complete OR level = max_depth
+            OR cardinality(unopened) * openers_at_most >= max_found - cardinality(found_chains)
+        THEN
+            SELECT array_agg(o.chain), array_agg(o.user_id)
+            INTO level_chains, level_users
+            FROM (
+                SELECT o.contact_id, o.user_id, c.chain
+                FROM (
+                    SELECT c.contact_id, c.recency, first_unopened + c.position::integer - 1 AS chain
+                    FROM unnest(unopened, recencies[first_unopened:])
+                        WITH ORDINALITY AS c (contact_id, recency, position)
+                ) AS c
+                -- FULL, because it is hashed whatever the planner believes of the arrays' lengths
+                FULL JOIN (
+                    SELECT
+                        m.contact_id,
+                        CASE WHEN NOT by_chain THEN m.user_id END AS user_id,
+                        bool_or(m.user_id = search.viewer_user_id) AS is_viewer
+                    FROM connection_paths.collection_members AS m
+                    WHERE m.collection_id = search.collection_id
+                        AND m.contact_id = ANY (unopened)
+                        AND (search.seed_scope = 'any' OR m.user_id = search.viewer_user_id)
+                    GROUP BY 1, 2
+                ) AS o ON o.contact_id = c.contact_id
+                ORDER BY
+                    o.contact_id IS NULL,
+                    width_bucket(c.chain, level_starts),
+                    c.recency DESC,
+                    o.is_viewer DESC,
+                    o.user_id,
+                    c.chain
+                LIMIT max_found - cardinality(found_chains)
+            ) AS o
+            WHERE o.contact_id IS NOT NULL;
+            found_chains := found_chains || level_chains;
+            found_users := found_users || level_users;
+            first_unopened := cardinality(contact_ids) + 1;
+        END IF;
+        EXIT WHEN is_exhausted OR NOT is_complete OR cardinality(found_chains) >= max_found;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, boolean, timestamptz) IS 'Search for introduction paths level by level: a tree of chains, and which of them were found';
+
+REVOKE ALL ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, boolean, timestamptz) FROM PUBLIC;

@@ -1,0 +1,78 @@
+-- connection_paths.walked_paths(…): the paths of the recursive walk, best first, with details for those alone.
+--
+-- The statement of deep_finder_v2, and of deep_finder_v3 where no level is worth a statement of its own. Arguments and
+-- rows are deep_finder's, the arguments checked; inlined, so its plan is made under its caller's settings.
+CREATE OR REPLACE FUNCTION connection_paths.walked_paths(
+    target_contact_id bigint,
+    collection_id bigint,
+    viewer_user_id bigint,
+    max_depth integer,
+    max_paths integer,
+    seed_scope text,
+    max_edges_per_hop integer
+)
+RETURNS TABLE (
+    depth integer,
+    user_id bigint,
+    contact_ids bigint[],
+    organization_ids bigint[],
+    date_froms date[],
+    date_tos date[],
+    recency date
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 25
+AS $function$
+    WITH opened AS (
+        SELECT w.depth, o.user_id, w.contact_ids, w.recency
+        FROM connection_paths.walk(
+            walked_paths.target_contact_id,
+            walked_paths.collection_id,
+            walked_paths.max_depth,
+            walked_paths.max_edges_per_hop
+        ) AS w
+        CROSS JOIN LATERAL connection_paths.openers(
+            w.contact_ids[1],
+            walked_paths.collection_id,
+            walked_paths.viewer_user_id,
+            walked_paths.seed_scope
+        ) AS o
+        ORDER BY
+            w.depth,
+            w.recency DESC,
+            o.user_id = walked_paths.viewer_user_id DESC,
+            o.user_id,
+            w.contact_ids
+        LIMIT walked_paths.max_paths
+    )
+    SELECT
+        p.depth,
+        p.user_id,
+        p.contact_ids,
+        COALESCE(hops.organization_ids, '{}'),
+        COALESCE(hops.date_froms, '{}'),
+        COALESCE(hops.date_tos, '{}'),
+        p.recency
+    FROM opened AS p
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(d.organization_id ORDER BY i.hop) AS organization_ids,
+            array_agg(d.date_from ORDER BY i.hop) AS date_froms,
+            array_agg(d.date_to ORDER BY i.hop) AS date_tos
+        FROM generate_series(1, p.depth - 1) AS i (hop)
+        CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS d
+    ) AS hops
+    ORDER BY
+        p.depth,
+        p.recency DESC,
+        p.user_id = walked_paths.viewer_user_id DESC,
+        p.user_id,
+        p.contact_ids
+$function$;
+
+COMMENT ON FUNCTION connection_paths.walked_paths(bigint, bigint, bigint, integer, integer, text, integer) IS 'Paths of the recursive walk, best first';
+
+REVOKE ALL ON FUNCTION connection_paths.walked_paths(bigint, bigint, bigint, integer, integer, text, integer) FROM PUBLIC;
