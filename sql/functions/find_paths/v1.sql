@@ -3,7 +3,7 @@
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope   as for deep_finder
 -- max_paths       how many chains, 1..1000; a chain counts once, however many users can open it
 -- impl            'v1' = legacy_finder, 'v2' = deep_finder; NULL: the collection's row in finder_rollout, else 'v2'
--- time_budget_ms  milliseconds after which the search gives up, in the middle of a depth if need be
+-- time_budget_ms  milliseconds to answer in; a search that needs longer stops, in the middle of a depth if need be
 --
 -- Returns {"impl", "total", "truncated", "complete", "paths": [{"depth", "user_ids", "contact_ids", "recency",
 -- "hops": [{"from", "to", "kind", "organization_id", "date_from", "date_to"}]}]}, chains by depth, recency, those the
@@ -40,11 +40,14 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     max_edges_per_hop CONSTANT integer := 15;
-    deadline timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1000.0);
+    -- the last third is for ranking what was found and looking up its details
+    deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1500.0);
     chosen text;
     tree record;
-    paths jsonb[] := '{}';
-    level_paths jsonb[];
+    paths jsonb := '[]';
+    number integer := 0; -- of paths found, one more than wanted at most
+    level_paths jsonb;
+    level_number integer;
     is_complete boolean := true;
 BEGIN
     PERFORM connection_paths.check_finder_arguments(
@@ -76,8 +79,9 @@ BEGIN
             by_chain => true, deadline => deadline
         ) AS s;
         is_complete := tree.is_complete;
+        number := cardinality(tree.found_chains);
 
-        SELECT array_agg(
+        SELECT jsonb_agg(
             connection_paths.path_document(u.user_ids, p.contact_ids, p.recency, h.hops) ORDER BY p.position
         )
         INTO paths
@@ -86,7 +90,7 @@ BEGIN
                 f.position,
                 connection_paths.chain_contacts(tree.contact_ids, tree.parents, f.chain) AS contact_ids,
                 tree.recencies[f.chain] AS recency
-            FROM unnest(tree.found_chains) WITH ORDINALITY AS f (chain, position)
+            FROM unnest(tree.found_chains[:max_paths]) WITH ORDINALITY AS f (chain, position)
             OFFSET 0
         ) AS p
         CROSS JOIN LATERAL (
@@ -110,11 +114,15 @@ BEGIN
             FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
             CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS e
         ) AS h;
-        paths := COALESCE(paths, '{}');
     ELSE
         FOR level IN 1..LEAST(max_depth, 2) LOOP
             WITH best AS (
-                SELECT w.*, u.user_ids
+                SELECT
+                    w.*,
+                    u.user_ids,
+                    row_number() OVER (
+                        ORDER BY w.recency DESC, u.user_ids[1] = find_paths.viewer_user_id DESC, w.contact_ids
+                    ) AS position
                 FROM connection_paths.legacy_walk(find_paths.target_contact_id, find_paths.collection_id) AS w
                 CROSS JOIN LATERAL (
                     SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
@@ -123,35 +131,38 @@ BEGIN
                     ) AS o
                 ) AS u
                 WHERE w.depth = level AND u.user_ids IS NOT NULL
-                ORDER BY w.recency DESC, u.user_ids[1] = find_paths.viewer_user_id DESC, w.contact_ids
+                ORDER BY position
                 -- one more than wanted says whether there are more
-                LIMIT find_paths.max_paths + 1 - cardinality(paths)
+                LIMIT find_paths.max_paths + 1 - number
             )
-            SELECT array_agg(
-                connection_paths.path_document(
-                    b.user_ids,
-                    b.contact_ids,
-                    b.recency,
-                    CASE
-                        WHEN level = 2 THEN jsonb_build_array(
-                            jsonb_build_object(
-                                'from', b.contact_ids[1],
-                                'to', b.contact_ids[2],
-                                'kind', 'work_overlap',
-                                'organization_id', b.organization_id,
-                                'date_from', b.date_from,
-                                'date_to', b.date_to
+            SELECT
+                count(*),
+                jsonb_agg(
+                    connection_paths.path_document(
+                        b.user_ids,
+                        b.contact_ids,
+                        b.recency,
+                        CASE
+                            WHEN level = 2 THEN jsonb_build_array(
+                                jsonb_build_object(
+                                    'from', b.contact_ids[1],
+                                    'to', b.contact_ids[2],
+                                    'kind', 'work_overlap',
+                                    'organization_id', b.organization_id,
+                                    'date_from', b.date_from,
+                                    'date_to', b.date_to
+                                )
                             )
-                        )
-                    END
-                )
-                ORDER BY b.recency DESC, b.user_ids[1] = find_paths.viewer_user_id DESC, b.contact_ids
-            )
-            INTO level_paths
+                        END
+                    )
+                    ORDER BY b.position
+                ) FILTER (WHERE b.position <= find_paths.max_paths - number)
+            INTO level_number, level_paths
             FROM best AS b;
 
-            paths := paths || COALESCE(level_paths, '{}');
-            EXIT WHEN cardinality(paths) > max_paths;
+            paths := paths || COALESCE(level_paths, '[]');
+            number := number + level_number;
+            EXIT WHEN number > max_paths;
             IF level < LEAST(max_depth, 2) AND clock_timestamp() >= deadline THEN
                 is_complete := false;
                 EXIT;
@@ -161,10 +172,10 @@ BEGIN
 
     RETURN jsonb_build_object(
         'impl', chosen,
-        'total', LEAST(cardinality(paths), max_paths),
-        'truncated', cardinality(paths) > max_paths,
+        'total', LEAST(number, max_paths),
+        'truncated', number > max_paths,
         'complete', is_complete,
-        'paths', to_jsonb(paths[:max_paths])
+        'paths', COALESCE(paths, '[]')
     );
 END
 $function$;

@@ -68,6 +68,7 @@ DECLARE
     -- a chain is found once where it counts once; few contacts were brought in by more than eight users
     openers_at_most CONSTANT integer := CASE WHEN by_chain OR seed_scope = 'importer' THEN 1 ELSE 8 END;
     is_exhausted boolean := false;
+    last_minute CONSTANT timestamptz := deadline + (deadline - clock_timestamp()) / 4; -- to make chains of what was read
     level_contacts bigint[] := ARRAY[target_contact_id];
     level_parents integer[] := ARRAY[0];
     level_recencies date[] := ARRAY[NULL::date];
@@ -182,6 +183,7 @@ BEGIN
                     CROSS JOIN LATERAL (
                         SELECT c.number, connection_paths.chain_contacts(contact_ids, parents, c.number) AS contact_ids
                         FROM unnest(e.chains) AS c (number)
+                        WHERE last_minute IS NULL OR clock_timestamp() < last_minute
                         OFFSET 0
                     ) AS chain
                     CROSS JOIN LATERAL (
