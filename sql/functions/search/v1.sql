@@ -58,10 +58,16 @@ DECLARE
     kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
     reach bigint := 20 * max_edges_per_hop::bigint * kinds; -- NULL: as far as need be
     members_per_edge double precision; -- seen where reach cut a contact short
-    are_hashed boolean := false;
+    members bigint[]; -- of the collection, when hashing them pays; NULL: probe
     worth_hashing bigint;
-    wanted_edges bigint;
+    wanted_edges bigint; -- to members, of a contact
     is_last boolean;
+    known_contacts bigint[] := '{}'; -- expanded already; for each a row of wanted_edges in the next two
+    known_neighbours bigint[] := '{}';
+    known_date_tos date[] := '{}';
+    level_known bigint[];
+    level_neighbours bigint[];
+    level_date_tos date[];
     level_starts integer[] := '{}'; -- the first chain of each level
     first_unopened integer := 1; -- the first chain of which nobody asked who opens it
     unopened bigint[];
@@ -84,31 +90,37 @@ BEGIN
     is_complete := true;
     FOR level IN 1..max_depth LOOP
         IF level > 1 THEN
-            wanted_edges := (max_edges_per_hop::bigint + level - 2) * kinds;
             is_last := level = max_depth AND seed_scope = 'importer';
             LOOP
-                IF reach IS NULL AND NOT are_hashed THEN
+                wanted_edges := (max_edges_per_hop::bigint + CASE WHEN reach IS NULL THEN max_depth ELSE level END - 2) * kinds;
+                IF reach IS NULL AND members IS NULL THEN
                     worth_hashing := LEAST(
                         100000,
                         2 * (SELECT count(DISTINCT c.contact_id) FROM unnest(level_contacts) AS c (contact_id))
                         * LEAST(2000, COALESCE(wanted_edges / NULLIF(members_per_edge, 0), 2000))
                     );
-                    are_hashed := (
-                        SELECT count(*) <= worth_hashing
-                        FROM (
-                            SELECT
-                            FROM connection_paths.collection_members AS m
-                            WHERE m.collection_id = search.collection_id
-                            LIMIT worth_hashing + 1
-                        ) AS m
+                    members := ARRAY(
+                        SELECT m.contact_id
+                        FROM connection_paths.collection_members AS m
+                        WHERE m.collection_id = search.collection_id
+                        LIMIT worth_hashing + 1
                     );
+                    IF cardinality(members) > worth_hashing THEN
+                        members := NULL;
+                    END IF;
                 END IF;
 
-                WITH expanded AS MATERIALIZED (
-                    SELECT front.contact_id, front.chains, recent.*
+                -- around hubs a contact is met again level after level, and reading its edges is most of the work
+                IF members IS NOT NULL AND wanted_edges <= 1000 THEN
+                    SELECT
+                        array_agg(front.contact_id),
+                        array_agg(r.neighbour_ids || array_fill(NULL::bigint, ARRAY[wanted_edges::integer - r.members])),
+                        array_agg(r.date_tos || array_fill(NULL::date, ARRAY[wanted_edges::integer - r.members]))
+                    INTO level_known, level_neighbours, level_date_tos
                     FROM (
-                        SELECT c.contact_id, array_agg(level_starts[level - 1] + c.position::integer - 1) AS chains
-                        FROM unnest(level_contacts) WITH ORDINALITY AS c (contact_id, position)
+                        SELECT c.contact_id
+                        FROM unnest(level_contacts) AS c (contact_id)
+                        WHERE array_position(known_contacts, c.contact_id) IS NULL
                         GROUP BY c.contact_id
                         HAVING deadline IS NULL OR clock_timestamp() < deadline
                     ) AS front
@@ -116,34 +128,51 @@ BEGIN
                         SELECT
                             array_agg(e.neighbour_id) AS neighbour_ids,
                             array_agg(e.date_to) AS date_tos,
+                            count(*)::integer AS members
+                        FROM connection_paths.recent_members(
+                            front.contact_id, search.collection_id, members, NULL, NULL, wanted_edges
+                        ) AS e
+                    ) AS r;
+                    known_contacts := known_contacts || level_known;
+                    known_neighbours := known_neighbours || level_neighbours;
+                    known_date_tos := known_date_tos || level_date_tos;
+                END IF;
+
+                WITH expanded AS MATERIALIZED (
+                    SELECT front.contact_id, front.known, front.chains, recent.*
+                    FROM (
+                        SELECT
+                            c.contact_id,
+                            array_position(known_contacts, c.contact_id) AS known,
+                            array_agg(level_starts[level - 1] + c.position::integer - 1) AS chains
+                        FROM unnest(level_contacts) WITH ORDINALITY AS c (contact_id, position)
+                        GROUP BY c.contact_id
+                        HAVING deadline IS NULL OR clock_timestamp() < deadline
+                    ) AS front
+                    CROSS JOIN LATERAL (
+                        SELECT
+                            CASE
+                                WHEN front.known IS NULL THEN array_agg(e.neighbour_id)
+                                ELSE ARRAY(
+                                    SELECT known_neighbours[front.known][i.position]
+                                    FROM generate_series(1, wanted_edges) AS i (position)
+                                )
+                            END AS neighbour_ids,
+                            CASE
+                                WHEN front.known IS NULL THEN array_agg(e.date_to)
+                                ELSE ARRAY(
+                                    SELECT known_date_tos[front.known][i.position]
+                                    FROM generate_series(1, wanted_edges) AS i (position)
+                                )
+                            END AS date_tos,
+                            count(*)::integer AS members,
                             reach IS NOT NULL AND count(*) < wanted_edges AND EXISTS (
                                 SELECT FROM connection_paths.recent_edges(front.contact_id) AS e OFFSET reach
                             ) AS is_cut
-                        FROM (
-                            SELECT e.neighbour_id, e.date_to
-                            FROM (
-                                SELECT e.neighbour_id, e.date_to
-                                FROM connection_paths.recent_edges(front.contact_id) AS e
-                                ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-                                LIMIT reach
-                            ) AS e
-                            WHERE CASE
-                                WHEN are_hashed THEN e.neighbour_id IN (
-                                    SELECT m.contact_id
-                                    FROM connection_paths.collection_members AS m
-                                    WHERE m.collection_id = search.collection_id
-                                )
-                                WHEN e.neighbour_id IN (SELECT c.contact_id FROM unnest(contact_ids) AS c (contact_id)) THEN true
-                                ELSE EXISTS (
-                                    SELECT
-                                    FROM connection_paths.collection_members AS m
-                                    WHERE m.collection_id = search.collection_id AND m.contact_id = e.neighbour_id
-                                    OFFSET 0
-                                )
-                            END
-                            ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-                            LIMIT wanted_edges
+                        FROM connection_paths.recent_members(
+                            front.contact_id, search.collection_id, members, contact_ids, reach, wanted_edges
                         ) AS e
+                        WHERE front.known IS NULL
                     ) AS recent
                 ),
                 openable AS MATERIALIZED (
@@ -162,7 +191,7 @@ BEGIN
                         GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
                     ),
                     (
-                        SELECT sum(COALESCE(cardinality(e.neighbour_ids), 0)) / (count(*) * reach)::double precision
+                        SELECT sum(e.members) / (count(*) * reach)::double precision
                         FROM expanded AS e
                         WHERE e.is_cut
                     )
