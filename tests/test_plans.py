@@ -20,6 +20,12 @@ from orchestrator.installation import install
 CONTACTS = 4_000
 HEAVY = "SELECT contact_id FROM connection_paths.work_experiences GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
 
+HUB = (
+    "SELECT contact_id FROM (SELECT contact_a_id AS contact_id FROM connection_paths.contact_connections"
+    " UNION ALL SELECT contact_b_id FROM connection_paths.contact_connections) AS e"
+    " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+)
+
 MEMBERS = "idx_members_by_collection"
 WALK = {"idx_cc_walk_a", "idx_cc_walk_b"}
 EXPERIENCES = {"idx_experiences_by_contact", "idx_experiences_by_organization"}
@@ -118,12 +124,7 @@ def test_the_walk_reads_no_more_of_a_hub_than_it_follows(
 ) -> None:
     """The two walk indexes are merged in their order and left early: nothing sorts a hub's edges."""
     connection, plans = session
-    hub = one(
-        connection,
-        "SELECT contact_id FROM (SELECT contact_a_id AS contact_id FROM connection_paths.contact_connections"
-        " UNION ALL SELECT contact_b_id FROM connection_paths.contact_connections) AS e"
-        " GROUP BY 1 ORDER BY count(*) DESC LIMIT 1",
-    )
+    hub = one(connection, HUB)
     connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
     plans.clear()
     connection.execute(f"SELECT * FROM connection_paths.{finder}(%s, 1, 1001, 2)".encode(), (hub,))
@@ -133,6 +134,39 @@ def test_the_walk_reads_no_more_of_a_hub_than_it_follows(
     assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
     # 15 followed; a few more are read because some neighbours are not members
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < 100
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_each_contact_of_a_level_is_read_once_and_no_further_than_needed(
+    session: tuple[Connection, list[dict[str, Any]]], mode: str
+) -> None:
+    connection, plans = session
+    hub = one(connection, HUB)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute("SELECT * FROM connection_paths.deep_finder_v3(%s, 1, 1001, 3, 1000)", (hub,))
+    found = all_nodes(plans)
+    merged = [node for node in found if node["Node Type"] == "Merge Append"]
+    assert sum(node["Actual Loops"] for node in merged) <= 1 + 15  # the hub, and whom it leads to
+    walked = [node for node in found if node.get("Index Name") in WALK]
+    assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < 16 * 30
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_a_small_collection_around_a_hub_is_hashed(session: tuple[Connection, list[dict[str, Any]]], mode: str) -> None:
+    """Its members are too few among a hub's edges to look each of them up."""
+    connection, plans = session
+    hub = one(connection, HUB)
+    small = one(connection, "SELECT max(m.collection_id) FROM connection_paths.collection_members AS m")
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute("SELECT * FROM connection_paths.deep_finder_v3(%s, %s, 1001, 4)", (hub, small))
+    found = all_nodes(plans)
+    read = sum(node["Actual Rows"] * node["Actual Loops"] for node in found if node.get("Index Name") in WALK)
+    looked_up = sum(node["Actual Loops"] for node in found if node.get("Index Name") == MEMBERS)
+    assert read > 600
+    assert looked_up < 400  # 300 before it is seen that they are few
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
@@ -172,10 +206,11 @@ def test_a_plan_made_on_an_empty_table_does_no_harm(new_database: Callable[[], s
 
 
 def _scans(connection: Connection) -> int:
-    """Sequential scans of the edges so far."""
+    """Sequential scans of the edges and of the members so far."""
     connection.execute("SELECT pg_stat_force_next_flush()")
-    scans: int = one(
+    scans = one(
         connection,
-        "SELECT seq_scan FROM pg_stat_user_tables WHERE relid = 'connection_paths.contact_connections'::regclass",
+        "SELECT sum(seq_scan) FROM pg_stat_user_tables"
+        " WHERE relname IN ('contact_connections', 'user_contact_collections')",
     )
-    return scans
+    return int(scans)

@@ -1,30 +1,32 @@
--- connection_paths.search(…): the search of deep_finder_v3 and find_paths, level by level, stopping where it may.
+-- connection_paths.search(…): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
 --
--- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   as for deep_finder, checked
+-- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   as for deep_finder; checked
 -- max_found  how many to find, of what by_chain says
 -- by_chain   false: pairs of a chain and a user who may open it; true: chains that somebody may open
 -- deadline   when to give up; NULL: never
 --
--- Returns the chains as a tree in three arrays, and what was found, in the order of design §3:
+-- Returns a tree of chains in three arrays, and what was found in it, in the order of design §3:
 --
--- contact_ids  a chain's first contact, the one nearest to the user; chain 1 is the target alone
--- parents      the rest of the chain, itself a chain; 0 for chain 1
--- recencies    the latest date_to on the chain, going on or a future date being today; NULL for chain 1
--- found_chains, found_users   the chains found, and for each the user who opens it (NULL where by_chain)
--- is_complete  false when the deadline passed first; what was found then is right, but not all or not the best
+-- contact_ids    a chain's first contact, the one nearest to the user; chain 1 is the target alone
+-- parents        the rest of the chain, itself a chain; 0 for chain 1
+-- recencies      the latest date_to on the chain, going on or a future date being today; NULL for chain 1
+-- found_chains   the chains found
+-- found_users    the user who opens each; NULL where by_chain
+-- is_complete    false when the deadline passed first: what was found is right, but of its last depth some may be missing
 --
 -- The algorithm. Depth is the first sort key: once a level has been enumerated completely and enough is found, deeper
 -- levels cannot matter. To enumerate a level, each contact at the front of a chain is expanded once, however many
--- chains it leads: of its most recent edges to members, as many are read as the limit plus those that a chain itself may
--- take away. Then each of its chains takes the first of them that are not on it. Within a level chains are numbered in the
--- order of their contact ids, so that the number is the last sort key. With several kinds a neighbour may come once per
--- kind; its first edge counts (see walk about the limit).
+-- chains it leads: of its most recent edges to members, as many are read as the limit plus those that a chain itself
+-- may take away. Then each of its chains takes the first of them that are not on it. Within a level chains are numbered
+-- in the order of their contact ids, which makes the number the last sort key. With several kinds a neighbour may come
+-- once per kind; its first edge counts (see walk about the limit).
 --
--- Members are recognised in one of two ways. Where most neighbours are members, an index probe for each edge is
--- best (0.8 µs, and 15 members take few more than 15 probes). In a small collection around a hub, 15 members take thousands of edges,
--- and hashing the members once (0.3 µs each) leaves 0.15 µs an edge. Nobody knows beforehand which it is, so every search
--- begins with probes, but of no more than `reach` edges a contact. When that cuts a contact short, the share of members seen says
--- what probing will cost; if counting that many members comes to the end of the collection, they are hashed from then on.
+-- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
+-- look-ups of an index, at 0.8 µs. In a small collection around a hub they take thousands of edges, and hashing the
+-- members once leaves 0.15 µs an edge. Which it is shows only on the way: a search begins with look-ups, and reads no
+-- more than `reach` edges of a contact. When that cuts one short, the share of members among those read says what
+-- look-ups would cost; if no more members exist than could be hashed in that time, they are, for the rest of the search.
+-- What each contact leads to is then remembered too.
 --
 -- For seed scope 'importer', chains of the last level that the viewer cannot open are not made.
 --
@@ -56,31 +58,38 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
-    reach bigint := 20 * max_edges_per_hop::bigint * kinds; -- NULL: as far as need be
-    members_per_edge double precision; -- seen where reach cut a contact short
-    members bigint[]; -- of the collection, when hashing them pays; NULL: probe
-    worth_hashing bigint;
+    -- a chain can be found once, or once for each user who opens it: hardly ever more than eight
+    openers_at_most CONSTANT integer := CASE WHEN by_chain OR seed_scope = 'importer' THEN 1 ELSE 8 END;
+    -- until when chains are made of what was read before the deadline
+    last_minute CONSTANT timestamptz := deadline + (deadline - clock_timestamp()) / 4;
+
+    -- how members are recognised
+    reach bigint := 20 * max_edges_per_hop::bigint * kinds; -- edges to read of a contact; NULL: all
+    members_per_edge double precision; -- where reach cut contacts short
+    worth_hashing bigint; -- members
+    members bigint[]; -- of the collection, to be hashed; NULL: look them up
     wanted_edges bigint; -- to members, of a contact
-    is_last boolean;
-    known_contacts bigint[] := '{}'; -- expanded already; for each a row of wanted_edges in the next two
+
+    -- what contacts lead to, once members are hashed: a row of wanted_edges for each
+    known_contacts bigint[] := '{}';
     known_neighbours bigint[] := '{}';
     known_date_tos date[] := '{}';
-    level_known bigint[];
-    level_neighbours bigint[];
-    level_date_tos date[];
-    level_starts integer[] := '{}'; -- the first chain of each level
-    first_unopened integer := 1; -- the first chain of which nobody asked who opens it
-    unopened bigint[];
-    -- a chain is found once where it counts once; few contacts were brought in by more than eight users
-    openers_at_most CONSTANT integer := CASE WHEN by_chain OR seed_scope = 'importer' THEN 1 ELSE 8 END;
+    new_contacts bigint[];
+    new_neighbours bigint[];
+    new_date_tos date[];
+
+    -- the level at hand
+    is_last boolean;
     is_exhausted boolean := false;
-    last_minute CONSTANT timestamptz := deadline + (deadline - clock_timestamp()) / 4; -- to make chains of what was read
     level_contacts bigint[] := ARRAY[target_contact_id];
     level_parents integer[] := ARRAY[0];
     level_recencies date[] := ARRAY[NULL::date];
-    level_chains integer[];
-    level_users bigint[];
     level_members_per_edge double precision;
+    level_starts integer[] := '{}'; -- the first chain of each level
+    first_unopened integer := 1; -- the first chain of which nobody asked who opens it
+    unopened bigint[]; -- the contacts at the front of those
+    opened_chains integer[];
+    opened_users bigint[];
 BEGIN
     contact_ids := '{}';
     parents := '{}';
@@ -92,7 +101,9 @@ BEGIN
         IF level > 1 THEN
             is_last := level = max_depth AND seed_scope = 'importer';
             LOOP
-                wanted_edges := (max_edges_per_hop::bigint + CASE WHEN reach IS NULL THEN max_depth ELSE level END - 2) * kinds;
+                -- what is remembered must do for deeper levels too
+                wanted_edges := CASE WHEN reach IS NULL THEN max_depth ELSE level END - 2;
+                wanted_edges := (max_edges_per_hop + wanted_edges) * kinds;
                 IF reach IS NULL AND members IS NULL THEN
                     worth_hashing := LEAST(
                         100000,
@@ -114,28 +125,30 @@ BEGIN
                 IF members IS NOT NULL AND wanted_edges <= 1000 THEN
                     SELECT
                         array_agg(front.contact_id),
-                        array_agg(r.neighbour_ids || array_fill(NULL::bigint, ARRAY[wanted_edges::integer - r.members])),
-                        array_agg(r.date_tos || array_fill(NULL::date, ARRAY[wanted_edges::integer - r.members]))
-                    INTO level_known, level_neighbours, level_date_tos
+                        array_agg(r.neighbour_ids || array_fill(NULL::bigint, ARRAY[wanted_edges::integer - r.number])),
+                        array_agg(r.date_tos || array_fill(NULL::date, ARRAY[wanted_edges::integer - r.number]))
+                    INTO new_contacts, new_neighbours, new_date_tos
                     FROM (
                         SELECT c.contact_id
-                        FROM unnest(level_contacts) AS c (contact_id)
+                        FROM (
+                            SELECT DISTINCT c.contact_id FROM unnest(level_contacts) AS c (contact_id) OFFSET 0
+                        ) AS c
                         WHERE array_position(known_contacts, c.contact_id) IS NULL
-                        GROUP BY c.contact_id
-                        HAVING deadline IS NULL OR clock_timestamp() < deadline
+                            AND (deadline IS NULL OR clock_timestamp() < deadline)
+                        OFFSET 0
                     ) AS front
                     CROSS JOIN LATERAL (
                         SELECT
                             array_agg(e.neighbour_id) AS neighbour_ids,
                             array_agg(e.date_to) AS date_tos,
-                            count(*)::integer AS members
+                            count(*)::integer AS number
                         FROM connection_paths.recent_members(
                             front.contact_id, search.collection_id, members, NULL, NULL, wanted_edges
                         ) AS e
                     ) AS r;
-                    known_contacts := known_contacts || level_known;
-                    known_neighbours := known_neighbours || level_neighbours;
-                    known_date_tos := known_date_tos || level_date_tos;
+                    known_contacts := known_contacts || new_contacts;
+                    known_neighbours := known_neighbours || new_neighbours;
+                    known_date_tos := known_date_tos || new_date_tos;
                 END IF;
 
                 WITH expanded AS MATERIALIZED (
@@ -165,7 +178,7 @@ BEGIN
                                     FROM generate_series(1, wanted_edges) AS i (position)
                                 )
                             END AS date_tos,
-                            count(*)::integer AS members,
+                            count(*) AS number,
                             reach IS NOT NULL AND count(*) < wanted_edges AND EXISTS (
                                 SELECT FROM connection_paths.recent_edges(front.contact_id) AS e OFFSET reach
                             ) AS is_cut
@@ -191,7 +204,7 @@ BEGIN
                         GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
                     ),
                     (
-                        SELECT sum(e.members) / (count(*) * reach)::double precision
+                        SELECT sum(e.number) / (count(*) * reach)::double precision
                         FROM expanded AS e
                         WHERE e.is_cut
                     )
@@ -253,7 +266,7 @@ BEGIN
             OR cardinality(unopened) * openers_at_most >= max_found - cardinality(found_chains)
         THEN
             SELECT array_agg(o.chain), array_agg(o.user_id)
-            INTO level_chains, level_users
+            INTO opened_chains, opened_users
             FROM (
                 SELECT o.contact_id, o.user_id, c.chain
                 FROM (
@@ -283,8 +296,8 @@ BEGIN
                 LIMIT max_found - cardinality(found_chains)
             ) AS o
             WHERE o.contact_id IS NOT NULL;
-            found_chains := found_chains || level_chains;
-            found_users := found_users || level_users;
+            found_chains := found_chains || opened_chains;
+            found_users := found_users || opened_users;
             first_unopened := cardinality(contact_ids) + 1;
         END IF;
         EXIT WHEN is_exhausted OR NOT is_complete OR cardinality(found_chains) >= max_found;
