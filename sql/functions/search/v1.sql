@@ -24,9 +24,9 @@
 -- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
 -- look-ups of an index, at 0.8 µs. In a small collection around a hub they take thousands of edges, and hashing the
 -- members once leaves 0.15 µs an edge. Which it is shows only on the way: a search begins with look-ups, and reads no
--- more than `reach` edges of a contact. When that cuts one short, the share of members among those read says what
--- look-ups would cost; if no more members exist than could be hashed in that time, they are, for the rest of the search.
--- What each contact leads to is then remembered too.
+-- more than `reach` edges of a contact. When that cuts some short, the share of members among the edges read says what
+-- look-ups would cost. If no more members exist than could be hashed in that time, they are, for the rest of the search,
+-- and what each contact leads to is remembered; else the level is read again with a longer reach.
 --
 -- For seed scope 'importer', chains of the last level that the viewer cannot open are not made.
 --
@@ -64,8 +64,9 @@ DECLARE
     last_minute CONSTANT timestamptz := deadline + (deadline - clock_timestamp()) / 4;
 
     -- how members are recognised
-    reach bigint := 20 * max_edges_per_hop::bigint * kinds; -- edges to read of a contact; NULL: all
-    members_per_edge double precision; -- where reach cut contacts short
+    reach bigint := 20 * COALESCE(max_edges_per_hop, 15)::bigint * kinds; -- edges to read of a contact; NULL: all
+    cut_contacts bigint; -- cut short by reach
+    members_per_edge double precision; -- of those
     worth_hashing bigint; -- members
     members bigint[]; -- of the collection, to be hashed; NULL: look them up
     wanted_edges bigint; -- to members, of a contact
@@ -84,7 +85,6 @@ DECLARE
     level_contacts bigint[] := ARRAY[target_contact_id];
     level_parents integer[] := ARRAY[0];
     level_recencies date[] := ARRAY[NULL::date];
-    level_members_per_edge double precision;
     level_starts integer[] := '{}'; -- the first chain of each level
     first_unopened integer := 1; -- the first chain of which nobody asked who opens it
     unopened bigint[]; -- the contacts at the front of those
@@ -104,23 +104,6 @@ BEGIN
                 -- what is remembered must do for deeper levels too
                 wanted_edges := CASE WHEN reach IS NULL THEN max_depth ELSE level END - 2;
                 wanted_edges := (max_edges_per_hop + wanted_edges) * kinds;
-                IF reach IS NULL AND members IS NULL THEN
-                    worth_hashing := LEAST(
-                        100000,
-                        2 * (SELECT count(DISTINCT c.contact_id) FROM unnest(level_contacts) AS c (contact_id))
-                        * LEAST(2000, COALESCE(wanted_edges / NULLIF(members_per_edge, 0), 2000))
-                    );
-                    members := ARRAY(
-                        SELECT m.contact_id
-                        FROM connection_paths.collection_members AS m
-                        WHERE m.collection_id = search.collection_id
-                        LIMIT worth_hashing + 1
-                    );
-                    IF cardinality(members) > worth_hashing THEN
-                        members := NULL;
-                    END IF;
-                END IF;
-
                 -- around hubs a contact is met again level after level, and reading its edges is most of the work
                 IF members IS NOT NULL AND wanted_edges <= 1000 THEN
                     SELECT
@@ -179,7 +162,7 @@ BEGIN
                                 )
                             END AS date_tos,
                             count(*) AS number,
-                            reach IS NOT NULL AND count(*) < wanted_edges AND EXISTS (
+                            reach IS NOT NULL AND (count(*) >= wanted_edges) IS NOT TRUE AND EXISTS (
                                 SELECT FROM connection_paths.recent_edges(front.contact_id) AS e OFFSET reach
                             ) AS is_cut
                         FROM connection_paths.recent_members(
@@ -203,12 +186,9 @@ BEGIN
                     array_agg(
                         GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
                     ),
-                    (
-                        SELECT sum(e.number) / (count(*) * reach)::double precision
-                        FROM expanded AS e
-                        WHERE e.is_cut
-                    )
-                INTO level_contacts, level_parents, level_recencies, level_members_per_edge
+                    (SELECT count(*) FROM expanded AS e WHERE e.is_cut),
+                    (SELECT sum(e.number) / (count(*) * reach)::double precision FROM expanded AS e WHERE e.is_cut)
+                INTO level_contacts, level_parents, level_recencies, cut_contacts, members_per_edge
                 FROM (
                     SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
                     FROM (
@@ -244,11 +224,21 @@ BEGIN
                     ORDER BY contact_id, parent
                 ) AS n;
 
-                EXIT WHEN level_members_per_edge IS NULL;
-                -- again, without the reach: what was read of the level so far is still the level before
-                members_per_edge := level_members_per_edge;
-                reach := NULL;
-                level_contacts := contact_ids[level_starts[level - 1]:];
+                EXIT WHEN cut_contacts = 0;
+                worth_hashing := LEAST(100000, 2 * cut_contacts * LEAST(2000, wanted_edges / NULLIF(members_per_edge, 0)));
+                members := ARRAY(
+                    SELECT m.contact_id
+                    FROM connection_paths.collection_members AS m
+                    WHERE m.collection_id = search.collection_id
+                    LIMIT worth_hashing + 1
+                );
+                IF cardinality(members) > worth_hashing THEN
+                    members := NULL;
+                    reach := 8 * reach;
+                ELSE
+                    reach := NULL;
+                END IF;
+                level_contacts := contact_ids[level_starts[level - 1]:]; -- again: from the level before
             END LOOP;
             is_complete := deadline IS NULL OR clock_timestamp() < deadline;
             is_exhausted := level_contacts IS NULL;
