@@ -12,7 +12,7 @@
 -- others may be missing, and deeper ones were not looked for.
 --
 -- Under v2 the grouping is done by search, which counts chains: nothing is fetched to be thrown away but one chain more
--- than wanted, which says whether there are more. v1 has no search to stop: its budget is looked at between its two depths.
+-- than wanted, which says whether there are more. v1 has no search to stop: its budget is looked at between its depths.
 --
 -- Settings: see deep_finder_v3. Errors: see check_finder_arguments.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(

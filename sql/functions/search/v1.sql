@@ -1,6 +1,6 @@
 -- connection_paths.search(…): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
 --
--- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   as for deep_finder; checked
+-- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   deep_finder's, checked
 -- max_found  how many to find, of what by_chain says
 -- by_chain   false: pairs of a chain and a user who may open it; true: chains that somebody may open
 -- deadline   when to give up; NULL: never
@@ -12,7 +12,7 @@
 -- recencies      the latest date_to on the chain, going on or a future date being today; NULL for chain 1
 -- found_chains   the chains found
 -- found_users    the user who opens each; NULL where by_chain
--- is_complete    false when the deadline passed first: what was found is right, but of its last depth some may be missing
+-- is_complete    false when the deadline passed: what was found is right, but of its last depth some may be missing
 --
 -- The algorithm. Depth is the first sort key: once a level has been enumerated completely and enough is found, deeper
 -- levels cannot matter. To enumerate a level, each contact at the front of a chain is expanded once, however many
@@ -24,9 +24,10 @@
 -- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
 -- look-ups of an index, at 0.8 µs. In a small collection around a hub they take thousands of edges, and hashing the
 -- members once leaves 0.15 µs an edge. Which it is shows only on the way: a search begins with look-ups, and reads no
--- more than `reach` edges of a contact. When that cuts some short, the share of members among the edges read says what
--- look-ups would cost. If no more members exist than could be hashed in that time, they are, for the rest of the search,
--- and what each contact leads to is remembered; else the level is read again with a longer reach.
+-- more than `reach` edges of a contact. When that cuts some short, how many, and the share of members among the edges
+-- read, say how many look-ups a contact takes. If no more members exist than could be hashed in that time, they are, for
+-- the rest of the search, and what each contact leads to is remembered; else the level is read again, further, and the
+-- next level asks again.
 --
 -- For seed scope 'importer', chains of the last level that the viewer cannot open are not made.
 --
@@ -65,8 +66,8 @@ DECLARE
 
     -- how members are recognised
     reach bigint := 20 * COALESCE(max_edges_per_hop, 15)::bigint * kinds; -- edges to read of a contact; NULL: all
-    cut_contacts bigint; -- cut short by reach
-    members_per_edge double precision; -- of those
+    edges_each double precision; -- to look up of a contact, as far as is known; NULL: few
+    level_edges_each double precision;
     worth_hashing bigint; -- members
     members bigint[]; -- of the collection, to be hashed; NULL: look them up
     wanted_edges bigint; -- to members, of a contact
@@ -101,9 +102,29 @@ BEGIN
         IF level > 1 THEN
             is_last := level = max_depth AND seed_scope = 'importer';
             LOOP
+                IF members IS NULL AND edges_each IS NOT NULL THEN
+                    worth_hashing := LEAST(
+                        100000,
+                        2 * edges_each
+                        * (SELECT count(DISTINCT c.contact_id) FROM unnest(level_contacts) AS c (contact_id))
+                    );
+                    members := ARRAY(
+                        SELECT m.contact_id
+                        FROM connection_paths.collection_members AS m
+                        WHERE m.collection_id = search.collection_id
+                        LIMIT worth_hashing + 1
+                    );
+                    IF cardinality(members) > worth_hashing THEN
+                        members := NULL;
+                    ELSE
+                        reach := NULL;
+                    END IF;
+                END IF;
+
                 -- what is remembered must do for deeper levels too
                 wanted_edges := CASE WHEN reach IS NULL THEN max_depth ELSE level END - 2;
                 wanted_edges := (max_edges_per_hop + wanted_edges) * kinds;
+
                 -- around hubs a contact is met again level after level, and reading its edges is most of the work
                 IF members IS NOT NULL AND wanted_edges <= 1000 THEN
                     SELECT
@@ -186,9 +207,17 @@ BEGIN
                     array_agg(
                         GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
                     ),
-                    (SELECT count(*) FROM expanded AS e WHERE e.is_cut),
-                    (SELECT sum(e.number) / (count(*) * reach)::double precision FROM expanded AS e WHERE e.is_cut)
-                INTO level_contacts, level_parents, level_recencies, cut_contacts, members_per_edge
+                    (
+                        SELECT
+                            count(*) FILTER (WHERE e.is_cut) / count(*)::double precision * LEAST(
+                                2000,
+                                wanted_edges * reach * count(*) FILTER (WHERE e.is_cut)
+                                / NULLIF(sum(e.number) FILTER (WHERE e.is_cut), 0)
+                            )
+                        FROM expanded AS e
+                        HAVING bool_or(e.is_cut)
+                    )
+                INTO level_contacts, level_parents, level_recencies, level_edges_each
                 FROM (
                     SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
                     FROM (
@@ -224,20 +253,9 @@ BEGIN
                     ORDER BY contact_id, parent
                 ) AS n;
 
-                EXIT WHEN cut_contacts = 0;
-                worth_hashing := LEAST(100000, 2 * cut_contacts * LEAST(2000, wanted_edges / NULLIF(members_per_edge, 0)));
-                members := ARRAY(
-                    SELECT m.contact_id
-                    FROM connection_paths.collection_members AS m
-                    WHERE m.collection_id = search.collection_id
-                    LIMIT worth_hashing + 1
-                );
-                IF cardinality(members) > worth_hashing THEN
-                    members := NULL;
-                    reach := 8 * reach;
-                ELSE
-                    reach := NULL;
-                END IF;
+                EXIT WHEN level_edges_each IS NULL;
+                edges_each := level_edges_each;
+                reach := 8 * reach;
                 level_contacts := contact_ids[level_starts[level - 1]:]; -- again: from the level before
             END LOOP;
             is_complete := deadline IS NULL OR clock_timestamp() < deadline;
