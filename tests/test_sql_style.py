@@ -45,18 +45,18 @@ HOST_FILES = {
 
 #: What function bodies may call without a schema. `format` is not here: it builds SQL from strings.
 BUILT_INS = {
+    *("array_agg", "array_fill", "array_position", "array_remove", "avg", "bool_or", "cardinality", "clock_timestamp"),
+    *("count", "enum_range", "generate_series", "generate_subscripts", "jsonb_agg", "jsonb_build_array"),
     *(
-        "array_agg",
-        "array_fill",
-        "array_position",
-        "array_remove",
-        "bool_or",
-        "cardinality",
-        "clock_timestamp",
-        "count",
+        "jsonb_build_object",
+        "make_interval",
+        "max",
+        "quote_literal",
+        "row_number",
+        "to_jsonb",
+        "unnest",
+        "width_bucket",
     ),
-    *("enum_range", "generate_series", "generate_subscripts", "jsonb_agg", "jsonb_build_array", "jsonb_build_object"),
-    *("make_interval", "quote_literal", "row_number", "sum", "to_jsonb", "unnest", "width_bucket"),
 }
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz"}  # the parser qualifies the standard's own
 

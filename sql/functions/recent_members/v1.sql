@@ -2,41 +2,53 @@
 --
 -- contact_id     the contact to walk from
 -- collection_id  the collection whose members may be walked through
--- members        all of them, to be hashed; NULL: each neighbour is looked up in the index
--- some_members   contacts that need no look-up then; one that is no member may be among them (search: the target)
--- reach          how many edges to read at most; NULL: all
+-- some_members   contacts that need no look-up; one that is no member may be among them (search: the target)
 -- max_members    how many rows at most; NULL: all
 --
--- Returns the neighbour and the date_to of the edge, a row per edge (so a pair with several kinds comes several times),
--- in order. Inlined; the hash tables are made once a statement, the first time one is needed. OFFSET 0 keeps
--- the look-up what it is: as a join, it might become a hash of the whole collection.
+-- Returns the neighbour, the date_to of the edge, and how many edges had been read by then: a row per edge (so a pair with
+-- several kinds comes several times), in order.
+--
+-- Each neighbour is looked up in the index, which is best where many are members. Beyond the 300th edge they are few: a
+-- collection of up to 3,000 is then hashed, once a statement. Inlined. OFFSET 0 keeps the look-up what it is: as
+-- a join, it might become a hash of a collection of any size.
 CREATE OR REPLACE FUNCTION connection_paths.recent_members(
     contact_id bigint,
     collection_id bigint,
-    members bigint[],
     some_members bigint[],
-    reach bigint,
     max_members bigint
 )
-RETURNS TABLE (neighbour_id bigint, date_to date)
+RETURNS TABLE (neighbour_id bigint, date_to date, edges_read bigint)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 15
 AS $function$
-    SELECT e.neighbour_id, e.date_to
+    SELECT e.neighbour_id, e.date_to, e.edges_read
     FROM (
-        SELECT e.neighbour_id, e.date_to
+        SELECT
+            e.neighbour_id,
+            e.date_to,
+            row_number() OVER (ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id) AS edges_read
         FROM connection_paths.recent_edges(recent_members.contact_id) AS e
-        ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-        LIMIT recent_members.reach
     ) AS e
     WHERE CASE
-        WHEN recent_members.members IS NOT NULL
-            THEN e.neighbour_id IN (SELECT m.contact_id FROM unnest(recent_members.members) AS m (contact_id))
         WHEN e.neighbour_id IN (SELECT m.contact_id FROM unnest(recent_members.some_members) AS m (contact_id))
             THEN true
+        WHEN e.edges_read > 300 AND (
+            SELECT count(*) <= 3000
+            FROM (
+                SELECT
+                FROM connection_paths.collection_members AS m
+                WHERE m.collection_id = recent_members.collection_id
+                LIMIT 3001
+            ) AS m
+        )
+            THEN e.neighbour_id IN (
+                SELECT m.contact_id
+                FROM connection_paths.collection_members AS m
+                WHERE m.collection_id = recent_members.collection_id
+            )
         ELSE EXISTS (
             SELECT
             FROM connection_paths.collection_members AS m
@@ -48,6 +60,6 @@ AS $function$
     LIMIT recent_members.max_members
 $function$;
 
-COMMENT ON FUNCTION connection_paths.recent_members(bigint, bigint, bigint[], bigint[], bigint, bigint) IS 'Members a contact leads to, most recent edge first, read no further than told';
+COMMENT ON FUNCTION connection_paths.recent_members(bigint, bigint, bigint[], bigint) IS 'Members a contact leads to, most recent edge first';
 
-REVOKE ALL ON FUNCTION connection_paths.recent_members(bigint, bigint, bigint[], bigint[], bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.recent_members(bigint, bigint, bigint[], bigint) FROM PUBLIC;

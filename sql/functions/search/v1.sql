@@ -23,11 +23,9 @@
 --
 -- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
 -- look-ups of an index, at 0.8 µs. In a small collection around a hub they take thousands of edges, and hashing the
--- members once leaves 0.15 µs an edge. Which it is shows only on the way: a search begins with look-ups, and reads no
--- more than `reach` edges of a contact. When that cuts some short, how many, and the share of members among the edges
--- read, say how many look-ups a contact takes. If no more members exist than could be hashed in that time, they are, for
--- the rest of the search, and what each contact leads to is remembered; else the level is read again, further, and the
--- next level asks again.
+-- members once leaves 0.15 µs an edge. Which it is shows on the way: how many edges were read of a contact says what
+-- look-ups would cost at the next level. If no more members exist than could be hashed in that time, they are, for the rest
+-- of the search, and what each contact leads to is remembered.
 --
 -- For seed scope 'importer', chains of the last level that the viewer cannot open are not made.
 --
@@ -65,11 +63,10 @@ DECLARE
     last_minute CONSTANT timestamptz := deadline + (deadline - clock_timestamp()) / 4;
 
     -- how members are recognised
-    reach bigint := 20 * COALESCE(max_edges_per_hop, 15)::bigint * kinds; -- edges to read of a contact; NULL: all
-    edges_each double precision; -- to look up of a contact, as far as is known; NULL: few
-    level_edges_each double precision;
+    few_edges CONSTANT bigint := 4 * COALESCE(max_edges_per_hop, 15)::bigint * kinds; -- to read of a contact
+    edges_each double precision; -- read of a contact of the level before, on average
     worth_hashing bigint; -- members
-    members bigint[]; -- of the collection, to be hashed; NULL: look them up
+    members bigint[]; -- of the collection, hashed; NULL: look them up
     wanted_edges bigint; -- to members, of a contact
 
     -- what contacts lead to, once members are hashed: a row of wanted_edges for each
@@ -101,163 +98,152 @@ BEGIN
     FOR level IN 1..max_depth LOOP
         IF level > 1 THEN
             is_last := level = max_depth AND seed_scope = 'importer';
-            LOOP
-                IF members IS NULL AND edges_each IS NOT NULL THEN
-                    worth_hashing := LEAST(
-                        100000,
-                        2 * edges_each
-                        * (SELECT count(DISTINCT c.contact_id) FROM unnest(level_contacts) AS c (contact_id))
-                    );
-                    members := ARRAY(
-                        SELECT m.contact_id
-                        FROM connection_paths.collection_members AS m
-                        WHERE m.collection_id = search.collection_id
-                        LIMIT worth_hashing + 1
-                    );
-                    IF cardinality(members) > worth_hashing THEN
-                        members := NULL;
-                    ELSE
-                        reach := NULL;
-                    END IF;
-                END IF;
-
-                -- what is remembered must do for deeper levels too
-                wanted_edges := CASE WHEN reach IS NULL THEN max_depth ELSE level END - 2;
-                wanted_edges := (max_edges_per_hop + wanted_edges) * kinds;
-
-                -- around hubs a contact is met again level after level, and reading its edges is most of the work
-                IF members IS NOT NULL AND wanted_edges <= 1000 THEN
-                    SELECT
-                        array_agg(front.contact_id),
-                        array_agg(r.neighbour_ids || array_fill(NULL::bigint, ARRAY[wanted_edges::integer - r.number])),
-                        array_agg(r.date_tos || array_fill(NULL::date, ARRAY[wanted_edges::integer - r.number]))
-                    INTO new_contacts, new_neighbours, new_date_tos
-                    FROM (
-                        SELECT c.contact_id
-                        FROM (
-                            SELECT DISTINCT c.contact_id FROM unnest(level_contacts) AS c (contact_id) OFFSET 0
-                        ) AS c
-                        WHERE array_position(known_contacts, c.contact_id) IS NULL
-                            AND (deadline IS NULL OR clock_timestamp() < deadline)
-                        OFFSET 0
-                    ) AS front
-                    CROSS JOIN LATERAL (
-                        SELECT
-                            array_agg(e.neighbour_id) AS neighbour_ids,
-                            array_agg(e.date_to) AS date_tos,
-                            count(*)::integer AS number
-                        FROM connection_paths.recent_members(
-                            front.contact_id, search.collection_id, members, NULL, NULL, wanted_edges
-                        ) AS e
-                    ) AS r;
-                    known_contacts := known_contacts || new_contacts;
-                    known_neighbours := known_neighbours || new_neighbours;
-                    known_date_tos := known_date_tos || new_date_tos;
-                END IF;
-
-                WITH expanded AS MATERIALIZED (
-                    SELECT front.contact_id, front.known, front.chains, recent.*
-                    FROM (
-                        SELECT
-                            c.contact_id,
-                            array_position(known_contacts, c.contact_id) AS known,
-                            array_agg(level_starts[level - 1] + c.position::integer - 1) AS chains
-                        FROM unnest(level_contacts) WITH ORDINALITY AS c (contact_id, position)
-                        GROUP BY c.contact_id
-                        HAVING deadline IS NULL OR clock_timestamp() < deadline
-                    ) AS front
-                    CROSS JOIN LATERAL (
-                        SELECT
-                            CASE
-                                WHEN front.known IS NULL THEN array_agg(e.neighbour_id)
-                                ELSE ARRAY(
-                                    SELECT known_neighbours[front.known][i.position]
-                                    FROM generate_series(1, wanted_edges) AS i (position)
-                                )
-                            END AS neighbour_ids,
-                            CASE
-                                WHEN front.known IS NULL THEN array_agg(e.date_to)
-                                ELSE ARRAY(
-                                    SELECT known_date_tos[front.known][i.position]
-                                    FROM generate_series(1, wanted_edges) AS i (position)
-                                )
-                            END AS date_tos,
-                            count(*) AS number,
-                            reach IS NOT NULL AND (count(*) >= wanted_edges) IS NOT TRUE AND EXISTS (
-                                SELECT FROM connection_paths.recent_edges(front.contact_id) AS e OFFSET reach
-                            ) AS is_cut
-                        FROM connection_paths.recent_members(
-                            front.contact_id, search.collection_id, members, contact_ids, reach, wanted_edges
-                        ) AS e
-                        WHERE front.known IS NULL
-                    ) AS recent
-                ),
-                openable AS MATERIALIZED (
+            IF members IS NULL AND edges_each > few_edges THEN
+                worth_hashing := LEAST(
+                    100000,
+                    2 * edges_each
+                    * (SELECT count(DISTINCT c.contact_id) FROM unnest(level_contacts) AS c (contact_id))
+                );
+                members := ARRAY(
                     SELECT m.contact_id
                     FROM connection_paths.collection_members AS m
                     WHERE m.collection_id = search.collection_id
-                        AND m.user_id = search.viewer_user_id
-                        AND m.contact_id = ANY (
-                            ARRAY(SELECT DISTINCT unnest(e.neighbour_ids) FROM expanded AS e)
-                        )
-                )
-                SELECT
-                    array_agg(n.contact_id),
-                    array_agg(n.parent),
-                    array_agg(
-                        GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
-                    ),
-                    (
-                        SELECT
-                            count(*) FILTER (WHERE e.is_cut) / count(*)::double precision * LEAST(
-                                2000,
-                                wanted_edges * reach * count(*) FILTER (WHERE e.is_cut)
-                                / NULLIF(sum(e.number) FILTER (WHERE e.is_cut), 0)
-                            )
-                        FROM expanded AS e
-                        HAVING bool_or(e.is_cut)
-                    )
-                INTO level_contacts, level_parents, level_recencies, level_edges_each
-                FROM (
-                    SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
-                    FROM (
-                        SELECT e.chains, e.neighbour_ids, e.date_tos
-                        FROM expanded AS e
-                        WHERE NOT is_last OR EXISTS (
-                            SELECT
-                            FROM unnest(e.neighbour_ids) AS n (contact_id)
-                            WHERE (n.contact_id IN (SELECT o.contact_id FROM openable AS o)) IS TRUE
-                            OFFSET 0
-                        )
-                        OFFSET 0
-                    ) AS e
-                    CROSS JOIN LATERAL (
-                        SELECT c.number, connection_paths.chain_contacts(contact_ids, parents, c.number) AS contact_ids
-                        FROM unnest(e.chains) AS c (number)
-                        WHERE last_minute IS NULL OR clock_timestamp() < last_minute
-                        OFFSET 0
-                    ) AS chain
-                    CROSS JOIN LATERAL (
-                        SELECT r.neighbour_id, r.date_to
-                        FROM (
-                            SELECT
-                                unnest(e.neighbour_ids) AS neighbour_id,
-                                unnest(e.date_tos) AS date_to,
-                                generate_subscripts(e.neighbour_ids, 1) AS position
-                        ) AS r
-                        WHERE r.neighbour_id <> ALL (chain.contact_ids)
-                            AND (kinds = 1 OR array_position(e.neighbour_ids, r.neighbour_id) = r.position)
-                        LIMIT search.max_edges_per_hop
-                    ) AS followed
-                    WHERE NOT is_last OR followed.neighbour_id IN (SELECT o.contact_id FROM openable AS o)
-                    ORDER BY contact_id, parent
-                ) AS n;
+                    LIMIT worth_hashing + 1
+                );
+                IF cardinality(members) > worth_hashing THEN
+                    members := NULL;
+                END IF;
+            END IF;
 
-                EXIT WHEN level_edges_each IS NULL;
-                edges_each := level_edges_each;
-                reach := 8 * reach;
-                level_contacts := contact_ids[level_starts[level - 1]:]; -- again: from the level before
-            END LOOP;
+            -- what is remembered must do for deeper levels too
+            wanted_edges := CASE WHEN members IS NULL THEN level ELSE max_depth END - 2;
+            wanted_edges := (max_edges_per_hop + wanted_edges) * kinds;
+
+            -- around hubs a contact is met again level after level, and reading its edges is most of the work
+            IF members IS NOT NULL AND wanted_edges <= 1000 THEN
+                SELECT
+                    array_agg(front.contact_id),
+                    array_agg(r.neighbour_ids || array_fill(NULL::bigint, ARRAY[wanted_edges::integer - r.number])),
+                    array_agg(r.date_tos || array_fill(NULL::date, ARRAY[wanted_edges::integer - r.number]))
+                INTO new_contacts, new_neighbours, new_date_tos
+                FROM (
+                    SELECT c.contact_id
+                    FROM (
+                        SELECT DISTINCT c.contact_id FROM unnest(level_contacts) AS c (contact_id) OFFSET 0
+                    ) AS c
+                    WHERE array_position(known_contacts, c.contact_id) IS NULL
+                        AND (deadline IS NULL OR clock_timestamp() < deadline)
+                    OFFSET 0
+                ) AS front
+                CROSS JOIN LATERAL (
+                    SELECT
+                        array_agg(e.neighbour_id) AS neighbour_ids,
+                        array_agg(e.date_to) AS date_tos,
+                        count(*)::integer AS number
+                    FROM (
+                        SELECT e.neighbour_id, e.date_to
+                        FROM (
+                            SELECT e.neighbour_id, e.date_to
+                            FROM connection_paths.recent_edges(front.contact_id) AS e
+                            ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
+                            OFFSET 0 -- the members are hashed once, not for either end of the edges
+                        ) AS e
+                        WHERE (e.neighbour_id IN (SELECT m.contact_id FROM unnest(members) AS m (contact_id))) IS TRUE
+                        ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
+                        LIMIT wanted_edges
+                    ) AS e
+                ) AS r;
+                known_contacts := known_contacts || new_contacts;
+                known_neighbours := known_neighbours || new_neighbours;
+                known_date_tos := known_date_tos || new_date_tos;
+            END IF;
+
+            WITH expanded AS MATERIALIZED (
+                SELECT front.contact_id, front.known, front.chains, recent.*
+                FROM (
+                    SELECT
+                        c.contact_id,
+                        array_position(known_contacts, c.contact_id) AS known,
+                        array_agg(level_starts[level - 1] + c.position::integer - 1) AS chains
+                    FROM unnest(level_contacts) WITH ORDINALITY AS c (contact_id, position)
+                    GROUP BY c.contact_id
+                    HAVING deadline IS NULL OR clock_timestamp() < deadline
+                ) AS front
+                CROSS JOIN LATERAL (
+                    SELECT
+                        CASE
+                            WHEN front.known IS NULL THEN array_agg(e.neighbour_id)
+                            ELSE ARRAY(
+                                SELECT known_neighbours[front.known][i.position]
+                                FROM generate_series(1, wanted_edges) AS i (position)
+                            )
+                        END AS neighbour_ids,
+                        CASE
+                            WHEN front.known IS NULL THEN array_agg(e.date_to)
+                            ELSE ARRAY(
+                                SELECT known_date_tos[front.known][i.position]
+                                FROM generate_series(1, wanted_edges) AS i (position)
+                            )
+                        END AS date_tos,
+                        max(e.edges_read) AS edges_read
+                    FROM connection_paths.recent_members(
+                        front.contact_id, search.collection_id, contact_ids, wanted_edges
+                    ) AS e
+                    WHERE front.known IS NULL
+                ) AS recent
+            ),
+            openable AS MATERIALIZED (
+                SELECT m.contact_id
+                FROM connection_paths.collection_members AS m
+                WHERE m.collection_id = search.collection_id
+                    AND m.user_id = search.viewer_user_id
+                    AND m.contact_id = ANY (
+                        ARRAY(SELECT DISTINCT unnest(e.neighbour_ids) FROM expanded AS e)
+                    )
+            )
+            SELECT
+                array_agg(n.contact_id),
+                array_agg(n.parent),
+                array_agg(
+                    GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
+                ),
+                (SELECT avg(e.edges_read) FROM expanded AS e)
+            INTO level_contacts, level_parents, level_recencies, edges_each
+            FROM (
+                SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
+                FROM (
+                    SELECT e.chains, e.neighbour_ids, e.date_tos
+                    FROM expanded AS e
+                    WHERE NOT is_last OR EXISTS (
+                        SELECT
+                        FROM unnest(e.neighbour_ids) AS n (contact_id)
+                        WHERE (n.contact_id IN (SELECT o.contact_id FROM openable AS o)) IS TRUE
+                        OFFSET 0
+                    )
+                    OFFSET 0
+                ) AS e
+                CROSS JOIN LATERAL (
+                    SELECT c.number, connection_paths.chain_contacts(contact_ids, parents, c.number) AS contact_ids
+                    FROM unnest(e.chains) AS c (number)
+                    WHERE last_minute IS NULL OR clock_timestamp() < last_minute
+                    OFFSET 0
+                ) AS chain
+                CROSS JOIN LATERAL (
+                    SELECT r.neighbour_id, r.date_to
+                    FROM (
+                        SELECT
+                            unnest(e.neighbour_ids) AS neighbour_id,
+                            unnest(e.date_tos) AS date_to,
+                            generate_subscripts(e.neighbour_ids, 1) AS position
+                    ) AS r
+                    WHERE r.neighbour_id <> ALL (chain.contact_ids)
+                        AND (kinds = 1 OR array_position(e.neighbour_ids, r.neighbour_id) = r.position)
+                    LIMIT search.max_edges_per_hop
+                ) AS followed
+                WHERE NOT is_last OR followed.neighbour_id IN (SELECT o.contact_id FROM openable AS o)
+                ORDER BY contact_id, parent
+            ) AS n;
+
             is_complete := deadline IS NULL OR clock_timestamp() < deadline;
             is_exhausted := level_contacts IS NULL;
         END IF;
