@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test soak lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
+
+# Minutes, not seconds: random calls in large worlds, and many more examples for the properties of the finders.
+# CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/soak_finders.py.
+soak: $(VENV)/.installed
+	$(BIN)/python -m pytest tests/soak_finders.py
+	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
+		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/test_finders.py -k equal
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -20,6 +22,7 @@ from tests.oracle import Row
 from tests.world import (
     COLLECTION_IDS,
     CONTACT_IDS,
+    DAYS,
     FRIEND,
     GHOST_CONTACT_IDS,
     USER_IDS,
@@ -36,14 +39,19 @@ from tests.world import (
 DEEP_FINDERS = ("deep_finder_v1", "deep_finder_v2", "deep_finder_v3", "deep_finder")
 LEGACY_FINDERS = ("legacy_finder_v1", "legacy_finder")
 
-repeatable = settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
+TIMES = int(os.environ.get("CONNECTION_PATHS_EXAMPLES", "1"))  # `make soak` draws more
+
+
+def repeatable(max_examples: int) -> settings:
+    """The same examples in every run, so many times CONNECTION_PATHS_EXAMPLES."""
+    return settings(
+        max_examples=max_examples * TIMES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,54 @@ def situations(draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: in
     return world, draw(st.lists(calls, min_size=count, max_size=count))
 
 
+@st.composite
+def crowds(draw: st.DrawFn, count: int) -> Situation:
+    """A world where contacts have more neighbours than are followed, and so many calls in it.
+
+    Drawn by a seed, since a world this large is more than hypothesis can draw value by value.
+    """
+    dice = random.Random(draw(st.integers(0, 2**32 - 1)))
+    contacts = range(1, draw(st.sampled_from((20, 40, 50, 60))) + 1)
+    organizations = range(1, draw(st.sampled_from((1, 2, 3, 4))) + 1)
+    days = [DAYS, DAYS[:3], DAYS[2:4], DAYS[6:]][draw(st.sampled_from(range(4)))]  # the fewer, the more ties
+    kinds = draw(st.booleans())
+    jobs = [(contact, dice.choice(organizations)) for contact in contacts for _ in range(dice.choice((1, 1, 2)))]
+    experiences = [
+        Experience(number, *job, DAYS[0] - timedelta(dice.randrange(3)), dice.choice((*days, None)))
+        for number, job in enumerate(jobs, 1)
+    ]
+    memberships = [
+        Membership(dice.choice(USER_IDS), contact, collection, 0)
+        for collection, share in zip(COLLECTION_IDS, (0.95, dice.choice((0.1, 0.5))), strict=True)
+        for contact in contacts
+        for _ in range(dice.choice((1, 1, 1, 2)))
+        if dice.random() < share
+    ]
+    pairs = [tuple(sorted(dice.sample(contacts, 2))) for _ in range(200 if kinds else 0)]
+    extra_edges = {(a, b): Edge(FRIEND, None, None, dice.choice((*days, None))) for a, b in pairs}
+    world = World(
+        contacts=frozenset(contacts),
+        organizations=frozenset(organizations),
+        experiences=tuple(experiences),
+        memberships=tuple(memberships),
+        extra_edges=extra_edges,
+    )
+    depths_and_caps = [*((3, cap) for cap in (15, 15, 15, 14, 16, 3, 1)), (2, 15), (2, None), (4, 4)]
+    calls = [
+        Call(
+            target=dice.choice(contacts),
+            collection=dice.choice(COLLECTION_IDS),
+            viewer=dice.choice(USER_IDS),
+            max_depth=depth,
+            max_paths=dice.choice((1, 5, 25, 25, 100, 1000)),
+            seed_scope=dice.choice(("any", "any", "importer")),
+            max_edges_per_hop=cap,
+        )
+        for depth, cap in (dice.choice(depths_and_caps) for _ in range(count))
+    ]
+    return world, calls
+
+
 @pytest.fixture(scope="module")
 def one_kind(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
     """A database of its own where no test has added a kind: the walk has a branch for that."""
@@ -188,7 +244,7 @@ def one_kind(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
 # Properties
 
 
-@repeatable
+@repeatable(100)
 @given(situation=situations(25))
 def test_deep_finder_equals_the_oracle(installed: Connection[Any], situation: Situation) -> None:
     world, drawn = situation
@@ -199,7 +255,7 @@ def test_deep_finder_equals_the_oracle(installed: Connection[Any], situation: Si
             assert loaded.find(function, call) == expected, (function, call)
 
 
-@settings(repeatable, max_examples=60)
+@repeatable(60)
 @given(situation=situations(20))
 def test_deep_finder_and_find_paths_equal_the_oracle_where_there_is_one_kind(
     one_kind: Connection[Any], situation: Situation
@@ -215,7 +271,22 @@ def test_deep_finder_and_find_paths_equal_the_oracle_where_there_is_one_kind(
     assert one_kind.execute(kinds).fetchone() == (1,)
 
 
-@settings(repeatable, max_examples=25)
+@repeatable(25)
+@given(situation=crowds(8))
+def test_deep_finder_and_find_paths_equal_the_oracle_in_a_crowd(
+    installed: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    for call in drawn:
+        expected = loaded.expect(call)
+        for function in DEEP_FINDERS:
+            assert loaded.find(function, call) == expected, (function, call)
+        shallower = replace(call, max_depth=min(call.max_depth, 3))
+        assert loaded.find_paths(shallower, "v2") == loaded.expect_paths(shallower, "v2"), shallower
+
+
+@repeatable(25)
 @given(situation=situations(8, max_depth=6, max_contacts=8))
 def test_deep_finder_equals_the_oracle_to_six_hops(installed: Connection[Any], situation: Situation) -> None:
     world, drawn = situation
@@ -227,7 +298,7 @@ def test_deep_finder_equals_the_oracle_to_six_hops(installed: Connection[Any], s
             assert loaded.find(function, call) == expected, (function, call)
 
 
-@repeatable
+@repeatable(100)
 @given(situation=situations(20, max_depth=2))
 def test_legacy_finder_equals_deep_finder_of_two_hops_without_a_cap(
     installed: Connection[Any], situation: Situation
@@ -241,7 +312,7 @@ def test_legacy_finder_equals_deep_finder_of_two_hops_without_a_cap(
             assert loaded.find(function, call) == expected, (function, call)
 
 
-@settings(repeatable, max_examples=40)
+@repeatable(40)
 @given(situation=situations(10, max_depth=2))
 def test_legacy_finder_needs_no_edges_and_knows_no_other_kinds(
     installed: Connection[Any], situation: Situation
@@ -254,7 +325,7 @@ def test_legacy_finder_needs_no_edges_and_knows_no_other_kinds(
             assert loaded.find(function, call) == loaded.expect_legacy(call), (function, call)
 
 
-@settings(repeatable, max_examples=60)
+@repeatable(60)
 @given(situation=situations(10), rollout=st.sampled_from(("v1", "v2")))
 def test_find_paths_equals_the_oracle(installed: Connection[Any], situation: Situation, rollout: str) -> None:
     world, drawn = situation

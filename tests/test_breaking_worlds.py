@@ -1,0 +1,739 @@
+"""Worlds built to break a finder: ties, cliques, hubs, twins, rims, odd ids, every size of a collection.
+
+Edges are loaded as they are, not worked out from careers, so a world may be as large as it must.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import combinations, pairwise
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection, sql
+
+from orchestrator import sqlfiles
+from orchestrator.installation import install
+from tests import oracle
+from tests.oracle import Row, latest_first
+from tests.test_finders import DEEP_FINDERS, Call, Loaded
+from tests.world import (
+    FRIEND,
+    MEMBER_SOURCES,
+    OTHER_SOURCES,
+    WORK_OVERLAP,
+    Edge,
+    Membership,
+    Pair,
+    World,
+    load_edges,
+    load_hosts,
+)
+
+Ends = Callable[[int], date | None]  # when the n-th edge of a world ends
+Layer = dict[Pair, Edge]  # edges of one kind
+
+START = date(2001, 1, 1)
+SOME_DAY = date(2015, 6, 1)
+CAPS = (1, 2, 14, 15, 16, None)
+
+# without them a large collection looks small, and plans that are right for that take a hundred times as long
+STATISTICS = "ANALYZE public.user_contact_collections"
+
+
+# Databases: the walk and the finders have a branch for how many kinds of edges there are
+
+
+def _database(dsn: str, *kinds: str) -> Iterator[Connection[Any]]:
+    """An installed database that knows *kinds* besides work_overlap."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(dsn)
+        for kind in kinds:
+            add = sql.SQL("ALTER TYPE connection_paths.connection_kind ADD VALUE {}")
+            connection.execute(add.format(sql.Literal(kind)))
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def one_kind(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+    yield from _database(new_database())
+
+
+@pytest.fixture(scope="module")
+def three_kinds(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+    yield from _database(new_database(), FRIEND, "family")
+
+
+@pytest.fixture(scope="module", params=["one_kind", "three_kinds"])
+def database_of_kinds(request: pytest.FixtureRequest) -> Connection[Any]:
+    """Each world in both: the second has two kinds more than the world uses."""
+    connection: Connection[Any] = request.getfixturevalue(request.param)
+    return connection
+
+
+# Worlds
+
+
+def layer(pairs: Iterable[Pair], ends: Ends, kind: str = WORK_OVERLAP) -> Layer:
+    """An edge for each pair, each with an organization of its own, ending as *ends* says."""
+    distinct = dict.fromkeys((min(pair), max(pair)) for pair in pairs)
+    return {
+        pair: Edge(kind, 1000 + number, START + timedelta(number % 700), ends(number))
+        for number, pair in enumerate(distinct)
+    }
+
+
+def brought(contacts: Iterable[int], user: int = 1, collection: int = 1) -> tuple[Membership, ...]:
+    return tuple(Membership(user, contact, collection, 0) for contact in contacts)
+
+
+def random_pairs(seed: int, contacts: Sequence[int], count: int) -> list[Pair]:
+    draw = random.Random(seed)
+    return [(min(pair), max(pair)) for pair in (draw.sample(contacts, 2) for _ in range(count))]
+
+
+def any_day(seed: int) -> Ends:
+    """Going on, past and future, few enough different days for ties."""
+    draw = random.Random(seed)
+    days = [None, None, *(SOME_DAY + timedelta(days) for days in (-900, -1, 0, 1, 20_000, 20_001))]
+    return lambda _: draw.choice(days)
+
+
+def enter_layers(connection: Connection[Any], memberships: Iterable[Membership], *layers: Layer) -> Loaded:
+    """Load edges of several kinds, those of the kind declared first first; of equally recent ones that one counts."""
+    memberships = tuple(memberships)
+    pairs = {pair for each in layers for pair in each}
+    contacts = {contact for pair in pairs for contact in pair} | {row.contact_id for row in memberships}
+    world = World(contacts=frozenset(contacts), memberships=memberships)
+    connection.execute("TRUNCATE connection_paths.contact_connections")
+    load_hosts(connection, world)
+    for each in layers:
+        load_edges(connection, each)
+    connection.execute(STATISTICS)
+    walked = {
+        pair: min((each[pair] for each in layers if pair in each), key=lambda edge: latest_first(edge.date_to))
+        for pair in pairs
+    }
+    return Loaded(connection, world, {}, walked, _today(connection))
+
+
+def _today(connection: Connection[Any]) -> date:
+    row = connection.execute("SELECT current_date").fetchone()
+    assert row is not None
+    today: date = row[0]
+    return today
+
+
+def agree(loaded: Loaded, *calls: Call, finders: Sequence[str] = DEEP_FINDERS, paths_deep: int = 3) -> list[Row]:
+    """Hold the finders, and find_paths as deep as said, against the oracle in each call; returns the last call's rows.
+
+    find_paths has a cap of its own, and which implementation it chooses does not matter here.
+    """
+    expected: list[Row] = []
+    for call in calls:
+        expected = loaded.expect(call)
+        for function in finders:
+            assert loaded.find(function, call) == expected, (function, call)
+    for call in {replace(call, max_edges_per_hop=15, max_depth=min(call.max_depth, paths_deep)) for call in calls}:
+        answer = loaded.find_paths(call, None)
+        assert answer == loaded.expect_paths(call, answer["impl"]), call
+    return expected
+
+
+def chains(rows: Iterable[Row]) -> list[tuple[int, ...]]:
+    return [tuple(row[2]) for row in rows]
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        pytest.param(lambda _: SOME_DAY, id="one day"),
+        pytest.param(lambda _: None, id="all go on"),
+        pytest.param(lambda number: date(2200 + number % 5, 1, 1), id="all in the future"),
+        pytest.param(lambda number: None if number % 2 else date(2200, 1, 1), id="going on or in the future"),
+        pytest.param(lambda number: SOME_DAY - timedelta(number), id="no two alike"),
+        pytest.param(any_day(1), id="any"),
+    ],
+)
+def test_ties_of_dates_are_broken_by_contact_ids(database_of_kinds: Connection[Any], ends: Ends) -> None:
+    people = range(1, 41)
+    edges = layer(random_pairs(2, people, 400), ends)
+    members = [*brought(range(1, 36)), *brought(range(10, 38, 3), user=2)]
+    loaded = enter_layers(database_of_kinds, members, edges)
+    agree(loaded, *(Call(target, max_depth=3, max_edges_per_hop=cap) for target in (1, 20, 40) for cap in CAPS))
+    agree(loaded, Call(20, viewer=2, max_edges_per_hop=6), Call(20, viewer=2, seed_scope="importer", max_paths=25))
+
+
+# Shapes
+
+
+@pytest.mark.parametrize(("depth", "cap"), [(2, None), (3, 15), (4, 3), (6, 2), (6, 1)])
+def test_a_clique_of_sixty(database_of_kinds: Connection[Any], depth: int, cap: int | None) -> None:
+    people = range(1, 61)
+    edges = layer([*combinations(people, 2), (30, 99)], lambda _: None)
+    loaded = enter_layers(database_of_kinds, [*brought(people), *brought((16, 17, 60), user=2)], edges)
+    for target in (1, 30, 60, 99):
+        call = Call(target, max_depth=depth, max_edges_per_hop=cap)
+        agree(loaded, call, replace(call, max_paths=25), replace(call, viewer=2, seed_scope="importer"))
+
+
+@pytest.mark.parametrize("hub", ["brought in by the viewer", "brought in by another", "no member"])
+def test_a_star(database_of_kinds: Connection[Any], hub: str) -> None:
+    leaves = [*range(1, 40), *range(61, 100)]  # on both sides of the hub, so in both indexes
+    middle = {
+        "brought in by the viewer": brought([50]),
+        "brought in by another": brought([50], user=2),
+        "no member": (),
+    }
+    edges = layer([(50, leaf) for leaf in leaves], any_day(3))
+    loaded = enter_layers(database_of_kinds, [*middle[hub], *brought(leaves)], edges)
+    for scope in ("any", "importer"):
+        for cap in CAPS:
+            call = Call(50, max_depth=6, max_edges_per_hop=cap, seed_scope=scope)
+            agree(loaded, call, replace(call, target=1), replace(call, target=99, max_paths=3))
+    through_the_hub = chains(agree(loaded, Call(1, max_depth=3)))
+    assert ((61, 50, 1) in through_the_hub) == (hub != "no member")
+
+
+def test_a_long_chain_is_walked_six_contacts_far(database_of_kinds: Connection[Any]) -> None:
+    loaded = enter_layers(database_of_kinds, brought(range(1, 13)), layer(pairwise(range(1, 13)), any_day(4)))
+    for target in range(1, 13):
+        rows = agree(loaded, Call(target, max_depth=6))
+        farthest = {min(12, target + 5), max(1, target - 5)}
+        assert {chain[0] for chain in chains(rows)} == {*range(min(farthest), max(farthest) + 1)}
+        agree(loaded, *(Call(target, max_depth=depth, max_edges_per_hop=1) for depth in (2, 5, 6)))
+    assert chains(agree(loaded, Call(12, max_depth=6)))[-1] == (7, 8, 9, 10, 11, 12)
+
+
+def test_a_ring_is_walked_both_ways_and_never_round(database_of_kinds: Connection[Any]) -> None:
+    ring = layer([*pairwise(range(1, 7)), (6, 1)], lambda _: SOME_DAY)
+    loaded = enter_layers(database_of_kinds, brought(range(1, 7)), ring)
+    rows = agree(loaded, Call(1, max_depth=6))
+    assert sorted(chain for chain in chains(rows) if len(chain) == 6) == [(2, 3, 4, 5, 6, 1), (6, 5, 4, 3, 2, 1)]
+
+
+def test_many_chains_that_meet_in_the_same_contacts(database_of_kinds: Connection[Any]) -> None:
+    # five pairs in a row, each joined to each of the next: 32 chains of six contacts, with two heads a level
+    ladder = [(2 * step + one, 2 * step + 2 + other) for step in range(5) for one in (0, 1) for other in (0, 1)]
+    loaded = enter_layers(database_of_kinds, brought(range(12)), layer(ladder, any_day(5)))
+    for cap in (None, 1, 2, 3):
+        agree(loaded, Call(11, max_depth=6, max_edges_per_hop=cap), Call(11, max_depth=6, max_paths=25))
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3])
+def test_six_hops_where_every_level_takes_contacts_away(database_of_kinds: Connection[Any], cap: int) -> None:
+    # so dense that nearly all that a chain would follow stand on it already
+    people = range(1, 9)
+    edges = layer(combinations(people, 2), any_day(6))
+    loaded = enter_layers(database_of_kinds, [*brought(people), *brought((7, 8), user=2)], edges)
+    for target in (1, 4, 8):
+        call = Call(target, max_depth=6, max_edges_per_hop=cap)
+        agree(loaded, call, replace(call, viewer=2, seed_scope="importer"), replace(call, max_paths=25))
+
+
+# Collections and users
+
+
+def test_what_there_is_none_of(database_of_kinds: Connection[Any]) -> None:
+    people = range(1, 21)
+    outside = Membership(3, 5, 1, OTHER_SOURCES[0])  # known to collection 1 by user 3, but not by way of the network
+    edges = layer(random_pairs(7, range(1, 31), 150), any_day(7))
+    loaded = enter_layers(database_of_kinds, [*brought(people), outside, *brought([25], collection=3)], edges)
+    for cap in (1, 15, None):
+        call = Call(25, max_depth=3, max_edges_per_hop=cap)
+        assert agree(loaded, call)  # the target is outside the collection
+        assert agree(loaded, replace(call, target=5))
+        assert not agree(loaded, replace(call, viewer=3, seed_scope="importer"))  # the viewer brought nobody
+        assert not agree(loaded, replace(call, target=5, viewer=3, seed_scope="importer"))
+        assert agree(loaded, replace(call, viewer=3))
+        assert not agree(loaded, replace(call, collection=2))  # the collection is empty
+        assert chains(agree(loaded, replace(call, collection=3))) == [(25,)]  # the target is all of it
+        assert not agree(loaded, replace(call, target=999))  # nobody knows the target
+
+
+def test_each_collection_has_its_own_members_and_users(database_of_kinds: Connection[Any]) -> None:
+    people = range(1, 31)
+    members = [
+        *brought(range(1, 21), user=1, collection=1),
+        *brought(range(11, 31), user=1, collection=2),
+        *brought(range(5, 31, 5), user=2, collection=1),
+        *brought(range(1, 31, 7), user=2, collection=2),
+        *brought(people, user=3, collection=3),
+    ]
+    loaded = enter_layers(database_of_kinds, members, layer(random_pairs(8, people, 200), any_day(8)))
+    for collection in (1, 2, 3):
+        for viewer in (1, 2, 3):
+            for target in (1, 15, 30):
+                call = Call(target, collection, viewer, max_depth=3, max_edges_per_hop=5)
+                agree(loaded, call, replace(call, seed_scope="importer"))
+
+
+def test_a_member_brought_in_many_times_over(database_of_kinds: Connection[Any]) -> None:
+    people = range(1, 31)
+    members = [
+        *(
+            Membership(user, contact, 1, source)
+            for user in (1, 2, 3)
+            for contact in people
+            for source in MEMBER_SOURCES
+        ),
+        *(Membership(1, contact, 1, MEMBER_SOURCES[0]) for contact in people),  # the very same row again
+        *(Membership(4, contact, 1, source) for contact in people for source in OTHER_SOURCES),
+        *(Membership(None, contact, 1, 0) for contact in (*people, 40)),
+    ]
+    pairs = [*random_pairs(9, people, 120), (40, 1), (40, 30)]
+    loaded = enter_layers(database_of_kinds, members, layer(pairs, any_day(9)))
+    for cap in (1, 5, 15):
+        for scope in ("any", "importer"):
+            for viewer in (2, 4):
+                call = Call(10, viewer=viewer, max_depth=3, max_edges_per_hop=cap, seed_scope=scope)
+                agree(loaded, call, replace(call, target=40), replace(call, max_paths=25))
+
+
+@pytest.mark.parametrize("known", [1, 10, 1000])
+def test_a_viewer_who_knows_few_or_many(database_of_kinds: Connection[Any], known: int) -> None:
+    people = range(1, 1501)
+    edges = layer([*random_pairs(10, people, 6000), *((1, other) for other in range(2, 400))], any_day(10))
+    viewers = random.Random(known).sample(people, known)
+    loaded = enter_layers(database_of_kinds, [*brought(people, user=1), *brought(viewers, user=2)], edges)
+    for target in (1, viewers[0]):  # the first is a hub
+        for depth, cap in ((2, None), (3, 15), (6, 2)):
+            call = Call(target, viewer=2, max_depth=depth, max_edges_per_hop=cap, seed_scope="importer")
+            agree(loaded, call, replace(call, max_paths=1), replace(call, seed_scope="any", max_paths=25))
+
+
+def test_ids_of_every_size(database_of_kinds: Connection[Any]) -> None:
+    # 0 and the negative ones are ids like others: nothing may stand for “none”
+    people = [-(2**63), -(2**31), -5, -1, 0, 1, 2, 2**31, 2**63 - 1]
+    users = [-1, 0, 2**63 - 1]
+    members = [Membership(users[place % 3], contact, 0, 0) for place, contact in enumerate(people)]
+    loaded = enter_layers(database_of_kinds, members, layer(combinations(people, 2), any_day(11)))
+    for target in people:
+        call = Call(target, collection=0, viewer=users[target % 3], max_depth=4, max_edges_per_hop=4)
+        agree(loaded, call, replace(call, seed_scope="importer", max_depth=6, max_edges_per_hop=2))
+
+
+def test_memberships_of_no_contact_or_no_collection_do_not_disturb(new_database: Callable[[], str]) -> None:
+    with psycopg.connect(new_database(), autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        for column in ("contact_id", "collection_id"):
+            drop = sql.SQL("ALTER TABLE public.user_contact_collections ALTER COLUMN {} DROP NOT NULL")
+            connection.execute(drop.format(sql.Identifier(column)))
+        install(connection.info.dsn)
+        people, strangers = range(1, 31), range(1000, 1700)
+        # the strangers are the more recent neighbours of two hubs, so members are hard to come by
+        edges = layer(random_pairs(12, people, 150), lambda number: SOME_DAY - timedelta(number % 30))
+        edges |= layer([(hub, stranger) for hub in (1, 10) for stranger in strangers], lambda _: None)
+        loaded = enter_layers(connection, [*brought(range(1, 21)), *brought(range(1, 21, 6), user=2)], edges)
+        connection.execute(
+            "INSERT INTO public.user_contact_collections (user_id, contact_id, collection_id, source) VALUES"
+            " (1, NULL, 1, 0), (2, NULL, 1, 5), (1, 25, NULL, 0), (1, 5, NULL, 0), (2, NULL, NULL, 0),"
+            " (NULL, NULL, NULL, NULL), (1, NULL, 1, NULL), (1, 25, 1, NULL)"
+        )
+        for target in (1, 10, 25):
+            for scope in ("any", "importer"):
+                for cap in (1, 15, None):
+                    call = Call(target, viewer=2, max_depth=3, max_edges_per_hop=cap, seed_scope=scope)
+                    agree(loaded, call, replace(call, collection=2))
+
+
+# Kinds
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(lambda day: day, id="equally recent"),
+        pytest.param(lambda day: day + timedelta(100), id="more recent"),
+        pytest.param(lambda day: day - timedelta(100), id="less recent"),
+        pytest.param(lambda day: None if day.day % 2 else day - timedelta(1), id="some more, some less"),
+    ],
+)
+@pytest.mark.parametrize("third", [False, True], ids=["two kinds", "three kinds"])
+def test_every_edge_in_several_kinds(
+    three_kinds: Connection[Any], second: Callable[[date], date | None], third: bool
+) -> None:
+    people = range(1, 41)
+    pairs = random_pairs(13, people, 500)
+    work = layer(pairs, lambda number: SOME_DAY - timedelta(number % 40))
+    layers = [
+        work,
+        {pair: Edge(FRIEND, None, None, second(edge.date_to or SOME_DAY)) for pair, edge in work.items()},
+        {pair: Edge("family", 7, START, SOME_DAY - timedelta(number % 9)) for number, pair in enumerate(work)},
+    ]
+    loaded = enter_layers(three_kinds, brought(range(1, 38)), *layers[: 3 if third else 2])
+    agree(loaded, *(Call(target, max_depth=3, max_edges_per_hop=cap) for target in (1, 20, 40) for cap in CAPS))
+
+
+# How many paths
+
+
+@pytest.mark.parametrize("number", [1, 2, 25])
+@pytest.mark.parametrize("deeper", ["nothing deeper", "paths deeper", "nobody to open the deeper ones"])
+def test_a_level_that_just_fills_the_request(database_of_kinds: Connection[Any], number: int, deeper: str) -> None:
+    near = range(2, 2 + number)
+    far = range(100, 120)
+    pairs = [*((1, contact) for contact in near), *((contact, other) for contact in near[:3] for other in far)]
+    beyond = {
+        "nothing deeper": (),
+        "paths deeper": brought(far),
+        "nobody to open the deeper ones": brought(far, user=2),
+    }
+    loaded = enter_layers(database_of_kinds, [*brought(near), *beyond[deeper]], layer(pairs, any_day(14)))
+    for max_paths in {max(1, number - 1), number, number + 1, 1, 25, 1000}:
+        for scope in ("any", "importer"):
+            for cap in (15, None):
+                call = Call(1, max_depth=4, max_paths=max_paths, seed_scope=scope, max_edges_per_hop=cap)
+                agree(loaded, call, replace(call, max_depth=2))
+
+
+@pytest.mark.parametrize("users", [1, 6, 20])
+def test_users_fill_rows_and_chains_fill_groups(database_of_kinds: Connection[Any], users: int) -> None:
+    # two chains of two contacts, opened by so many users each; one of three contacts behind them, one of four behind it
+    members = [row for user in range(1, 1 + users) for row in brought((2, 3), user=user)]
+    edges = layer([(1, 2), (1, 3), (3, 4), (4, 5)], lambda _: None)
+    loaded = enter_layers(database_of_kinds, [*members, *brought([4, 5], user=99)], edges)
+    full = 2 * users
+    for max_paths in {1, 2, 3, 4, 5, max(1, users - 1), users, users + 1, full - 1, full, full + 1, full + 2, full + 3}:
+        for viewer in (1, users, 99, 100):
+            call = Call(1, viewer=viewer, max_depth=4, max_paths=max_paths)
+            agree(loaded, call, replace(call, seed_scope="importer"), paths_deep=4)
+
+
+# Calls among each other
+
+
+def test_finders_only_read(one_kind: Connection[Any]) -> None:
+    edges = layer(random_pairs(15, range(1, 31), 150), any_day(15))
+    loaded = enter_layers(one_kind, brought(range(1, 31)), edges)
+    with one_kind.transaction():
+        one_kind.execute("SET TRANSACTION READ ONLY")
+        agree(loaded, Call(1, max_depth=3), Call(1, max_depth=3, seed_scope="importer"))
+
+
+@pytest.mark.parametrize("function", DEEP_FINDERS)
+def test_calls_within_one_query_do_not_disturb_each_other(one_kind: Connection[Any], function: str) -> None:
+    """Two calls a row, for many rows: whatever a call keeps must be its own."""
+    edges = layer(random_pairs(16, range(1, 31), 150), any_day(16))
+    loaded = enter_layers(one_kind, [*brought(range(1, 26)), *brought(range(1, 31), collection=2)], edges)
+    query = sql.SQL(
+        "SELECT t.id, one.contact_ids, other.contact_ids FROM generate_series(1, 30) AS t (id)"
+        " CROSS JOIN LATERAL connection_paths.{0}(t.id, 1, 1, 3, 5) AS one"
+        " CROSS JOIN LATERAL connection_paths.{0}(one.contact_ids[1], 2, 1, 2, 4) AS other"
+    )
+    expected = [
+        (target, list(one), list(other))
+        for target in range(1, 31)
+        for one in chains(loaded.expect(Call(target, max_depth=3, max_paths=5, max_edges_per_hop=15)))
+        for other in chains(loaded.expect(Call(one[0], 2, max_depth=2, max_paths=4, max_edges_per_hop=15)))
+    ]
+    assert one_kind.execute(query.format(sql.Identifier(function))).fetchall() == expected
+
+
+def test_a_session_that_saw_another_world_before(one_kind: Connection[Any]) -> None:
+    """Plans, and whatever else a session keeps, were made for a tiny world; then it grows, and shrinks again."""
+    tiny = (brought([1, 2]), layer([(1, 2)], any_day(17)))
+    large = (brought(range(1, 1001)), layer(random_pairs(17, range(1, 1001), 8000), any_day(17)))
+    for members, edges in (tiny, large, tiny):
+        loaded = enter_layers(one_kind, members, edges)
+        for _ in range(7):  # at the sixth call a session may change to generic plans
+            agree(loaded, Call(1, max_depth=3, max_edges_per_hop=15), Call(2, max_depth=2, seed_scope="importer"))
+
+
+# A hub of 3,000 edges, and collections of every size around it
+
+HUB_EDGES = 3000
+HUB, VISITOR, MARKET = 23_001, 1, 200_001  # the visitor knows the hub and the market, and nobody else
+STALLS = range(100_001, 105_001)  # 5,000 contacts of the market: members that are no neighbours of the hub
+BOUNDARIES = (1, 15, 16, 17, 20, 21, 64, 65, 100, 128, 129, 200, 256, 257, 299, 300, 301, 500, 512, 513, 1000)
+
+
+def leaf(position: int) -> int:
+    """The neighbour of the hub with the position-th most recent edge; ids say nothing, and lie on both sides."""
+    return 20_000 + 2 * (position * 1237 % 3001)
+
+
+HUB_WORLD = layer(
+    [
+        *((HUB, leaf(position)) for position in range(1, HUB_EDGES + 1)),
+        (HUB, VISITOR),
+        (VISITOR, MARKET),
+        *((MARKET, stall) for stall in STALLS),
+        *((leaf(position), leaf(position + 1)) for position in range(1, HUB_EDGES)),
+    ],
+    lambda number: SOME_DAY - timedelta(number) if number < HUB_EDGES else None,
+)
+
+MEMBERS_AT: dict[str, Iterable[int]] = {
+    "nowhere": (),
+    **{f"at {position}": (position,) for position in (*BOUNDARIES, HUB_EDGES)},
+    **{f"14 first and at {position}": (*range(1, 15), position) for position in (*BOUNDARIES[1:], HUB_EDGES)},
+    **{f"15 first and at {position}": (*range(1, 16), position) for position in (*BOUNDARIES[2:], HUB_EDGES)},
+    "from 20 to 40": range(20, 41),
+    "at every boundary": BOUNDARIES,
+    "the last 3": range(HUB_EDGES - 2, HUB_EDGES + 1),
+    "the last 15": range(HUB_EDGES - 14, HUB_EDGES + 1),
+    "the last 16": range(HUB_EDGES - 15, HUB_EDGES + 1),
+    "every tenth": range(10, HUB_EDGES + 1, 10),
+    "everywhere": range(1, HUB_EDGES + 1),
+}
+SIZES = (1, 10, 100, 1000, 5000)
+
+
+def _hub_world(dsn: str, kinds: Sequence[str], *layers: Layer) -> Iterator[Loaded]:
+    """The hub's edges without a collection."""
+    for connection in _database(dsn, *kinds):
+        loaded = enter_layers(connection, (), *layers)
+        connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def hub_of_one_kind(new_database: Callable[[], str]) -> Iterator[Loaded]:
+    yield from _hub_world(new_database(), [], HUB_WORLD)
+
+
+@pytest.fixture(scope="module")
+def hub_of_two_kinds(new_database: Callable[[], str]) -> Iterator[Loaded]:
+    """Every edge has a twin: of every three pairs one is equally recent, in the others either is more recent."""
+    work, friends = {}, {}
+    for number, (pair, edge) in enumerate(HUB_WORLD.items()):
+        older = edge._replace(date_to=edge.date_to and edge.date_to - timedelta(5))
+        work[pair] = older if number % 3 == 0 else edge
+        friends[pair] = (older if number % 3 == 1 else edge)._replace(kind=FRIEND)
+    yield from _hub_world(new_database(), [FRIEND], work, friends)
+
+
+@pytest.fixture(params=["hub_of_one_kind", "hub_of_two_kinds"])
+def hub_world(request: pytest.FixtureRequest) -> Loaded:
+    loaded: Loaded = request.getfixturevalue(request.param)
+    return loaded
+
+
+def gather(hub_world: Loaded, positions: Iterable[int], size: int) -> Loaded:
+    """Make collection 1 of the leaves at *positions* and of so many others that it has *size* members.
+
+    The viewer 1 brought all of them, user 2 the last leaf and some stalls.
+    """
+    leaves = [leaf(position) for position in positions]
+    between = [HUB, VISITOR, MARKET] if size > 1 else []
+    stalls = STALLS[len(STALLS) - max(0, size - len(leaves) - len(between)) :]  # the last that a walk would follow
+    memberships = (*brought([*leaves, *between, *stalls]), *brought([*leaves[-1:], *stalls[::50]], user=2))
+    with hub_world.connection.transaction():
+        hub_world.connection.execute("TRUNCATE public.user_contact_collections")
+        with (
+            hub_world.connection.cursor() as cursor,
+            cursor.copy("COPY public.user_contact_collections FROM STDIN") as copy,
+        ):
+            for row in memberships:
+                copy.write_row(row)
+    hub_world.connection.execute(STATISTICS)
+    # only edges between members, and to a target, can be on a path: the oracle is spared the others
+    walked = {row.contact_id for row in memberships} | {HUB, VISITOR, MARKET, leaf(HUB_EDGES), leaf(HUB_EDGES - 8)}
+    edges = {pair: edge for pair, edge in hub_world.edges.items() if walked.issuperset(pair)}
+    return replace(hub_world, world=World(contacts=frozenset(), memberships=memberships), edges=edges)
+
+
+def around_the_hub(loaded: Loaded, finders: Sequence[str]) -> None:
+    agree(
+        loaded,
+        Call(HUB, max_depth=2, max_edges_per_hop=15),
+        Call(VISITOR, max_depth=3, max_edges_per_hop=15, max_paths=25),
+        Call(VISITOR, max_depth=4, max_edges_per_hop=15, viewer=2, seed_scope="importer"),
+        finders=finders,
+    )
+    for call in (
+        Call(HUB, max_depth=2, max_edges_per_hop=1),
+        Call(HUB, max_depth=2, max_edges_per_hop=16, viewer=2, seed_scope="importer"),
+        Call(VISITOR, max_depth=3, max_edges_per_hop=16),
+        # the hub and its leaves are met again at every depth
+        Call(leaf(HUB_EDGES), max_depth=4, max_edges_per_hop=15, max_paths=100),
+        Call(leaf(HUB_EDGES - 8), max_depth=6, max_edges_per_hop=3, viewer=2, seed_scope="importer"),
+    ):
+        assert loaded.find("deep_finder_v3", call) == loaded.expect(call), call
+
+
+@pytest.mark.parametrize("members", MEMBERS_AT)
+def test_a_hub_whose_members_are(hub_world: Loaded, members: str) -> None:
+    around_the_hub(gather(hub_world, MEMBERS_AT[members], 10), ["deep_finder_v3"])
+
+
+@pytest.mark.parametrize("members", MEMBERS_AT)
+def test_a_hub_amid_a_thousand_whose_members_are(hub_of_one_kind: Loaded, members: str) -> None:
+    around_the_hub(gather(hub_of_one_kind, MEMBERS_AT[members], 1000), ["deep_finder_v3"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("members", ["nowhere", "the last 16"])
+def test_a_hub_amid_a_collection_of_any_size(hub_world: Loaded, members: str, size: int) -> None:
+    loaded = gather(hub_world, MEMBERS_AT[members], size)
+    around_the_hub(loaded, DEEP_FINDERS)
+    agree(loaded, Call(MARKET, max_depth=2, max_edges_per_hop=15), Call(MARKET, viewer=2, seed_scope="importer"))
+
+
+@pytest.mark.parametrize("size", [10, 5000])
+@pytest.mark.parametrize("members", ["the last 16", "every tenth", "everywhere"])
+def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None:
+    loaded = gather(hub_world, MEMBERS_AT[members], size)
+    for call in (
+        Call(HUB, max_depth=2),
+        Call(VISITOR, max_depth=3, max_paths=25),
+        Call(VISITOR, viewer=2, max_depth=3, seed_scope="importer"),
+    ):
+        assert loaded.find("deep_finder_v3", call) == loaded.expect(call), call
+
+
+@pytest.mark.parametrize("others", [0, 5000])
+@pytest.mark.parametrize("kinds", ["one_kind", "three_kinds"])
+def test_hubs_that_are_met_again_level_after_level(request: pytest.FixtureRequest, kinds: str, others: int) -> None:
+    """Six hubs know each other, thirty members and, more recently, 700 strangers each."""
+    hubs, people, strangers = range(1, 7), range(1, 37), range(1001, 1701)
+    pairs = [*combinations(hubs, 2), *((hub, other) for hub in hubs for other in people[6:] if (hub + other) % 3)]
+    edges = layer([*pairs, *random_pairs(18, people[6:], 40)], lambda number: SOME_DAY - timedelta(number % 50))
+    recent = layer(
+        [(hub, stranger) for hub in hubs for stranger in strangers], lambda number: (None, SOME_DAY)[number % 2]
+    )
+    twins = {pair: edge._replace(kind=FRIEND) for pair, edge in recent.items()} if kinds == "three_kinds" else {}
+    members = [*brought([*people, *range(5001, 5001 + others)]), *brought(people[::7], user=2)]
+    loaded = enter_layers(request.getfixturevalue(kinds), members, edges | recent, twins)
+    known = {pair: edge for pair, edge in loaded.edges.items() if max(pair) in people}  # no member knows a stranger
+    loaded = replace(loaded, edges=known)
+    for target in (1, 20):
+        for depth, cap in ((3, 15), (4, 6), (6, 2), (6, 1), (3, None)):
+            call = Call(target, viewer=2, max_depth=depth, max_edges_per_hop=cap)
+            agree(loaded, call, replace(call, seed_scope="importer"), replace(call, max_paths=25))
+
+
+# The time budget: how much is found depends on the machine, what it is does not
+
+TARGET = 100
+CLIQUE = range(1, 60)
+RIM = range(201, 204)  # a chain of contacts that hangs from the target: a path at each depth to four, none at five
+UNLIMITED = 600_000
+SLOW_CALL = Call(TARGET, viewer=2, max_depth=6, seed_scope="importer", max_edges_per_hop=15)
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A world with a long search, and how many milliseconds it took to five and to six contacts."""
+
+    loaded: Loaded
+    five: float
+    six: float
+
+
+@pytest.fixture(scope="module")
+def slow(new_database: Callable[[], str]) -> Iterator[Slow]:
+    """A world where six contacts take twenty times as long as five, with few paths at first and thousands at the end.
+
+    In the clique, where dates are equal, a contact follows the smallest ids. So contact 19 is reached at the sixth
+    only: 16 must stand on the chain before 17 is followed, and so on.
+    """
+    clique = combinations((*CLIQUE, TARGET), 2)
+    edges = layer([*clique, (TARGET, RIM[0]), *pairwise(RIM)], lambda _: SOME_DAY)
+    edges[TARGET, RIM[0]] = edges[TARGET, RIM[0]]._replace(date_to=None)
+    members = [*brought((*CLIQUE, TARGET, *RIM)), *brought((19, TARGET, *RIM), user=2)]
+    for connection in _database(new_database()):
+        loaded = enter_layers(connection, members, edges)
+        connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
+        search(loaded, replace(SLOW_CALL, max_depth=3), UNLIMITED)  # plans are made
+        moments = [time.monotonic()]
+        for depth in (5, 6):
+            answer = search(loaded, replace(SLOW_CALL, max_depth=depth), UNLIMITED)
+            moments.append(time.monotonic())
+            assert answer["complete"]
+            assert_right_as_far_as_it_goes(loaded, SLOW_CALL, answer)
+        yield Slow(loaded, 1000 * (moments[1] - moments[0]), 1000 * (moments[2] - moments[1]))
+
+
+def search(loaded: Loaded, call: Call, budget: int, limit: int = UNLIMITED) -> dict[str, Any]:
+    """Ask find_paths with a time budget, and have the server give up at *limit*; both in milliseconds."""
+    loaded.connection.execute("SELECT set_config('statement_timeout', %s, false)", [str(limit)])
+    try:
+        row = loaded.connection.execute(
+            "SELECT connection_paths.find_paths(%s, %s, %s, %s, %s, %s, time_budget_ms => %s)",
+            [call.target, call.collection, call.viewer, call.max_depth, call.max_paths, call.seed_scope, budget],
+        ).fetchone()
+    finally:
+        loaded.connection.execute("RESET statement_timeout")
+    assert row is not None
+    answer: dict[str, Any] = row[0]
+    return answer
+
+
+def assert_right_as_far_as_it_goes(loaded: Loaded, call: Call, answer: dict[str, Any]) -> None:
+    """Every path is one of the whole search, in its place; only the last depth that has any may lack some."""
+    found = answer["paths"]
+    assert answer["total"] == len(found) <= call.max_paths
+    deepest = max((path["depth"] for path in found), default=1)
+    known = loaded.expect_paths(replace(call, max_depth=min(deepest, 4)), answer["impl"])["paths"]
+    before = [path for path in known if path["depth"] < deepest]
+    last = found[len(before) :]
+    assert found[: len(before)] == before
+    assert {path["depth"] for path in last} <= {deepest}
+    assert deepest > 4 or all(path in known for path in last)
+    order = [
+        (
+            0 if path["recency"] is None else latest_first(date.fromisoformat(path["recency"])),
+            call.viewer not in path["user_ids"],
+            path["contact_ids"],
+        )
+        for path in last
+    ]
+    assert order == sorted(order)
+    assert len(last) == len({tuple(path["contact_ids"]) for path in last})
+    opened_by = oracle.users(loaded.world, call.collection)
+    for path in last:
+        chain = tuple(path["contact_ids"])
+        assert is_walked(loaded, set(opened_by), chain, 15), chain
+        users = sorted(opened_by[chain[0]], key=lambda user: (user != call.viewer, user))
+        assert path["user_ids"] == users[: 1 if call.seed_scope == "importer" else None]
+        assert path["user_ids"][0] == call.viewer or call.seed_scope == "any"
+        assert [(hop["from"], hop["to"]) for hop in path["hops"]] == list(pairwise(chain))
+
+
+def is_walked(loaded: Loaded, members: set[int], chain: tuple[int, ...], cap: int) -> bool:
+    """Whether each contact of a chain, from the target on, is among those that the walk follows."""
+    for place in range(len(chain) - 1, 0, -1):
+        reached = []
+        for other in members.difference(chain[place:]):
+            edge = loaded.edges.get((min(chain[place], other), max(chain[place], other)))
+            if edge is not None:
+                reached.append((latest_first(edge.date_to), other))
+        if chain[place - 1] not in [other for _, other in sorted(reached)[:cap]]:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("budget", [1, 20, 50])
+def test_what_a_small_budget_finds_is_right(slow: Slow, budget: int) -> None:
+    answer = search(slow.loaded, SLOW_CALL, budget, limit=5_000)
+    assert answer["complete"] is False
+    assert_right_as_far_as_it_goes(slow.loaded, SLOW_CALL, answer)
+    if budget == 50:  # many times as long as the first depths take
+        assert [path["depth"] for path in answer["paths"]][:3] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 1.1, 1.5])
+@pytest.mark.parametrize("scope", ["any", "importer"])
+def test_what_is_found_where_the_budget_ends_is_right(slow: Slow, scope: str, share: float) -> None:
+    # the first ends amid the fifth or sixth depth, the last perhaps after all; any scope ends at the fourth anyway
+    budget = share * (slow.six if scope == "importer" else slow.five)
+    call = replace(SLOW_CALL, seed_scope=scope)
+    assert_right_as_far_as_it_goes(slow.loaded, call, search(slow.loaded, call, max(1, round(budget))))
+
+
+def test_the_budget_acts_within_a_depth(slow: Slow) -> None:
+    """A budget for a little more than five contacts begins the sixth and does not end it: the bound is generous."""
+    answer = search(slow.loaded, SLOW_CALL, round(1.5 * slow.five) + 20, limit=round(0.8 * slow.six))
+    assert answer["complete"] is False
+    assert_right_as_far_as_it_goes(slow.loaded, SLOW_CALL, answer)
