@@ -184,25 +184,56 @@ def test_backfill_bounds_its_reading_by_date(session: tuple[Connection, list[dic
     assert all("organization_id" in text and "COALESCE" in text for text in conditions)
 
 
+FINDERS = (
+    "SELECT * FROM connection_paths.deep_finder_v2(3000, 1, 1001, 3)",
+    "SELECT * FROM connection_paths.deep_finder_v3(3000, 1, 1001, 3)",
+    "SELECT * FROM connection_paths.deep_finder_v3(3000, 1, 1002, 3, 25, 'importer')",
+    "SELECT connection_paths.find_paths(3000, 1, 1001, 3)",
+)
+
+
 def test_a_plan_made_on_an_empty_table_does_no_harm(new_database: Callable[[], str]) -> None:
-    """A session that began to backfill an empty table keeps its plans: they must not scan it once it is full."""
+    """A session that began on empty tables keeps its plans: they must read no more than they need of full ones."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("demo_tables"))
         install(dsn)
+        with psycopg.connect(dsn, autocommit=True) as other:  # so that every statement has been planned
+            other.execute("INSERT INTO contacts (id, name) SELECT n, 'x' FROM generate_series(2998, 3002) AS n")
+            other.execute(
+                "INSERT INTO connection_paths.contact_connections"
+                " SELECT a, a + 1, 'work_overlap', 1, '2020-01-01' FROM generate_series(2998, 3001) AS a"
+            )
+            other.execute(
+                "INSERT INTO user_contact_collections (user_id, contact_id, collection_id, source)"
+                " SELECT 1001 + n % 2, n, 1, 0 FROM generate_series(2998, 3002) AS n"
+            )
         for _ in range(7):
             connection.execute("SELECT connection_paths.backfill_contact(1)")
-            connection.execute("SELECT * FROM connection_paths.deep_finder(1, 1, 1001, 3)")
+            for finder in FINDERS:
+                connection.execute(finder.encode())
         with psycopg.connect(dsn, autocommit=True) as other:
             other.execute(
                 "INSERT INTO connection_paths.contact_connections"
                 " SELECT a, a + d, 'work_overlap', 1, '2020-01-01'"
-                " FROM generate_series(1, 4000) AS a, generate_series(1, 20) AS d"
+                " FROM generate_series(1, 4000) AS a, generate_series(1, 20) AS d ON CONFLICT DO NOTHING"
             )
-        before = _scans(connection)
+            other.execute(
+                "INSERT INTO user_contact_collections (user_id, contact_id, collection_id, source)"
+                " SELECT 1001 + n % 2, n, 1, 0 FROM generate_series(1, 100000) AS n"
+            )
+        before, members = _scans(connection), _members_read(connection)
         connection.execute("SELECT connection_paths.backfill_contact(2)")
-        connection.execute("SELECT * FROM connection_paths.deep_finder(3000, 1, 1001, 3)")
+        for finder in FINDERS:
+            connection.execute(finder.encode())
         assert _scans(connection) == before
+        assert _members_read(connection) - members < 20_000  # a fifth of the collection
+
+
+def _members_read(connection: Connection) -> int:
+    """Entries of the membership index read so far."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    return int(one(connection, f"SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = '{MEMBERS}'"))
 
 
 def _scans(connection: Connection) -> int:

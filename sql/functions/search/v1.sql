@@ -193,13 +193,16 @@ BEGIN
                 ) AS recent
             ),
             openable AS MATERIALIZED (
-                SELECT m.contact_id
-                FROM connection_paths.collection_members AS m
-                WHERE m.collection_id = search.collection_id
-                    AND m.user_id = search.viewer_user_id
-                    AND m.contact_id = ANY (
-                        ARRAY(SELECT DISTINCT unnest(e.neighbour_ids) FROM expanded AS e)
-                    )
+                SELECT c.contact_id
+                FROM (SELECT DISTINCT unnest(e.neighbour_ids) AS contact_id FROM expanded AS e) AS c
+                WHERE EXISTS (
+                    SELECT
+                    FROM connection_paths.collection_members AS m
+                    WHERE m.collection_id = search.collection_id
+                        AND m.contact_id = c.contact_id
+                        AND m.user_id = search.viewer_user_id
+                    OFFSET 0
+                )
             )
             SELECT
                 array_agg(n.contact_id),
@@ -271,13 +274,19 @@ BEGIN
                 -- FULL, because it is hashed whatever the planner believes of the arrays' lengths
                 FULL JOIN (
                     SELECT
-                        m.contact_id,
+                        c.contact_id,
                         CASE WHEN NOT by_chain THEN m.user_id END AS user_id,
                         bool_or(m.user_id = search.viewer_user_id) AS is_viewer
-                    FROM connection_paths.collection_members AS m
-                    WHERE m.collection_id = search.collection_id
-                        AND m.contact_id = ANY (unopened)
-                        AND (search.seed_scope = 'any' OR m.user_id = search.viewer_user_id)
+                    FROM (SELECT DISTINCT c.contact_id FROM unnest(unopened) AS c (contact_id)) AS c
+                    -- one look-up each: as = ANY (unopened), PostgreSQL 15 may read the whole collection and filter
+                    CROSS JOIN LATERAL (
+                        SELECT m.user_id
+                        FROM connection_paths.collection_members AS m
+                        WHERE m.collection_id = search.collection_id
+                            AND m.contact_id = c.contact_id
+                            AND (search.seed_scope = 'any' OR m.user_id = search.viewer_user_id)
+                        OFFSET 0
+                    ) AS m
                     GROUP BY 1, 2
                 ) AS o ON o.contact_id = c.contact_id
                 ORDER BY
