@@ -5,7 +5,8 @@
 -- the recursive walk is as good, in one statement.
 --
 -- One plan serves every call (force_generic_plan): planning these statements costs more than running them. That they
--- read by index, and in its order, must not depend on what the tables held when a session planned.
+-- read by index, and in its order, must not depend on what the tables held when a session planned; nor that members are
+-- looked up, where a hash join would read the whole collection (search's FULL JOIN is hashed all the same).
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder_v3(
     target_contact_id bigint,
     collection_id bigint,
@@ -34,6 +35,7 @@ SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_sort = off
+SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column

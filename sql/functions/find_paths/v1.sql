@@ -35,6 +35,7 @@ SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_sort = off
+SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
