@@ -195,14 +195,9 @@ BEGIN
             openable AS MATERIALIZED (
                 SELECT c.contact_id
                 FROM (SELECT DISTINCT unnest(e.neighbour_ids) AS contact_id FROM expanded AS e) AS c
-                WHERE EXISTS (
-                    SELECT
-                    FROM connection_paths.collection_members AS m
-                    WHERE m.collection_id = search.collection_id
-                        AND m.contact_id = c.contact_id
-                        AND m.user_id = search.viewer_user_id
-                    OFFSET 0
-                )
+                CROSS JOIN LATERAL connection_paths.openers(
+                    c.contact_id, search.collection_id, search.viewer_user_id, 'importer'
+                ) AS o
             )
             SELECT
                 array_agg(n.contact_id),
@@ -275,18 +270,13 @@ BEGIN
                 FULL JOIN (
                     SELECT
                         c.contact_id,
-                        CASE WHEN NOT by_chain THEN m.user_id END AS user_id,
-                        bool_or(m.user_id = search.viewer_user_id) AS is_viewer
+                        CASE WHEN NOT by_chain THEN o.user_id END AS user_id,
+                        bool_or(o.user_id = search.viewer_user_id) AS is_viewer
                     FROM (SELECT DISTINCT c.contact_id FROM unnest(unopened) AS c (contact_id)) AS c
                     -- one look-up each: as = ANY (unopened), PostgreSQL 15 may read the whole collection and filter
-                    CROSS JOIN LATERAL (
-                        SELECT m.user_id
-                        FROM connection_paths.collection_members AS m
-                        WHERE m.collection_id = search.collection_id
-                            AND m.contact_id = c.contact_id
-                            AND (search.seed_scope = 'any' OR m.user_id = search.viewer_user_id)
-                        OFFSET 0
-                    ) AS m
+                    CROSS JOIN LATERAL connection_paths.openers(
+                        c.contact_id, search.collection_id, search.viewer_user_id, search.seed_scope
+                    ) AS o
                     GROUP BY 1, 2
                 ) AS o ON o.contact_id = c.contact_id
                 ORDER BY
