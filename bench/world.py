@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from orchestrator import embedded, seed_synthetic, sqlfiles
 from orchestrator import seed as loading
+from orchestrator.backfill import Options, backfill
 from orchestrator.database import Connection, connect
 from orchestrator.embedded import serve_temporarily
 from orchestrator.installation import install
@@ -30,31 +29,16 @@ _SETTINGS = (
 
 _EDGES = "connection_paths.contact_connections"
 _WRITERS = 2
-_CONTACTS_AT_ONCE = 2000
-_EDGES_OF = f"""
-    INSERT INTO {_EDGES} (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
-    SELECT c.id, o.neighbour_id, 'work_overlap', o.organization_id, o.date_from, o.date_to
-    FROM connection_paths.live_contacts AS c
-    CROSS JOIN LATERAL connection_paths.work_overlaps(c.id) AS o
-    WHERE c.id > %s AND c.id <= %s AND o.neighbour_id > c.id"""
-_KEYS = """
-    SELECT quote_ident(c.conname), pg_get_constraintdef(c.oid)
-    FROM pg_constraint AS c
-    WHERE c.conrelid = %s::regclass AND c.contype IN ('p', 'u', 'x')
-    ORDER BY 1"""
-_INDEXES = """
-    SELECT format('%%I.%%I', n.nspname, r.relname), pg_get_indexdef(r.oid), quote_literal(obj_description(r.oid))
-    FROM pg_index AS i
-    JOIN pg_class AS r ON r.oid = i.indexrelid
-    JOIN pg_namespace AS n ON n.oid = r.relnamespace
-    WHERE i.indrelid = %s::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = r.oid)
-    ORDER BY 1"""
 # What finders read: the edges with their indexes, and the package's indexes of host tables.
 _READ_BY_FINDERS = """
     SELECT r.oid, r.relname::text, pg_relation_size(r.oid)
     FROM pg_class AS r
-    WHERE r.oid = %(edges)s::regclass
-        OR r.oid IN (SELECT i.indexrelid FROM pg_index AS i WHERE i.indrelid = %(edges)s::regclass)
+    WHERE r.oid IN (SELECT p.relid FROM pg_partition_tree(%(edges)s) AS p WHERE p.isleaf)
+        OR r.oid IN (
+            SELECT i.indexrelid
+            FROM pg_index AS i
+            JOIN pg_partition_tree(%(edges)s) AS p ON p.relid = i.indrelid AND p.isleaf
+        )
         OR r.oid IN (SELECT i.indexrelid FROM pg_index AS i) AND r.relname = ANY (%(names)s)
     ORDER BY r.relkind DESC, 2"""
 
@@ -112,65 +96,13 @@ def roomy(contacts: int) -> dict[str, str]:
 
 
 def fill_edges(dsn: str, progress: Callable[[str], None] = print) -> None:
-    """Fill ``contact_connections`` in bulk, unless it holds edges.
-
-    A shortcut of benchmarks, right only for a world that nobody else uses: keys and indexes of the table are
-    dropped, every pair is inserted once from the lower contact's side, and they are built again, to the definitions
-    they had. ``orchestrator backfill`` is what a database with users takes. An interruption leaves no edges.
-    """
-    with connect(dsn, settings={"maintenance_work_mem": "1GB"}) as connection:
+    """Fill ``contact_connections`` by a rebuild, unless it holds edges."""
+    with connect(dsn) as connection:
         if one(connection, f"SELECT EXISTS (SELECT FROM {_EDGES})"):
             return
-        found = connection.execute("SELECT c.id FROM connection_paths.live_contacts AS c ORDER BY 1").fetchall()
-        if not found:
-            return
-        ids = [row[0] for row in found]
-        bounds = [ids[0] - 1, *ids[_CONTACTS_AT_ONCE - 1 :: _CONTACTS_AT_ONCE]]
-        if bounds[-1] != ids[-1]:
-            bounds.append(ids[-1])
-        parts = list(pairwise(bounds))
-        with _without_indexes(connection):
-            try:
-                _insert_edges(dsn, parts, progress)
-            except BaseException:
-                connection.execute(f"TRUNCATE {_EDGES}".encode())  # some edges would be taken for all of them
-                raise
-            progress("building the indexes of the edges")
         connection.execute("VACUUM (ANALYZE)")
-
-
-def _insert_edges(dsn: str, parts: list[tuple[int, int]], progress: Callable[[str], None]) -> None:
-    def insert(part: tuple[int, int]) -> int:
-        with connect(dsn, settings={"jit": "off"}) as connection:
-            return connection.execute(_EDGES_OF.encode(), part).rowcount
-
-    edges = 0
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for done, number in enumerate(pool.map(insert, parts), start=1):
-            edges += number
-            if done == len(parts) or done % max(1, len(parts) // 5) == 0:
-                progress(f"{edges:,} edges, {done / len(parts):.0%} of the contacts")
-
-
-@contextmanager
-def _without_indexes(connection: Connection) -> Iterator[None]:
-    """Drop keys and indexes of the edge table for the length of the block."""
-    keys = connection.execute(_KEYS.encode(), (_EDGES,)).fetchall()
-    indexes = connection.execute(_INDEXES.encode(), (_EDGES,)).fetchall()
-    with connection.transaction():
-        for name, _ in keys:
-            connection.execute(f"ALTER TABLE {_EDGES} DROP CONSTRAINT {name}".encode())
-        for name, _, _ in indexes:
-            connection.execute(f"DROP INDEX {name}".encode())
-    try:
-        yield
-    finally:
-        with connection.transaction():
-            for name, definition in keys:
-                connection.execute(f"ALTER TABLE {_EDGES} ADD CONSTRAINT {name} {definition}".encode())
-            for name, definition, comment in indexes:
-                connection.execute(definition.encode())
-                connection.execute(f"COMMENT ON INDEX {name} IS {comment or 'NULL'}".encode())
+    done = backfill(dsn, Options(workers=_WRITERS, strategy="rebuild", limits=None))
+    progress(f"{done.run.edges_changed:,} edges in {done.seconds:.0f} s")
 
 
 def sizes(connection: Connection) -> dict[str, int]:

@@ -1,187 +1,282 @@
-"""The plain backfill: ``backfill_contact`` for every contact, over several connections."""
+"""One process's part in a backfill: it joins the run there is or makes one, works, and ends it when it is the last.
+
+Any number of processes may do so at once, on any machines. None of them is in charge: what there is to do, who does it
+and what is done is in the database, so each may be killed at any moment and started again.
+"""
 
 from __future__ import annotations
 
-import queue
+import logging
 import threading
 import time
-from array import array
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
-from orchestrator import sqlfiles
-from orchestrator.database import Connection, connect
-from orchestrator.errors import one_line
+from orchestrator import rebuild, runs
+from orchestrator.database import Connection, connect, lost, patiently, require_direct
+from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
+from orchestrator.throttle import Limits, Watch
+from orchestrator.workers import Workers
 
-_ATTEMPTS = 5  # of one contact, after a deadlock or a lock timeout
-_QUEUE_AHEAD = 64  # contacts handed out and not yet begun, per worker
-_CHUNK = 10_000  # ids fetched at a time
-_TRANSIENT = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.LockNotAvailable,
-)
-_VACUUM_SHARE = 0.05  # of the edges changed, from which on waiting for autovacuum is a pity
+log = logging.getLogger(__name__)
+
+_TICK = 0.5  # seconds between looks at the run
+_BASELINE = 2.0  # seconds of find_paths before the run, to compare with
+_RECONNECT_FOR = 300.0  # seconds
 
 
-@dataclass
+@dataclass(frozen=True)
+class Options:
+    """How a process takes part.
+
+    ``strategy``      'rebuild', 'in_place' or 'auto': rebuild where there are no edges yet, else in place.
+    ``batch_edges``   edges of a batch, roughly; None: what ``create_run`` thinks right. Both are for a new run only.
+    ``batch_timeout`` seconds after which a batch counts as failed.
+    ``limits``        when to shed workers; None: never.
+    """
+
+    workers: int = 4
+    strategy: str = "auto"
+    batch_edges: int | None = None
+    batch_timeout: float = 300.0
+    limits: Limits | None = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
 class Progress:
-    """Counters of a backfill, as they stand."""
+    """What there is to show, a few times a second."""
 
-    contacts: int
-    started: float = field(default_factory=time.monotonic)
-    done: int = 0
-    changed: int = 0
-    failed: dict[int, str] = field(default_factory=dict)
+    run: runs.Run
+    seconds: float
+    workers: int
+    allowed: int
+    busy: int
+    doing: str
+    reasons: tuple[str, ...] = ()
+    index_share: float | None = None
+    set_aside: tuple[dict[str, Any], ...] = ()
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.started
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run ended."""
+
+    run: runs.Run
+    seconds: float
+    set_aside: list[dict[str, Any]]
 
 
-def backfill(dsn: str, workers: int, *, report: Callable[[Progress], None] = lambda _: None) -> Progress:
-    """Run ``connection_paths.backfill_contact`` for every contact that has experiences or edges.
+def backfill(
+    dsn: str,
+    options: Options = Options(),
+    *,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Take part in the database's backfill until it is over; returns how it ended.
 
-    ``workers`` connections share the contacts; each call is a transaction of its own. A contact whose call
-    fails is set aside with the server's message in ``Progress.failed``, the others go on. ``report`` is called
-    a few times a second from the calling thread. Interrupted (KeyboardInterrupt), the calls under way are
-    cancelled and nothing is half done; run again, it finds less to change.
+    ``report`` is called a few times a second from the calling thread. Interrupted (KeyboardInterrupt), the batches
+    under way are cancelled and given back; run again, it goes on with the same run. Survives the loss of any
+    connection, and a server that restarts.
     """
     with connect(dsn) as connection:
         require_installed(connection)
-        ids = _contacts(connection)
-        progress = Progress(contacts=len(ids))
-        pool = _Pool(dsn, workers, progress)
+        require_direct(connection)
+        with ExitStack() as stack:
+            watch = None
+            if options.limits is not None:
+                watch = stack.enter_context(Watch(dsn, options.limits, options.workers, baseline_seconds=_BASELINE))
+            run = _join_or_create(connection, options)
+            return _Part(dsn, connection, run, options, watch, report).take()
+
+
+def _join_or_create(connection: Connection, options: Options) -> runs.Run:
+    while True:
+        run = runs.active(connection)
+        if run is not None:
+            if options.strategy not in ("auto", run.strategy):
+                raise OrchestratorError(
+                    f"run {run.run_id} is under way and its strategy is {run.strategy};"
+                    f" join it without --strategy, or cancel it: orchestrator runs cancel {run.run_id}"
+                )
+            return run
+        strategy = options.strategy
+        if strategy == "auto":
+            row = connection.execute(
+                "SELECT EXISTS (SELECT FROM connection_paths.contact_connections WHERE kind = 'work_overlap')"
+            ).fetchone()
+            strategy = "in_place" if row == (True,) else "rebuild"
+        log.info("planning")
         try:
-            for contact_id in ids:
-                pool.put(contact_id, lambda: report(progress))
-            pool.finish(lambda: report(progress))
+            patiently(connection, lambda: _create(connection, strategy, options.batch_edges))  # noqa: B023
+        except psycopg.errors.ObjectInUse:
+            continue  # another process was faster
+
+
+def _create(connection: Connection, strategy: str, batch_edges: int | None) -> None:
+    connection.execute("SELECT connection_paths.create_run(%s, %s)", (strategy, batch_edges))
+
+
+class _Part:
+    """A process's part in one run."""
+
+    def __init__(
+        self,
+        dsn: str,
+        connection: Connection,
+        run: runs.Run,
+        options: Options,
+        watch: Watch | None,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self._dsn = dsn
+        self._connection = connection
+        self._run = run
+        self._options = options
+        self._watch = watch
+        self._report = report
+        self._started = time.monotonic()
+        self._doing = "filling"
+        self._set_aside: tuple[dict[str, Any], ...] = ()
+        self._workers = Workers(dsn, run.run_id, options.workers, batch_timeout=options.batch_timeout)
+
+    def take(self) -> Outcome:
+        """Work until the run is over."""
+        self._workers.start()
+        try:
+            while self._run.active and self._run.batches_open:
+                self._workers.raise_if_broken()
+                self._look()
+                time.sleep(_TICK)
+                self._again(self._read)
+            self._workers.stop()
+            self._workers.raise_if_broken()
         except BaseException:
-            pool.cancel()
+            self._workers.stop(cancel=True)
             raise
-        report(progress)
-        _prepare_for_walks(connection, progress)
-    return progress
+        self._end()
+        return Outcome(self._run, time.monotonic() - self._started, list(self._set_aside))
 
+    def _read(self, connection: Connection) -> None:
+        self._run = runs.read(connection, self._run.run_id)
+        if self._run.batches_set_aside != len(self._set_aside):
+            self._set_aside = tuple(runs.set_aside(connection, self._run.run_id))
 
-def _contacts(connection: Connection) -> array[int]:
-    """Fetch the ids, eight bytes each, before the work begins: no snapshot is held that vacuum waits for."""
-    ids = array("q")
-    with connection.transaction(), connection.cursor("contacts_to_backfill") as cursor:
-        cursor.execute(sqlfiles.query("contacts_to_backfill"))
-        while chunk := cursor.fetchmany(_CHUNK):
-            ids.extend(row[0] for row in chunk)
-    return ids
+    def _look(self, index_share: float | None = None) -> None:
+        if self._watch is not None:
+            self._workers.allowed = self._watch.tick(self._workers.busy)
+        self._report(
+            Progress(
+                run=self._run,
+                seconds=time.monotonic() - self._started,
+                workers=self._options.workers,
+                allowed=self._workers.allowed,
+                busy=self._workers.busy,
+                doing=self._doing if self._run.status != "paused" else "paused",
+                reasons=tuple(self._watch.reasons) if self._watch is not None else (),
+                index_share=index_share,
+                set_aside=self._set_aside,
+            )
+        )
 
+    def _end(self) -> None:
+        """Do what comes after the batches: by one process, the others wait for it to be done."""
+        while self._run.active or (self._run.status == "cancelled" and self._run.phase != "finished"):
+            self._again(self._end_if_first)
+            self._again(self._read)
+            self._look()
+            if self._run.active:
+                time.sleep(_TICK)
 
-class _Pool:
-    """Worker threads, a connection each, fed through a bounded queue."""
-
-    def __init__(self, dsn: str, workers: int, progress: Progress) -> None:
-        self._progress = progress
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._queue: queue.Queue[int | None] = queue.Queue(_QUEUE_AHEAD * workers)
-        self._broken: BaseException | None = None
-        # A commit lost to a crash is work to do again and nothing worse, so no commit waits for the disk.
-        settings = {"synchronous_commit": "off"}
-        self._connections: list[Connection] = []
+    def _end_if_first(self, connection: Connection) -> None:
+        run_id = self._run.run_id
+        key = "connection_paths.advisory_key('finisher', %s)"
+        if connection.execute(f"SELECT pg_try_advisory_lock({key})".encode(), (run_id,)).fetchone() != (True,):
+            self._doing = "waiting for the process that ends the run"
+            return
         try:
-            for _ in range(workers):
-                self._connections.append(connect(dsn, settings=settings))
-        except BaseException:
-            self._close()
-            raise
-        self._threads = [
-            threading.Thread(target=self._work, args=(connection,), daemon=True) for connection in self._connections
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def put(self, contact_id: int | None, while_waiting: Callable[[], None]) -> None:
-        """Hand out a contact (None: no more), waiting for room; raises what broke a worker."""
-        while True:
-            self._raise_if_broken()
-            try:
-                return self._queue.put(contact_id, timeout=0.2)
-            except queue.Full:
-                while_waiting()
-
-    def finish(self, while_waiting: Callable[[], None]) -> None:
-        """Wait until all that was handed out is done."""
-        for _ in self._threads:
-            self.put(None, while_waiting)
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(timeout=0.2)
-                while_waiting()
-        self._raise_if_broken()
-        self._close()
-
-    def cancel(self) -> None:
-        """Cancel the calls under way and wait for their ends."""
-        self._stopping.set()
-        for connection in self._connections:
-            try:
-                connection.cancel_safe(timeout=5)
-            except psycopg.Error:
-                continue  # gone already
-        for thread in self._threads:
-            thread.join(timeout=10)
-        self._close()
-
-    def _close(self) -> None:
-        for connection in self._connections:
-            connection.close()
-
-    def _raise_if_broken(self) -> None:
-        if self._broken is not None:
-            raise self._broken
-
-    def _work(self, connection: Connection) -> None:
-        try:
-            while not self._stopping.is_set():
-                try:
-                    contact_id = self._queue.get(timeout=0.5)
-                except queue.Empty:
-                    continue
-                if contact_id is None:
-                    return
-                self._backfill_one(connection, contact_id)
-        except BaseException as error:
-            if not self._stopping.is_set():
-                self._broken = error
-
-    def _backfill_one(self, connection: Connection, contact_id: int) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                row = connection.execute("SELECT connection_paths.backfill_contact(%s)", (contact_id,)).fetchone()
-            except _TRANSIENT as error:
-                failure = one_line(error)
-                time.sleep(0.01 * 2**attempt)
-            except psycopg.Error as error:
-                if connection.broken or isinstance(error, psycopg.errors.InsufficientPrivilege):
-                    raise
-                failure = one_line(error)
-                break
+            self._read(connection)
+            if self._run.status == "cancelled":
+                patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+            elif self._run.status == "running":
+                self._complete(connection)
             else:
-                with self._lock:
-                    self._progress.done += 1
-                    self._progress.changed += row[0] if row else 0
-                return
-        with self._lock:
-            self._progress.failed[contact_id] = failure
+                self._doing = "paused"
+        finally:
+            if not connection.broken and not connection.closed:
+                connection.execute(f"SELECT pg_advisory_unlock({key})".encode(), (run_id,))
+
+    def _complete(self, connection: Connection) -> None:
+        with _Meanwhile(self._dsn, self._look_at_index):
+            if self._run.strategy == "rebuild":
+                rebuild.complete(connection, self._run.run_id, step=self._step)
+            elif self._run.edges_changed:
+                # what the walk's index-only scans rest on: the visibility map, and statistics
+                self._step("vacuuming and analysing")
+                connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
+        receipt = self._watch.receipt() if self._watch is not None else None
+        patiently(
+            connection,
+            lambda: connection.execute(
+                "SELECT connection_paths.finish_run(%s, %s)",
+                (self._run.run_id, None if receipt is None else Jsonb(receipt)),
+            ),
+        )
+
+    def _step(self, doing: str) -> None:
+        self._doing = doing
+        log.info("%s", doing)
+
+    def _look_at_index(self, connection: Connection) -> None:
+        found = runs.building(connection)
+        self._look(found["share"] if found else None)
+
+    def _again(self, work: Callable[[Connection], Any]) -> Any:
+        """Do something with the control connection; when that is lost, open another and do it again."""
+        deadline = time.monotonic() + _RECONNECT_FOR
+        while True:
+            try:
+                return work(self._connection)
+            except psycopg.OperationalError as error:
+                if not lost(self._connection, error):
+                    raise
+                log.info("%s", one_line(error))
+                self._connection.close()
+            while True:
+                try:
+                    self._connection = connect(self._dsn)
+                    break
+                except OrchestratorError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(1.0)
 
 
-def _prepare_for_walks(connection: Connection, progress: Progress) -> None:
-    """After many changes, set the visibility map and statistics, on which the walk's index-only scans rest."""
-    row = connection.execute(
-        "SELECT greatest(c.reltuples, 0) FROM pg_class AS c"
-        " WHERE c.oid = 'connection_paths.contact_connections'::regclass"
-    ).fetchone()
-    if progress.changed > _VACUUM_SHARE * (row[0] if row else 0):
-        connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
+class _Meanwhile:
+    """Look at what another connection is doing, from a thread, for the length of a block."""
+
+    def __init__(self, dsn: str, look: Callable[[Connection], None]) -> None:
+        self._dsn = dsn
+        self._look = look
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        try:
+            with connect(self._dsn) as connection:
+                while not self._ended.wait(_TICK):
+                    self._look(connection)
+        except (psycopg.Error, OrchestratorError) as error:
+            log.info("progress is not shown: %s", error)

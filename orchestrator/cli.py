@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +16,25 @@ import click
 import psycopg
 
 from orchestrator import demo as story
-from orchestrator import embedded, installation, paths, screen, seed, seed_csv, seed_synthetic
+from orchestrator import (
+    embedded,
+    installation,
+    paths,
+    plan,
+    plan_report,
+    runs,
+    screen,
+    seed,
+    seed_csv,
+    seed_synthetic,
+    sync,
+    verify,
+)
+from orchestrator.backfill import Options
 from orchestrator.backfill import backfill as run_backfill
 from orchestrator.database import connect
 from orchestrator.errors import OrchestratorError, one_line
+from orchestrator.throttle import Limits
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _DEFAULT_DIRECTORY = ""  # what --embedded means without a directory
@@ -132,11 +148,17 @@ def main() -> None:
 
 @main.command()
 @host_schema_option
+@click.option(
+    "--triggers/--no-triggers", default=None,
+    help="Capture changes of the host's tables, for sync. By default yes on a first install, later as it is.",
+)  # fmt: skip
 @shared_options
 @pass_session
-def install(session: Session, host_schema: str) -> None:
+def install(session: Session, host_schema: str, triggers: bool | None) -> None:
     """Install or upgrade the SQL; safe to run again, and beside the application's writes."""
-    applied = installation.install(session.connection_string(), host_schema, progress=session.screen.note)
+    applied = installation.install(
+        session.connection_string(), host_schema, triggers=triggers, progress=session.screen.note
+    )
     told = f"Installed: {len(applied)} migrations applied." if applied else "Already installed; nothing to do."
     session.screen.result({"applied": applied}, told)
 
@@ -162,7 +184,12 @@ def uninstall(session: Session, yes: bool) -> None:
 def status(ctx: click.Context, session: Session) -> None:
     """Show what is installed; exit 1 unless all of it is there and every index valid."""
     found = installation.status(session.connection_string())
-    data = {**vars(found), "indexes": [vars(index) for index in found.indexes], "healthy": found.healthy}
+    data = {
+        **vars(found),
+        "indexes": [vars(index) for index in found.indexes],
+        "triggers": [{"table": trigger.table, "state": trigger.state} for trigger in found.triggers],
+        "healthy": found.healthy,
+    }
     session.screen.result(data, *screen.status_tables(found))
     if not found.healthy:
         ctx.exit(1)
@@ -207,29 +234,162 @@ def seed_synthetic_command(session: Session, contacts: int, number: int, host_sc
     session.screen.result(rows, *(f"{table}: {count:,} rows" for table, count in rows.items()))
 
 
+@main.command("plan")
+@click.option("--sample", type=click.IntRange(min=30), default=2000, show_default=True, help="Contacts to look at.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same sample.")
+@shared_options
+@pass_session
+def plan_command(session: Session, sample: int, seed: int) -> None:
+    """Say what a backfill will find and take; writes nothing, and runs on a standby too."""
+    found = plan.plan(session.connection_string(), seed=seed, sample=sample)
+    session.screen.result(found, *plan_report.plan_lines(found))
+
+
 @main.command()
 @workers_option
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "rebuild", "in_place"]),
+    default="auto",
+    show_default=True,
+    help="rebuild: a fresh table, exchanged at the end; in_place: differences only; auto: rebuild where no edges are.",
+)  # fmt: skip
+@click.option("--batch-edges", type=click.IntRange(min=1), metavar="N", help="Edges of a batch, roughly.")
+@click.option(
+    "--batch-timeout",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A batch that takes longer is split.",
+)  # fmt: skip
+@click.option("--throttle/--no-throttle", default=True, show_default=True, help="Shed workers when others suffer.")
+@click.option(
+    "--slowdown", type=click.FloatRange(min=1.05), default=Limits().slowdown, show_default=True, metavar="RATIO",
+    help="How much slower find_paths may get.",
+)  # fmt: skip
 @shared_options
 @pass_session
 @click.pass_context
-def backfill(ctx: click.Context, session: Session, workers: int) -> None:
-    """Make every contact's edges what they should be; run again, it changes nothing."""
+def backfill(
+    ctx: click.Context, session: Session, workers: int, strategy: str, batch_edges: int | None, batch_timeout: float,
+    throttle: bool, slowdown: float,
+) -> None:  # fmt: skip
+    """Make every contact's edges what they should be: join the run under way, or begin one."""
     view = session.screen
+    limits = Limits(slowdown=slowdown) if throttle else None
+    options = Options(workers, strategy, batch_edges, batch_timeout, limits)
     with view.backfilling() as report:
-        done = run_backfill(session.connection_string(), workers, report=report)
-    failed = [f"contact {contact_id}: {message}" for contact_id, message in sorted(done.failed.items())]
-    data = {
-        "contacts": done.contacts,
-        "edges_changed": done.changed,
-        "seconds": round(done.seconds, 3),
-        "failed": {str(contact_id): message for contact_id, message in sorted(done.failed.items())},
-    }
-    view.result(data, screen.backfill_line(done))
-    if failed:
-        view.note(f"{len(failed)} contacts failed and were left as they were:")
-        for line in failed[:20]:
-            view.note(f"  {line}")
+        done = run_backfill(session.connection_string(), options, report=report)
+    view.result(
+        {**vars(done.run), "seconds": round(done.seconds, 3), "set_aside": done.set_aside},
+        *screen.outcome_lines(done),
+    )
+    if done.run.status != "succeeded":
         ctx.exit(1)
+
+
+@main.command("sync")
+@click.option("--follow", is_flag=True, help="Go on with what changes, until interrupted.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Connections.")
+@click.option("--retry-failed", is_flag=True, help="Take contacts that have failed three times, too.")
+@shared_options
+@pass_session
+@click.pass_context
+def sync_command(ctx: click.Context, session: Session, follow: bool, workers: int, retry_failed: bool) -> None:
+    """Recompute the edges of contacts that changed since they were computed."""
+    view = session.screen
+    with view.syncing() as report:
+        done = sync.sync(
+            session.connection_string(), workers=workers, follow=follow, retry_failed=retry_failed, report=report
+        )
+    view.result(done, screen.sync_line(done))
+    if done.failed:
+        ctx.exit(1)
+
+
+@main.command("verify")
+@click.option("--sample", type=click.IntRange(min=10), default=500, show_default=True, help="Contacts to recompute.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same sample.")
+@click.option(
+    "--objective", type=click.FloatRange(min=0.1), default=250.0, show_default=True, metavar="MS",
+    help="What the p95 of find_paths may be.",
+)  # fmt: skip
+@shared_options
+@pass_session
+@click.pass_context
+def verify_command(ctx: click.Context, session: Session, sample: int, seed: int, objective: float) -> None:
+    """Look for what is wrong with the edges; exit 3 when something is."""
+    found = verify.verify(
+        session.connection_string(), sample=sample, seed=seed, objective_ms=objective, report=session.screen.passing
+    )
+    session.screen.result({**asdict(found), "ok": found.ok}, *screen.verdict_lines(found))
+    if not found.ok:
+        ctx.exit(3)
+
+
+@main.group("runs")
+@shared_options
+def runs_group() -> None:
+    """See backfill runs and steer them; the same can be done in SQL, in connection_paths.backfill_runs."""
+
+
+@runs_group.command("list")
+@shared_options
+@pass_session
+def runs_list(session: Session) -> None:
+    """List every run, the latest first."""
+    with connect(session.connection_string()) as connection:
+        installation.require_installed(connection)
+        listed = runs.listed(connection)
+    session.screen.result([vars(run) for run in listed], screen.runs_table(listed) if listed else "No runs.")
+
+
+@runs_group.command("show")
+@click.argument("run_id", type=int, required=False, metavar="[RUN]")
+@shared_options
+@pass_session
+def runs_show(session: Session, run_id: int | None) -> None:
+    """Show how far RUN is, who works on it and what was set aside; by default the latest."""
+    with connect(session.connection_string()) as connection:
+        shown = runs.show(connection, run_id)
+    session.screen.result({**shown, "run": vars(shown["run"])}, *screen.run_lines(shown))
+
+
+def steering(name: str, steer: Callable[[Any, int], runs.Run], text: str) -> None:
+    """Add a command that changes a run."""
+
+    @runs_group.command(name, help=text)
+    @click.argument("run_id", type=int, metavar="RUN")
+    @shared_options
+    @pass_session
+    def command(session: Session, run_id: int) -> None:
+        with connect(session.connection_string()) as connection:
+            installation.require_installed(connection)
+            run = steer(connection, run_id)
+        session.screen.result(vars(run), f"Run {run.run_id} is {run.status}.")
+
+
+steering("pause", runs.pause, "Let no batch begin; those under way end.")
+steering("resume", runs.resume, "Let batches begin again.")
+steering("cancel", runs.cancel, "End a run; a rebuild's table is dropped, edges corrected in place stay.")
+
+
+@runs_group.command("set")
+@click.argument("run_id", type=int, metavar="RUN")
+@click.option("--workers", type=click.IntRange(min=0), metavar="N", help="At most so many, all machines together.")
+@click.option("--any-workers", is_flag=True, help="As many as come.")
+@shared_options
+@pass_session
+def runs_set(session: Session, run_id: int, workers: int | None, any_workers: bool) -> None:
+    """Change how many workers a run may have; it takes effect at the next batch."""
+    if (workers is None) != any_workers:
+        raise click.UsageError("give either --workers N or --any-workers")
+    with connect(session.connection_string()) as connection:
+        installation.require_installed(connection)
+        run = runs.set_workers(connection, run_id, workers)
+    most = "as many workers as come" if run.max_workers is None else f"{run.max_workers} workers at most"
+    session.screen.result(vars(run), f"Run {run.run_id} may have {most}.")
 
 
 @main.command("paths")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import psycopg
 
 from orchestrator.errors import OrchestratorError, one_line
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+_Result = TypeVar("_Result")
+
+#: What no wait for a lock may exceed where others would queue up behind it.
+LOCK_TIMEOUT = "500ms"
+_PATIENCE = 300.0  # seconds
 
 
 def connect(dsn: str, *, autocommit: bool = True, settings: dict[str, str] | None = None) -> Connection:
@@ -26,3 +34,46 @@ def connect(dsn: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     for name, value in (settings or {}).items():
         connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     return connection
+
+
+def lost(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether *error* means that the session is gone, and with it all that it held."""
+    ended = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.IdleSessionTimeout)
+    return connection.broken or connection.closed or isinstance(error, ended)
+
+
+def require_direct(connection: Connection) -> None:
+    """Raise :class:`OrchestratorError` when a pooler stands in between.
+
+    Session locks tell the living from the dead, and a pooler hands sessions round. It gives itself away by the process
+    id it tells its clients, which is not the server's.
+    """
+    if connection.execute("SELECT pg_backend_pid()").fetchone() != (connection.info.backend_pid,):
+        raise OrchestratorError("this connection goes through a pooler; connect to the server directly")
+
+
+def patiently(
+    connection: Connection,
+    work: Callable[[], _Result],
+    *,
+    waiting: Callable[[str], None] = lambda _: None,
+    lock_timeout: str = LOCK_TIMEOUT,
+    patience: float = _PATIENCE,
+) -> _Result:
+    """Do *work* in a transaction that waits at most *lock_timeout* for each lock, again until it gets them all.
+
+    For statements whose lock everybody else would queue behind: better to come back than to stand in the door. Between
+    attempts the others have their way. ``waiting`` is told the server's message when an attempt fails; after *patience*
+    seconds the error is raised.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (lock_timeout,))
+                return work()
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            if time.monotonic() > deadline:
+                raise
+            waiting(one_line(error))
+            time.sleep(random.uniform(0.2, 1.0))

@@ -13,11 +13,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator import paths, seed, seed_synthetic, sqlfiles
-from orchestrator.backfill import backfill
+from orchestrator.backfill import Options, backfill
 from orchestrator.database import Connection, connect
 from orchestrator.installation import install
 from orchestrator.paths import Question
-from orchestrator.screen import Screen, backfill_line, path_lines
+from orchestrator.screen import Screen, outcome_lines, path_lines
 
 _SEED = 1
 _VIEWER = 1001  # a user of collections 1, 2 and 3 in every synthetic world
@@ -58,8 +58,8 @@ def tell(dsn: str, screen: Screen, *, contacts: int, workers: int) -> Question:
 
     screen.say(f"3. Backfill: every pair who worked at one place at one time, {workers} connections")
     with screen.backfilling() as report:
-        done = backfill(dsn, workers, report=report)
-    screen.say(f"   {backfill_line(done)}")
+        done = backfill(dsn, Options(workers=workers, limits=None), report=report)
+    screen.say(*(f"   {line}" for line in outcome_lines(done)))
 
     screen.say("4. Who can introduce me?")
     with connect(dsn) as connection:

@@ -11,12 +11,13 @@ from importlib.metadata import version
 from urllib.parse import urlencode
 
 import yoyo
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator import sqlfiles
 from orchestrator.database import Connection, connect
 from orchestrator.errors import OrchestratorError
-from orchestrator.steps import SCHEMA
+from orchestrator.steps import CAPTURED, SCHEMA, TRIGGERS, WITHOUT_TRIGGERS, create_triggers, drop_triggers
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,19 @@ class IndexStatus:
 
 
 @dataclass(frozen=True)
+class TriggerStatus:
+    """Whether changes of a host table are captured: by how many of the triggers it takes, and enabled ones."""
+
+    table: str
+    enabled: int
+
+    @property
+    def state(self) -> str:
+        """``captured``, ``left out`` or ``INCOMPLETE``."""
+        return {0: "left out", len(TRIGGERS): "captured"}.get(self.enabled, "INCOMPLETE")
+
+
+@dataclass(frozen=True)
 class Status:
     """What of the package is in a database."""
 
@@ -46,6 +60,7 @@ class Status:
     pending: list[str]
     functions: dict[str, list[str]]
     indexes: list[IndexStatus]
+    triggers: list[TriggerStatus]
     edges: int
 
     @property
@@ -55,16 +70,24 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether it is installed and every index is there and valid."""
-        return self.installed and all(index.valid for index in self.indexes)
+        """Whether it is installed, every index is there and valid, and changes of all tables are captured or none."""
+        states = {trigger.state for trigger in self.triggers}
+        return self.installed and all(index.valid for index in self.indexes) and len(states - {"INCOMPLETE"}) == 1
 
 
-def install(dsn: str, host_schema: str = "public", *, progress: Callable[[str], None] = log.info) -> list[str]:
+def install(
+    dsn: str,
+    host_schema: str = "public",
+    *,
+    triggers: bool | None = None,
+    progress: Callable[[str], None] = log.info,
+) -> list[str]:
     """Bring the database of *dsn* to this package's version; returns the migrations that were applied.
 
-    Safe to run again, beside another install, and after one that was killed. Host tables keep taking writes:
-    their indexes are built concurrently. Raises :class:`OrchestratorError`, with nothing installed, when the
-    server is too old or the host tables are not what the design asks for.
+    ``triggers`` says whether changes of the host's tables are captured; None: on a first install yes, later as it
+    is. Safe to run again, beside another install, and after one that was killed. Host tables keep taking writes: their
+    indexes are built concurrently, and triggers do not wait long for writers. Raises :class:`OrchestratorError`, with
+    nothing installed, when the server is too old or the host tables are not what the design asks for.
     """
     with connect(dsn) as connection:
         _check_server(connection)
@@ -73,12 +96,14 @@ def install(dsn: str, host_schema: str = "public", *, progress: Callable[[str], 
             _check_binding(connection, host_schema)
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             connection.execute(f"COMMENT ON SCHEMA {SCHEMA} IS 'Introduction paths through overlapping careers'")
-            with _migrations(dsn, host_schema) as (backend, migrations):
+            with _migrations(dsn, host_schema, triggers=triggers is not False) as (backend, migrations):
                 todo = backend.to_apply(migrations)
                 for migration in todo:
                     progress(f"applying {migration.id}")
                     backend.apply_one(migration)
-                return [migration.id for migration in todo]
+            if triggers is not None:  # the migration asked nobody
+                _set_triggers(connection, host_schema, wanted=triggers)
+            return [migration.id for migration in todo]
 
 
 def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
@@ -92,7 +117,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             return []
         host_schema = bound_host_schema(connection) or "public"
         with _migrations(dsn, host_schema) as (backend, migrations):
-            _rehearse_uninstall(connection)
+            _rehearse_uninstall(connection, host_schema)
             # Unmarked first: an install after a kill must not take for applied what is gone. And all of them, marked
             # or not: a kill may have left more than the marks tell, and to remove what is not there is no error.
             backend.unmark_migrations(backend.to_rollback(migrations))
@@ -119,9 +144,13 @@ def status(dsn: str) -> Status:
             sqlfiles.query("installed_indexes"), {"names": names, "host_schema": host_schema or ""}
         ).fetchall()
         functions = connection.execute(sqlfiles.query("installed_functions")).fetchall()
+        triggers = connection.execute(
+            sqlfiles.query("installed_triggers"),
+            {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
+        ).fetchall()
         edges = connection.execute(
             "SELECT greatest(reltuples, 0)::bigint FROM pg_class"
-            " WHERE oid = to_regclass('connection_paths.contact_connections')"
+            " WHERE oid = to_regclass('connection_paths.contact_connections_live')"
         ).fetchone()
         return Status(
             package=version("connection-paths"),
@@ -131,6 +160,7 @@ def status(dsn: str) -> Status:
             pending=[name for name in known if name not in applied],
             functions={name: versions for name, versions in functions},
             indexes=[IndexStatus(*row) for row in indexes],
+            triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
         )
 
@@ -151,6 +181,12 @@ def bound_host_schema(connection: Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
+def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool) -> None:
+    connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (host_schema,))
+    for table in CAPTURED:
+        (create_triggers if wanted else drop_triggers)(connection, table)
+
+
 def _schema_exists(connection: Connection) -> bool:
     return connection.execute("SELECT to_regnamespace(%s)", (SCHEMA,)).fetchone() != (None,)
 
@@ -161,18 +197,23 @@ def _drop_schema(connection: Connection) -> None:
     connection.execute(f"DROP SCHEMA {SCHEMA}")
 
 
-def _rehearse_uninstall(connection: Connection) -> None:
+def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
     """Drop all of it in a transaction that is rolled back, so that what cannot be dropped stops nothing halfway.
 
     Migrations are removed one by one, and the last ones to go are those that an application is likeliest to use.
     """
     names = [folder.name for folder in (sqlfiles.ROOT / "functions").iterdir()]
+    quoted = sql.Identifier(host_schema).as_string(connection)
     functions = connection.execute(
         "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%s)"
         " AND regexp_replace(p.proname, '_v[0-9]+$', '') = ANY (%s)",
         (SCHEMA, names),
     ).fetchall()
     with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL lock_timeout = '10s'")
+        for table in CAPTURED:
+            for trigger in TRIGGERS:
+                connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {quoted}.{table}".encode())
         if functions:
             connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
         for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):
@@ -230,11 +271,13 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
 
 @contextmanager
 def _migrations(
-    dsn: str, host_schema: str
+    dsn: str, host_schema: str, *, triggers: bool = True
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
     """Open yoyo on the database, its tables in our schema and the host's schema behind it in the search path."""
     quoted = host_schema.replace('"', '""')
     arguments = {**conninfo_to_dict(dsn), "schema": f'{SCHEMA}, "{quoted}"'}
+    if not triggers:
+        arguments["options"] = f"{arguments.get('options', '')} -c {WITHOUT_TRIGGERS}=on".strip()
     backend = yoyo.get_backend(f"postgresql+psycopg:///?{urlencode(arguments)}")
     try:
         backend.break_lock()  # ours alone while we hold the advisory lock: a row left by a kill

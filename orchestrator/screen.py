@@ -8,20 +8,24 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator import backfill, paths
+from orchestrator import backfill, paths, sync, verify
 from orchestrator.installation import Status
+from orchestrator.runs import Run
 
 _PIPED_WIDTH = 160  # characters of a table where no terminal says its width
+_PASSING_WIDTH = 60  # characters, so that a shorter line leaves nothing of a longer one
+_SET_ASIDE_SHOWN = 5
 _LINE_EVERY = 5.0  # seconds between progress lines where there is no terminal
 
 
@@ -38,7 +42,7 @@ class Screen:
         """Give a command's result: *data* as JSON, or *shown* for a person."""
         if self.as_json:
             plain = asdict(data) if is_dataclass(data) and not isinstance(data, type) else data
-            self._out.print(json.dumps(plain, indent=2), markup=False, soft_wrap=True)
+            self._out.print(json.dumps(plain, indent=2, default=str), markup=False, soft_wrap=True)
         else:
             self.say(*shown)
 
@@ -55,22 +59,11 @@ class Screen:
         self._err.print(Text(line, style="dim"))
 
     @contextmanager
-    def backfilling(self) -> Iterator[Any]:
-        """Show a backfill's progress; yields the function that takes it."""
+    def backfilling(self) -> Iterator[Callable[[backfill.Progress], None]]:
+        """Show a backfill's progress, one screen that is drawn anew; yields the function that takes it."""
         if self._err.is_terminal:
-            with Progress(
-                TextColumn("backfill"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,} contacts"),
-                TextColumn("{task.fields[rate]:,.0f} edges/s"), TimeElapsedColumn(), TimeRemainingColumn(),
-                console=self._err,
-            ) as bar:  # fmt: skip
-                task = bar.add_task("", total=0, rate=0)
-
-                def draw(progress: backfill.Progress) -> None:
-                    done = progress.done + len(progress.failed)
-                    rate = progress.changed / max(progress.seconds, 1e-9)
-                    bar.update(task, total=progress.contacts, completed=done, rate=rate)
-
-                yield draw
+            with Live(console=self._err, auto_refresh=False, transient=True) as live:
+                yield lambda progress: live.update(Group(*backfill_screen(progress)), refresh=True)
             return
         last = time.monotonic()
 
@@ -78,22 +71,194 @@ class Screen:
             nonlocal last
             if time.monotonic() - last >= _LINE_EVERY:
                 last = time.monotonic()
-                self.note(f"backfill: {backfill_line(progress)}")
+                self.note(f"backfill: {' · '.join(str(line) for line in progress_lines(progress))}")
+
+        yield write
+
+    @contextmanager
+    def syncing(self) -> Iterator[Callable[[sync.Progress], None]]:
+        """Show how far a sync is; yields the function that takes it."""
+        if self._err.is_terminal:
+            with Live(console=self._err, auto_refresh=False, transient=True) as live:
+                yield lambda progress: live.update(Text(sync_progress(progress)), refresh=True)
+            return
+        last = time.monotonic()
+
+        def write(progress: sync.Progress) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _LINE_EVERY and not progress.sleeping:
+                last = time.monotonic()
+                self.note(f"sync: {sync_progress(progress)}")
 
         yield write
 
     def seeding(self, table: str, rows: int) -> None:
         """Tell how far a load is, where somebody watches."""
+        self.passing(f"{table}: {rows:,} rows")
+
+    def passing(self, line: str) -> None:
+        """Show a line that the next one replaces, where somebody watches."""
         if self._err.is_terminal:
-            self._err.print(Text(f"{table}: {rows:,} rows", style="dim"), end="\r")
+            self._err.print(Text(f"{line:<{_PASSING_WIDTH}}", style="dim"), end="\r")
 
 
-def backfill_line(progress: backfill.Progress) -> str:
-    """Tell a backfill's counters in a line."""
-    return (
-        f"{progress.done:,} of {progress.contacts:,} contacts, {progress.changed:,} edges changed, "
-        f"{progress.seconds:,.1f} s, {progress.changed / max(progress.seconds, 1e-9):,.0f} edges/s"
+def backfill_screen(progress: backfill.Progress) -> Iterator[Any]:
+    """Show a process's part in a backfill as a few lines, a bar among them."""
+    first, *others = progress_lines(progress)
+    yield Text(first, style="bold")
+    share = progress.index_share if progress.index_share is not None else progress.run.share_done
+    yield ProgressBar(total=1.0, completed=share, width=60)
+    yield from others
+
+
+def progress_lines(progress: backfill.Progress) -> Iterator[str]:
+    """Tell the same in words."""
+    run = progress.run
+    yield f"run {run.run_id}, {run.strategy}: {progress.doing}"
+    yield run_line(run)
+    workers = f"{min(progress.allowed, progress.workers)} of {progress.workers} workers"
+    yield f"{workers} ({', '.join(progress.reasons)})" if progress.reasons else workers
+    yield from set_aside_lines(progress.set_aside)
+
+
+def run_line(run: Run) -> str:
+    """Tell how far a run is: by edges, for a contact is no measure of work."""
+    _, fast = run.rates
+    parts = [f"{run.edges_changed:,} edges {'made' if run.strategy == 'rebuild' else 'changed'}"]
+    if run.batches_open:
+        parts[0] += f" of about {run.expected_edges:,.0f}" if run.strategy == "rebuild" else ""
+        parts.append(f"{run.share_done:.0%} done")
+    if run.active and fast:
+        parts.append(f"{fast:,.0f} edges/s")
+    if run.seconds_left:
+        least, most = (duration(seconds) for seconds in run.seconds_left)
+        parts.append(f"{least} left" if least == most else f"{least} to {most} left")
+    return ", ".join(parts)
+
+
+def set_aside_lines(set_aside: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Tell what was set aside, the first few of it."""
+    if set_aside:
+        yield f"{len(set_aside)} set aside:"
+    for row in set_aside[:_SET_ASIDE_SHOWN]:
+        yield f"  contact {row['contact_id']}: {row['error']}"
+    if len(set_aside) > _SET_ASIDE_SHOWN:
+        yield f"  and {len(set_aside) - _SET_ASIDE_SHOWN} more; see: orchestrator runs show"
+
+
+def outcome_lines(outcome: backfill.Outcome) -> Iterator[str]:
+    """Tell how a backfill ended."""
+    run = outcome.run
+    yield (
+        f"Run {run.run_id} {run.status}: {run.edges_changed:,} edges"
+        f" {'made' if run.strategy == 'rebuild' else 'changed'} in {duration(outcome.seconds)}."
     )
+    if run.receipt:
+        yield from receipt_lines(run.receipt)
+    yield from set_aside_lines(outcome.set_aside)
+
+
+def receipt_lines(receipt: dict[str, Any]) -> Iterator[str]:
+    """Tell what a backfill did to others."""
+    canary = receipt.get("canary") or {}
+    if canary.get("available"):
+        shown = " / ".join(
+            f"{name} {milliseconds(canary['before'].get(name))} → {milliseconds(canary['during'].get(name))}"
+            for name in ("p50", "p95", "p99")
+        )
+        yield f"find_paths before and during: {shown}"
+    throttled = receipt.get("throttled_seconds") or {}
+    for reason, seconds in sorted(throttled.items(), key=lambda item: -item[1]):
+        yield f"fewer workers for {duration(seconds)} because of {reason}"
+
+
+def milliseconds(value: float | None) -> str:
+    """Write a latency, or that there is none."""
+    return "–" if value is None else f"{value:,.1f} ms"
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people do: 8 s, 2:05 min, 3:20 h."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 90:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02} h"
+
+
+def sync_progress(progress: sync.Progress) -> str:
+    """Tell how far a sync is."""
+    told = f"{progress.changes:,} changes taken, {progress.edges_changed:,} edges changed, {progress.waiting:,} waiting"
+    if progress.oldest:
+        told += f", the oldest for {duration(progress.oldest)}"
+    if progress.failed:
+        told += f", {progress.failed:,} failed"
+    return f"{told}; nothing to do" if progress.sleeping else told
+
+
+def sync_line(done: sync.Synced) -> str:
+    """Tell what a sync did."""
+    told = (
+        f"{done.changes:,} changes taken, {done.contacts:,} contacts recomputed, {done.edges_changed:,} edges changed"
+        f" in {duration(done.seconds)}."
+    )
+    if done.failed:
+        told += f" {done.failed:,} contacts failed and wait: verify names them, sync --retry-failed tries again."
+    return told
+
+
+def verdict_lines(found: verify.Verdict) -> Iterator[str]:
+    """Tell what was looked at, and what is wrong."""
+    strata = ", ".join(f"{number:,} {name}" for name, number in found.sample.strata.items())
+    yield f"{found.sample.contacts:,} contacts recomputed ({strata}): {len(found.sample.wrong):,} edges differ."
+    latencies = found.finders.latencies
+    if latencies.calls:
+        yield (
+            f"{latencies.calls:,} random calls of find_paths: p50 {milliseconds(latencies.p50)},"
+            f" p95 {milliseconds(latencies.p95)}; the objective is {milliseconds(found.finders.objective)}."
+        )
+    yield f"{found.queue.waiting:,} changes wait."
+    for finding in found.findings:
+        yield f"WRONG: {finding}"
+    yield "All is well." if found.ok else f"{len(found.findings)} findings."
+
+
+def runs_table(listed: Sequence[Run]) -> Table:
+    """Show runs as a table."""
+    table = _table("run", "strategy", "status", "phase", "begun", "done", "edges", "set aside")
+    for run in listed:
+        begun = run.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        done = f"{run.share_done:.0%}"
+        table.add_row(
+            str(run.run_id), run.strategy, run.status, run.phase, begun, done, f"{run.edges_changed:,}",
+            str(run.batches_set_aside),
+        )  # fmt: skip
+    return table
+
+
+def run_lines(shown: dict[str, Any]) -> Iterator[Any]:
+    """Show one run, as ``orchestrator runs show`` has it."""
+    run: Run = shown["run"]
+    yield f"run {run.run_id}, {run.strategy}: {run.status}, {run.phase}"
+    yield run_line(run)
+    yield (
+        f"{run.batches_done:,} of {run.batches:,} batches done, {run.attempts:,} attempts, {run.failures:,} failures,"
+        f" at most {'any number of' if run.max_workers is None else run.max_workers} workers"
+    )
+    if shown["building"]:
+        yield f"building {shown['building']['name']}: {shown['building']['phase']}, {shown['building']['share']:.0%}"
+    if shown["workers"]:
+        table = _table("worker", "process", "batch", "edges", "for")
+        for row in shown["workers"]:
+            table.add_row(
+                str(row["worker_id"]), str(row["pid"]), str(row["batch_id"]), f"{row['predicted_edges']:,}",
+                duration(row["seconds"]),
+            )  # fmt: skip
+        yield table
+    if run.receipt:
+        yield from receipt_lines(run.receipt)
+    yield from set_aside_lines(shown["set_aside"])
 
 
 def status_tables(status: Status) -> Iterator[Any]:
@@ -113,6 +278,10 @@ def status_tables(status: Status) -> Iterator[Any]:
         size = "" if index.bytes is None else f"{index.bytes / 1e6:,.1f} MB"
         indexes.add_row(index.name, index.table or "", state, size)
     yield indexes
+    triggers = _table("table", "changes")
+    for trigger in status.triggers:
+        triggers.add_row(trigger.table, trigger.state)
+    yield triggers
 
 
 def _table(*headings: str) -> Table:

@@ -1,4 +1,4 @@
-"""What a migration may say: install a function file, an index of our own, an index of the host's.
+"""What a migration may say: a function file, an index of our own or of the host's, triggers on a table of the host's.
 
 Each call adds one yoyo step. Files are executed whole: a server reads a file's statements better than a splitter
 does, which matters for function bodies.
@@ -13,11 +13,17 @@ import psycopg
 from yoyo import step
 
 from orchestrator import sqlfiles
-from orchestrator.database import Connection
+from orchestrator.database import Connection, patiently
 
 log = logging.getLogger(__name__)
 
 SCHEMA = "connection_paths"
+
+#: The host's tables whose changes are captured, and the triggers that each has for it.
+CAPTURED = sorted(path.stem for path in (sqlfiles.ROOT / "triggers").glob("*.sql"))
+TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
+#: A setting of the session that migrates: on, it leaves the triggers out.
+WITHOUT_TRIGGERS = "connection_paths.without_triggers"
 
 
 def function(name: str, version: str) -> None:
@@ -46,6 +52,36 @@ def host_index(name: str) -> None:
     killed after its work leaves a valid one: the first is dropped and built again, the second is left alone.
     """
     step(_build(name), _drop(name))
+
+
+def host_triggers(table: str) -> None:
+    """Capture changes of a host table by the triggers of ``sql/triggers/TABLE.sql``, unless they are left out."""
+
+    def create(connection: Connection) -> None:
+        left_out = connection.execute("SELECT current_setting(%s, true)", (WITHOUT_TRIGGERS,)).fetchone()
+        if left_out != ("on",):
+            create_triggers(connection, table)
+
+    step(create, lambda connection: drop_triggers(connection, table))
+
+
+def create_triggers(connection: Connection, table: str) -> None:
+    """Make the triggers on a table that the search path finds; waits for writers, never long in their way."""
+    patiently(
+        connection,
+        lambda: connection.execute(sqlfiles.read("triggers", f"{table}.sql")),
+        waiting=lambda message: log.info("triggers on %s: %s; trying again", table, message),
+    )
+
+
+def drop_triggers(connection: Connection, table: str) -> None:
+    """Remove them, where they are."""
+
+    def drop() -> None:
+        for trigger in TRIGGERS:
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}".encode())
+
+    patiently(connection, drop)
 
 
 def _build(name: str) -> Callable[[Connection], None]:

@@ -22,11 +22,15 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator import cli, embedded, installation, seed, seed_synthetic
-from orchestrator.backfill import backfill
+from orchestrator.backfill import Options, backfill
 from orchestrator.database import connect
 
 BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
-COMMANDS = ("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo")
+COMMANDS = (
+    *("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo"),
+    *("plan", "sync", "verify", "runs", "runs list", "runs show", "runs pause", "runs resume", "runs cancel", "runs set"),
+)
+IN_PLACE = ("backfill", "--strategy", "in_place", "--no-throttle", "--batch-edges", "500")
 ASK = ("paths", "2", "--collection", "9", "--viewer", "7")
 EDGES = """
 SELECT contact_a_id, contact_b_id, kind, organization_id, date_from, date_to
@@ -156,6 +160,7 @@ def test_every_command_has_help(command: str) -> None:
 
 def test_the_list_of_commands_here_is_whole() -> None:
     nested = [f"seed {name}" for name in cli.seed_group.commands]
+    nested += [f"runs {name}" for name in cli.runs_group.commands]
     assert sorted([*cli.main.commands, *nested]) == sorted(COMMANDS)
 
 
@@ -231,15 +236,16 @@ def test_lacking_rights_is_one_line(small: str, stranger: str, command: tuple[st
     check_failed(run("--dsn", make_conninfo(small, user=stranger), *command))
 
 
-def test_a_lost_server_is_one_line(host: str) -> None:
+def test_a_backfill_survives_the_loss_of_its_connections(host: str) -> None:
     with synthetic(host, 4000) as connection:
-        process = start("--dsn", host, "backfill")
+        process = start("--dsn", host, *IN_PLACE)
         until(lambda: connection.execute(EDGES).rowcount > 0)
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    check_error(*finish(process))
+    code, out, err = finish(process)
+    assert (code, "succeeded" in out) == (0, True), err
 
 
 @pytest.mark.parametrize("command", [("backfill",), ASK])
@@ -267,10 +273,12 @@ def test_json_is_all_of_standard_output(database: str, tmp_path: Path, before: b
     assert len(ask("install")["applied"]) > 0
     assert ask("install") == {"applied": []}
     assert ask("status")["healthy"] is True
-    done = ask("backfill")
+    done = ask("backfill", "--no-throttle")
     assert done["edges_changed"] > 0
-    assert done["failed"] == {}
-    assert ask("backfill")["edges_changed"] == 0
+    assert (done["status"], done["set_aside"]) == ("succeeded", [])
+    assert ask("backfill", "--no-throttle")["edges_changed"] == 0
+    assert [each["run_id"] for each in ask("runs", "list")] == [2, 1]
+    assert ask("runs", "show")["run"]["status"] == "succeeded"
     assert set(ask(*ASK)) >= {"impl", "total", "truncated", "complete", "paths"}
     assert len(ask("uninstall", "--yes")["removed"]) > 0
 
@@ -299,16 +307,18 @@ def test_status_fails_unless_all_is_there_and_valid(host: str) -> None:
 
 def test_ctrl_c_ends_a_backfill_that_running_again_completes(host: str) -> None:
     with synthetic(host, 4000) as connection:
-        backfill(host, 2)
+        backfill(host, Options(workers=2, limits=None))
         whole = edges(host)
         connection.execute("TRUNCATE connection_paths.contact_connections")
-        process = start("--dsn", host, "backfill")
+        process = start("--dsn", host, *IN_PLACE)
         until(lambda: connection.execute(EDGES).rowcount > 0)
         process.send_signal(signal.SIGINT)
         check_error(*finish(process, 10), "interrupted")
         until(lambda: sessions(connection) == 0, 5)
         assert 0 < len(edges(host)) < len(whole)
-        assert run("--dsn", host, "backfill").exit_code == 0
+        again = run("--dsn", host, "backfill", "--no-throttle")
+        assert again.exit_code == 0
+        assert "Run 2 succeeded" in again.stdout  # the same run goes on
         assert edges(host) == whole
 
 
@@ -320,7 +330,7 @@ def test_ctrl_c_cancels_the_calls_under_way(small: str) -> None:
             "CREATE TRIGGER dawdle BEFORE INSERT ON connection_paths.contact_connections"
             " FOR EACH ROW EXECUTE FUNCTION dawdle()"
         )
-        process = start("--dsn", small, "backfill")
+        process = start("--dsn", small, *IN_PLACE)
         sleeping = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
         until(lambda: connection.execute(sleeping).rowcount > 0)
         process.send_signal(signal.SIGINT)
@@ -336,28 +346,30 @@ def test_a_failing_contact_is_told_and_the_others_are_done(small: str) -> None:
             "CREATE TRIGGER refuse BEFORE INSERT ON connection_paths.contact_connections"
             " FOR EACH ROW WHEN (NEW.contact_a_id = 1) EXECUTE FUNCTION refuse()"
         )
-    told = run("--dsn", small, "backfill")
+    told = run("--dsn", small, *IN_PLACE)
     assert told.exit_code == 1
-    assert "contact 1: not this one" in told.stderr
+    assert "Run 1 succeeded with exceptions" in told.stdout
+    assert "contact 1: not this one" in told.stdout
     assert "Traceback" not in told.stderr
     assert [row[:2] for row in edges(small)] == [(3, 4)]
-    result = run("--dsn", small, "backfill", "--json")
-    assert (result.exit_code, list(json.loads(result.stdout)["failed"])) == (1, ["1", "2"])  # an edge has two ends
+    result = run("--dsn", small, "--json", *IN_PLACE)
+    shown = json.loads(result.stdout)
+    assert (result.exit_code, [row["contact_id"] for row in shown["set_aside"]]) == (1, [1])
 
 
 def test_two_backfills_at_once_end_as_one(host: str) -> None:
     with synthetic(host, 1500) as connection:
-        backfill(host, 2)
+        backfill(host, Options(workers=2, limits=None))
         whole = edges(host)
         connection.execute("TRUNCATE connection_paths.contact_connections")
-        ends = [finish(process) for process in [start("--dsn", host, "backfill") for _ in range(2)]]
+        ends = [finish(process) for process in [start("--dsn", host, "backfill", "--no-throttle") for _ in range(2)]]
         assert [code for code, _, _ in ends] == [0, 0], ends
         assert edges(host) == whole
 
 
 def test_paths_names_people_and_says_how_they_know_each_other(small: str) -> None:
     assert "No path to Ben" in run("--dsn", small, *ASK).stdout
-    run("--dsn", small, "backfill")
+    run("--dsn", small, "backfill", "--no-throttle")
     told = run("--dsn", small, *ASK).stdout
     assert "1. you, user 8 → Ana [bold] → Ben\n" in told
     assert "Ana [bold] and Ben: Acme, 2019-03 to now\n" in told
@@ -466,4 +478,6 @@ def test_baseball_has_exactly_its_edges(database: str) -> None:
             " GROUP BY ends.contact_id) AS degrees"
         ).fetchone()
     assert (count, degree) == ((1_468_551,), (903,))
-    assert ask("backfill")["edges_changed"] == 0
+    assert ask("backfill", "--no-throttle")["edges_changed"] == 0
+    assert [each["run_id"] for each in ask("runs", "list")] == [2, 1]
+    assert ask("runs", "show")["run"]["status"] == "succeeded"

@@ -29,6 +29,7 @@ HOST_TABLES = {"contacts", "organizations", "contact_work_experiences", "user_co
 FILES = sorted(ROOT.rglob("*.sql"))
 FUNCTIONS = sorted((ROOT / "functions").glob("*/*.sql"))
 INDEXES = sorted((ROOT / "indexes").glob("*.sql"))
+TRIGGERS = sorted((ROOT / "triggers").glob("*.sql"))
 MIGRATIONS = sorted(
     path
     for path in (ROOT / "migrations").glob("[0-9]*.*")
@@ -39,26 +40,25 @@ VIEWS = ROOT / "migrations" / "0001_binding_views.sql"
 #: The only files that may name a host table.
 HOST_FILES = {
     VIEWS,
+    *(ROOT / "triggers").glob("*.sql"),
     ROOT / "queries" / "demo_tables.sql",
     *(path for path in INDEXES if path.name.startswith(("idx_members_", "idx_experiences_"))),
 }
 
 #: What function bodies may call without a schema. `format` is not here: it builds SQL from strings.
-BUILT_INS = {
-    *("array_agg", "array_fill", "array_position", "array_remove", "avg", "bool_or", "cardinality", "clock_timestamp"),
-    *("count", "enum_range", "generate_series", "generate_subscripts", "jsonb_agg", "jsonb_build_array"),
-    *(
-        "jsonb_build_object",
-        "make_interval",
-        "max",
-        "quote_literal",
-        "row_number",
-        "to_jsonb",
-        "unnest",
-        "width_bucket",
-    ),
-}
-BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz"}  # the parser qualifies the standard's own
+BUILT_INS = set(
+    """
+    array_agg array_fill array_position array_remove avg bool_or cardinality ceil
+    clock_timestamp count cume_dist current_setting enum_range floor generate_series
+    generate_subscripts jsonb_agg jsonb_build_array jsonb_build_object lag lead
+    make_interval max min nextval pg_advisory_xact_lock_shared pg_backend_pid
+    pg_current_snapshot pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock
+    pg_try_advisory_xact_lock_shared quote_literal rank row_number sum to_jsonb unnest
+    width_bucket
+    """.split()
+)
+TRANSITION_TABLES = {"old_rows", "new_rows"}
+BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  # the parser qualifies the standard's own
 
 #: IMMUTABLE and without a table, so nothing in it depends on a search path, and SET would cost on every call.
 WITHOUT_SEARCH_PATH = {"check_finder_arguments"}
@@ -133,8 +133,9 @@ def body_statements(text: str) -> list[Any]:
 
 
 def tables(stmt: Any) -> list[Any]:
-    """The relations a statement names, its CTEs not being any."""
+    """The relations a statement names, its CTEs not being any, nor the aliases after FOR UPDATE OF."""
     ctes = {cte.ctename for cte in nodes(stmt, ast.CommonTableExpr)}
+    ctes |= {found.relname for lock in nodes(stmt, ast.LockingClause) for found in lock.lockedRels or ()}
     return [found for found in nodes(stmt, ast.RangeVar) if found.schemaname or found.relname not in ctes]
 
 
@@ -157,7 +158,11 @@ def names_no_host_table(text: str) -> list[str]:
 def bodies_are_qualified(text: str) -> list[str]:
     problems = []
     for stmt in body_statements(text):
-        problems += [f"table {t.relname}" for t in tables(stmt) if t.schemaname != SCHEMA]
+        problems += [
+            f"table {t.relname}"
+            for t in tables(stmt)
+            if t.schemaname not in (SCHEMA, "pg_catalog") and t.relname not in TRANSITION_TABLES
+        ]
         for call in nodes(stmt, ast.FuncCall):
             name = dotted(call.funcname)
             if name not in BUILT_INS and not name.startswith((f"{SCHEMA}.", "pg_catalog.")):
@@ -209,8 +214,9 @@ def is_whole(text: str, name: str) -> list[str]:
     stated = options(function)
     missing = {"language", "volatility", "parallel", "security"} - stated.keys()
     problems += [f"{option} is not stated" for option in sorted(missing)]
-    if getattr(stated.get("security"), "boolval", None):
-        problems.append("SECURITY DEFINER")
+    is_trigger = dotted(function.returnType.names) == "trigger"
+    if bool(getattr(stated.get("security"), "boolval", None)) is not is_trigger:
+        problems.append("SECURITY DEFINER is for triggers: who writes need have no rights of ours")
     if not re.search(r"^AS \$[a-z]+\$$", text, re.MULTILINE) or "$$" in text:
         problems.append("no tagged dollar quote")
 
@@ -462,6 +468,7 @@ def test_every_file_is_installed_by_one_line() -> None:
     for path in INDEXES:
         (found,) = nodes(tuple(statements(path.read_text())), ast.IndexStmt)
         files.add(("host_index" if found.relation.relname in HOST_TABLES else "index", path.stem))
+    files |= {("host_triggers", path.stem) for path in TRIGGERS}
     texts = [path.read_text() for path in MIGRATIONS if path.suffix == ".py"]
     assert installed_once(texts, files) == []
 

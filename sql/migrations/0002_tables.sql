@@ -24,8 +24,15 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_connections (
     CONSTRAINT contact_connections_work_overlap_dated CHECK (
         kind <> 'work_overlap' OR (organization_id IS NOT NULL AND date_from IS NOT NULL)
     )
-);
+) PARTITION BY LIST (kind);
 
+-- One partition holds everything. A rebuild makes another beside it and exchanges the two: the table that grants, views
+-- and policies are about stays the same one. Partitioning by kind is for form's sake: the walk wants one index, not two.
+CREATE TABLE IF NOT EXISTS connection_paths.contact_connections_live
+    PARTITION OF connection_paths.contact_connections DEFAULT;
+ALTER INDEX IF EXISTS connection_paths.contact_connections_live_pkey RENAME TO contact_connections_pkey_r0;
+
+COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write those through it';
 COMMENT ON TABLE connection_paths.contact_connections IS 'Undirected dated edges, one row per pair and kind; work_overlap rows belong to the package, other kinds to the application';
 COMMENT ON COLUMN connection_paths.contact_connections.date_to IS 'NULL: goes on';
 COMMENT ON COLUMN connection_paths.contact_connections.computed_at IS 'When the row last changed, not when it was last checked';

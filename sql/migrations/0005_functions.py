@@ -1,14 +1,11 @@
-"""The functions, each in the order it needs the others."""
+"""What an edge is, and the finders, each in the order it needs the others."""
 
 from orchestrator.steps import function
 
 __depends__ = {"0004_host_indexes"}
 
+function("possible_overlaps", "v1")
 function("work_overlaps", "v1")
-function("backfill_contact", "v1")
-function("backfill_contact", "v2")
-function("backfill_contact", "alias_v2")
-
 function("check_finder_arguments", "v1")
 function("recent_edges", "v1")
 function("member_edges", "v1")

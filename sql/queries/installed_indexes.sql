@@ -4,7 +4,11 @@ SELECT
     expected.name,
     i.indrelid::regclass::text AS table_name,
     i.indisvalid AND i.indisready AS is_valid,
-    pg_relation_size(i.indexrelid) AS bytes
+    -- of a partitioned one, that of its parts
+    COALESCE(
+        (SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(i.indexrelid) AS p),
+        pg_relation_size(i.indexrelid)
+    )::bigint AS bytes
 FROM unnest(%(names)s::text[]) AS expected (name)
 LEFT JOIN pg_catalog.pg_class AS c
     ON c.relname = expected.name

@@ -32,6 +32,7 @@ BEGIN
         RAISE EXCEPTION 'contact_id must not be null'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the id of a contact.';
     END IF;
+    PERFORM connection_paths.begin_recompute();
 
     WITH wanted AS (
         SELECT
@@ -100,6 +101,12 @@ BEGIN
         + (SELECT count(*) FROM deleted_before)
         + (SELECT count(*) FROM written)
     INTO changed;
+
+    -- a rebuild may have computed this contact before what made us compute it again
+    INSERT INTO connection_paths.rebuild_replays (contact_id)
+    SELECT backfill_contact_v2.contact_id
+    FROM connection_paths.backfill_runs AS r
+    WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild';
 
     RETURN changed;
 END

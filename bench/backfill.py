@@ -1,0 +1,252 @@
+"""How fast edges are made: a rebuild and an in-place backfill of a whole world, against the floor.
+
+``python -m bench.backfill --contacts 430000`` writes ``bench/results/backfill.md``. The floor is what PostgreSQL
+takes to be given the finished rows: ``COPY`` by as many connections as there are workers into a table without
+indexes, then the same indexes with the same settings. Rebuilds and floors take turns; the ratio is of one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.world import counts, environment, one, roomy, world
+from orchestrator import sqlfiles
+from orchestrator.backfill import Options, Progress, backfill
+from orchestrator.database import connect
+from orchestrator.errors import OrchestratorError
+
+RESULTS = Path(__file__).parent / "results" / "backfill.md"
+_LIVE = "connection_paths.contact_connections_live"
+_FLOOR = "public.backfill_floor"
+
+
+@dataclass
+class Timed:
+    """One way to the whole table: seconds by step, rows, and the most memory its server processes had of their own."""
+
+    name: str
+    rows: int = 0
+    steps: dict[str, float] = field(default_factory=dict)
+    worker_megabytes: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """All steps."""
+        return sum(self.steps.values())
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        started = time.monotonic()
+        yield
+        self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - started
+
+
+class Steps:
+    """What a backfill says it is doing, as seconds by step."""
+
+    def __init__(self, timed: Timed) -> None:
+        self._timed = timed
+        self._doing = "planning"
+        self._since = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take a report."""
+        self.change("vacuum" if "vacuum" in progress.doing else progress.doing.split()[0])
+
+    def change(self, doing: str) -> None:
+        """Something else is done from now on."""
+        if doing != self._doing:
+            now = time.monotonic()
+            self._timed.steps[self._doing] = self._timed.steps.get(self._doing, 0.0) + now - self._since
+            self._doing, self._since = doing, now
+
+
+@contextmanager
+def memory_watched(dsn: str, timed: Timed) -> Iterator[None]:
+    """Watch how much memory of their own the orchestrator's server processes have, where /proc says so."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        with connect(dsn) as connection:
+            while not ended.wait(0.5):
+                pids = connection.execute(
+                    "SELECT pid FROM pg_stat_activity"
+                    " WHERE application_name = 'orchestrator' AND pid <> pg_backend_pid()"
+                ).fetchall()
+                own = [_own_megabytes(pid) for (pid,) in pids]
+                timed.worker_megabytes = max([timed.worker_megabytes, *own])
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _own_megabytes(pid: int) -> float:
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass  # it has ended, or this is not Linux
+    return 0.0
+
+
+def run(dsn: str, strategy: str, workers: int) -> Timed:
+    """Fill the empty edge table by one strategy."""
+    timed = Timed(strategy)
+    with connect(dsn) as connection:
+        connection.execute("TRUNCATE connection_paths.contact_connections")
+    steps = Steps(timed)
+    with memory_watched(dsn, timed):
+        outcome = backfill(dsn, Options(workers=workers, strategy=strategy, limits=None), report=steps)
+        steps.change("end")
+    timed.rows = outcome.run.edges_changed
+    if outcome.run.status != "succeeded":
+        raise SystemExit(f"bench.backfill: run {outcome.run.run_id} {outcome.run.status}")
+    return timed
+
+
+def floor(dsn: str, workers: int) -> Timed:
+    """Give PostgreSQL the rows that are there, from files of its own binary format."""
+    timed = Timed("floor")
+    with connect(dsn, settings={"synchronous_commit": "off"}) as connection:
+        directory = Path(str(one(connection, "SELECT current_setting('data_directory')")))
+        bounds = connection.execute(
+            f"SELECT max(a) FROM (SELECT contact_a_id AS a, ntile({workers}) OVER (ORDER BY contact_a_id) AS part"
+            f" FROM {_LIVE} TABLESAMPLE SYSTEM (1)) AS s GROUP BY part ORDER BY 1".encode()
+        ).fetchall()
+        lows = [None, *(bound for (bound,) in bounds[:-1])]
+        highs = [*(bound for (bound,) in bounds[:-1]), None]
+        files = [directory / f"backfill_floor_{number}" for number in range(len(lows))]
+        for low, high, file in zip(lows, highs, files, strict=True):
+            above = "true" if low is None else f"contact_a_id > {low}"
+            upto = "true" if high is None else f"contact_a_id <= {high}"
+            rows = f"SELECT * FROM {_LIVE} WHERE {above} AND {upto} ORDER BY contact_a_id"
+            connection.execute(f"COPY ({rows}) TO '{file}' (FORMAT binary)".encode())
+        connection.execute(f"DROP TABLE IF EXISTS {_FLOOR}".encode())
+        connection.execute(
+            f"CREATE TABLE {_FLOOR} (LIKE connection_paths.contact_connections INCLUDING DEFAULTS"
+            " INCLUDING CONSTRAINTS) WITH (autovacuum_enabled = false)".encode()
+        )
+
+        def copy(file: Path) -> None:
+            with connect(dsn, settings={"synchronous_commit": "off"}) as own:
+                own.execute(f"COPY {_FLOOR} FROM '{file}' (FORMAT binary)".encode())
+
+        with timed.step("filling"), ThreadPoolExecutor(workers) as pool:
+            list(pool.map(copy, files))
+        connection.execute(sqlfiles.query("many_maintenance_workers"))
+        definitions = connection.execute(
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = %s::regclass ORDER BY indisprimary DESC",
+            (_LIVE,),
+        ).fetchall()
+        with timed.step("building"):
+            for number, (definition,) in enumerate(definitions):
+                what, using = definition.split(" USING ", 1)
+                unique = "UNIQUE" if "UNIQUE" in what else ""
+                connection.execute(f"CREATE {unique} INDEX backfill_floor_{number} ON {_FLOOR} USING {using}".encode())
+        timed.rows = int(one(connection, f"SELECT count(*) FROM {_FLOOR}"))
+        connection.execute(f"DROP TABLE {_FLOOR}".encode())
+        for file in files:
+            connection.execute(f"COPY (SELECT 1) TO '{file}'".encode())  # it is the server's: emptied, not removed
+    return timed
+
+
+def measure(dsn: str, workers: int, repeats: int, progress: Callable[[str], None] = print) -> list[Timed]:
+    """Rebuild and floor, taking turns; then in place, once."""
+    found: list[Timed] = []
+
+    def note(timed: Timed) -> None:
+        found.append(timed)
+        progress(line(timed))
+
+    for _ in range(repeats):
+        note(run(dsn, "rebuild", workers))
+        note(floor(dsn, workers))
+    note(run(dsn, "in_place", workers))
+    return found
+
+
+def line(timed: Timed) -> str:
+    """Tell one way in a line."""
+    steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timed.steps.items() if seconds >= 0.05)
+    return f"{timed.name}: {timed.rows:,} rows, {timed.seconds:.1f} s = {timed.rows / timed.seconds:,.0f}/s ({steps})"
+
+
+def report(found: list[Timed], dsn: str, command: str, workers: int) -> str:
+    """Return the results file."""
+    by_name = {name: [timed for timed in found if timed.name == name] for name in ("floor", "rebuild", "in_place")}
+    base = statistics.median(timed.seconds for timed in by_name["floor"])
+    with connect(dsn) as connection:
+        size = counts(connection)
+        settings = environment(connection)
+        bytes_per_edge = one(
+            connection, f"SELECT pg_total_relation_size('{_LIVE}') / greatest(1, count(*)) FROM {_LIVE}"
+        )
+    text = [
+        "# Making every edge",
+        f"`{command}`",
+        f"{size.contacts:,} contacts, {size.experiences:,} usable experiences, {found[0].rows:,} edges,"
+        f" {workers} workers. The floor is COPY of the finished rows by as many connections into a table without"
+        " indexes, then the same indexes built with the same settings; it neither plans, vacuums, checks nor swaps.",
+        "| way | seconds | edges/s | of the floor | steps, seconds | most own memory of a server process, MB |\n"
+        "|---|---:|---:|---:|---|---:|",
+    ]
+    for name, ways in by_name.items():
+        for timed in ways:
+            steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in timed.steps.items() if seconds >= 0.05)
+            memory = f"{timed.worker_megabytes:.0f}" if timed.worker_megabytes else "–"
+            text[-1] += (
+                f"\n| {name} | {timed.seconds:.1f} | {timed.rows / timed.seconds:,.0f} | {timed.seconds / base:.2f}"
+                f" | {steps} | {memory} |"
+            )
+    rebuilt = statistics.median(timed.seconds for timed in by_name["rebuild"]) / base
+    python = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    text += [
+        f"Rebuild, median: **{rebuilt:.2f} × the floor**. {bytes_per_edge} bytes an edge, indexes included. Python had"
+        f" {python:.0f} MB at most.",
+        "## Environment",
+        "\n".join(f"- {name}: {value}" for name, value in settings.items()),
+    ]
+    return "\n\n".join(text) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.backfill", description=__doc__)
+    parser.add_argument("--contacts", type=int, default=60_000, help="size of the world (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which world of that size (%(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="connections (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=2, help="rebuilds and floors (%(default)s)")
+    parser.add_argument("--dsn", help="measure in this database, emptying its edges, instead of a private server")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes (bench/results/backfill.md)")
+    given = parser.parse_args()
+    settings = {**roomy(given.contacts), "maintenance_work_mem": "1GB", "max_wal_size": "20GB"}
+    try:
+        with world(given.contacts, given.seed, given.dsn, settings=settings) as dsn:
+            with connect(dsn) as connection:
+                connection.execute("VACUUM (ANALYZE)")
+            found = measure(dsn, given.workers, given.repeats)
+            command = f"python -m bench.backfill --contacts {given.contacts} --workers {given.workers}"
+            text = report(found, dsn, command, given.workers)
+    except OrchestratorError as error:
+        raise SystemExit(f"bench.backfill: {error}") from error
+    given.output.write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

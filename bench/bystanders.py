@@ -1,0 +1,183 @@
+"""What a rebuild does to those who look for paths meanwhile, with the throttle and without.
+
+``python -m bench.bystanders`` writes ``bench/results/bystanders.md``. Clients ask ``find_paths`` at a fixed rate, each
+call timed from when it should have begun, so that a stall counts for all it delays. Blocks take turns: nothing else, a
+rebuild without the throttle, nothing else, a rebuild with it. Each rebuild is cancelled when its block ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.world import environment, roomy, world
+from orchestrator import paths, runs, sqlfiles
+from orchestrator.database import connect
+
+RESULTS = Path(__file__).parent / "results" / "bystanders.md"
+WAYS = ("alone", "unthrottled", "alone again", "throttled")
+
+
+@dataclass
+class Block:
+    """One block: latencies in milliseconds, and edges the rebuild made a second meanwhile."""
+
+    way: str
+    milliseconds: list[float] = field(default_factory=list)
+    edges_per_second: float = 0.0
+
+    def at(self, share: float) -> float:
+        """Return the percentile, nearest rank."""
+        ordered = sorted(self.milliseconds)
+        return ordered[max(0, min(len(ordered) - 1, round(share * len(ordered)) - 1))]
+
+
+class Clients:
+    """Connections that ask, each at its rate."""
+
+    def __init__(self, dsn: str, count: int, rate: float, depth: int) -> None:
+        self._dsn = dsn
+        self._rate = rate
+        with connect(dsn) as connection:
+            connection.execute("SELECT setseed(0.5)")
+            asked = [row for _ in range(5) for row in connection.execute(sqlfiles.query("canary_targets")).fetchall()]
+        self._questions = [paths.Question(row[0], row[1], row[2], depth) for row in asked]
+        self._block: Block | None = None
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(number,), daemon=True) for number in range(count)]
+
+    @contextmanager
+    def asking(self) -> Iterator[Clients]:
+        """Ask for the length of the block."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            for thread in self._threads:
+                thread.join()
+
+    def note(self, block: Block | None) -> None:
+        """Take latencies down in *block* from now on."""
+        self._block = block
+
+    def _ask(self, number: int) -> None:
+        choose = random.Random(number)
+        with connect(self._dsn) as connection:
+            intended = time.perf_counter()
+            while not self._ended.is_set():
+                intended += choose.expovariate(self._rate)
+                time.sleep(max(0.0, intended - time.perf_counter()))
+                block = self._block
+                paths.find_paths(connection, choose.choice(self._questions))
+                if block is not None:
+                    block.milliseconds.append((time.perf_counter() - intended) * 1000)
+
+
+def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, settle: float) -> Block:
+    """Measure one block."""
+    block = Block(way)
+    if way.startswith("alone"):
+        clients.note(block)
+        time.sleep(seconds)
+        clients.note(None)
+        return block
+    command = [sys.executable, "-m", "orchestrator", "--dsn", dsn, "backfill", "--strategy", "rebuild"]
+    throttle = "--throttle" if way == "throttled" else "--no-throttle"
+    process = subprocess.Popen(
+        [*command, "--workers", str(workers), throttle], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    with connect(dsn) as connection:
+        while (run := runs.active(connection)) is None or run.predicted_done == 0:
+            time.sleep(0.1)
+        time.sleep(settle)  # what a run costs is counted from when it has found its pace
+        before = runs.read(connection, run.run_id).edges_changed
+        clients.note(block)
+        time.sleep(seconds)
+        clients.note(None)
+        after = runs.read(connection, run.run_id)
+        block.edges_per_second = (after.edges_changed - before) / seconds
+        if after.active:
+            runs.cancel(connection, run.run_id)
+    process.wait(60)
+    return block
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.bystanders", description=__doc__)
+    parser.add_argument("--contacts", type=int, default=200_000, help="size of the world (%(default)s)")
+    parser.add_argument("--workers", type=int, default=4, help="of each rebuild (%(default)s)")
+    parser.add_argument("--clients", type=int, default=2, help="connections that ask (%(default)s)")
+    parser.add_argument("--rate", type=float, default=20.0, help="calls a second of each (%(default)s)")
+    parser.add_argument("--depth", type=int, default=4, help="of the calls (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="a block (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="of the four blocks (%(default)s)")
+    parser.add_argument("--settle", type=float, default=0.0, help="seconds of a rebuild before its block (%(default)s)")
+    parser.add_argument("--dsn", help="measure in this database instead of a private server")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes")
+    given = parser.parse_args()
+    blocks: list[Block] = []
+    with world(given.contacts, 1, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn:
+        with Clients(dsn, given.clients, given.rate, given.depth).asking() as clients:
+            time.sleep(5)  # plans and caches
+            for _ in range(given.rounds):
+                for way in WAYS:
+                    blocks.append(measure(dsn, clients, way, given.seconds, given.workers, given.settle))
+                    print(f"{way}: p50 {blocks[-1].at(0.5):.2f} p95 {blocks[-1].at(0.95):.2f} ms,"
+                          f" {blocks[-1].edges_per_second:,.0f} edges/s", flush=True)  # fmt: skip
+        with connect(dsn) as connection:
+            settings = environment(connection)
+    text = report(blocks, given, settings)
+    given.output.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def report(blocks: list[Block], given: argparse.Namespace, settings: dict[str, str]) -> str:
+    """Return the results file."""
+    whole = {way: Block(way) for way in WAYS}
+    for block in blocks:
+        whole[block.way].milliseconds += block.milliseconds
+    base = whole["alone"].at(0.95)
+    rows = []
+    for way, block in whole.items():
+        of_way = [each for each in blocks if each.way == way]
+        ratios = ", ".join(
+            f"{each.at(0.95) / before.at(0.95):.2f}"
+            for each, before in zip(of_way, [b for b in blocks if b.way == "alone"], strict=True)
+        )
+        rate = statistics.median(each.edges_per_second for each in of_way)
+        rows.append(
+            f"| {way} | {len(block.milliseconds):,} | {block.at(0.5):.2f} | {block.at(0.95):.2f} | {block.at(0.99):.2f}"
+            f" | {block.at(0.95) / base:.2f} | {ratios} | {rate:,.0f} |"
+        )
+    return (
+        "\n\n".join(
+            [
+                "# What a rebuild does to those who look for paths",
+                f"`python -m bench.bystanders --contacts {given.contacts} --workers {given.workers}"
+                f" --clients {given.clients} --rate {given.rate:g} --seconds {given.seconds:g} --rounds {given.rounds}"
+                f" --settle {given.settle:g}`",
+                f"{given.clients} clients, each {given.rate:g} calls of depth {given.depth} a second at random moments,"
+                " timed from when they should have begun. “Alone again” is the noise of the machine.",
+                "| meanwhile | calls | p50, ms | p95, ms | p99, ms | p95, of alone | by round | edges/s |\n"
+                "|---|---:|---:|---:|---:|---:|---|---:|\n" + "\n".join(rows),
+                "## Environment",
+                "\n".join(f"- {name}: {value}" for name, value in settings.items()),
+            ]
+        )
+        + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""What a backfill would make, and what it would take: figures from a connection that cannot write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+
+from psycopg import sql
+
+from orchestrator import sqlfiles
+from orchestrator.database import Connection, connect
+from orchestrator.errors import OrchestratorError
+from orchestrator.installation import require_installed
+
+#: The connection's settings: nothing can be written, all figures are of one moment. A compiled plan costs more here
+#: than it saves.
+SETTINGS = {
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable read",
+    "jit": "off",
+}
+
+# Edges a second, as measured on two cores with everything in memory; see bench/results/backfill.md.
+_REBUILD_RATE = 500_000  # per worker, while edges are generated
+_INDEX_RATE = 600_000  # for the three indexes together, one maintenance worker beside; the number of workers is no help
+_IN_PLACE_RATE = 50_000  # per worker
+_WORKERS = (1, 2, 4, 8, 16)
+_ASSUMPTION = "as many idle cores as workers, and everything in memory"
+
+_BYTES_PER_EDGE = 190  # row and three indexes, freshly built
+_EDGES_TO_MEASURE = 10_000  # in the edge table, before its own bytes an edge are believed
+
+_LARGEST = 10  # organizations to name
+_PER_STRATUM = 20  # contacts drawn, enough to tell how much they differ
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """How many there are, and how many of those with experiences get no edge: none of their experiences counts."""
+
+    total: int
+    with_experiences: int
+    without_usable: int
+    without_usable_share: float
+
+
+@dataclass(frozen=True)
+class Experiences:
+    """Rows of the host's table: those that count, and why others do not (a row may be in several)."""
+
+    total: int
+    usable: int
+    without_organization: int
+    without_start: int
+    end_before_start: int
+    orphans: int
+    of_missing_contacts: int
+
+
+@dataclass(frozen=True)
+class Organization:
+    """One of the largest: its people, and the overlapping pairs of their experiences there."""
+
+    id: int
+    name: str | None
+    people: int
+    pairs: int
+    share_of_pairs: float
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Overlapping pairs of experiences, exactly, and the edges they make.
+
+    Two people who overlap twice make two pairs and one edge. How often that happens is estimated from ``sampled``
+    contacts; the edges are between ``low`` and ``high`` with ``confidence``.
+    """
+
+    pairs: int
+    estimate: int
+    low: int
+    high: int
+    confidence: float
+    sampled: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bytes with indexes. A rebuild needs ``bytes`` beside ``bytes_now`` until it swaps the tables.
+
+    ``measured`` says whether ``bytes_per_edge`` is that of the edges present, else it is a usual value.
+    """
+
+    bytes: int
+    bytes_per_edge: float
+    measured: bool
+    edges_now: int
+    bytes_now: int
+
+
+@dataclass(frozen=True)
+class Duration:
+    """How long a strategy, ``rebuild`` or ``in_place``, takes with so many workers."""
+
+    strategy: str
+    workers: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a backfill would make and take; times rest on the ``assumption``."""
+
+    contacts: Contacts
+    experiences: Experiences
+    organizations: tuple[Organization, ...]
+    edges: Edges
+    storage: Storage
+    durations: tuple[Duration, ...]
+    assumption: str
+    connections_free: int
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A row of ``plan_strata.sql``, which says what the columns mean."""
+
+    number: int | None
+    contacts: int
+    overlaps: int
+    sampled: int
+    mean_loss: float
+    loss_variance: float
+
+    @property
+    def loss(self) -> float:
+        """The loss of all its contacts, as the drawn ones tell."""
+        return self.contacts * self.mean_loss
+
+    @property
+    def variance(self) -> float:
+        """The variance of ``loss``: none where everybody was drawn."""
+        return self.contacts * (self.contacts - self.sampled) * self.loss_variance / self.sampled
+
+
+def plan(dsn: str, *, seed: int = 1, sample: int = 2000) -> Plan:
+    """Return the plan of a backfill of the database of *dsn*, which may be a standby.
+
+    ``sample`` contacts, drawn at random by ``seed``, tell the edges; everything else is counted. Reads the host's
+    tables a few times in one transaction: ten seconds or so for a million and a half of usable work experiences.
+    """
+    with connect(dsn, settings=SETTINGS) as connection, connection.transaction():
+        require_installed(connection)
+        strata = _strata(connection, seed, sample)
+        edges = _edges(strata, seed)
+        contacts, experiences = _rows(connection, contacts_usable=sum(stratum.contacts for stratum in strata))
+        organizations = _organizations(connection, edges.pairs)
+        storage, connections_free = _server(connection, edges.estimate)
+    return Plan(
+        contacts=contacts,
+        experiences=experiences,
+        organizations=organizations,
+        edges=edges,
+        storage=storage,
+        durations=tuple(_durations(edges.estimate)),
+        assumption=_ASSUMPTION,
+        connections_free=connections_free,
+    )
+
+
+def _strata(connection: Connection, seed: int, sample: int) -> list[Stratum]:
+    rows = connection.execute(
+        sqlfiles.query("plan_strata"), {"sample": sample, "per_stratum": _PER_STRATUM, "seed": seed}
+    )
+    return [Stratum(*row) for row in rows]
+
+
+def _edges(strata: Sequence[Stratum], seed: int) -> Edges:
+    """Estimate the edges: half of all overlaps, less half of what the sample says is lost to repeated meetings."""
+    overlaps = sum(stratum.overlaps for stratum in strata)
+    margin = _margin(strata) / 2
+    estimate = (overlaps - sum(stratum.loss for stratum in strata)) / 2
+    pairs = overlaps // 2
+    return Edges(
+        pairs=pairs,
+        estimate=round(estimate),
+        low=max(0, round(estimate - margin)),
+        high=min(pairs, round(estimate + margin)),
+        confidence=_CONFIDENCE,
+        sampled=sum(stratum.sampled for stratum in strata),
+        seed=seed,
+    )
+
+
+def _margin(strata: Sequence[Stratum]) -> float:
+    """Half the width of the confidence interval of the loss, by Student's t with Satterthwaite's degrees of freedom.
+
+    Losses too rare for the sample to meet would leave no variance at all. So the variance is that of the contacts drawn
+    and of one more, as if he had lost everything he stands for.
+    """
+    drawn = [stratum for stratum in strata if 0 < stratum.sampled < stratum.contacts]
+    if not drawn:
+        return 0.0
+    seen = sum(stratum.variance for stratum in drawn)
+    of_variance = sum(stratum.variance**2 / (stratum.sampled - 1) for stratum in drawn)
+    freedom = seen**2 / of_variance if of_variance else float("inf")
+    unseen = sum(stratum.overlaps for stratum in drawn) / sum(stratum.sampled for stratum in drawn)
+    return _student(freedom) * sqrt(seen + unseen**2)
+
+
+def _student(freedom: float) -> float:
+    """The two-sided quantile of Student's t (Cornish and Fisher's series, right to a hundredth from 4 degrees on)."""
+    z = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
+    n = max(freedom, 4.0)
+    return (
+        z
+        + (z**3 + z) / (4 * n)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+    )
+
+
+def _rows(connection: Connection, *, contacts_usable: int) -> tuple[Contacts, Experiences]:
+    table = connection.execute(sqlfiles.query("plan_experiences_table")).fetchone()
+    if table is None:
+        raise OrchestratorError("the views of connection_paths are gone; run: orchestrator install")
+    every_row = sql.SQL("WITH experiences AS NOT MATERIALIZED (SELECT * FROM {})\n").format(sql.Identifier(*table))
+    row = connection.execute(every_row + sql.SQL(sqlfiles.query("plan_rows"))).fetchone()
+    assert row is not None  # an aggregate returns one row
+    contacts, with_experiences, *experiences = row
+    without_usable = with_experiences - contacts_usable
+    return (
+        Contacts(contacts, with_experiences, without_usable, _share(without_usable, with_experiences)),
+        Experiences(*experiences),
+    )
+
+
+def _organizations(connection: Connection, pairs: int) -> tuple[Organization, ...]:
+    rows = connection.execute(sqlfiles.query("plan_organizations"), {"most": _LARGEST})
+    return tuple(
+        Organization(organization, name, people, shared, _share(shared, pairs))
+        for organization, name, people, shared in rows
+    )
+
+
+def _server(connection: Connection, edges: int) -> tuple[Storage, int]:
+    row = connection.execute(sqlfiles.query("plan_server")).fetchone()
+    assert row is not None  # an aggregate returns one row
+    edges_now, bytes_now, connections_free = row
+    measured = edges_now >= _EDGES_TO_MEASURE
+    bytes_per_edge = bytes_now / edges_now if measured else float(_BYTES_PER_EDGE)
+    return Storage(round(edges * bytes_per_edge), bytes_per_edge, measured, edges_now, bytes_now), connections_free
+
+
+def _durations(edges: int) -> list[Duration]:
+    rebuild = [
+        Duration("rebuild", workers, edges / (workers * _REBUILD_RATE) + edges / _INDEX_RATE) for workers in _WORKERS
+    ]
+    return rebuild + [Duration("in_place", workers, edges / (workers * _IN_PLACE_RATE)) for workers in _WORKERS]
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,75 @@
+"""The end of a rebuild: indexes, statistics, a check, the swap. Each step may be done again after any death."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from orchestrator import sqlfiles
+from orchestrator.database import Connection, patiently
+from orchestrator.errors import OrchestratorError
+from orchestrator.steps import TRIGGERS
+
+log = logging.getLogger(__name__)
+
+_CHECKED = 200  # contacts whose edges are computed again before the swap
+
+
+def complete(connection: Connection, run_id: int, *, step: Callable[[str], None] = log.info) -> None:
+    """Take a rebuild whose batches are through to its place; does nothing that has been done before.
+
+    ``step`` is told what is being done. Raises :class:`OrchestratorError` when the new table is not what the books and
+    the host's tables say, and leaves the run as it is then.
+    """
+    phase = _phase(connection, run_id)
+    if phase == "filling":
+        step("carrying over edges of other kinds")
+        patiently(connection, lambda: connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,)))
+        phase = "indexing"
+    if phase == "indexing":
+        _build_indexes(connection, run_id, step)
+        step("vacuuming and analysing")
+        connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections_next")
+        step("checking")
+        _check(connection, run_id)
+        step("waiting for a moment to swap")
+        patiently(
+            connection,
+            lambda: connection.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,)),
+            waiting=lambda message: step(f"waiting for a moment to swap ({message})"),
+        )
+    step("analysing")
+    connection.execute("ANALYZE connection_paths.contact_connections")
+
+
+def _phase(connection: Connection, run_id: int) -> str:
+    row = connection.execute("SELECT phase FROM connection_paths.backfill_runs WHERE run_id = %s", (run_id,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _build_indexes(connection: Connection, run_id: int, step: Callable[[str], None]) -> None:
+    """Build what is missing, with all the help the server allows: nobody else needs that table yet."""
+    connection.execute(sqlfiles.query("many_maintenance_workers"))
+    while True:
+        missing = connection.execute(
+            "SELECT name, statement FROM connection_paths.missing_rebuild_indexes(%s)", (run_id,)
+        ).fetchall()
+        if not missing:
+            return
+        for name, statement in missing:
+            step(f"building {name}")
+            connection.execute(statement.encode())
+
+
+def _check(connection: Connection, run_id: int) -> None:
+    """Compare with the books, and a sample with what its edges should be.
+
+    Where changes are not captured nobody knows which edges may differ by now, and there is no sample.
+    """
+    captured = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = ANY (%s) AND tgenabled IN ('O', 'A'))", (list(TRIGGERS),)
+    ).fetchone()
+    for problem in connection.execute(
+        sqlfiles.query("rebuild_problems"), {"run_id": run_id, "sample": _CHECKED if captured == (True,) else 0}
+    ).fetchall():
+        raise OrchestratorError(f"the rebuild is not what it should be, and was not put in place: {problem[0]}")

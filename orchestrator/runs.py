@@ -1,0 +1,173 @@
+"""Backfill runs as they stand in the database: what an operator sees and may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row, dict_row
+
+from orchestrator import sqlfiles
+from orchestrator.database import Connection, patiently
+from orchestrator.errors import OrchestratorError
+from orchestrator.installation import require_installed
+
+_FILL_SHARE = 0.55  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of ``connection_paths.backfill_progress``."""
+
+    run_id: int
+    strategy: str
+    status: str
+    phase: str
+    max_workers: int | None
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None
+    batches: int
+    batches_done: int
+    batches_open: int
+    batches_claimed: int
+    batches_set_aside: int
+    predicted_edges: int
+    predicted_done: int
+    edges_changed: int
+    attempts: int
+    failures: int
+    seconds_filling: float | None
+    recent_predicted: int
+    recent_seconds: float | None
+    receipt: dict[str, Any] | None
+
+    @property
+    def active(self) -> bool:
+        """Whether there is, or may again be, something to do."""
+        return self.status in ("running", "paused")
+
+    @property
+    def share_done(self) -> float:
+        """How much of the batches' predicted work is done, 0 to 1."""
+        if self.batches_open == 0:
+            return 1.0
+        return self.predicted_done / max(1, self.predicted_edges)
+
+    @property
+    def expected_edges(self) -> float:
+        """About how many edges there will be: the prediction, corrected by what the batches done have shown."""
+        if self.strategy != "rebuild" or self.predicted_done == 0:
+            return float(self.predicted_edges)
+        return self.edges_changed + (self.predicted_edges - self.predicted_done) * (
+            self.edges_changed / self.predicted_done
+        )
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Predicted edges a second, the lower and the higher of the last half minute's and the whole run's."""
+        recent = self.recent_predicted / self.recent_seconds if self.recent_seconds else 0.0
+        whole = self.predicted_done / self.seconds_filling if self.seconds_filling else recent
+        return (min(recent, whole), max(recent, whole))
+
+    @property
+    def seconds_left(self) -> tuple[float, float] | None:
+        """The least and the most that the rest will take at the rates seen; None while they are unknown."""
+        slow, fast = self.rates
+        if not self.active or self.phase != "filling" or slow <= 0:
+            return None
+        rest = self.predicted_edges - self.predicted_done
+        after = self.predicted_edges * (1 / _FILL_SHARE - 1) if self.strategy == "rebuild" else 0.0
+        return ((rest + after) / fast, (rest + after) / slow)
+
+
+def listed(connection: Connection) -> list[Run]:
+    """Return every run, the latest first."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute("SELECT * FROM connection_paths.backfill_progress ORDER BY run_id DESC").fetchall()
+
+
+def read(connection: Connection, run_id: int) -> Run:
+    """Return one run; raises :class:`OrchestratorError` when there is none of this number."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE run_id = %s", (run_id,))
+        run = cursor.fetchone()
+    if run is None:
+        raise OrchestratorError(f"there is no run {run_id}; see: orchestrator runs list")
+    return run
+
+
+def active(connection: Connection) -> Run | None:
+    """Return the run that is running or paused, if there is one."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE status IN ('running', 'paused') LIMIT 1")
+        return cursor.fetchone()
+
+
+def show(connection: Connection, run_id: int | None) -> dict[str, Any]:
+    """Return a run, by default the latest, with its workers, the index being built and what was set aside."""
+    require_installed(connection)
+    if run_id is None:
+        latest = connection.execute("SELECT max(run_id) FROM connection_paths.backfill_runs").fetchone()
+        if latest is None or latest[0] is None:
+            raise OrchestratorError("there are no runs; begin one: orchestrator backfill")
+        run_id = latest[0]
+    return {
+        "run": read(connection, run_id),
+        "workers": workers(connection, run_id),
+        "building": building(connection),
+        "set_aside": set_aside(connection, run_id),
+    }
+
+
+def set_aside(connection: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return what was set aside: contact_id and error."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sqlfiles.query("set_aside"), {"run_id": run_id}).fetchall()
+
+
+def workers(connection: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return the living workers that have a batch: worker_id, pid, batch_id, predicted_edges, seconds."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sqlfiles.query("run_workers"), {"run_id": run_id}).fetchall()
+
+
+def building(connection: Connection) -> dict[str, Any] | None:
+    """Return the index of a rebuild that is being built: name, phase and share done (0 to 1), if one is."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sqlfiles.query("index_progress")).fetchone()
+
+
+def pause(connection: Connection, run_id: int) -> Run:
+    """Let no batch begin from now on; those under way end."""
+    return _set_status(connection, run_id, "paused")
+
+
+def resume(connection: Connection, run_id: int) -> Run:
+    """Let batches begin again."""
+    return _set_status(connection, run_id, "running")
+
+
+def cancel(connection: Connection, run_id: int) -> Run:
+    """End a run; edges corrected in place stay, a rebuild's table is dropped once its batches under way have ended."""
+    _set_status(connection, run_id, "cancelled", unless_cancelled=False)
+    patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+    return read(connection, run_id)
+
+
+def set_workers(connection: Connection, run_id: int, most: int | None) -> Run:
+    """Limit how many batches may be under way at once, all machines together; None: no limit."""
+    connection.execute("UPDATE connection_paths.backfill_runs SET max_workers = %s WHERE run_id = %s", (most, run_id))
+    return read(connection, run_id)
+
+
+def _set_status(connection: Connection, run_id: int, status: str, *, unless_cancelled: bool = True) -> Run:
+    found = read(connection, run_id)
+    if not found.active and (unless_cancelled or found.status != "cancelled"):
+        raise OrchestratorError(f"run {run_id} is over: {found.status}")
+    connection.execute(
+        "UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s AND phase <> 'finished'",
+        (status, run_id),
+    )
+    return read(connection, run_id)

@@ -1,0 +1,252 @@
+"""Whether the edges are what they should be, and the finders fast enough: what was computed is computed again.
+
+Reads only. What is looked at is a sample; the same seed finds the same contacts and questions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from orchestrator import runs, sqlfiles, sync
+from orchestrator.canary import Latencies
+from orchestrator.database import Connection, connect
+from orchestrator.errors import one_line
+from orchestrator.installation import require_installed
+from orchestrator.paths import Question, find_paths
+
+_STRATA = 5  # of sql/queries/verify_sample.sql
+_AT_ONCE = 25  # contacts compared by one statement: the heaviest have thousands of edges
+_DEPTH = 4  # the deepest that applications commonly ask for
+_CALLS = 200
+_SECONDS = 10.0  # that they may take
+_SETTINGS = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "0",  # whatever the role's: contact_loads reads every experience
+    "jit": "off",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A pair whose edge is not what it should be: ``problem`` is missing, stale or different.
+
+    ``is_waiting``: the queue of changes says so already.
+    """
+
+    contact_a_id: int
+    contact_b_id: int
+    problem: str
+    is_waiting: bool
+
+    def __str__(self) -> str:
+        return f"{self.contact_a_id}–{self.contact_b_id} {self.problem}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The contacts whose edges were computed again: how many of each stratum, and what was found."""
+
+    contacts: int
+    strata: dict[str, int]
+    wrong: list[Difference]
+    waiting: list[Difference]
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue of changes: ``waiting`` notes, the oldest for ``oldest`` seconds (None: none waits).
+
+    ``is_behind``: some of them wait since before this verification began. ``failed``: contacts that were left after
+    three failures, with their errors.
+    """
+
+    waiting: int
+    oldest: float | None
+    is_behind: bool
+    failed: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Finders:
+    """How long ``find_paths`` took (milliseconds); ``incomplete`` answers ran out of their time budget."""
+
+    latencies: Latencies
+    objective: float
+    incomplete: int
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was looked at, and ``findings``: what is wrong, a sentence each."""
+
+    run: runs.Run | None
+    set_aside: list[dict[str, Any]]
+    queue: Queue
+    sample: Sample
+    finders: Finders
+    findings: list[str]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+def verify(
+    dsn: str,
+    *,
+    sample: int = 500,
+    seed: int = 1,
+    objective_ms: float = 250.0,
+    report: Callable[[str], None] = lambda _: None,
+) -> Verdict:
+    """Look for what is wrong: a run that is not over, changes that wait, edges, finders that are slow.
+
+    ``sample`` contacts are compared, and every contact that the latest run has set aside. ``objective_ms`` is what the
+    95th percentile of ``find_paths`` may take. ``report`` is told what is being done.
+    """
+    started = time.monotonic()
+    with connect(dsn, settings=_SETTINGS) as connection:
+        require_installed(connection)
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
+        assert row is not None
+
+        listed = runs.listed(connection)
+        active = next((run for run in listed if run.active), None)
+        latest = next((run for run in listed if not run.active and run.status != "cancelled"), None)
+        set_aside = runs.set_aside(connection, latest.run_id) if latest is not None else []
+
+        report("choosing contacts")
+        strata = _choose(connection, sample, seed)
+        also = [each["contact_id"] for each in set_aside]
+        compared = _compare(connection, strata, also, report)
+
+        report("asking for paths")
+        finders = _ask(connection, seed, objective_ms)
+
+        queue = _queue(connection, sync.left(connection, row[0]))
+        findings = [
+            *_of_runs(active, latest, set_aside, compared),
+            *_of_queue(queue),
+            *_of_sample(compared),
+            *_of_finders(finders),
+        ]
+    return Verdict(active or latest, set_aside, queue, compared, finders, findings, time.monotonic() - started)
+
+
+def _choose(connection: Connection, sample: int, seed: int) -> dict[str, list[int]]:
+    strata: dict[str, list[int]] = {}
+    parameters = {"each": -(-sample // _STRATA), "seed": seed}
+    for stratum, contact in connection.execute(sqlfiles.query("verify_sample"), parameters):
+        strata.setdefault(stratum, []).append(contact)
+    return strata
+
+
+def _compare(
+    connection: Connection, strata: dict[str, list[int]], also: list[int], report: Callable[[str], None]
+) -> Sample:
+    contacts = sorted({contact for stratum in strata.values() for contact in stratum} | {*also})
+    found: set[Difference] = set()
+    for start in range(0, len(contacts), _AT_ONCE):
+        report(f"computing edges again: {start} of {len(contacts)} contacts")
+        parameters = {"contact_ids": contacts[start : start + _AT_ONCE]}
+        with connection.transaction():
+            connection.execute("SET LOCAL enable_seqscan = off")  # as in the functions that make edges
+            rows = connection.execute(sqlfiles.query("verify_edges"), parameters, prepare=False)
+            found.update(Difference(*row) for row in rows)
+    differences = sorted(found, key=lambda each: (each.contact_a_id, each.contact_b_id))
+    # compared twice, from either end, a pair may have come or gone between
+    waiting = [each for each in differences if each.is_waiting]
+    wrong = [each for each in differences if not each.is_waiting]
+    return Sample(len(contacts), {name: len(stratum) for name, stratum in strata.items()}, wrong, waiting)
+
+
+def _ask(connection: Connection, seed: int, objective: float) -> Finders:
+    """Ask each question once, so that what it reads is in memory, then all of them in turn, and take the time."""
+    connection.execute("SELECT setseed(%s)", ((seed % 1000) / 1000,))
+    taken: list[float] = []
+    incomplete = 0
+    try:
+        asked = [
+            Question(target, collection, viewer, max_depth=_DEPTH)
+            for target, collection, viewer in connection.execute(sqlfiles.query("canary_targets"))
+        ]
+        deadline = time.monotonic() + _SECONDS
+        for question in asked:
+            find_paths(connection, question)
+            if time.monotonic() > deadline:
+                break
+        deadline = time.monotonic() + _SECONDS
+        while asked and len(taken) < _CALLS and time.monotonic() < deadline:
+            before = time.monotonic()
+            answer = find_paths(connection, asked[len(taken) % len(asked)])
+            taken.append((time.monotonic() - before) * 1000)
+            incomplete += not answer["complete"]
+    except psycopg.Error as error:
+        if connection.closed or connection.broken:
+            raise
+        return Finders(Latencies.of(taken), objective, incomplete, one_line(error))
+    return Finders(Latencies.of(taken), objective, incomplete)
+
+
+def _queue(connection: Connection, is_behind: bool) -> Queue:
+    row = connection.execute(sqlfiles.query("queued_changes")).fetchone()
+    assert row is not None
+    return Queue(row[0], row[1], is_behind, sync.failed_changes(connection))
+
+
+def _of_runs(
+    active: runs.Run | None, latest: runs.Run | None, set_aside: list[dict[str, Any]], sample: Sample
+) -> list[str]:
+    findings = []
+    if active is not None:
+        findings.append(f"run {active.run_id} is {active.status}: see orchestrator runs show {active.run_id}")
+    elif latest is None and sample.wrong:
+        findings.append("no backfill has ever finished: run orchestrator backfill")
+    wrong = {contact for each in sample.wrong for contact in (each.contact_a_id, each.contact_b_id)}
+    bad = [each for each in set_aside if each["contact_id"] in wrong]
+    if latest is not None and bad:
+        first = bad[0]
+        findings.append(
+            f"run {latest.run_id} has set aside {len(bad)} contacts whose edges are wrong,"
+            f" contact {first['contact_id']} for instance: {first['error']}"
+        )
+    return findings
+
+
+def _of_queue(queue: Queue) -> list[str]:
+    findings = []
+    if queue.is_behind:
+        findings.append(
+            f"{queue.waiting} changes wait, the oldest for {queue.oldest or 0:.0f} s: run orchestrator sync"
+        )
+    if queue.failed:
+        first = queue.failed[0]
+        findings.append(
+            f"{len(queue.failed)} contacts could not be synced, contact {first['contact_id']} for instance:"
+            f" {first['error']}; when that is mended, run orchestrator sync --retry-failed"
+        )
+    return findings
+
+
+def _of_sample(sample: Sample) -> list[str]:
+    if not sample.wrong:
+        return []
+    shown = ", ".join(str(each) for each in sample.wrong[:5])
+    return [f"{len(sample.wrong)} edges of {sample.contacts} contacts are wrong: {shown}; run orchestrator backfill"]
+
+
+def _of_finders(finders: Finders) -> list[str]:
+    if finders.error is not None:
+        return [f"find_paths fails: {finders.error}"]
+    p95 = finders.latencies.p95
+    if p95 is not None and p95 > finders.objective:
+        return [f"p95 of find_paths is {p95:.1f} ms, the objective {finders.objective:g} ms"]
+    return []

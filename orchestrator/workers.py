@@ -1,0 +1,171 @@
+"""Workers of a run: threads with a connection each that claim batches and do them, through anything.
+
+A worker that loses its connection opens another and goes on; what it had claimed is claimed again, by whoever comes
+first, because its session is gone. Nothing here knows which batches are done: that is in the database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+
+import psycopg
+
+from orchestrator.database import Connection, connect, lost
+from orchestrator.errors import OrchestratorError, one_line
+
+log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = 0.25  # seconds, when there is nothing to claim or somebody else is to go first
+_RECONNECT_FOR = 300.0  # seconds of a server that cannot be reached
+_PASSING = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
+_HOPELESS = (  # no other batch would fare better
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.DiskFull,
+)
+
+
+class Workers:
+    """Threads ``0 … count - 1``; those below ``allowed`` work, the others wait after the batch they are at."""
+
+    def __init__(self, dsn: str, run_id: int, count: int, *, batch_timeout: float) -> None:
+        self.allowed = count
+        self.busy = 0
+        self._dsn = dsn
+        self._run_id = run_id
+        self._settings = {
+            # A commit lost to a crash is a batch to do again and nothing worse: edges and books are lost together.
+            "synchronous_commit": "off",
+            # The server notices within a second that we have died, and lets go of what we held.
+            "client_connection_check_interval": "1s",
+            "statement_timeout": f"{int(batch_timeout * 1000)}ms",
+            "lock_timeout": "30s",
+        }
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._broken: BaseException | None = None
+        self._connections: dict[int, Connection] = {}
+        self._threads = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(count)]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def raise_if_broken(self) -> None:
+        """Raise what made a worker give up, if one has."""
+        if self._broken is not None:
+            raise self._broken
+
+    def stop(self, *, cancel: bool = False) -> None:
+        """Let nobody begin another batch, and wait for the ends of those under way; or cancel them."""
+        self._stopping.set()
+        for thread in self._threads:
+            while thread.ident is not None and thread.is_alive():
+                if cancel:
+                    self._cancel()
+                thread.join(timeout=0.5)
+
+    def _cancel(self) -> None:
+        with self._lock:
+            connections = list(self._connections.values())
+        for connection in connections:
+            with contextlib.suppress(psycopg.Error):  # gone already
+                connection.cancel_safe(timeout=5)
+
+    def _work(self, number: int) -> None:
+        connection: Connection | None = None
+        try:
+            while not self._stopping.is_set():
+                if number >= self.allowed:
+                    self._stopping.wait(_LOOK_AGAIN)
+                    continue
+                if connection is None or connection.broken or connection.closed:
+                    connection = self._connect(number)
+                    if connection is None:
+                        return
+                try:
+                    if not self._do_one(connection):
+                        self._stopping.wait(_LOOK_AGAIN)
+                except (*_PASSING, psycopg.errors.QueryCanceled) as error:
+                    log.info("worker %s: %s", number, one_line(error))
+                    self._stopping.wait(_LOOK_AGAIN)
+                except psycopg.OperationalError as error:
+                    if not lost(connection, error):
+                        raise
+                    log.info("worker %s: %s", number, one_line(error))
+                    connection.close()
+        except BaseException as error:
+            if not self._stopping.is_set():
+                self._broken = error
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _connect(self, number: int) -> Connection | None:
+        """Open a connection, for a while again and again: a server that was killed comes back."""
+        deadline = time.monotonic() + _RECONNECT_FOR
+        first = True
+        while not self._stopping.is_set():
+            try:
+                connection = connect(self._dsn, settings=self._settings)
+            except (OrchestratorError, psycopg.OperationalError):
+                if time.monotonic() > deadline or (first and number not in self._connections):
+                    raise
+                self._stopping.wait(1.0)
+            else:
+                with self._lock:
+                    self._connections[number] = connection
+                return connection
+        return None
+
+    def _do_one(self, connection: Connection) -> bool:
+        """Claim a batch and do it; False when there is none to do now."""
+        claimed = connection.execute(
+            "SELECT batch_id, attempt FROM connection_paths.claim_batch(%s)", (self._run_id,)
+        ).fetchone()
+        if claimed is None:
+            return False
+        batch = (self._run_id, *claimed)
+        with self._lock:
+            self.busy += 1
+        try:
+            connection.execute("SELECT connection_paths.do_batch(%s, %s, %s)", batch)
+        except psycopg.errors.ObjectNotInPrerequisiteState:
+            pass  # somebody else has it by now, or the run is over
+        except psycopg.Error as error:
+            if lost(connection, error) or self._stopping.is_set() or isinstance(error, _HOPELESS):
+                raise
+            if isinstance(error, psycopg.errors.UndefinedTable) and not self._is_active(connection):
+                return False  # cancelled, and the rebuild's table dropped
+            self._fail(connection, batch, error)
+        finally:
+            with self._lock:
+                self.busy -= 1
+        return True
+
+    def _fail(self, connection: Connection, batch: tuple[int, int, int], error: psycopg.Error) -> None:
+        try:
+            outcome = connection.execute(
+                "SELECT connection_paths.fail_batch(%s, %s, %s, %s, %s)",
+                (*batch, one_line(error), isinstance(error, _PASSING)),
+            ).fetchone()
+        except psycopg.errors.ObjectNotInPrerequisiteState:
+            return
+        log.info("batch %s: %s: %s", batch[1], one_line(error), outcome)
+
+    def _is_active(self, connection: Connection) -> bool:
+        row = connection.execute(
+            "SELECT status IN ('running', 'paused') FROM connection_paths.backfill_runs WHERE run_id = %s",
+            (self._run_id,),
+        ).fetchone()
+        return row == (True,)

@@ -1,0 +1,48 @@
+-- connection_paths.carry_edges(run_id): when its batches are through, adds to a rebuild what no batch makes.
+--
+-- Edges of other kinds as they are now (later changes are noted by triggers), and the work_overlap edges of contacts
+-- that were set aside, as they were: they could not be computed, and are better old than gone. The run's phase then is
+-- 'indexing'; called in any other phase it does nothing, so it may be called again after any death.
+--
+-- Returns  how many edges were carried.
+-- Raises   55000 while there are batches to do.
+CREATE OR REPLACE FUNCTION connection_paths.carry_edges(run_id bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    others bigint;
+    kept bigint;
+BEGIN
+    PERFORM connection_paths.require_batches_done(carry_edges.run_id);
+    UPDATE connection_paths.backfill_runs AS r
+    SET phase = 'indexing'
+    WHERE r.run_id = carry_edges.run_id AND r.phase = 'filling' AND r.strategy = 'rebuild';
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+
+    INSERT INTO connection_paths.contact_connections_next
+    SELECT c.* FROM connection_paths.contact_connections_live AS c WHERE c.kind <> 'work_overlap';
+    GET DIAGNOSTICS others = ROW_COUNT;
+
+    INSERT INTO connection_paths.contact_connections_next
+    SELECT c.*
+    FROM connection_paths.backfill_batches AS b
+    JOIN connection_paths.contact_connections_live AS c
+        ON (b.above_contact_id IS NULL OR c.contact_a_id > b.above_contact_id)
+        AND (b.upto_contact_id IS NULL OR c.contact_a_id <= b.upto_contact_id)
+    WHERE b.run_id = carry_edges.run_id AND b.status = 'set aside' AND c.kind = 'work_overlap';
+    GET DIAGNOSTICS kept = ROW_COUNT;
+
+    RETURN others + kept;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.carry_edges(bigint) IS 'Adds to a rebuild the edges of other kinds and the old ones of contacts that were set aside';
+
+REVOKE ALL ON FUNCTION connection_paths.carry_edges(bigint) FROM PUBLIC;

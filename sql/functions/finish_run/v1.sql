@@ -1,0 +1,51 @@
+-- connection_paths.finish_run(run_id, receipt): says that a run is through.
+--
+-- Its status becomes 'succeeded', or 'succeeded with exceptions' when batches were set aside. A rebuild must have been
+-- swapped; what it replaced is dropped.
+--
+-- receipt  what to remember of it, for example latencies before and during; NULL: nothing
+-- Returns  the status.
+-- Raises   55000 when there is something left to do, or the run was cancelled.
+CREATE OR REPLACE FUNCTION connection_paths.finish_run(run_id bigint, receipt jsonb DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    run record;
+    outcome text;
+BEGIN
+    PERFORM connection_paths.require_batches_done(finish_run.run_id);
+    SELECT r.strategy, r.status, r.phase
+    INTO run
+    FROM connection_paths.backfill_runs AS r
+    WHERE r.run_id = finish_run.run_id
+    FOR NO KEY UPDATE;
+    IF run.phase = 'finished' THEN
+        RETURN run.status;
+    END IF;
+    IF run.status = 'cancelled' OR (run.strategy = 'rebuild' AND run.phase <> 'swapped') THEN
+        RAISE EXCEPTION 'run % is % and its phase %', run_id, run.status, run.phase
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+
+    IF run.strategy = 'rebuild' THEN
+        PERFORM connection_paths.drop_rebuild();
+    END IF;
+    SELECT CASE WHEN bool_or(b.status = 'set aside') THEN 'succeeded with exceptions' ELSE 'succeeded' END
+    INTO outcome
+    FROM connection_paths.backfill_batches AS b
+    WHERE b.run_id = finish_run.run_id;
+    UPDATE connection_paths.backfill_runs AS r
+    SET status = outcome, phase = 'finished', finished_at = clock_timestamp(), receipt = finish_run.receipt
+    WHERE r.run_id = finish_run.run_id;
+    RETURN outcome;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.finish_run(bigint, jsonb) IS 'Says that a run is through: succeeded, or succeeded with exceptions';
+
+REVOKE ALL ON FUNCTION connection_paths.finish_run(bigint, jsonb) FROM PUBLIC;

@@ -1,0 +1,36 @@
+-- connection_paths.lock_holders(purpose): who holds the advisory locks of one purpose in this database, now.
+--
+-- purpose  see advisory_key
+-- id       what the lock was taken for
+-- pid      the session that holds it
+--
+-- Reads pg_locks, so it tells the present whatever snapshot the caller has. A session that has died holds nothing:
+-- this is how the dead are told from the living without timers.
+CREATE OR REPLACE FUNCTION connection_paths.lock_holders(purpose text)
+RETURNS TABLE (id bigint, pid integer)
+LANGUAGE sql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+ROWS 10
+AS $function$
+    SELECT k.key - connection_paths.advisory_key(lock_holders.purpose, 0), k.pid
+    FROM (
+        SELECT (l.classid::bigint << 32) | l.objid::bigint AS key, l.pid
+        FROM pg_catalog.pg_locks AS l
+        WHERE l.locktype = 'advisory'
+            AND l.objsubid = 1
+            AND l.granted
+            AND l.database = (
+                SELECT d.oid
+                FROM pg_catalog.pg_database AS d
+                WHERE d.datname = pg_catalog.current_database()
+            )
+    ) AS k
+    WHERE k.key >= connection_paths.advisory_key(lock_holders.purpose, 0)
+        AND k.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656)
+$function$;
+
+COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose: worker, recompute, finisher or listener';
+
+REVOKE ALL ON FUNCTION connection_paths.lock_holders(text) FROM PUBLIC;

@@ -1,0 +1,52 @@
+-- connection_paths.prepare_rebuild(): makes the table that a rebuild fills, and has other kinds' edges noted.
+--
+-- contact_connections_next is as contact_connections is, without indexes until it is full. Edges of other kinds are
+-- the application's and go on being written to the live table: triggers there note which, from now on, and the swap
+-- carries them over. Making the triggers waits for whoever is writing edges: set lock_timeout.
+--
+-- What an earlier rebuild may have left is removed first.
+CREATE OR REPLACE FUNCTION connection_paths.prepare_rebuild()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM connection_paths.drop_rebuild();
+
+    INSERT INTO connection_paths.rebuild_missing_contacts (contact_id)
+    SELECT DISTINCT e.contact_id
+    FROM connection_paths.work_experiences AS e
+    WHERE e.contact_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id);
+
+    CREATE TABLE connection_paths.contact_connections_next (
+        LIKE connection_paths.contact_connections INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS
+    )
+    -- analysed and vacuumed once, when it is full
+    WITH (autovacuum_enabled = false);
+    COMMENT ON TABLE connection_paths.contact_connections_next IS 'A rebuild under way; becomes contact_connections_live';
+
+    CREATE TRIGGER note_inserted
+        AFTER INSERT ON connection_paths.contact_connections_live
+        FOR EACH ROW WHEN (NEW.kind <> 'work_overlap')
+        EXECUTE FUNCTION connection_paths.note_other_kind();
+    CREATE TRIGGER note_updated
+        AFTER UPDATE ON connection_paths.contact_connections_live
+        FOR EACH ROW WHEN (OLD.kind <> 'work_overlap' OR NEW.kind <> 'work_overlap')
+        EXECUTE FUNCTION connection_paths.note_other_kind();
+    CREATE TRIGGER note_deleted
+        AFTER DELETE ON connection_paths.contact_connections_live
+        FOR EACH ROW WHEN (OLD.kind <> 'work_overlap')
+        EXECUTE FUNCTION connection_paths.note_other_kind();
+    CREATE TRIGGER refuse_truncate
+        BEFORE TRUNCATE ON connection_paths.contact_connections_live
+        EXECUTE FUNCTION connection_paths.note_other_kind();
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.prepare_rebuild() IS 'Makes contact_connections_next and has edges of other kinds noted; part of create_run';
+
+REVOKE ALL ON FUNCTION connection_paths.prepare_rebuild() FROM PUBLIC;

@@ -1,0 +1,10 @@
+DROP VIEW IF EXISTS connection_paths.backfill_progress;
+DROP TABLE IF EXISTS connection_paths.contact_connections_next;
+DROP TABLE IF EXISTS connection_paths.contact_connections_old;
+DROP TABLE IF EXISTS connection_paths.rebuild_other_kinds;
+DROP TABLE IF EXISTS connection_paths.rebuild_missing_contacts;
+DROP TABLE IF EXISTS connection_paths.rebuild_replays;
+DROP TABLE IF EXISTS connection_paths.contact_changes;
+DROP TABLE IF EXISTS connection_paths.backfill_batches;
+DROP TABLE IF EXISTS connection_paths.backfill_runs;
+DROP SEQUENCE IF EXISTS connection_paths.backfill_worker_ids;

@@ -1,0 +1,153 @@
+-- What a backfill and the capture of changes keep: runs, their batches, and what is still to be recomputed.
+-- depends: 0005_functions
+
+CREATE SEQUENCE IF NOT EXISTS connection_paths.backfill_worker_ids AS integer CYCLE;
+
+COMMENT ON SEQUENCE connection_paths.backfill_worker_ids IS 'A number for each session that works on a run; it holds an advisory lock under it for as long as it lives';
+
+CREATE TABLE IF NOT EXISTS connection_paths.backfill_runs (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    strategy text NOT NULL CONSTRAINT backfill_runs_strategy CHECK (strategy IN ('in_place', 'rebuild')),
+    status text NOT NULL DEFAULT 'running' CONSTRAINT backfill_runs_status CHECK (
+        status IN ('running', 'paused', 'cancelled', 'succeeded', 'succeeded with exceptions')
+    ),
+    phase text NOT NULL DEFAULT 'filling' CONSTRAINT backfill_runs_phase CHECK (
+        phase IN ('filling', 'indexing', 'swapped', 'finished')
+    ),
+    max_workers integer CONSTRAINT backfill_runs_max_workers CHECK (max_workers >= 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL DEFAULT session_user,
+    finished_at timestamptz,
+    receipt jsonb
+);
+
+-- Whoever wants a backfill joins the one there is.
+CREATE UNIQUE INDEX IF NOT EXISTS backfill_runs_one_active
+    ON connection_paths.backfill_runs ((true))
+    WHERE status IN ('running', 'paused');
+
+COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. An operator may update status (running, paused, cancelled) and max_workers; both are read before every batch';
+COMMENT ON COLUMN connection_paths.backfill_runs.max_workers IS 'How many batches may be under way at once, all machines together; NULL: as many as come';
+COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches; indexing and swapped: the end of a rebuild';
+
+-- A batch is the contacts above one id up to another, NULL being no bound. Together the batches of a run are every
+-- bigint exactly once, which the constraints see to: each lower bound is the upper bound of exactly one other batch,
+-- except that of the one batch without.
+CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
+    run_id bigint NOT NULL REFERENCES connection_paths.backfill_runs ON DELETE CASCADE,
+    batch_id bigint GENERATED ALWAYS AS IDENTITY,
+    above_contact_id bigint,
+    upto_contact_id bigint,
+    predicted_edges bigint NOT NULL,
+    status text NOT NULL DEFAULT 'pending' CONSTRAINT backfill_batches_status CHECK (
+        status IN ('pending', 'claimed', 'done', 'set aside')
+    ),
+    attempts integer NOT NULL DEFAULT 0,
+    failures integer NOT NULL DEFAULT 0,
+    worker_id integer,
+    claimed_at timestamptz,
+    finished_at timestamptz,
+    edges_changed bigint,
+    contact_id bigint,
+    error text,
+    PRIMARY KEY (run_id, batch_id),
+    CONSTRAINT backfill_batches_not_empty CHECK (above_contact_id < upto_contact_id),
+    CONSTRAINT backfill_batches_one_begins UNIQUE NULLS NOT DISTINCT (run_id, above_contact_id),
+    CONSTRAINT backfill_batches_one_ends UNIQUE NULLS NOT DISTINCT (run_id, upto_contact_id),
+    CONSTRAINT backfill_batches_no_gap FOREIGN KEY (run_id, above_contact_id)
+        REFERENCES connection_paths.backfill_batches (run_id, upto_contact_id)
+        DEFERRABLE INITIALLY DEFERRED
+);
+
+-- A claim looks for the first batch that is not finished.
+CREATE INDEX IF NOT EXISTS backfill_batches_open
+    ON connection_paths.backfill_batches (run_id, above_contact_id NULLS FIRST)
+    WHERE status IN ('pending', 'claimed');
+
+COMMENT ON TABLE connection_paths.backfill_batches IS 'The plan of a run and its books: each batch is a range of contact ids, (above, upto]';
+COMMENT ON COLUMN connection_paths.backfill_batches.attempts IS 'Claims so far; the latest is the fence that keeps an earlier one from writing';
+COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'Errors so far; a batch that fails too often is split, a single contact set aside';
+COMMENT ON COLUMN connection_paths.backfill_batches.worker_id IS 'Who has it or did it';
+COMMENT ON COLUMN connection_paths.backfill_batches.contact_id IS 'Of a batch that was set aside: the contact it is about';
+
+-- How far each run is. Work is counted in predicted edges: a contact is no measure of it.
+CREATE OR REPLACE VIEW connection_paths.backfill_progress WITH (security_invoker = true) AS
+SELECT
+    r.run_id,
+    r.strategy,
+    r.status,
+    r.phase,
+    r.max_workers,
+    r.created_at,
+    r.created_by,
+    r.finished_at,
+    b.batches,
+    b.batches_done,
+    b.batches_open,
+    b.batches_claimed,
+    b.batches_set_aside,
+    b.predicted_edges,
+    b.predicted_done,
+    b.edges_changed,
+    b.attempts,
+    b.failures,
+    b.seconds_filling,
+    b.recent_predicted,
+    b.recent_seconds,
+    r.receipt
+FROM connection_paths.backfill_runs AS r
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) AS batches,
+        count(*) FILTER (WHERE s.status = 'done') AS batches_done,
+        count(*) FILTER (WHERE s.status IN ('pending', 'claimed')) AS batches_open,
+        count(*) FILTER (WHERE s.status = 'claimed') AS batches_claimed,
+        count(*) FILTER (WHERE s.status = 'set aside') AS batches_set_aside,
+        sum(s.predicted_edges)::bigint AS predicted_edges,
+        COALESCE(sum(s.predicted_edges) FILTER (WHERE s.status IN ('done', 'set aside')), 0)::bigint AS predicted_done,
+        COALESCE(sum(s.edges_changed), 0)::bigint AS edges_changed,
+        sum(s.attempts) AS attempts,
+        sum(s.failures) AS failures,
+        extract(epoch FROM max(s.finished_at) - min(s.claimed_at))::double precision AS seconds_filling,
+        COALESCE(sum(s.predicted_edges) FILTER (WHERE s.finished_at > clock_timestamp() - interval '30 s'), 0)::bigint
+            AS recent_predicted,
+        LEAST(30, extract(epoch FROM clock_timestamp() - min(s.claimed_at)))::double precision AS recent_seconds
+    FROM connection_paths.backfill_batches AS s
+    WHERE s.run_id = r.run_id
+) AS b;
+
+COMMENT ON VIEW connection_paths.backfill_progress IS 'How far each run is, in batches and in predicted edges';
+
+-- No index and no constraint: nothing for writers to fight over. Short-lived rows; a sequential scan is a page or two.
+CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
+    contact_id bigint,
+    organization_id bigint,
+    written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    failures smallint NOT NULL DEFAULT 0,
+    error text
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 1);
+
+COMMENT ON TABLE connection_paths.contact_changes IS 'What changed and is not in the edges yet: a contact, all of an organization, or (neither) everybody. Taken by sync_changes';
+COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that changed it; recomputations that may not have seen it are waited for';
+COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its recomputation failed; from 3 on it is left alone until retried explicitly';
+
+CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
+    contact_id bigint NOT NULL
+);
+
+COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts recomputed in the live edges while a rebuild was under way; the swap puts them among the changes again';
+
+CREATE TABLE IF NOT EXISTS connection_paths.rebuild_missing_contacts (
+    contact_id bigint NOT NULL
+);
+
+COMMENT ON TABLE connection_paths.rebuild_missing_contacts IS 'Contacts that had work experiences and did not exist when a rebuild began: nobody''s neighbours';
+
+CREATE TABLE IF NOT EXISTS connection_paths.rebuild_other_kinds (
+    contact_a_id bigint NOT NULL,
+    contact_b_id bigint NOT NULL,
+    kind connection_paths.connection_kind NOT NULL
+);
+
+COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written while a rebuild was under way; the swap carries them over';

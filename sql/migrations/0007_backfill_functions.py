@@ -1,0 +1,43 @@
+"""What makes edges and keeps them: one contact, a whole run, what changed. In the order each needs the others."""
+
+from orchestrator.steps import function
+
+__depends__ = {"0006_backfill_tables"}
+
+function("advisory_key", "v1")
+function("lock_holders", "v1")
+function("begin_recompute", "v1")
+function("await_recomputes", "v1")
+
+function("backfill_contact", "v1")
+function("backfill_contact", "v2")
+function("backfill_contact", "alias_v2")
+
+function("insert_edges_of", "v1")
+function("correct_edges_of", "v1")
+function("register_worker", "v1")
+function("split_batch", "v1")
+function("claim_batch", "v1")
+function("do_batch", "v1")
+function("fail_batch", "v1")
+function("require_batches_done", "v1")
+
+function("note_other_kind", "v1")
+function("missing_rebuild_indexes", "v1")
+function("drop_rebuild", "v1")
+function("prepare_rebuild", "v1")
+function("carry_edges", "v1")
+function("swap_rebuild", "v1")
+
+function("contact_loads", "v1")
+function("predicted_edges", "v1")
+function("create_run", "v1")
+function("finish_run", "v1")
+function("cancel_run", "v1")
+
+function("wake_listener", "v1")
+function("note_changed_experiences", "v1")
+function("note_changed_organizations", "v1")
+function("note_changed_contacts", "v1")
+function("contacts_to_recompute", "v1")
+function("sync_changes", "v1")

@@ -1,0 +1,7 @@
+-- Whether something waits that changed until some time; what has failed three times does not count.
+-- Parameter: until; NULL: at any time.
+SELECT EXISTS (
+    SELECT
+    FROM connection_paths.contact_changes AS q
+    WHERE q.failures < 3 AND (%(until)s::timestamptz IS NULL OR q.changed_at <= %(until)s)
+)

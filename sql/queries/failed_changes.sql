@@ -1,0 +1,5 @@
+-- Contacts whose recomputation failed three times, each with the error of the latest change.
+SELECT DISTINCT ON (q.contact_id) q.contact_id, q.error
+FROM connection_paths.contact_changes AS q
+WHERE q.failures >= 3
+ORDER BY q.contact_id, q.changed_at DESC

@@ -1,0 +1,13 @@
+-- Each table whose changes may be captured, and how many of its triggers are there and enabled.
+-- Parameters: tables, names (of the triggers of one table), host_schema.
+SELECT
+    expected.table_name,
+    (
+        SELECT count(*)
+        FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = to_regclass(quote_ident(%(host_schema)s) || '.' || quote_ident(expected.table_name))
+            AND t.tgname = ANY (%(names)s::text[])
+            AND t.tgenabled IN ('O', 'A')
+    ) AS enabled
+FROM unnest(%(tables)s::text[]) AS expected (table_name)
+ORDER BY expected.table_name

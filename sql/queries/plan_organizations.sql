@@ -1,0 +1,50 @@
+-- The organizations with the most people, and the overlapping pairs of each. Parameter: most (how many).
+--
+-- Pairs are counted in sorted passes, as in connection_paths.contact_loads: whoever begins makes a pair with everybody
+-- present at that moment, himself and his own other stints excepted.
+WITH usable AS NOT MATERIALIZED (
+    SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
+    FROM connection_paths.work_experiences AS e
+    WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
+        AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
+),
+largest AS MATERIALIZED (
+    SELECT u.organization_id, count(DISTINCT u.contact_id) AS people
+    FROM usable AS u
+    GROUP BY u.organization_id
+    ORDER BY people DESC, u.organization_id
+    LIMIT %(most)s
+),
+events AS (
+    SELECT
+        u.organization_id,
+        u.contact_id,
+        unnest(ARRAY[u.date_from, u.date_to]) AS day,
+        unnest(ARRAY[1, -1]) AS change
+    FROM usable AS u
+    WHERE u.organization_id = ANY (ARRAY(SELECT l.organization_id FROM largest AS l))
+),
+present AS (
+    SELECT
+        e.organization_id,
+        e.change,
+        -- who ends on a day is still there for whoever begins on it
+        sum(e.change) OVER (
+            PARTITION BY e.organization_id
+            ORDER BY e.day, e.change DESC ROWS UNBOUNDED PRECEDING
+        ) AS everybody,
+        sum(e.change) OVER (
+            PARTITION BY e.organization_id, e.contact_id
+            ORDER BY e.day, e.change DESC ROWS UNBOUNDED PRECEDING
+        ) AS himself
+    FROM events AS e
+)
+SELECT
+    l.organization_id AS id,
+    (SELECT min(o.name) FROM connection_paths.live_organizations AS o WHERE o.id = l.organization_id) AS name,
+    l.people,
+    sum(p.everybody - p.himself) FILTER (WHERE p.change = 1)::bigint AS pairs
+FROM largest AS l
+JOIN present AS p ON p.organization_id = l.organization_id
+GROUP BY l.organization_id, l.people
+ORDER BY l.people DESC, l.organization_id

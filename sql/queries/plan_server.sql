@@ -1,0 +1,19 @@
+-- What the edge table takes, and how many more sessions the server admits.
+-- Works for an ordinary table, and for a partitioned one, whose rows and indexes are its partitions'.
+WITH parts AS (
+    SELECT c.oid, c.reltuples
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relkind = 'r'
+        AND (
+            c.oid = to_regclass('connection_paths.contact_connections')
+            OR c.oid IN (SELECT t.relid FROM pg_partition_tree(to_regclass('connection_paths.contact_connections')) AS t)
+        )
+)
+SELECT
+    COALESCE(sum(greatest(p.reltuples, 0)), 0)::bigint AS edges_now,
+    COALESCE(sum(pg_total_relation_size(p.oid)), 0)::bigint AS bytes_now,
+    current_setting('max_connections')::integer
+        - current_setting('superuser_reserved_connections')::integer
+        - COALESCE(current_setting('reserved_connections', true)::integer, 0) -- PostgreSQL 16
+        - (SELECT sum(d.numbackends) FROM pg_catalog.pg_stat_database AS d)::integer AS connections_free
+FROM parts AS p

@@ -1,0 +1,65 @@
+-- What is wrong with a rebuild that is about to be swapped: a row per problem, none when all is well.
+-- Parameters: run_id; sample (of contacts whose edges are computed again).
+--
+-- A contact whose edges have changed since its batch is among the changes or the replays, and is not compared; so is
+-- nobody whose colleague has changed, which is why pairs are looked up there by either end.
+WITH counted AS (
+    SELECT
+        (
+            SELECT count(*)
+            FROM connection_paths.contact_connections_next AS n
+            WHERE n.kind = 'work_overlap'
+        ) AS rows_there,
+        (
+            SELECT COALESCE(sum(b.edges_changed), 0)
+            FROM connection_paths.backfill_batches AS b
+            WHERE b.run_id = %(run_id)s
+        ) AS rows_written,
+        EXISTS (
+            SELECT
+            FROM connection_paths.backfill_batches AS b
+            WHERE b.run_id = %(run_id)s AND b.status = 'set aside'
+        ) AS has_kept_rows
+),
+sample AS (
+    SELECT c.id
+    FROM connection_paths.live_contacts AS c
+    WHERE NOT EXISTS (
+        SELECT
+        FROM connection_paths.backfill_batches AS b
+        WHERE b.run_id = %(run_id)s AND b.status = 'set aside' AND b.contact_id = c.id
+    )
+    ORDER BY hashint8extended(c.id, %(run_id)s)
+    LIMIT %(sample)s
+),
+moving AS MATERIALIZED (
+    SELECT q.contact_id, q.organization_id FROM connection_paths.contact_changes AS q
+    UNION ALL
+    SELECT p.contact_id, NULL FROM connection_paths.rebuild_replays AS p
+),
+different AS (
+    SELECT s.id, w.neighbour_id
+    FROM sample AS s
+    CROSS JOIN LATERAL (
+        SELECT o.neighbour_id, o.organization_id, o.date_from, o.date_to
+        FROM connection_paths.work_overlaps(s.id, neighbours_from => s.id) AS o
+        EXCEPT ALL
+        SELECT e.contact_b_id, e.organization_id, e.date_from, e.date_to
+        FROM connection_paths.contact_connections_next AS e
+        WHERE e.contact_a_id = s.id AND e.kind = 'work_overlap'
+    ) AS w
+)
+SELECT format('%%s edges there, %%s written', c.rows_there, c.rows_written)
+FROM counted AS c
+WHERE c.rows_there <> c.rows_written AND NOT c.has_kept_rows
+UNION ALL
+(
+    SELECT format('contacts %%s and %%s should have an edge, or another one', d.id, d.neighbour_id)
+    FROM different AS d
+    WHERE NOT EXISTS (
+        SELECT
+        FROM moving AS m
+        WHERE m.contact_id IN (d.id, d.neighbour_id) OR m.contact_id IS NULL
+    )
+    LIMIT 5
+)

@@ -1,0 +1,77 @@
+-- What the server says about its load: one row; a NULL is what it does not have, or does not tell this role.
+--
+-- replica_lag_seconds, replica_lag_bytes   the worst standby's; seconds are NULL while all have caught up, and the
+--                                          bytes also show one that has stopped. NULL without pg_read_all_stats
+-- archive_backlog_files                    WAL files finished and not yet archived, from the name of the last one that
+--                                          was: its second half counts segments. No right is needed
+-- archiver_fails                           the last attempt to archive failed
+-- waiting                                  sessions of others that have waited for a lock for a second and more
+-- blocked_by_us                            those of them that one of ours blocks; only waiters are looked into, 50 at
+--                                          most, because pg_blocking_pids stops the lock manager for a moment
+-- wraparound_vacuums                       autovacuums of our tables against wraparound. NULL without pg_read_all_stats
+--
+-- Ours are the sessions whose application_name begins with orchestrator. pg_locks and the names of applications are
+-- open to every role, pg_stat_activity's wait events are not.
+WITH standby AS (
+    SELECT
+        extract(epoch FROM max(r.replay_lag))::double precision AS lag_seconds,
+        max(
+            CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn) END
+        )::double precision AS lag_bytes
+    FROM pg_catalog.pg_stat_replication AS r
+),
+archiver AS (
+    SELECT
+        a.last_failed_time > COALESCE(a.last_archived_time, '-infinity') AS fails,
+        CASE
+            WHEN a.last_archived_wal ~ '^[0-9A-F]{24}'
+            THEN ('x' || substr(a.last_archived_wal, 9, 8))::bit(32)::bigint * (4294967296 / w.segment_bytes)
+                + ('x' || substr(a.last_archived_wal, 17, 8))::bit(32)::bigint
+        END AS last_segment,
+        CASE
+            WHEN NOT pg_is_in_recovery()
+            THEN floor(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') / w.segment_bytes)::bigint
+        END AS current_segment
+    FROM pg_catalog.pg_stat_archiver AS a
+    CROSS JOIN (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes) AS w
+    WHERE current_setting('archive_mode') <> 'off'
+),
+waiter AS (
+    SELECT DISTINCT l.pid
+    FROM pg_catalog.pg_locks AS l
+    JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+    WHERE NOT l.granted
+        AND l.waitstart < clock_timestamp() - interval '1 second'
+        AND a.datname = current_database()
+        AND NOT starts_with(COALESCE(a.application_name, ''), 'orchestrator')
+    LIMIT 50
+)
+SELECT
+    s.lag_seconds AS replica_lag_seconds,
+    s.lag_bytes AS replica_lag_bytes,
+    CASE
+        WHEN a.last_segment IS NOT NULL THEN greatest(a.current_segment - a.last_segment - 1, 0)
+    END AS archive_backlog_files,
+    COALESCE(a.fails, false) AS archiver_fails,
+    (SELECT count(*) FROM waiter) AS waiting,
+    (
+        SELECT count(*)
+        FROM waiter AS w
+        WHERE EXISTS (
+            SELECT
+            FROM pg_catalog.pg_stat_activity AS o
+            WHERE o.pid = ANY (pg_blocking_pids(w.pid))
+                AND starts_with(o.application_name, 'orchestrator')
+        )
+    ) AS blocked_by_us,
+    CASE
+        WHEN pg_has_role('pg_read_all_stats', 'USAGE')
+        THEN (
+            SELECT count(*)
+            FROM pg_catalog.pg_stat_activity AS v
+            WHERE v.datname = current_database()
+                AND v.query LIKE 'autovacuum: VACUUM%%connection\_paths.%%(to prevent wraparound)'
+        )
+    END AS wraparound_vacuums
+FROM standby AS s
+LEFT JOIN archiver AS a ON true

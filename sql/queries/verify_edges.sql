@@ -1,0 +1,62 @@
+-- How the edges of some contacts differ from what they should be: a row per pair. Parameter: contact_ids.
+--
+-- problem     'missing', 'stale' (should not be there) or 'different' (organization or dates)
+-- is_waiting  one of the two is in the queue of changes, by itself, with an organization of its, or with everybody
+WITH checked AS (
+    SELECT c.id FROM unnest(%(contact_ids)s::bigint[]) AS c (id)
+),
+wanted AS (
+    SELECT
+        LEAST(c.id, w.neighbour_id) AS contact_a_id,
+        GREATEST(c.id, w.neighbour_id) AS contact_b_id,
+        w.organization_id,
+        w.date_from,
+        w.date_to
+    FROM checked AS c
+    CROSS JOIN LATERAL connection_paths.work_overlaps(c.id) AS w
+),
+present AS (
+    SELECT e.contact_a_id, e.contact_b_id, e.organization_id, e.date_from, e.date_to
+    FROM checked AS c
+    JOIN connection_paths.contact_connections AS e ON e.contact_a_id = c.id
+    WHERE e.kind = 'work_overlap'
+    UNION ALL
+    SELECT e.contact_a_id, e.contact_b_id, e.organization_id, e.date_from, e.date_to
+    FROM checked AS c
+    JOIN connection_paths.contact_connections AS e ON e.contact_b_id = c.id
+    WHERE e.kind = 'work_overlap'
+),
+-- a pair is seen from either end that is checked
+different AS (
+    SELECT DISTINCT
+        COALESCE(w.contact_a_id, p.contact_a_id) AS contact_a_id,
+        COALESCE(w.contact_b_id, p.contact_b_id) AS contact_b_id,
+        CASE
+            WHEN p.contact_a_id IS NULL THEN 'missing'
+            WHEN w.contact_a_id IS NULL THEN 'stale'
+            ELSE 'different'
+        END AS problem
+    FROM wanted AS w
+    FULL JOIN present AS p
+        ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
+    WHERE p.contact_a_id IS NULL
+        OR w.contact_a_id IS NULL
+        OR (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
+)
+SELECT
+    d.contact_a_id,
+    d.contact_b_id,
+    d.problem,
+    EXISTS (
+        SELECT
+        FROM connection_paths.contact_changes AS q
+        WHERE q.contact_id IN (d.contact_a_id, d.contact_b_id)
+            OR (q.contact_id IS NULL AND q.organization_id IS NULL)
+            OR EXISTS (
+                SELECT
+                FROM connection_paths.work_experiences AS e
+                WHERE e.organization_id = q.organization_id AND e.contact_id IN (d.contact_a_id, d.contact_b_id)
+            )
+    ) AS is_waiting
+FROM different AS d
+ORDER BY d.contact_a_id, d.contact_b_id

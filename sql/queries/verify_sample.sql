@@ -1,0 +1,54 @@
+-- Contacts whose edges verify computes again. Parameters: each (how many of a stratum), seed (another, other contacts).
+--
+-- heavy, middle, light   a third each of all overlaps, as contact_loads predicts them
+-- alone                  contacts that exist and overlap with nobody
+-- edge end               the smaller ends of edges; first those that should have none, and all of them are looked at
+WITH RECURSIVE loads AS MATERIALIZED (
+    SELECT
+        l.contact_id,
+        sum(l.overlaps) OVER (ORDER BY l.overlaps DESC, l.contact_id) - l.overlaps AS before,
+        sum(l.overlaps) OVER () AS total
+    FROM connection_paths.contact_loads() AS l
+    WHERE l.overlaps > 0
+),
+-- a loose index scan, one probe per contact instead of one row per edge
+low_ends (contact_id) AS (
+    SELECT min(c.contact_a_id) FROM connection_paths.contact_connections AS c WHERE c.kind = 'work_overlap'
+    UNION ALL
+    SELECT (
+        SELECT min(c.contact_a_id)
+        FROM connection_paths.contact_connections AS c
+        WHERE c.contact_a_id > e.contact_id AND c.kind = 'work_overlap'
+    )
+    FROM low_ends AS e
+    WHERE e.contact_id IS NOT NULL
+),
+strata AS (
+    SELECT
+        CASE floor(3 * l.before / l.total) WHEN 0 THEN 'heavy' WHEN 1 THEN 'middle' ELSE 'light' END AS stratum,
+        l.contact_id,
+        false AS is_first
+    FROM loads AS l
+    UNION ALL
+    SELECT 'alone', c.id, false
+    FROM connection_paths.live_contacts AS c
+    WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.contact_id = c.id)
+    UNION ALL
+    SELECT 'edge end', e.contact_id, NOT EXISTS (SELECT FROM loads AS l WHERE l.contact_id = e.contact_id)
+    FROM low_ends AS e
+    WHERE e.contact_id IS NOT NULL
+),
+numbered AS (
+    SELECT
+        s.stratum,
+        s.contact_id,
+        row_number() OVER (
+            PARTITION BY s.stratum
+            ORDER BY s.is_first DESC, hashint8extended(s.contact_id, %(seed)s)
+        ) AS number
+    FROM strata AS s
+)
+SELECT n.stratum, n.contact_id
+FROM numbered AS n
+WHERE n.number <= %(each)s
+ORDER BY n.stratum, n.number
