@@ -7,6 +7,8 @@ and what is done is in the database, so each may be killed at any moment and sta
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from orchestrator import rebuild, runs
+from orchestrator import rebuild, runs, sqlfiles
 from orchestrator.database import Connection, connect, lost, patiently, require_direct
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
@@ -27,6 +29,7 @@ from orchestrator.workers import Workers
 log = logging.getLogger(__name__)
 
 _TICK = 0.5  # seconds between looks at the run
+_TELL_EVERY = 3.0  # seconds
 _BASELINE = 2.0  # seconds of find_paths before the run, to compare with
 _RECONNECT_FOR = 300.0  # seconds
 
@@ -142,6 +145,7 @@ class _Part:
         self._report = report
         self._started = time.monotonic()
         self._doing = "filling"
+        self._tell_at = 0.0
         self._set_aside: tuple[dict[str, Any], ...] = ()
         self._workers = Workers(dsn, run.run_id, options.workers, batch_timeout=options.batch_timeout)
 
@@ -154,6 +158,7 @@ class _Part:
                 self._look()
                 time.sleep(_TICK)
                 self._again(self._read)
+                self._again(self._tell)
             self._workers.stop()
             self._workers.raise_if_broken()
         except BaseException:
@@ -166,6 +171,20 @@ class _Part:
         self._run = runs.read(connection, self._run.run_id)
         if self._run.batches_set_aside != len(self._set_aside):
             self._set_aside = tuple(runs.set_aside(connection, self._run.run_id))
+
+    def _tell(self, connection: Connection) -> None:
+        """Say how this process is doing, for ``runs show`` elsewhere."""
+        if time.monotonic() < self._tell_at:
+            return
+        self._tell_at = time.monotonic() + _TELL_EVERY
+        told = {
+            "workers": self._options.workers,
+            "allowed": min(self._workers.allowed, self._options.workers),
+            "reasons": list(self._watch.reasons) if self._watch is not None else [],
+        }
+        process = f"{socket.gethostname()}:{os.getpid()}"
+        parameters = {"run_id": self._run.run_id, "process": process, "told": Jsonb(told)}
+        connection.execute(sqlfiles.query("tell_of_process"), parameters)
 
     def _look(self, index_share: float | None = None) -> None:
         if self._watch is not None:

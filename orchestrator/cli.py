@@ -282,7 +282,7 @@ def backfill(
     with view.backfilling() as report:
         done = run_backfill(session.connection_string(), options, report=report)
     view.result(
-        {**vars(done.run), "seconds": round(done.seconds, 3), "set_aside": done.set_aside},
+        {**done.run.told(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside},
         *screen.outcome_lines(done),
     )
     if done.run.status != "succeeded":
@@ -342,7 +342,7 @@ def runs_list(session: Session) -> None:
     with connect(session.connection_string()) as connection:
         installation.require_installed(connection)
         listed = runs.listed(connection)
-    session.screen.result([vars(run) for run in listed], screen.runs_table(listed) if listed else "No runs.")
+    session.screen.result([run.told() for run in listed], screen.runs_table(listed) if listed else "No runs.")
 
 
 @runs_group.command("show")
@@ -353,7 +353,7 @@ def runs_show(session: Session, run_id: int | None) -> None:
     """Show how far RUN is, who works on it and what was set aside; by default the latest."""
     with connect(session.connection_string()) as connection:
         shown = runs.show(connection, run_id)
-    session.screen.result({**shown, "run": vars(shown["run"])}, *screen.run_lines(shown))
+    session.screen.result({**shown, "run": shown["run"].told()}, *screen.run_lines(shown))
 
 
 def steering(name: str, steer: Callable[[Any, int], runs.Run], text: str) -> None:
@@ -367,7 +367,7 @@ def steering(name: str, steer: Callable[[Any, int], runs.Run], text: str) -> Non
         with connect(session.connection_string()) as connection:
             installation.require_installed(connection)
             run = steer(connection, run_id)
-        session.screen.result(vars(run), f"Run {run.run_id} is {run.status}.")
+        session.screen.result(run.told(), f"Run {run.run_id} is {run.status}.")
 
 
 steering("pause", runs.pause, "Let no batch begin; those under way end.")
@@ -389,7 +389,7 @@ def runs_set(session: Session, run_id: int, workers: int | None, any_workers: bo
         installation.require_installed(connection)
         run = runs.set_workers(connection, run_id, workers)
     most = "as many workers as come" if run.max_workers is None else f"{run.max_workers} workers at most"
-    session.screen.result(vars(run), f"Run {run.run_id} may have {most}.")
+    session.screen.result(run.told(), f"Run {run.run_id} may have {most}.")
 
 
 @main.command("paths")

@@ -41,6 +41,7 @@ class Run:
     seconds_filling: float | None
     recent_predicted: int
     recent_seconds: float | None
+    processes: dict[str, dict[str, Any]]
     receipt: dict[str, Any] | None
 
     @property
@@ -80,6 +81,16 @@ class Run:
         rest = self.predicted_edges - self.predicted_done
         after = self.predicted_edges * (1 / _FILL_SHARE - 1) if self.strategy == "rebuild" else 0.0
         return ((rest + after) / fast, (rest + after) / slow)
+
+    def told(self) -> dict[str, Any]:
+        """Return the row and what follows from it, as JSON has it."""
+        return {
+            **vars(self),
+            "share_done": round(self.share_done, 4),
+            "expected_edges": round(self.expected_edges),
+            "edges_per_second": [round(rate) for rate in self.rates],
+            "seconds_left": None if self.seconds_left is None else [round(each, 1) for each in self.seconds_left],
+        }
 
 
 def listed(connection: Connection) -> list[Run]:

@@ -256,6 +256,9 @@ def run_lines(shown: dict[str, Any]) -> Iterator[Any]:
                 duration(row["seconds"]),
             )  # fmt: skip
         yield table
+    for name, told in sorted(run.processes.items()):
+        reasons = f" ({', '.join(told['reasons'])})" if told["reasons"] else ""
+        yield f"{name}: {told['allowed']} of {told['workers']} workers{reasons}"
     if run.receipt:
         yield from receipt_lines(run.receipt)
     yield from set_aside_lines(shown["set_aside"])

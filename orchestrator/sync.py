@@ -345,7 +345,7 @@ class _Worker(threading.Thread):
         self._well = time.monotonic()
         self._passed = 0
         self._careful = max(0, self._careful - taken) if taken else 0
-        self._size = min(self._owner.batch, self._size + 1 + self._size // 16)
+        self._size = min(self._owner.batch, self._size + 1 + self._size // 16)  # after a deadlock it was less
         return taken
 
     def _is_more(self, connection: Connection, taken: int) -> bool:

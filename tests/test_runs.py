@@ -68,6 +68,7 @@ LEFT JOIN pg_index AS x ON x.indexrelid = i.inhrelid
     AND x.indrelid = 'connection_paths.contact_connections_live'::regclass
 WHERE p.indrelid = 'connection_paths.contact_connections'::regclass
 """
+NEXT_INDEXES = "SELECT array_agg(indexrelid ORDER BY 1) FROM pg_index WHERE indrelid = %s::regclass"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -456,7 +457,7 @@ def test_a_batch_that_was_split_is_not_done_under_a_claim_from_before(db: Connec
         old = claimed(one, run_id)
         assert fail(one, run_id, old) == "split"
         new = claimed(other, run_id)
-        assert new.batch_id == old.batch_id
+        assert new.takes(1)
         with pytest.raises(errors.ObjectNotInPrerequisiteState):
             fail(one, run_id, old)
         with pytest.raises(errors.ObjectNotInPrerequisiteState):
@@ -721,12 +722,13 @@ def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
     world = data.draw(worlds())
     begin(own, world, data.draw(wrong_edges()))
     known = {pair: row[1] for pair, row in friends(own).items()}
-    pairs = st.tuples(st.integers(1, 4), st.integers(5, 8))
 
     def write(writer: Connection) -> None:
         for _ in range(data.draw(st.integers(0, 3))):
-            pair, number = data.draw(pairs), data.draw(st.integers(1, 99))
             what = data.draw(st.sampled_from(("upsert", "copy", "update", "move", "delete", "rolled back")))
+            others = st.tuples(st.integers(1, 2), st.integers(5, 7))
+            pair = data.draw(others if what in ("upsert", "copy") or not known else st.sampled_from(sorted(known)))
+            number = data.draw(st.integers(1, 99))
             if what == "upsert":
                 writer.execute(
                     f"{WRITE} ON CONFLICT (contact_a_id, contact_b_id, kind)"
@@ -737,13 +739,12 @@ def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
             elif what == "copy" and pair not in known:
                 load_edges(writer, {pair: Edge(FRIEND, number, None, None)})
                 known[pair] = number
-            elif what == "update":
+            elif what == "update" and pair in known:
                 writer.execute(
                     f"UPDATE connection_paths.contact_connections SET organization_id = %s {ONE_FRIEND}".encode(),
                     (number, *pair),
                 )
-                if pair in known:
-                    known[pair] = number
+                known[pair] = number
             elif what == "move" and pair in known and (pair[0], pair[1] + 10) not in known:
                 writer.execute(
                     f"UPDATE connection_paths.contact_connections SET contact_b_id = %s {ONE_FRIEND}".encode(),
@@ -770,8 +771,28 @@ def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
     assert present(own) == oracle.edges(world)
 
 
-@each_strategy
-def test_truncate_is_refused_while_a_rebuild_is_under_way(own: Connection, application: str, strategy: str) -> None:
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_way_of_writing_an_edge_of_another_kind_is_carried_over(db: Connection, stage: str) -> None:
+    before = {pair: Edge(FRIEND, 1, None, None) for pair in ((1, 2), (1, 3), (1, 4), (1, 5))}
+    begin(db, replace(office(5), extra_edges=before))
+    run_id = create(db, "rebuild", 3)
+    for reached in stages(db, run_id):
+        if reached == stage:
+            for statement in (
+                "DELETE FROM connection_paths.contact_connections WHERE contact_b_id = 2 AND kind = 'friend'",
+                "UPDATE connection_paths.contact_connections SET organization_id = 2"
+                " WHERE contact_b_id = 3 AND kind = 'friend'",
+                "UPDATE connection_paths.contact_connections SET contact_b_id = 8"
+                " WHERE contact_b_id = 4 AND kind = 'friend'",
+                "INSERT INTO connection_paths.contact_connections VALUES (1, 7, 'friend', 3)",
+            ):
+                db.execute(statement.encode())
+    assert end(db, run_id, "rebuild") == "succeeded"
+    assert {pair: row[1] for pair, row in friends(db).items()} == {(1, 3): 2, (1, 5): 1, (1, 7): 3, (1, 8): 1}
+    assert present(db) == oracle.edges(office(5))
+
+
+def test_truncate_is_refused_while_a_rebuild_is_under_way(own: Connection, application: str) -> None:
     begin(own, office(3), oracle.edges(office(3)))
     with connect(make_conninfo(dsn_of(own), user=application)) as writer:
         for last in ("finish", "cancel"):
@@ -866,6 +887,21 @@ def test_a_swap_is_refused_while_an_index_is_missing(db: Connection) -> None:
         seen += 1
     assert seen >= 4  # the primary key takes two
     assert value(db, "SELECT connection_paths.swap_rebuild(%s)", run_id) is True
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_swap_that_would_not_see_everything_is_refused(db: Connection, dsn: str, level: str) -> None:
+    begin(db, office(4))
+    run_id = create(db, "rebuild")
+    for _ in stages(db, run_id):
+        pass
+    with connect(dsn) as blind:
+        blind.execute(f"BEGIN ISOLATION LEVEL {level}; SELECT FROM public.contacts".encode())
+        db.execute(WRITE.encode(), (1, 4, FRIEND, None))
+        with pytest.raises(errors.ActiveSqlTransaction):
+            blind.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))
+    assert end(db, run_id, "rebuild") == "succeeded"
+    assert list(friends(db)) == [(1, 4)]
 
 
 def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connection) -> None:
@@ -974,27 +1010,35 @@ def test_indexes_whose_names_begin_alike_all_come_along(own: Connection) -> None
         "CREATE INDEX idx_contact_connections_organization_id_date_from"
         " ON connection_paths.contact_connections (organization_id, date_from);"
         "CREATE INDEX idx_contact_connections_organization_id_date_to"
-        " ON connection_paths.contact_connections (organization_id, date_to)"
+        " ON connection_paths.contact_connections (organization_id, date_to);"
+        f'CREATE INDEX "{"ж" * 30}a" ON connection_paths.contact_connections (date_to);'
+        f'CREATE INDEX "{"ж" * 30}b" ON connection_paths.contact_connections (date_from)'.encode()
     )
     run_id = create(own, "rebuild")
     work(own, run_id)
     assert end(own, run_id, "rebuild") == "succeeded"
     indexes: dict[str, bool] = dict(own.execute(INDEXES).fetchall())
-    assert len(indexes) == 5
+    assert len(indexes) == 7
     assert all(indexes.values()), indexes
 
 
-def test_old_edges_that_a_constraint_forbids_do_not_hold_up_a_rebuild(own: Connection) -> None:
-    """NOT VALID lets them be, and a copy of the constraint does not."""
+def test_a_unique_constraint_of_the_applications_comes_along(own: Connection) -> None:
     begin(own, office(4), oracle.edges(office(4)))
     own.execute(
-        "ALTER TABLE connection_paths.contact_connections"
-        " ADD CHECK (contact_a_id <> 2 OR kind <> 'work_overlap') NOT VALID"
+        "ALTER TABLE connection_paths.contact_connections ADD CONSTRAINT app_unique"
+        " UNIQUE (contact_b_id, contact_a_id, kind)"
     )
-    done = backfill(dsn_of(own), Options(workers=1, strategy="rebuild", limits=None))
-    assert [row["contact_id"] for row in done.set_aside] == [2]
-    assert done.run.status == "succeeded with exceptions"
-    assert present(own) == oracle.edges(office(4))
+    for _ in range(2):
+        run_id = create(own, "rebuild")
+        for _ in stages(own, run_id):
+            pass
+        before = value(own, NEXT_INDEXES, "connection_paths.contact_connections_next")
+        assert end(own, run_id, "rebuild") == "succeeded"
+        # none was built while everybody waited for the swap
+        assert value(own, NEXT_INDEXES, "connection_paths.contact_connections_live") == before
+        indexes: dict[str, bool] = dict(own.execute(INDEXES).fetchall())
+        assert len(indexes) == 4
+        assert all(indexes.values()), indexes
 
 
 # A contact at fault, by the library and the command line

@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_runs (
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by text NOT NULL DEFAULT session_user,
     finished_at timestamptz,
+    processes jsonb NOT NULL DEFAULT '{}',
     receipt jsonb
 );
 
@@ -28,6 +29,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS backfill_runs_one_active
 
 COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. An operator may update status (running, paused, cancelled) and max_workers; both are read before every batch';
 COMMENT ON COLUMN connection_paths.backfill_runs.max_workers IS 'How many batches may be under way at once, all machines together; NULL: as many as come';
+COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'What each orchestrator process said of itself last, and when: workers, and why they are fewer';
 COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches; indexing and swapped: the end of a rebuild';
 
 -- A batch is the contacts above one id up to another, NULL being no bound. Together the batches of a run are every
@@ -94,6 +96,11 @@ SELECT
     b.seconds_filling,
     b.recent_predicted,
     b.recent_seconds,
+    (
+        SELECT COALESCE(jsonb_object_agg(p.key, p.value), '{}')
+        FROM jsonb_each(r.processes) AS p
+        WHERE (p.value ->> 'at')::timestamptz > clock_timestamp() - interval '15 s'
+    ) AS processes,
     r.receipt
 FROM connection_paths.backfill_runs AS r
 CROSS JOIN LATERAL (

@@ -39,9 +39,7 @@ different AS (
     FROM wanted AS w
     FULL JOIN present AS p
         ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
-    WHERE p.contact_a_id IS NULL
-        OR w.contact_a_id IS NULL
-        OR (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
+    WHERE (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
 )
 SELECT
     d.contact_a_id,

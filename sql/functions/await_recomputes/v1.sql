@@ -24,27 +24,22 @@ DECLARE
     deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => 60);
     pause double precision := 0.001;
     awaited text[];
-    holder integer;
+    process integer;
 BEGIN
     LOOP
-        SELECT array_agg(l.virtualtransaction), min(l.pid)
-        INTO awaited, holder
-        FROM pg_locks AS l
-        WHERE l.locktype = 'advisory'
-            AND l.objsubid = 1
-            AND l.granted
-            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-            AND (l.classid::bigint << 32) | l.objid::bigint BETWEEN connection_paths.advisory_key('recompute', 0)
-                AND connection_paths.advisory_key('recompute', await_recomputes.written_by::text::bigint)
-            AND l.pid IS DISTINCT FROM pg_backend_pid()
+        SELECT array_agg(h.holder), min(h.pid)
+        INTO awaited, process
+        FROM connection_paths.lock_holders('recompute') AS h
+        WHERE h.id <= await_recomputes.written_by::text::bigint
+            AND h.pid IS DISTINCT FROM pg_backend_pid()
             -- from the second time on, those of the first; one that is prepared has another name from then on
-            AND (awaited IS NULL OR l.virtualtransaction = ANY (awaited) OR l.pid IS NULL);
+            AND (awaited IS NULL OR h.holder = ANY (awaited) OR h.pid IS NULL);
         EXIT WHEN awaited IS NULL;
 
         IF clock_timestamp() > deadline THEN
             RAISE EXCEPTION 'a transaction has been recomputing edges for over a minute'
                 USING ERRCODE = 'lock_not_available',
-                    HINT = COALESCE('End it: pg_terminate_backend(' || holder || ').', 'See pg_prepared_xacts.');
+                    HINT = COALESCE('End it: pg_terminate_backend(' || process || ').', 'See pg_prepared_xacts.');
         END IF;
         PERFORM pg_sleep(pause);
         pause := LEAST(pause * 1.5, 0.05);
