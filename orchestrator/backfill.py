@@ -20,7 +20,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from orchestrator import rebuild, runs, sqlfiles
-from orchestrator.database import Connection, connect, lost, patiently, require_direct
+from orchestrator.database import COMPUTING, Connection, connect, lost, patiently, require_direct
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
 from orchestrator.throttle import Limits, Watch
@@ -87,7 +87,7 @@ def backfill(
     under way are cancelled and given back; run again, it goes on with the same run. Survives the loss of any
     connection, and a server that restarts.
     """
-    with connect(dsn) as connection:
+    with connect(dsn, settings=COMPUTING) as connection:
         require_installed(connection)
         require_direct(connection)
         with ExitStack() as stack:
@@ -268,7 +268,7 @@ class _Part:
                 self._connection.close()
             while True:
                 try:
-                    self._connection = connect(self._dsn)
+                    self._connection = connect(self._dsn, settings=COMPUTING)
                     break
                 except OrchestratorError:
                     if time.monotonic() > deadline:

@@ -299,10 +299,14 @@ def backfill(
 def sync_command(ctx: click.Context, session: Session, follow: bool, workers: int, retry_failed: bool) -> None:
     """Recompute the edges of contacts that changed since they were computed."""
     view = session.screen
-    with view.syncing() as report:
-        done = sync.sync(
-            session.connection_string(), workers=workers, follow=follow, retry_failed=retry_failed, report=report
-        )
+    dsn = session.connection_string()
+    try:
+        with view.syncing() as report:
+            done = sync.sync(dsn, workers=workers, follow=follow, retry_failed=retry_failed, report=report)
+    except KeyboardInterrupt:
+        if follow:  # the way to end it
+            return
+        raise
     view.result(done, screen.sync_line(done))
     if done.failed:
         ctx.exit(1)

@@ -14,6 +14,33 @@ from orchestrator.errors import OrchestratorError, one_line
 Connection = psycopg.Connection[tuple[Any, ...]]
 _Result = TypeVar("_Result")
 
+#: Errors that another attempt may not meet.
+PASSING = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
+#: Errors that no other batch or contact would fare better with.
+HOPELESS = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.DiskFull,
+)
+
+#: Settings of a session that computes edges.
+COMPUTING = {
+    # A commit lost to a crash is work to do again and nothing worse: edges and books are lost together.
+    "synchronous_commit": "off",
+    # The server notices within a second that we have died, and lets go of what we held.
+    "client_connection_check_interval": "1s",
+    # Under another level, what a transaction computes may be older than the lock that says so.
+    "default_transaction_isolation": "read committed",
+    "statement_timeout": "0",  # whatever the role's: what it takes, it takes
+    "lock_timeout": "30s",
+}
+
 #: What no wait for a lock may exceed where others would queue up behind it.
 LOCK_TIMEOUT = "500ms"
 _PATIENCE = 300.0  # seconds

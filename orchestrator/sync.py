@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator import sqlfiles
-from orchestrator.database import Connection, connect, lost, require_direct
+from orchestrator.database import COMPUTING, HOPELESS, PASSING, Connection, connect, lost, require_direct
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
 
@@ -32,28 +32,6 @@ _LOOK_AGAIN = 0.2  # seconds, while others have in hand what is left
 _SLEEP = 5.0  # seconds without a notification after which a follower looks by itself
 _PATIENCE = 300.0  # seconds of a server that cannot be reached, or of nothing but deadlocks
 _ONE_BY_ONE = 50  # changes at once while looking for the contact at fault
-_SETTINGS = {
-    # A commit lost to a crash is a change to take again and nothing worse: edges and queue are lost together.
-    "synchronous_commit": "off",
-    # The server notices within a second that we have died, and lets go of what we held.
-    "client_connection_check_interval": "1s",
-    "default_transaction_isolation": "read committed",
-    "statement_timeout": "0",  # whatever the role's: what a change takes, it takes
-    "lock_timeout": "30s",
-}
-_PASSING = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.QueryCanceled,
-)
-_HOPELESS = (  # no other change would fare better
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.DiskFull,
-)
 _Result = TypeVar("_Result")
 
 
@@ -187,7 +165,7 @@ class _Sync:
         deadline = time.monotonic() + _PATIENCE
         while not self.ended.is_set() and not self._stopping.is_set():
             try:
-                return connect(self._dsn, settings=_SETTINGS)
+                return connect(self._dsn, settings=COMPUTING)
             except (OrchestratorError, psycopg.OperationalError) as error:
                 if time.monotonic() > deadline:
                     raise
@@ -319,14 +297,14 @@ class _Worker(threading.Thread):
         try:
             taken = self._take(connection)
             return self._is_more(connection, taken)
-        except _PASSING as error:
+        except (*PASSING, psycopg.errors.QueryCanceled) as error:
             self._pass(error)
         except psycopg.Error as error:
             if lost(connection, error):
                 log.info("%s", one_line(error))
                 connection.close()
                 self._connection = None
-            elif self._careful or isinstance(error, _HOPELESS):
+            elif self._careful or isinstance(error, HOPELESS):
                 raise
             else:
                 log.info("%s; one by one", one_line(error))

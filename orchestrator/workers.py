@@ -13,25 +13,13 @@ import time
 
 import psycopg
 
-from orchestrator.database import Connection, connect, lost
+from orchestrator.database import COMPUTING, HOPELESS, PASSING, Connection, connect, lost
 from orchestrator.errors import OrchestratorError, one_line
 
 log = logging.getLogger(__name__)
 
 _LOOK_AGAIN = 0.25  # seconds, when there is nothing to claim or somebody else is to go first
 _RECONNECT_FOR = 300.0  # seconds of a server that cannot be reached
-_PASSING = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.LockNotAvailable,
-)
-_HOPELESS = (  # no other batch would fare better
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.DiskFull,
-)
 
 
 class Workers:
@@ -43,12 +31,8 @@ class Workers:
         self._dsn = dsn
         self._run_id = run_id
         self._settings = {
-            # A commit lost to a crash is a batch to do again and nothing worse: edges and books are lost together.
-            "synchronous_commit": "off",
-            # The server notices within a second that we have died, and lets go of what we held.
-            "client_connection_check_interval": "1s",
+            **COMPUTING,
             "statement_timeout": f"{int(batch_timeout * 1000)}ms",
-            "lock_timeout": "30s",
         }
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -96,7 +80,7 @@ class Workers:
                 try:
                     if not self._do_one(connection):
                         self._stopping.wait(_LOOK_AGAIN)
-                except (*_PASSING, psycopg.errors.QueryCanceled) as error:
+                except (*PASSING, psycopg.errors.QueryCanceled) as error:
                     log.info("worker %s: %s", number, one_line(error))
                     self._stopping.wait(_LOOK_AGAIN)
                 except psycopg.OperationalError as error:
@@ -143,7 +127,7 @@ class Workers:
         except psycopg.errors.ObjectNotInPrerequisiteState:
             pass  # somebody else has it by now, or the run is over
         except psycopg.Error as error:
-            if lost(connection, error) or self._stopping.is_set() or isinstance(error, _HOPELESS):
+            if lost(connection, error) or self._stopping.is_set() or isinstance(error, HOPELESS):
                 raise
             if isinstance(error, psycopg.errors.UndefinedTable) and not self._is_active(connection):
                 return False  # cancelled, and the rebuild's table dropped
@@ -157,7 +141,7 @@ class Workers:
         try:
             outcome = connection.execute(
                 "SELECT connection_paths.fail_batch(%s, %s, %s, %s, %s)",
-                (*batch, one_line(error), isinstance(error, _PASSING)),
+                (*batch, one_line(error), isinstance(error, PASSING)),
             ).fetchone()
         except psycopg.errors.ObjectNotInPrerequisiteState:
             return

@@ -28,7 +28,8 @@ from orchestrator.database import connect
 BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 COMMANDS = (
     *("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo"),
-    *("plan", "sync", "verify", "runs", "runs list", "runs show", "runs pause", "runs resume", "runs cancel", "runs set"),
+    *("plan", "sync", "verify", "runs", "runs list", "runs show", "runs pause", "runs resume"),
+    *("runs cancel", "runs set"),
 )
 IN_PLACE = ("backfill", "--strategy", "in_place", "--no-throttle", "--batch-edges", "500")
 ASK = ("paths", "2", "--collection", "9", "--viewer", "7")

@@ -159,7 +159,8 @@ class Server:
                 " ORDER BY application_name = 'orchestrator' DESC, random() LIMIT 1"
             ).fetchone()
             assert row is not None
-            os.kill(row[0], signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(row[0], signal.SIGKILL)
         self.wait()
 
     def wait(self) -> None:

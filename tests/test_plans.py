@@ -30,7 +30,10 @@ HUB = (
 MEMBERS = "idx_members_by_collection"
 WALK = {"idx_cc_walk_a", "idx_cc_walk_b"}
 EXPERIENCES = {"idx_experiences_by_contact", "idx_experiences_by_organization"}
-KEYS = {"contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey", "backfill_runs_one_active"}
+KEYS = {
+    *("contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey"),
+    "backfill_runs_one_active",
+}
 
 CALLS = {
     "deep_finder_v1": ("SELECT * FROM connection_paths.deep_finder_v1({t}, 1, 1001, 4)", {MEMBERS, *WALK}),

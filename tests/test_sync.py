@@ -956,9 +956,7 @@ def test_everybody_at_once_beside_a_rebuild(db: Connection, dsn: str) -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        pytest.param(
-            "contact_work_experiences", marks=pytest.mark.xfail(reason="rebuild_replays cannot say 'everybody'")
-        ),
+        "contact_work_experiences",
         "contacts",
         "organizations",
     ],

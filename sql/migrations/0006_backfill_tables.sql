@@ -140,10 +140,10 @@ COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transactio
 COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its recomputation failed; from 3 on it is left alone until retried explicitly';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
-    contact_id bigint NOT NULL
+    contact_id bigint
 );
 
-COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts recomputed in the live edges while a rebuild was under way; the swap puts them among the changes again';
+COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: everybody) recomputed in the live edges while a rebuild was under way; the swap puts them among the changes again';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_missing_contacts (
     contact_id bigint NOT NULL

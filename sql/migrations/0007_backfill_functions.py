@@ -12,6 +12,7 @@ function("await_recomputes", "v1")
 function("backfill_contact", "v1")
 function("backfill_contact", "v2")
 function("backfill_contact", "alias_v2")
+function("backfill_contacts", "v1")
 
 function("insert_edges_of", "v1")
 function("correct_edges_of", "v1")

@@ -82,6 +82,11 @@ BEGIN
         INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
         SELECT c.contact_id, batch.written_by, batch.everybody_changed_at
         FROM connection_paths.contacts_to_recompute() AS c;
+        -- edges that only the rebuild's table has lead nobody to their contacts: everybody again after the swap
+        INSERT INTO connection_paths.rebuild_replays (contact_id)
+        SELECT NULL
+        FROM connection_paths.backfill_runs AS r
+        WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild';
     ELSIF batch.organization_ids IS NOT NULL THEN
         INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
         SELECT e.contact_id, batch.written_by, min(o.changed_at)
@@ -93,16 +98,17 @@ BEGIN
 
     IF batch.contact_ids IS NOT NULL THEN
         PERFORM connection_paths.await_recomputes(batch.written_by);
+        IF NOT sync_changes.one_by_one THEN
+            edges_changed := connection_paths.backfill_contacts(batch.contact_ids);
+            contacts := cardinality(batch.contact_ids);
+            RETURN NEXT;
+            RETURN;
+        END IF;
         FOR contact IN
             SELECT c.id, c.changed_at, c.failures
             FROM unnest(batch.contact_ids, batch.contacts_changed_at, batch.contacts_failures)
                 AS c (id, changed_at, failures)
         LOOP
-            IF NOT sync_changes.one_by_one THEN
-                edges_changed := edges_changed + connection_paths.backfill_contact(contact.id);
-                contacts := contacts + 1;
-                CONTINUE;
-            END IF;
             BEGIN
                 edges_changed := edges_changed + connection_paths.backfill_contact(contact.id);
                 contacts := contacts + 1;
