@@ -54,7 +54,6 @@ _BUILT_INS = """
     quote_literal rank row_number sum to_jsonb unnest width_bucket
 """
 BUILT_INS = set(_BUILT_INS.split())
-)
 TRANSITION_TABLES = {"old_rows", "new_rows"}
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  # the parser qualifies the standard's own
 
