@@ -28,6 +28,8 @@ from orchestrator.workers import Workers
 
 log = logging.getLogger(__name__)
 
+# What is said to have succeeded is on disk, and all the workers committed before with it.
+_CONTROLLING = {**COMPUTING, "synchronous_commit": "on"}
 _TICK = 0.5  # seconds between looks at the run
 _TELL_EVERY = 3.0  # seconds
 _BASELINE = 2.0  # seconds of find_paths before the run, to compare with
@@ -87,7 +89,7 @@ def backfill(
     under way are cancelled and given back; run again, it goes on with the same run. Survives the loss of any
     connection, and a server that restarts.
     """
-    with connect(dsn, settings=COMPUTING) as connection:
+    with connect(dsn, settings=_CONTROLLING) as connection:
         require_installed(connection)
         require_direct(connection)
         with ExitStack() as stack:
@@ -223,7 +225,12 @@ class _Part:
             if self._run.status == "cancelled":
                 patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
             elif self._run.status == "running":
-                self._complete(connection)
+                try:
+                    self._complete(connection)
+                except (psycopg.errors.UndefinedTable, psycopg.errors.QueryCanceled):
+                    self._read(connection)
+                    if self._run.status != "cancelled":
+                        raise
             else:
                 self._doing = "paused"
         finally:
@@ -254,6 +261,8 @@ class _Part:
     def _look_at_index(self, connection: Connection) -> None:
         found = runs.building(connection)
         self._look(found["share"] if found else None)
+        if runs.read(connection, self._run.run_id).status == "cancelled":
+            self._connection.cancel_safe(timeout=5)  # an index may take long
 
     def _again(self, work: Callable[[Connection], Any]) -> Any:
         """Do something with the control connection; when that is lost, open another and do it again."""
@@ -268,7 +277,7 @@ class _Part:
                 self._connection.close()
             while True:
                 try:
-                    self._connection = connect(self._dsn, settings=COMPUTING)
+                    self._connection = connect(self._dsn, settings=_CONTROLLING)
                     break
                 except OrchestratorError:
                     if time.monotonic() > deadline:

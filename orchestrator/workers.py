@@ -82,6 +82,7 @@ class Workers:
                         self._stopping.wait(_LOOK_AGAIN)
                 except (*PASSING, psycopg.errors.QueryCanceled) as error:
                     log.info("worker %s: %s", number, one_line(error))
+                    connection.close()  # it may hold a claim of which it could not say that it failed
                     self._stopping.wait(_LOOK_AGAIN)
                 except psycopg.OperationalError as error:
                     if not lost(connection, error):

@@ -105,7 +105,7 @@ SELECT count(*) FROM pg_locks
 WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 BATCHES = """
-SELECT above_contact_id, upto_contact_id, status, attempts, failures, worker_id, edges_changed, error
+SELECT above_contact_id, upto_contact_id, status, attempts, failures, worker_id, edges_changed, error, batch_id
 FROM connection_paths.backfill_batches WHERE run_id = %s ORDER BY above_contact_id NULLS FIRST
 """
 ROWS = "SELECT count(*) FROM connection_paths.contact_connections WHERE kind = 'work_overlap'"
@@ -209,9 +209,21 @@ def world(server: Server) -> str:
     return server.database("seeded")
 
 
+BEGUN: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _none_left() -> Iterator[None]:
+    """End what a test that failed has left at work."""
+    yield
+    while BEGUN:
+        BEGUN.pop().kill()
+
+
 def begin(dsn: str, *words: str, workers: int = 2) -> subprocess.Popen[str]:
     """Start a process that takes part in a backfill."""
-    return start("--dsn", dsn, "--json", "backfill", "--no-throttle", "--workers", str(workers), *words)
+    BEGUN.append(start("--dsn", dsn, "--json", "backfill", "--no-throttle", "--workers", str(workers), *words))
+    return BEGUN[-1]
 
 
 def check_succeeds(process: subprocess.Popen[str], timeout: float = 60) -> dict[str, Any]:
@@ -244,8 +256,10 @@ def check_run(connection: Connection, run_id: int, lost_claims: int = 0) -> None
     assert rows[-1][1] is None
     assert all(one[1] is not None and one[1] == following[0] for one, following in pairwise(rows))
     assert run.edges_changed == sum(row[6] for row in rows)
+    # a half that was split off comes later than what follows it, and the other keeps its attempts
+    splits = sum(one[8] > following[8] for one, following in pairwise(rows))
     in_vain = run.attempts - run.batches - run.failures
-    assert 0 <= in_vain <= lost_claims, f"{in_vain} claims in vain"
+    assert in_vain <= lost_claims + 10 * splits, f"{in_vain} claims in vain"
 
 
 def check_edges(connection: Connection) -> None:
@@ -541,6 +555,23 @@ def test_a_process_outlives_its_server_while_it_builds_indexes(server: Server, w
     with connect(world) as connection:
         check_run(connection, 1)
         connection.execute("DROP INDEX connection_paths.app_slow")
+        check_edges(connection)
+
+
+@each_strategy
+def test_what_was_said_to_be_done_outlives_the_server(server: Server, world: str, strategy: str) -> None:
+    """Batches are committed without waiting for the disk; a run that has succeeded must not be."""
+    with connect(world) as connection:
+        connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        connection.execute("SELECT pg_reload_conf()")
+        time.sleep(0.5)
+    done = backfill(world, Options(2, strategy, limits=None))
+    server.kill()
+    with connect(world) as connection:
+        connection.execute("ALTER SYSTEM RESET ALL")
+        connection.execute("SELECT pg_reload_conf()")
+        check_run(connection, done.run.run_id)
+        assert value(connection, ROWS) == done.run.edges_changed
         check_edges(connection)
 
 

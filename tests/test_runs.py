@@ -96,6 +96,7 @@ class Batch:
     predicted_edges: int
     status: str
     attempts: int
+    deaths: int
     failures: int
     worker_id: int | None
     claimed_at: Any
@@ -397,6 +398,19 @@ def test_nothing_is_to_be_had_of_a_run_that_is_not_there(db: Connection) -> None
 
 
 @each_strategy
+def test_a_rebuild_is_refused_where_a_foreign_key_refers_to_edges(own: Connection) -> None:
+    begin(own, office(4), oracle.edges(office(4)))
+    own.execute(
+        "CREATE TABLE public.app_notes (a bigint, b bigint, kind connection_paths.connection_kind,"
+        " FOREIGN KEY (a, b, kind) REFERENCES connection_paths.contact_connections)"
+    )
+    with pytest.raises(errors.ObjectNotInPrerequisiteState):
+        create(own, "rebuild")
+    run_id = create(own, "in_place")
+    work(own, run_id)
+    assert end(own, run_id, "in_place") == "succeeded"
+
+
 def test_there_is_one_run_at_a_time(db: Connection, strategy: str) -> None:
     begin(db, office(3))
     run_id = create(db, strategy)
@@ -618,7 +632,8 @@ def test_a_failure_that_passes_is_tried_again_four_times(db: Connection) -> None
     assert outcomes == ["again"] * 4 + ["split"]
     rows = batches(db, run_id)
     check_partition(rows)
-    assert [(row.status, row.attempts, row.failures, row.error) for row in rows] == [("pending", 0, 0, "deadlock")] * 2
+    told = [(row.status, row.attempts, row.failures, row.error) for row in rows]
+    assert told == [("pending", 5, 0, "deadlock"), ("pending", 0, 0, "deadlock")]
 
 
 @briefly
@@ -934,6 +949,27 @@ def test_contacts_that_are_recomputed_during_a_rebuild_are_recomputed_after_it(d
     while value(db, "SELECT taken FROM connection_paths.sync_changes()"):
         pass
     assert present(db) == gone
+
+
+def test_a_batch_that_read_before_a_change_does_not_have_the_last_word(db: Connection, dsn: str) -> None:
+    """It has read that contacts 1 and 3 are colleagues, which ends before it can say so."""
+    world = office(3)
+    begin(db, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
+    run_id = create(db, "in_place")
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    with connect(dsn) as holder, connect(dsn) as worker, connect(dsn) as follower:
+        batch = claimed(worker, run_id)
+        holder.execute("BEGIN; SELECT FROM connection_paths.contact_connections FOR UPDATE")
+        with in_the_background(lambda: do(worker, run_id, batch)) as doing:
+            until(lambda: value(db, WAITING) == 1)
+            db.execute("DELETE FROM public.contact_work_experiences WHERE contact_id = 3")
+            sync = "SELECT taken FROM connection_paths.sync_changes()"
+            with in_the_background(lambda: value(follower, sync)) as syncing:
+                until(lambda: syncing.done() or value(db, sleeping) == 1)
+                holder.execute("ROLLBACK")
+                assert syncing.result() == 1
+            doing.result()
+    assert list(present(db)) == [(1, 2)]
 
 
 # What depends on contact_connections

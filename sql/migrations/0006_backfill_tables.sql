@@ -33,8 +33,8 @@ COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'What each orchest
 COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches; indexing and swapped: the end of a rebuild';
 
 -- A batch is the contacts above one id up to another, NULL being no bound. Together the batches of a run are every
--- bigint exactly once, which the constraints see to: each lower bound is the upper bound of exactly one other batch,
--- except that of the one batch without.
+-- bigint exactly once. The constraints see to it: each lower bound is the upper bound of exactly one other batch, except
+-- that of the one batch without. (What they would let pass is that the last batch is deleted; nothing deletes one.)
 CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
     run_id bigint NOT NULL REFERENCES connection_paths.backfill_runs ON DELETE CASCADE,
     batch_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
         status IN ('pending', 'claimed', 'done', 'set aside')
     ),
     attempts integer NOT NULL DEFAULT 0,
+    deaths integer NOT NULL DEFAULT 0,
     failures integer NOT NULL DEFAULT 0,
     worker_id integer,
     claimed_at timestamptz,
@@ -68,6 +69,7 @@ CREATE INDEX IF NOT EXISTS backfill_batches_open
 
 COMMENT ON TABLE connection_paths.backfill_batches IS 'The plan of a run and its books: each batch is a range of contact ids, (above, upto]';
 COMMENT ON COLUMN connection_paths.backfill_batches.attempts IS 'Claims so far; the latest is the fence that keeps an earlier one from writing';
+COMMENT ON COLUMN connection_paths.backfill_batches.deaths IS 'Workers that have died with it; five are taken for a failure of the batch''s';
 COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'Errors so far; a batch that fails too often is split, a single contact set aside';
 COMMENT ON COLUMN connection_paths.backfill_batches.worker_id IS 'Who has it or did it';
 COMMENT ON COLUMN connection_paths.backfill_batches.contact_id IS 'Of a batch that was set aside: the contact it is about';

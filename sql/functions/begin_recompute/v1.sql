@@ -16,11 +16,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        RAISE EXCEPTION 'edges cannot be recomputed in a transaction that is %', current_setting('transaction_isolation')
-            USING ERRCODE = 'active_sql_transaction', HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED.';
-    END IF;
-
+    PERFORM connection_paths.require_read_committed();
     PERFORM pg_advisory_xact_lock_shared(
         connection_paths.advisory_key('recompute', pg_snapshot_xmin(pg_current_snapshot())::text::bigint)
     );

@@ -18,6 +18,7 @@ DECLARE
     others bigint;
     kept bigint;
 BEGIN
+    PERFORM connection_paths.require_read_committed();
     PERFORM connection_paths.require_batches_done(carry_edges.run_id);
     UPDATE connection_paths.backfill_runs AS r
     SET phase = 'indexing'

@@ -2,7 +2,7 @@
 --
 -- The next is the first that is pending, or whose worker has died; the session becomes a worker. A claim is to be
 -- committed before the batch is begun: it counts the attempt, so that a batch that kills its server process is seen
--- to do so. One that has been attempted five times and killed its worker each time is taken for a failure.
+-- to do so. One that five workers have died with is taken for a failure.
 --
 -- run_id   the run; its status and max_workers are obeyed
 -- attempt  the fence: do_batch and fail_batch want it, and refuse when somebody else has claimed the batch since
@@ -66,7 +66,7 @@ BEGIN
         IF NOT FOUND THEN
             RETURN;
         END IF;
-        EXIT WHEN found_batch.status = 'pending' OR found_batch.attempts < 5;
+        EXIT WHEN found_batch.status = 'pending' OR found_batch.deaths < 4;
 
         PERFORM connection_paths.split_batch(claim_batch.run_id, found_batch.batch_id, 'its worker died, five times');
     END LOOP;
@@ -75,6 +75,7 @@ BEGIN
     UPDATE connection_paths.backfill_batches AS b
     SET status = 'claimed',
         attempts = b.attempts + 1,
+        deaths = b.deaths + CASE found_batch.status WHEN 'claimed' THEN 1 ELSE 0 END,
         worker_id = worker,
         claimed_at = clock_timestamp()
     WHERE b.run_id = claim_batch.run_id AND b.batch_id = found_batch.batch_id

@@ -5,7 +5,8 @@
 -- contact_connections_next.
 --
 -- name       of the index to be; the run's id makes it unlike that of the live edges'
--- statement  CREATE INDEX, or ALTER TABLE for the primary key and what an earlier death has left undone
+-- statement  CREATE INDEX; or ALTER TABLE, for an index that is there and is to carry a constraint, such as the primary
+--            key: ask again when the indexes are built
 CREATE OR REPLACE FUNCTION connection_paths.missing_rebuild_indexes(run_id bigint)
 RETURNS TABLE (name text, statement text)
 LANGUAGE sql
@@ -22,23 +23,35 @@ AS $function$
                 || pg_catalog.quote_ident(n.name) || ' ON connection_paths.contact_connections_next'
                 || pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? USING ', ' USING ')
             ELSE
-                'ALTER TABLE connection_paths.contact_connections_next ADD PRIMARY KEY USING INDEX '
-                || pg_catalog.quote_ident(n.name)
+                'ALTER TABLE connection_paths.contact_connections_next ADD '
+                || CASE wanted.contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END
+                || ' USING INDEX ' || pg_catalog.quote_ident(n.name)
         END
     FROM pg_catalog.pg_index AS i
     JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    LEFT JOIN pg_catalog.pg_constraint AS wanted
+        ON wanted.conindid = i.indexrelid AND wanted.contype IN ('p', 'u') AND wanted.conrelid = i.indrelid
     CROSS JOIN LATERAL (
-        SELECT pg_catalog."left"(c.relname::text, 40) || '_r' || missing_rebuild_indexes.run_id::text
+        SELECT '_r' || missing_rebuild_indexes.run_id::text AS suffix
+    ) AS s
+    CROSS JOIN LATERAL (
+        -- a name has 63 bytes
+        SELECT
+            CASE
+                WHEN pg_catalog.octet_length(c.relname::text || s.suffix) <= 63 THEN c.relname::text || s.suffix
+                ELSE 'idx_cc_' || c.oid::text || s.suffix
+            END
     ) AS n (name)
     LEFT JOIN (
-        SELECT m.oid, m.relname::text AS relname, k.indisprimary
-        FROM pg_catalog.pg_index AS k
-        JOIN pg_catalog.pg_class AS m ON m.oid = k.indexrelid
-        WHERE k.indrelid = pg_catalog.to_regclass('connection_paths.contact_connections_next')
+        SELECT m.oid, m.relname::text AS relname, k.contype
+        FROM pg_catalog.pg_index AS x
+        JOIN pg_catalog.pg_class AS m ON m.oid = x.indexrelid
+        LEFT JOIN pg_catalog.pg_constraint AS k ON k.conindid = x.indexrelid AND k.conrelid = x.indrelid
+        WHERE x.indrelid = pg_catalog.to_regclass('connection_paths.contact_connections_next')
     ) AS made ON made.relname = n.name
     WHERE i.indrelid = 'connection_paths.contact_connections'::pg_catalog.regclass
         AND pg_catalog.to_regclass('connection_paths.contact_connections_next') IS NOT NULL
-        AND (made.oid IS NULL OR i.indisprimary AND NOT made.indisprimary)
+        AND (made.oid IS NULL OR wanted.contype IS NOT NULL AND made.contype IS NULL)
     ORDER BY i.indisprimary DESC, n.name
 $function$;
 

@@ -5,6 +5,9 @@
 -- carries them over. Making the triggers waits for whoever is writing edges: set lock_timeout.
 --
 -- What an earlier rebuild may have left is removed first.
+--
+-- Raises 55000 when a foreign key of the application's refers to contact_connections: its rows could not be exchanged.
+-- A CHECK of the application's that is NOT VALID becomes valid, so edges that are carried over must satisfy it.
 CREATE OR REPLACE FUNCTION connection_paths.prepare_rebuild()
 RETURNS void
 LANGUAGE plpgsql
@@ -14,6 +17,14 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.confrelid = 'connection_paths.contact_connections'::regclass AND k.contype = 'f'
+    ) THEN
+        RAISE EXCEPTION 'a foreign key refers to contact_connections, which a rebuild would exchange'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Use the strategy in_place.';
+    END IF;
     PERFORM connection_paths.drop_rebuild();
 
     INSERT INTO connection_paths.rebuild_missing_contacts (contact_id)

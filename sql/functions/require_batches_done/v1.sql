@@ -13,7 +13,7 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM connection_paths.backfill_runs AS r WHERE r.run_id = require_batches_done.run_id
     ) THEN
-        RAISE EXCEPTION 'there is no run %', run_id USING ERRCODE = 'no_data';
+        RAISE EXCEPTION 'there is no run %', run_id USING ERRCODE = '02000';
     END IF;
     SELECT count(*)
     INTO left_to_do

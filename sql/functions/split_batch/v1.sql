@@ -51,7 +51,7 @@ BEGIN
     SET status = 'pending',
         upto_contact_id = middle,
         predicted_edges = batch.predicted_edges / 2,
-        attempts = 0,
+        deaths = 0, -- not the attempts: they are the fence
         failures = 0,
         error = split_batch.error
     WHERE b.run_id = split_batch.run_id AND b.batch_id = split_batch.batch_id;

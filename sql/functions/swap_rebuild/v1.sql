@@ -9,7 +9,8 @@
 -- that is refused with 55000. The replaced table stays as contact_connections_old until drop_rebuild.
 --
 -- A transaction under REPEATABLE READ that began before the rebuild ended and reads edges only after the swap sees few
--- of them: to its snapshot, the new rows are not there yet. Every other reader sees all.
+-- of them: to its snapshot, the new rows are not there yet. A statement that waited for the swap sees all of the package's
+-- edges, but not those of other kinds that were written during the rebuild.
 --
 -- Returns  whether it was done now; false when it had been done before.
 CREATE OR REPLACE FUNCTION connection_paths.swap_rebuild(run_id bigint)
@@ -23,6 +24,7 @@ AS $function$
 DECLARE
     missing bigint;
 BEGIN
+    PERFORM connection_paths.require_read_committed();
     UPDATE connection_paths.backfill_runs AS r
     SET phase = 'swapped'
     WHERE r.run_id = swap_rebuild.run_id AND r.phase = 'indexing' AND r.status IN ('running', 'paused');
