@@ -397,7 +397,6 @@ def test_nothing_is_to_be_had_of_a_run_that_is_not_there(db: Connection) -> None
     assert value(db, "SELECT connection_paths.swap_rebuild(-1)") is False
 
 
-@each_strategy
 def test_a_rebuild_is_refused_where_a_foreign_key_refers_to_edges(own: Connection) -> None:
     begin(own, office(4), oracle.edges(office(4)))
     own.execute(
@@ -411,6 +410,7 @@ def test_a_rebuild_is_refused_where_a_foreign_key_refers_to_edges(own: Connectio
     assert end(own, run_id, "in_place") == "succeeded"
 
 
+@each_strategy
 def test_there_is_one_run_at_a_time(db: Connection, strategy: str) -> None:
     begin(db, office(3))
     run_id = create(db, strategy)
