@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from orchestrator import sqlfiles
 from orchestrator.database import Connection
 from orchestrator.embedded import serve_temporarily
 from orchestrator.installation import install
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the background, which its children would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Tests kill servers, not machines: nothing need reach the disk.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "256MB", "max_connections": "60"}
