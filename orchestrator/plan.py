@@ -23,9 +23,9 @@ SETTINGS = {
 }
 
 # Edges a second, as measured on two cores with everything in memory; see bench/results/backfill.md.
-_REBUILD_RATE = 500_000  # per worker, while edges are generated
-_INDEX_RATE = 600_000  # for the three indexes together, one maintenance worker beside; the number of workers is no help
-_IN_PLACE_RATE = 50_000  # per worker
+_REBUILD_RATE = 440_000  # per worker, while edges are generated
+_INDEX_RATE = 650_000  # for the three indexes together, one maintenance worker beside; the number of workers is no help
+_IN_PLACE_RATE = 75_000  # per worker
 _WORKERS = (1, 2, 4, 8, 16)
 _ASSUMPTION = "as many idle cores as workers, and everything in memory"
 

@@ -376,8 +376,8 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
     with psycopg.connect(database), psycopg.connect(database):
         assert plan(database).connections_free <= found.connections_free - 1  # others may come and go
     seconds = {(each.strategy, each.workers): each.seconds for each in planning._durations(60_000_000)}
-    assert seconds["rebuild", 4] == 60_000_000 / 2_000_000 + 60_000_000 / 600_000
-    assert seconds["in_place", 4] == 60_000_000 / 200_000
+    assert seconds["rebuild", 4] == 60_000_000 / 1_760_000 + 60_000_000 / 650_000
+    assert seconds["in_place", 4] == 60_000_000 / 300_000
     assert "idle cores" in found.assumption
 
 
