@@ -156,7 +156,8 @@ def main() -> None:
     text = "\n\n".join(
         [
             "# What the triggers cost who writes",
-            f"`python -m bench.triggers --contacts {given.contacts}`",
+            f"`python -m bench.triggers --contacts {given.contacts} --clients {given.clients}"
+            f" --seconds {given.seconds:g}`",
             "Work experiences; each statement a transaction; medians, with and without taking turns.",
             table,
             f"{given.clients} connections inserting one row each at a time: {together['replica']:,.0f} transactions/s"

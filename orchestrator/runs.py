@@ -13,7 +13,7 @@ from orchestrator.database import Connection, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import require_installed
 
-_FILL_SHARE = 0.55  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
+_FILL_SHARE = 0.42  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ COMMANDS = (
     *("runs cancel", "runs set"),
 )
 IN_PLACE = ("backfill", "--strategy", "in_place", "--no-throttle", "--batch-edges", "500")
+NEED_INSTALL = (("plan",), ("sync",), ("verify",), ("runs", "list"), ("runs", "show"), ("runs", "pause", "1"))
 ASK = ("paths", "2", "--collection", "9", "--viewer", "7")
 EDGES = """
 SELECT contact_a_id, contact_b_id, kind, organization_id, date_from, date_to
@@ -198,7 +199,15 @@ def test_usage_errors_are_status_2(arguments: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("install",), ("uninstall", "--yes"), ("status",), ("seed", "synthetic", "--contacts", "1"), ("backfill",), ASK],
+    [
+        ("install",),
+        ("uninstall", "--yes"),
+        ("status",),
+        ("seed", "synthetic", "--contacts", "1"),
+        ("backfill",),
+        *NEED_INSTALL,
+        ASK,
+    ],
 )
 @pytest.mark.parametrize(
     ("dsn", "part"),
@@ -231,7 +240,15 @@ def test_a_wrong_password_is_one_line() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("install",), ("uninstall", "--yes"), ("status",), ("seed", "synthetic", "--contacts", "1"), ("backfill",), ASK],
+    [
+        ("install",),
+        ("uninstall", "--yes"),
+        ("status",),
+        ("seed", "synthetic", "--contacts", "1"),
+        ("backfill",),
+        *NEED_INSTALL,
+        ASK,
+    ],
 )
 def test_lacking_rights_is_one_line(small: str, stranger: str, command: tuple[str, ...]) -> None:
     check_failed(run("--dsn", make_conninfo(small, user=stranger), *command))
@@ -249,7 +266,7 @@ def test_a_backfill_survives_the_loss_of_its_connections(host: str) -> None:
     assert (code, "succeeded" in out) == (0, True), err
 
 
-@pytest.mark.parametrize("command", [("backfill",), ASK])
+@pytest.mark.parametrize("command", [("backfill",), *NEED_INSTALL, ASK])
 def test_what_needs_an_install_says_so(host: str, command: tuple[str, ...]) -> None:
     check_failed(run("--dsn", host, *command), "orchestrator install")
 
