@@ -39,7 +39,6 @@ function("cancel_run", "v1")
 
 function("wake_listener", "v1")
 function("note_changed_experiences", "v1")
-function("note_changed_organizations", "v1")
-function("note_changed_contacts", "v1")
+function("note_came_or_went", "v1")
 function("contacts_to_recompute", "v1")
 function("sync_changes", "v1")

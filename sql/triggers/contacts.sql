@@ -2,15 +2,15 @@
 CREATE OR REPLACE TRIGGER connection_paths_inserted
     AFTER INSERT ON contacts
     REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_contacts();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');
 CREATE OR REPLACE TRIGGER connection_paths_updated
     AFTER UPDATE ON contacts
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_contacts();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');
 CREATE OR REPLACE TRIGGER connection_paths_deleted
     AFTER DELETE ON contacts
     REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_contacts();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');
 CREATE OR REPLACE TRIGGER connection_paths_truncated
     AFTER TRUNCATE ON contacts
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_contacts();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');

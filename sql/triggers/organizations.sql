@@ -2,15 +2,15 @@
 CREATE OR REPLACE TRIGGER connection_paths_inserted
     AFTER INSERT ON organizations
     REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_organizations();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('organization');
 CREATE OR REPLACE TRIGGER connection_paths_updated
     AFTER UPDATE ON organizations
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_organizations();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('organization');
 CREATE OR REPLACE TRIGGER connection_paths_deleted
     AFTER DELETE ON organizations
     REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_organizations();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('organization');
 CREATE OR REPLACE TRIGGER connection_paths_truncated
     AFTER TRUNCATE ON organizations
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_organizations();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('organization');
