@@ -1,11 +1,11 @@
 """What edges and paths are, said a second time in Python too plain to be wrong.
 
-Quotations are from the design, §1 to §3.
+Quotations are from the design, §1 to §3, and from the headers of find_paths and why_no_more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from tests.world import KINDS, MEMBER_SOURCES, WORK_OVERLAP, Edge, Experience, Pair, World
 
 Chain = tuple[int, ...]  # contact ids, from the user's contact to the target
+COUNTED_TO, FEW = 500, 5  # of why_no_more
 Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None]
 
 
@@ -101,6 +102,16 @@ def users(world: World, collection: int) -> dict[int, set[int]]:
     return found
 
 
+def introducers(world: World, collection: int, excluded: Collection[int] = ()) -> set[int]:
+    """The members who may stand on a path before its target.
+
+    “People not to be asked in this search, besides the collection's in do_not_ask: they stand on no path but as its
+    target.”
+    """
+    not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
+    return set(users(world, collection)) - not_to_be_asked
+
+
 def between(world_edges: Mapping[Pair, Edge], chain: Chain) -> list[Edge]:
     """The edges along a chain."""
     return [world_edges[min(pair), max(pair)] for pair in pairwise(chain)]
@@ -108,7 +119,7 @@ def between(world_edges: Mapping[Pair, Edge], chain: Chain) -> list[Edge]:
 
 def walk(
     world_edges: Mapping[Pair, Edge],
-    members: set[int],
+    introducers: set[int],
     target: int,
     max_depth: int,
     max_edges_per_hop: int | None,
@@ -117,7 +128,7 @@ def walk(
 
     “From a partial path it follows the max_edges_per_hop most recent edges among those that
     lead to a member not already on the path. Most recent: date_to DESC NULLS FIRST, then the
-    smaller neighbour id.”
+    smaller neighbour id.” Members who are not to be asked are left out before that too.
     """
     neighbours: dict[int, list[tuple[int, int]]] = {}
     for (a, b), edge in world_edges.items():
@@ -134,7 +145,7 @@ def walk(
                 for _, contact in sorted(
                     (recency, contact)
                     for recency, contact in neighbours.get(chain[0], [])
-                    if contact in members and contact not in chain
+                    if contact in introducers and contact not in chain
                 )[:max_edges_per_hop]
             ]
 
@@ -166,7 +177,7 @@ def deep_finder(
     """
     opened_by = users(world, collection)
     rows: list[Row] = []
-    for chain in walk(world_edges, set(opened_by), target, max_depth, max_edges_per_hop):
+    for chain in walk(world_edges, introducers(world, collection), target, max_depth, max_edges_per_hop):
         path = between(world_edges, chain)
         for user in opened_by.get(chain[0], ()):
             if seed_scope == "any" or user == viewer:
@@ -200,6 +211,7 @@ def find_paths(
     max_depth: int,
     seed_scope: str,
     max_edges_per_hop: int | None,
+    excluded: Collection[int],
     today: date,
 ) -> list[dict[str, Any]]:
     """Every path of find_paths, before max_paths: “one entry, all its users, the viewer first”.
@@ -209,7 +221,7 @@ def find_paths(
     """
     opened_by = users(world, collection)
     groups: list[tuple[tuple[int, int, bool, Chain], dict[str, Any]]] = []
-    for chain in walk(world_edges, set(opened_by), target, max_depth, max_edges_per_hop):
+    for chain in walk(world_edges, introducers(world, collection, excluded), target, max_depth, max_edges_per_hop):
         path = between(world_edges, chain)
         latest = recency(path, today)
         openers = [
@@ -238,6 +250,70 @@ def find_paths(
             order = (len(chain), latest_first(latest), viewer not in openers, chain)
             groups.append((order, entry))
     return [entry for _, entry in sorted(groups, key=lambda group: group[0])]
+
+
+def why(
+    counted_edges: Mapping[Pair, int],
+    world_edges: Mapping[Pair, Edge],
+    world: World,
+    target: int,
+    collection: int,
+    viewer: int,
+    *,
+    max_depth: int,
+    seed_scope: str,
+    max_edges_per_hop: int | None,
+    excluded: Collection[int],
+    found: int,
+    caps_hit: bool,
+) -> dict[str, Any]:
+    """What why_no_more says of a search that was complete.
+
+    Figures are counted “where fewer than five paths were found”. “Each stops at 500.”
+
+    *counted_edges* is how many kinds a pair has. Whether the limit of edges was hit is told, not worked out: that also
+    counts edges back to contacts on the chain.
+    """
+    opened_by = users(world, collection)
+    not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
+    neighbours = [
+        contact
+        for pair, kinds in counted_edges.items()
+        if target in pair
+        for contact in pair
+        if contact != target
+        for _ in range(kinds)
+    ]
+    members = [contact for contact in neighbours if contact in opened_by]
+    refused = [contact for contact in members if contact in not_to_be_asked]
+    chains = walk(world_edges, set(opened_by) - not_to_be_asked, target, max_depth, max_edges_per_hop)
+    reached = max(len(chain) for chain in chains)
+    if seed_scope == "importer" and max_edges_per_hop is not None and reached == max_depth - 1:
+        reached = max_depth  # “chains that were not made, because they could not be opened, have been looked at”
+    reasons = {
+        "unknown_target": found == 0 and not neighbours and target not in world.contacts,
+        "empty_collection": not opened_by,
+        "viewer_brought_nobody": seed_scope == "importer" and viewer not in set().union(*opened_by.values()),
+        "target_has_no_edges": not neighbours,
+        "no_edge_to_a_member": not members,
+        "all_excluded": len(members) == len(refused),
+        "depth_limit": reached == max_depth,
+        "edge_limit": caps_hit,
+        "exhausted": True,
+    }
+    figures = {
+        "collection_members": len(opened_by),
+        "target_edges": len(neighbours),
+        "target_edges_to_members": len(members),
+        "target_edges_to_excluded": len(refused),
+        "excluded": len(not_to_be_asked),
+    }
+    return {
+        "reason": next(reason for reason, holds in reasons.items() if holds),
+        **{name: min(figure, COUNTED_TO) if found < FEW else None for name, figure in figures.items()},
+        "level_reached": reached,
+        "caps_hit": caps_hit,
+    }
 
 
 def _iso(day: date | None) -> str | None:

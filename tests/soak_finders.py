@@ -67,6 +67,24 @@ WHERE c.id % 5 = 0
 ON CONFLICT DO NOTHING
 """
 
+#: Of the middle collections everybody may be asked; of a third of the others every tenth, or two thirds, may not.
+DO_NOT_ASK = """
+INSERT INTO connection_paths.do_not_ask (collection_id, contact_id)
+SELECT DISTINCT m.collection_id, m.contact_id
+FROM connection_paths.collection_members AS m
+WHERE m.collection_id % 3 = 1 AND abs(hashint8extended(m.contact_id, 5)) % 10 = 0
+    OR m.collection_id % 3 = 2 AND abs(hashint8extended(m.contact_id, 5)) % 3 > 0
+"""
+
+#: In a third of the collections a tenth of the members is not to be asked, in another third most are not.
+DO_NOT_ASK = """
+INSERT INTO connection_paths.do_not_ask (collection_id, contact_id)
+SELECT DISTINCT m.collection_id, m.contact_id
+FROM connection_paths.collection_members AS m
+WHERE m.collection_id % 3 = 0 AND abs(hashint8extended(m.contact_id, 5) % 10) = 0
+    OR m.collection_id % 3 = 1 AND abs(hashint8extended(m.contact_id, 5) % 3) > 0
+"""
+
 # Samples. Ordered by a hash, so that the same world gives the same calls.
 
 #: Contacts with the most edges, as a sample of about a million edges tells.
@@ -282,6 +300,7 @@ def world(request: pytest.FixtureRequest) -> str:
         if int(request.param) % 2 == 0:
             connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
             connection.execute(OTHER_KIND.encode())
+        connection.execute(DO_NOT_ASK.encode())
         connection.execute("VACUUM (ANALYZE)")
     return dsn
 
@@ -401,4 +420,43 @@ def test_the_same_answers(world: str, query: str, share: float, capsys: pytest.C
         )
     assert len(answers) == len(calls)
     assert filled > len(calls) / 5, "too few calls find anything to say something"
+    assert not different[:SHOWN]
+
+
+@pytest.mark.skipif(EXISTING, reason="it writes, though it leaves nothing behind")
+def test_whom_a_call_excludes_might_as_well_be_in_do_not_ask(world: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """find_paths told whom not to ask, against find_paths and deep_finder_v2 where rows say so."""
+    with reader(world) as connection:
+        places = collections(connection)
+    dice = random.Random(2)
+    calls = [
+        replace(call, depth=min(call.depth, 4)) for call in draw_calls(dice, places, round(CALLS * 0.05 / len(WORLDS)))
+    ]
+    asked = (
+        "SELECT connection_paths.find_paths(%s, %s, %s, %s, %s, %s, time_budget_ms => 3600000,"
+        " excluded_contact_ids => %s::bigint[]) - 'why'"
+    )
+    different, filled = [], 0
+    with psycopg.connect(world, autocommit=True) as connection:
+        for call in calls:
+            members = column(connection, MEMBERS, [call.collection])
+            arguments = [call.target, call.collection, call.viewer, call.depth, call.paths, call.scope]
+            first = connection.execute(asked.encode(), [*arguments, []]).fetchone()
+            assert first is not None
+            met = [contact for path in first[0]["paths"] for contact in path["contact_ids"]]
+            pool = [*met, *members, NOBODY]
+            excluded = dice.sample(pool, min(len(pool), dice.choice((1, 3, 30))))
+            told = connection.execute(asked.encode(), [*arguments, excluded]).fetchone()
+            with connection.transaction(force_rollback=True):
+                connection.execute(
+                    "INSERT INTO connection_paths.do_not_ask SELECT %s, unnest(%s::bigint[]) ON CONFLICT DO NOTHING",
+                    [call.collection, excluded],
+                )
+                rows = connection.execute(asked.encode(), [*arguments, []]).fetchone()
+                [[_, found, same]] = connection.execute(PATHS.encode(), [Jsonb([asdict(call)])]).fetchall()
+            filled += found > 0
+            if told != rows or same is False:
+                different.append((call, excluded))
+    with capsys.disabled():
+        print(f"\n{len(calls):,} calls with exclusions, {filled:,} with paths, {len(different):,} different")
     assert not different[:SHOWN]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -31,6 +32,7 @@ from tests.world import (
     Membership,
     Pair,
     World,
+    load_do_not_ask,
     load_edges,
     load_hosts,
 )
@@ -105,14 +107,20 @@ def any_day(seed: int) -> Ends:
     return lambda _: draw.choice(days)
 
 
-def enter_layers(connection: Connection[Any], memberships: Iterable[Membership], *layers: Layer) -> Loaded:
+def enter_layers(
+    connection: Connection[Any],
+    memberships: Iterable[Membership],
+    *layers: Layer,
+    do_not_ask: Iterable[tuple[int, int]] = (),
+) -> Loaded:
     """Load edges of several kinds, those of the kind declared first first; of equally recent ones that one counts."""
     memberships = tuple(memberships)
     pairs = {pair for each in layers for pair in each}
     contacts = {contact for pair in pairs for contact in pair} | {row.contact_id for row in memberships}
-    world = World(contacts=frozenset(contacts), memberships=memberships)
+    world = World(contacts=frozenset(contacts), memberships=memberships, do_not_ask=frozenset(do_not_ask))
     connection.execute("TRUNCATE connection_paths.contact_connections")
     load_hosts(connection, world)
+    load_do_not_ask(connection, world)
     for each in layers:
         load_edges(connection, each)
     connection.execute(STATISTICS)
@@ -120,7 +128,8 @@ def enter_layers(connection: Connection[Any], memberships: Iterable[Membership],
         pair: min((each[pair] for each in layers if pair in each), key=lambda edge: latest_first(edge.date_to))
         for pair in pairs
     }
-    return Loaded(connection, world, {}, walked, _today(connection))
+    kinds = Counter(pair for each in layers for pair in each)
+    return Loaded(connection, world, {}, walked, _today(connection), kinds)
 
 
 def _today(connection: Connection[Any]) -> date:
@@ -141,8 +150,7 @@ def agree(loaded: Loaded, *calls: Call, finders: Sequence[str] = DEEP_FINDERS, p
         for function in finders:
             assert loaded.find(function, call) == expected, (function, call)
     for call in {replace(call, max_edges_per_hop=15, max_depth=min(call.max_depth, paths_deep)) for call in calls}:
-        answer = loaded.find_paths(call, None)
-        assert answer == loaded.expect_paths(call, answer["impl"]), call
+        assert loaded.agrees(call, None, "v2"), call
     return expected
 
 
@@ -311,6 +319,27 @@ def test_a_viewer_who_knows_few_or_many(database_of_kinds: Connection[Any], know
             agree(loaded, call, replace(call, max_paths=1), replace(call, seed_scope="any", max_paths=25))
 
 
+@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+def test_whom_not_to_ask_by_the_row_and_by_the_call(database_of_kinds: Connection[Any], share: float) -> None:
+    people = range(1, 61)
+    dice = random.Random(19)
+    edges = layer(random_pairs(19, people, 700), any_day(19))
+    refused = [(collection, contact) for collection in (1, 2) for contact in people if dice.random() < share]
+    members = [*brought(range(1, 56)), *brought(range(5, 58, 4), user=2), *brought(people, collection=3)]
+    loaded = enter_layers(database_of_kinds, members, edges, do_not_ask=refused)
+    for target in (1, 30, 60):
+        for cap in (1, 6, 15, None):
+            for collection in (1, 3):
+                call = Call(target, collection, viewer=2, max_depth=3, max_edges_per_hop=cap)
+                agree(loaded, call, replace(call, seed_scope="importer"), replace(call, max_paths=25))
+        for size in (1, 10, 59):
+            excluded = tuple(dice.sample(people, size))
+            for scope in ("any", "importer"):
+                call = Call(target, 3, max_depth=3, seed_scope=scope, excluded=excluded)
+                assert loaded.agrees(call, "v2"), call
+                assert loaded.agrees(replace(call, collection=1, viewer=2, max_paths=25), "v2"), call
+
+
 def test_ids_of_every_size(database_of_kinds: Connection[Any]) -> None:
     # 0 and the negative ones are ids like others: nothing may stand for “none”
     people = [-(2**63), -(2**31), -5, -1, 0, 1, 2, 2**31, 2**63 - 1]
@@ -320,6 +349,9 @@ def test_ids_of_every_size(database_of_kinds: Connection[Any]) -> None:
     for target in people:
         call = Call(target, collection=0, viewer=users[target % 3], max_depth=4, max_edges_per_hop=4)
         agree(loaded, call, replace(call, seed_scope="importer", max_depth=6, max_edges_per_hop=2))
+        for excluded in people:
+            assert loaded.agrees(replace(call, excluded=(excluded,)), None, "v2")
+            assert loaded.agrees(replace(call, excluded=(*people[::2], excluded)), None, "v2")
 
 
 def test_memberships_of_no_contact_or_no_collection_do_not_disturb(new_database: Callable[[], str]) -> None:
@@ -519,11 +551,13 @@ def hub_world(request: pytest.FixtureRequest) -> Loaded:
     return loaded
 
 
-def gather(hub_world: Loaded, positions: Iterable[int], size: int) -> Loaded:
+def gather(hub_world: Loaded, positions: Iterable[int], size: int, refused: Iterable[int] = ()) -> Loaded:
     """Make collection 1 of the leaves at *positions* and of so many others that it has *size* members.
 
-    The viewer 1 brought all of them, user 2 the last leaf and some stalls.
+    The viewer 1 brought all of them, user 2 the last leaf and some stalls. Of the leaves those at *refused* are not to
+    be asked.
     """
+    do_not_ask = frozenset((1, leaf(position)) for position in refused)
     leaves = [leaf(position) for position in positions]
     between = [HUB, VISITOR, MARKET] if size > 1 else []
     stalls = STALLS[len(STALLS) - max(0, size - len(leaves) - len(between)) :]  # the last that a walk would follow
@@ -540,7 +574,9 @@ def gather(hub_world: Loaded, positions: Iterable[int], size: int) -> Loaded:
     # only edges between members, and to a target, can be on a path: the oracle is spared the others
     walked = {row.contact_id for row in memberships} | {HUB, VISITOR, MARKET, leaf(HUB_EDGES), leaf(HUB_EDGES - 8)}
     edges = {pair: edge for pair, edge in hub_world.edges.items() if walked.issuperset(pair)}
-    return replace(hub_world, world=World(contacts=frozenset(), memberships=memberships), edges=edges)
+    load_do_not_ask(hub_world.connection, World(contacts=frozenset(), do_not_ask=do_not_ask))
+    world = replace(hub_world.world, memberships=memberships, do_not_ask=do_not_ask)
+    return replace(hub_world, world=world, edges=edges)
 
 
 def around_the_hub(loaded: Loaded, finders: Sequence[str]) -> None:
@@ -590,6 +626,24 @@ def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None
         Call(VISITOR, viewer=2, max_depth=3, seed_scope="importer"),
     ):
         assert loaded.find("deep_finder_v3", call) == loaded.expect(call), call
+
+
+@pytest.mark.parametrize("size", [10, 1000, 5000])
+@pytest.mark.parametrize(
+    "refused", [range(1, 16), range(1, 301), range(290, 3001), range(2, 3001, 2), range(1, HUB_EDGES - 15)]
+)
+def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
+    loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, refused)
+    around_the_hub(loaded, ["deep_finder_v3"])
+    loaded = gather(hub_world, MEMBERS_AT["everywhere"], size)
+    for call in (
+        Call(HUB, max_depth=2, excluded=tuple(leaf(position) for position in refused)),
+        Call(VISITOR, max_depth=3, max_paths=25, excluded=tuple(leaf(position) for position in refused)),
+        Call(
+            leaf(HUB_EDGES), max_depth=4, max_paths=100, excluded=(HUB, *(leaf(position) for position in refused[:40]))
+        ),
+    ):
+        assert loaded.agrees(call, "v2"), call
 
 
 @pytest.mark.parametrize("others", [0, 5000])
@@ -674,6 +728,10 @@ def assert_right_as_far_as_it_goes(loaded: Loaded, call: Call, answer: dict[str,
     """Every path is one of the whole search, in its place; only the last depth that has any may lack some."""
     found = answer["paths"]
     assert answer["total"] == len(found) <= call.max_paths
+    assert (answer["why"] is None) == (len(found) == call.max_paths)
+    if answer["why"] is not None:
+        assert (answer["why"]["reason"] == "time_budget") == (not answer["complete"])
+        assert answer["why"]["level_reached"] >= max((path["depth"] for path in found), default=1)
     deepest = max((path["depth"] for path in found), default=1)
     known = loaded.expect_paths(replace(call, max_depth=min(deepest, 4)), answer["impl"])["paths"]
     before = [path for path in known if path["depth"] < deepest]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -65,6 +66,7 @@ class Call:
     max_paths: int = 1000
     seed_scope: str = "any"
     max_edges_per_hop: int | None = None
+    excluded: tuple[int, ...] = ()  # of find_paths only
 
 
 Situation = tuple[World, list[Call]]
@@ -79,6 +81,7 @@ class Loaded:
     work: dict[Pair, Edge]
     edges: dict[Pair, Edge]  # of all kinds, as walked
     today: date
+    kinds: Mapping[Pair, int]  # how many edges a pair has
 
     def find(self, function: str, call: Call) -> list[Row]:
         arguments = "%s, %s, %s, max_paths => %s, seed_scope => %s"
@@ -118,7 +121,7 @@ class Loaded:
     def find_paths(self, call: Call, impl: str | None) -> dict[str, Any]:
         row = self.connection.execute(
             "SELECT connection_paths.find_paths(%s, %s, %s, max_depth => %s, max_paths => %s,"
-            " seed_scope => %s, impl => %s, time_budget_ms => 60000)",
+            " seed_scope => %s, impl => %s, time_budget_ms => 60000, excluded_contact_ids => %s::bigint[])",
             [
                 call.target,
                 call.collection,
@@ -127,6 +130,7 @@ class Loaded:
                 call.max_paths,
                 call.seed_scope,
                 impl,
+                list(call.excluded),
             ],
         ).fetchone()
         assert row is not None
@@ -134,18 +138,8 @@ class Loaded:
         return answer
 
     def expect_paths(self, call: Call, impl: str) -> dict[str, Any]:
-        """“counts groups toward max_paths”; “v1 ignores depths above 2”."""
-        paths = oracle.find_paths(
-            self.work if impl == "v1" else self.edges,
-            self.world,
-            call.target,
-            call.collection,
-            call.viewer,
-            max_depth=min(call.max_depth, 2) if impl == "v1" else call.max_depth,
-            seed_scope=call.seed_scope,
-            max_edges_per_hop=None if impl == "v1" else 15,
-            today=self.today,
-        )
+        """“counts groups toward max_paths”; “v1 ignores depths above 2”. All but why: see expect_why."""
+        paths = self._all_paths(call, impl, None if impl == "v1" else 15)
         returned = paths[: call.max_paths]
         return {
             "impl": impl,
@@ -155,6 +149,59 @@ class Loaded:
             "paths": returned,
         }
 
+    def _all_paths(self, call: Call, impl: str, max_edges_per_hop: int | None) -> list[dict[str, Any]]:
+        return oracle.find_paths(
+            self.work if impl == "v1" else self.edges,
+            self.world,
+            call.target,
+            call.collection,
+            call.viewer,
+            max_depth=min(call.max_depth, 2) if impl == "v1" else call.max_depth,
+            seed_scope=call.seed_scope,
+            max_edges_per_hop=max_edges_per_hop,
+            excluded=call.excluded,
+            today=self.today,
+        )
+
+    def agrees(self, call: Call, impl: str | None, meant: str | None = None) -> bool:
+        """Hold find_paths' whole answer against the oracle; *meant* is the implementation that None stands for."""
+        answer = self.find_paths(call, impl)
+        said = answer.pop("why")
+        if answer != self.expect_paths(call, meant or impl or answer["impl"]):
+            return False
+        if said is None or answer["total"] == call.max_paths:
+            return said is None and answer["total"] == call.max_paths
+        expected = self.expect_why(call, answer, said["caps_hit"])
+        if said["collection_members"] == said["target_edges"] == oracle.COUNTED_TO:
+            for key in ("target_edges_to_members", "target_edges_to_excluded"):  # of which edges is not said
+                assert said.pop(key) <= expected.pop(key)
+        same: bool = said == expected
+        return same
+
+    def expect_why(self, call: Call, answer: dict[str, Any], caps_hit: bool) -> dict[str, Any]:
+        """What is said where fewer paths than wanted were found.
+
+        Whether the limit of edges was hit may be said too often, where edges lead back, never too seldom.
+        """
+        impl = answer["impl"]
+        assert not (caps_hit and impl == "v1")
+        if not caps_hit and impl == "v2" and len(self.world.contacts) < 15:
+            assert self._all_paths(call, impl, None) == answer["paths"]
+        return oracle.why(
+            dict.fromkeys(self.work, 1) if impl == "v1" else self.kinds,
+            self.work if impl == "v1" else self.edges,
+            self.world,
+            call.target,
+            call.collection,
+            call.viewer,
+            max_depth=min(call.max_depth, 2) if impl == "v1" else call.max_depth,
+            seed_scope=call.seed_scope,
+            max_edges_per_hop=None if impl == "v1" else 15,
+            excluded=call.excluded,
+            found=answer["total"],
+            caps_hit=caps_hit,
+        )
+
 
 def enter(connection: Connection[Any], world: World) -> Loaded:
     load(connection, world)
@@ -163,7 +210,8 @@ def enter(connection: Connection[Any], world: World) -> Loaded:
     connection.execute("TRUNCATE connection_paths.finder_rollout")
     row = connection.execute("SELECT current_date").fetchone()
     assert row is not None
-    return Loaded(connection, world, work, oracle.walked_edges(world), row[0])
+    kinds = Counter([*work, *world.extra_edges])
+    return Loaded(connection, world, work, oracle.walked_edges(world), row[0], kinds)
 
 
 @st.composite
@@ -179,6 +227,10 @@ def situations(draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: in
         max_paths=st.sampled_from((1, 2, 3, 5, 8, 13, 25, 100, 1000)),
         seed_scope=st.sampled_from(("any", "any", "importer")),
         max_edges_per_hop=st.sampled_from((None, None, *range(1, 5), *range(1, 16))),
+        excluded=st.one_of(
+            st.just(()),
+            st.lists(st.sampled_from((*sorted(world.contacts), GHOST_CONTACT_IDS[0])), max_size=4).map(tuple),
+        ),
     )
     return world, draw(st.lists(calls, min_size=count, max_size=count))
 
@@ -208,12 +260,16 @@ def crowds(draw: st.DrawFn, count: int) -> Situation:
     ]
     pairs = [tuple(sorted(dice.sample(contacts, 2))) for _ in range(200 if kinds else 0)]
     extra_edges = {(a, b): Edge(FRIEND, None, None, dice.choice((*days, None))) for a, b in pairs}
+    refused = dice.choice((0, 0, 0.1, 0.4))
     world = World(
         contacts=frozenset(contacts),
         organizations=frozenset(organizations),
         experiences=tuple(experiences),
         memberships=tuple(memberships),
         extra_edges=extra_edges,
+        do_not_ask=frozenset(
+            (collection, contact) for collection in COLLECTION_IDS for contact in contacts if dice.random() < refused
+        ),
     )
     depths_and_caps = [*((3, cap) for cap in (15, 15, 15, 14, 16, 3, 1)), (2, 15), (2, None), (4, 4)]
     calls = [
@@ -225,6 +281,7 @@ def crowds(draw: st.DrawFn, count: int) -> Situation:
             max_paths=dice.choice((1, 5, 25, 25, 100, 1000)),
             seed_scope=dice.choice(("any", "any", "importer")),
             max_edges_per_hop=cap,
+            excluded=tuple(dice.choices(contacts, k=dice.choice((0, 0, 1, 10)))),
         )
         for depth, cap in (dice.choice(depths_and_caps) for _ in range(count))
     ]
@@ -266,7 +323,7 @@ def test_deep_finder_and_find_paths_equal_the_oracle_where_there_is_one_kind(
         expected = loaded.expect(call)
         for function in DEEP_FINDERS:
             assert loaded.find(function, call) == expected, (function, call)
-        assert loaded.find_paths(call, "v2") == loaded.expect_paths(call, "v2"), call
+        assert loaded.agrees(call, "v2"), call
     kinds = "SELECT cardinality(enum_range(NULL::connection_paths.connection_kind))"
     assert one_kind.execute(kinds).fetchone() == (1,)
 
@@ -283,7 +340,7 @@ def test_deep_finder_and_find_paths_equal_the_oracle_in_a_crowd(
         for function in DEEP_FINDERS:
             assert loaded.find(function, call) == expected, (function, call)
         shallower = replace(call, max_depth=min(call.max_depth, 3))
-        assert loaded.find_paths(shallower, "v2") == loaded.expect_paths(shallower, "v2"), shallower
+        assert loaded.agrees(shallower, "v2"), shallower
 
 
 @repeatable(25)
@@ -337,7 +394,7 @@ def test_find_paths_equals_the_oracle(installed: Connection[Any], situation: Sit
     for call in drawn:
         for impl in ("v1", "v2", None):
             meant = impl or (rollout if call.collection == COLLECTION_IDS[1] else "v2")
-            assert loaded.find_paths(call, impl) == loaded.expect_paths(call, meant), (call, impl)
+            assert loaded.agrees(call, impl, meant), (call, impl)
 
 
 # Examples: every rule by its name
@@ -388,7 +445,7 @@ def check(connection: Connection[Any], world: World, call: Call, expected: Seque
     for function in LEGACY_FINDERS:
         assert loaded.find(function, call) == loaded.expect_legacy(call), function
     for impl in ("v1", "v2"):
-        assert loaded.find_paths(call, impl) == loaded.expect_paths(call, impl), impl
+        assert loaded.agrees(call, impl), impl
     return loaded
 
 
@@ -658,6 +715,148 @@ def test_an_unknown_contact_collection_or_user_is_an_empty_answer(installed: Con
     check(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]), call, [])
 
 
+# Who is not to be asked
+
+STAR = graph([(1, contact, "2010-01-01", f"20{30 - contact}-01-01") for contact in range(2, 20)], [(1, 1), (1, 2)])
+
+
+def star(members: Iterable[int], do_not_ask: Iterable[tuple[int, int]] = ()) -> World:
+    """Contacts 2 to 19 know contact 1, the smaller the more recently; user 1 brought the members."""
+    memberships = tuple(Membership(1, contact, 1, 0) for contact in members)
+    return replace(STAR, memberships=memberships, do_not_ask=frozenset(do_not_ask))
+
+
+def test_nobody_is_asked_who_is_not_to_be_asked(installed: Connection[Any]) -> None:
+    world = star([2, 3, 4], [(1, 3), (2, 4)])  # 4 is not to be asked in another collection
+    check(installed, world, Call(1), [(1, (2, 1)), (1, (4, 1))])
+    loaded = check(
+        installed, replace(world, do_not_ask=frozenset()), Call(1), [(1, (contact, 1)) for contact in (2, 3, 4)]
+    )
+    for impl in ("v1", "v2"):
+        call = Call(1, excluded=(3, 3, 999, 2))
+        assert [path["contact_ids"] for path in loaded.find_paths(call, impl)["paths"]] == [[4, 1]]
+        assert loaded.agrees(call, impl)
+
+
+def test_nobody_is_walked_through_who_is_not_to_be_asked(installed: Connection[Any]) -> None:
+    edges = [
+        (1, 2, "2010-01-01", None),
+        (2, 3, "2010-01-01", None),
+        (1, 4, "2010-01-01", None),
+        (3, 4, "2010-01-01", None),
+    ]
+    world = replace(graph(edges, [(1, 2), (1, 3), (1, 4)]), do_not_ask=frozenset({(1, 2)}))
+    check(installed, world, Call(1), [(1, (4, 1)), (1, (3, 4, 1))])
+
+
+def test_whom_not_to_ask_may_still_be_the_target(installed: Connection[Any]) -> None:
+    world = star([1, 2], [(1, 1)])
+    loaded = check(installed, world, Call(1), [(1, (1,)), (1, (2, 1))])
+    for impl in ("v1", "v2"):
+        for excluded in ((1,), (1, 2)):
+            assert loaded.agrees(Call(1, excluded=excluded), impl)
+    assert loaded.find_paths(Call(1, excluded=(1,)), "v2")["total"] == 2
+    assert check(installed, world, Call(2), [(1, (2,))]).find_paths(Call(2), "v2")["total"] == 1
+
+
+def test_who_is_not_to_be_asked_spends_no_budget(installed: Connection[Any]) -> None:
+    # the 15 most recent edges are spent on those who can be asked
+    world = star(range(2, 20), [(1, contact) for contact in range(2, 5)])
+    check(installed, world, Call(1, max_edges_per_hop=2), [(1, (5, 1)), (1, (6, 1))])
+    loaded = check(installed, star(range(2, 20)), Call(1, max_edges_per_hop=1), [(1, (2, 1))])
+    answer = loaded.find_paths(Call(1, excluded=(2, 3, 4, 5)), "v2")
+    assert [path["contact_ids"][0] for path in answer["paths"]] == [*range(6, 20)]
+
+
+def test_a_path_more_than_wanted_is_none_through_the_excluded(installed: Connection[Any]) -> None:
+    loaded = enter(installed, star([2, 3]))
+    answer = loaded.find_paths(Call(1, max_paths=1, excluded=(3,)), "v2")
+    assert (answer["total"], answer["truncated"], answer["why"]) == (1, False, None)
+
+
+def test_rows_that_come_and_go_count_at_the_next_call(installed: Connection[Any]) -> None:
+    loaded = enter(installed, star([2, 3]))
+    for statement, expected in (
+        ("INSERT INTO connection_paths.do_not_ask VALUES (1, 2)", [3]),
+        ("INSERT INTO connection_paths.do_not_ask VALUES (1, 3)", []),
+        ("DELETE FROM connection_paths.do_not_ask WHERE contact_id = 2", [2]),
+        ("DELETE FROM connection_paths.do_not_ask", [2, 3]),
+    ):
+        installed.execute(statement.encode())
+        for depth in (2, 3):
+            for function in DEEP_FINDERS:
+                found = [row[2][0] for row in loaded.find(function, Call(1, max_depth=depth))]
+                assert found == expected, (statement, function)
+        for function in LEGACY_FINDERS:
+            assert [row[2][0] for row in loaded.find(function, Call(1))] == expected, (statement, function)
+        for impl in ("v1", "v2"):
+            assert [path["contact_ids"][0] for path in loaded.find_paths(Call(1), impl)["paths"]] == expected
+
+
+def test_a_null_among_the_excluded_is_refused(installed: Connection[Any]) -> None:
+    for excluded in ([None], [1, None, 2]):
+        with pytest.raises(psycopg.errors.NullValueNotAllowed, match="excluded_contact_ids") as caught:
+            installed.execute(
+                "SELECT connection_paths.find_paths(1, 1, 1, excluded_contact_ids => %s::bigint[])", [excluded]
+            )
+        assert caught.value.diag.message_hint
+
+
+# Why no more were found
+
+FAR = graph(
+    [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None), (3, 4, "2010-01-01", None)], [(1, 2), (1, 3), (2, 4)]
+)
+
+
+@pytest.mark.parametrize(
+    ("world", "call", "reason"),
+    [
+        (FAR, Call(999), "unknown_target"),
+        (FAR, Call(1, collection=999), "empty_collection"),
+        (FAR, Call(1, viewer=9, seed_scope="importer"), "viewer_brought_nobody"),
+        (replace(FAR, contacts=FAR.contacts | {5}), Call(5), "target_has_no_edges"),
+        (graph([(1, 2, "2010-01-01", None)], [(1, 3)]), Call(1), "no_edge_to_a_member"),
+        (replace(FAR, do_not_ask=frozenset({(1, 2)})), Call(1), "all_excluded"),
+        (FAR, Call(1, excluded=(2,)), "all_excluded"),
+        (FAR, Call(1, max_depth=1), "depth_limit"),
+        (FAR, Call(1, max_depth=3), "depth_limit"),
+        (FAR, Call(1, viewer=2, max_depth=3, seed_scope="importer"), "depth_limit"),
+        (FAR, Call(1, max_depth=5), "exhausted"),
+        (star(range(2, 20)), Call(1), "edge_limit"),
+    ],
+)
+def test_the_reason_why_no_more_were_found(installed: Connection[Any], world: World, call: Call, reason: str) -> None:
+    loaded = enter(installed, world)
+    assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
+    for impl in ("v1", "v2"):
+        assert loaded.agrees(call, impl)
+
+
+def test_a_full_answer_says_no_why(installed: Connection[Any]) -> None:
+    loaded = enter(installed, star(range(2, 10)))
+    for impl in ("v1", "v2"):
+        for wanted in (1, 7, 8):
+            assert loaded.find_paths(Call(1, max_paths=wanted), impl)["why"] is None
+        assert loaded.find_paths(Call(1, max_paths=9), impl)["why"] is not None
+
+
+def test_what_is_counted(installed: Connection[Any]) -> None:
+    friends = {(1, 2): Edge(FRIEND, None, None, None)}  # an edge more between people who know each other anyway
+    world = replace(star([2, 3, 4, 30], [(1, 3), (1, 30), (2, 4)]), extra_edges=friends)
+    loaded = enter(installed, world)
+    assert loaded.find_paths(Call(1, excluded=(4, 31)), "v2")["why"] == {
+        "reason": "exhausted",
+        "collection_members": 4,
+        "target_edges": 19,
+        "target_edges_to_members": 4,
+        "target_edges_to_excluded": 2,
+        "excluded": 4,
+        "level_reached": 2,
+        "caps_hit": False,
+    }
+
+
 def test_the_defaults(installed: Connection[Any]) -> None:
     edges = [(1, contact, "2010-01-01", None) for contact in range(2, 32)]
     world = graph(edges, [(user, contact) for user in (1, 2) for contact in range(2, 32)])
@@ -671,7 +870,9 @@ def test_the_defaults(installed: Connection[Any]) -> None:
         rows = installed.execute(query.format(sql.Identifier(function))).fetchall()
         assert rows == expected
     found = installed.execute("SELECT connection_paths.find_paths(1, 1, 1)").fetchone()
-    assert found == (loaded.expect_paths(defaults, "v2"),)
+    assert found is not None
+    assert found[0] == loaded.find_paths(defaults, None)
+    assert loaded.agrees(defaults, None, "v2")
 
 
 def test_truncated_counts_groups_not_users(installed: Connection[Any]) -> None:
@@ -697,6 +898,7 @@ LEGACY = {name: DEEP[name] for name in DEEP if name not in ("max_depth", "max_ed
 FIND = {name: DEEP[name] for name in DEEP if name != "max_edges_per_hop"} | {
     "impl": "v2",
     "time_budget_ms": 1500,
+    "excluded_contact_ids": [],
 }
 CONTACT = {"contact_id": 1}
 SIGNATURES: dict[str, dict[str, Any]] = {
@@ -715,12 +917,17 @@ OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
     "max_edges_per_hop": (0, -1),
     "impl": ("v9", ""),
     "time_budget_ms": (0, -1),
+    "excluded_contact_ids": ([1] * 10_001, list(range(10_001))),
 }
 
 
 def call_by_name(connection: Connection[Any], function: str, arguments: dict[str, Any]) -> None:
     named = sql.SQL(", ").join(
-        sql.SQL("{} => {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in arguments.items()
+        sql.SQL("{} => {}").format(
+            sql.Identifier(name),
+            sql.SQL("{}::bigint[]").format(value) if isinstance(value, list) else sql.Literal(value),
+        )
+        for name, value in arguments.items()
     )
     connection.execute(sql.SQL("SELECT * FROM connection_paths.{}({})").format(sql.Identifier(function), named))
 
@@ -759,6 +966,7 @@ def test_good_arguments_by_name_even_at_their_limits(installed: Connection[Any],
         "max_edges_per_hop": (1, 2**31 - 1, None),
         "impl": ("v1", "v2", None),
         "time_budget_ms": (1, 2**31 - 1),
+        "excluded_contact_ids": ([], [2**63 - 1, -(2**63), 2**63 - 1], list(range(10_000)), [1] * 10_000),
     }
     for argument in SIGNATURES[function]:
         for value in limits.get(argument, (1, 2**63 - 1)):

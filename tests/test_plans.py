@@ -28,10 +28,12 @@ HUB = (
 )
 
 MEMBERS = "idx_members_by_collection"
+REFUSED = "do_not_ask_pkey"
+SINCE_V2 = ("deep_finder_v2", "deep_finder_v3")
 WALK = {"idx_cc_walk_a", "idx_cc_walk_b"}
 EXPERIENCES = {"idx_experiences_by_contact", "idx_experiences_by_organization"}
 KEYS = {
-    *("contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey"),
+    *("contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey", "do_not_ask_pkey"),
     "backfill_runs_one_active",
 }
 
@@ -156,7 +158,8 @@ def test_each_contact_of_a_level_is_read_once_and_no_further_than_needed(
     connection.execute("SELECT * FROM connection_paths.deep_finder_v3(%s, 1, 1001, 4, 1000)", (hub,))
     found = all_nodes(plans)
     row = connection.execute(
-        "SELECT contact_ids, parents FROM connection_paths.search(%s, 1, 1001, 3, 100000, 'any', 15, false, NULL)",
+        "SELECT contact_ids, parents"
+        " FROM connection_paths.search(%s, 1, 1001, 3, 100000, 'any', 15, '{}', true, false, NULL)",
         (hub,),
     ).fetchone()  # afterwards: it would have planned without the finder's settings
     assert row is not None
@@ -201,6 +204,42 @@ def test_backfill_bounds_its_reading_by_date(session: tuple[Connection, list[dic
     }
     assert conditions
     assert all("organization_id" in text and "COALESCE" in text for text in conditions)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_whom_not_to_ask_is_looked_up_for_members_only(
+    session: tuple[Connection, list[dict[str, Any]]], world: str, mode: str
+) -> None:
+    """By the pair, however many rows there are; and not at all where there are none of the collection."""
+    connection, plans = session
+    hub = one(connection, HUB)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    query = "SELECT * FROM connection_paths.{finder}({hub}, 1, 1001, {depth})"
+    finders = [query.format(finder=finder, hub=hub, depth=depth) for finder in SINCE_V2 for depth in (2, 4)]
+    finders.append(f"SELECT connection_paths.find_paths({hub}, 1, 1001, 3)")
+    connection.execute("INSERT INTO connection_paths.do_not_ask SELECT 2, n FROM generate_series(1, 20000) AS n")
+    for finder in finders:
+        plans.clear()
+        connection.execute(finder.encode())
+        looked_up = sum(node["Actual Loops"] for node in all_nodes(plans) if node.get("Index Name") == REFUSED)
+        assert looked_up <= 1 or "v2" in finder, finder
+    # contacts whom nobody knows: the answers stay the same
+    connection.execute(
+        "INSERT INTO connection_paths.do_not_ask SELECT 1, n FROM generate_series(9000001, 9005000) AS n"
+    )
+    for finder in finders:
+        plans.clear()
+        connection.execute(finder.encode())
+        nodes = all_nodes(plans)
+        found = [node for node in nodes if node.get("Index Name") == REFUSED]
+        members = sum(n["Actual Rows"] * n["Actual Loops"] for n in nodes if n.get("Index Name") == MEMBERS)
+        assert found, finder
+        assert not [
+            node for node in nodes if node.get("Relation Name") == "do_not_ask" and node["Node Type"] == "Seq Scan"
+        ]
+        assert sum(node["Actual Rows"] * node["Actual Loops"] for node in found) <= 501, finder
+        assert sum(node["Actual Loops"] for node in found) <= members + 10, finder
+    connection.execute("TRUNCATE connection_paths.do_not_ask")
 
 
 FINDERS = (

@@ -60,13 +60,14 @@ class Membership(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """The four host tables, and the edges that the application wrote itself."""
+    """The four host tables, the edges that the application wrote itself, and whom it said not to ask."""
 
     contacts: frozenset[int]
     organizations: frozenset[int] = frozenset()
     experiences: tuple[Experience, ...] = ()
     memberships: tuple[Membership, ...] = ()
     extra_edges: Mapping[Pair, Edge] = field(default_factory=dict)
+    do_not_ask: frozenset[tuple[int, int]] = frozenset()  # collection, contact
 
 
 def load(connection: Connection[Any], world: World) -> None:
@@ -77,6 +78,7 @@ def load(connection: Connection[Any], world: World) -> None:
         connection.execute("TRUNCATE connection_paths.contact_connections")
         load_hosts(connection, world)
         load_edges(connection, world.extra_edges)
+        load_do_not_ask(connection, world)
 
 
 def load_hosts(connection: Connection[Any], world: World) -> None:
@@ -115,6 +117,12 @@ def load_edges(connection: Connection[Any], edges: Mapping[Pair, Edge]) -> None:
         "connection_paths.contact_connections (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)",
         ((*pair, *edge) for pair, edge in edges.items()),
     )
+
+
+def load_do_not_ask(connection: Connection[Any], world: World) -> None:
+    """Make do_not_ask hold what this world says."""
+    connection.execute("TRUNCATE connection_paths.do_not_ask")
+    _copy(connection, "connection_paths.do_not_ask (collection_id, contact_id)", sorted(world.do_not_ask))
 
 
 def _copy(connection: Connection[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -175,10 +183,16 @@ def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
             max_size=5,
         )
     )
+    do_not_ask = draw(
+        st.frozensets(
+            st.tuples(st.sampled_from((*COLLECTION_IDS, 999)), anyone), max_size=draw(st.sampled_from((0, 4)))
+        )
+    )
     return World(
         contacts=frozenset(contacts),
         organizations=frozenset(organizations),
         experiences=tuple(Experience(number, *job) for number, job in enumerate(jobs, 1)),
         memberships=tuple(memberships),
         extra_edges=extra_edges,
+        do_not_ask=do_not_ask,
     )

@@ -1,4 +1,4 @@
--- What the package keeps: the edges, and which finder a collection uses.
+-- What the package keeps: the edges, which finder a collection uses, and who is not to be asked.
 -- depends: 0001_binding_views
 
 DO $type$
@@ -43,3 +43,29 @@ CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
 );
 
 COMMENT ON TABLE connection_paths.finder_rollout IS 'The implementation find_paths uses for a collection; without a row, the current one';
+
+CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
+    collection_id bigint,
+    contact_id bigint,
+    PRIMARY KEY (collection_id, contact_id)
+);
+
+COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts whom a collection''s members do not want asked for introductions; written by the application or by hand, read by every finder at every call';
+
+-- The rule is the last column. A column and not a WHERE, so that "everybody may OR may_be_asked" costs nothing where
+-- nobody of a collection is in do_not_ask, nearly always: a finder asks that once a call. OFFSET 0 keeps it a look-up of
+-- one pair; the planner might hash the whole table instead. (recent_members says the rule once more, and why.)
+CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
+SELECT
+    m.collection_id,
+    m.contact_id,
+    m.user_id,
+    NOT EXISTS (
+        SELECT
+        FROM connection_paths.do_not_ask AS d
+        WHERE d.collection_id = m.collection_id AND d.contact_id = m.contact_id
+        OFFSET 0
+    ) AS may_be_asked
+FROM connection_paths.collection_members AS m;
+
+COMMENT ON VIEW connection_paths.introducers IS 'collection_members, and whether each may stand on a path before its target: not those in do_not_ask';

@@ -7,5 +7,6 @@ SELECT connection_paths.find_paths(
     max_paths => %(max_paths)s::integer,
     seed_scope => %(seed_scope)s::text,
     impl => %(impl)s::text,
-    time_budget_ms => %(time_budget_ms)s::integer
+    time_budget_ms => %(time_budget_ms)s::integer,
+    excluded_contact_ids => %(excluded_contact_ids)s::bigint[]
 )

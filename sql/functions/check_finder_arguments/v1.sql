@@ -1,6 +1,7 @@
 -- connection_paths.check_finder_arguments(…): what every finder says of arguments it cannot use.
 --
--- Raises 22004 for a NULL, 22023 for a value outside its range, naming the argument, with a HINT of what is allowed.
+-- True, or 22004 for a NULL, 22023 for a value outside its range, naming the argument, with a HINT of what is allowed.
+-- (Not void, so that it can be asked by an expression: PERFORM is a query, and costs 2.5 µs more.)
 -- max_edges_per_hop may be NULL. An id that is not there is no error: it has no paths.
 CREATE OR REPLACE FUNCTION connection_paths.check_finder_arguments(
     target_contact_id bigint,
@@ -11,7 +12,7 @@ CREATE OR REPLACE FUNCTION connection_paths.check_finder_arguments(
     seed_scope text,
     max_edges_per_hop integer
 )
-RETURNS void
+RETURNS boolean
 LANGUAGE plpgsql
 IMMUTABLE
 PARALLEL SAFE
@@ -26,7 +27,7 @@ BEGIN
         AND max_depth BETWEEN 1 AND 6 AND max_paths BETWEEN 1 AND 1000
         AND seed_scope IN ('any', 'importer') AND (max_edges_per_hop IS NULL OR max_edges_per_hop >= 1)
     THEN
-        RETURN;
+        RETURN true;
     END IF;
 
     SELECT a.name, a.allowed
@@ -64,7 +65,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.check_finder_arguments(bigint, bigint, bigint, integer, integer, text, integer) IS 'Raises 22004 or 22023, naming the argument, for what no finder accepts';
+COMMENT ON FUNCTION connection_paths.check_finder_arguments(bigint, bigint, bigint, integer, integer, text, integer) IS 'True, or raises 22004 or 22023, naming the argument, for what no finder accepts';
 
 REVOKE ALL ON FUNCTION connection_paths.check_finder_arguments(bigint, bigint, bigint, integer, integer, text, integer)
 FROM PUBLIC;

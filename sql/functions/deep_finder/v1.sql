@@ -26,6 +26,7 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 25
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_hashjoin = off
@@ -52,7 +53,8 @@ BEGIN
             deep_finder_v1.target_contact_id,
             deep_finder_v1.collection_id,
             deep_finder_v1.max_depth,
-            deep_finder_v1.max_edges_per_hop
+            deep_finder_v1.max_edges_per_hop,
+            ask_everybody => false
         ) AS w
         CROSS JOIN LATERAL (
             SELECT

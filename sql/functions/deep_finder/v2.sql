@@ -9,7 +9,8 @@
 -- by depth, recency, the viewer's own first, user id, contact ids. Errors: see check_finder_arguments.
 --
 -- The plan is a nested loop over indexes whatever the arguments, and the settings say so: an estimate for a generic plan
--- would otherwise turn, at a session's sixth call, into a hash of the membership or a sort of every edge of a hub.
+-- would otherwise turn into a hash of the membership or a sort of every edge of a hub, or be thought so bad that every
+-- call is planned anew, which takes longer than a call of depth 2.
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder_v2(
     target_contact_id bigint,
     collection_id bigint,
@@ -34,6 +35,7 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 25
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_hashjoin = off
@@ -55,7 +57,8 @@ BEGIN
         deep_finder_v2.max_depth,
         deep_finder_v2.max_paths,
         deep_finder_v2.seed_scope,
-        deep_finder_v2.max_edges_per_hop
+        deep_finder_v2.max_edges_per_hop,
+        ask_everybody => false
     ) AS p;
 END
 $function$;

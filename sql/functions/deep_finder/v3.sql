@@ -40,17 +40,23 @@ SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
 DECLARE
+    is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
+    );
+    ask_everybody boolean;
     chain_contact_ids bigint[];
     chain_parents integer[];
     chain_recencies date[];
     found_chains integer[];
     found_users bigint[];
 BEGIN
-    PERFORM connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
-    );
+    PERFORM
+    FROM connection_paths.do_not_ask AS d
+    WHERE d.collection_id = deep_finder_v3.collection_id
+    LIMIT 1;
+    ask_everybody := NOT FOUND;
 
-    IF max_depth <= 2 THEN
+    IF max_depth <= 2 AND ask_everybody THEN
         RETURN QUERY
         SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
         FROM connection_paths.walked_paths(
@@ -60,7 +66,8 @@ BEGIN
             deep_finder_v3.max_depth,
             deep_finder_v3.max_paths,
             deep_finder_v3.seed_scope,
-            deep_finder_v3.max_edges_per_hop
+            deep_finder_v3.max_edges_per_hop,
+            ask_everybody => true
         ) AS p;
         RETURN;
     END IF;
@@ -69,7 +76,7 @@ BEGIN
     INTO chain_contact_ids, chain_parents, chain_recencies, found_chains, found_users
     FROM connection_paths.search(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop,
-        by_chain => false, deadline => NULL
+        excluded_contact_ids => '{}', ask_everybody => ask_everybody, by_chain => false, deadline => NULL
     ) AS s;
 
     RETURN QUERY

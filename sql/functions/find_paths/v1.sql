@@ -4,12 +4,16 @@
 -- max_paths       how many chains, 1..1000; a chain counts once, however many users can open it
 -- impl            'v1' = legacy_finder, 'v2' = deep_finder; NULL: the collection's row in finder_rollout, else 'v2'
 -- time_budget_ms  milliseconds to answer in; a search that needs longer stops, in the middle of a depth if need be
+-- excluded_contact_ids  people not to be asked in this search, besides the collection's in do_not_ask: they stand on no
+--                       path but as its target. At most 10,000; twice is as good as once.
 --
--- Returns {"impl", "total", "truncated", "complete", "paths": [{"depth", "user_ids", "contact_ids", "recency",
+-- Returns {"impl", "total", "truncated", "complete", "why", "paths": [{"depth", "user_ids", "contact_ids", "recency",
 -- "hops": [{"from", "to", "kind", "organization_id", "date_from", "date_to"}]}]}, chains by depth, recency, those the
 -- viewer can open first, contact ids; user_ids with the viewer first. total counts the paths returned, truncated says
 -- that there are more, complete is false when the time ran out: the paths are right, but of the depth the search was at
--- others may be missing, and deeper ones were not looked for.
+-- others may be missing, and deeper ones were not looked for. why is null where max_paths were found, else what
+-- why_no_more says: {"reason", "collection_members", "target_edges", "target_edges_to_members",
+-- "target_edges_to_excluded", "excluded", "level_reached", "caps_hit"}; see there for the reasons.
 --
 -- Under v2 the grouping is done by search, which counts chains: nothing is fetched to be thrown away but one chain more
 -- than wanted, which says whether there are more. v1 has no search to stop: its budget is looked at between its depths.
@@ -23,7 +27,8 @@ CREATE OR REPLACE FUNCTION connection_paths.find_paths(
     max_paths integer DEFAULT 25,
     seed_scope text DEFAULT 'any',
     impl text DEFAULT NULL,
-    time_budget_ms integer DEFAULT 1500
+    time_budget_ms integer DEFAULT 1500,
+    excluded_contact_ids bigint[] DEFAULT '{}'
 )
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -41,19 +46,25 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     max_edges_per_hop CONSTANT integer := 15;
+    max_excluded CONSTANT integer := 10000;
     -- the last third is for ranking what was found and looking up its details
     deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1500.0);
+    is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
+    );
+    excluded bigint[] := '{}'; -- in order
     chosen text;
+    ask_everybody boolean;
     tree record;
     paths jsonb := '[]';
     number integer := 0; -- of paths found, one more than wanted at most
     level_paths jsonb;
     level_number integer;
     is_complete boolean := true;
+    level_reached integer;
+    caps_hit boolean := false;
+    why jsonb;
 BEGIN
-    PERFORM connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
-    );
     IF time_budget_ms IS NULL THEN
         RAISE EXCEPTION 'time_budget_ms must not be null'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Allowed are 1 and more.';
@@ -64,22 +75,44 @@ BEGIN
         RAISE EXCEPTION 'impl must be v1 or v2, not %', quote_literal(impl)
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'Allowed are ''v1'' and ''v2'', or NULL for the collection''s own.';
+    ELSIF excluded_contact_ids IS NULL THEN
+        RAISE EXCEPTION 'excluded_contact_ids must not be null'
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give ids of contacts, or ''{}'' for nobody.';
+    ELSIF cardinality(excluded_contact_ids) > max_excluded THEN
+        RAISE EXCEPTION 'excluded_contact_ids must be % at most, not %', max_excluded, cardinality(excluded_contact_ids)
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'Who is never to be asked in a collection belongs in connection_paths.do_not_ask.';
+    ELSIF excluded_contact_ids <> '{}' THEN
+        excluded := ARRAY(
+            SELECT DISTINCT x.contact_id FROM unnest(excluded_contact_ids) AS x (contact_id) ORDER BY x.contact_id
+        );
+        IF excluded[cardinality(excluded)] IS NULL THEN
+            RAISE EXCEPTION 'excluded_contact_ids must not hold a null'
+                USING ERRCODE = 'null_value_not_allowed', HINT = 'Give ids of contacts, or ''{}'' for nobody.';
+        END IF;
     END IF;
 
-    chosen := COALESCE(
-        impl,
-        (SELECT r.impl FROM connection_paths.finder_rollout AS r WHERE r.collection_id = find_paths.collection_id),
-        'v2'
-    );
+    SELECT
+        COALESCE(
+            find_paths.impl,
+            (SELECT r.impl FROM connection_paths.finder_rollout AS r WHERE r.collection_id = find_paths.collection_id),
+            'v2'
+        ),
+        excluded = '{}' AND NOT EXISTS (
+            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = find_paths.collection_id
+        )
+    INTO chosen, ask_everybody;
 
     IF chosen = 'v2' THEN
         SELECT s.*
         INTO tree
         FROM connection_paths.search(
             target_contact_id, collection_id, viewer_user_id, max_depth, max_paths + 1, seed_scope, max_edges_per_hop,
-            by_chain => true, deadline => deadline
+            excluded, ask_everybody, by_chain => true, deadline => deadline
         ) AS s;
         is_complete := tree.is_complete;
+        level_reached := tree.level_reached;
+        caps_hit := tree.caps_hit;
         number := cardinality(tree.found_chains);
 
         SELECT jsonb_agg(
@@ -124,7 +157,9 @@ BEGIN
                     row_number() OVER (
                         ORDER BY w.recency DESC, u.user_ids[1] = find_paths.viewer_user_id DESC, w.contact_ids
                     ) AS position
-                FROM connection_paths.legacy_walk(find_paths.target_contact_id, find_paths.collection_id) AS w
+                FROM connection_paths.legacy_walk(
+                    find_paths.target_contact_id, find_paths.collection_id, excluded
+                ) AS w
                 CROSS JOIN LATERAL (
                     SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
                     FROM connection_paths.openers(
@@ -171,17 +206,25 @@ BEGIN
         END LOOP;
     END IF;
 
+    IF number < max_paths THEN
+        why := connection_paths.why_no_more(
+            target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, excluded, ask_everybody, chosen,
+            number, is_complete, level_reached, caps_hit
+        );
+    END IF;
+
     RETURN jsonb_build_object(
         'impl', chosen,
         'total', LEAST(number, max_paths),
         'truncated', number > max_paths,
         'complete', is_complete,
+        'why', why,
         'paths', COALESCE(paths, '[]')
     );
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer) IS 'Introduction paths to a contact, grouped by contact chain, as JSON: the application''s entry';
+COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[]) IS 'Introduction paths to a contact, grouped by contact chain, as JSON: the application''s entry. Nobody in excluded_contact_ids, nor of the collection in do_not_ask, is asked on the way. Where fewer than max_paths are found, "why" says why';
 
-REVOKE ALL ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer)
+REVOKE ALL ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[])
 FROM PUBLIC;

@@ -43,7 +43,9 @@ BEGIN
         CASE w.depth WHEN 1 THEN '{}' ELSE ARRAY[w.date_from] END,
         CASE w.depth WHEN 1 THEN '{}' ELSE ARRAY[w.date_to] END,
         w.recency
-    FROM connection_paths.legacy_walk(legacy_finder_v1.target_contact_id, legacy_finder_v1.collection_id) AS w
+    FROM connection_paths.legacy_walk(
+        legacy_finder_v1.target_contact_id, legacy_finder_v1.collection_id, excluded_contact_ids => '{}'
+    ) AS w
     CROSS JOIN LATERAL connection_paths.openers(
         w.contact_ids[1],
         legacy_finder_v1.collection_id,

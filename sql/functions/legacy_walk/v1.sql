@@ -1,8 +1,14 @@
--- connection_paths.legacy_walk(target_contact_id, collection_id): chains of one or two contacts that end at the target,
--- straight from work experiences, without the edge table.
+-- connection_paths.legacy_walk(target_contact_id, collection_id, excluded_contact_ids): chains of one or two contacts
+-- that end at the target, straight from work experiences, without the edge table.
+--
+-- excluded_contact_ids  not to be asked, besides those in do_not_ask
 --
 -- Returns like walk, and beside it the one edge of a chain of two: organization_id, date_from, date_to.
-CREATE OR REPLACE FUNCTION connection_paths.legacy_walk(target_contact_id bigint, collection_id bigint)
+CREATE OR REPLACE FUNCTION connection_paths.legacy_walk(
+    target_contact_id bigint,
+    collection_id bigint,
+    excluded_contact_ids bigint[]
+)
 RETURNS TABLE (
     depth integer,
     contact_ids bigint[],
@@ -29,11 +35,12 @@ AS $function$
     FROM connection_paths.work_overlaps(legacy_walk.target_contact_id) AS w
     WHERE EXISTS (
         SELECT
-        FROM connection_paths.collection_members AS m
-        WHERE m.collection_id = legacy_walk.collection_id AND m.contact_id = w.neighbour_id
+        FROM connection_paths.introducers AS m
+        WHERE m.collection_id = legacy_walk.collection_id AND m.contact_id = w.neighbour_id AND m.may_be_asked
     )
+        AND w.neighbour_id NOT IN (SELECT x.contact_id FROM unnest(legacy_walk.excluded_contact_ids) AS x (contact_id))
 $function$;
 
-COMMENT ON FUNCTION connection_paths.legacy_walk(bigint, bigint) IS 'Chains of one or two contacts that end at the target, straight from work experiences';
+COMMENT ON FUNCTION connection_paths.legacy_walk(bigint, bigint, bigint[]) IS 'Chains of one or two contacts that end at the target, straight from work experiences';
 
-REVOKE ALL ON FUNCTION connection_paths.legacy_walk(bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.legacy_walk(bigint, bigint, bigint[]) FROM PUBLIC;

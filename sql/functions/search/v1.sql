@@ -1,9 +1,11 @@
 -- connection_paths.search(…): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
 --
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   deep_finder's, checked
--- max_found  how many to find, of what by_chain says
--- by_chain   false: pairs of a chain and a user who may open it; true: chains that somebody may open
--- deadline   when to give up; NULL: never
+-- max_found             how many to find, of what by_chain says
+-- excluded_contact_ids  not to be asked, besides those in do_not_ask; in order
+-- ask_everybody         true when neither holds anybody of the collection
+-- by_chain              false: pairs of a chain and a user who may open it; true: chains that somebody may open
+-- deadline              when to give up; NULL: never
 --
 -- Returns a tree of chains in three arrays, and what was found in it, in the order of design §3:
 --
@@ -13,6 +15,8 @@
 -- found_chains   the chains found
 -- found_users    the user who opens each; NULL where by_chain
 -- is_complete    false when the deadline passed: what was found is right, but of its last depth some may be missing
+-- level_reached  how many contacts the longest chains had that were looked at
+-- caps_hit       whether some contact led to max_edges_per_hop members or more: without that limit there may be more chains
 --
 -- The algorithm. Depth is the first sort key: once a level has been enumerated completely and enough is found, deeper
 -- levels cannot matter. To enumerate a level, each contact at the front of a chain is expanded once, however many
@@ -20,6 +24,8 @@
 -- may take away. Then each of its chains takes the first of them that are not on it. Within a level chains are numbered
 -- in the order of their contact ids, which makes the number the last sort key. With several kinds a neighbour may come
 -- once per kind; its first edge counts (see walk about the limit).
+--
+-- Who is not to be asked is no member here but where the target itself is one, and opens its own chain.
 --
 -- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
 -- look-ups of an index, at 0.8 µs. In a small collection around a hub they take thousands of edges, and hashing the
@@ -38,6 +44,8 @@ CREATE OR REPLACE FUNCTION connection_paths.search(
     max_found integer,
     seed_scope text,
     max_edges_per_hop integer,
+    excluded_contact_ids bigint[],
+    ask_everybody boolean,
     by_chain boolean,
     deadline timestamptz,
     OUT contact_ids bigint[],
@@ -45,7 +53,9 @@ CREATE OR REPLACE FUNCTION connection_paths.search(
     OUT recencies date[],
     OUT found_chains integer[],
     OUT found_users bigint[],
-    OUT is_complete boolean
+    OUT is_complete boolean,
+    OUT level_reached integer,
+    OUT caps_hit boolean
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -64,7 +74,9 @@ DECLARE
 
     -- how members are recognised
     few_edges CONSTANT bigint := 4 * COALESCE(max_edges_per_hop, 15)::bigint * kinds; -- to read of a contact
-    edges_each double precision; -- read of a contact of the level before, on average
+    -- of the contacts of the level before: edges read of each, on average; how many led to max_edges_per_hop members
+    measured double precision[];
+    edges_each double precision;
     worth_hashing bigint; -- members
     members bigint[]; -- of the collection, hashed; NULL: look them up
     wanted_edges bigint; -- to members, of a contact
@@ -95,6 +107,8 @@ BEGIN
     found_chains := '{}';
     found_users := '{}';
     is_complete := true;
+    level_reached := 1;
+    caps_hit := false;
     FOR level IN 1..max_depth LOOP
         IF level > 1 THEN
             is_last := level = max_depth AND seed_scope = 'importer';
@@ -112,6 +126,16 @@ BEGIN
                 );
                 IF cardinality(members) > worth_hashing THEN
                     members := NULL;
+                ELSIF NOT ask_everybody THEN
+                    members := ARRAY(
+                        SELECT m.contact_id
+                        FROM connection_paths.introducers AS m
+                        WHERE m.collection_id = search.collection_id
+                            AND m.may_be_asked
+                            AND (
+                                excluded_contact_ids[width_bucket(m.contact_id, excluded_contact_ids)] = m.contact_id
+                            ) IS NOT TRUE
+                    );
                 END IF;
             END IF;
 
@@ -187,7 +211,12 @@ BEGIN
                         END AS date_tos,
                         max(e.edges_read) AS edges_read
                     FROM connection_paths.recent_members(
-                        front.contact_id, search.collection_id, contact_ids, wanted_edges
+                        front.contact_id,
+                        search.collection_id,
+                        excluded_contact_ids,
+                        ask_everybody,
+                        contact_ids,
+                        wanted_edges
                     ) AS e
                     WHERE front.known IS NULL
                 ) AS recent
@@ -205,8 +234,11 @@ BEGIN
                 array_agg(
                     GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
                 ),
-                (SELECT avg(e.edges_read) FROM expanded AS e)
-            INTO level_contacts, level_parents, level_recencies, edges_each
+                (
+                    SELECT ARRAY[avg(e.edges_read)::double precision, count(e.neighbour_ids[search.max_edges_per_hop])]
+                    FROM expanded AS e
+                )
+            INTO level_contacts, level_parents, level_recencies, measured
             FROM (
                 SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
                 FROM (
@@ -244,6 +276,10 @@ BEGIN
 
             is_complete := deadline IS NULL OR clock_timestamp() < deadline;
             is_exhausted := level_contacts IS NULL;
+            edges_each := measured[1];
+            caps_hit := caps_hit OR measured[2] > 0;
+            -- chains that were not made, because they could not be opened, have been looked at
+            level_reached := CASE WHEN is_exhausted AND NOT is_last THEN level_reached ELSE level END;
         END IF;
         IF NOT is_exhausted THEN
             level_starts := level_starts || cardinality(contact_ids) + 1;
@@ -298,6 +334,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, boolean, timestamptz) IS 'Search for introduction paths level by level: a tree of chains, and which of them were found';
+COMMENT ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, timestamptz) IS 'Search for introduction paths level by level: a tree of chains, and which of them were found';
 
-REVOKE ALL ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, boolean, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, timestamptz)
+FROM PUBLIC;

@@ -1,9 +1,10 @@
--- connection_paths.walk(target_contact_id, collection_id, max_depth, max_edges_per_hop): chains of contacts that end at
--- the target, found backward from it.
+-- connection_paths.walk(target_contact_id, collection_id, max_depth, max_edges_per_hop, ask_everybody): chains of
+-- contacts that end at the target, found backward from it.
 --
 -- From a partial chain follow the most recent edges, max_edges_per_hop of them (NULL: all), among those that lead to a
--- member who is not on the chain. Both conditions hold before the limit: a hub's budget is never spent on people who
--- cannot be used. A neighbour reachable by several kinds counts once, by its most recent edge.
+-- member who may be asked (ask_everybody: see member_edges) and is not on the chain. All these conditions hold before
+-- the limit: a hub's budget is never spent on people who cannot be used. A neighbour reachable by several kinds counts
+-- once, by its most recent edge.
 --
 -- Returns depth (contacts on the chain), contact_ids (the target last) and recency (the latest date_to on the chain, going
 -- on or a future date being today; NULL at depth 1). Whether anybody may open a chain is not asked here. In no order.
@@ -14,7 +15,8 @@ CREATE OR REPLACE FUNCTION connection_paths.walk(
     target_contact_id bigint,
     collection_id bigint,
     max_depth integer,
-    max_edges_per_hop integer
+    max_edges_per_hop integer,
+    ask_everybody boolean
 )
 RETURNS TABLE (depth integer, contact_ids bigint[], recency date)
 LANGUAGE sql
@@ -40,7 +42,7 @@ AS $function$
         CROSS JOIN LATERAL (
             (
                 SELECT e.neighbour_id, e.date_to
-                FROM connection_paths.member_edges(c.contact_ids[1], walk.collection_id) AS e
+                FROM connection_paths.member_edges(c.contact_ids[1], walk.collection_id, walk.ask_everybody) AS e
                 WHERE e.neighbour_id <> ALL (c.contact_ids)
                     AND (SELECT k.number FROM kinds AS k) = 1
                 ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
@@ -53,7 +55,9 @@ AS $function$
                     SELECT DISTINCT ON (recent.neighbour_id) recent.neighbour_id, recent.date_to
                     FROM (
                         SELECT e.neighbour_id, e.date_to
-                        FROM connection_paths.member_edges(c.contact_ids[1], walk.collection_id) AS e
+                        FROM connection_paths.member_edges(
+                            c.contact_ids[1], walk.collection_id, walk.ask_everybody
+                        ) AS e
                         WHERE e.neighbour_id <> ALL (c.contact_ids)
                             AND (SELECT k.number FROM kinds AS k) > 1
                         ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
@@ -71,6 +75,6 @@ AS $function$
     FROM chains AS c
 $function$;
 
-COMMENT ON FUNCTION connection_paths.walk(bigint, bigint, integer, integer) IS 'Chains of contacts that end at the target, by a recursive walk backward from it';
+COMMENT ON FUNCTION connection_paths.walk(bigint, bigint, integer, integer, boolean) IS 'Chains of contacts that end at the target, by a recursive walk backward from it';
 
-REVOKE ALL ON FUNCTION connection_paths.walk(bigint, bigint, integer, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.walk(bigint, bigint, integer, integer, boolean) FROM PUBLIC;

@@ -1,7 +1,8 @@
 -- connection_paths.walked_paths(…): the paths of the recursive walk, best first, with details for those alone.
 --
 -- The statement of deep_finder_v2, and of deep_finder_v3 where no level is worth a statement of its own. Arguments and
--- rows are deep_finder's, the arguments checked; inlined, so its plan is made under its caller's settings.
+-- rows are deep_finder's, the arguments checked, and ask_everybody is member_edges'; inlined, so its plan is made under
+-- its caller's settings.
 CREATE OR REPLACE FUNCTION connection_paths.walked_paths(
     target_contact_id bigint,
     collection_id bigint,
@@ -9,7 +10,8 @@ CREATE OR REPLACE FUNCTION connection_paths.walked_paths(
     max_depth integer,
     max_paths integer,
     seed_scope text,
-    max_edges_per_hop integer
+    max_edges_per_hop integer,
+    ask_everybody boolean
 )
 RETURNS TABLE (
     depth integer,
@@ -32,7 +34,8 @@ AS $function$
             walked_paths.target_contact_id,
             walked_paths.collection_id,
             walked_paths.max_depth,
-            walked_paths.max_edges_per_hop
+            walked_paths.max_edges_per_hop,
+            walked_paths.ask_everybody
         ) AS w
         CROSS JOIN LATERAL connection_paths.openers(
             w.contact_ids[1],
@@ -73,6 +76,7 @@ AS $function$
         p.contact_ids
 $function$;
 
-COMMENT ON FUNCTION connection_paths.walked_paths(bigint, bigint, bigint, integer, integer, text, integer) IS 'Paths of the recursive walk, best first';
+COMMENT ON FUNCTION connection_paths.walked_paths(bigint, bigint, bigint, integer, integer, text, integer, boolean) IS 'Paths of the recursive walk, best first';
 
-REVOKE ALL ON FUNCTION connection_paths.walked_paths(bigint, bigint, bigint, integer, integer, text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.walked_paths(bigint, bigint, bigint, integer, integer, text, integer, boolean)
+FROM PUBLIC;
