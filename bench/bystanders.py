@@ -2,7 +2,9 @@
 
 ``python -m bench.bystanders`` writes ``bench/results/bystanders.md``. Clients ask ``find_paths`` at a fixed rate, each
 call timed from when it should have begun, so that a stall counts for all it delays. Blocks take turns: nothing else, a
-rebuild without the throttle, nothing else, a rebuild with it. Each rebuild is cancelled when its block ends.
+rebuild without the throttle, nothing else, a rebuild with it. A block begins with the first batch, so that it counts
+what a run costs until it has found its pace (unless ``--settle`` waits for that), and the rebuild is cancelled when it
+ends.
 """
 
 from __future__ import annotations
@@ -98,9 +100,9 @@ def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, 
         [*command, "--workers", str(workers), throttle], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     with connect(dsn) as connection:
-        while (run := runs.active(connection)) is None or run.predicted_done == 0:
+        while (run := runs.active(connection)) is None:
             time.sleep(0.1)
-        time.sleep(settle)  # what a run costs is counted from when it has found its pace
+        time.sleep(settle)
         before = runs.read(connection, run.run_id).edges_changed
         clients.note(block)
         time.sleep(seconds)
@@ -147,14 +149,13 @@ def report(blocks: list[Block], given: argparse.Namespace, settings: dict[str, s
     whole = {way: Block(way) for way in WAYS}
     for block in blocks:
         whole[block.way].milliseconds += block.milliseconds
-    base = whole["alone"].at(0.95)
+    base = Block("alone", whole["alone"].milliseconds + whole["alone again"].milliseconds).at(0.95)
     rows = []
     for way, block in whole.items():
         of_way = [each for each in blocks if each.way == way]
-        ratios = ", ".join(
-            f"{each.at(0.95) / before.at(0.95):.2f}"
-            for each, before in zip(of_way, [b for b in blocks if b.way == "alone"], strict=True)
-        )
+        # the block before a rebuild's is one without
+        before = [each for each in blocks if each.way == ("alone again" if way == "throttled" else "alone")]
+        ratios = ", ".join(f"{each.at(0.95) / alone.at(0.95):.2f}" for each, alone in zip(of_way, before, strict=True))
         rate = statistics.median(each.edges_per_second for each in of_way)
         rows.append(
             f"| {way} | {len(block.milliseconds):,} | {block.at(0.5):.2f} | {block.at(0.95):.2f} | {block.at(0.99):.2f}"
@@ -168,7 +169,8 @@ def report(blocks: list[Block], given: argparse.Namespace, settings: dict[str, s
                 f" --clients {given.clients} --rate {given.rate:g} --seconds {given.seconds:g} --rounds {given.rounds}"
                 f" --settle {given.settle:g}`",
                 f"{given.clients} clients, each {given.rate:g} calls of depth {given.depth} a second at random moments,"
-                " timed from when they should have begun. “Alone again” is the noise of the machine.",
+                " timed from when they should have begun. “Alone again” is the noise of the machine;"
+                " “of alone” is of both together, “by round” of the one just before.",
                 "| meanwhile | calls | p50, ms | p95, ms | p99, ms | p95, of alone | by round | edges/s |\n"
                 "|---|---:|---:|---:|---:|---:|---|---:|\n" + "\n".join(rows),
                 "## Environment",

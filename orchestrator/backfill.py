@@ -60,7 +60,7 @@ class Progress:
     run: runs.Run
     seconds: float
     workers: int
-    allowed: int
+    allowed: float
     busy: int
     doing: str
     reasons: tuple[str, ...] = ()

@@ -10,9 +10,9 @@ than the largest of
 * 1.5 times the delay that one call in twenty had before the run already.
 
 Two or three calls in a hundred are slow on a quiet server too. What counts is how many are slow within 15 seconds: the
-limit is one in ten of the calls that fit into them, and at least three. When workers take the processors from users,
-the median hardly moves: one call in five to ten waits for a processor, several times as long as it takes. A median of
-the last calls does not see that, their maximum sees it where there is nothing; a count does neither.
+limit is 15 in a hundred, and at least five. When workers take the processors from users, the median hardly moves: one
+call in three to ten waits for a processor, several times as long as it takes. A median of the last calls does not see
+that, their maximum sees it where there is nothing; a count does neither.
 
 A call that lasts longer than the pause between two calls stands for those that it kept from being asked, and it counts
 while it is still under way. So a stall does not look like silence.
@@ -39,11 +39,11 @@ from orchestrator.polling import Poll
 from orchestrator.signals import STALE, Limits, Signal
 
 _WINDOW = 15.0  # seconds
-_SLOW_SHARE = 1 / 10  # of the calls in a window: the limit
-_LEAST_SLOW = 3  # calls, whatever the share says
+_SLOW_SHARE = 0.15  # of the calls in a window: the limit
+_LEAST_SLOW = 5  # calls, whatever the share says
 _DEPTH = 4  # the deepest that applications commonly ask for
 _REST = 20  # pauses are this many times as long as a call: the canary takes a twentieth of a processor at most
-_PAUSES = 0.25, 1.0  # seconds, the shortest and the longest
+_PAUSES = 0.1, 1.0  # seconds, the shortest and the longest
 _ASKED_EACH = 4  # how often a question is asked before the run, once more unrecorded
 
 
@@ -109,7 +109,7 @@ class _Baseline:
 
 
 class Canary(Poll):
-    """Asks ``find_paths`` one to four times a second, over a connection of its own.
+    """Asks ``find_paths`` one to ten times a second, over a connection of its own.
 
     ``available`` is false when there is nothing to ask, or no right to; then there is no signal and nothing is
     throttled, and ``problem`` may say why. ``seed`` makes the choice of questions repeatable. Thread-safe.
@@ -269,11 +269,11 @@ class Canary(Poll):
         if not self.available:
             return None
         now = time.monotonic()
-        fit = _WINDOW / self.interval
-        limit = max(_LEAST_SLOW, round(_SLOW_SHARE * fit))
         with self._lock:
             calls = self._calls(now, self._since)
-            if self._now is not self._first and len(calls) > 0.8 * fit and self._slow(calls, self._first) <= 1:
+            limit = max(_LEAST_SLOW, round(_SLOW_SHARE * len(calls)))
+            window_full = len(calls) > 0.8 * _WINDOW / self.interval
+            if self._now is not self._first and window_full and self._slow(calls, self._first) <= 1:
                 self._now = self._first  # all is well by what was usual at first
             slow = self._slow(calls, self._now)
             heard = bool(calls) and now - max(self._answered, calls[-1].at) < STALE

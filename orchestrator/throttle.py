@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,35 +14,51 @@ from orchestrator.signals import Limits, Server, Signal
 
 __all__ = ["Governor", "Limits", "Signal", "Watch"]
 
-_MORE_BELOW = 0.4  # of the worst load: one worker more
-_FEWER_FROM = 0.7  # one fewer; in between as many as now
+_PARTS = 0.25, 0.5  # of a worker: where the steps begin
+_MORE_BELOW = 0.4  # of the worst load: a step up
+_FEWER_FROM = 0.7  # a step down; in between as many as now
 _HALF_FROM = 1.0
 _STEP = 2.0  # seconds between two changes at least
-_TRIAL = 30.0  # seconds after which a worker that was added has proven harmless
-_PATIENCE = 60.0  # seconds until a number that proved too many is tried again: trying hurts as well
+_TRIAL = 30.0  # seconds after which a number that was raised has proven harmless
+_PATIENCE = 20.0, 160.0  # seconds until what proved too many is tried again, the first time and at most: trying hurts
 _NOT_OURS = 20.0  # seconds of a slow canary without any worker, after which the slowness is not ours
 
 _SLOW_START = "slow start"
 
 
+def _raised(workers: float) -> float:
+    return min(step for step in (*_PARTS, 1, workers + 1) if step > workers)
+
+
+def _lowered(workers: float) -> float:
+    return max(step for step in (0, *_PARTS, workers - 1) if step < workers)
+
+
+def _halved(workers: float) -> float:
+    return workers // 2 if workers >= 2 else _lowered(workers)
+
+
 class Governor:
     """Decides how many workers may work, from the worst of the signals. No input or output; the clock is injected.
 
-    Begins with one and adds one at a time. Below 0.4 of a limit one more, up to 0.7 as many as now, up to 1 one fewer,
-    from 1 on half. While a signal is not fresh, none is added. A number that proved too many within 30 seconds is left
-    alone for a minute. ``least`` is how many work whatever the signals say, ``most`` the number wanted.
+    The steps are 0.25, 0.5, 1 and from there one by one; less than one is one worker that rests between its batches.
+    Below 0.4 of a limit a step up, up to 0.7 as many as now, up to 1 a step down, from 1 on half. While a signal is not
+    fresh, there is no step up. A number that proves too many within 30 seconds is left alone for 20, the next time for
+    twice as long, until one has lasted or none works. ``least`` is how many work whatever the signals say, ``most`` the
+    number wanted.
     """
 
     def __init__(self, most: int, *, least: int = 0) -> None:
         self.most = most
         self.least = least
-        self.allowed = self._within(1)
+        self.allowed = self._within(_PARTS[0])
         self.rebaseline = False  # the last decision found that the canary is slow without any worker of ours
         self.throttled_seconds: dict[str, float] = {}
         self._now: float | None = None  # of the last decision
         self._changed = 0.0
         self._tried: float | None = None  # since when the present number is on trial; None if it is not
-        self._too_many: tuple[int, float] | None = None  # this many and more, until when
+        self._patience = _PATIENCE[0]
+        self._too_many: tuple[float, float] | None = None  # this many and more, until when
         self._slow_since: float | None = None  # the canary, without a worker
         self._blamed, self._reason = _SLOW_START, _SLOW_START
 
@@ -51,13 +68,13 @@ class Governor:
         return self._reason if self.allowed < self.most else None
 
     def set_most(self, most: int) -> None:
-        """Want another number of workers from now on; more are added one at a time."""
+        """Want another number of workers from now on; more are added step by step."""
         if self.allowed >= self.most:
             self._blamed = self._reason = _SLOW_START
         self.most = most
         self.allowed = self._within(self.allowed)
 
-    def decide(self, signals: Iterable[Signal], now: float) -> int:
+    def decide(self, signals: Iterable[Signal], now: float) -> float:
         """Return how many workers may work from *now* (seconds of any steady clock) on."""
         self._account(now)
         given = list(signals)
@@ -70,18 +87,19 @@ class Governor:
         if self.rebaseline:
             self._too_many = None
             self._reason = "the canary is slow without us: going on with what is usual now"
-            self._change(self._within(1), now, on_trial=True)
+            self._change(self._within(_PARTS[0]), now, on_trial=True)
         elif worst and load >= _MORE_BELOW:
             self._blame(worst, str(worst))
             if load >= _FEWER_FROM and settled:
-                self._shed(self.allowed // 2 if load >= _HALF_FROM else self.allowed - 1, now)
+                self._shed(_halved(self.allowed) if load >= _HALF_FROM else _lowered(self.allowed), now)
         elif stale:
-            self._blame(stale, str(stale))
-        elif self.allowed < self.most and settled and not self._is_too_many(self.allowed + 1, now):
-            self._change(self.allowed + 1, now, on_trial=True)
+            if settled:  # until then what is new has not been heard yet
+                self._blame(stale, str(stale))
+        elif self.allowed < self.most and settled and not self._is_too_many(_raised(self.allowed), now):
+            self._change(self._within(_raised(self.allowed)), now, on_trial=True)
         return self.allowed
 
-    def _within(self, workers: int) -> int:
+    def _within(self, workers: float) -> float:
         return min(max(workers, self.least), self.most)
 
     def _account(self, now: float) -> None:
@@ -91,23 +109,28 @@ class Governor:
         elif self.allowed < self.most:
             self.throttled_seconds[self._blamed] = self.throttled_seconds.get(self._blamed, 0.0) + now - self._now
         self._now = now
+        if self._tried is not None and now - self._tried >= _TRIAL:
+            self._tried, self._patience = None, _PATIENCE[0]
 
     def _blame(self, signal: Signal, reason: str) -> None:
         self._blamed, self._reason = signal.name, reason
 
-    def _shed(self, workers: int, now: float) -> None:
+    def _shed(self, workers: float, now: float) -> None:
         if self._within(workers) == self.allowed:
             return
-        if self._tried is not None and now - self._tried < _TRIAL:
-            self._too_many = (self.allowed, now + _PATIENCE)
-            self._reason = f"{self.allowed} workers were too many: {self._reason}"
+        if self._tried is not None:
+            if workers == 0:  # nothing would ever get done with patience
+                self._patience = _PATIENCE[0]
+            self._too_many = (self.allowed, now + self._patience)
+            self._patience = min(2 * self._patience, _PATIENCE[1])
+            self._reason = f"{self.allowed:g} workers were too many: {self._reason}"
         self._change(self._within(workers), now, on_trial=False)
 
-    def _change(self, workers: int, now: float, *, on_trial: bool) -> None:
+    def _change(self, workers: float, now: float, *, on_trial: bool) -> None:
         self.allowed, self._changed = workers, now
         self._tried = now if on_trial else None
 
-    def _is_too_many(self, workers: int, now: float) -> bool:
+    def _is_too_many(self, workers: float, now: float) -> bool:
         return self._too_many is not None and workers >= self._too_many[0] and now < self._too_many[1]
 
     def _is_not_ours(self, signals: list[Signal], now: float) -> bool:
@@ -172,11 +195,11 @@ class Watch:
         self.canary.stop()
         self._server.stop()
 
-    def tick(self, working: int | None = None) -> int:
+    def tick(self, working: int | None = None) -> float:
         """Return how many workers may work; to be called about once a second. Never waits for the server.
 
-        *working* is how many still do: while they are more than may, the canary's calls do not count, because they
-        tell nothing about the number decided on.
+        Each number is judged by the canary's calls since it was decided on. *working* is how many still do: while they
+        are more than may, the calls do not count either.
         """
         if not self._ticked:
             self._ticked = True
@@ -188,7 +211,7 @@ class Watch:
         if self.governor.rebaseline:
             self.rebaselined += 1
             self.canary.rebaseline()
-        elif allowed < before or (working or 0) > allowed:
+        elif allowed != before or (working or 0) > math.ceil(allowed):
             self.canary.forget()
         return allowed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 
@@ -23,10 +24,14 @@ _RECONNECT_FOR = 300.0  # seconds of a server that cannot be reached
 
 
 class Workers:
-    """Threads ``0 … count - 1``; those below ``allowed`` work, the others wait after the batch they are at."""
+    """Threads ``0 … count - 1``, of which ``allowed`` work; the others wait after the batch they are at.
+
+    ``allowed`` may change at any time and be less than whole: at 0.25 the first rests after each batch, three times
+    as long as the batch took.
+    """
 
     def __init__(self, dsn: str, run_id: int, count: int, *, batch_timeout: float) -> None:
-        self.allowed = count
+        self.allowed: float = count
         self.busy = 0
         self._dsn = dsn
         self._run_id = run_id
@@ -68,15 +73,18 @@ class Workers:
 
     def _work(self, number: int) -> None:
         connection: Connection | None = None
+        began = ended = 0.0  # the last batch
         try:
             while not self._stopping.is_set():
-                if number >= self.allowed:
-                    self._stopping.wait(_LOOK_AGAIN)
+                rest = ended + self._rest(number, ended - began) - time.monotonic()
+                if rest > 0:
+                    self._stopping.wait(min(rest, _LOOK_AGAIN))
                     continue
                 if connection is None or connection.broken or connection.closed:
                     connection = self._connect(number)
                     if connection is None:
                         return
+                began = time.monotonic()
                 try:
                     if not self._do_one(connection):
                         self._stopping.wait(_LOOK_AGAIN)
@@ -89,12 +97,18 @@ class Workers:
                         raise
                     log.info("worker %s: %s", number, one_line(error))
                     connection.close()
+                ended = time.monotonic()
         except BaseException as error:
             if not self._stopping.is_set():
                 self._broken = error
         finally:
             if connection is not None:
                 connection.close()
+
+    def _rest(self, number: int, worked: float) -> float:
+        """Return for how many seconds a worker rests that has worked for some."""
+        share = min(1.0, self.allowed - number)
+        return worked * (1 / share - 1) if share > 0 else math.inf
 
     def _connect(self, number: int) -> Connection | None:
         """Open a connection, for a while again and again: a server that was killed comes back."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+import random
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +27,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.signals import Server
 from orchestrator.throttle import Governor, Limits, Signal, Watch
+from orchestrator.workers import Workers
 
 EDGES = "connection_paths.contact_connections"
 
@@ -44,7 +49,7 @@ class Run:
         self.governor = Governor(most, least=least)
         self.now = 1000.0
 
-    def second(self, *loads: float | Signal) -> int:
+    def second(self, *loads: float | Signal) -> float:
         """Decide on these loads, the first of them the canary's; then a second passes."""
         names = ("canary", "replica lag", "waiting locks")
         signals = [
@@ -55,33 +60,44 @@ class Run:
         self.now += 1
         return allowed
 
-    def seconds(self, number: int, *loads: float | Signal) -> list[int]:
+    def seconds(self, number: int, *loads: float | Signal) -> list[float]:
         return [self.second(*loads) for _ in range(number)]
 
     def full(self) -> None:
         """Climb to the top, and stay there long enough to have proven harmless."""
-        self.seconds(2 * self.governor.most + 40, 0.1)
-        assert self.governor.allowed == self.governor.most
+        self.climb(self.governor.most)
+        self.seconds(40, 0.1)
+
+    def climb(self, workers: float) -> None:
+        """Climb to a number, which is on trial then, and may be changed at once."""
+        while self.governor.allowed < workers:
+            self.second(0.1)
+        self.now += 1
+        assert self.governor.allowed == workers
 
 
 STALE = Signal("canary", 0, 1, "x", fresh=False)
 
 
-def test_it_climbs_one_by_one_from_one() -> None:
+def test_it_climbs_by_halves_to_one_and_then_one_by_one() -> None:
     run = Run(4)
-    assert run.seconds(9, 0.39) == [1, 1, 2, 2, 3, 3, 4, 4, 4]
+    assert run.seconds(12, 0.39) == [0.25, 0.25, 0.5, 0.5, 1, 1, 2, 2, 3, 3, 4, 4]
     assert run.governor.reason is None
 
 
 def test_without_any_signal_it_climbs() -> None:
-    run = Run(3)
-    assert run.seconds(6) == [1, 1, 2, 2, 3, 3]
+    run = Run(2)
+    assert run.seconds(7) == [0.25, 0.25, 0.5, 0.5, 1, 1, 2]
+
+
+def test_four_work_within_ten_seconds_when_nothing_is_slow() -> None:
+    assert Run(4).seconds(11, 0.1)[-1] == 4
 
 
 @pytest.mark.parametrize("load", [0.4, 0.69])
 def test_it_holds_in_the_middle(load: float) -> None:
     run = Run(4)
-    run.seconds(3, 0.1)
+    run.climb(2)
     assert run.seconds(50, load) == [2] * 50
     assert run.governor.reason == f"canary {load} x against a limit of 1 x"
 
@@ -89,13 +105,13 @@ def test_it_holds_in_the_middle(load: float) -> None:
 def test_it_sheds_one_by_one_below_the_limit() -> None:
     run = Run(4)
     run.full()
-    assert run.seconds(7, 0.7) == [3, 3, 2, 2, 1, 1, 0]
+    assert run.seconds(11, 0.7) == [3, 3, 2, 2, 1, 1, 0.5, 0.5, 0.25, 0.25, 0]
 
 
 def test_it_halves_at_the_limit() -> None:
     run = Run(9)
     run.full()
-    assert run.seconds(8, 1.0) == [4, 4, 2, 2, 1, 1, 0, 0]
+    assert run.seconds(11, 1.0) == [4, 4, 2, 2, 1, 1, 0.5, 0.5, 0.25, 0.25, 0]
 
 
 def test_the_worst_signal_decides() -> None:
@@ -114,7 +130,7 @@ def test_it_comes_back_one_by_one() -> None:
 
 def test_a_stale_signal_holds_but_others_still_shed() -> None:
     run = Run(4)
-    run.seconds(3, 0.1)
+    run.climb(2)
     assert run.seconds(40, STALE) == [2] * 40
     assert run.governor.reason == "canary: not known at the moment"
     assert run.second(STALE, 1.0) == 1
@@ -129,15 +145,31 @@ def test_what_a_stale_signal_said_does_not_count() -> None:
 
 def test_a_number_that_proved_too_many_is_left_alone() -> None:
     run = Run(3)
-    assert run.seconds(3, 0.1) == [1, 1, 2]
-    run.seconds(2, 0.1)
-    assert run.governor.allowed == 3
-    assert run.second(0.1) == 3
+    run.climb(3)
     assert run.second(1.0) == 1
     decided = run.seconds(200, 0.1)
     assert decided[:3] == [1, 2, 2]
-    assert decided.index(3) == 59
+    assert decided.index(3) == 19
     assert decided[-1] == 3
+
+
+def test_what_proves_too_many_again_and_again_is_tried_ever_less_often() -> None:
+    run = Run(2)
+    run.climb(2)
+    tried = []
+    for _ in range(1000):
+        before = run.governor.allowed
+        if run.second(1.0 if before == 2 else 0.1) > before:
+            tried.append(run.now)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tried)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 50
+    assert pauses[-1] == pauses[-2] >= 160
+    run.full()
+    run.seconds(2, 1.0)
+    run.seconds(2, 0.1)
+    assert run.second(1.0) < 2
+    assert 2 in run.seconds(25, 0.1)
 
 
 def test_a_number_that_proved_harmless_is_taken_again_at_once() -> None:
@@ -155,7 +187,7 @@ def test_least_work_whatever_the_signals_say() -> None:
 
 def test_slowness_without_workers_is_not_ours() -> None:
     run = Run(4)
-    assert run.seconds(3, 3.0) == [1, 1, 0]
+    assert run.seconds(3, 3.0) == [0.25, 0.25, 0]
     decided, flags = [], []
     for _ in range(30):
         decided.append(run.second(3.0 if True not in flags else 0.1))
@@ -163,7 +195,7 @@ def test_slowness_without_workers_is_not_ours() -> None:
     assert flags.count(True) == 1
     assert flags.index(True) == 20
     assert decided[:20] == [0] * 20
-    assert decided[20:25] == [1, 1, 2, 2, 3]
+    assert decided[20:25] == [0.25, 0.25, 0.5, 0.5, 1]
 
 
 @pytest.mark.parametrize("others", [(2.0, 2.0), (0.1, 2.0), (STALE, 0.1), (2.0, Signal("x", 0, 1, "", fresh=False))])
@@ -185,18 +217,18 @@ def test_the_number_wanted_can_change() -> None:
     assert not run.governor.rebaseline
     assert run.governor.throttled_seconds.keys() == {"slow start"}
     run.governor.set_most(3)
-    assert run.seconds(5, 0.1) == [1, 1, 2, 2, 3]
+    assert run.seconds(5, 0.1) == [0.25, 0.25, 0.5, 0.5, 1]
 
 
 def test_throttled_time_goes_to_what_caused_it() -> None:
     run = Run(2)
-    run.seconds(2, 0.1)
-    run.seconds(40, 0.1)  # two at work from the second second on
+    run.seconds(6, 0.1)
+    run.seconds(40, 0.1)  # two at work from the sixth second on
     run.second(0.1, 1.0)  # one for two seconds, the time of a step
     run.seconds(2, 0.1)
     assert run.governor.allowed == 2
     run.seconds(10, 0.1)
-    assert run.governor.throttled_seconds == {"slow start": 2.0, "replica lag": 2.0}
+    assert run.governor.throttled_seconds == {"slow start": 6.0, "replica lag": 2.0}
 
 
 LOADS = st.one_of(st.floats(0, 3), st.sampled_from((0.0, 0.4, 0.7, 1.0)))
@@ -245,7 +277,7 @@ def test_percentiles_are_nearest_ranks() -> None:
     assert Latencies.of(range(1, 101)) == Latencies(100, 50, 95, 99)
 
 
-# What counts as slow: a canary without a server, told of four calls a second.
+# What counts as slow: a canary without a server.
 
 
 class Heard:
@@ -272,7 +304,7 @@ class Heard:
 
 def test_usual_calls_are_not_slow() -> None:
     signal = Heard().hears(60, lambda number, usual: usual)
-    assert (signal.value, signal.limit, signal.fresh) == (0, 6, True)
+    assert (signal.value, signal.limit, signal.fresh) == (0, 9, True)
 
 
 def test_a_few_slow_calls_are_not_slowness() -> None:
@@ -283,8 +315,8 @@ def test_every_call_being_twice_as_slow_is() -> None:
     assert Heard().hears(20, lambda number, usual: 2.1 * usual).load >= 1
 
 
-def test_one_call_in_eight_being_late_is_though_the_median_does_not_move() -> None:
-    assert Heard().hears(60, lambda number, usual: usual + 20 * (number % 8 == 0)).load >= 1
+def test_one_call_in_six_being_late_is_though_the_median_does_not_move() -> None:
+    assert Heard().hears(60, lambda number, usual: usual + 20 * (number % 6 == 0)).load >= 1
 
 
 def test_a_delay_below_the_floor_or_as_before_is_not_slow() -> None:
@@ -294,7 +326,7 @@ def test_a_delay_below_the_floor_or_as_before_is_not_slow() -> None:
 
 
 def test_a_call_that_fails_is_slow_however_fast() -> None:
-    assert Heard().hears(6, lambda number, usual: 0.1, failed=True).load == 1
+    assert Heard().hears(5, lambda number, usual: 0.1, failed=True).load == 1
 
 
 def test_one_long_stall_stands_for_the_calls_it_kept_away() -> None:
@@ -305,7 +337,7 @@ def test_one_long_stall_stands_for_the_calls_it_kept_away() -> None:
 
 def test_too_few_calls_say_nothing() -> None:
     heard = Heard()
-    assert not heard.hears(5, lambda number, usual: usual).fresh
+    assert not heard.hears(4, lambda number, usual: usual).fresh
     assert heard.hears(1, lambda number, usual: usual).fresh
     heard.canary.forget()
     assert not heard.hears(0, lambda number, usual: usual).fresh
@@ -330,6 +362,74 @@ def test_the_baseline_is_taken_again_and_the_first_one_returns(monkeypatch: pyte
     assert heard.hears(60, lambda number, usual: usual).load == 0
     clock[0] += 16
     assert heard.hears(60, lambda number, usual: 3 * usual).load > 1
+
+
+# The control: governor and canary together, on a clock of their own.
+
+
+class Simulated:
+    """A watch of four workers over a server where a share of the calls is slow, depending on how many work."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, slow: Callable[[float], float], seed: int) -> None:
+        self.clock = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.clock)
+        self._slow = slow
+        self._random = random.Random(seed)
+        self._watch = Watch("", Limits(), 4)
+        self._watch.canary = Heard().canary
+        self._watch.canary.interval = 0.1
+        monkeypatch.setattr(self._watch._server, "signals", lambda: [])
+
+    def seconds(self, seconds: int) -> list[float]:
+        """Return how many worked, twice a second."""
+        worked = []
+        for _ in range(2 * seconds):
+            worked.append(self._watch.tick())
+            for _ in range(5):
+                self.clock += 0.1
+                slow = self._random.random() < self._slow(worked[-1])
+                self._watch.canary._record(_Call(self.clock, 40.0 if slow else 5.0, 5.0))
+        return worked
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_settles_where_few_calls_are_slow(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    server = Simulated(monkeypatch, lambda workers: 0.03 if workers <= 1 else 0.3, seed)
+    server.seconds(20)
+    worked = server.seconds(180)
+    assert 0.8 < statistics.mean(worked) < 1.1
+    assert sum(workers > 1 for workers in worked) < len(worked) / 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_one_worker_is_too_many_a_part_of_one_works(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    server = Simulated(monkeypatch, lambda workers: 0.02 if workers < 0.5 else 0.25, seed)
+    server.seconds(20)
+    worked = server.seconds(180)
+    assert 0.2 < statistics.mean(worked) < 0.35
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_nothing_helps_it_keeps_trying(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    server = Simulated(monkeypatch, lambda workers: 0.3 if workers else 0.02, seed)
+    server.seconds(20)
+    for _ in range(5):
+        assert 0 < statistics.mean(server.seconds(40)) < 0.1
+
+
+# How workers rest.
+
+
+def test_a_part_of_a_worker_rests_in_proportion() -> None:
+    workers = Workers("", 1, 3, batch_timeout=1)
+    assert workers._rest(2, 0.1) == 0
+    workers.allowed = 0.25
+    assert workers._rest(0, 0.1) == pytest.approx(0.3)
+    assert workers._rest(1, 0.1) == math.inf
+    workers.allowed = 2
+    assert [workers._rest(number, 0.1) for number in range(3)] == [0, 0, math.inf]
+    workers.allowed = 0
+    assert workers._rest(0, 0.0) > 0
 
 
 # The canary.
