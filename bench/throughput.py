@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import statistics
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from random import Random
 
 from bench.cells import ANY, Collection, arguments
-from bench.finders import call, open_session, text_of
+from bench.finders import text_of
 from orchestrator.embedded import embedded_binaries
 from orchestrator.errors import OrchestratorError
+from orchestrator.sweep.client import TYPES
+from orchestrator.sweep.load import fleet
 
 CLIENTS = 10
 _THREADS = 2
+_WARMUP = 0.5  # seconds
 _BLOCKS = 3
 _DEPTH, _MAX_PATHS = 4, 25
 _TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
@@ -47,7 +45,7 @@ def measure(
     """Run blocks of *seconds* for each version, alternately, order swapped from round to round.
 
     Depth 4 and 25 paths in *collection*, any user may open a path, targets drawn at random for each call. By
-    ``pgbench`` from the PostgreSQL wheel, else by ten processes of Python.
+    ``pgbench`` from the PostgreSQL wheel, else by the clients of a sweep.
     """
     pgbench = _pgbench()
     tps: dict[str, list[float]] = {version: [] for version in versions}
@@ -56,10 +54,10 @@ def measure(
             if pgbench is not None:
                 result = _run_pgbench(pgbench, dsn, version, collection, targets, seconds, seed + block)
             else:
-                result = _run_processes(dsn, version, collection, targets, seconds, seed + block)
+                result = _run_clients(dsn, version, collection, targets, seconds, seed + block)
             tps[version].append(result)
             print(f"throughput, round {block + 1}/{_BLOCKS}: {version} {result:,.0f} calls/s", flush=True)
-    client = f"pgbench -M prepared -c {CLIENTS} -j {_THREADS}" if pgbench else f"{CLIENTS} processes of Python"
+    client = f"pgbench -M prepared -c {CLIENTS} -j {_THREADS}" if pgbench else f"{CLIENTS} clients of a sweep"
     return Throughput(client, seconds, tps)
 
 
@@ -97,44 +95,11 @@ def _run_pgbench(
     return float(tps[1])
 
 
-def _run_processes(
+def _run_clients(
     dsn: str, version: str, collection: Collection, targets: Sequence[int], seconds: int, seed: int
 ) -> float:
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(CLIENTS), context.Queue()
-    clients = [
-        context.Process(
-            target=_client,
-            args=(barrier, results, dsn, version, collection, targets, seconds, seed * CLIENTS + number),
-            daemon=True,
-        )
-        for number in range(CLIENTS)
-    ]
-    for client in clients:
-        client.start()
-    total: float = sum(results.get(timeout=seconds + 60) for _ in clients)
-    for client in clients:
-        client.join()
-    return total
-
-
-def _client(
-    barrier: Barrier,
-    results: Queue[float],
-    dsn: str,
-    version: str,
-    collection: Collection,
-    targets: Sequence[int],
-    seconds: int,
-    seed: int,
-) -> None:
     requests = [arguments(target, collection, collection.many, ANY, _DEPTH, _MAX_PATHS) for target in targets]
-    draw = Random(seed)
-    with open_session(dsn, [version], seconds) as connection:
-        call(connection, version, requests[0])
-        barrier.wait(timeout=60)
-        calls, started = 0, time.perf_counter()
-        while (elapsed := time.perf_counter() - started) < seconds:
-            call(connection, version, draw.choice(requests))
-            calls += 1
-    results.put(calls / elapsed)
+    with fleet(dsn, CLIENTS, timeout=seconds) as clients:
+        clients.prepare([text_of(version)], types=TYPES[: len(requests[0])])
+        clients.ask(0, requests, seed=str(seed), first=0, seconds=_WARMUP)
+        return clients.ask(0, requests, seed=str(seed), first=0, seconds=seconds).rate

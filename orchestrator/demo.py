@@ -1,14 +1,14 @@
-"""The whole story in a database of its own: seed, install, backfill, three worked examples, timings."""
+"""The whole story in a database of its own: seed, install, backfill, three worked examples, a sweep."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
 
-import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -21,7 +21,6 @@ from orchestrator.screen import Screen, outcome_lines, path_lines
 
 _SEED = 1
 _VIEWER = 1001  # a user of collections 1, 2 and 3 in every synthetic world
-_TIMED_CALLS = 100
 
 #: What each example shows, its collection, scope and depth limit, and the depth its shortest path shall have.
 _EXAMPLES = (
@@ -45,8 +44,11 @@ def demo_database(dsn: str, *, keep: bool) -> Iterator[str]:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def tell(dsn: str, screen: Screen, *, contacts: int, workers: int) -> Question:
-    """Run the demo in the empty database of *dsn*; returns the last example's question, for going on."""
+def tell(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: int) -> Question:
+    """Run the demo in the empty database of *dsn*; returns the last example's question, for going on.
+
+    The sweep at its end leaves its report in the directory *report_to*.
+    """
     started = time.monotonic()
     screen.say(f"1. A synthetic network of {contacts:,} contacts")
     with connect(dsn) as connection:
@@ -72,10 +74,8 @@ def tell(dsn: str, screen: Screen, *, contacts: int, workers: int) -> Question:
             screen.say("", f"   {text}", f"   To meet {called.contact(question.target_contact_id)}:")
             screen.say(*(f"   {line}" for line in path_lines(question, answer, called)))
 
-        screen.say("", f"5. Timings of find_paths, {_TIMED_CALLS} targets each, collection 1, one connection")
-        for limit in (1, 2, 3, 4):
-            low, middle, high = _timings(connection, candidates, limit)
-            screen.say(f"   depth {limit}: median {middle:.1f} ms, fastest {low:.1f}, slowest {high:.1f}")
+    screen.say("", "5. How fast, and how fast was the generation before? A small sweep, both under the same load")
+    _sweep(dsn, screen, report_to)
     screen.say("", f"   {time.monotonic() - started:.0f} s in all.")
     return question
 
@@ -92,12 +92,22 @@ def _example(
     return Question(candidates[0], collection, _VIEWER, max_depth=limit, max_paths=3, seed_scope=scope)
 
 
-def _timings(connection: psycopg.Connection, candidates: list[int], limit: int) -> tuple[float, float, float]:
-    """Time calls for different targets; returns the fastest, the median and the slowest in milliseconds."""
-    times = []
-    for target in candidates[:_TIMED_CALLS]:
-        question = Question(target, 1, _VIEWER, max_depth=limit)
-        started = time.perf_counter()
-        paths.find_paths(connection, question)
-        times.append((time.perf_counter() - started) * 1000)
-    return min(times), statistics.median(times), max(times)
+def _sweep(dsn: str, screen: Screen, directory: Path) -> None:
+    """Compare two versions of the finder, and tell where the report is; without its libraries, tell what is missing."""
+    try:
+        publish = import_module("orchestrator.sweep.publish")
+    except ImportError as error:
+        screen.say(f"   Left out: {error}. It needs pip install 'connection-paths[sweep]'.")
+        return
+    asked = publish.Asked(versions=("v2", "v3"), depths=(2, 4), collections=(1,), versus=True)
+    options = publish.Options(
+        seed=_SEED, connections=4, seconds=2.0, blocks=4, warmup=0.2, rate=None, timeout=1.5, max_edges_per_hop=15
+    )
+    with screen.sweeping() as progress:
+        done = publish.sweep(dsn, asked, options, directory, progress=progress)
+    for cell in done.data["cells"]:
+        screen.say(
+            f"   {cell['version']} at depth {cell['depth']}: median {cell['p50_ms']:.1f} ms, 95 % within"
+            f" {cell['p95_ms']:.1f} ms, {cell['answers_per_second']:,.0f} answers/s"
+        )
+    screen.say(f"   {done.lines[-1]}")

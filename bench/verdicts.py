@@ -1,0 +1,126 @@
+"""How often a comparison is wrong: of a version with itself, where better and worse are false, and with a slower one.
+
+``python -m bench.verdicts`` writes ``bench/results/verdicts.md``. Three kinds, ``--pairs`` of each, of one cell: in one
+sweep, whose blocks take turns; in two sweeps, one after the other; and in one sweep with a function that sleeps for a
+millisecond more, where everything but worse is false.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from bench.world import environment, roomy, world
+from orchestrator.database import connect
+from orchestrator.errors import OrchestratorError
+from orchestrator.sweep import compare
+from orchestrator.sweep.compare import Comparison
+from orchestrator.sweep.results import Options, Results
+from orchestrator.sweep.sweep import Asked, sweep
+
+RESULTS = Path(__file__).parent / "results" / "verdicts.md"
+_SCHEMA = "bench_verdicts"
+_SLOWER = (Path(__file__).parent / "verdicts" / "slower.sql").read_text(encoding="utf-8")
+ONE_SWEEP, TWO_SWEEPS, SLOWER = "itself, in one sweep", "itself, in two sweeps", "a slower one, in one sweep"
+
+
+class Verdicts:
+    """What comparisons of one kind said, and how wide their intervals of the 95th percentile were."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.widths: list[float] = []
+
+    def add(self, comparison: Comparison) -> None:
+        """Take a comparison in."""
+        self.counts[comparison.verdict] += 1
+        self.widths.append(comparison.noise)
+
+    @property
+    def width(self) -> float:
+        """The middle one: how far from 1 an interval reaches."""
+        return sorted(self.widths)[len(self.widths) // 2]
+
+
+def measure(dsn: str, pairs: int, options: Options) -> dict[str, Verdicts]:
+    """Compare, *pairs* times each kind."""
+    found = {ONE_SWEEP: Verdicts(), TWO_SWEEPS: Verdicts(), SLOWER: Verdicts()}
+    before: Results | None = None
+    for number in range(pairs + 1):
+        alone = sweep(dsn, _asked("v3"), options)
+        if before is not None:
+            found[TWO_SWEEPS].add(compare.sweeps(before, alone))
+        before = alone
+        if number < pairs:
+            both = sweep(dsn, _asked("v3", twice=True), options)
+            found[ONE_SWEEP].add(compare.versions(both, "v3", "v3-again"))
+            slower = sweep(dsn, _asked("v3", f"{_SCHEMA}.slower"), options)
+            found[SLOWER].add(compare.versions(slower, "v3", f"{_SCHEMA}.slower"))
+        told = "; ".join(f"{kind}: {dict(verdicts.counts)}" for kind, verdicts in found.items())
+        print(f"{number}/{pairs}: {told}", flush=True)
+    return found
+
+
+def _asked(*versions: str, twice: bool = False) -> Asked:
+    return Asked(versions=versions, depths=(4,), collections=(1,), twice=twice)
+
+
+def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
+    """Return the result as Markdown."""
+    names = ("better", "worse", "same", "inconclusive")
+    rows = [
+        f"| {kind} | {' | '.join(str(verdicts.counts[name]) for name in names)} | {verdicts.width:.1%} |"
+        for kind, verdicts in found.items()
+    ]
+    return "\n".join(
+        [
+            "# What comparisons say of v3",
+            "",
+            f"`{told}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
+            "",
+            f"| against | {' | '.join(names)} | interval of p95, median distance from 1 |",
+            "|---|---:|---:|---:|---:|---:|",
+            *rows,
+            "",
+            "Against itself *better* and *worse* are false; against the slower one all but *worse* are.",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.verdicts", description=__doc__)
+    parser.add_argument("--contacts", type=int, default=20_000, help="size of the world (%(default)s)")
+    parser.add_argument("--pairs", type=int, default=50, help="comparisons of each kind (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a cell, in ten blocks (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which world, which targets (%(default)s)")
+    parser.add_argument("--dsn", help="measure in this database instead of a private server")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes")
+    given = parser.parse_args()
+    options = Options(
+        seed=given.seed, connections=4, seconds=given.seconds, blocks=10, warmup=0.2, rate=None, timeout=5,
+        max_edges_per_hop=15,
+    )  # fmt: skip
+    try:
+        with (
+            world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn,
+            connect(dsn) as connection,
+        ):
+            connection.execute(_SLOWER.encode())
+            try:
+                found = measure(dsn, given.pairs, options)
+                conditions = "; ".join(f"{name} {value}" for name, value in environment(connection).items()) + "."
+            finally:
+                connection.execute(f"DROP SCHEMA {_SCHEMA} CASCADE".encode())
+    except OrchestratorError as error:
+        raise SystemExit(f"bench.verdicts: {error}") from error
+    told = f"python -m bench.verdicts --contacts {given.contacts} --pairs {given.pairs} --seconds {given.seconds:g}"
+    text = report(found, f"{told} --seed {given.seed}", conditions)
+    print(text)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    given.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What a sweep shall show: ``p95=250ms``, ``p99=1s``, ``max=2s``, ``rate=500``, ``failed=0``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.sweep.results import PERCENTS, Cell, Results
+
+_LATENCIES = tuple(f"p{percent}" for percent in PERCENTS)
+_LATENCY = re.compile(r"(p[0-9]+|max)=([0-9]+(?:\.[0-9]+)?)(ms|s)")
+_NUMBER = re.compile(r"(rate|failed)=([0-9]+(?:\.[0-9]+)?)(%?)")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A limit that every cell shall keep: milliseconds of a percentile or of the slowest request, answers a second at
+    least, or the share of requests without an answer at most."""
+
+    text: str
+    measure: str
+    limit: float
+
+    def judge(self, cell: Cell) -> Judged:
+        """Say whether *cell* keeps it; where there are too few samples to say, ``met`` is None."""
+        found: float | None
+        if self.measure == "rate":
+            found = cell.rate
+        elif self.measure == "failed":
+            found = (cell.errors + cell.timeouts) / cell.requests if cell.requests else None
+        elif self.measure == "max":
+            found = cell.longest
+        else:
+            found = cell.percentile(int(self.measure[1:]))
+        met = None if found is None else found >= self.limit if self.measure == "rate" else found <= self.limit
+        return Judged(self.text, cell.name, found, met)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a cell showed, and whether that is within the objective; None: it cannot be told."""
+
+    objective: str
+    cell: str
+    found: float | None
+    met: bool | None
+
+
+def parse(text: str) -> Objective:
+    """Return the objective that *text* states; raises :class:`OrchestratorError` when it states none."""
+    if found := _LATENCY.fullmatch(text):
+        measure, number, unit = found.groups()
+        if measure == "max" or measure in _LATENCIES:
+            return Objective(text, measure, float(number) * (1000 if unit == "s" else 1))
+    elif found := _NUMBER.fullmatch(text):
+        measure, number, percent = found.groups()
+        if measure == "failed" or not percent:
+            return Objective(text, measure, float(number) / (100 if percent else 1))
+    raise OrchestratorError(
+        f"{text} is no objective: state {', '.join(_LATENCIES)} or max with ms or s as in p95=250ms, rate=500 (answers"
+        " a second at least), or failed=0.1% (requests without an answer at most)"
+    )
+
+
+def judge(results: Results, objectives: Sequence[Objective]) -> list[Judged]:
+    """Judge every cell by every objective."""
+    return [objective.judge(cell) for objective in objectives for cell in results.cells]

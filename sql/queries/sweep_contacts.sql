@@ -1,0 +1,68 @@
+-- Contacts that may be targets, each with its edges, in an order that the seed shuffles. Parameters: seed, contacts (how
+-- many random ids are tried).
+--
+-- Half of them are the contacts at random ids, the other half a neighbour of each: a contact with a hundred times the
+-- edges is a hundred times as likely to be somebody's neighbour, so the hubs are among those. The cost depends on how
+-- many are drawn, not on how many there are: each is a few probes of an index. Same seed and same data, same contacts.
+WITH ends AS MATERIALIZED (
+    SELECT
+        (SELECT min(c.id) FROM connection_paths.live_contacts AS c) AS first_contact,
+        (SELECT max(c.id) FROM connection_paths.live_contacts AS c) AS last_contact
+),
+tried AS MATERIALIZED (
+    SELECT e.first_contact
+        + mod(
+            hashint8extended(n, %(seed)s) & 9223372036854775807,
+            e.last_contact - e.first_contact + 1
+        ) AS id
+    FROM ends AS e
+    CROSS JOIN generate_series(1, %(contacts)s) AS n
+    WHERE e.first_contact IS NOT NULL
+),
+random_contacts AS MATERIALIZED (
+    SELECT DISTINCT c.id
+    FROM tried AS t
+    CROSS JOIN LATERAL (
+        SELECT c.id
+        FROM connection_paths.live_contacts AS c
+        WHERE c.id >= t.id
+        ORDER BY c.id
+        LIMIT 1
+    ) AS c
+),
+neighbours AS (
+    SELECT n.id
+    FROM random_contacts AS r
+    CROSS JOIN LATERAL (
+        (
+            SELECT e.contact_b_id
+            FROM connection_paths.contact_connections AS e
+            WHERE e.contact_a_id = r.id
+            ORDER BY e.date_to DESC NULLS FIRST, e.contact_b_id
+            LIMIT 1
+        )
+        UNION ALL
+        (
+            SELECT e.contact_a_id
+            FROM connection_paths.contact_connections AS e
+            WHERE e.contact_b_id = r.id
+            ORDER BY e.date_to DESC NULLS FIRST, e.contact_a_id
+            LIMIT 1
+        )
+    ) AS n (id)
+),
+contacts AS (
+    SELECT r.id, true AS is_random
+    FROM random_contacts AS r
+    UNION ALL
+    SELECT DISTINCT n.id, false
+    FROM neighbours AS n
+    WHERE NOT EXISTS (SELECT FROM random_contacts AS r WHERE r.id = n.id)
+)
+SELECT
+    c.id,
+    (SELECT count(*) FROM connection_paths.contact_connections AS e WHERE e.contact_a_id = c.id)
+        + (SELECT count(*) FROM connection_paths.contact_connections AS e WHERE e.contact_b_id = c.id) AS edges,
+    c.is_random
+FROM contacts AS c
+ORDER BY hashint8extended(c.id, %(seed)s), c.id
