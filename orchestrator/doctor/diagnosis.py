@@ -1,0 +1,139 @@
+"""Every check, one after another; what cannot be looked at does not keep the others from it.
+
+Reads only, and leaves nothing behind, not even in a pooler's session: each check is one READ ONLY transaction, and all
+that it sets is set for that transaction. Whether the edges themselves are right, :mod:`orchestrator.verify` asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import psycopg
+
+from orchestrator.database import connect, lost
+from orchestrator.doctor import indexes, plans, runs, settings, tables, versions
+from orchestrator.doctor.finding import Finding
+from orchestrator.doctor.subject import Subject, examine
+from orchestrator.errors import one_line
+
+#: Of each statement: whom it keeps waiting, and how much it reads, is bounded.
+_LIMITS = {"statement_timeout": "5s", "lock_timeout": "1s"}
+#: Names mean what they say, and definitions are written out in full.
+_SESSION = {**_LIMITS, "search_path": "pg_catalog, pg_temp"}
+
+#: For want of rights or of time, or because a standby had to go on.
+_CANNOT = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.SerializationFailure,
+)
+#: What follows from a missing function, view or migration, which is a finding of its own.
+_MISSING = (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A thing to look at; ``on_standby``, and through a pooler (``pooled``), if that makes sense there."""
+
+    name: str
+    look: Callable[[Subject], Iterable[Finding]]
+    on_standby: bool = True
+    pooled: bool = True
+
+
+_CHECKS = (
+    _Check("migrations", versions.migrations),
+    _Check("functions", versions.functions),
+    _Check("views", versions.views),
+    _Check("indexes", indexes.definitions),
+    _Check("invalid indexes", indexes.invalid),
+    _Check("index sizes", indexes.sizes),
+    _Check("index use", indexes.usage),
+    _Check("plans", plans.plans, pooled=False),
+    _Check("statistics", tables.statistics),
+    _Check("visibility map", tables.visibility),
+    _Check("triggers", tables.triggers),
+    _Check("queue", runs.queue, on_standby=False),
+    _Check("runs", runs.runs, on_standby=False),
+    _Check("rebuild leftovers", runs.leftovers),
+    _Check("pooler", settings.pooler),
+    _Check("connections", settings.connections),
+    _Check("settings", settings.settings),
+)
+_OF_VERSION = ("migrations", "functions", "views")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A check that was not made, or not to its end, and why."""
+
+    check: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found, the worst first; which checks were made, and which could not be."""
+
+    findings: list[Finding]
+    checked: list[str]
+    skipped: list[Skipped]
+    standby: bool
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong; advice does not count."""
+        return not any(finding.severity == "wrong" for finding in self.findings)
+
+
+def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Diagnosis:
+    """Make every check that this role may make on this server; ``report`` is told which.
+
+    Works on a standby, through a pooler, and with few rights: a check that cannot be made is skipped, with the reason.
+    Raises :class:`OrchestratorError` when the server cannot be reached or the package is not installed.
+    """
+    started = time.monotonic()
+    findings: list[Finding] = []
+    checked: list[str] = []
+    skipped: list[Skipped] = []
+    with connect(dsn) as connection:
+        connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        connection.prepare_threshold = None  # a prepared statement would stay in a pooler's session
+        with connection.transaction():
+            _settle(connection)
+            subject = examine(connection)
+        for check in _CHECKS:
+            report(f"looking at {check.name}")
+            if subject.is_standby and not check.on_standby:
+                skipped.append(Skipped(check.name, "this is a standby; only its primary knows"))
+                continue
+            if subject.is_pooled and not check.pooled:
+                skipped.append(Skipped(check.name, "what it needs of a session would stay behind in the pooler's"))
+                continue
+            try:
+                with connection.transaction():
+                    _settle(connection)
+                    findings += check.look(subject)
+                checked.append(check.name)
+            except _CANNOT as error:
+                skipped.append(Skipped(check.name, one_line(error)))
+            except psycopg.Error as error:
+                if lost(connection, error):
+                    raise
+                if isinstance(error, _MISSING) and any(each.check in _OF_VERSION for each in findings):
+                    skipped.append(Skipped(check.name, one_line(error)))
+                    continue
+                what = f"{check.name}: this cannot be looked at: {one_line(error)}"
+                findings.append(Finding(check.name, "wrong", what, None, check.name))
+    findings.sort(key=lambda finding: finding.severity != "wrong")
+    return Diagnosis(findings, checked, skipped, subject.is_standby, time.monotonic() - started)
+
+
+def _settle(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    for name, value in _SESSION.items():
+        connection.execute("SELECT set_config(%s, %s, true)", (name, value))

@@ -1,0 +1,24 @@
+"""What is wrong, how bad it is, and what to type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["wrong", "advice"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is ``wrong``, or could be better (``advice``).
+
+    ``what`` is a sentence with the figures. ``mend`` is what to type, a command a line: SQL and ``\\i`` for psql on the
+    primary, outside a transaction; ``orchestrator`` and other commands for a shell. None: there is no one remedy.
+    ``object`` is the index, table, function, setting or run that it is about.
+    """
+
+    check: str
+    severity: Severity
+    what: str
+    mend: str | None
+    object: str

@@ -1,0 +1,214 @@
+"""The package's indexes: whether they are there, valid, as their files say, of a reasonable size, and used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import psycopg
+
+from orchestrator import sqlfiles
+from orchestrator.doctor import versions
+from orchestrator.doctor.finding import Finding
+from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
+
+#: From where on an index is bloated: bytes, and how many times what its entries need.
+BLOATED = (64 * 2**20, 2.0)
+#: For how long nobody must have used an index.
+UNUSED = timedelta(days=7)
+
+_FRESH = 90.0  # percent of a leaf that a new index fills
+_FORM = re.compile(r" ON (?P<table>\S+) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>.*?)\))?(?: WHERE .*)?$")
+_RULE = re.compile(r"\bFROM (?P<table>.+?) WHERE (?P<rule>.*);$")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An index as its file has it; ``view`` is that of its table, whose rule it shares, or the edges."""
+
+    name: str
+    view: str
+    keys: str
+    included: str | None
+
+    @property
+    def of_edges(self) -> bool:
+        """Whether it is an index of the package's own table."""
+        return self.view == EDGES
+
+    @property
+    def form(self) -> str:
+        """Its columns, as CREATE INDEX wants them."""
+        return f"({self.keys})" + (f" INCLUDE ({self.included})" if self.included else "")
+
+
+@cache
+def wanted_indexes() -> dict[str, Wanted]:
+    """Return the indexes of ``sql/indexes``, by name."""
+    views = {table: view for view, table in versions.view_tables().items()}
+    found = {}
+    for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql")):
+        lines = (line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("--"))
+        form = _FORM.search(" ".join(" ".join(lines).split(";")[0].split()))
+        assert form is not None, path
+        view = views.get(form["table"], EDGES)
+        found[path.stem] = Wanted(path.stem, view, form["keys"], form["included"])
+    return found
+
+
+def definitions(subject: Subject) -> Iterator[Finding]:
+    """Find indexes that are missing, invalid, or not as their files say, the rule of their view included."""
+    rules = _rules(subject)
+    changed = versions.changed_views(subject)
+    for index, table, row in _present(subject):
+        rule = rules.get(index.view)
+        name = f"{subject.quoted(table.schema)}.{index.name}"
+        described = f"({row.keys})" + (f" INCLUDE ({row.included})" if row.included else "") if row.keys else ""
+        if row.is_there is None:
+            yield _wrong(index, f"{index.name} is missing on {table.name}", _create(index, table, rule))
+        elif not row.is_valid:
+            what = f"{index.name} is not valid: writers keep it up, no reader uses it"
+            mend = f"REINDEX INDEX CONCURRENTLY {name};"
+            if index.of_edges:
+                mend = _replace(subject, index, table, rule)
+            if row.is_held:
+                what += "; unless another session, which holds the lock for it, is building it right now"
+            yield _wrong(index, what, mend)
+        elif not row.is_there or row.method != "btree" or _plain(described) != _plain(index.form):
+            what = f"{index.name} is {row.method} {described}, not {index.form} on {table.name}"
+            yield _wrong(index, what, _replace(subject, index, table, rule))
+        elif " ".join((row.rule or "").split()) != (rule or ""):
+            what = (
+                f"{index.name} holds rows WHERE {row.rule or 'true'}, view {index.view} shows those WHERE"
+                f" {rule or 'true'}: the planner cannot use the one for the other, or reads too much"
+            )
+            back = index.view in changed  # it is the view that has left the package's rule
+            yield _wrong(index, what, versions.mend_views(subject) if back else _replace(subject, index, table, rule))
+
+
+def broken(subject: Subject) -> set[str]:
+    """Return the names of the indexes that :func:`definitions` complains of."""
+    return {finding.object for finding in definitions(subject)}
+
+
+def invalid(subject: Subject) -> Iterator[Finding]:
+    """Find other indexes of the same tables that are not valid."""
+    parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes())}
+    for row in subject.ask("invalid_indexes", parameters):
+        what = f"index {row.name} is not valid: writers keep its {_megabytes(row.bytes)} up, no reader uses it"
+        yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
+
+
+def sizes(subject: Subject) -> Iterator[Finding]:
+    """Find bloated indexes, by an estimate; where pgstattuple is installed, it has the last word."""
+    least_bytes, least_factor = BLOATED
+    parameters = {
+        "tables": [table.oid for table in subject.leaves],
+        "names": list(wanted_indexes()),
+        "least_bytes": least_bytes,
+        "least_factor": least_factor,
+    }
+    for row in subject.ask("index_sizes", parameters):
+        needed, how = float(row.needed), "by an estimate from the catalog"
+        density = _density(subject, row.oid)
+        if density is not None:
+            needed, how = row.bytes * density / _FRESH, f"its leaves are {density:.0f} % full"
+            if row.bytes < least_factor * needed:
+                continue
+        what = f"index {row.name} has {_megabytes(row.bytes)} where {_megabytes(needed)} would do ({how})"
+        yield Finding("index sizes", "wrong", what, f"REINDEX INDEX CONCURRENTLY {row.name};", row.name)
+
+
+def usage(subject: Subject) -> Iterator[Finding]:
+    """Find indexes of larger tables that nobody has used for a week."""
+    parameters = {
+        "tables": [table.oid for table in subject.leaves],
+        "names": list(wanted_indexes()),
+        "pages": SMALL,
+        "seconds": UNUSED.total_seconds(),
+    }
+    for row in subject.ask("unused_indexes", parameters):
+        what = (
+            f"nobody has used {row.name} ({_megabytes(row.bytes)}) on this server since {row.began:%Y-%m-%d %H:%M}:"
+            " nobody asks for paths here, or the planner does not take it; verify asks"
+        )
+        yield Finding("index use", "advice", what, "orchestrator verify", row.name)
+
+
+def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
+    """Give each index whose table is there, as it should be and as it is."""
+    wanted = [index for index in wanted_indexes().values() if index.view in subject.tables]
+    rows = subject.ask(
+        "indexes",
+        {"names": [index.name for index in wanted], "tables": [subject.tables[index.view].oid for index in wanted]},
+    )
+    for row in rows:
+        index = wanted_indexes()[row.name]
+        yield index, subject.tables[index.view], row
+
+
+def _rules(subject: Subject) -> dict[str, str]:
+    """Return the rule of each view that has one, its columns without the table's alias, as an index has them."""
+    rules = {}
+    for name, text in subject.connection.execute(sqlfiles.query("doctor_view_rules")):
+        found = _RULE.search(" ".join(text.split()))
+        if found is not None:
+            alias = re.split(r"[. ]", found["table"])[-1]
+            rules[name] = re.sub(rf"(?<![\w.\"']){re.escape(alias)}\.", "", found["rule"])
+    return rules
+
+
+def _create(index: Wanted, table: Table, rule: str | None, name: str | None = None) -> str:
+    if index.of_edges:
+        # The part first, beside readers and writers: the whole then takes it over and is there at once.
+        live = f"connection_paths.{LIVE_EDGES}"
+        part = f"CREATE INDEX CONCURRENTLY ON {live} {index.form};"
+        return f"{part}\nCREATE INDEX {index.name} ON {table.name} {index.form};"
+    where = f" WHERE {rule}" if rule else ""
+    return f"CREATE INDEX CONCURRENTLY {name or index.name} ON {table.name} {index.form}{where};"
+
+
+def _replace(subject: Subject, index: Wanted, table: Table, rule: str | None) -> str:
+    """Return the commands that make it anew, the old one serving until the new one is there."""
+    schema = subject.quoted(table.schema)
+    if index.of_edges:
+        build, take = _create(index, table, rule).split("\n")
+        drop = f"DROP INDEX {schema}.{index.name};"
+        return f"{build}\nBEGIN;\nSET LOCAL lock_timeout = '2s';\n{drop}\n{take}\nCOMMIT;"
+    new = f"{index.name}_new"
+    return (
+        f"{_create(index, table, rule, new)}\nDROP INDEX CONCURRENTLY {schema}.{index.name};\n"
+        f"ALTER INDEX {schema}.{new} RENAME TO {index.name};"
+    )
+
+
+def _density(subject: Subject, oid: int) -> float | None:
+    """Return how full the leaves are, in percent; None when nobody can say so in time."""
+    found = subject.ask("pgstatindex")
+    if not found:
+        return None
+    try:
+        with subject.connection.transaction():
+            row = subject.connection.execute(
+                f"SELECT s.avg_leaf_density FROM {found[0][0]}(%s::regclass) AS s".encode(), (oid,)
+            ).fetchone()
+    except psycopg.errors.QueryCanceled:
+        return None
+    return float(row[0]) if row is not None and row[0] == row[0] else None  # NaN: no leaves
+
+
+def _wrong(index: Wanted, what: str, mend: str) -> Finding:
+    return Finding("indexes", "wrong", what, mend, index.name)
+
+
+def _plain(form: str) -> str:
+    """Leave the parentheses around an expression out: a file has them and the server does not."""
+    return re.sub(r"[\s()]", "", form).lower()
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:,.1f} MB"

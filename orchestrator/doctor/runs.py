@@ -1,0 +1,72 @@
+"""What makes edges and keeps them: the queue of changes, runs, and what a rebuild may have left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.doctor.finding import Finding
+from orchestrator.doctor.subject import Subject
+
+_OLD = 300.0  # seconds that a change may wait
+_MANY = 100_000  # changes
+_MOST_COUNTED = 1_000_000
+_GRACE = 15.0  # seconds in which a new run finds its first worker
+
+
+def queue(subject: Subject) -> Iterator[Finding]:
+    """Find changes that wait too long or are too many, and contacts that cannot be recomputed."""
+    (row,) = subject.ask("queue")
+    old = (row.oldest or 0) > _OLD
+    if old or row.waiting > _MANY:
+        many = f"{row.waiting:,} or more" if row.waiting >= _MOST_COUNTED else f"{row.waiting:,}"
+        follower = "orchestrator sync --follow sleeps beside them" if row.is_followed else "nobody waits for them"
+        what = f"{many} changes wait, the oldest for {row.oldest / 60:,.0f} min; {follower}"
+        mend = "orchestrator sync" if row.is_followed else "orchestrator sync --follow"
+        yield Finding("queue", "wrong" if old else "advice", what, mend, "contact_changes")
+    if row.failed:
+        what = (
+            f"{row.failed:,} contacts could not be synced and are left alone, contact {row.failed_contact} for"
+            f" instance: {row.failed_error}; when that is mended, they can be tried again"
+        )
+        yield Finding("queue", "wrong", what, "orchestrator sync --retry-failed", "contact_changes")
+
+
+def runs(subject: Subject) -> Iterator[Finding]:
+    """Find runs that are paused, that nobody works on or cleans up or that left contacts out; or that none ever was."""
+    rows = subject.ask("runs")
+    for row in rows:
+        yield from _of_run(row)
+    if not rows and subject.ask("never_filled")[0].is_so:
+        what = "there are work experiences and no edges: nothing was ever backfilled"
+        yield Finding("runs", "wrong", what, "orchestrator backfill", "contact_connections")
+
+
+def leftovers(subject: Subject) -> Iterator[Finding]:
+    """Find what a rebuild has left though none is under way."""
+    rows = subject.ask("leftovers")
+    if rows:
+        names = ", ".join(row.name for row in rows)
+        size = sum(row.bytes for row in rows) / 1e6
+        what = f"a rebuild that is over has left {names} ({size:,.1f} MB)"
+        yield Finding("rebuild leftovers", "wrong", what, "SELECT connection_paths.drop_rebuild();", rows[0].name)
+
+
+def _of_run(row: Any) -> Iterator[Finding]:
+    name = f"run {row.run_id}"
+    if row.status == "cancelled":
+        if row.phase != "finished" and not row.is_alive:
+            what = f"{name} was cancelled, and what it made is still there"
+            yield Finding("runs", "wrong", what, f"orchestrator runs cancel {row.run_id}", name)
+    elif row.status == "paused":
+        what = f"{name} ({row.strategy}) is paused; it was begun {row.seconds / 3600:,.1f} h ago"
+        mend = f"orchestrator runs resume {row.run_id}" + ("" if row.is_alive else "\norchestrator backfill")
+        yield Finding("runs", "wrong", what, mend, name)
+    elif row.status == "running":
+        if not row.is_alive and row.seconds > _GRACE:
+            begun = f"it was begun {row.seconds / 3600:,.1f} h ago"
+            what = f"{name} ({row.strategy}) is not over and nobody works on it; {begun}"
+            yield Finding("runs", "wrong", what, "orchestrator backfill", name)
+    elif row.set_aside:
+        what = f"{name} has set aside {row.set_aside:,} contacts, contact {row.contact_id} for instance: {row.error}"
+        yield Finding("runs", "advice", what, "orchestrator backfill", name)

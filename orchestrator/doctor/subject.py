@@ -1,0 +1,80 @@
+"""The database under examination: what every check needs to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import namedtuple_row
+
+from orchestrator import sqlfiles
+from orchestrator.database import Connection
+from orchestrator.errors import OrchestratorError
+
+#: The views that bind the host's tables.
+VIEWS = ("collection_members", "live_contacts", "live_organizations", "work_experiences")
+EDGES = "contact_connections"
+#: Its only partition.
+LIVE_EDGES = "contact_connections_live"
+
+#: A table of fewer pages is read in no time, whatever its indexes, statistics and visibility map are.
+SMALL = 100
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, ``name`` being qualified and quoted as SQL wants it."""
+
+    oid: int
+    schema: str
+    relname: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A database with the package in it.
+
+    ``tables`` are the host's, by the view that reads each, and those of the edges; one that is not there is missing.
+    ``is_pooled``: a pooler stands in between, and what a session is told may stay with it for another client.
+    """
+
+    connection: Connection
+    is_standby: bool
+    is_pooled: bool
+    tables: Mapping[str, Table]
+
+    def ask(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """Return the rows of ``sql/queries/doctor_QUERY.sql``, their columns by name."""
+        with self.connection.cursor(row_factory=namedtuple_row) as cursor:
+            return cursor.execute(sqlfiles.query(f"doctor_{query}"), parameters).fetchall()
+
+    def quoted(self, name: str) -> str:
+        """Return a name as SQL wants it."""
+        row = self.connection.execute("SELECT quote_ident(%s)", (name,)).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    @property
+    def host_schema(self) -> str | None:
+        """The schema of the host's tables, where a view still says so."""
+        return next((table.schema for known_as, table in self.tables.items() if known_as in VIEWS), None)
+
+    @property
+    def leaves(self) -> list[Table]:
+        """The tables with rows that finders read by index alone."""
+        wanted = ("collection_members", "work_experiences", LIVE_EDGES)
+        return [self.tables[name] for name in wanted if name in self.tables]
+
+
+def examine(connection: Connection) -> Subject:
+    """Look at what a connection leads to; raises :class:`OrchestratorError` when the package is not there."""
+    row = connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()").fetchone()
+    assert row is not None
+    rows = connection.execute(sqlfiles.query("doctor_tables"), {"views": list(VIEWS)}).fetchall()
+    tables = {known_as: Table(*table) for known_as, *table in rows}
+    if EDGES not in tables:
+        raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+    # see orchestrator.database.require_direct
+    return Subject(connection, row[1], row[0] != connection.info.backend_pid, tables)

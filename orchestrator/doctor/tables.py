@@ -1,0 +1,89 @@
+"""The tables that finders read by index alone: statistics, visibility map, and the triggers that note changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.doctor import versions
+from orchestrator.doctor.finding import Finding, Severity
+from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
+from orchestrator.steps import CAPTURED, TRIGGERS
+
+# Shares of a table from where on it is worth saying, and wrong. Autovacuum comes at a tenth and at a fifth.
+_CHANGED = (0.2, 0.5)
+_NOT_VISIBLE = (0.1, 0.5)
+
+#: Pages from where on the visibility map is looked at. Writers side by side make some hundred pages in reserve, and no
+#: VACUUM calls an empty page visible.
+WITH_MAP = 5000
+
+
+def statistics(subject: Subject) -> Iterator[Finding]:
+    """Find tables of some size that were never analysed or have changed much since, or that autovacuum leaves out."""
+    for table, row in _leaves(subject):
+        is_large = row.bytes >= SMALL * 8192
+        if row.is_unknown and is_large:
+            what = f"{table.name} was never analysed: the planner guesses what is in its {row.bytes / 1e6:,.1f} MB"
+            yield Finding("statistics", "wrong", what, _vacuum(table), table.name)
+        elif is_large and row.modified > _CHANGED[0] * row.live:
+            share = row.modified / max(1, row.live)
+            what = f"{table.name} has changed by {row.modified:,} of {row.live:,} rows since it was analysed"
+            yield Finding("statistics", _severity(share, _CHANGED), what, _vacuum(table), table.name)
+        if row.without_vacuum:
+            what = f"autovacuum leaves {table.name} out: its statistics and visibility map go stale"
+            live = subject.tables[LIVE_EDGES].name if table.relname == EDGES else table.name
+            mend = f"ALTER TABLE {live} RESET (autovacuum_enabled);"
+            yield Finding("statistics", "wrong", what, mend, table.name)
+
+
+def visibility(subject: Subject) -> Iterator[Finding]:
+    """Find large tables whose visibility map lets index-only scans down."""
+    for table, row in _leaves(subject):
+        if row.pages < WITH_MAP:
+            continue
+        hidden = 1 - row.all_visible / row.pages
+        if hidden > _NOT_VISIBLE[0]:
+            what = (
+                f"{row.all_visible:,} of {row.pages:,} pages of {table.name} are known to be visible to all:"
+                " index-only scans visit the others"
+            )
+            yield Finding("visibility map", _severity(hidden, _NOT_VISIBLE), what, _vacuum(table), table.name)
+
+
+def triggers(subject: Subject) -> Iterator[Finding]:
+    """Find triggers that are missing or do not fire, so that changes are not noted."""
+    views = {table: view for view, table in versions.view_tables().items()}
+    tables = [subject.tables[views[name]] for name in CAPTURED if views[name] in subject.tables]
+    by_oid = {table.oid: table for table in tables}
+    rows = subject.ask("triggers", {"tables": list(by_oid), "names": list(TRIGGERS)})
+    # It waits for writers and never long in their way, and makes anew what is disabled. What changed without a note is
+    # in no queue, so everything is computed again.
+    mend = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
+    if rows and not any(row.is_there for row in rows):
+        what = "changes of the host's tables are not noted: the triggers were left out at install"
+        yield Finding("triggers", "advice", what, mend, "triggers")
+        return
+    for table in tables:
+        missing = [row.name for row in rows if row.table_oid == table.oid and not row.is_there]
+        silent = [row.name for row in rows if row.table_oid == table.oid and row.is_there and not row.fires]
+        if missing or silent:
+            parts = [f"{', '.join(missing)} missing"] * bool(missing) + [f"{', '.join(silent)} disabled"] * bool(silent)
+            what = f"triggers of {table.name}, {' and '.join(parts)}: what changed since is not in the edges"
+            yield Finding("triggers", "wrong", what, mend, table.name)
+
+
+def _leaves(subject: Subject) -> Iterator[tuple[Table, Any]]:
+    """Give each table with what is known of it; the edges by the name of the whole."""
+    tables = {table.oid: table for table in subject.leaves}
+    for row in subject.ask("statistics", {"tables": list(tables)}):
+        table = tables[row.oid]
+        yield subject.tables[EDGES] if table.relname == LIVE_EDGES else table, row
+
+
+def _severity(share: float, limits: tuple[float, float]) -> Severity:
+    return "wrong" if share > limits[1] else "advice"
+
+
+def _vacuum(table: Table) -> str:
+    return f"VACUUM (ANALYZE) {table.name};"

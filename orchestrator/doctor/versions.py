@@ -1,0 +1,171 @@
+"""Whether what is in the database is what this package would install: migrations, functions, views."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yoyo
+from psycopg import sql
+
+from orchestrator import sqlfiles
+from orchestrator.doctor.finding import Finding
+from orchestrator.doctor.subject import Subject
+
+_VIEWS = sqlfiles.ROOT / "migrations" / "0001_binding_views.sql"
+_SHOWN = 5  # names of a list
+
+_FUNCTION = re.compile(
+    r"FUNCTION connection_paths\.(?P<name>\w+)\(.*?^AS (?P<quote>\$\w*\$)(?P<source>.*?)(?P=quote)",
+    re.DOTALL | re.MULTILINE,
+)
+_SETTING = re.compile(r"^SET (\w+) = (.*?)(?: *--.*)?$", re.MULTILINE)
+_VIEW = re.compile(
+    r"^CREATE OR REPLACE VIEW connection_paths\.(?P<name>\w+) .*?"
+    r"^FROM (?P<table>\w+) AS (?P<alias>\w+)(?:\s+WHERE (?P<rule>.*?))?;",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def install_command(subject: Subject, *options: str) -> str:
+    """Return the command that brings this database to the package's version."""
+    schema = subject.host_schema
+    elsewhere = () if schema in (None, "public") else ("--host-schema", str(schema))
+    return shlex.join(["orchestrator", "install", *options, *elsewhere])
+
+
+def view_tables() -> dict[str, str]:
+    """Return the host's tables, as the package names them, by the view that reads each."""
+    return {found["name"]: found["table"] for found in _VIEW.finditer(_VIEWS.read_text(encoding="utf-8"))}
+
+
+def settings_of(function: str) -> dict[str, str]:
+    """Return the settings that the latest version of a function makes."""
+    latest = max((sqlfiles.ROOT / "functions" / function).glob("v*.sql"), key=lambda path: int(path.stem[1:]))
+    return _settings(latest.read_text(encoding="utf-8"))
+
+
+def _settings(text: str) -> dict[str, str]:
+    return dict(_SETTING.findall(text.split("\nAS $", maxsplit=1)[0]))
+
+
+def migrations(subject: Subject) -> Iterator[Finding]:
+    """Find migrations that are not applied, and applied ones that this package does not know."""
+    applied = [] if _may_read_migrations(subject) is None else _applied(subject)
+    known = _known()
+    pending = [name for name in known if name not in applied]
+    strange = sorted(set(applied) - set(known))
+    if pending:
+        what = f"{len(pending)} of {len(known)} migrations are not applied: {_list(pending)}"
+        yield Finding("migrations", "wrong", what, install_command(subject), pending[0])
+    if strange:
+        what = f"the database is of a newer version than this package, which does not know {_list(strange)}"
+        yield Finding("migrations", "wrong", what, "pip install --upgrade connection-paths", strange[0])
+
+
+def functions(subject: Subject) -> Iterator[Finding]:
+    """Find functions that are missing, whose body is another, or that have lost a setting.
+
+    While migrations are pending, or unknown ones applied, they differ because of that, and this says nothing.
+    """
+    if _may_read_migrations(subject) and set(_applied(subject)) != set(_known()):
+        return
+    installed: dict[str, list[Any]] = {}
+    for row in subject.ask("functions"):
+        installed.setdefault(row.proname, []).append(row)
+    wrong: dict[str, Path] = {}
+    for path in sorted((sqlfiles.ROOT / "functions").glob("*/*.sql")):
+        found = _FUNCTION.search(path.read_text(encoding="utf-8"))
+        assert found is not None, path
+        wanted = {f"{name}={value}" for name, value in _settings(found[0]).items()}
+        if not any(
+            row.prosrc == found["source"] and wanted <= set(row.settings) for row in installed.get(found["name"], [])
+        ):
+            wrong[found["name"]] = path
+    if wrong:
+        missing = [name for name in wrong if name not in installed]
+        other = [name for name in wrong if name in installed]
+        parts = [f"missing: {_list(missing)}"] if missing else []
+        parts += [f"not as in this package: {_list(other)}"] if other else []
+        what = f"functions of connection_paths are not what they should be; {'; '.join(parts)}"
+        mend = "\n".join(_include(path) for path in wrong.values())
+        yield Finding("functions", "wrong", what, mend, next(iter(wrong)))
+
+
+def views(subject: Subject) -> Iterator[Finding]:
+    """Find views that are missing or follow another rule than the package's.
+
+    Both rules are written by the same hand to be compared, the planner's: as the filter of a plan.
+    """
+    for found in _VIEW.finditer(_VIEWS.read_text(encoding="utf-8")):
+        table = subject.tables.get(found["name"])
+        name = f"connection_paths.{found['name']}"
+        if table is None:
+            yield Finding("views", "wrong", f"view {name} is missing", mend_views(subject), name)
+            continue
+        host = sql.SQL("{} AS {}").format(sql.Identifier(table.schema, table.relname), sql.Identifier(found["alias"]))
+        rule = sql.SQL("WHERE {}").format(sql.SQL(found["rule"])) if found["rule"] else sql.SQL("")
+        wanted = _filter(subject, sql.SQL("SELECT FROM {} {}").format(host, rule))
+        actual = _filter(subject, sql.SQL("SELECT FROM {}").format(sql.Identifier("connection_paths", found["name"])))
+        if wanted != actual:
+            what = f"view {name} has the rule {actual or 'none'}, this package's is {wanted or 'none'}"
+            yield Finding("views", "wrong", what, mend_views(subject), name)
+
+
+def changed_views(subject: Subject) -> set[str]:
+    """Return the views that follow another rule than the package's, as far as this role can tell."""
+    try:
+        with subject.connection.transaction():
+            return {finding.object.removeprefix("connection_paths.") for finding in views(subject)}
+    except (
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.QueryCanceled,
+        psycopg.errors.LockNotAvailable,
+    ):
+        return set()
+
+
+def mend_views(subject: Subject) -> str:
+    """Return the commands that make the views what they should be."""
+    schema = subject.quoted(subject.host_schema or "public")
+    return "\n".join((f"SET search_path = {schema};", _include(_VIEWS), "RESET search_path;"))
+
+
+def _applied(subject: Subject) -> list[str]:
+    rows = subject.connection.execute("SELECT m.migration_id FROM connection_paths._yoyo_migration AS m ORDER BY 1")
+    return [row[0] for row in rows]
+
+
+def _known() -> list[str]:
+    return sorted(str(migration.id) for migration in yoyo.read_migrations(str(sqlfiles.ROOT / "migrations")))
+
+
+def _may_read_migrations(subject: Subject) -> bool | None:
+    """Whether this role may; None: they are not there."""
+    rows = subject.ask("migrations")
+    return rows[0].is_readable if rows else None
+
+
+def _filter(subject: Subject, query: sql.Composed) -> str | None:
+    """Return the condition under which a plan of *query* reads rows of its only table."""
+    with subject.connection.transaction(force_rollback=True):  # the settings are for this plan alone
+        for name in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
+            subject.connection.execute("SELECT set_config(%s, 'off', true)", (name,))
+        subject.connection.execute("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
+        row = subject.connection.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(query)).fetchone()
+    assert row is not None
+    plan: dict[str, Any] = row[0][0]["Plan"]
+    return plan.get("Filter") or plan.get("One-Time Filter")
+
+
+def _include(path: Path) -> str:
+    return f"\\i '{path}'"
+
+
+def _list(names: list[str]) -> str:
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + rest

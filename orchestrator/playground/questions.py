@@ -1,0 +1,214 @@
+"""What the playground asks of the database. All of it is bounded: rows read, rows told, time, how many ask at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from orchestrator import paths, sqlfiles
+from orchestrator.database import Connection
+from orchestrator.errors import one_line
+from orchestrator.paths import Names, Question
+from orchestrator.playground.sessions import Sessions, Turns
+
+AT_ONCE = 4  # questions; as many look-ups again
+ANSWER_MS = 5000  # what one question may take, its plan too
+LOOKUP_MS = 2000  # what a search by name, or a list to choose from, may take
+
+FOUND_SHOWN = 20  # contacts of a search
+COLLECTIONS_SHOWN = 50
+USERS_SHOWN = 12
+COUNTED = 1000  # members of a collection; more are "more than"
+_USERS_FROM = 2000  # members whose users are offered
+
+_EXAMPLES = 3
+_CANDIDATES = 12  # questions asked to find examples that differ
+_EXAMPLE_DEPTH, _EXAMPLE_PATHS, _EXAMPLE_BUDGET = 3, 10, 100
+_EXAMPLES_KEPT = 600.0  # seconds
+
+_PLAN_CHARACTERS = 200_000
+
+#: The server's clock before and after the call; what a SELECT lists is worked out from left to right.
+_TIMED = f"SELECT clock_timestamp(), ({sqlfiles.query('find_paths')}), clock_timestamp()"
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A contact to choose: where several have one name, the latest organization tells them apart."""
+
+    contact_id: int
+    name: str | None
+    organization: str | None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection to choose; ``members`` is None when there are more than were counted."""
+
+    collection_id: int
+    members: int | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ``find_paths`` said, the names in it, and milliseconds: on the server's clock, and with the way there."""
+
+    document: dict[str, Any]
+    names: Names
+    server_ms: float
+    trip_ms: float
+    is_new_connection: bool
+    target_exists: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question to begin with; ``depth`` is that of the first path, None where there is none."""
+
+    question: Question
+    name: str
+    depth: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """EXPLAIN's text of a call, those of the statements inside, and why the latter are not there."""
+
+    call: str
+    nested: Sequence[str]
+    why_not_nested: str | None
+
+
+class Questions:
+    """The database of *dsn*, for the pages. Every method raises :class:`~orchestrator.playground.trouble.Trouble`."""
+
+    def __init__(self, dsn: str) -> None:
+        self._sessions = Sessions(dsn)
+        self._asking = Turns(AT_ONCE)
+        self._looking = Turns(AT_ONCE)
+        self._examples: tuple[float, list[Example]] = (0.0, [])
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._sessions.close()
+
+    def answer(self, question: Question) -> Answer:
+        """Ask for paths."""
+        with self._sessions.open(self._asking, ANSWER_MS) as (connection, is_new):
+            begun = time.perf_counter()
+            row = connection.execute(_TIMED, vars(question)).fetchone()
+            assert row is not None  # a SELECT without FROM returns one
+            before, document, after = row
+            trip = time.perf_counter() - begun
+            names = paths.names(connection, document, question.target_contact_id, *question.excluded_contact_ids)
+        exists = question.target_contact_id in names.contacts
+        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new, exists)
+
+    def contacts(self, text: str) -> list[Contact]:
+        """Look for a contact by id, when *text* is one, else for those whose names contain its words in that order."""
+        is_id = text.isascii() and text.isdigit()
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            rows = connection.execute(
+                sqlfiles.query("playground_contact" if is_id else "playground_contacts"),
+                {"contact_id": text} if is_id else {"pattern": pattern(text), "most": FOUND_SHOWN},
+            ).fetchall()
+        found = [Contact(*row) for row in rows]
+        return sorted(found, key=lambda each: (not (each.name or "").lower().startswith(text.lower()), each.name or ""))
+
+    def collections(self) -> list[Collection]:
+        """Return the first collections, by id."""
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            rows = connection.execute(
+                sqlfiles.query("playground_collections"), {"most": COLLECTIONS_SHOWN, "counted_to": COUNTED}
+            ).fetchall()
+        return [Collection(number, members if members <= COUNTED else None) for number, members in rows]
+
+    def users(self, collection_id: int) -> list[int]:
+        """Return some users of a collection, those who brought in many of its first members before others."""
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            rows = connection.execute(
+                sqlfiles.query("playground_users"),
+                {"collection_id": collection_id, "rows_read": _USERS_FROM, "most": USERS_SHOWN},
+            ).fetchall()
+        return [user for (user,) in rows]
+
+    def examples(self) -> list[Example]:
+        """Return a few questions that are answered differently: near, far, not at all; the same for some minutes."""
+        made, examples = self._examples
+        if not examples or time.monotonic() - made > _EXAMPLES_KEPT:
+            examples = self._new_examples()
+            self._examples = time.monotonic(), examples
+        return examples
+
+    def plan(self, question: Question) -> Plan:
+        """Have the call explained, and what it does inside where the role may load ``auto_explain``."""
+        notices: list[str] = []
+        with self._sessions.apart(self._asking, ANSWER_MS) as connection:
+            why_not = None
+            try:
+                with connection.transaction():
+                    connection.execute(sqlfiles.query("sweep_nested_plans"))
+            except psycopg.Error as error:
+                why_not = one_line(error)
+            connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+            lines = connection.execute(
+                "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) " + sqlfiles.query("find_paths"), vars(question)
+            ).fetchall()
+        nested = [notice for notice in notices if "Query Text:" in notice and "EXPLAIN (ANALYZE" not in notice]
+        return Plan("\n".join(line for (line,) in lines), _shortened(nested), why_not)
+
+    def _new_examples(self) -> list[Example]:
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            by_depth: dict[int | None, list[Question]] = {}
+            for target, collection, user in connection.execute(sqlfiles.query("canary_targets")).fetchmany(_CANDIDATES):
+                question = Question(target, collection, user, _EXAMPLE_DEPTH, _EXAMPLE_PATHS)
+                depth = _first_depth(connection, question)
+                by_depth.setdefault(depth, []).append(question)
+            depths = sorted((depth for depth in by_depth if depth), reverse=True) + [None] * (None in by_depth)
+            chosen = [(depth, by_depth[depth].pop(0)) for depth in depths]
+            chosen += [(depth, question) for depth in depths for question in by_depth[depth]]
+            chosen = sorted(chosen[:_EXAMPLES], key=lambda each: each[0] or _EXAMPLE_DEPTH + 1)
+            called = paths.names(connection, {"paths": []}, *(question.target_contact_id for _, question in chosen))
+        return [Example(question, called.contact(question.target_contact_id), depth) for depth, question in chosen]
+
+
+def pattern(text: str) -> str:
+    """Return the ILIKE pattern of what contains the words of *text* in their order; wildcards in it mean themselves."""
+    words = (word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in text.split())
+    return f"%{'%'.join(words)}%"
+
+
+def call(question: Question) -> str:
+    """Return the call to type into psql."""
+    given = ",\n".join(f"    {name} => {_literal(value)}" for name, value in vars(question).items())
+    return f"SELECT jsonb_pretty(connection_paths.find_paths(\n{given}\n));"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        return f"'{{{','.join(map(str, value))}}}'"
+    return sql.Literal(value).as_string()
+
+
+def _first_depth(connection: Connection, question: Question) -> int | None:
+    arguments = {**vars(question), "time_budget_ms": _EXAMPLE_BUDGET}
+    row = connection.execute(sqlfiles.query("find_paths"), arguments).fetchone()
+    assert row is not None  # a function's call returns one row
+    return int(row[0]["paths"][0]["depth"]) if row[0]["paths"] else None
+
+
+def _shortened(plans: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    left = _PLAN_CHARACTERS
+    for plan in plans:
+        if left <= 0:
+            kept.append(f"and {len(plans) - len(kept)} more")
+            break
+        kept.append(plan[:left])
+        left -= len(plan)
+    return kept

@@ -1,0 +1,85 @@
+"""Serving the playground: on this machine only, unless told otherwise, until somebody stops it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.playground import app
+
+_MOST_CONNECTIONS = 64  # of browsers; what they ask of the database is limited further in
+_LAST_WORDS = 6  # seconds, more than a question may take
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A socket that listens, and the address to type."""
+
+    socket: socket.socket
+    url: str
+    names: tuple[str, ...]
+
+
+@contextmanager
+def listen(host: str, port: int, *, allow_remote: bool = False) -> Iterator[Listening]:
+    """Listen on *host* and *port* (0: one that is free) for the length of the block.
+
+    Raises :class:`OrchestratorError` when that cannot be, or when others could reach it and *allow_remote* is not said.
+    """
+    try:
+        (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise OrchestratorError(f"cannot listen on {host}: {error}") from error
+    bound = ipaddress.ip_address(str(address[0]).partition("%")[0])
+    if not bound.is_loopback and not allow_remote:
+        raise OrchestratorError(
+            f"{host} can be reached by others, and the playground has no login: whoever reaches it reads all contacts'"
+            " names. Say --allow-remote if that is meant."
+        )
+    try:
+        listening = socket.create_server((str(address[0]), port), family=family)
+    except OSError as error:
+        raise OrchestratorError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    with listening:
+        names = app.LOCAL_NAMES if bound.is_loopback else (*app.LOCAL_NAMES, *_names(host))
+        shown = f"[{bound}]" if bound.version == 6 else str(bound)
+        yield Listening(listening, f"http://{shown}:{listening.getsockname()[1]}/", (*names, shown))
+
+
+def prepare(dsn: str, listening: Listening) -> uvicorn.Server:
+    """Return what answers requests when it is run, for those who run it themselves."""
+    config = uvicorn.Config(
+        app.create(dsn, listening.names),
+        access_log=False,
+        http="h11",
+        lifespan="on",
+        limit_concurrency=_MOST_CONNECTIONS,
+        log_level="warning",
+        loop="asyncio",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_LAST_WORDS,
+        ws="none",
+    )
+    return uvicorn.Server(config)
+
+
+def serve(dsn: str, listening: Listening) -> None:
+    """Answer requests until SIGINT or SIGTERM; with the former, ``KeyboardInterrupt`` is raised at the end."""
+    prepare(dsn, listening).run(sockets=[listening.socket])
+
+
+def _names(host: str) -> set[str]:
+    """Return what this machine is called by others, as far as it knows."""
+    names = {host, socket.gethostname(), socket.getfqdn()}
+    try:
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(socket.gethostname(), None)}
+    except OSError:
+        found = set()
+    return names | {f"[{each}]" if ":" in each else each for each in found}

@@ -1,0 +1,125 @@
+"""The playground's sessions on the database: few, read-only, each statement with a time limit.
+
+psycopg's own pool connects behind the scenes and lets a request wait while it tries; here a request that needs a
+connection makes it, so that it fails at once and can say why, and works again as soon as the server does.
+
+Settings are those of one transaction, which says itself that it only reads. Nothing is set for a session: behind a
+pooler that hands sessions round, the application would inherit it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import BoundedSemaphore
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from orchestrator.database import Connection, connect
+from orchestrator.errors import OrchestratorError, one_line
+from orchestrator.playground import trouble
+
+#: What the sessions are called; a pooler knows that this is the client's.
+NAME = "orchestrator playground"
+
+#: Limits of a transaction: for its statements, milliseconds; and for us, should we die in the middle of it.
+_LIMITS = (
+    "SELECT set_config('statement_timeout', %s, true), set_config('idle_in_transaction_session_timeout', '10s', true)"
+)
+_GRACE = 0.5  # seconds that a question waits for its turn
+_CONNECT_TIMEOUT = 5  # seconds
+_KEEPALIVES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}  # a silent network is noticed
+
+
+class Turns:
+    """How many may ask at once; who comes when all turns are taken is told so."""
+
+    def __init__(self, number: int) -> None:
+        self._free = BoundedSemaphore(number)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Have a turn for the length of the block; raises :class:`~trouble.Trouble` when there is none."""
+        if not self._free.acquire(timeout=_GRACE):
+            raise trouble.busy()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+class Sessions:
+    """Connections to the database of *dsn*, kept for the next question."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._idle: deque[Connection] = deque()
+
+    @contextmanager
+    def open(self, turns: Turns, milliseconds: int) -> Iterator[tuple[Connection, bool]]:
+        """Begin a read-only transaction whose statements may take so many *milliseconds* each.
+
+        Yields the connection, and whether it is a new one, whose first question is slower. Raises
+        :class:`~trouble.Trouble`, whatever goes wrong with the database inside the block.
+        """
+        with turns.turn(), _told(milliseconds):
+            connection, is_new = self._taken()
+            try:
+                with connection.transaction():
+                    connection.execute(_LIMITS, (str(milliseconds),))
+                    yield connection, is_new
+            finally:
+                if connection.closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
+
+    @contextmanager
+    def apart(self, turns: Turns, milliseconds: int) -> Iterator[Connection]:
+        """Begin one on a connection of its own, and undo at its end whatever was set; otherwise as :meth:`open`."""
+        with turns.turn(), _told(milliseconds), self._new() as connection, connection.transaction(force_rollback=True):
+            connection.execute(_LIMITS, (str(milliseconds),))
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _taken(self) -> tuple[Connection, bool]:
+        with suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                try:
+                    connection.execute("")  # is the server still there?
+                except psycopg.Error:
+                    connection.close()
+                else:
+                    return connection, False
+        return self._new(), True
+
+    def _new(self) -> Connection:
+        try:
+            given = conninfo_to_dict(self._dsn)
+        except psycopg.ProgrammingError as error:
+            raise OrchestratorError(f"not a connection string: {one_line(error)}") from error
+        wanted: dict[str, int] = dict(_KEEPALIVES)
+        if "PGCONNECT_TIMEOUT" not in os.environ:
+            wanted["connect_timeout"] = _CONNECT_TIMEOUT
+        dsn = make_conninfo(self._dsn, **{name: value for name, value in wanted.items() if name not in given})
+        connection = connect(dsn, settings={"application_name": NAME})
+        connection.read_only = True  # every BEGIN says so
+        connection.prepare_threshold = None  # another thing that a session of a pooler would keep
+        return connection
+
+
+@contextmanager
+def _told(milliseconds: int) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.Error, OrchestratorError) as error:
+        raise trouble.of(error, milliseconds) from error

@@ -1,0 +1,40 @@
+-- The indexes that should be there, as they are; NULLs for one that is not. Parameters: names, tables (oids, one each).
+--
+-- method, keys, included, rule   what it is, as the server writes it; orders other than ascending are spelled out
+-- is_there                       on the table it should be on
+-- is_held                        another session holds the lock that building, vacuuming or analysing takes
+SELECT
+    expected.name,
+    i.indrelid = t.oid AS is_there,
+    i.indisvalid AND i.indisready AS is_valid,
+    m.amname AS method,
+    (
+        SELECT string_agg(
+            pg_get_indexdef(i.indexrelid, k.number, false)
+            || CASE WHEN i.indoption[k.number - 1] & 1 > 0 THEN ' DESC' ELSE '' END
+            || CASE i.indoption[k.number - 1] WHEN 1 THEN ' NULLS LAST' WHEN 0 THEN '' ELSE ' NULLS FIRST' END,
+            ', ' ORDER BY k.number
+        )
+        FROM generate_series(1, i.indnkeyatts::integer) AS k (number)
+    ) AS keys,
+    (
+        SELECT string_agg(pg_get_indexdef(i.indexrelid, k.number, false), ', ' ORDER BY k.number)
+        FROM generate_series(i.indnkeyatts + 1, i.indnatts::integer) AS k (number)
+    ) AS included,
+    pg_get_expr(i.indpred, i.indrelid) AS rule,
+    EXISTS (
+        SELECT
+        FROM pg_catalog.pg_locks AS l
+        WHERE l.locktype = 'relation'
+            AND l.relation = i.indrelid
+            AND l.mode = 'ShareUpdateExclusiveLock'
+            AND l.granted
+            AND l.pid <> pg_backend_pid()
+    ) AS is_held
+FROM unnest(%(names)s::text[], %(tables)s::oid[]) AS expected (name, table_oid)
+JOIN pg_catalog.pg_class AS t ON t.oid = expected.table_oid
+LEFT JOIN pg_catalog.pg_class AS c
+    ON c.relnamespace = t.relnamespace AND c.relname = expected.name AND c.relkind IN ('i', 'I')
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+LEFT JOIN pg_catalog.pg_am AS m ON m.oid = c.relam
+ORDER BY expected.name

@@ -1,0 +1,5 @@
+-- Whether this role may read which migrations were applied; no row where nothing says so.
+SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS is_readable
+FROM pg_catalog.pg_namespace AS n
+JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
+WHERE n.nspname = 'connection_paths' AND c.relname = '_yoyo_migration'

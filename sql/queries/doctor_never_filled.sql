@@ -1,0 +1,6 @@
+-- Whether there are work experiences in number, and neither an edge of theirs nor a change that waits.
+SELECT
+    (SELECT count(*) = 1000 FROM (SELECT FROM connection_paths.work_experiences AS e LIMIT 1000) AS e)
+    AND NOT EXISTS (SELECT FROM connection_paths.contact_connections AS c WHERE c.kind = 'work_overlap')
+    AND NOT EXISTS (SELECT FROM connection_paths.contact_changes AS q)
+    AS is_so

@@ -1,0 +1,14 @@
+-- The queue of changes, its first million notes: how many wait, the age of the oldest in seconds, how many contacts were left
+-- after three failures, one of those with its error, and whether a follower sleeps until it is woken.
+SELECT
+    count(*) FILTER (WHERE q.failures < 3) AS waiting,
+    extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE q.failures < 3))::double precision AS oldest,
+    count(DISTINCT q.contact_id) FILTER (WHERE q.failures >= 3) AS failed,
+    (array_agg(q.contact_id ORDER BY q.contact_id) FILTER (WHERE q.failures >= 3))[1] AS failed_contact,
+    (array_agg(q.error ORDER BY q.contact_id) FILTER (WHERE q.failures >= 3))[1] AS failed_error,
+    EXISTS (SELECT FROM connection_paths.lock_holders('listener') AS h) AS is_followed
+FROM (
+    SELECT c.contact_id, c.changed_at, c.failures, c.error
+    FROM connection_paths.contact_changes AS c
+    LIMIT 1000000
+) AS q
