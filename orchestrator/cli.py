@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,9 +33,11 @@ from orchestrator import (
     sync,
     verify,
 )
+from orchestrator import roles as roles_of
 from orchestrator.backfill import Options
 from orchestrator.backfill import backfill as run_backfill
 from orchestrator.database import connect
+from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.throttle import Limits
 
@@ -152,15 +157,23 @@ def main() -> None:
     "--triggers/--no-triggers", default=None,
     help="Capture changes of the host's tables, for sync. By default yes on a first install, later as it is.",
 )  # fmt: skip
+@click.option(
+    "--roles", metavar="[=PREFIX]", is_flag=False, flag_value=roles_of.DEFAULT_PREFIX, default=None,
+    help=f"Make group roles PREFIX_reader, _operator and _owner; PREFIX is {roles_of.DEFAULT_PREFIX}.",
+)  # fmt: skip
 @shared_options
 @pass_session
-def install(session: Session, host_schema: str, triggers: bool | None) -> None:
+def install(session: Session, host_schema: str, triggers: bool | None, roles: str | None) -> None:
     """Install or upgrade the SQL; safe to run again, and beside the application's writes."""
-    applied = installation.install(
-        session.connection_string(), host_schema, triggers=triggers, progress=session.screen.note
-    )
-    told = f"Installed: {len(applied)} migrations applied." if applied else "Already installed; nothing to do."
-    session.screen.result({"applied": applied}, told)
+    dsn = session.connection_string()
+    applied = installation.install(dsn, host_schema, triggers=triggers, roles=roles, progress=session.screen.note)
+    told = [f"Installed: {len(applied)} migrations applied." if applied else "Already installed; nothing to do."]
+    grants: list[str] = []
+    if roles is not None:
+        with connect(dsn) as connection:
+            grants = roles_of.host_grants(connection, roles, host_schema)
+        told += ["The roles read the host's tables when their owner has run:", *(f"  {line}" for line in grants)]
+    session.screen.result({"applied": applied, "grants": grants}, *told)
 
 
 @main.command()
@@ -190,6 +203,7 @@ def status(ctx: click.Context, session: Session) -> None:
         "triggers": [{"table": trigger.table, "state": trigger.state} for trigger in found.triggers],
         "healthy": found.healthy,
     }
+    data["roles"] = None if found.roles is None else asdict(found.roles)
     session.screen.result(data, *screen.status_tables(found))
     if not found.healthy:
         ctx.exit(1)
@@ -332,6 +346,21 @@ def verify_command(ctx: click.Context, session: Session, sample: int, seed: int,
         ctx.exit(3)
 
 
+@main.command("doctor")
+@shared_options
+@pass_session
+@click.pass_context
+def doctor_command(ctx: click.Context, session: Session) -> None:
+    """Look for what is wrong around the edges, and say what mends it; exit 3 when something is.
+
+    Indexes, plans, statistics, triggers, the queue, runs, settings, versions. Reads only; runs on a standby too.
+    """
+    found = diagnose(session.connection_string(), report=session.screen.passing)
+    session.screen.result({**asdict(found), "ok": found.ok}, *screen.diagnosis_lines(found))
+    if not found.ok:
+        ctx.exit(3)
+
+
 @main.group("runs")
 @shared_options
 def runs_group() -> None:
@@ -405,18 +434,207 @@ def runs_set(session: Session, run_id: int, workers: int | None, any_workers: bo
 @click.option("--scope", default="any", show_default=True, help="any, or importer: only the viewer's own contacts.")
 @click.option("--impl", default=None, help="v1 or v2; by default what the collection is set to.")
 @click.option("--time-budget", type=int, default=1500, show_default=True, metavar="MS", help="Milliseconds.")
+@click.option("--exclude", type=int, multiple=True, metavar="CONTACT", help="Not to be asked; may be repeated.")
 @shared_options
 @pass_session
 def paths_command(
     session: Session, target: int, collection: int, viewer: int, depth: int, max_paths: int, scope: str,
-    impl: str | None, time_budget: int,
+    impl: str | None, time_budget: int, exclude: tuple[int, ...],
 ) -> None:  # fmt: skip
     """Show who can introduce VIEWER to the contact TARGET."""
-    question = paths.Question(target, collection, viewer, depth, max_paths, scope, impl, time_budget)
+    question = paths.Question(target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude))
     with connect(session.connection_string()) as connection:
         answer = paths.find_paths(connection, question)
         called = paths.names(connection, answer, target)
     session.screen.result(answer, *screen.path_lines(question, answer, called))
+
+
+def _playground() -> Any:
+    """Return the module behind ``serve``, loaded when it is asked for: its libraries are an extra."""
+    try:
+        return import_module("orchestrator.playground.server")
+    except ImportError as error:
+        raise OrchestratorError(f"{error}; what serve needs: pip install 'connection-paths[playground]'") from error
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: one that is free.")
+@click.option("--allow-remote", is_flag=True, help="Listen where others can reach it, though it has no login.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@shared_options
+@pass_session
+def serve(session: Session, host: str, port: int, allow_remote: bool, opens: bool) -> None:
+    """Serve a local page to search contacts, ask for paths and see them; it only reads. Ctrl-C stops it."""
+    server = _playground()
+    dsn = session.connection_string()
+    with server.listen(host, port, allow_remote=allow_remote) as listening:
+        session.screen.result({"url": listening.url}, f"The playground is at {listening.url} (Ctrl-C stops it)")
+        if opens:
+            click.launch(listening.url)
+        with suppress(KeyboardInterrupt):
+            server.serve(dsn, listening)
+
+
+def listed(kind: Any, metavar: str) -> dict[str, Any]:
+    """Return what makes an option of several values in one word, with commas between them; each is of *kind*."""
+
+    def split(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+        if value is None:
+            return None
+        found = (kind.convert(word.strip(), param, ctx) for word in value.split(",") if word.strip())
+        values = tuple(dict.fromkeys(found))
+        if not values and value != param.get_default(ctx, call=False):
+            raise click.BadParameter("names nothing", ctx, param)
+        return values
+
+    return {"callback": split, "metavar": metavar}
+
+
+def edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """Take a number of edges, or ``all``, which is None."""
+    kind: Any = click.IntRange(min=1)
+    return None if value == "all" else int(kind.convert(value, param, ctx))
+
+
+def _publishing() -> Any:
+    """Return the module behind sweeps, loaded when it is asked for: its libraries are an extra, and large."""
+    try:
+        return import_module("orchestrator.sweep.publish")
+    except ImportError as error:
+        raise OrchestratorError(f"{error}; what sweeps need: pip install 'connection-paths[sweep]'") from error
+
+
+objective_option = click.option(
+    "--objective", "objectives", multiple=True, metavar="WHAT=LIMIT",
+    help="p95=250ms, max=2s, rate=500 (answers a second), failed=0.1%; exit 3 when a cell misses it.",
+)  # fmt: skip
+margin_option = click.option(
+    "--margin", type=click.FloatRange(0, 1), default=0.05, show_default=True, metavar="SHARE",
+    help="A smaller difference is none.",
+)  # fmt: skip
+
+
+@main.command("sweep")
+@click.option(
+    "--version",
+    "versions",
+    **listed(click.STRING, "VERSIONS"),
+    default="current",
+    show_default=True,
+    help="v2 or v3 of deep_finder, current, legacy, find_paths, or a function SCHEMA.NAME like it.",
+)
+@click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two versions in one run.")
+@click.option("--a-a", "twice", is_flag=True, help="Compare the version with itself: what the noise is.")
+@click.option("--depth", "depths", **listed(click.IntRange(1, 6), "DEPTHS"), default="1,2,3,4", show_default=True)
+@click.option("--max-paths", **listed(click.IntRange(1, 1000), "NUMBERS"), default="25", show_default=True)
+@click.option(
+    "--scope", "scopes", **listed(click.Choice(["any", "importer"]), "SCOPES"), default="any", show_default=True
+)
+@click.option(
+    "--collection",
+    "collections",
+    **listed(click.INT, "IDS"),
+    default="",
+    help="By default the largest, a middling and a small one.",
+)
+@click.option(
+    "--cache",
+    "caches",
+    **listed(click.Choice(["warm", "cold-connection"]), "STATES"),
+    default="warm",
+    show_default=True,
+    help="cold-connection: every request makes its own connection.",
+)
+@click.option(
+    "--targets",
+    type=click.IntRange(min=1),
+    default=25,
+    show_default=True,
+    metavar="N",
+    help="Contacts asked about, of every degree and distance.",
+)
+@click.option("--target", "contacts", **listed(click.INT, "IDS"), default="", help="These contacts instead.")
+@click.option("--viewer", type=int, metavar="ID", help="Who asks; by default users with many and with few contacts.")
+@click.option("--connections", type=click.IntRange(1, 256), default=10, show_default=True, metavar="N")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Of each cell.")
+@click.option(
+    "--blocks",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Parts of a cell; versions take turns.",
+)
+@click.option("--warmup", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="SECONDS")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="PER_SECOND",
+    help="Open loop: so many requests a second, timed from when each should have begun.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.01),
+    default=1.5,
+    show_default=True,
+    metavar="SECONDS",
+    help="What one request may take.",
+)
+@click.option("--max-edges-per-hop", metavar="N|all", callback=edges_or_all, default="15", show_default=True)
+@objective_option
+@margin_option
+@click.option("--explain", is_flag=True, help="Keep the plan of every target in every cell.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same targets and order.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where the results go; by default sweep-DATE-TIME."
+)
+@shared_options
+@pass_session
+@click.pass_context
+def sweep_command(
+    ctx: click.Context, session: Session, /, objectives: tuple[str, ...], margin: float, output: Path | None,
+    explain: bool, versus: tuple[str, ...] | None, versions: tuple[str, ...], seed: int, connections: int,
+    seconds: float, blocks: int, warmup: float, rate: float | None, timeout: float, max_edges_per_hop: int | None,
+    **asked: Any,
+) -> None:  # fmt: skip
+    """Measure the finders: version by depth by collection, over many connections, with a report to look at.
+
+    Exit 3 when an objective was missed or the new version is worse, 4 when that cannot be told.
+    """
+    publish = _publishing()
+    directory = publish.new_directory(output)
+    options = publish.Options(seed, connections, seconds, blocks, warmup, rate, timeout, max_edges_per_hop)
+    questions = publish.Asked(
+        versions=versus or versions,
+        versus=versus is not None,
+        explain=directory / "plans" if explain else None,
+        **asked,
+    )
+    dsn = session.connection_string()
+    with session.screen.sweeping() as progress:
+        done = publish.sweep(
+            dsn, questions, options, directory, objectives=objectives, margin=margin, progress=progress
+        )
+    session.screen.result(done.data, *done.lines)
+    ctx.exit(done.status)
+
+
+@main.command("compare")
+@click.argument("base", type=click.Path(exists=True, path_type=Path))
+@click.argument("new", type=click.Path(exists=True, path_type=Path))
+@objective_option
+@margin_option
+@shared_options
+@pass_session
+@click.pass_context
+def compare_command(
+    ctx: click.Context, session: Session, base: Path, new: Path, objectives: tuple[str, ...], margin: float
+) -> None:
+    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when that cannot be told."""
+    done = _publishing().compare(base, new, objectives=objectives, margin=margin)
+    session.screen.result(done.data, *done.lines)
+    ctx.exit(done.status)
 
 
 @main.command()
@@ -435,9 +653,10 @@ def demo(ctx: click.Context, session: Session, contacts: int, keep: bool, worker
         directory, server = ctx.with_resource(embedded.serve_temporarily(keep=keep))
         options = f"--embedded={directory} "
     with story.demo_database(server, keep=keep) as dsn:
-        last = story.tell(dsn, view, contacts=contacts, workers=workers)
+        report_to = Path(tempfile.mkdtemp(prefix="connection_paths-sweep-"))
+        last = story.tell(dsn, view, report_to, contacts=contacts, workers=workers)
         if not keep:
-            view.say("", "Nothing is left behind. To keep the database and go on: orchestrator demo --keep")
+            view.say("", "Only the report is left behind. To keep the database and go on: orchestrator demo --keep")
             return
         options += f"--dsn='{dsn}' " if not options else ""
         view.say(

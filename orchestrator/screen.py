@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,8 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator import backfill, paths, sync, verify
+from orchestrator.doctor.diagnosis import Diagnosis
 from orchestrator.installation import Status
 from orchestrator.runs import Run
+
+if TYPE_CHECKING:  # it needs libraries that are not always there
+    from orchestrator.sweep.sweep import Progress as Sweeping
 
 _PIPED_WIDTH = 160  # characters of a table where no terminal says its width
 _PASSING_WIDTH = 60  # characters, so that a shorter line leaves nothing of a longer one
@@ -89,6 +93,23 @@ class Screen:
             if time.monotonic() - last >= _LINE_EVERY and not progress.sleeping:
                 last = time.monotonic()
                 self.note(f"sync: {sync_progress(progress)}")
+
+        yield write
+
+    @contextmanager
+    def sweeping(self) -> Iterator[Callable[[Sweeping], None]]:
+        """Show how far a sweep is; yields the function that takes it."""
+        if self._err.is_terminal:
+            with Live(console=self._err, auto_refresh=False, transient=True) as live:
+                yield lambda progress: live.update(Group(*sweep_screen(progress)), refresh=True)
+            return
+        last = time.monotonic()
+
+        def write(progress: Sweeping) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _LINE_EVERY:
+                last = time.monotonic()
+                self.note(f"sweep: {sweep_progress(progress)}")
 
         yield write
 
@@ -208,6 +229,23 @@ def sync_line(done: sync.Synced) -> str:
     return told
 
 
+def sweep_screen(progress: Sweeping) -> Iterator[Any]:
+    """Show a sweep as two lines and a bar."""
+    yield Text(progress.doing, style="bold")
+    yield ProgressBar(total=max(1, progress.cells), completed=progress.done, width=60)
+    yield sweep_progress(progress)
+
+
+def sweep_progress(progress: Sweeping) -> str:
+    """Tell how far a sweep is."""
+    parts = [f"{progress.done} of {progress.cells} cells done"] if progress.cells else [progress.doing]
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(max(0.0, progress.seconds_left))} left")
+    if progress.p95 is not None:
+        parts.append(f"p95 now {milliseconds(progress.p95)}")
+    return ", ".join(parts)
+
+
 def verdict_lines(found: verify.Verdict) -> Iterator[str]:
     """Tell what was looked at, and what is wrong."""
     strata = ", ".join(f"{number:,} {name}" for name, number in found.sample.strata.items())
@@ -222,6 +260,22 @@ def verdict_lines(found: verify.Verdict) -> Iterator[str]:
     for finding in found.findings:
         yield f"WRONG: {finding}"
     yield "All is well." if found.ok else f"{len(found.findings)} findings."
+
+
+def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
+    """Tell what is wrong and what could be better, what to type below each, and what was not looked at."""
+    for finding in found.findings:
+        yield f"{'WRONG' if finding.severity == 'wrong' else 'ADVICE'}: {finding.what}"
+        yield from (f"    {line}" for line in (finding.mend or "").splitlines())
+    for skipped in found.skipped:
+        yield f"NOT CHECKED: {skipped.check}: {skipped.why}"
+    if found.standby and any(finding.mend for finding in found.findings):
+        yield "This is a standby: what is to be typed is for its primary."
+    count = len(found.findings)
+    if not count:
+        yield "All is well." if not found.skipped else "All is well, as far as it was checked."
+    else:
+        yield f"{count} findings." if count > 1 else "1 finding."
 
 
 def runs_table(listed: Sequence[Run]) -> Table:
@@ -285,6 +339,12 @@ def status_tables(status: Status) -> Iterator[Any]:
     for trigger in status.triggers:
         triggers.add_row(trigger.table, trigger.state)
     yield triggers
+    if status.roles is not None:
+        roles = _table("role", "members")
+        for role in status.roles.roles:
+            roles.add_row(role.name, ", ".join(role.members))
+        yield roles
+        yield from (f"{problem}; run: orchestrator install" for problem in status.roles.problems)
 
 
 def _table(*headings: str) -> Table:
@@ -300,6 +360,7 @@ def path_lines(question: paths.Question, answer: dict[str, Any], called: paths.N
     target = called.contact(question.target_contact_id)
     if not answer["paths"]:
         yield f"No path to {target} within {question.max_depth} contacts in collection {question.collection_id}."
+        yield paths.why(question, answer, called)
     for number, path in enumerate(answer["paths"], 1):
         yield f"{number:>3}. {paths.chain(path, called, question.viewer_user_id)}"
         for hop in path["hops"]:

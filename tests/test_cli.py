@@ -28,11 +28,20 @@ from orchestrator.database import connect
 BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 COMMANDS = (
     *("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo"),
-    *("plan", "sync", "verify", "runs", "runs list", "runs show", "runs pause", "runs resume"),
-    *("runs cancel", "runs set"),
+    *("plan", "sync", "verify", "doctor", "runs", "runs list", "runs show", "runs pause", "runs resume"),
+    *("runs cancel", "runs set", "sweep", "compare", "serve"),
 )
 IN_PLACE = ("backfill", "--strategy", "in_place", "--no-throttle", "--batch-edges", "500")
-NEED_INSTALL = (("plan",), ("sync",), ("verify",), ("runs", "list"), ("runs", "show"), ("runs", "pause", "1"))
+NEED_INSTALL = (
+    ("plan",),
+    ("sync",),
+    ("verify",),
+    ("runs", "list"),
+    ("runs", "show"),
+    ("runs", "pause", "1"),
+    ("sweep",),
+    ("doctor",),
+)
 ASK = ("paths", "2", "--collection", "9", "--viewer", "7")
 EDGES = """
 SELECT contact_a_id, contact_b_id, kind, organization_id, date_from, date_to
@@ -205,6 +214,7 @@ def test_usage_errors_are_status_2(arguments: str) -> None:
         ("status",),
         ("seed", "synthetic", "--contacts", "1"),
         ("backfill",),
+        ("doctor",),
         *NEED_INSTALL,
         ASK,
     ],
@@ -266,7 +276,7 @@ def test_a_backfill_survives_the_loss_of_its_connections(host: str) -> None:
     assert (code, "succeeded" in out) == (0, True), err
 
 
-@pytest.mark.parametrize("command", [("backfill",), *NEED_INSTALL, ASK])
+@pytest.mark.parametrize("command", [("backfill",), ("doctor",), *NEED_INSTALL, ASK])
 def test_what_needs_an_install_says_so(host: str, command: tuple[str, ...]) -> None:
     check_failed(run("--dsn", host, *command), "orchestrator install")
 
@@ -469,11 +479,13 @@ def test_a_server_whose_keeper_was_killed_is_replaced(directory: Path, monkeypat
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_the_demo_leaves_nothing_behind(directory: Path) -> None:
+def test_the_demo_leaves_only_its_report_behind(directory: Path) -> None:
     code, out, err = finish(start("demo", "--contacts", "1000", TMPDIR=str(directory)), 120)
     assert code == 0, err
     assert "→" in out
-    assert list(directory.iterdir()) == []
+    assert [path.name for path in directory.rglob("*.html")] == ["report.html"]
+    assert f"Report: {next(directory.rglob('*.html'))}" in out
+    assert len(list(directory.iterdir())) == 1
     assert processes_of(directory) == []
 
 

@@ -470,7 +470,10 @@ def test_every_file_is_installed_by_one_line() -> None:
     assert installed_once(texts, files) == []
 
 
-@pytest.mark.parametrize("path", sorted(Path(sqlfiles.__file__).parent.glob("*.py")), ids=lambda path: path.name)
+PYTHON = sorted(path for where in ("*.py", "doctor/*.py") for path in Path(sqlfiles.__file__).parent.glob(where))
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.name)
 def test_python_holds_no_sql(path: Path) -> None:
     assert holds_no_sql(path.read_text()) == []
 
