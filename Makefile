@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test soak lint golden freeze clean
 
 demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Minutes, not seconds: random calls in large worlds, five minutes of kills, and many more examples for the properties of
 # the finders.
@@ -25,6 +25,14 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_sql_style.py
+
+# After a change of the schema that is meant: write tests/golden/schema.txt anew, and review how it differs.
+golden: $(VENV)/.installed
+	$(BIN)/python -m tests.catalog
+
+# When a release is made: its SQL files, by checksum, and its installed state stay as they are from then on.
+freeze: $(VENV)/.installed
+	$(BIN)/python -m tests.frozen
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -636,7 +636,10 @@ def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range,
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, refused)
     around_the_hub(loaded, ["deep_finder_v3"])
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size)
+    # so far behind them that members are hashed on the way, and then every second one
+    distant = tuple(leaf(position) for position in (*range(1, 2900), *range(2901, HUB_EDGES, 2)))
     for call in (
+        Call(leaf(HUB_EDGES), max_depth=4, max_paths=1000, excluded=distant),
         Call(HUB, max_depth=2, excluded=tuple(leaf(position) for position in refused)),
         Call(VISITOR, max_depth=3, max_paths=25, excluded=tuple(leaf(position) for position in refused)),
         Call(

@@ -40,7 +40,6 @@ NEED_INSTALL = (
     ("runs", "show"),
     ("runs", "pause", "1"),
     ("sweep",),
-    ("doctor",),
 )
 ASK = ("paths", "2", "--collection", "9", "--viewer", "7")
 EDGES = """

@@ -109,7 +109,7 @@ def test_what_is_identical_is_hardly_ever_called_better_or_worse(sweeps: int) ->
     generator = np.random.default_rng(11)
     false = 0
     for _ in range(50):
-        found = [_five_depths(generator, 2.0 * math.exp(generator.normal(0, 0.2))) for _ in range(sweeps)]
+        found = [_three_depths(generator, 2.0 * math.exp(generator.normal(0, 0.2))) for _ in range(sweeps)]
         comparison = compare.versions(found[0], "one", "other") if sweeps == 1 else compare.sweeps(found[0], found[1])
         false += comparison.verdict in {BETTER, WORSE}
     assert false <= 2
@@ -117,7 +117,7 @@ def test_what_is_identical_is_hardly_ever_called_better_or_worse(sweeps: int) ->
 
 def test_two_sweeps_on_a_machine_that_slowed_down_still_tell_what_is_much_slower() -> None:
     generator = np.random.default_rng(5)
-    base, new = _five_depths(generator, 2.0), _five_depths(generator, 2.4)
+    base, new = _three_depths(generator, 2.0), _three_depths(generator, 2.4)
     for cell in new.cells:
         cell.blocks = [replace(block, milliseconds=2 * block.milliseconds) for block in cell.blocks]
     found = compare.sweeps(base, new)
@@ -125,10 +125,10 @@ def test_two_sweeps_on_a_machine_that_slowed_down_still_tell_what_is_much_slower
     assert 1.9 < found.overall["p50"].ratio < 2.1
 
 
-def _five_depths(generator: np.random.Generator, median: float) -> Results:
+def _three_depths(generator: np.random.Generator, median: float) -> Results:
     results = _results({"one": [], "other": []})
     results.cells = [
-        _cell(_blocks(generator, median, 10), version, depth) for depth in range(1, 6) for version in ("one", "other")
+        _cell(_blocks(generator, median, 10), version, depth) for depth in range(1, 4) for version in ("one", "other")
     ]
     for cell in results.cells:
         results.references[cell.request] = _cell(_blocks(generator, median / 4, 10))

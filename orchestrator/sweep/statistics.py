@@ -138,14 +138,14 @@ def interval(estimate: float, draws: NDArray[np.float64], blocks: int, *, paired
     )
 
 
-def _draws(blocks: int, generator: np.random.Generator) -> NDArray[np.float64]:
+def _draws(blocks: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Return how often each block is drawn, a row a draw."""
     if not blocks:
-        return np.zeros((_RESAMPLES, 0))
-    return generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=_RESAMPLES).astype(np.float64)
+        return np.zeros((_RESAMPLES, 0), dtype=np.int64)
+    return generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=_RESAMPLES)
 
 
-def _percentiles(blocks: Sequence[Samples], drawn: NDArray[np.float64], percents: Sequence[int]) -> NDArray[np.float64]:
+def _percentiles(blocks: Sequence[Samples], drawn: NDArray[np.int64], percents: Sequence[int]) -> NDArray[np.float64]:
     """Return the logarithms of the percentiles of each draw."""
     everything = _together(blocks)
     if not len(everything):
@@ -154,12 +154,12 @@ def _percentiles(blocks: Sequence[Samples], drawn: NDArray[np.float64], percents
     numbers = [_bins(block, failed) for block in blocks]
     occupied = np.unique(np.concatenate(numbers))
     counts = np.stack([np.bincount(np.searchsorted(occupied, each), minlength=len(occupied)) for each in numbers])
-    cumulative = np.cumsum(drawn @ counts, axis=1)
+    cumulative = np.cumsum(drawn @ counts, axis=1)  # of integers: no threads, which would disturb what is measured
     values = np.where(occupied == failed, math.inf, occupied * _BIN)
     total = cumulative[:, -1]
     found = np.empty((len(drawn), len(percents)))
     for at, percent in enumerate(percents):
-        rank = np.maximum(1, np.ceil(total * percent / 100 - 1e-9))
+        rank = np.maximum(1, -(-total * percent // 100))
         found[:, at] = values[np.minimum((cumulative < rank[:, None]).sum(axis=1), len(occupied) - 1)]
     return found
 

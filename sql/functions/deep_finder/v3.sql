@@ -56,19 +56,34 @@ BEGIN
     LIMIT 1;
     ask_everybody := NOT FOUND;
 
-    IF max_depth <= 2 AND ask_everybody THEN
-        RETURN QUERY
-        SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
-        FROM connection_paths.walked_paths(
-            deep_finder_v3.target_contact_id,
-            deep_finder_v3.collection_id,
-            deep_finder_v3.viewer_user_id,
-            deep_finder_v3.max_depth,
-            deep_finder_v3.max_paths,
-            deep_finder_v3.seed_scope,
-            deep_finder_v3.max_edges_per_hop,
-            ask_everybody => true
-        ) AS p;
+    IF max_depth <= 2 THEN
+        IF ask_everybody THEN -- two statements, each with less to do than one for both
+            RETURN QUERY
+            SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
+            FROM connection_paths.walked_paths(
+                deep_finder_v3.target_contact_id,
+                deep_finder_v3.collection_id,
+                deep_finder_v3.viewer_user_id,
+                deep_finder_v3.max_depth,
+                deep_finder_v3.max_paths,
+                deep_finder_v3.seed_scope,
+                deep_finder_v3.max_edges_per_hop,
+                ask_everybody => true
+            ) AS p;
+        ELSE
+            RETURN QUERY
+            SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
+            FROM connection_paths.walked_paths(
+                deep_finder_v3.target_contact_id,
+                deep_finder_v3.collection_id,
+                deep_finder_v3.viewer_user_id,
+                deep_finder_v3.max_depth,
+                deep_finder_v3.max_paths,
+                deep_finder_v3.seed_scope,
+                deep_finder_v3.max_edges_per_hop,
+                ask_everybody => false
+            ) AS p;
+        END IF;
         RETURN;
     END IF;
 

@@ -15,8 +15,9 @@
 -- might become a hash of a collection of any size.
 --
 -- Whether a member may be asked is looked up after that, for members only. It is introducers' rule, said once more: every
--- node of this plan costs a per cent of a search, even one that never runs. The array needs none: its place in it is
--- found by halving, which is what width_bucket does.
+-- node of this plan that reads costs a per cent of a search, even one that never runs. The array needs none: its place
+-- in it is found by halving, which is what width_bucket does. (SELECT … || '{}') is a copy of it made once; PL/pgSQL's own
+-- would be copied at every look.
 CREATE OR REPLACE FUNCTION connection_paths.recent_members(
     contact_id bigint,
     collection_id bigint,
@@ -68,7 +69,7 @@ AS $function$
             THEN recent_members.ask_everybody OR (
                 (
                     recent_members.excluded_contact_ids[
-                        width_bucket(e.neighbour_id, recent_members.excluded_contact_ids)
+                        width_bucket(e.neighbour_id, (SELECT recent_members.excluded_contact_ids || '{}'::bigint[]))
                     ] = e.neighbour_id
                 ) IS NOT TRUE
                 AND NOT EXISTS (

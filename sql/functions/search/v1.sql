@@ -133,7 +133,9 @@ BEGIN
                         WHERE m.collection_id = search.collection_id
                             AND m.may_be_asked
                             AND (
-                                excluded_contact_ids[width_bucket(m.contact_id, excluded_contact_ids)] = m.contact_id
+                                excluded_contact_ids[
+                                    width_bucket(m.contact_id, (SELECT excluded_contact_ids || '{}'::bigint[]))
+                                ] = m.contact_id
                             ) IS NOT TRUE
                     );
                 END IF;
