@@ -27,6 +27,7 @@ from orchestrator import (
     plan_report,
     runs,
     screen,
+    script,
     seed,
     seed_csv,
     seed_synthetic,
@@ -173,7 +174,7 @@ def install(session: Session, host_schema: str, triggers: bool | None, roles: st
         with connect(dsn) as connection:
             grants = roles_of.host_grants(connection, roles, host_schema)
         told += ["The roles read the host's tables when their owner has run:", *(f"  {line}" for line in grants)]
-    session.screen.result({"applied": applied, "grants": grants}, *told)
+    session.screen.result({"applied": applied, **({"grants": grants} if grants else {})}, *told)
 
 
 @main.command()
@@ -207,6 +208,24 @@ def status(ctx: click.Context, session: Session) -> None:
     session.screen.result(data, *screen.status_tables(found))
     if not found.healthy:
         ctx.exit(1)
+
+
+@main.command("script")
+@click.option("--extension", "directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write the files of CREATE EXTENSION connection_paths into DIR instead.")  # fmt: skip
+@shared_options
+@pass_session
+def script_command(session: Session, directory: Path | None) -> None:
+    """Print the whole package as one file for psql -f; no server needed.
+
+    It does what install does: psql -v host_schema=app -f FILE. An extension is installed in one transaction, which
+    keeps writers of the host's tables waiting, and is filled in place only.
+    """
+    if directory is None:
+        click.echo(script.psql(), nl=False)
+        return
+    files = [str(path) for path in script.extension(directory)]
+    session.screen.result({"files": files}, *files)
 
 
 @main.group("seed")

@@ -14,6 +14,7 @@ import yoyo
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from orchestrator import roles as group_roles
 from orchestrator import sqlfiles
 from orchestrator.database import Connection, connect
 from orchestrator.errors import OrchestratorError
@@ -21,9 +22,10 @@ from orchestrator.steps import CAPTURED, SCHEMA, TRIGGERS, WITHOUT_TRIGGERS, cre
 
 log = logging.getLogger(__name__)
 
-_LOCK_KEY = 0x636F6E6E70617468  # "connpath": one install or uninstall of a database at a time
-_OLDEST_SERVER = 15  # security_invoker views
+LOCK_KEY = 0x636F6E6E70617468  # "connpath": one install or uninstall of a database at a time
+OLDEST_SERVER = 15  # security_invoker views
 _MIGRATIONS = sqlfiles.ROOT / "migrations"
+_CLOSED = {"search_path": "pg_catalog"}  # whoever may create functions in public, a superuser's session calls none
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Status:
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
     edges: int
+    roles: group_roles.Roles | None = None
 
     @property
     def installed(self) -> bool:
@@ -70,9 +73,11 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether it is installed, every index is there and valid, and changes of all tables are captured or none."""
+        """Whether it is installed, indexes valid, changes of all tables captured or none, roles as they should be."""
         states = {trigger.state for trigger in self.triggers}
-        return self.installed and all(index.valid for index in self.indexes) and len(states - {"INCOMPLETE"}) == 1
+        captured = len(states) == 1 and "INCOMPLETE" not in states
+        granted = self.roles is None or not self.roles.problems
+        return self.installed and all(index.valid for index in self.indexes) and captured and granted
 
 
 def install(
@@ -80,22 +85,28 @@ def install(
     host_schema: str = "public",
     *,
     triggers: bool | None = None,
+    roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> list[str]:
     """Bring the database of *dsn* to this package's version; returns the migrations that were applied.
 
     ``triggers`` says whether changes of the host's tables are captured; None: on a first install yes, later as it
-    is. Safe to run again, beside another install, and after one that was killed. Host tables keep taking writes: their
-    indexes are built concurrently, and triggers do not wait long for writers. Raises :class:`OrchestratorError`, with
-    nothing installed, when the server is too old or the host tables are not what the design asks for.
+    is. ``roles`` is what the names of the group roles begin with; None: on a first install none are made, later those
+    in use get what is theirs. Safe to run again, beside another install, and after one that was killed. Host tables
+    keep taking writes: their indexes are built concurrently, and triggers do not wait long for writers. Raises
+    :class:`OrchestratorError`, with nothing installed, when the server is too old, the host tables are not what the
+    design asks for, or the roles take somebody else to make.
     """
-    with connect(dsn) as connection:
+    with connect(dsn, settings=_CLOSED) as connection:
         _check_server(connection)
+        _check_no_extension(connection)
         _check_host(connection, host_schema)
         with _alone(connection, progress):
-            _check_binding(connection, host_schema)
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            connection.execute(f"COMMENT ON SCHEMA {SCHEMA} IS 'Introduction paths through overlapping careers'")
+            _check_schema(connection, host_schema)
+            prefix = group_roles.to_use(connection, roles)
+            if prefix is not None:
+                group_roles.make(connection, prefix, progress=progress)
+            connection.execute(sqlfiles.read("script", "schema.sql"))
             with _migrations(dsn, host_schema, triggers=triggers is not False) as (backend, migrations):
                 todo = backend.to_apply(migrations)
                 for migration in todo:
@@ -103,6 +114,8 @@ def install(
                     backend.apply_one(migration)
             if triggers is not None:  # the migration asked nobody
                 _set_triggers(connection, host_schema, wanted=triggers)
+            if prefix is not None:
+                group_roles.grant(connection, prefix)
             return [migration.id for migration in todo]
 
 
@@ -112,10 +125,12 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
     The host's tables are left as they were before ``install``. Objects of the application's own that use the
     package are never dropped: they are an error that names them, raised by the server.
     """
-    with connect(dsn) as connection, _alone(connection, progress):
+    with connect(dsn, settings=_CLOSED) as connection, _alone(connection, progress):
+        _check_no_extension(connection)
         if not _schema_exists(connection):
             return []
         host_schema = bound_host_schema(connection) or "public"
+        prefix = group_roles.in_use(connection)
         with _migrations(dsn, host_schema) as (backend, migrations):
             _rehearse_uninstall(connection, host_schema)
             # Unmarked first: an install after a kill must not take for applied what is gone. And all of them, marked
@@ -127,12 +142,14 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
                 backend.rollback_one(migration)
         with connection.transaction():
             _drop_schema(connection)
+        if prefix is not None:
+            progress(group_roles.left_behind(connection, prefix))
         return [migration.id for migration in todo]
 
 
 def status(dsn: str) -> Status:
     """Describe what is installed; reads only."""
-    with connect(dsn) as connection:
+    with connect(dsn, settings=_CLOSED) as connection:
         known = [migration.id for migration in yoyo.read_migrations(str(_MIGRATIONS))]
         applied: list[str] = []
         if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
@@ -162,6 +179,7 @@ def status(dsn: str) -> Status:
             indexes=[IndexStatus(*row) for row in indexes],
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
+            roles=group_roles.describe(connection),
         )
 
 
@@ -185,6 +203,7 @@ def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool) -> 
     connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (host_schema,))
     for table in CAPTURED:
         (create_triggers if wanted else drop_triggers)(connection, table)
+    connection.execute("SELECT set_config('search_path', %(search_path)s, false)", _CLOSED)
 
 
 def _schema_exists(connection: Connection) -> bool:
@@ -222,11 +241,20 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
 
 
 def _check_server(connection: Connection) -> None:
-    if connection.info.server_version < _OLDEST_SERVER * 10_000:
+    if connection.info.server_version < OLDEST_SERVER * 10_000:
         found = connection.info.parameter_status("server_version")
-        raise OrchestratorError(f"the server is PostgreSQL {found}; {_OLDEST_SERVER} or newer is needed")
+        raise OrchestratorError(f"the server is PostgreSQL {found}; {OLDEST_SERVER} or newer is needed")
     if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
         raise OrchestratorError("the server is a standby; install on its primary")
+
+
+def _check_no_extension(connection: Connection) -> None:
+    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'connection_paths'").fetchone()
+    if row is not None:
+        raise OrchestratorError(
+            f"connection_paths {row[0]} is an extension here: ALTER EXTENSION connection_paths UPDATE upgrades"
+            " it, DROP EXTENSION connection_paths removes it with every edge"
+        )
 
 
 def _check_host(connection: Connection, host_schema: str) -> None:
@@ -241,7 +269,17 @@ def _check_host(connection: Connection, host_schema: str) -> None:
         )
 
 
-def _check_binding(connection: Connection, host_schema: str) -> None:
+def _check_schema(connection: Connection, host_schema: str) -> None:
+    """Refuse a schema that is bound to other host tables, or that a stranger has made and may have filled."""
+    tables = list(group_roles.HOST_TABLES)
+    stranger = connection.execute(
+        sqlfiles.query("foreign_schema_owner"), {"host_schema": host_schema, "tables": tables}
+    ).fetchone()
+    if stranger is not None:
+        raise OrchestratorError(
+            f"schema {SCHEMA} belongs to {stranger[0]}, who has nothing to do with the host's tables and could put code"
+            " into it; drop it, or ALTER SCHEMA connection_paths OWNER TO whom you trust"
+        )
     bound = bound_host_schema(connection)
     if bound is not None and bound != host_schema:
         raise OrchestratorError(
@@ -257,7 +295,7 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
     ``CREATE INDEX CONCURRENTLY`` waits for those: the two would wait for each other.
     """
     waiting = False
-    while connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone() != (True,):
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone() != (True,):
         if not waiting:
             progress("waiting for another install or uninstall")
             waiting = True
@@ -266,7 +304,7 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
         yield
     finally:
         if not connection.closed and not connection.broken:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
+            connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from yoyo import step
 from orchestrator import sqlfiles
 from orchestrator.database import Connection, patiently
 
+_ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
 SCHEMA = "connection_paths"
@@ -86,13 +87,18 @@ def drop_triggers(connection: Connection, table: str) -> None:
 
 def _build(name: str) -> Callable[[Connection], None]:
     def build(connection: Connection) -> None:
-        valid = _is_valid(connection, name)
-        if valid:
+        if _is_valid(connection, name):
             return
-        if valid is False:
-            _drop(name)(connection)
         log.info("building %s; writers go on, but it waits for transactions that are open now", name)
-        connection.execute(sqlfiles.read("indexes", f"{name}.sql"))
+        for attempt in range(_ATTEMPTS, 0, -1):
+            try:
+                _drop(name)(connection)
+                connection.execute(sqlfiles.read("indexes", f"{name}.sql"))
+            except psycopg.errors.DeadlockDetected:  # with a build that an install left behind when it died
+                if attempt == 1:
+                    raise
+            else:
+                break
         if not _is_valid(connection, name):
             raise psycopg.errors.ObjectNotInPrerequisiteState(f"index {name} was built but is not valid")
 

@@ -29,7 +29,7 @@ BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 COMMANDS = (
     *("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo"),
     *("plan", "sync", "verify", "doctor", "runs", "runs list", "runs show", "runs pause", "runs resume"),
-    *("runs cancel", "runs set", "sweep", "compare", "serve"),
+    *("runs cancel", "runs set", "sweep", "compare", "serve", "script"),
 )
 IN_PLACE = ("backfill", "--strategy", "in_place", "--no-throttle", "--batch-edges", "500")
 NEED_INSTALL = (

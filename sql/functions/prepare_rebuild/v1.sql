@@ -4,9 +4,12 @@
 -- the application's and go on being written to the live table: triggers there note which, from now on, and the swap
 -- carries them over. Making the triggers waits for whoever is writing edges: set lock_timeout.
 --
--- What an earlier rebuild may have left is removed first.
+-- What an earlier rebuild may have left is removed first. The new table belongs to whom the live edges belong to, so that
+-- every member of that role can go on with it, and superusers do not take it away.
 --
--- Raises 55000 when a foreign key of the application's refers to contact_connections: its rows could not be exchanged.
+-- Raises 55000 when a foreign key of the application's refers to contact_connections: its rows could not be exchanged;
+-- and where the package is an extension, whose tables cannot be exchanged. Raises 42501 for who is not a member of the
+-- role that the edges belong to.
 -- A CHECK of the application's that is NOT VALID becomes valid, so edges that are carried over must satisfy it.
 CREATE OR REPLACE FUNCTION connection_paths.prepare_rebuild()
 RETURNS void
@@ -16,13 +19,33 @@ PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    mine text := current_setting('role');
+    owners text;
 BEGIN
+    SELECT pg_catalog.pg_get_userbyid(c.relowner)
+    INTO owners
+    FROM pg_catalog.pg_class AS c
+    WHERE c.oid = 'connection_paths.contact_connections'::regclass;
+    IF NOT pg_catalog.pg_has_role(owners, 'MEMBER') THEN
+        RAISE EXCEPTION 'a rebuild exchanges tables, which only % and its members may', owners
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Use the strategy in_place.';
+    END IF;
     IF EXISTS (
         SELECT
         FROM pg_catalog.pg_constraint AS k
         WHERE k.confrelid = 'connection_paths.contact_connections'::regclass AND k.contype = 'f'
     ) THEN
         RAISE EXCEPTION 'a foreign key refers to contact_connections, which a rebuild would exchange'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Use the strategy in_place.';
+    END IF;
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'e'
+            AND d.objid = 'connection_paths.contact_connections_live'::regclass
+    ) THEN
+        RAISE EXCEPTION 'contact_connections is part of an extension, and cannot be exchanged'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Use the strategy in_place.';
     END IF;
     PERFORM connection_paths.drop_rebuild();
@@ -33,6 +56,9 @@ BEGIN
     WHERE e.contact_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id);
 
+    IF owners <> current_user THEN
+        PERFORM pg_catalog.set_config('role', owners, true);
+    END IF;
     CREATE TABLE connection_paths.contact_connections_next (
         LIKE connection_paths.contact_connections INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS
     )
@@ -55,6 +81,8 @@ BEGIN
     CREATE TRIGGER refuse_truncate
         BEFORE TRUNCATE ON connection_paths.contact_connections_live
         EXECUTE FUNCTION connection_paths.note_other_kind();
+
+    PERFORM pg_catalog.set_config('role', mine, true);
 END
 $function$;
 

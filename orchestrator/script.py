@@ -1,0 +1,129 @@
+"""The whole package as one SQL file, for who installs without Python: from the same files, in the same order."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from yoyo.migrations import get_migration_hash
+
+from orchestrator import sqlfiles
+from orchestrator.errors import OrchestratorError
+from orchestrator.installation import LOCK_KEY, OLDEST_SERVER
+from orchestrator.roles import HOST_TABLES
+from orchestrator.steps import TRIGGERS
+
+EXTENSION = "connection_paths"
+
+
+def migrations() -> list[Path]:
+    """Return the files of the migrations, in order."""
+    found = (sqlfiles.ROOT / "migrations").glob("[0-9]*.*")
+    return sorted(path for path in found if path.suffix in (".sql", ".py") and ".rollback" not in path.suffixes)
+
+
+def psql(chosen: Sequence[Path] | None = None) -> str:
+    """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones."""
+    parts = [
+        _fill(
+            "begin",
+            check=_check(),
+            schema=sqlfiles.read("script", "schema.sql"),
+            bookkeeping=sqlfiles.read("script", "bookkeeping.sql"),
+        )
+    ]
+    for path in migrations() if chosen is None else chosen:
+        pieces, is_alone = [], False
+        for what, *names in _said(path):
+            if what == "host_index":  # concurrently: not in a transaction, and neither is what stands beside it
+                is_alone = True
+                create = sqlfiles.read("indexes", f"{names[0]}.sql")
+                pieces.append(_fill("host_index", name=names[0], create=create))
+            elif what == "host_triggers":
+                is_alone = True
+                pieces.append(_fill("host_triggers", create=sqlfiles.read("triggers", f"{names[0]}.sql")))
+            else:
+                pieces.append(_text(what, *names))
+        body = "\n".join(pieces) if is_alone else "\n".join(["BEGIN;", *pieces])
+        parts.append(_fill("migration", id=path.stem, hash=get_migration_hash(path.stem), body=body,
+                           commit="" if is_alone else "COMMIT;"))  # fmt: skip
+    return "".join([*parts, _fill("end")])
+
+
+def extension(directory: Path) -> list[Path]:
+    """Write the files that ``CREATE EXTENSION connection_paths`` needs into *directory*; returns them."""
+    pieces: list[str] = []
+    for path in migrations():
+        pieces.append(f"-- {path.stem}")
+        for what, *names in _said(path):
+            if what == "host_index":
+                text = sqlfiles.read("indexes", f"{names[0]}.sql")
+                pieces.append(text.replace("CREATE INDEX CONCURRENTLY", "CREATE INDEX IF NOT EXISTS"))
+                pieces.append(f"ALTER INDEX {names[0]} DEPENDS ON EXTENSION {EXTENSION};")
+            elif what == "host_triggers":
+                pieces.append(sqlfiles.read("triggers", f"{names[0]}.sql"))
+                pieces += [f"ALTER TRIGGER {each} ON {names[0]} DEPENDS ON EXTENSION {EXTENSION};" for each in TRIGGERS]
+            else:
+                pieces.append(_text(what, *names))
+        pieces.append(
+            "INSERT INTO connection_paths._yoyo_migration (migration_hash, migration_id, applied_at_utc)\n"
+            f"VALUES ('{get_migration_hash(path.stem)}', '{path.stem}', now() AT TIME ZONE 'UTC');"
+        )
+    bookkeeping = sqlfiles.read("script", "bookkeeping.sql")
+    script = _fill("extension", check=_check(), bookkeeping=bookkeeping, migrations="\n".join(pieces))
+    files = {
+        directory / f"{EXTENSION}.control": _fill("control"),
+        directory / f"{EXTENSION}--{version('connection-paths')}.sql": script,
+    }
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OrchestratorError(f"cannot write into {directory}: {error.strerror}") from error
+    return list(files)
+
+
+def _said(path: Path) -> Iterator[tuple[str, ...]]:
+    """Give what a migration says: its lines, each the name of a step and its arguments; or that it is SQL."""
+    if path.suffix == ".sql":
+        yield "migration", path.name
+        return
+    for line in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call):
+            yield ast.unparse(line.value.func), *(ast.literal_eval(argument) for argument in line.value.args)
+
+
+def _text(what: str, *names: str) -> str:
+    if what == "migration":
+        return sqlfiles.read("migrations", *names)
+    if what == "function":
+        return sqlfiles.read("functions", names[0], f"{names[1]}.sql")
+    if what == "index":
+        return sqlfiles.read("indexes", f"{names[0]}.sql")
+    raise OrchestratorError(f"a migration says {what}, which a script cannot")
+
+
+def _check() -> str:
+    """Return the statement that raises where ``install`` would refuse."""
+    tables = "{" + ",".join(HOST_TABLES) + "}"
+    queries = {}
+    for name in ("host_problems", "foreign_schema_owner", "bound_host_schema"):
+        text = sqlfiles.query(name).replace("%(host_schema)s", "current_setting('connection_paths.host_schema')")
+        queries[name] = text.replace("%(tables)s", f"'{tables}'").replace("%%", "%")
+    return _fill("check", **queries)
+
+
+def _fill(template: str, **values: str) -> str:
+    """Return a file of ``script/`` with values for the words between at signs."""
+    known = {
+        "version": version("connection-paths"),
+        "lock_key": str(LOCK_KEY),
+        "oldest_server": str(OLDEST_SERVER),
+        **values,
+    }
+    text = sqlfiles.read("script", f"{template}.template")
+    return re.sub(r"@(\w+)@", lambda found: known[found[1]].rstrip("\n"), text)

@@ -1,0 +1,142 @@
+-- What of the three group roles is not as it should be, and the statement that mends it, in the order to do it. No row:
+-- all is well. It reads names, not ids, so it says the same before the roles are there.
+--
+-- Parameters: prefix (of the roles' names), installer (a role that shall be able to install and rebuild; NULL: nobody).
+-- about: 'attribute' is for a person to judge, 'role' needs CREATEROLE, 'object' the owner of the package's objects.
+WITH group_roles (suffix, name) AS (
+    SELECT s.suffix, %(prefix)s::text || '_' || s.suffix
+    FROM unnest('{reader,operator,owner}'::text[]) AS s (suffix)
+),
+-- What each may do; an operator is a reader, and the owner an operator. Functions without the versions in their names.
+rights (suffix, class, names, privileges) AS (
+    VALUES
+        ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
+        ('reader', 'TABLE', '{
+            contact_connections, finder_rollout, do_not_ask, introducers, collection_members, work_experiences,
+            live_contacts, live_organizations, _yoyo_migration
+        }', '{SELECT}'),
+        ('reader', 'FUNCTION', '{
+            find_paths, deep_finder, legacy_finder, check_finder_arguments, chain_contacts, edge_details, legacy_walk,
+            member_edges, openers, path_document, possible_overlaps, recent_edges, recent_members, search, walk,
+            walked_paths, why_no_more, work_overlaps
+        }', '{EXECUTE}'),
+        ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
+        ('operator', 'TABLE', '{
+            backfill_runs, backfill_batches, contact_changes, rebuild_replays, rebuild_other_kinds,
+            rebuild_missing_contacts
+        }', '{SELECT,INSERT,UPDATE,DELETE}'),
+        ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
+        ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
+        ('operator', 'FUNCTION', '{
+            advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
+            claim_batch, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
+            fail_batch, finish_run, insert_edges_of, lock_holders, missing_rebuild_indexes, predicted_edges,
+            prepare_rebuild, register_worker, require_batches_done, require_read_committed, split_batch, sync_changes, wake_listener
+        }', '{EXECUTE}')
+),
+objects (class, name, identity, owner, acl) AS (
+    SELECT
+        'SCHEMA', n.nspname::text, format('%%I', n.nspname), n.nspowner,
+        COALESCE(n.nspacl, acldefault('n', n.nspowner))
+    FROM pg_catalog.pg_namespace AS n
+    WHERE n.nspname = 'connection_paths'
+    UNION ALL
+    SELECT
+        CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+        c.relname::text,
+        format('connection_paths.%%I', c.relname),
+        c.relowner,
+        COALESCE(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))
+    FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = to_regnamespace('connection_paths')
+        AND c.relkind IN ('r', 'p', 'v', 'S')
+        AND NOT EXISTS ( -- the sequence of an identity column is its table's
+            SELECT
+            FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND c.relkind = 'S' AND d.deptype = 'i'
+        )
+    UNION ALL
+    SELECT
+        'FUNCTION', regexp_replace(p.proname, '_v[0-9]+$', ''), p.oid::regprocedure::text, p.proowner,
+        COALESCE(p.proacl, acldefault('f', p.proowner))
+    FROM pg_catalog.pg_proc AS p
+    WHERE p.pronamespace = to_regnamespace('connection_paths')
+    UNION ALL
+    SELECT
+        'TYPE', t.typname::text, format('connection_paths.%%I', t.typname), t.typowner,
+        COALESCE(t.typacl, acldefault('T', t.typowner))
+    FROM pg_catalog.pg_type AS t
+    WHERE t.typnamespace = to_regnamespace('connection_paths') AND t.typtype = 'e'
+),
+wanted AS (
+    SELECT format('%%I', g.name) AS grantee, o.class, o.identity, p.privilege
+    FROM rights AS r
+    JOIN group_roles AS g ON g.suffix = r.suffix
+    JOIN objects AS o ON o.class = r.class AND o.name = ANY (r.names)
+    CROSS JOIN unnest(r.privileges) AS p (privilege)
+),
+present AS (
+    SELECT COALESCE(quote_ident(g.name), 'PUBLIC') AS grantee, o.class, o.identity, a.privilege_type AS privilege
+    FROM objects AS o
+    CROSS JOIN LATERAL aclexplode(o.acl) AS a
+    LEFT JOIN group_roles AS g ON a.grantee = to_regrole(quote_ident(g.name)) AND g.suffix <> 'owner'
+    WHERE a.grantee = 0 OR g.name IS NOT NULL
+),
+server AS (
+    SELECT current_setting('server_version_num')::integer >= 160000 AS has_set_option
+)
+SELECT 1 AS step, 'attribute' AS about,
+    format('role %%I may log in, or more than a group of roles should', r.rolname) AS problem,
+    format('ALTER ROLE %%I NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS', r.rolname) AS remedy
+FROM group_roles AS g
+JOIN pg_catalog.pg_roles AS r ON r.rolname = g.name
+WHERE r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
+UNION ALL
+SELECT 2, 'role', format('role %%I does not exist', g.name), format('CREATE ROLE %%I NOLOGIN', g.name)
+FROM group_roles AS g
+WHERE to_regrole(quote_ident(g.name)) IS NULL
+UNION ALL
+SELECT 3, 'role', format('%%I is not a member of %%I', m.name, g.name), format('GRANT %%I TO %%I', g.name, m.name)
+FROM group_roles AS g
+JOIN group_roles AS m ON (g.suffix, m.suffix) IN (('reader', 'operator'), ('operator', 'owner'))
+WHERE NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_auth_members AS a
+        WHERE a.roleid = to_regrole(quote_ident(g.name)) AND a.member = to_regrole(quote_ident(m.name))
+    )
+UNION ALL
+SELECT 4, 'role', format('%%I is not a member of %%I', r.rolname, g.name),
+    format('GRANT %%I TO %%I', g.name, r.rolname)
+    || CASE WHEN s.has_set_option THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END
+FROM group_roles AS g
+CROSS JOIN server AS s
+JOIN pg_catalog.pg_roles AS r ON r.rolname = %(installer)s::text
+LEFT JOIN pg_catalog.pg_roles AS o ON o.rolname = g.name
+WHERE g.suffix = 'owner'
+    AND NOT r.rolsuper
+    AND (
+        o.oid IS NULL
+        OR NOT pg_has_role(r.oid, o.oid, 'USAGE')
+        OR NOT pg_has_role(r.oid, o.oid, CASE WHEN s.has_set_option THEN 'SET' ELSE 'MEMBER' END)
+    )
+UNION ALL
+SELECT
+    CASE o.class WHEN 'SCHEMA' THEN 5 ELSE 6 END, 'object',
+    format('%%s %%s belongs to %%s', lower(o.class), o.identity, o.owner::regrole),
+    format('ALTER %%s %%s OWNER TO %%I', o.class, o.identity, g.name)
+FROM objects AS o
+JOIN group_roles AS g ON g.suffix = 'owner'
+WHERE o.owner IS DISTINCT FROM to_regrole(quote_ident(g.name))
+UNION ALL
+SELECT 7, 'object',
+    format('%%s has %%s on %%s %%s', p.grantee, string_agg(p.privilege, ', '), lower(p.class), p.identity),
+    format('REVOKE %%s ON %%s %%s FROM %%s', string_agg(p.privilege, ', '), p.class, p.identity, p.grantee)
+FROM (SELECT * FROM present EXCEPT SELECT * FROM wanted) AS p
+GROUP BY p.grantee, p.class, p.identity
+UNION ALL
+SELECT 8, 'object',
+    format('%%s lacks %%s on %%s %%s', w.grantee, string_agg(w.privilege, ', '), lower(w.class), w.identity),
+    format('GRANT %%s ON %%s %%s TO %%s', string_agg(w.privilege, ', '), w.class, w.identity, w.grantee)
+FROM (SELECT * FROM wanted EXCEPT SELECT * FROM present) AS w
+GROUP BY w.grantee, w.class, w.identity
+ORDER BY step, remedy
