@@ -168,7 +168,11 @@ def install(session: Session, host_schema: str, triggers: bool | None, roles: st
     """Install or upgrade the SQL; safe to run again, and beside the application's writes."""
     dsn = session.connection_string()
     applied = installation.install(dsn, host_schema, triggers=triggers, roles=roles, progress=session.screen.note)
-    told = [f"Installed: {len(applied)} migrations applied." if applied else "Already installed; nothing to do."]
+    told = ["Already installed; nothing to do."]
+    if applied:
+        told = [f"Installed: {len(applied)} migrations applied."]
+    elif triggers is not None:
+        told = [f"Already installed; changes of the host's tables are {'' if triggers else 'not '}captured."]
     grants: list[str] = []
     if roles is not None:
         with connect(dsn) as connection:

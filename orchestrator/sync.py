@@ -332,7 +332,8 @@ class _Worker(threading.Thread):
             if taken == 0:
                 owner.awake.clear()
                 owner.look.set()
-                owner.awake.wait()
+                if not owner.ended.is_set():  # set before everybody is woken for the last time, so one of them is seen
+                    owner.awake.wait()
             return True
         if taken and time.monotonic() - self._looked < _LOOK_AGAIN:
             return True

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -973,3 +974,15 @@ def test_a_table_truncated_while_the_first_edges_are_being_made(db: Connection, 
         db.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
     sync(dsn)
     assert edges(db) == right_edges(db) == {}
+
+
+def test_a_follower_that_is_ended_while_it_goes_to_sleep_does_not_sleep() -> None:
+    owner = SimpleNamespace(follow=True, awake=threading.Event(), look=threading.Event(), ended=threading.Event())
+    owner.ended.set()
+    owner.awake.set()  # and before the worker clears it
+    worker = object.__new__(module._Worker)
+    worker._owner = owner  # type: ignore[assignment]
+    asleep = threading.Thread(target=worker._is_more, args=(None, 0), daemon=True)
+    asleep.start()
+    asleep.join(timeout=5)
+    assert not asleep.is_alive()
