@@ -1,8 +1,8 @@
 """How often a comparison is wrong: of a version with itself, where better and worse are false, and with a slower one.
 
-``python -m bench.verdicts`` writes ``bench/results/verdicts.md``. Three kinds, ``--pairs`` of each, of one cell: in one
-sweep, whose blocks take turns; in two sweeps, one after the other; and in one sweep with a function that sleeps for a
-millisecond more, where everything but worse is false.
+``python -m bench.verdicts`` writes ``bench/results/verdicts.md``. Of one kind of request: a version with itself in
+``--pairs`` sweeps, whose blocks take turns; each of these sweeps with the one after it; and, a fifth as often, with a
+function that sleeps for a millisecond more, where everything but worse is false.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from orchestrator.sweep.sweep import Asked, sweep
 RESULTS = Path(__file__).parent / "results" / "verdicts.md"
 _SCHEMA = "bench_verdicts"
 _SLOWER = (Path(__file__).parent / "verdicts" / "slower.sql").read_text(encoding="utf-8")
+_SLOWER_EVERY = 5
 ONE_SWEEP, TWO_SWEEPS, SLOWER = "itself, in one sweep", "itself, in two sweeps", "a slower one, in one sweep"
 
 
@@ -44,17 +45,17 @@ class Verdicts:
 
 
 def measure(dsn: str, pairs: int, options: Options) -> dict[str, Verdicts]:
-    """Compare, *pairs* times each kind."""
+    """Compare with itself *pairs* times in one sweep and in two, and with the slower one a fifth as often."""
     found = {ONE_SWEEP: Verdicts(), TWO_SWEEPS: Verdicts(), SLOWER: Verdicts()}
     before: Results | None = None
     for number in range(pairs + 1):
-        alone = sweep(dsn, _asked("v3"), options)
+        both = sweep(dsn, _asked("v3", twice=True), options)
         if before is not None:
-            found[TWO_SWEEPS].add(compare.sweeps(before, alone))
-        before = alone
+            found[TWO_SWEEPS].add(compare.sweeps(before, both))
+        before = both
         if number < pairs:
-            both = sweep(dsn, _asked("v3", twice=True), options)
             found[ONE_SWEEP].add(compare.versions(both, "v3", "v3-again"))
+        if number % _SLOWER_EVERY == 1:
             slower = sweep(dsn, _asked("v3", f"{_SCHEMA}.slower"), options)
             found[SLOWER].add(compare.versions(slower, "v3", f"{_SCHEMA}.slower"))
         told = "; ".join(f"{kind}: {dict(verdicts.counts)}" for kind, verdicts in found.items())
@@ -92,7 +93,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.verdicts", description=__doc__)
     parser.add_argument("--contacts", type=int, default=20_000, help="size of the world (%(default)s)")
-    parser.add_argument("--pairs", type=int, default=50, help="comparisons of each kind (%(default)s)")
+    parser.add_argument("--pairs", type=int, default=50, help="comparisons with itself (%(default)s)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a cell, in ten blocks (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which world, which targets (%(default)s)")
     parser.add_argument("--dsn", help="measure in this database instead of a private server")
