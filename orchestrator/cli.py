@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ import psycopg
 from orchestrator import demo as story
 from orchestrator import (
     embedded,
+    extras,
     installation,
     paths,
     plan,
@@ -472,14 +472,6 @@ def paths_command(
     session.screen.result(answer, *screen.path_lines(question, answer, called))
 
 
-def _playground() -> Any:
-    """Return the module behind ``serve``, loaded when it is asked for: its libraries are an extra."""
-    try:
-        return import_module("orchestrator.playground.server")
-    except ImportError as error:
-        raise OrchestratorError(f"{error}; what serve needs: pip install 'connection-paths[playground]'") from error
-
-
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: one that is free.")
@@ -489,7 +481,7 @@ def _playground() -> Any:
 @pass_session
 def serve(session: Session, host: str, port: int, allow_remote: bool, opens: bool) -> None:
     """Serve a local page to search contacts, ask for paths and see them; it only reads. Ctrl-C stops it."""
-    server = _playground()
+    server = extras.load("orchestrator.playground.server", "playground")
     dsn = session.connection_string()
     with server.listen(host, port, allow_remote=allow_remote) as listening:
         session.screen.result({"url": listening.url}, f"The playground is at {listening.url} (Ctrl-C stops it)")
@@ -518,14 +510,6 @@ def edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int 
     """Take a number of edges, or ``all``, which is None."""
     kind: Any = click.IntRange(min=1)
     return None if value == "all" else int(kind.convert(value, param, ctx))
-
-
-def _publishing() -> Any:
-    """Return the module behind sweeps, loaded when it is asked for: its libraries are an extra, and large."""
-    try:
-        return import_module("orchestrator.sweep.publish")
-    except ImportError as error:
-        raise OrchestratorError(f"{error}; what sweeps need: pip install 'connection-paths[sweep]'") from error
 
 
 objective_option = click.option(
@@ -625,7 +609,7 @@ def sweep_command(
 
     Exit 3 when an objective was missed or the new version is worse, 4 when that cannot be told.
     """
-    publish = _publishing()
+    publish = extras.load("orchestrator.sweep.publish", "sweep")
     directory = publish.new_directory(output)
     options = publish.Options(seed, connections, seconds, blocks, warmup, rate, timeout, max_edges_per_hop)
     questions = publish.Asked(
@@ -655,7 +639,7 @@ def compare_command(
     ctx: click.Context, session: Session, base: Path, new: Path, objectives: tuple[str, ...], margin: float
 ) -> None:
     """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when that cannot be told."""
-    done = _publishing().compare(base, new, objectives=objectives, margin=margin)
+    done = extras.load("orchestrator.sweep.publish", "sweep").compare(base, new, objectives=objectives, margin=margin)
     session.screen.result(done.data, *done.lines)
     ctx.exit(done.status)
 

@@ -6,15 +6,15 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import paths, seed, seed_synthetic, sqlfiles
+from orchestrator import extras, paths, seed, seed_synthetic, sqlfiles
 from orchestrator.backfill import Options, backfill
 from orchestrator.database import Connection, connect
+from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.paths import Question
 from orchestrator.screen import Screen, outcome_lines, path_lines
@@ -95,9 +95,9 @@ def _example(
 def _sweep(dsn: str, screen: Screen, directory: Path) -> None:
     """Compare two versions of the finder, and tell where the report is; without its libraries, tell what is missing."""
     try:
-        publish = import_module("orchestrator.sweep.publish")
-    except ImportError as error:
-        screen.say(f"   Left out: {error}. It needs pip install 'connection-paths[sweep]'.")
+        publish = extras.load("orchestrator.sweep.publish", "sweep")
+    except OrchestratorError as error:
+        screen.say(f"   Left out: {error}")
         return
     asked = publish.Asked(versions=("v2", "v3"), depths=(2, 4), collections=(1,), versus=True)
     options = publish.Options(

@@ -22,7 +22,6 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from ctypes import c_bool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.sharedctypes import Synchronized
@@ -44,7 +43,7 @@ GRACE = 1.0  # seconds that an answer may be later than the statement timeout
 _FLUSH = 0.2  # seconds between parcels of samples
 _LOOK = 0.25  # seconds between looks at whether an answer is overdue
 _PAUSE = 0.05  # seconds after a request that failed, so that a broken server is not flooded
-_CANCELLED = b"57014"
+CANCELLED = b"57014"  # SQLSTATE of what the statement timeout ends
 _NAME = b"sweep"
 
 
@@ -224,15 +223,14 @@ class _Watch:
 class Client:
     """The process: asks block after block, until the pipe is closed.
 
-    ``taken`` is the number of the next request, which all clients share, ``stopped`` ends a block early.
+    ``taken`` is the number of the next request, which all clients share.
     """
 
-    def __init__(self, pipe: Pipe, dsn: str, timeout: float, taken: Synchronized[int], stopped: c_bool) -> None:
+    def __init__(self, pipe: Pipe, dsn: str, timeout: float, taken: Synchronized[int]) -> None:
         self._pipe = pipe
         self._session = Session(dsn, timeout)
         self._timeout = timeout
         self._taken = taken
-        self._stopped = stopped
         self._samples = array("q")
         self._failures: Counter[str] = Counter()
         self._flushed = 0
@@ -270,13 +268,13 @@ class Client:
     def _ask_closed(self, block: Block, order: Order) -> None:
         _sleep_until(block.begins)
         ends = block.begins + round(block.seconds * 1e9)
-        while not self._stopped.value and (began := time.monotonic_ns()) < ends:
+        while (began := time.monotonic_ns()) < ends:
             number = self._take()
             self._request(block, number, block.parameters[order[number]], began)
 
     def _ask_open(self, block: Block, arrivals: Sequence[int], order: Order) -> None:
         ends = block.begins + round((block.seconds + self._timeout) * 1e9)  # what has not begun by then never will
-        while not self._stopped.value and time.monotonic_ns() < ends:
+        while time.monotonic_ns() < ends:
             number = self._take()
             if number - block.first >= len(arrivals):
                 return
@@ -325,7 +323,7 @@ class Client:
 def _outcome(result: pq.abc.PGresult) -> tuple[int, str | None]:
     if result.status == pq.ExecStatus.TUPLES_OK:
         return ANSWERED, None
-    if result.error_field(pq.DiagnosticField.SQLSTATE) == _CANCELLED:
+    if result.error_field(pq.DiagnosticField.SQLSTATE) == CANCELLED:
         return TIMED_OUT, "statement timeout"
     return FAILED, result.get_error_message().strip().partition("\n")[0]
 
@@ -336,9 +334,9 @@ def _sleep_until(moment: int) -> None:
         time.sleep(left / 1e9)
 
 
-def main(pipe: Pipe, dsn: str, timeout: float, taken: Synchronized[int], stopped: c_bool) -> None:
-    """Be a load client. An interrupt is for the process that started it, which then stops it."""
+def main(pipe: Pipe, dsn: str, timeout: float, taken: Synchronized[int]) -> None:
+    """Be a load client. An interrupt is for the process that started it, which then ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()  # what is there stays; collecting it again and again would take time from what is measured
     with contextlib.suppress(BrokenPipeError):  # who asked is gone
-        Client(pipe, dsn, timeout, taken, stopped).run()
+        Client(pipe, dsn, timeout, taken).run()

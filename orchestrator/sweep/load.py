@@ -8,12 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import c_bool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from multiprocessing.sharedctypes import RawValue, Synchronized
+from multiprocessing.sharedctypes import Synchronized
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +53,9 @@ class Answers:
 class Fleet:
     """Clients that ask together. ``timeout`` in seconds: how long an answer may take."""
 
-    def __init__(self, pipes: Sequence[Pipe], taken: Synchronized[int], stopped: c_bool, timeout: float) -> None:
+    def __init__(self, pipes: Sequence[Pipe], taken: Synchronized[int], timeout: float) -> None:
         self._pipes = pipes
         self._taken = taken
-        self._stopped = stopped
         self._timeout = timeout
 
     @property
@@ -99,12 +97,8 @@ class Fleet:
         # An open loop may be late by its timeout, and its last requests by as much again.
         patience = head_start + seconds + 2 * (self._timeout + client.GRACE) + _STARTED_WITHIN
         samples, failures = self._gather(patience, tell)
-        expected = len(samples) if arrivals is None or self._stopped.value else len(arrivals)
+        expected = len(samples) if arrivals is None else len(arrivals)
         return _answers(samples, failures, seconds, first, expected, connects)
-
-    def stop(self) -> None:
-        """End the block under way as soon as its requests are answered; no other begins."""
-        self._stopped.value = True
 
     def _tell(self, task: Prepare | client.Block) -> None:
         try:
@@ -147,19 +141,16 @@ def fleet(dsn: str, connections: int, timeout: float) -> Iterator[Fleet]:
     """Start *connections* clients, a process each, that end with the block."""
     context = multiprocessing.get_context("spawn")  # a fork would take the locks of this process's threads with it
     taken: Synchronized[int] = context.Value("q", 0)
-    stopped: c_bool = RawValue(c_bool, False)
     processes: list[BaseProcess] = []
     pipes: list[Pipe] = []
     try:
         for _ in range(connections):
             ours, theirs = context.Pipe()
-            processes.append(
-                context.Process(target=client.main, args=(theirs, dsn, timeout, taken, stopped), daemon=True)
-            )
+            processes.append(context.Process(target=client.main, args=(theirs, dsn, timeout, taken), daemon=True))
             processes[-1].start()
             theirs.close()
             pipes.append(ours)
-        yield Fleet(pipes, taken, stopped, timeout)
+        yield Fleet(pipes, taken, timeout)
     finally:
         for pipe in pipes:
             pipe.close()

@@ -10,11 +10,10 @@ import psycopg
 from psycopg import pq
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.sweep.client import Parameters, Session, Unanswered
+from orchestrator.sweep.client import CANCELLED, Parameters, Session, Unanswered
 from orchestrator.sweep.matrix import Request, Version
 
 Rows = tuple[tuple[bytes | None, ...], ...]
-_CANCELLED = b"57014"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def _answer(session: Session, number: int, version: Version, request: Request, p
     if result.status == pq.ExecStatus.TUPLES_OK:
         columns = range(result.nfields)
         return tuple(tuple(result.get_value(row, column) for column in columns) for row in range(result.ntuples))
-    if result.error_field(pq.DiagnosticField.SQLSTATE) == _CANCELLED:
+    if result.error_field(pq.DiagnosticField.SQLSTATE) == CANCELLED:
         return None
     message = result.get_error_message().strip().partition("\n")[0]
     raise OrchestratorError(f"{version.label} fails for {_told(request, parameters)}: {message}")

@@ -77,7 +77,7 @@ def sweep(
             "interrupted": found.interrupted,
             "warnings": warnings,
             "cells": [_finite(row) for row in summary.rows(found)],
-            "objectives": [_judged(each) for each in judged],
+            "objectives": [_finite(vars(each)) for each in judged],
             "comparison": _comparison(comparison),
         },
         lines=[
@@ -99,7 +99,7 @@ def compare(base: Path, new: Path, *, objectives: Sequence[str] = (), margin: fl
     comparison = comparing.sweeps(results.read(base), found, margin)
     judged = judge(found, limits)
     return Told(
-        data={"objectives": [_judged(each) for each in judged], "comparison": _comparison(comparison)},
+        data={"objectives": [_finite(vars(each)) for each in judged], "comparison": _comparison(comparison)},
         lines=[summary.comparison_markdown(comparison), *summary.objective_lines(judged)],
         status=_status(judged, comparison),
     )
@@ -143,10 +143,6 @@ def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
         "only": list(comparison.only),
         "notes": list(comparison.notes),
     }
-
-
-def _judged(each: Judged) -> dict[str, Any]:
-    return _finite(vars(each))
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:

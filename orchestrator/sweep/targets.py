@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
+import numpy as np
 import psycopg
 
 from orchestrator import sqlfiles
-from orchestrator.canary import percentile
 from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
+from orchestrator.sweep.statistics import percentile
 
 DEGREES = ("none", "few", "typical", "many", "hub")
-_BOUNDS = (0.25, 0.75, 0.99)  # shares of contacts with edges: above them begins typical, many, hub
+_BOUNDS = (25, 75, 99)  # percentiles of contacts with edges: above them begins typical, many, hub
 _CONTACTS = 1000  # random ids tried
 _LOOKED_AT = 4  # distances looked up for each target that is wanted
 _MIDDLING, _SMALL = 0.01, 30  # a share of the largest collection; members
@@ -75,16 +76,16 @@ class Contacts:
         if given:
             rows = connection.execute(sqlfiles.query("sweep_degrees"), {"contacts": list(dict.fromkeys(given))})
             self._edges = dict(rows.fetchall())
-            ordered: list[int] = []
+            linked = np.empty(0)
         else:
             rows = connection.execute(sqlfiles.query("sweep_contacts"), {"seed": seed, "contacts": _CONTACTS})
             found = rows.fetchall()
             self._edges = {contact: edges for contact, edges, _ in found}
-            ordered = sorted(edges for _, edges, is_random in found if is_random and edges)
+            linked = np.array([edges for _, edges, is_random in found if is_random and edges], dtype=np.float64)
         if not self._edges:
             raise OrchestratorError("there are no contacts: there is nothing to measure")
         self._given = bool(given)
-        self._bounds = [percentile(ordered, share) for share in _BOUNDS] if ordered else []
+        self._bounds = [percentile(linked, percent) for percent in _BOUNDS] if len(linked) else []
 
     def targets(
         self,

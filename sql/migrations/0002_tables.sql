@@ -54,7 +54,7 @@ COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts whom a collection''s m
 
 -- The rule is the last column. A column and not a WHERE, so that "everybody may OR may_be_asked" costs nothing where
 -- nobody of a collection is in do_not_ask, nearly always: a finder asks that once a call. OFFSET 0 keeps it a look-up of
--- one pair; the planner might hash the whole table instead. (recent_members says the rule once more, and why.)
+-- one pair; the planner might hash the whole table instead.
 CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
 SELECT
     m.collection_id,

@@ -14,10 +14,9 @@
 -- collection of up to 3,000 is then hashed, once a statement. Inlined. OFFSET 0 keeps a look-up what it is: as a join, it
 -- might become a hash of a collection of any size.
 --
--- Whether a member may be asked is looked up after that, for members only. It is introducers' rule, said once more: every
--- node of this plan that reads costs a per cent of a search, even one that never runs. The array needs none: its place
--- in it is found by halving, which is what width_bucket does. (SELECT … || '{}') is a copy of it made once; PL/pgSQL's own
--- would be copied at every look.
+-- Whether a member may be asked is looked up after that, for members only, and not where everybody may. The array needs
+-- no plan node, and every one of them costs a search, even one that never runs: a place in it is found by halving, which
+-- is what width_bucket does. (SELECT … || '{}') is a copy of it made once; PL/pgSQL's own would be copied at every look.
 CREATE OR REPLACE FUNCTION connection_paths.recent_members(
     contact_id bigint,
     collection_id bigint,
@@ -72,10 +71,12 @@ AS $function$
                         width_bucket(e.neighbour_id, (SELECT recent_members.excluded_contact_ids || '{}'::bigint[]))
                     ] = e.neighbour_id
                 ) IS NOT TRUE
-                AND NOT EXISTS (
+                AND EXISTS (
                     SELECT
-                    FROM connection_paths.do_not_ask AS d
-                    WHERE d.collection_id = recent_members.collection_id AND d.contact_id = e.neighbour_id
+                    FROM connection_paths.introducers AS m
+                    WHERE m.collection_id = recent_members.collection_id
+                        AND m.contact_id = e.neighbour_id
+                        AND m.may_be_asked
                     OFFSET 0
                 )
             )
