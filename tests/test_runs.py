@@ -1179,7 +1179,8 @@ def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Con
         blocker.execute("LOCK TABLE connection_paths.contact_connections IN SHARE MODE")
         until(lambda: value(own, "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'claimed'"))
         until(lambda: value(own, WAITING) == 1)
-        lock = "SELECT FROM connection_paths.backfill_batches FOR UPDATE"
+        # A table's lock is handed to the first who waits for it; a row's goes to the first who comes once it is free.
+        lock = "LOCK TABLE connection_paths.backfill_batches IN EXCLUSIVE MODE"
         locker.execute("BEGIN")
         with in_the_background(lambda: locker.execute(lock.encode())) as locked:
             until(lambda: value(own, WAITING) == 2)
