@@ -2,7 +2,8 @@
 
 ``python -m bench.backfill --contacts 430000`` writes ``bench/results/backfill.md``. The floor is what PostgreSQL
 takes to be given the finished rows: ``COPY`` by as many connections as there are workers into a table without
-indexes, then the same indexes with the same settings. Rebuilds and floors take turns; the ratio is of one run.
+indexes, then the same indexes, side by side as a rebuild builds them. Rebuilds and floors take turns; the ratio is of
+one run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.world import counts, environment, one, roomy, world
-from orchestrator import sqlfiles
+from orchestrator import index_builds
 from orchestrator.backfill import Options, Progress, backfill
 from orchestrator.database import connect
 from orchestrator.errors import OrchestratorError
@@ -149,16 +150,18 @@ def floor(dsn: str, workers: int) -> Timed:
 
         with timed.step("filling"), ThreadPoolExecutor(workers) as pool:
             list(pool.map(copy, files))
-        connection.execute(sqlfiles.query("many_maintenance_workers"))
         definitions = connection.execute(
             "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = %s::regclass ORDER BY indisprimary DESC",
             (_LIVE,),
         ).fetchall()
+        statements = {}
+        for number, (definition,) in enumerate(definitions):
+            what, using = definition.split(" USING ", 1)
+            unique = "UNIQUE" if "UNIQUE" in what else ""
+            name = f"backfill_floor_{number}"
+            statements[name] = f"CREATE {unique} INDEX {name} ON {_FLOOR} USING {using}"
         with timed.step("building"):
-            for number, (definition,) in enumerate(definitions):
-                what, using = definition.split(" USING ", 1)
-                unique = "UNIQUE" if "UNIQUE" in what else ""
-                connection.execute(f"CREATE {unique} INDEX backfill_floor_{number} ON {_FLOOR} USING {using}".encode())
+            index_builds.build(dsn, connection, statements, workers=workers)
         timed.rows = int(one(connection, f"SELECT count(*) FROM {_FLOOR}"))
         connection.execute(f"DROP TABLE {_FLOOR}".encode())
         for file in files:
@@ -202,7 +205,8 @@ def report(found: list[Timed], dsn: str, command: str, workers: int) -> str:
         f"`{command}`",
         f"{size.contacts:,} contacts, {size.experiences:,} usable experiences, {found[0].rows:,} edges,"
         f" {workers} workers. The floor is COPY of the finished rows by as many connections into a table without"
-        " indexes, then the same indexes built with the same settings; it neither plans, vacuums, checks nor swaps.",
+        " indexes, then the same indexes, side by side as a rebuild builds them; it neither plans, vacuums, checks nor"
+        " swaps.",
         "| way | seconds | edges/s | of the floor | steps, seconds | most own memory of a server process, MB |\n"
         "|---|---:|---:|---:|---|---:|",
     ]

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +64,7 @@ class Progress:
     busy: int
     doing: str
     reasons: tuple[str, ...] = ()
-    index_share: float | None = None
+    building: tuple[dict[str, Any], ...] = ()
     set_aside: tuple[dict[str, Any], ...] = ()
 
 
@@ -188,7 +188,7 @@ class _Part:
         parameters = {"run_id": self._run.run_id, "process": process, "told": Jsonb(told)}
         connection.execute(sqlfiles.query("tell_of_process"), parameters)
 
-    def _look(self, index_share: float | None = None) -> None:
+    def _look(self, building: Sequence[dict[str, Any]] = ()) -> None:
         if self._watch is not None:
             self._workers.allowed = self._watch.tick(self._workers.busy)
         self._report(
@@ -200,7 +200,7 @@ class _Part:
                 busy=self._workers.busy,
                 doing=self._doing if self._run.status != "paused" else "paused",
                 reasons=tuple(self._watch.reasons) if self._watch is not None else (),
-                index_share=index_share,
+                building=tuple(building),
                 set_aside=self._set_aside,
             )
         )
@@ -240,7 +240,9 @@ class _Part:
     def _complete(self, connection: Connection) -> None:
         with _Meanwhile(self._dsn, self._look_at_index):
             if self._run.strategy == "rebuild":
-                rebuild.complete(connection, self._run.run_id, step=self._step)
+                rebuild.complete(
+                    self._dsn, connection, self._run.run_id, workers=self._options.workers, step=self._step
+                )
             elif self._run.edges_changed:
                 # what the walk's index-only scans rest on: the visibility map, and statistics
                 self._step("vacuuming and analysing")
@@ -259,10 +261,9 @@ class _Part:
         log.info("%s", doing)
 
     def _look_at_index(self, connection: Connection) -> None:
-        found = runs.building(connection)
-        self._look(found["share"] if found else None)
+        self._look(runs.building(connection))
         if runs.read(connection, self._run.run_id).status == "cancelled":
-            self._connection.cancel_safe(timeout=5)  # an index may take long
+            self._connection.cancel_safe(timeout=5)  # indexes may take long
 
     def _again(self, work: Callable[[Connection], Any]) -> Any:
         """Do something with the control connection; when that is lost, open another and do it again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from orchestrator import sqlfiles
+from orchestrator import index_builds, sqlfiles
 from orchestrator.database import Connection, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.steps import TRIGGERS
@@ -15,11 +15,14 @@ log = logging.getLogger(__name__)
 _CHECKED = 200  # contacts whose edges are computed again before the swap
 
 
-def complete(connection: Connection, run_id: int, *, step: Callable[[str], None] = log.info) -> None:
+def complete(
+    dsn: str, connection: Connection, run_id: int, *, workers: int, step: Callable[[str], None] = log.info
+) -> None:
     """Take a rebuild whose batches are through to its place; does nothing that has been done before.
 
-    ``step`` is told what is being done. Raises :class:`OrchestratorError` when the new table is not what the books and
-    the host's tables say, and leaves the run as it is then.
+    As many indexes as *workers* are built at once. ``step`` is told what is being done. Raises
+    :class:`OrchestratorError` when the new table is not what the books and the host's tables say, and leaves the run as
+    it is then.
     """
     phase = _phase(connection, run_id)
     if phase == "filling":
@@ -27,7 +30,7 @@ def complete(connection: Connection, run_id: int, *, step: Callable[[str], None]
         patiently(connection, lambda: connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,)))
         phase = "indexing"
     if phase == "indexing":
-        _build_indexes(connection, run_id, step)
+        _build_indexes(dsn, connection, run_id, workers, step)
         step("vacuuming and analysing")
         connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections_next")
         step("checking")
@@ -47,15 +50,19 @@ def _phase(connection: Connection, run_id: int) -> str:
     return str(row[0]) if row else ""
 
 
-def _build_indexes(connection: Connection, run_id: int, step: Callable[[str], None]) -> None:
-    """Build what is missing, with all the help the server allows: nobody else needs that table yet."""
-    connection.execute(sqlfiles.query("many_maintenance_workers"))
-    while True:
-        missing = connection.execute(
-            "SELECT name, statement FROM connection_paths.missing_rebuild_indexes(%s)", (run_id,)
-        ).fetchall()
-        if not missing:
-            return
+def _build_indexes(dsn: str, connection: Connection, run_id: int, workers: int, step: Callable[[str], None]) -> None:
+    """Build what is missing side by side, then add the constraints that want an index; ask again until nothing is."""
+    taken: set[str] = set()
+    while missing := connection.execute(
+        "SELECT name, statement FROM connection_paths.missing_rebuild_indexes(%s)", (run_id,)
+    ).fetchall():
+        to_build = {name: statement for name, statement in missing if statement.startswith("CREATE ")}
+        for name in taken & to_build.keys():  # but not by an index of this table
+            raise OrchestratorError(f"there is another {name} in schema connection_paths; rename or drop it")
+        if to_build:
+            step(f"building {len(to_build)} indexes" if len(to_build) > 1 else "building 1 index")
+            taken = index_builds.build(dsn, connection, to_build, workers=workers)
+            continue
         for name, statement in missing:
             step(f"building {name}")
             connection.execute(statement.encode())

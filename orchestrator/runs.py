@@ -13,7 +13,7 @@ from orchestrator.database import Connection, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import require_installed
 
-_FILL_SHARE = 0.42  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
+_FILL_SHARE = 0.5  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def active(connection: Connection) -> Run | None:
 
 
 def show(connection: Connection, run_id: int | None) -> dict[str, Any]:
-    """Return a run, by default the latest, with its workers, the index being built and what was set aside."""
+    """Return a run, by default the latest, with its workers, the indexes being built and what was set aside."""
     require_installed(connection)
     if run_id is None:
         latest = connection.execute("SELECT max(run_id) FROM connection_paths.backfill_runs").fetchone()
@@ -144,10 +144,10 @@ def workers(connection: Connection, run_id: int) -> list[dict[str, Any]]:
         return cursor.execute(sqlfiles.query("run_workers"), {"run_id": run_id}).fetchall()
 
 
-def building(connection: Connection) -> dict[str, Any] | None:
-    """Return the index of a rebuild that is being built: name, phase and share done (0 to 1), if one is."""
+def building(connection: Connection) -> list[dict[str, Any]]:
+    """Return the indexes of a rebuild that are being built: name, phase and share done (0 to 1)."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sqlfiles.query("index_progress")).fetchone()
+        return cursor.execute(sqlfiles.query("index_progress")).fetchall()
 
 
 def pause(connection: Connection, run_id: int) -> Run:

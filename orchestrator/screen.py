@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -127,8 +128,8 @@ def backfill_screen(progress: backfill.Progress) -> Iterator[Any]:
     """Show a process's part in a backfill as a few lines, a bar among them."""
     first, *others = progress_lines(progress)
     yield Text(first, style="bold")
-    share = progress.index_share if progress.index_share is not None else progress.run.share_done
-    yield ProgressBar(total=1.0, completed=share, width=60)
+    shares = [each["share"] for each in progress.building] or [progress.run.share_done]
+    yield ProgressBar(total=1.0, completed=fmean(shares), width=60)
     yield from others
 
 
@@ -136,6 +137,8 @@ def progress_lines(progress: backfill.Progress) -> Iterator[str]:
     """Tell the same in words."""
     run = progress.run
     yield f"run {run.run_id}, {run.strategy}: {progress.doing}"
+    if progress.building:
+        yield ", ".join(each["name"] for each in progress.building)
     yield run_line(run)
     workers = f"{min(progress.allowed, progress.workers)} of {progress.workers} workers"
     yield f"{workers} ({', '.join(progress.reasons)})" if progress.reasons else workers
@@ -300,8 +303,8 @@ def run_lines(shown: dict[str, Any]) -> Iterator[Any]:
         f"{run.batches_done:,} of {run.batches:,} batches done, {run.attempts:,} attempts, {run.failures:,} failures,"
         f" at most {'any number of' if run.max_workers is None else run.max_workers} workers"
     )
-    if shown["building"]:
-        yield f"building {shown['building']['name']}: {shown['building']['phase']}, {shown['building']['share']:.0%}"
+    for each in shown["building"]:
+        yield f"building {each['name']}: {each['phase']}, {each['share']:.0%}"
     if shown["workers"]:
         table = _table("worker", "process", "batch", "edges", "for")
         for row in shown["workers"]:

@@ -391,12 +391,12 @@ def test_the_sizing_table_follows_from_its_rates() -> None:
     """Within what rounding, planning and checking account for; what is measured is in the results."""
     text = RUNBOOK.read_text(encoding="utf-8")
     measured = (RUNBOOK.parents[1] / "bench" / "results" / "backfill.md").read_text(encoding="utf-8")
-    assert all(f" {seconds} |" in measured for seconds in ("76.3", "85.1", "185.5"))
+    assert " 185.5 |" in measured
     told = " ".join(text.split())
     filling, indexes, in_place, disk, wal, throttled = (
         float(found[1].replace(",", "")) if (found := re.search(rate, told)) else 0.0
         for rate in (
-            *(r"([\d,]+) edges/s a worker while filling", r"([\d,]+) for the indexes", r"([\d,]+) a worker in place"),
+            *(r"([\d,]+) edges/s a worker while filling", r"([\d,]+) a worker for each", r"([\d,]+) a worker in place"),
             *(r"rebuild's: (\d+) and \d+ bytes", r"rebuild's: \d+ and (\d+) bytes", r"left ([\d,]+) edges/s"),
         )
     )
@@ -411,7 +411,9 @@ def test_the_sizing_table_follows_from_its_rates() -> None:
     for size, others in rows:
         edges = value(size)
         expected = [edges * disk, edges * wal]
-        expected += [edges / (workers * filling) + edges / indexes for workers in (1, 2, 4, 8)]
+        # three indexes one after another, two and then one, or all at once
+        rounds = {1: 3, 2: 2, 4: 1, 8: 1}
+        expected += [edges / (workers * filling) + rounds[workers] * edges / indexes for workers in (1, 2, 4, 8)]
         expected += [edges / (workers * in_place) for workers in (1, 2, 4, 8)]
         expected += [edges / throttled]
         shown = [value(cell) for cell in others.split("|")]

@@ -151,7 +151,7 @@ def work(connection: Connection, run_id: int, poisoned: Collection[int] = ()) ->
 def end(connection: Connection, run_id: int, strategy: str) -> str:
     """Do what comes after the batches; returns the run's status."""
     if strategy == "rebuild":
-        rebuild.complete(connection, run_id)
+        rebuild.complete(dsn_of(connection), connection, run_id, workers=2)
     return str(value(connection, "SELECT connection_paths.finish_run(%s)", run_id))
 
 
@@ -929,7 +929,7 @@ def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connect
         work(db, run_id)
         db.execute(spoil.encode())
         with pytest.raises(Exception, match="not what it should be"):
-            rebuild.complete(db, run_id)
+            rebuild.complete(dsn_of(db), db, run_id, workers=2)
         assert present(db) == {}
         assert runs.read(db, run_id).active
         db.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
@@ -1058,6 +1058,49 @@ def test_indexes_whose_names_begin_alike_all_come_along(own: Connection) -> None
     assert all(indexes.values()), indexes
 
 
+STORAGE = "SELECT reloptions FROM pg_class WHERE oid = to_regclass('connection_paths.contact_connections_{}')"
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "after"),
+    [
+        ("", "", None),
+        ("SET (fillfactor = 70)", "", ["fillfactor=70"]),
+        (
+            "SET (autovacuum_vacuum_scale_factor = 0.02, parallel_workers = 3, autovacuum_enabled = off)",
+            "",
+            ["autovacuum_vacuum_scale_factor=0.02", "parallel_workers=3", "autovacuum_enabled=off"],
+        ),
+        ("SET (autovacuum_enabled = true)", "", ["autovacuum_enabled=true"]),
+        (
+            "SET (fillfactor = 70, parallel_workers = 3)",
+            "RESET (fillfactor), SET (autovacuum_enabled = off, vacuum_truncate = false)",
+            ["parallel_workers=3", "autovacuum_enabled=off", "vacuum_truncate=false"],
+        ),
+    ],
+)
+def test_storage_parameters_come_along(own: Connection, before: str, meanwhile: str, after: list[str] | None) -> None:
+    begin(own, office(4), oracle.edges(office(4)))
+    alter = "ALTER TABLE connection_paths.contact_connections_live"
+    own.execute("CREATE INDEX app_roomy ON connection_paths.contact_connections (date_to) WITH (fillfactor = 60)")
+    if before:
+        own.execute(f"{alter} {before}".encode())
+    run_id = create(own, "rebuild")
+    live, filling = (set(value(own, STORAGE.format(name)) or ()) for name in ("live", "next"))
+    kept = {each for each in live if not each.startswith("autovacuum_enabled")}
+    assert filling == {*kept, "autovacuum_enabled=false"}
+    if meanwhile:
+        own.execute(f"{alter} {meanwhile}".encode())
+    work(own, run_id)
+    assert end(own, run_id, "rebuild") == "succeeded"
+    assert value(own, STORAGE.format("live")) == after
+    assert value(
+        own,
+        "SELECT c.reloptions FROM pg_class AS c JOIN pg_inherits AS i ON i.inhrelid = c.oid"
+        " WHERE i.inhparent = 'connection_paths.app_roomy'::regclass",
+    ) == ["fillfactor=60"]
+
+
 def test_a_unique_constraint_of_the_applications_comes_along(own: Connection) -> None:
     begin(own, office(4), oracle.edges(office(4)))
     own.execute(
@@ -1135,12 +1178,19 @@ def test_the_databases_isolation_level_does_not_matter(own: Connection, level: s
     assert present(own) == oracle.edges(office(8))
 
 
-def slow_to_index(connection: Connection, milliseconds: int) -> None:
-    """Have the application make an index that takes its time for each row."""
+def slow_to_index(connection: Connection, milliseconds: int, *names: str) -> None:
+    """Have the application make indexes that take their time for each row."""
+    slower(connection, milliseconds)
+    for name in names or ("app_slow",):
+        connection.execute(
+            f"CREATE INDEX {name} ON connection_paths.contact_connections (public.slowly(contact_a_id))".encode()
+        )
+
+
+def slower(connection: Connection, milliseconds: int) -> None:
     connection.execute(
-        f"CREATE FUNCTION public.slowly(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS"
-        f" 'BEGIN PERFORM pg_sleep({milliseconds / 1000}); RETURN n; END';"
-        f"CREATE INDEX app_slow ON connection_paths.contact_connections (public.slowly(contact_a_id))".encode()
+        f"CREATE OR REPLACE FUNCTION public.slowly(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS"
+        f" 'BEGIN PERFORM pg_sleep({milliseconds / 1000}); RETURN n; END'".encode()
     )
 
 

@@ -60,6 +60,9 @@ BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  #
 #: IMMUTABLE and without a table, so nothing in it depends on a search path, and SET would cost on every call.
 WITHOUT_SEARCH_PATH = {"check_finder_arguments"}
 
+#: ALTER TABLE takes storage parameters only as literals.
+BUILDING_SQL = {"copy_storage_parameters"}
+
 
 def by_path(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -426,7 +429,7 @@ def test_function_file(path: Path) -> None:
     assert re.fullmatch(r"(alias_)?v[1-9][0-9]*", path.stem)
     assert is_whole(text, name) == []
     assert bodies_are_qualified(text) == []
-    assert builds_no_sql(text) == []
+    assert name in BUILDING_SQL or builds_no_sql(text) == []
     assert fixes_search_path(text, name) == []
 
 

@@ -1,6 +1,8 @@
--- The index of a rebuild that is being built now, if one is.
+-- The indexes of a rebuild that are being built now.
+--
+-- Until an index is committed only the statement that builds it tells others its name: it is of missing_rebuild_indexes.
 SELECT
-    p.index_relid::regclass::text AS name,
+    COALESCE(substring(a.query FROM 'INDEX (.+?) ON '), 'an index') AS name,
     p.phase,
     COALESCE(
         p.tuples_done::double precision / nullif(p.tuples_total, 0),
@@ -8,5 +10,6 @@ SELECT
         0
     ) AS share
 FROM pg_catalog.pg_stat_progress_create_index AS p
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.pid
 WHERE p.relid = to_regclass('connection_paths.contact_connections_next')
-LIMIT 1
+ORDER BY 1

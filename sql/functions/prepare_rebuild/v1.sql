@@ -1,8 +1,9 @@
 -- connection_paths.prepare_rebuild(): makes the table that a rebuild fills, and has other kinds' edges noted.
 --
--- contact_connections_next is as contact_connections is, without indexes until it is full. Edges of other kinds are
--- the application's and go on being written to the live table: triggers there note which, from now on, and the swap
--- carries them over. Making the triggers waits for whoever is writing edges: set lock_timeout.
+-- contact_connections_next is as contact_connections is, with its partition's storage parameters, and without indexes until
+-- it is full. Edges of other kinds are the application's and go on being written to the live table: triggers there note
+-- which, from now on, and the swap carries them over. Making the triggers waits for whoever is writing edges: set
+-- lock_timeout.
 --
 -- What an earlier rebuild may have left is removed first. The new table belongs to whom the live edges belong to, so that
 -- every member of that role can go on with it, and superusers do not take it away.
@@ -61,9 +62,10 @@ BEGIN
     END IF;
     CREATE TABLE connection_paths.contact_connections_next (
         LIKE connection_paths.contact_connections INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING COMMENTS
-    )
+    );
+    PERFORM connection_paths.copy_storage_parameters();
     -- analysed and vacuumed once, when it is full
-    WITH (autovacuum_enabled = false);
+    ALTER TABLE connection_paths.contact_connections_next SET (autovacuum_enabled = false);
     COMMENT ON TABLE connection_paths.contact_connections_next IS 'A rebuild under way; becomes contact_connections_live';
 
     CREATE TRIGGER note_inserted

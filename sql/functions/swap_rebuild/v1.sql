@@ -62,10 +62,11 @@ BEGIN
     DELETE FROM connection_paths.rebuild_replays;
     DELETE FROM connection_paths.rebuild_other_kinds;
 
+    -- as they are by now, and autovacuum as it was
+    PERFORM connection_paths.copy_storage_parameters();
     ALTER TABLE connection_paths.contact_connections DETACH PARTITION connection_paths.contact_connections_live;
     ALTER TABLE connection_paths.contact_connections_live RENAME TO contact_connections_old;
     ALTER TABLE connection_paths.contact_connections_next RENAME TO contact_connections_live;
-    ALTER TABLE connection_paths.contact_connections_live RESET (autovacuum_enabled, parallel_workers);
     ALTER TABLE connection_paths.contact_connections ATTACH PARTITION connection_paths.contact_connections_live DEFAULT;
     COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write those through it';
     RETURN true;

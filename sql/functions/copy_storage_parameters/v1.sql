@@ -1,0 +1,38 @@
+-- connection_paths.copy_storage_parameters(): gives contact_connections_next the storage parameters of the live edges.
+--
+-- Whatever a DBA has set on contact_connections_live, such as fillfactor or autovacuum_vacuum_scale_factor, and nothing
+-- else. LIKE does not copy them, and ALTER TABLE takes them only as literals: the one place where SQL is built from
+-- strings, which are the catalog's own names and values.
+CREATE OR REPLACE FUNCTION connection_paths.copy_storage_parameters()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    change text;
+BEGIN
+    FOR change IN
+        SELECT
+            CASE c.oid
+                WHEN 'connection_paths.contact_connections_next'::regclass
+                THEN 'RESET (' || pg_catalog.quote_ident(o.option_name) || ')'
+                ELSE 'SET (' || pg_catalog.quote_ident(o.option_name) || ' = ' || quote_literal(o.option_value) || ')'
+            END
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL pg_catalog.pg_options_to_table(c.reloptions) AS o
+        WHERE c.oid IN (
+            'connection_paths.contact_connections_next'::regclass, 'connection_paths.contact_connections_live'::regclass
+        )
+        ORDER BY c.oid = 'connection_paths.contact_connections_live'::regclass
+    LOOP
+        EXECUTE 'ALTER TABLE connection_paths.contact_connections_next ' || change;
+    END LOOP;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.copy_storage_parameters() IS 'Gives contact_connections_next the storage parameters of contact_connections_live';
+
+REVOKE ALL ON FUNCTION connection_paths.copy_storage_parameters() FROM PUBLIC;
