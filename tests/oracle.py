@@ -288,8 +288,6 @@ def why(
     refused = [contact for contact in members if contact in not_to_be_asked]
     chains = walk(world_edges, set(opened_by) - not_to_be_asked, target, max_depth, max_edges_per_hop)
     reached = max(len(chain) for chain in chains)
-    if seed_scope == "importer" and max_edges_per_hop is not None and reached == max_depth - 1:
-        reached = max_depth  # “chains that were not made, because they could not be opened, have been looked at”
     reasons = {
         "unknown_target": found == 0 and not neighbours and target not in world.contacts,
         "empty_collection": not opened_by,

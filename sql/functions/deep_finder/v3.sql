@@ -44,11 +44,9 @@ DECLARE
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
     );
     ask_everybody boolean;
-    chain_contact_ids bigint[];
-    chain_parents integer[];
-    chain_recencies date[];
-    found_chains integer[];
-    found_users bigint[];
+    chains bigint[];
+    recencies date[];
+    users bigint[];
 BEGIN
     PERFORM
     FROM connection_paths.do_not_ask AS d
@@ -87,12 +85,15 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT s.contact_ids, s.parents, s.recencies, s.found_chains, s.found_users
-    INTO chain_contact_ids, chain_parents, chain_recencies, found_chains, found_users
+    SELECT s.chains, s.recencies, s.users
+    INTO chains, recencies, users
     FROM connection_paths.search(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop,
         excluded_contact_ids => '{}', ask_everybody => ask_everybody, by_chain => false, deadline => NULL
     ) AS s;
+    IF chains IS NULL THEN
+        RETURN;
+    END IF;
 
     RETURN QUERY
     SELECT
@@ -107,9 +108,9 @@ BEGIN
         SELECT
             f.position,
             f.user_id,
-            connection_paths.chain_contacts(chain_contact_ids, chain_parents, f.chain) AS contact_ids,
-            chain_recencies[f.chain] AS recency
-        FROM unnest(found_chains, found_users) WITH ORDINALITY AS f (chain, user_id, position)
+            connection_paths.path_contacts(chains, f.position) AS contact_ids,
+            f.recency
+        FROM unnest(recencies, users) WITH ORDINALITY AS f (recency, user_id, position)
         OFFSET 0
     ) AS p
     CROSS JOIN LATERAL (

@@ -55,7 +55,8 @@ DECLARE
     excluded bigint[] := '{}'; -- in order
     chosen text;
     ask_everybody boolean;
-    tree record;
+    chains bigint[];
+    recencies date[];
     paths jsonb := '[]';
     number integer := 0; -- of paths found, one more than wanted at most
     level_paths jsonb;
@@ -104,27 +105,21 @@ BEGIN
     INTO chosen, ask_everybody;
 
     IF chosen = 'v2' THEN
-        SELECT s.*
-        INTO tree
+        SELECT s.chains, s.recencies, s.is_complete, s.level_reached, s.caps_hit
+        INTO chains, recencies, is_complete, level_reached, caps_hit
         FROM connection_paths.search(
             target_contact_id, collection_id, viewer_user_id, max_depth, max_paths + 1, seed_scope, max_edges_per_hop,
             excluded, ask_everybody, by_chain => true, deadline => deadline
         ) AS s;
-        is_complete := tree.is_complete;
-        level_reached := tree.level_reached;
-        caps_hit := tree.caps_hit;
-        number := cardinality(tree.found_chains);
+        number := COALESCE(cardinality(recencies), 0);
 
         SELECT jsonb_agg(
             connection_paths.path_document(u.user_ids, p.contact_ids, p.recency, h.hops) ORDER BY p.position
         )
         INTO paths
         FROM (
-            SELECT
-                f.position,
-                connection_paths.chain_contacts(tree.contact_ids, tree.parents, f.chain) AS contact_ids,
-                tree.recencies[f.chain] AS recency
-            FROM unnest(tree.found_chains[:max_paths]) WITH ORDINALITY AS f (chain, position)
+            SELECT f.position, connection_paths.path_contacts(chains, f.position) AS contact_ids, f.recency
+            FROM unnest(recencies[:max_paths]) WITH ORDINALITY AS f (recency, position)
             OFFSET 0
         ) AS p
         CROSS JOIN LATERAL (

@@ -7,16 +7,18 @@
 -- by_chain              false: pairs of a chain and a user who may open it; true: chains that somebody may open
 -- deadline              when to give up; NULL: never
 --
--- Returns a tree of chains in three arrays, and what was found in it, in the order of design §3:
+-- Returns, in the order of design §3, what was found; nulls when that is nothing:
 --
--- contact_ids    a chain's first contact, the one nearest to the user; chain 1 is the target alone
--- parents        the rest of the chain, itself a chain; 0 for chain 1
--- recencies      the latest date_to on the chain, going on or a future date being today; NULL for chain 1
--- found_chains   the chains found
--- found_users    the user who opens each; NULL where by_chain
+-- chains         a row of six contacts for each, the target last, then nulls; see path_contacts
+-- recencies      the latest date_to on each, going on or a future date being today; NULL for the target alone
+-- users          the user who opens it; NULL where by_chain
 -- is_complete    false when the deadline passed: what was found is right, but of its last depth some may be missing
 -- level_reached  how many contacts the longest chains had that were looked at
--- caps_hit       whether some contact led to max_edges_per_hop members or more: without that limit there may be more chains
+-- caps_hit       where fewer than max_found were found, by_chain: whether some contact led to max_edges_per_hop members or
+--                more: without that limit there may be more chains
+--
+-- Where there is one kind of edges, shallow_search sees to the first three levels, and mostly that is all. Otherwise, and
+-- from where it stopped, it is done level by level.
 --
 -- The algorithm. Depth is the first sort key: once a level has been enumerated completely and enough is found, deeper
 -- levels cannot matter. To enumerate a level, each contact at the front of a chain is expanded once, however many
@@ -48,11 +50,9 @@ CREATE OR REPLACE FUNCTION connection_paths.search(
     ask_everybody boolean,
     by_chain boolean,
     deadline timestamptz,
-    OUT contact_ids bigint[],
-    OUT parents integer[],
+    OUT chains bigint[],
     OUT recencies date[],
-    OUT found_chains integer[],
-    OUT found_users bigint[],
+    OUT users bigint[],
     OUT is_complete boolean,
     OUT level_reached integer,
     OUT caps_hit boolean
@@ -72,6 +72,9 @@ DECLARE
     -- until when chains are made of what was read before the deadline
     last_minute CONSTANT timestamptz := deadline + (deadline - clock_timestamp()) / 4;
 
+    shallow record;
+    first_level integer := 1; -- to be looked at, level by level
+
     -- how members are recognised
     few_edges CONSTANT bigint := 4 * COALESCE(max_edges_per_hop, 15)::bigint * kinds; -- to read of a contact
     -- of the contacts of the level before: edges read of each, on average; how many led to max_edges_per_hop members
@@ -89,9 +92,17 @@ DECLARE
     new_neighbours bigint[];
     new_date_tos date[];
 
+    -- a tree of chains
+    contact_ids bigint[] := '{}'; -- a chain's first contact, the one nearest to the user; chain 1 is the target alone
+    parents integer[] := '{}'; -- the rest of the chain, itself a chain; 0 for chain 1
+    tree_recencies date[] := '{}'; -- the latest date_to on the chain, going on or a future date being today; NULL for chain 1
+    found_chains integer[] := '{}';
+    found_users bigint[] := '{}';
+
     -- the level at hand
     is_last boolean;
     is_exhausted boolean := false;
+    are_all_unopened boolean; -- chains of the last level: they were looked at, and not made
     level_contacts bigint[] := ARRAY[target_contact_id];
     level_parents integer[] := ARRAY[0];
     level_recencies date[] := ARRAY[NULL::date];
@@ -101,15 +112,57 @@ DECLARE
     opened_chains integer[];
     opened_users bigint[];
 BEGIN
-    contact_ids := '{}';
-    parents := '{}';
-    recencies := '{}';
-    found_chains := '{}';
-    found_users := '{}';
     is_complete := true;
     level_reached := 1;
     caps_hit := false;
-    FOR level IN 1..max_depth LOOP
+
+    IF kinds = 1 THEN
+        IF ask_everybody THEN -- two statements, each with less to do than one for both
+            SELECT s.*
+            INTO shallow
+            FROM connection_paths.shallow_search(
+                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
+                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => true,
+                by_chain => by_chain, deadline => deadline
+            ) AS s;
+        ELSE
+            SELECT s.*
+            INTO shallow
+            FROM connection_paths.shallow_search(
+                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
+                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => false,
+                by_chain => by_chain, deadline => deadline
+            ) AS s;
+        END IF;
+        is_complete := deadline IS NULL OR clock_timestamp() < deadline;
+        IF NOT shallow.is_cut THEN
+            level_reached := shallow.level_reached;
+            caps_hit := by_chain AND EXISTS (
+                SELECT
+                FROM unnest(shallow.tree_via_contact_ids) AS c (via_contact_id)
+                GROUP BY c.via_contact_id
+                HAVING count(*) >= search.max_edges_per_hop
+            );
+            IF shallow.is_answered OR NOT is_complete THEN
+                chains := shallow.chains;
+                recencies := shallow.recencies;
+                users := shallow.users;
+                RETURN;
+            END IF;
+            contact_ids := target_contact_id || shallow.tree_contact_ids;
+            tree_recencies := NULL::date || shallow.tree_recencies;
+            parents := 0 || ARRAY(
+                SELECT CASE WHEN c.via_contact_id IS NULL THEN 1 ELSE array_position(contact_ids, c.via_contact_id) END
+                FROM unnest(shallow.tree_via_contact_ids) WITH ORDINALITY AS c (via_contact_id, position)
+                ORDER BY c.position
+            );
+            level_starts := (ARRAY[1, 2, array_position(shallow.tree_levels, 3) + 1])[:level_reached];
+            level_contacts := contact_ids[level_starts[level_reached]:];
+            first_level := level_reached + 1;
+        END IF;
+    END IF;
+
+    FOR level IN first_level..max_depth LOOP
         IF level > 1 THEN
             is_last := level = max_depth AND seed_scope = 'importer';
             IF members IS NULL AND edges_each > few_edges THEN
@@ -234,13 +287,20 @@ BEGIN
                 array_agg(n.contact_id),
                 array_agg(n.parent),
                 array_agg(
-                    GREATEST(recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
+                    GREATEST(tree_recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
                 ),
                 (
                     SELECT ARRAY[avg(e.edges_read)::double precision, count(e.neighbour_ids[search.max_edges_per_hop])]
                     FROM expanded AS e
+                ),
+                is_last AND count(*) = 0 AND EXISTS (
+                    SELECT
+                    FROM expanded AS e
+                    CROSS JOIN LATERAL unnest(e.chains) AS c (number)
+                    CROSS JOIN LATERAL unnest(e.neighbour_ids) AS n (contact_id)
+                    WHERE n.contact_id <> ALL (connection_paths.chain_contacts(contact_ids, parents, c.number))
                 )
-            INTO level_contacts, level_parents, level_recencies, measured
+            INTO level_contacts, level_parents, level_recencies, measured, are_all_unopened
             FROM (
                 SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
                 FROM (
@@ -280,14 +340,13 @@ BEGIN
             is_exhausted := level_contacts IS NULL;
             edges_each := measured[1];
             caps_hit := caps_hit OR measured[2] > 0;
-            -- chains that were not made, because they could not be opened, have been looked at
-            level_reached := CASE WHEN is_exhausted AND NOT is_last THEN level_reached ELSE level END;
+            level_reached := CASE WHEN is_exhausted AND NOT are_all_unopened THEN level_reached ELSE level END;
         END IF;
         IF NOT is_exhausted THEN
             level_starts := level_starts || cardinality(contact_ids) + 1;
             contact_ids := contact_ids || level_contacts;
             parents := parents || level_parents;
-            recencies := recencies || level_recencies;
+            tree_recencies := tree_recencies || level_recencies;
         END IF;
 
         -- who opens a chain is asked when there are chains enough to end the search
@@ -301,7 +360,7 @@ BEGIN
                 SELECT o.contact_id, o.user_id, c.chain
                 FROM (
                     SELECT c.contact_id, c.recency, first_unopened + c.position::integer - 1 AS chain
-                    FROM unnest(unopened, recencies[first_unopened:])
+                    FROM unnest(unopened, tree_recencies[first_unopened:])
                         WITH ORDINALITY AS c (contact_id, recency, position)
                 ) AS c
                 -- FULL, because it is hashed whatever the planner believes of the arrays' lengths
@@ -333,6 +392,19 @@ BEGIN
         END IF;
         EXIT WHEN is_exhausted OR NOT is_complete OR cardinality(found_chains) >= max_found;
     END LOOP;
+
+    SELECT
+        array_agg(p.contact_ids || array_fill(NULL::bigint, ARRAY[6 - cardinality(p.contact_ids)])),
+        array_agg(p.recency)
+    INTO chains, recencies
+    FROM (
+        SELECT
+            connection_paths.chain_contacts(contact_ids, parents, f.chain) AS contact_ids,
+            tree_recencies[f.chain] AS recency
+        FROM unnest(found_chains) WITH ORDINALITY AS f (chain, position)
+        ORDER BY f.position
+    ) AS p;
+    users := found_users;
 END
 $function$;
 
