@@ -262,7 +262,7 @@ def verdict_lines(found: verify.Verdict) -> Iterator[str]:
     yield f"{found.queue.waiting:,} changes wait."
     for finding in found.findings:
         yield f"WRONG: {finding}"
-    yield "All is well." if found.ok else f"{len(found.findings)} findings."
+    yield "All is well." if found.ok else _findings(len(found.findings))
 
 
 def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
@@ -278,7 +278,11 @@ def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     if not count:
         yield "All is well." if not found.skipped else "All is well, as far as it was checked."
     else:
-        yield f"{count} findings." if count > 1 else "1 finding."
+        yield _findings(count)
+
+
+def _findings(count: int) -> str:
+    return f"{count} findings." if count > 1 else "1 finding."
 
 
 def runs_table(listed: Sequence[Run]) -> Table:
