@@ -481,6 +481,243 @@ def test_a_session_that_saw_another_world_before(one_kind: Connection[Any]) -> N
             agree(loaded, Call(1, max_depth=3, max_edges_per_hop=15), Call(2, max_depth=2, seed_scope="importer"))
 
 
+# The first levels, read in one statement: what is answered at once, what is gone on from, what is begun anew
+
+
+def first_levels(loaded: Loaded, call: Call, *, by_chain: bool = False) -> tuple[bool, bool, int]:
+    """What shallow_search says of a call: whether it is answered, whether it was cut, and the level reached."""
+    row = loaded.connection.execute(
+        "SELECT s.is_answered, s.is_cut, s.level_reached"
+        " FROM connection_paths.shallow_search(%s, %s, %s, %s, %s, %s, %s, '{}', true, %s, NULL) AS s",
+        [
+            call.target,
+            call.collection,
+            call.viewer,
+            call.max_depth,
+            call.max_paths,
+            call.seed_scope,
+            call.max_edges_per_hop,
+            by_chain,
+        ],
+    ).fetchone()
+    assert row is not None
+    return (row[0], row[1], row[2])
+
+
+def searched(loaded: Loaded, call: Call, deadline: str) -> tuple[list[list[int]], bool, int, bool]:
+    """What search says of a call by chains: those, whether it is complete, the level reached, whether a cap was hit."""
+    row = loaded.connection.execute(
+        "SELECT s.chains, s.is_complete, s.level_reached, s.caps_hit"
+        " FROM connection_paths.search(%s, %s, %s, %s, %s, %s, %s, '{}', true, true, clock_timestamp() + %s) AS s",
+        [
+            call.target,
+            call.collection,
+            call.viewer,
+            call.max_depth,
+            call.max_paths,
+            call.seed_scope,
+            call.max_edges_per_hop,
+            deadline,
+        ],
+    ).fetchone()
+    assert row is not None
+    found = [[contact for contact in chain if contact is not None] for chain in row[0] or []]
+    return (found, row[1], row[2], row[3])
+
+
+def crowd(number: int, first: int | None, *, tied: bool) -> tuple[Layer, list[int]]:
+    """Contact 1000's edges, so many, and its neighbours, the most recent first; *first*, where given, before all."""
+    others = [1000 + (place if place % 2 else -place) for place in range(1, number + 1 - (first is not None))]
+    if tied:
+        others.sort()
+    neighbours = others if first is None else [first, *others]
+    edges = layer(
+        ((1000, neighbour) for neighbour in neighbours),
+        lambda place: None if neighbours[place] == first else SOME_DAY if tied else SOME_DAY - timedelta(place),
+    )
+    return edges, neighbours
+
+
+@pytest.mark.parametrize("tied", [False, True], ids=["no two dates alike", "one day"])
+@pytest.mark.parametrize("number", [299, 300, 301, 302, 600])
+@pytest.mark.parametrize("target", ["the crowded contact", "one behind it"])
+def test_a_contact_with_about_300_edges_few_of_them_to_members(
+    one_kind: Connection[Any], target: str, number: int, tied: bool
+) -> None:
+    """Members are at both ends and where reading stops, so that some caps are filled before it and some are not."""
+    itself = target == "the crowded contact"
+    edges, neighbours = crowd(number, None if itself else 1, tied=tied)
+    members = [neighbours[place - 1] for place in (2, 3, 150, 299, 300, 301, 302, number) if place <= number]
+    near = len(set(members) & set(neighbours[:300]))
+    loaded = enter_layers(one_kind, [*brought([1000, *members]), *brought(members[-1:], user=2)], edges)
+    for cap in (1, 2, near - 1, near, near + 1, 15, None):
+        for depth in (2, 3, 4):
+            call = Call(1000 if itself else 1, viewer=2, max_depth=depth, max_edges_per_hop=cap)
+            agree(loaded, call, replace(call, max_paths=near), replace(call, seed_scope="importer"), paths_deep=4)
+            if itself or depth > 2:
+                is_answered, is_cut, _ = first_levels(loaded, call)
+                assert is_cut == (number > 300 and (cap is None or near < cap)), call
+                assert not (is_cut and is_answered), call
+    for excluded in (members[:1], members[-2:]):
+        call = Call(1000 if itself else 1, viewer=2, max_depth=3, excluded=tuple(excluded))
+        assert loaded.agrees(call, "v2"), call
+        assert loaded.agrees(replace(call, seed_scope="importer"), "v2"), call
+
+
+def test_a_crowd_amid_others_begins_the_search_anew(one_kind: Connection[Any]) -> None:
+    """Four contacts know the target; a crowd of strangers stands before the members whom the last of them knows."""
+    edges, neighbours = crowd(400, 1, tied=False)
+    edges |= layer([(1, other) for other in (2, 3, 4)] + [(2, 5), (3, 5), (5, 6), (3, 4)], any_day(20))
+    members = [1, 1000, *range(2, 7), *neighbours[-3:]]
+    loaded = enter_layers(one_kind, [*brought(members), *brought([6, neighbours[-1]], user=2)], edges)
+    for cap in (1, 3, 15, None):
+        for depth in (3, 4, 5):
+            call = Call(1, viewer=2, max_depth=depth, max_edges_per_hop=cap)
+            agree(loaded, call, replace(call, seed_scope="importer"), replace(call, max_paths=6), paths_deep=5)
+    assert first_levels(loaded, Call(1, max_depth=3, max_edges_per_hop=15))[1]
+    # from what was cut nothing is read on, and where the deadline passed meanwhile, nothing is begun anew
+    assert first_levels(loaded, Call(1000, max_depth=3, max_edges_per_hop=15)) == (False, True, 2)
+    assert searched(loaded, Call(1000, max_depth=3, max_edges_per_hop=15), "-1 s") == ([[1000]], False, 1, False)
+
+
+def spread(near: int, users: int = 1) -> tuple[Layer, list[Membership]]:
+    """A target 1, so many contacts who know it, and behind each one of them another; so many users brought them all."""
+    edges = layer([*((1, 10 + place) for place in range(near)), *((10 + n, 100 + n) for n in range(near))], any_day(21))
+    contacts = [contact for pair in edges for contact in pair if contact != 1]
+    return edges, [row for user in range(1, 1 + users) for row in brought(sorted(set(contacts)), user=user)]
+
+
+ANSWERED, OPEN = True, False
+
+
+@pytest.mark.parametrize(
+    ("near", "users", "call", "by_chain", "expected"),
+    [
+        pytest.param(4, 1, Call(1, max_depth=1), True, (ANSWERED, 1), id="one level only"),
+        pytest.param(4, 1, Call(1, max_depth=2), True, (ANSWERED, 2), id="two levels only"),
+        pytest.param(4, 1, Call(1, max_depth=6, max_paths=4), False, (ANSWERED, 2), id="two levels fill it"),
+        pytest.param(4, 1, Call(1, max_depth=6, max_paths=5), False, (ANSWERED, 3), id="three levels fill it"),
+        pytest.param(4, 1, Call(1, max_depth=6, max_paths=8), False, (ANSWERED, 3), id="three levels just fill it"),
+        pytest.param(4, 1, Call(1, max_depth=6, max_paths=9), False, (OPEN, 3), id="three levels do not fill it"),
+        pytest.param(4, 1, Call(1, max_depth=3, max_paths=999), False, (ANSWERED, 3), id="a third and last level"),
+        pytest.param(4, 1, Call(1, max_depth=4, max_paths=60), False, (OPEN, 3), id="the third might fill it"),
+        pytest.param(4, 1, Call(1, max_depth=4, max_paths=61), False, (OPEN, 2), id="the third will not fill it"),
+        pytest.param(4, 1, Call(1, max_paths=16, max_edges_per_hop=4), False, (OPEN, 3), id="a cap that may do"),
+        pytest.param(4, 1, Call(1, max_paths=17, max_edges_per_hop=4), False, (OPEN, 2), id="a cap that will not"),
+        pytest.param(3, 1, Call(1, max_paths=999), False, (OPEN, 3), id="three chains are no work"),
+        pytest.param(0, 1, Call(1, max_depth=6), False, (ANSWERED, 1), id="nothing at the second"),
+        pytest.param(4, 3, Call(1, max_depth=3, max_paths=12), False, (ANSWERED, 2), id="users fill two levels"),
+        pytest.param(4, 3, Call(1, max_depth=3, max_paths=5), True, (ANSWERED, 3), id="users fill no chains"),
+        pytest.param(4, 3, Call(1, max_depth=4, max_paths=61), True, (OPEN, 2), id="users lead to no more chains"),
+        pytest.param(4, 3, Call(1, max_depth=4, max_paths=61), False, (OPEN, 3), id="users lead to more rows"),
+        pytest.param(
+            4, 3, Call(1, max_depth=3, max_paths=5, seed_scope="importer"), False, (ANSWERED, 3), id="the viewer's"
+        ),
+        pytest.param(
+            4, 3, Call(1, viewer=9, max_paths=5, seed_scope="importer"), False, (OPEN, 2), id="none are the viewer's"
+        ),
+    ],
+)
+def test_the_third_level_is_begun_where_it_may_answer(
+    one_kind: Connection[Any], near: int, users: int, call: Call, by_chain: bool, expected: tuple[bool, int]
+) -> None:
+    """No answer depends on it, for what is not begun there is begun elsewhere; but how soon there is one does."""
+    edges, members = spread(near, users)
+    loaded = enter_layers(one_kind, members, edges)
+    is_answered, is_cut, level_reached = first_levels(loaded, call, by_chain=by_chain)
+    assert ((is_answered, level_reached), is_cut) == (expected, False)
+    agree(loaded, call, paths_deep=6)
+
+
+def test_nothing_at_the_third_level_is_an_answer_however_deep_one_may_go(one_kind: Connection[Any]) -> None:
+    loaded = enter_layers(one_kind, brought([1, 10, 11]), layer([(1, 10), (1, 11), (10, 12)], any_day(27)))
+    for depth in (3, 4, 6):
+        call = Call(1, max_depth=depth)
+        assert first_levels(loaded, call) == (True, False, 2)
+        agree(loaded, call, paths_deep=6)
+
+
+@pytest.mark.parametrize("depth", [3, 4, 5, 6])
+def test_a_user_who_brought_contacts_twice_does_not_end_a_search(one_kind: Connection[Any], depth: int) -> None:
+    """By sources, two levels would fill the request; by users they do not."""
+    edges, _ = spread(4)
+    edges |= layer([(100, 200), (200, 201), (201, 202)], any_day(22))
+    contacts = {contact for pair in edges for contact in pair if contact != 1}
+    members = [Membership(1, contact, 1, source) for contact in contacts for source in MEMBER_SOURCES[:3]]
+    loaded = enter_layers(one_kind, members, edges)
+    for max_paths in (4, 5, 8, 9, 10, 12, 13):
+        call = Call(1, max_depth=depth, max_paths=max_paths)
+        for cap in (None, 1, 15):
+            each = replace(call, max_edges_per_hop=cap)
+            agree(loaded, each, replace(each, seed_scope="importer"), paths_deep=6)
+    assert first_levels(loaded, Call(1, max_depth=depth, max_paths=8)) == (False, False, 2)
+
+
+@pytest.mark.parametrize("max_depth", [4, 5, 6])
+@pytest.mark.parametrize("cap", [None, 1, 2, 15])
+@pytest.mark.parametrize("seed", [23, 24])
+def test_a_search_that_goes_on_from_the_second_or_third_level(
+    one_kind: Connection[Any], seed: int, cap: int | None, max_depth: int
+) -> None:
+    """A few contacts a level, some known to two of the level before or to each other: heads are met again later.
+
+    Ids say nothing of levels. User 1 brought everybody, user 2 the fifth and sixth level, user 3 some of all.
+    """
+    dice = random.Random(seed)
+    ids = dice.sample(range(1, 1000), 34)
+    levels = [ids[:1], ids[1:6], ids[6:12], ids[12:18], ids[18:26], ids[26:]]
+    pairs = [(one, other) for nearer, level in pairwise(levels) for other in level for one in dice.sample(nearer, 1)]
+    pairs += [(dice.choice(nearer), dice.choice(level)) for nearer, level in pairwise(levels[1:]) for _ in range(2)]
+    pairs += [(level[0], level[1]) for level in levels[1:]]
+    members = [
+        *brought(ids[1:]),
+        *brought([*levels[4], *levels[5]], user=2),
+        *brought(dice.sample(ids, 12), user=3),
+    ]
+    loaded = enter_layers(one_kind, members, layer(pairs, any_day(seed)))
+    target = ids[0]
+    reached = set()
+    for max_paths in (5, 12, 25, 30, 40, 75, 1000):
+        for viewer in (1, 2, 3):
+            call = Call(target, 1, viewer, max_depth, max_paths, "any", cap)
+            for each in (call, replace(call, seed_scope="importer")):
+                agree(loaded, each, paths_deep=6)
+                is_answered, _, level = first_levels(loaded, each)
+                reached |= set() if is_answered else {level}
+    for excluded in (ids[1:3], ids[6:9], [*ids[4:6], *ids[14:16]]):
+        call = Call(target, 1, 3, max_depth, excluded=tuple(excluded))
+        assert loaded.agrees(call, "v2"), call
+        assert loaded.agrees(replace(call, max_paths=30), "v2"), call
+    assert reached == ({3} if cap in (1, 2) else {2, 3})  # a chain or two are followed whatever is to be expected
+
+
+def test_the_limit_of_edges_is_hit_by_one_contact_not_by_several(one_kind: Connection[Any]) -> None:
+    edges, members = spread(4)
+    edges |= layer([(10, 110), (10, 111)], any_day(25))
+    loaded = enter_layers(one_kind, [*members, *brought([110, 111])], edges)
+    for depth, cap, expected in ((3, 5, False), (3, 4, True), (3, 3, True), (2, 5, False), (2, 4, True), (1, 1, False)):
+        call = Call(1, max_depth=depth, max_edges_per_hop=cap)
+        assert searched(loaded, call, "1 hour")[3] == expected, call
+    # the contacts behind lead to three besides the target, more than the target leads to
+    behind = layer([(1, 10), *((10, other) for other in (100, 110, 111))], any_day(26))
+    loaded = enter_layers(one_kind, brought([10, 100, 110, 111]), behind)
+    for depth, cap, expected in ((3, 4, False), (3, 3, True), (2, 3, False)):
+        assert searched(loaded, Call(1, max_depth=depth, max_edges_per_hop=cap), "1 hour")[3] == expected, cap
+
+
+def test_the_first_levels_end_at_the_deadline(one_kind: Connection[Any]) -> None:
+    """What two levels hold is found by then; the third is not begun, and nothing is gone on from."""
+    edges, members = spread(3)
+    loaded = enter_layers(one_kind, members, edges)
+    for depth in (3, 4, 6):
+        call = Call(1, max_depth=depth)
+        found, is_complete, level_reached, _ = searched(loaded, call, "-1 s")
+        assert sorted(found) == [[10, 1], [11, 1], [12, 1]]
+        assert (is_complete, level_reached) == (False, 2)
+        found, is_complete, level_reached, _ = searched(loaded, call, "1 hour")
+        assert (len(found), is_complete, level_reached) == (6, True, 3)
+
+
 # A hub of 3,000 edges, and collections of every size around it
 
 HUB_EDGES = 3000
