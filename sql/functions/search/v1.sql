@@ -135,7 +135,7 @@ BEGIN
             ) AS s;
         END IF;
         is_complete := deadline IS NULL OR clock_timestamp() < deadline;
-        IF NOT shallow.is_cut THEN
+        IF NOT shallow.is_cut OR NOT is_complete THEN -- what was found where it was cut is right, too
             level_reached := shallow.level_reached;
             caps_hit := by_chain AND EXISTS (
                 SELECT
