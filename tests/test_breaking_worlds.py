@@ -577,7 +577,8 @@ def test_a_crowd_amid_others_begins_the_search_anew(one_kind: Connection[Any]) -
     assert first_levels(loaded, Call(1, max_depth=3, max_edges_per_hop=15))[1]
     # from what was cut nothing is read on, and where the deadline passed meanwhile, that is what was found
     assert first_levels(loaded, Call(1000, max_depth=3, max_edges_per_hop=15)) == (False, True, 2)
-    assert searched(loaded, Call(1000, max_depth=3, max_edges_per_hop=15), "-1 s") == ([[1000], [1, 1000]], False, 2, False)
+    found = searched(loaded, Call(1000, max_depth=3, max_edges_per_hop=15), "-1 s")
+    assert found == ([[1000], [1, 1000]], False, 2, False)
 
 
 def spread(near: int, users: int = 1) -> tuple[Layer, list[Membership]]:
