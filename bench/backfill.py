@@ -151,7 +151,8 @@ def floor(dsn: str, workers: int) -> Timed:
         with timed.step("filling"), ThreadPoolExecutor(workers) as pool:
             list(pool.map(copy, files))
         definitions = connection.execute(
-            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = %s::regclass ORDER BY indisprimary DESC",
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = %s::regclass"
+            " ORDER BY indkey[0] = 1, indisprimary DESC",  # as a rebuild does
             (_LIVE,),
         ).fetchall()
         statements = {}

@@ -188,7 +188,7 @@ def test_a_build_that_fails_ends_the_others_and_is_what_is_told(own: Connection)
     assert value(own, BUILDING) == 0
     assert "connection_paths.app_slow_r1" not in (value(own, NAMES, NEXT) or [])
     assert runs.read(own, run_id).active
-    check_failed(run("--dsn", dsn_of(own), "backfill", "--no-throttle", "--workers", "1"), "23505", "is duplicated")
+    check_failed(run("--dsn", dsn_of(own), "backfill", "--no-throttle", "--workers", "2"), "23505", "is duplicated")
 
 
 @pytest.mark.parametrize("unique", [True, False])

@@ -52,7 +52,15 @@ AS $function$
     WHERE i.indrelid = 'connection_paths.contact_connections'::pg_catalog.regclass
         AND pg_catalog.to_regclass('connection_paths.contact_connections_next') IS NOT NULL
         AND (made.oid IS NULL OR wanted.contype IS NOT NULL AND made.contype IS NULL)
-    ORDER BY i.indisprimary DESC, n.name
+    -- The longest first, for they are built side by side: rows come by contact_a_id, any other order is more to sort.
+    ORDER BY
+        i.indkey[0] = (
+            SELECT a.attnum
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = i.indrelid AND a.attname = 'contact_a_id'
+        ),
+        i.indisprimary DESC,
+        n.name
 $function$;
 
 COMMENT ON FUNCTION connection_paths.missing_rebuild_indexes(bigint) IS 'The statements that build what indexes contact_connections_next still lacks';
