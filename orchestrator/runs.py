@@ -13,7 +13,7 @@ from orchestrator.database import Connection, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import require_installed
 
-_FILL_SHARE = 0.5  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
+_FILL_SHARE = 0.45  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
 
 
 @dataclass(frozen=True)
