@@ -245,7 +245,8 @@ def main() -> None:
             with connect(dsn) as connection:
                 connection.execute("VACUUM (ANALYZE)")
             found = measure(dsn, given.workers, given.repeats)
-            command = f"python -m bench.backfill --contacts {given.contacts} --workers {given.workers}"
+            where = "--dsn …" if given.dsn else f"--contacts {given.contacts}"
+            command = f"python -m bench.backfill {where} --workers {given.workers}"
             text = report(found, dsn, command, given.workers)
     except OrchestratorError as error:
         raise SystemExit(f"bench.backfill: {error}") from error
