@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Minutes, not seconds: random calls in large worlds, five minutes of kills, and many more examples for the properties of
 # the finders.

@@ -28,6 +28,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the backgro
 #: Tests kill servers, not machines: nothing need reach the disk.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "256MB", "max_connections": "60"}
 
+#: Files whose tests take a minute or more: begun last, one of them would leave the other processes with nothing to do.
+LONGEST = ("breaking_worlds", "runbook", "kills", "runs", "sweep", "cli", "finders")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    order = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:

@@ -866,9 +866,16 @@ def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None
         assert loaded.find("deep_finder_v3", call) == loaded.expect(call), call
 
 
-@pytest.mark.parametrize("size", [10, 1000, 5000])
 @pytest.mark.parametrize(
-    "refused", [range(1, 16), range(1, 301), range(290, 3001), range(2, 3001, 2), range(1, HUB_EDGES - 15)]
+    ("refused", "size"),
+    [
+        (range(1, 16), 10),
+        (range(1, 301), 1000),
+        (range(290, 3001), 1000),
+        (range(290, 3001), 5000),
+        (range(2, 3001, 2), 5000),
+        (range(1, HUB_EDGES - 15), 10),
+    ],
 )
 def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, refused)

@@ -355,7 +355,7 @@ def test_deep_finder_equals_the_oracle_to_six_hops(installed: Connection[Any], s
             assert loaded.find(function, call) == expected, (function, call)
 
 
-@repeatable(100)
+@repeatable(50)
 @given(situation=situations(20, max_depth=2))
 def test_legacy_finder_equals_deep_finder_of_two_hops_without_a_cap(
     installed: Connection[Any], situation: Situation

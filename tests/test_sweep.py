@@ -48,7 +48,7 @@ def network(new_database: Callable[[], str]) -> str:
         backfill(dsn, BackfillOptions(workers=2, limits=None))
         connection.execute("VACUUM (ANALYZE)")
         for name, body in {
-            "slow": "SELECT d.* FROM connection_paths.deep_finder_v3($1, $2, $3, $4, $5, $6, $7) AS d, pg_sleep(0.02)",
+            "slow": "SELECT d.* FROM connection_paths.deep_finder_v3($1, $2, $3, $4, $5, $6, $7) AS d, pg_sleep(0.05)",
             "wrong": "SELECT * FROM connection_paths.deep_finder_v3($1, $2, $3, $4, $5, $6, $7) OFFSET 1",
             "failing": "SELECT * FROM connection_paths.deep_finder_v3($1, $2, $3, 0, $5, $6, $7)",
         }.items():
@@ -159,7 +159,7 @@ def test_a_closed_loop_tells_a_stall_once_per_client(clients: Fleet, database: s
 
 def test_requests_an_open_loop_never_came_to_have_timed_out(database: str) -> None:
     with fleet(database, 1, timeout=0.3) as clients:
-        clients.prepare(["SELECT pg_sleep(0.1)"], types=())
+        clients.prepare(["SELECT pg_sleep(0.05)"], types=())
         answers = clients.ask(0, [()], seed="1", first=0, seconds=0.5, rate=100)
     assert len(answers.milliseconds) == len(arrival_times(100, 0.5, "1 0"))
     assert answers.timeouts > 20
@@ -280,8 +280,8 @@ def test_legacy_is_compared_where_it_returns_the_same_rows(network: str) -> None
 
 
 def test_a_slower_function_is_worse_and_the_reverse_is_better(network: str, tmp_path: Path) -> None:
-    quick = ("--depth", "2", "--collection", "1", "--targets", "6", "--connections", "2", "--seconds", "0.8",
-             "--blocks", "4", "--warmup", "0")  # fmt: skip
+    quick = ("--depth", "2", "--collection", "1", "--targets", "6", "--connections", "2", "--seconds", "1.6",
+             "--blocks", "8", "--warmup", "0")  # fmt: skip
     for name, versus, verdict, status in (
         ("worse", "v3,public.slow", "worse", 3),
         ("better", "public.slow,v3", "better", 0),
