@@ -488,7 +488,7 @@ def first_levels(loaded: Loaded, call: Call, *, by_chain: bool = False) -> tuple
     """What shallow_search says of a call: whether it is answered, whether it was cut, and the level reached."""
     row = loaded.connection.execute(
         "SELECT s.is_answered, s.is_cut, s.level_reached"
-        " FROM connection_paths.shallow_search(%s, %s, %s, %s, %s, %s, %s, '{}', true, %s, NULL) AS s",
+        " FROM connection_paths.shallow_search(%s, %s, %s, %s, %s, %s, %s, '{}', true, %s, %s, NULL) AS s",
         [
             call.target,
             call.collection,
@@ -498,6 +498,7 @@ def first_levels(loaded: Loaded, call: Call, *, by_chain: bool = False) -> tuple
             call.seed_scope,
             call.max_edges_per_hop,
             by_chain,
+            call.max_depth <= 3,
         ],
     ).fetchone()
     assert row is not None
@@ -556,8 +557,9 @@ def test_a_contact_with_about_300_edges_few_of_them_to_members(
             agree(loaded, call, replace(call, max_paths=near), replace(call, seed_scope="importer"), paths_deep=4)
             if itself or depth > 2:
                 is_answered, is_cut, _ = first_levels(loaded, call)
-                assert is_cut == (number > 300 and (cap is None or near < cap)), call
+                assert is_cut == (depth > 3 and number > 300 and (cap is None or near < cap)), call
                 assert not (is_cut and is_answered), call
+                assert is_answered or depth > 3, call
     for excluded in (members[:1], members[-2:]):
         call = Call(1000 if itself else 1, viewer=2, max_depth=3, excluded=tuple(excluded))
         assert loaded.agrees(call, "v2"), call
@@ -574,10 +576,10 @@ def test_a_crowd_amid_others_begins_the_search_anew(one_kind: Connection[Any]) -
         for depth in (3, 4, 5):
             call = Call(1, viewer=2, max_depth=depth, max_edges_per_hop=cap)
             agree(loaded, call, replace(call, seed_scope="importer"), replace(call, max_paths=6), paths_deep=5)
-    assert first_levels(loaded, Call(1, max_depth=3, max_edges_per_hop=15))[1]
+    assert first_levels(loaded, Call(1, max_depth=4, max_paths=25, max_edges_per_hop=15))[1]
     # from what was cut nothing is read on, and where the deadline passed meanwhile, that is what was found
-    assert first_levels(loaded, Call(1000, max_depth=3, max_edges_per_hop=15)) == (False, True, 2)
-    found = searched(loaded, Call(1000, max_depth=3, max_edges_per_hop=15), "-1 s")
+    assert first_levels(loaded, Call(1000, max_depth=4, max_edges_per_hop=15)) == (False, True, 2)
+    found = searched(loaded, Call(1000, max_depth=4, max_edges_per_hop=15), "-1 s")
     assert found == ([[1000], [1, 1000]], False, 2, False)
 
 

@@ -18,24 +18,9 @@
 --                more: without that limit there may be more chains
 --
 -- Where there is one kind of edges, shallow_search sees to the first three levels, and mostly that is all. Otherwise, and
--- from where it stopped, it is done level by level.
---
--- The algorithm. Depth is the first sort key: once a level has been enumerated completely and enough is found, deeper
--- levels cannot matter. To enumerate a level, each contact at the front of a chain is expanded once, however many
--- chains it leads: of its most recent edges to members, as many are read as the limit plus those that a chain itself
--- may take away. Then each of its chains takes the first of them that are not on it. Within a level chains are numbered
--- in the order of their contact ids, which makes the number the last sort key. With several kinds a neighbour may come
--- once per kind; its first edge counts (see walk about the limit).
+-- from where that stopped, deep_search goes level by level.
 --
 -- Who is not to be asked is no member here but where the target itself is one, and opens its own chain.
---
--- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
--- look-ups of an index, at 0.8 µs. In a small collection around a hub they take thousands of edges, and hashing the
--- members once leaves 0.15 µs an edge. Which it is shows on the way: how many edges were read of a contact says what
--- look-ups would cost at the next level. If no more members exist than could be hashed in that time, they are, for the rest
--- of the search, and what each contact leads to is remembered.
---
--- For seed scope 'importer', chains of the last level that the viewer cannot open are not made.
 --
 -- Not for applications. It is planned under its caller's settings (see deep_finder_v3): making them again costs 20 µs.
 CREATE OR REPLACE FUNCTION connection_paths.search(
@@ -67,63 +52,41 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
-    -- a chain can be found once, or once for each user who opens it: hardly ever more than eight
-    openers_at_most CONSTANT integer := CASE WHEN by_chain OR seed_scope = 'importer' THEN 1 ELSE 8 END;
-    -- until when chains are made of what was read before the deadline
-    last_minute CONSTANT timestamptz := deadline + (deadline - clock_timestamp()) / 4;
-
     shallow record;
-    first_level integer := 1; -- to be looked at, level by level
-
-    -- how members are recognised
-    few_edges CONSTANT bigint := 4 * COALESCE(max_edges_per_hop, 15)::bigint * kinds; -- to read of a contact
-    -- of the contacts of the level before: edges read of each, on average; how many led to max_edges_per_hop members
-    measured double precision[];
-    edges_each double precision;
-    worth_hashing bigint; -- members
-    members bigint[]; -- of the collection, hashed; NULL: look them up
-    wanted_edges bigint; -- to members, of a contact
-
-    -- what contacts lead to, once members are hashed: a row of wanted_edges for each
-    known_contacts bigint[] := '{}';
-    known_neighbours bigint[] := '{}';
-    known_date_tos date[] := '{}';
-    new_contacts bigint[];
-    new_neighbours bigint[];
-    new_date_tos date[];
-
-    -- a tree of chains
-    contact_ids bigint[] := '{}'; -- a chain's first contact, the one nearest to the user; chain 1 is the target alone
-    parents integer[] := '{}'; -- the rest of the chain, itself a chain; 0 for chain 1
-    tree_recencies date[] := '{}'; -- the latest date_to on the chain, going on or a future date being today; NULL for chain 1
-    found_chains integer[] := '{}';
-    found_users bigint[] := '{}';
-
-    -- the level at hand
-    is_last boolean;
-    is_exhausted boolean := false;
-    are_all_unopened boolean; -- chains of the last level: they were looked at, and not made
-    level_contacts bigint[] := ARRAY[target_contact_id];
-    level_parents integer[] := ARRAY[0];
-    level_recencies date[] := ARRAY[NULL::date];
-    level_starts integer[] := '{}'; -- the first chain of each level
-    first_unopened integer := 1; -- the first chain of which nobody asked who opens it
-    unopened bigint[]; -- the contacts at the front of those
-    opened_chains integer[];
-    opened_users bigint[];
+    -- what deep_search goes on from: the target, where shallow_search gave nothing
+    tree_contact_ids bigint[] := '{}';
+    tree_parents integer[] := '{}';
+    tree_recencies date[] := '{}';
+    level_starts integer[] := '{}';
 BEGIN
     is_complete := true;
     level_reached := 1;
     caps_hit := false;
 
     IF kinds = 1 THEN
-        IF ask_everybody THEN -- two statements, each with less to do than one for both
+        IF max_depth <= 3 AND ask_everybody THEN -- a statement each, with less to do than one for all
             SELECT s.*
             INTO shallow
             FROM connection_paths.shallow_search(
                 target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
                 search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => true,
-                by_chain => by_chain, deadline => deadline
+                by_chain => by_chain, reads_on => true, deadline => deadline
+            ) AS s;
+        ELSIF max_depth <= 3 THEN
+            SELECT s.*
+            INTO shallow
+            FROM connection_paths.shallow_search(
+                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
+                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => false,
+                by_chain => by_chain, reads_on => true, deadline => deadline
+            ) AS s;
+        ELSIF ask_everybody THEN
+            SELECT s.*
+            INTO shallow
+            FROM connection_paths.shallow_search(
+                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
+                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => true,
+                by_chain => by_chain, reads_on => false, deadline => deadline
             ) AS s;
         ELSE
             SELECT s.*
@@ -131,7 +94,7 @@ BEGIN
             FROM connection_paths.shallow_search(
                 target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
                 search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => false,
-                by_chain => by_chain, deadline => deadline
+                by_chain => by_chain, reads_on => false, deadline => deadline
             ) AS s;
         END IF;
         is_complete := deadline IS NULL OR clock_timestamp() < deadline;
@@ -149,262 +112,24 @@ BEGIN
                 users := shallow.users;
                 RETURN;
             END IF;
-            contact_ids := target_contact_id || shallow.tree_contact_ids;
+            tree_contact_ids := target_contact_id || shallow.tree_contact_ids;
             tree_recencies := NULL::date || shallow.tree_recencies;
-            parents := 0 || ARRAY(
-                SELECT CASE WHEN c.via_contact_id IS NULL THEN 1 ELSE array_position(contact_ids, c.via_contact_id) END
+            tree_parents := 0 || ARRAY(
+                SELECT CASE WHEN c.via_contact_id IS NULL THEN 1 ELSE array_position(tree_contact_ids, c.via_contact_id) END
                 FROM unnest(shallow.tree_via_contact_ids) WITH ORDINALITY AS c (via_contact_id, position)
                 ORDER BY c.position
             );
             level_starts := (ARRAY[1, 2, array_position(shallow.tree_levels, 3) + 1])[:level_reached];
-            level_contacts := contact_ids[level_starts[level_reached]:];
-            first_level := level_reached + 1;
         END IF;
     END IF;
 
-    FOR level IN first_level..max_depth LOOP
-        IF level > 1 THEN
-            is_last := level = max_depth AND seed_scope = 'importer';
-            IF members IS NULL AND edges_each > few_edges THEN
-                worth_hashing := LEAST(
-                    100000,
-                    2 * edges_each
-                    * (SELECT count(DISTINCT c.contact_id) FROM unnest(level_contacts) AS c (contact_id))
-                );
-                members := ARRAY(
-                    SELECT m.contact_id
-                    FROM connection_paths.collection_members AS m
-                    WHERE m.collection_id = search.collection_id
-                    LIMIT worth_hashing + 1
-                );
-                IF cardinality(members) > worth_hashing THEN
-                    members := NULL;
-                ELSIF NOT ask_everybody THEN
-                    members := ARRAY(
-                        SELECT m.contact_id
-                        FROM connection_paths.introducers AS m
-                        WHERE m.collection_id = search.collection_id
-                            AND m.may_be_asked
-                            AND (
-                                excluded_contact_ids[
-                                    width_bucket(m.contact_id, (SELECT excluded_contact_ids || '{}'::bigint[]))
-                                ] = m.contact_id
-                            ) IS NOT TRUE
-                    );
-                END IF;
-            END IF;
-
-            -- what is remembered must do for deeper levels too
-            wanted_edges := CASE WHEN members IS NULL THEN level ELSE max_depth END - 2;
-            wanted_edges := (max_edges_per_hop + wanted_edges) * kinds;
-
-            -- around hubs a contact is met again level after level, and reading its edges is most of the work
-            IF members IS NOT NULL AND wanted_edges <= 1000 THEN
-                SELECT
-                    array_agg(front.contact_id),
-                    array_agg(r.neighbour_ids || array_fill(NULL::bigint, ARRAY[wanted_edges::integer - r.number])),
-                    array_agg(r.date_tos || array_fill(NULL::date, ARRAY[wanted_edges::integer - r.number]))
-                INTO new_contacts, new_neighbours, new_date_tos
-                FROM (
-                    SELECT c.contact_id
-                    FROM (
-                        SELECT DISTINCT c.contact_id FROM unnest(level_contacts) AS c (contact_id) OFFSET 0
-                    ) AS c
-                    WHERE array_position(known_contacts, c.contact_id) IS NULL
-                        AND (deadline IS NULL OR clock_timestamp() < deadline)
-                    OFFSET 0
-                ) AS front
-                CROSS JOIN LATERAL (
-                    SELECT
-                        array_agg(e.neighbour_id) AS neighbour_ids,
-                        array_agg(e.date_to) AS date_tos,
-                        count(*)::integer AS number
-                    FROM (
-                        SELECT e.neighbour_id, e.date_to
-                        FROM (
-                            SELECT e.neighbour_id, e.date_to
-                            FROM connection_paths.recent_edges(front.contact_id) AS e
-                            ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-                            OFFSET 0 -- the members are hashed once, not for either end of the edges
-                        ) AS e
-                        WHERE (e.neighbour_id IN (SELECT m.contact_id FROM unnest(members) AS m (contact_id))) IS TRUE
-                        ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-                        LIMIT wanted_edges
-                    ) AS e
-                ) AS r;
-                known_contacts := known_contacts || new_contacts;
-                known_neighbours := known_neighbours || new_neighbours;
-                known_date_tos := known_date_tos || new_date_tos;
-            END IF;
-
-            WITH expanded AS MATERIALIZED (
-                SELECT front.contact_id, front.known, front.chains, recent.*
-                FROM (
-                    SELECT
-                        c.contact_id,
-                        array_position(known_contacts, c.contact_id) AS known,
-                        array_agg(level_starts[level - 1] + c.position::integer - 1) AS chains
-                    FROM unnest(level_contacts) WITH ORDINALITY AS c (contact_id, position)
-                    GROUP BY c.contact_id
-                    HAVING deadline IS NULL OR clock_timestamp() < deadline
-                ) AS front
-                CROSS JOIN LATERAL (
-                    SELECT
-                        CASE
-                            WHEN front.known IS NULL THEN array_agg(e.neighbour_id)
-                            ELSE ARRAY(
-                                SELECT known_neighbours[front.known][i.position]
-                                FROM generate_series(1, wanted_edges) AS i (position)
-                            )
-                        END AS neighbour_ids,
-                        CASE
-                            WHEN front.known IS NULL THEN array_agg(e.date_to)
-                            ELSE ARRAY(
-                                SELECT known_date_tos[front.known][i.position]
-                                FROM generate_series(1, wanted_edges) AS i (position)
-                            )
-                        END AS date_tos,
-                        max(e.edges_read) AS edges_read
-                    FROM connection_paths.recent_members(
-                        front.contact_id,
-                        search.collection_id,
-                        excluded_contact_ids,
-                        ask_everybody,
-                        contact_ids,
-                        wanted_edges
-                    ) AS e
-                    WHERE front.known IS NULL
-                ) AS recent
-            ),
-            openable AS MATERIALIZED (
-                SELECT c.contact_id
-                FROM (SELECT DISTINCT unnest(e.neighbour_ids) AS contact_id FROM expanded AS e) AS c
-                CROSS JOIN LATERAL connection_paths.openers(
-                    c.contact_id, search.collection_id, search.viewer_user_id, 'importer'
-                ) AS o
-            )
-            SELECT
-                array_agg(n.contact_id),
-                array_agg(n.parent),
-                array_agg(
-                    GREATEST(tree_recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
-                ),
-                (
-                    SELECT ARRAY[avg(e.edges_read)::double precision, count(e.neighbour_ids[search.max_edges_per_hop])]
-                    FROM expanded AS e
-                ),
-                is_last AND count(*) = 0 AND EXISTS (
-                    SELECT
-                    FROM expanded AS e
-                    CROSS JOIN LATERAL unnest(e.chains) AS c (number)
-                    CROSS JOIN LATERAL unnest(e.neighbour_ids) AS n (contact_id)
-                    WHERE n.contact_id <> ALL (connection_paths.chain_contacts(contact_ids, parents, c.number))
-                )
-            INTO level_contacts, level_parents, level_recencies, measured, are_all_unopened
-            FROM (
-                SELECT followed.neighbour_id AS contact_id, chain.number AS parent, followed.date_to
-                FROM (
-                    SELECT e.chains, e.neighbour_ids, e.date_tos
-                    FROM expanded AS e
-                    WHERE NOT is_last OR EXISTS (
-                        SELECT
-                        FROM unnest(e.neighbour_ids) AS n (contact_id)
-                        WHERE (n.contact_id IN (SELECT o.contact_id FROM openable AS o)) IS TRUE
-                        OFFSET 0
-                    )
-                    OFFSET 0
-                ) AS e
-                CROSS JOIN LATERAL (
-                    SELECT c.number, connection_paths.chain_contacts(contact_ids, parents, c.number) AS contact_ids
-                    FROM unnest(e.chains) AS c (number)
-                    WHERE last_minute IS NULL OR clock_timestamp() < last_minute
-                    OFFSET 0
-                ) AS chain
-                CROSS JOIN LATERAL (
-                    SELECT r.neighbour_id, r.date_to
-                    FROM (
-                        SELECT
-                            unnest(e.neighbour_ids) AS neighbour_id,
-                            unnest(e.date_tos) AS date_to,
-                            generate_subscripts(e.neighbour_ids, 1) AS position
-                    ) AS r
-                    WHERE r.neighbour_id <> ALL (chain.contact_ids)
-                        AND (kinds = 1 OR array_position(e.neighbour_ids, r.neighbour_id) = r.position)
-                    LIMIT search.max_edges_per_hop
-                ) AS followed
-                WHERE NOT is_last OR followed.neighbour_id IN (SELECT o.contact_id FROM openable AS o)
-                ORDER BY contact_id, parent
-            ) AS n;
-
-            is_complete := deadline IS NULL OR clock_timestamp() < deadline;
-            is_exhausted := level_contacts IS NULL;
-            edges_each := measured[1];
-            caps_hit := caps_hit OR measured[2] > 0;
-            level_reached := CASE WHEN is_exhausted AND NOT are_all_unopened THEN level_reached ELSE level END;
-        END IF;
-        IF NOT is_exhausted THEN
-            level_starts := level_starts || cardinality(contact_ids) + 1;
-            contact_ids := contact_ids || level_contacts;
-            parents := parents || level_parents;
-            tree_recencies := tree_recencies || level_recencies;
-        END IF;
-
-        -- who opens a chain is asked when there are chains enough to end the search
-        unopened := contact_ids[first_unopened:];
-        IF is_exhausted OR NOT is_complete OR level = max_depth
-            OR cardinality(unopened) * openers_at_most >= max_found - cardinality(found_chains)
-        THEN
-            SELECT array_agg(o.chain), array_agg(o.user_id)
-            INTO opened_chains, opened_users
-            FROM (
-                SELECT o.contact_id, o.user_id, c.chain
-                FROM (
-                    SELECT c.contact_id, c.recency, first_unopened + c.position::integer - 1 AS chain
-                    FROM unnest(unopened, tree_recencies[first_unopened:])
-                        WITH ORDINALITY AS c (contact_id, recency, position)
-                ) AS c
-                -- FULL, because it is hashed whatever the planner believes of the arrays' lengths
-                FULL JOIN (
-                    SELECT
-                        c.contact_id,
-                        CASE WHEN NOT by_chain THEN o.user_id END AS user_id,
-                        bool_or(o.user_id = search.viewer_user_id) AS is_viewer
-                    FROM (SELECT DISTINCT c.contact_id FROM unnest(unopened) AS c (contact_id)) AS c
-                    -- one look-up each: as = ANY (unopened), PostgreSQL 15 may read the whole collection and filter
-                    CROSS JOIN LATERAL connection_paths.openers(
-                        c.contact_id, search.collection_id, search.viewer_user_id, search.seed_scope
-                    ) AS o
-                    GROUP BY 1, 2
-                ) AS o ON o.contact_id = c.contact_id
-                ORDER BY
-                    o.contact_id IS NULL,
-                    width_bucket(c.chain, level_starts),
-                    c.recency DESC,
-                    o.is_viewer DESC,
-                    o.user_id,
-                    c.chain
-                LIMIT max_found - cardinality(found_chains)
-            ) AS o
-            WHERE o.contact_id IS NOT NULL;
-            found_chains := found_chains || opened_chains;
-            found_users := found_users || opened_users;
-            first_unopened := cardinality(contact_ids) + 1;
-        END IF;
-        EXIT WHEN is_exhausted OR NOT is_complete OR cardinality(found_chains) >= max_found;
-    END LOOP;
-
-    SELECT
-        array_agg(p.contact_ids || array_fill(NULL::bigint, ARRAY[6 - cardinality(p.contact_ids)])),
-        array_agg(p.recency)
-    INTO chains, recencies
-    FROM (
-        SELECT
-            connection_paths.chain_contacts(contact_ids, parents, f.chain) AS contact_ids,
-            tree_recencies[f.chain] AS recency
-        FROM unnest(found_chains) WITH ORDINALITY AS f (chain, position)
-        ORDER BY f.position
-    ) AS p;
-    users := found_users;
+    SELECT d.chains, d.recencies, d.users, d.is_complete, d.level_reached, caps_hit OR d.caps_hit
+    INTO chains, recencies, users, is_complete, level_reached, caps_hit
+    FROM connection_paths.deep_search(
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_found, seed_scope, max_edges_per_hop,
+        excluded_contact_ids, ask_everybody, by_chain, deadline,
+        tree_contact_ids, tree_parents, tree_recencies, level_starts
+    ) AS d;
 END
 $function$;
 

@@ -1,9 +1,11 @@
 -- connection_paths.shallow_search(…): the first three levels of a search in one statement, where that is little work.
 --
--- Arguments and order are search's, ask_everybody as a literal (see near_members); there is one kind of edges. One row:
+-- Arguments and order are search's, and near_members' reads_on; it and ask_everybody as literals (see there). There is one
+-- kind of edges. One row:
 --
 -- is_answered    the search is over: chains, recencies and users are what search returns
--- is_cut         the search is to begin anew: some contact has more than 300 edges, and those hold too few members
+-- is_cut         without reads_on: the search is to begin anew, because some contact has more than 300 edges, and those
+--                hold too few members
 -- level_reached  1 to 3
 -- tree_levels, tree_contact_ids, tree_via_contact_ids, tree_recencies
 --                levels 2 and 3, where fewer than max_found were found: a contact at the front of a chain, the one after
@@ -27,6 +29,7 @@ CREATE OR REPLACE FUNCTION connection_paths.shallow_search(
     excluded_contact_ids bigint[],
     ask_everybody boolean,
     by_chain boolean,
+    reads_on boolean,
     deadline timestamptz
 )
 RETURNS TABLE (
@@ -58,6 +61,7 @@ AS $function$
             shallow_search.target_contact_id,
             shallow_search.excluded_contact_ids,
             shallow_search.ask_everybody,
+            shallow_search.reads_on,
             shallow_search.max_edges_per_hop
         ) AS n
         WHERE shallow_search.max_depth >= 2
@@ -106,6 +110,7 @@ AS $function$
             shallow_search.target_contact_id,
             shallow_search.excluded_contact_ids,
             shallow_search.ask_everybody,
+            shallow_search.reads_on,
             shallow_search.max_edges_per_hop
         ) AS n
         WHERE (SELECT g.to_level_3 FROM going_on AS g)
@@ -210,7 +215,7 @@ AS $function$
     ) AS rest
 $function$;
 
-COMMENT ON FUNCTION connection_paths.shallow_search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, timestamptz) IS 'The first three levels of a search in one statement: its answer, or what it needs to go on';
+COMMENT ON FUNCTION connection_paths.shallow_search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, boolean, timestamptz) IS 'The first three levels of a search in one statement: its answer, or what it needs to go on';
 
-REVOKE ALL ON FUNCTION connection_paths.shallow_search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, timestamptz)
+REVOKE ALL ON FUNCTION connection_paths.shallow_search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, boolean, timestamptz)
 FROM PUBLIC;

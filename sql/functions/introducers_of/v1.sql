@@ -1,0 +1,40 @@
+-- connection_paths.introducers_of(…): who brought a contact into a collection, where the contact may be asked.
+--
+-- contact_id, collection_id             whom, and where; nobody, where the contact is no member
+-- excluded_contact_ids, ask_everybody   recent_members', the latter as a literal: what is not needed is then not planned
+--
+-- One row per source, so a user may be there twice.
+--
+-- Inlined. OFFSET 0 keeps it a look-up: as a join, it might begin with all members.
+CREATE OR REPLACE FUNCTION connection_paths.introducers_of(
+    contact_id bigint,
+    collection_id bigint,
+    excluded_contact_ids bigint[],
+    ask_everybody boolean
+)
+RETURNS TABLE (user_id bigint)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 2
+AS $function$
+    SELECT m.user_id
+    FROM connection_paths.introducers AS m
+    WHERE m.collection_id = introducers_of.collection_id
+        AND m.contact_id = introducers_of.contact_id
+        AND (
+            introducers_of.ask_everybody
+            OR (
+                introducers_of.excluded_contact_ids[
+                    width_bucket(m.contact_id, (SELECT introducers_of.excluded_contact_ids || '{}'::bigint[]))
+                ] = m.contact_id
+            ) IS NOT TRUE
+            AND m.may_be_asked
+        )
+    OFFSET 0
+$function$;
+
+COMMENT ON FUNCTION connection_paths.introducers_of(bigint, bigint, bigint[], boolean) IS 'Users who brought a contact into a collection, where the contact may be asked';
+
+REVOKE ALL ON FUNCTION connection_paths.introducers_of(bigint, bigint, bigint[], boolean) FROM PUBLIC;
