@@ -23,6 +23,9 @@ _SETTINGS = (
     "effective_cache_size",
     "random_page_cost",
     "max_parallel_workers_per_gather",
+    "max_wal_size",
+    "min_wal_size",
+    "wal_buffers",
     "fsync",
     "jit",
 )

@@ -43,8 +43,9 @@ AS $function$
         ) AS mine
         JOIN connection_paths.work_experiences AS theirs
             ON theirs.organization_id = mine.organization_id
-            -- all of these are conditions inside idx_experiences_by_organization, which has the COALESCE so
-            AND COALESCE(theirs.date_to, 'infinity'::date) >= mine.date_from
+            -- all of these are conditions inside idx_experiences_by_organization, which has the COALESCE so; the first is
+            -- of rows whose second part never decides: else PostgreSQL 18 takes a skip scan, a quarter slower here
+            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.date_from, '-infinity'::date)
             AND COALESCE(mine.date_to, 'infinity'::date) >= theirs.date_from
         WHERE theirs.contact_id <> possible_overlaps.contact_id
             AND theirs.contact_id >= possible_overlaps.neighbours_from
