@@ -1,10 +1,10 @@
--- connection_paths.recent_members(…): to whom a contact leads, most recent edge first, as search asks it.
+-- connection_paths.recent_members(…): to whom a contact leads, most recent edge first, as deep_search asks it.
 --
 -- contact_id            the contact to walk from
 -- collection_id         the collection whose members may be walked through
 -- excluded_contact_ids  not to be asked, besides those in do_not_ask; in order
 -- ask_everybody         true where neither holds anybody of the collection: then nobody is looked up there
--- some_members          contacts that need no look-up; one that is no member may be among them (search: the target)
+-- some_members          contacts that need no look-up; one that is no member may be among them (deep_search: the target)
 -- max_members           how many rows at most; NULL: all
 --
 -- Returns the neighbour, the date_to of the edge, and how many edges had been read by then: a row per edge (so a pair with

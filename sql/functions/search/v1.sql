@@ -115,7 +115,7 @@ BEGIN
             tree_contact_ids := target_contact_id || shallow.tree_contact_ids;
             tree_recencies := NULL::date || shallow.tree_recencies;
             tree_parents := 0 || ARRAY(
-                SELECT CASE WHEN c.via_contact_id IS NULL THEN 1 ELSE array_position(tree_contact_ids, c.via_contact_id) END
+                SELECT COALESCE(array_position(shallow.tree_contact_ids, c.via_contact_id), 0) + 1
                 FROM unnest(shallow.tree_via_contact_ids) WITH ORDINALITY AS c (via_contact_id, position)
                 ORDER BY c.position
             );
