@@ -44,6 +44,7 @@ SETTINGS: Mapping[str, str] = {
 }
 
 _START_TIMEOUT = 60.0  # seconds; crash recovery after a SIGKILL may need some of it
+_STOP_TIMEOUT = 30.0  # seconds for a fast shutdown, which writes what is in the cache
 _SOCKET_PATH_LIMIT = 80  # bytes, of the 107 a socket's path may have on Linux (103 on macOS)
 _SERVER_LOG_LINES = 5
 
@@ -196,8 +197,20 @@ def _keep(directory: Path, binaries: Path, account: str | None, settings: Mappin
         while server.poll() is None and not _try_lock(users):
             time.sleep(0.1)
         if server.poll() is None:
-            server.send_signal(signal.SIGINT)  # "fast" shutdown
-            server.wait()
+            _end(server, _STOP_TIMEOUT)
+
+
+def _end(server: subprocess.Popen[bytes], patience: float) -> None:
+    """Stop *server*, "fast" for so many seconds, then "immediate", after which its next start recovers.
+
+    PostgreSQL 18, told to stop while it recovers from a crash, can wait for its own checkpointer for ever.
+    """
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(patience)
+    except subprocess.TimeoutExpired:
+        server.send_signal(signal.SIGQUIT)
+        server.wait()
 
 
 def _reachable(binaries: Path, directory: Path, account: str | None) -> Path:
