@@ -583,6 +583,18 @@ def test_a_crowd_amid_others_begins_the_search_anew(one_kind: Connection[Any]) -
     assert found == ([[1000], [1, 1000]], False, 2, False)
 
 
+def test_a_cap_that_only_the_first_levels_hit_is_told(one_kind: Connection[Any]) -> None:
+    """The target knows four, and nobody behind them more than two: what goes on from there must not forget it."""
+    chains = [[1, first, first + 10, first + 20, first + 30] for first in (2, 3, 4, 5)]
+    edges = layer([pair for chain in chains for pair in pairwise(chain)], any_day(22))
+    loaded = enter_layers(one_kind, brought(sorted({contact for chain in chains for contact in chain})), edges)
+    call = Call(1, max_depth=5, max_paths=100)
+    assert first_levels(loaded, replace(call, max_edges_per_hop=3))[:2] == (False, False)
+    for cap, is_hit in ((3, True), (4, True), (5, False)):
+        chains_found, is_complete, level, caps_hit = searched(loaded, replace(call, max_edges_per_hop=cap), "1 hour")
+        assert (len(chains_found), is_complete, level, caps_hit) == (1 + 4 * min(cap, 4), True, 5, is_hit), cap
+
+
 def spread(near: int, users: int = 1) -> tuple[Layer, list[Membership]]:
     """A target 1, so many contacts who know it, and behind each one of them another; so many users brought them all."""
     edges = layer([*((1, 10 + place) for place in range(near)), *((10 + n, 100 + n) for n in range(near))], any_day(21))

@@ -159,7 +159,7 @@ def test_a_closed_loop_tells_a_stall_once_per_client(clients: Fleet, database: s
 
 def test_requests_an_open_loop_never_came_to_have_timed_out(database: str) -> None:
     with fleet(database, 1, timeout=0.3) as clients:
-        clients.prepare(["SELECT pg_sleep(0.05)"], types=())
+        clients.prepare(["SELECT pg_sleep(0.1)"], types=())
         answers = clients.ask(0, [()], seed="1", first=0, seconds=0.5, rate=100)
     assert len(answers.milliseconds) == len(arrival_times(100, 0.5, "1 0"))
     assert answers.timeouts > 20

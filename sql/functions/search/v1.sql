@@ -123,7 +123,7 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT d.chains, d.recencies, d.users, d.is_complete, d.level_reached, caps_hit OR d.caps_hit
+    SELECT d.chains, d.recencies, d.users, d.is_complete, d.level_reached, search.caps_hit OR d.caps_hit
     INTO chains, recencies, users, is_complete, level_reached, caps_hit
     FROM connection_paths.deep_search(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_found, seed_scope, max_edges_per_hop,
