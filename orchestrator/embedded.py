@@ -25,8 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -196,21 +196,21 @@ def _keep(directory: Path, binaries: Path, account: str | None, settings: Mappin
         (directory / "keeper.pid").write_text(f"{os.getpid()}\n")
         while server.poll() is None and not _try_lock(users):
             time.sleep(0.1)
-        if server.poll() is None:
-            _end(server, _STOP_TIMEOUT)
+        _end(server.send_signal, lambda: server.poll() is None)
+        server.wait()
 
 
-def _end(server: subprocess.Popen[bytes], patience: float) -> None:
-    """Stop *server*, "fast" for so many seconds, then "immediate", after which its next start recovers.
+def _end(tell: Callable[[int], None], is_running: Callable[[], bool]) -> None:
+    """Stop a server, to which *tell* sends a signal: "fast", then "immediate", after which its next start recovers.
 
     PostgreSQL 18, told to stop while it recovers from a crash, can wait for its own checkpointer for ever.
     """
-    server.send_signal(signal.SIGINT)
-    try:
-        server.wait(patience)
-    except subprocess.TimeoutExpired:
-        server.send_signal(signal.SIGQUIT)
-        server.wait()
+    for shutdown in (signal.SIGINT, signal.SIGQUIT):
+        if is_running():
+            tell(shutdown)
+        deadline = time.monotonic() + _STOP_TIMEOUT
+        while is_running() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def _reachable(binaries: Path, directory: Path, account: str | None) -> Path:
@@ -279,10 +279,8 @@ def _end_orphan(data: Path) -> None:
     command = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
     if os.fsencode(data) not in command.stdout:
         return
-    os.kill(pid, signal.SIGINT)
-    deadline = time.monotonic() + _START_TIMEOUT
-    while (data / "postmaster.pid").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    with suppress(ProcessLookupError):  # it died and left its file
+        _end(lambda shutdown: os.kill(pid, shutdown), (data / "postmaster.pid").exists)
 
 
 if __name__ == "__main__":

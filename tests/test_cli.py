@@ -436,13 +436,15 @@ def test_a_bare_embedded_swallows_no_word(
     assert json.loads(result.stdout)
 
 
-def test_a_server_that_does_not_stop_fast_is_stopped_at_once() -> None:
+def test_a_server_that_does_not_stop_fast_is_stopped_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of one that waits for its checkpointer for ever: PostgreSQL 18 does, told to stop during recovery."""
     deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         server.stdout.readline()
-        embedded._end(server, 0.2)
+        monkeypatch.setattr(embedded, "_start_server", lambda *_: server)
+        monkeypatch.setattr(embedded, "_STOP_TIMEOUT", 0.2)
+        embedded._keep(tmp_path, tmp_path, None, {})
         assert server.returncode == -signal.SIGQUIT
 
 
