@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -34,6 +34,9 @@ _TICK = 0.5  # seconds between looks at the run
 _TELL_EVERY = 3.0  # seconds
 _BASELINE = 2.0  # seconds of find_paths before the run, to compare with
 _RECONNECT_FOR = 300.0  # seconds
+_ATTEMPTS = 10  # at what ended with the session, nine times before
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,14 @@ def backfill(
     under way are cancelled and given back; run again, it goes on with the same run. Survives the loss of any
     connection, and a server that restarts.
     """
-    with connect(dsn, settings=_CONTROLLING) as connection:
-        require_installed(connection)
-        require_direct(connection)
-        with ExitStack() as stack:
-            watch = None
-            if options.limits is not None:
-                watch = stack.enter_context(Watch(dsn, options.limits, options.workers, baseline_seconds=_BASELINE))
-            run = _join_or_create(connection, options)
-            return _Part(dsn, connection, run, options, watch, report).take()
+    with _Control(dsn) as control, ExitStack() as stack:
+        control.again(require_installed)
+        control.again(require_direct)
+        watch = None
+        if options.limits is not None:
+            watch = stack.enter_context(Watch(dsn, options.limits, options.workers, baseline_seconds=_BASELINE))
+        run = control.again(lambda connection: _join_or_create(connection, options))
+        return _Part(dsn, control, run, options, watch, report).take()
 
 
 def _join_or_create(connection: Connection, options: Options) -> runs.Run:
@@ -127,20 +129,63 @@ def _create(connection: Connection, strategy: str, batch_edges: int | None) -> N
     connection.execute("SELECT connection_paths.create_run(%s, %s)", (strategy, batch_edges))
 
 
+class _Control:
+    """The connection by which a process makes, reads and ends a run. When it is lost, another takes its place."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection = connect(dsn, settings=_CONTROLLING)
+
+    def __enter__(self) -> _Control:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def again(self, work: Callable[[Connection], _Result]) -> _Result:
+        """Do something with the connection; when that is lost, open another and do it again.
+
+        Lost ten times, it is given up: it may be what the server dies of.
+        """
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return work(self._connection)
+            except psycopg.OperationalError as error:
+                if not lost(self._connection, error) or attempts == _ATTEMPTS:
+                    raise
+                log.info("%s", one_line(error))
+                self._connection.close()
+            deadline = time.monotonic() + _RECONNECT_FOR
+            while True:
+                try:
+                    self._connection = connect(self._dsn, settings=_CONTROLLING)
+                    break
+                except OrchestratorError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(1.0)
+
+    def cancel(self) -> None:
+        """Cancel what the connection is doing, from another thread."""
+        self._connection.cancel_safe(timeout=5)
+
+
 class _Part:
     """A process's part in one run."""
 
     def __init__(
         self,
         dsn: str,
-        connection: Connection,
+        control: _Control,
         run: runs.Run,
         options: Options,
         watch: Watch | None,
         report: Callable[[Progress], None],
     ) -> None:
         self._dsn = dsn
-        self._connection = connection
+        self._control = control
         self._run = run
         self._options = options
         self._watch = watch
@@ -159,8 +204,8 @@ class _Part:
                 self._workers.raise_if_broken()
                 self._look()
                 time.sleep(_TICK)
-                self._again(self._read)
-                self._again(self._tell)
+                self._control.again(self._read)
+                self._control.again(self._tell)
             self._workers.stop()
             self._workers.raise_if_broken()
         except BaseException:
@@ -208,8 +253,8 @@ class _Part:
     def _end(self) -> None:
         """Do what comes after the batches: by one process, the others wait for it to be done."""
         while self._run.active or (self._run.status == "cancelled" and self._run.phase != "finished"):
-            self._again(self._end_if_first)
-            self._again(self._read)
+            self._control.again(self._end_if_first)
+            self._control.again(self._read)
             self._look()
             if self._run.active:
                 time.sleep(_TICK)
@@ -240,9 +285,10 @@ class _Part:
     def _complete(self, connection: Connection) -> None:
         with _Meanwhile(self._dsn, self._look_at_index):
             if self._run.strategy == "rebuild":
-                rebuild.complete(
-                    self._dsn, connection, self._run.run_id, workers=self._options.workers, step=self._step
-                )
+                workers = self._options.workers
+                if self._run.max_workers is not None:
+                    workers = min(workers, max(1, self._run.max_workers))
+                rebuild.complete(self._dsn, connection, self._run.run_id, workers=workers, step=self._step)
             elif self._run.edges_changed:
                 # what the walk's index-only scans rest on: the visibility map, and statistics
                 self._step("vacuuming and analysing")
@@ -263,27 +309,7 @@ class _Part:
     def _look_at_index(self, connection: Connection) -> None:
         self._look(runs.building(connection))
         if runs.read(connection, self._run.run_id).status == "cancelled":
-            self._connection.cancel_safe(timeout=5)  # indexes may take long
-
-    def _again(self, work: Callable[[Connection], Any]) -> Any:
-        """Do something with the control connection; when that is lost, open another and do it again."""
-        deadline = time.monotonic() + _RECONNECT_FOR
-        while True:
-            try:
-                return work(self._connection)
-            except psycopg.OperationalError as error:
-                if not lost(self._connection, error):
-                    raise
-                log.info("%s", one_line(error))
-                self._connection.close()
-            while True:
-                try:
-                    self._connection = connect(self._dsn, settings=_CONTROLLING)
-                    break
-                except OrchestratorError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(1.0)
+            self._control.cancel()  # indexes may take long
 
 
 class _Meanwhile:

@@ -24,9 +24,9 @@ SETTINGS = {
 
 # Edges a second, as measured on two cores with everything in memory; see bench/results/backfill.md.
 _REBUILD_RATE = 500_000  # per worker, while edges are generated
-_INDEX_RATE = 2_000_000  # per index and worker; as many are built at once as there are workers
+_INDEX_RATE = 1_750_000  # per index and worker; as many are built at once as there are workers
 _INDEXES = 3
-_IN_PLACE_RATE = 80_000  # per worker
+_IN_PLACE_RATE = 70_000  # per worker
 _WORKERS = (1, 2, 4, 8, 16)
 _ASSUMPTION = "as many idle cores as workers, and everything in memory"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from orchestrator import index_builds, sqlfiles
@@ -13,6 +14,7 @@ from orchestrator.steps import TRIGGERS
 log = logging.getLogger(__name__)
 
 _CHECKED = 200  # contacts whose edges are computed again before the swap
+_ATTEMPTS = 10  # at an index whose builder was lost
 
 
 def complete(
@@ -53,12 +55,16 @@ def _phase(connection: Connection, run_id: int) -> str:
 def _build_indexes(dsn: str, connection: Connection, run_id: int, workers: int, step: Callable[[str], None]) -> None:
     """Build what is missing side by side, then add the constraints that want an index; ask again until nothing is."""
     taken: set[str] = set()
+    begun: Counter[str] = Counter()
     while missing := connection.execute(
         "SELECT name, statement FROM connection_paths.missing_rebuild_indexes(%s)", (run_id,)
     ).fetchall():
         to_build = {name: statement for name, statement in missing if statement.startswith("CREATE ")}
         for name in taken & to_build.keys():  # but not by an index of this table
             raise OrchestratorError(f"there is another {name} in schema connection_paths; rename or drop it")
+        begun.update(to_build.keys())
+        for name in [name for name in to_build if begun[name] > _ATTEMPTS]:
+            raise OrchestratorError(f"whoever builds {name} is lost each time; the server's log should say why")
         if to_build:
             step(f"building {len(to_build)} indexes" if len(to_build) > 1 else "building 1 index")
             taken = index_builds.build(dsn, connection, to_build, workers=workers)

@@ -128,13 +128,22 @@ def test_the_screen_names_what_is_built_and_shows_one_bar(own: Connection) -> No
 
 
 @pytest.mark.parametrize(
-    ("workers", "memory", "helpers"), [(1, "96MB", "0"), (2, "48MB", "0"), (4, "24MB", "0"), (9, "24MB", "2")]
+    ("workers", "most", "memory", "helpers"),
+    [
+        (1, None, "96MB", "0"),
+        (2, None, "48MB", "0"),
+        (4, None, "24MB", "0"),
+        (9, None, "24MB", "2"),
+        (9, 2, "48MB", "0"),
+    ],
 )
-def test_builds_share_the_memory_of_one_and_the_workers(
-    own: Connection, workers: int, memory: str, helpers: str
+def test_builds_share_the_memory_of_one_and_the_workers_that_the_run_may_have(
+    own: Connection, workers: int, most: int | None, memory: str, helpers: str
 ) -> None:
     set_for_database(own, "maintenance_work_mem", "96MB")
     own.execute(SPY)
+    create(own, "rebuild")
+    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = %s", (most,))
     assert backfill(dsn_of(own), Options(workers, "rebuild", limits=None)).run.status == "succeeded"
     usual = ("96MB", value(own, "SHOW max_parallel_maintenance_workers"), "30s")
     assert own.execute("SELECT DISTINCT * FROM public.app_seen ORDER BY 1").fetchall() == [
@@ -231,3 +240,21 @@ def test_a_session_that_is_lost_while_indexes_are_built(own: Connection, whose: 
     code, out, err = finish(process)
     assert (code, "Run 1 succeeded" in out) == (0, True), err
     check_whole(own, 5)
+
+
+def test_a_build_that_its_session_never_survives_is_given_up(own: Connection) -> None:
+    own.execute("CREATE SEQUENCE public.app_tries")
+    own.execute(
+        "CREATE FUNCTION public.deadly(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS 'BEGIN"
+        " PERFORM nextval(''public.app_tries''), pg_terminate_backend(pg_backend_pid()); RETURN n; END'"
+    )
+    own.execute("CREATE INDEX app_deadly ON connection_paths.contact_connections (public.deadly(contact_a_id))")
+    run_id = filled(own)
+    with pytest.raises(OrchestratorError, match="whoever builds app_deadly_r1 is lost each time"):
+        complete(own, run_id)
+    assert value(own, "SELECT last_value FROM public.app_tries") == 10
+    own.execute(
+        "CREATE OR REPLACE FUNCTION public.deadly(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT n'"
+    )
+    complete(own, run_id)
+    check_whole(own, 4)

@@ -1315,6 +1315,36 @@ def test_an_operator_steers_a_run(own: Connection) -> None:
 
 
 @each_strategy
+def test_a_session_that_is_lost_while_planning(own: Connection, strategy: str) -> None:
+    begin(own, office(8))
+    dsn = dsn_of(own)
+    with connect(dsn, autocommit=False) as writer:
+        writer.execute("LOCK TABLE contact_work_experiences")
+        process = start("--dsn", dsn, "backfill", "--strategy", strategy, "--no-throttle")
+        until(lambda: value(own, WAITING) == 1)
+        planner = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%%create_run%%'"
+        assert value(own, f"SELECT pg_terminate_backend(({planner} AND pid <> pg_backend_pid()), 5000)") is True
+    code, out, err = finish(process)
+    assert (code, "succeeded" in out) == (0, True), err
+    assert present(own) == oracle.edges(office(8))
+
+
+def test_planning_that_its_session_never_survives_is_given_up(own: Connection) -> None:
+    begin(own, office(8))
+    own.execute("CREATE SEQUENCE public.app_tries")
+    own.execute(
+        "CREATE FUNCTION public.deadly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+        " PERFORM nextval(''public.app_tries''), pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'"
+    )
+    own.execute(
+        "CREATE TRIGGER app_deadly BEFORE INSERT ON connection_paths.backfill_runs"
+        " FOR EACH ROW EXECUTE FUNCTION public.deadly()"
+    )
+    check_failed(run("--dsn", dsn_of(own), "backfill", "--no-throttle"), "terminating connection")
+    assert value(own, "SELECT last_value FROM public.app_tries") == 10
+
+
+@each_strategy
 @pytest.mark.parametrize("by_command", [True, False])
 def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: str) -> None:
     begin(own, office(40))
