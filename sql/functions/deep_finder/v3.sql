@@ -111,15 +111,16 @@ BEGIN
             connection_paths.path_contacts(chains, f.position) AS contact_ids,
             f.recency
         FROM unnest(recencies, users) WITH ORDINALITY AS f (recency, user_id, position)
+        ORDER BY f.position
         OFFSET 0
     ) AS p
     CROSS JOIN LATERAL (
         SELECT
-            array_agg(d.organization_id ORDER BY i.hop) AS organization_ids,
-            array_agg(d.date_from ORDER BY i.hop) AS date_froms,
-            array_agg(d.date_to ORDER BY i.hop) AS date_tos
-        FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
-        CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS d
+            array_agg(d.organization_id ORDER BY n.hop) AS organization_ids,
+            array_agg(d.date_from ORDER BY n.hop) AS date_froms,
+            array_agg(d.date_to ORDER BY n.hop) AS date_tos
+        FROM unnest(p.contact_ids[2:]) WITH ORDINALITY AS n (contact_id, hop) -- known to be in order: nothing is sorted
+        CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[n.hop], n.contact_id) AS d
     ) AS hops
     ORDER BY p.position;
 END

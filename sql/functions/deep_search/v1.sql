@@ -226,7 +226,7 @@ BEGIN
                 array_agg(n.contact_id),
                 array_agg(n.parent),
                 array_agg(
-                    GREATEST(tree_recencies[n.parent], LEAST(COALESCE(n.date_to, current_date), current_date))
+                    GREATEST(tree_recencies[n.parent], LEAST(n.date_to, current_date))
                 ),
                 (
                     SELECT ARRAY[avg(e.edges_read)::double precision, count(e.neighbour_ids[deep_search.max_edges_per_hop])]

@@ -28,7 +28,7 @@ AS $function$
     SELECT
         2,
         ARRAY[w.neighbour_id, legacy_walk.target_contact_id],
-        LEAST(COALESCE(w.date_to, current_date), current_date),
+        LEAST(w.date_to, current_date),
         w.organization_id,
         w.date_from,
         w.date_to

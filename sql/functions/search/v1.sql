@@ -55,6 +55,7 @@ DECLARE
     shallow record;
     -- what deep_search goes on from: the target, where shallow_search gave nothing
     tree_contact_ids bigint[] := '{}';
+    tree_via_contact_ids bigint[]; -- without the target
     tree_parents integer[] := '{}';
     tree_recencies date[] := '{}';
     level_starts integer[] := '{}';
@@ -100,26 +101,42 @@ BEGIN
         is_complete := deadline IS NULL OR clock_timestamp() < deadline;
         IF NOT shallow.is_cut OR NOT is_complete THEN -- what was found where it was cut is right, too
             level_reached := shallow.level_reached;
-            caps_hit := by_chain AND EXISTS (
-                SELECT
-                FROM unnest(shallow.tree_via_contact_ids) AS c (via_contact_id)
-                GROUP BY c.via_contact_id
-                HAVING count(*) >= search.max_edges_per_hop
-            );
+            IF by_chain THEN
+                caps_hit := EXISTS (
+                    SELECT
+                    FROM unnest(shallow.tree_levels, shallow.tree_via_contact_ids) AS c (level, via_contact_id)
+                    WHERE c.level > 1
+                    GROUP BY c.via_contact_id
+                    HAVING count(*) >= search.max_edges_per_hop
+                );
+            END IF;
             IF shallow.is_answered OR NOT is_complete THEN
-                chains := shallow.chains;
-                recencies := shallow.recencies;
-                users := shallow.users;
+                chains := shallow.chains[:max_found];
+                recencies := shallow.recencies[:max_found];
+                users := shallow.users[:max_found];
                 RETURN;
             END IF;
-            tree_contact_ids := target_contact_id || shallow.tree_contact_ids;
-            tree_recencies := NULL::date || shallow.tree_recencies;
+            SELECT
+                array_agg(c.contact_id),
+                array_agg(c.via_contact_id),
+                array_agg(c.recency),
+                (ARRAY[1, 2, 2 + count(*) FILTER (WHERE c.level = 2)])[:level_reached]
+            INTO tree_contact_ids, tree_via_contact_ids, tree_recencies, level_starts
+            FROM (
+                SELECT DISTINCT c.level, c.contact_id, c.via_contact_id, c.recency
+                FROM unnest(
+                    shallow.tree_levels, shallow.tree_contact_ids, shallow.tree_via_contact_ids, shallow.tree_recencies
+                ) AS c (level, contact_id, via_contact_id, recency)
+                WHERE c.level > 1
+                ORDER BY c.level, c.contact_id, c.via_contact_id
+            ) AS c;
             tree_parents := 0 || ARRAY(
-                SELECT COALESCE(array_position(shallow.tree_contact_ids, c.via_contact_id), 0) + 1
-                FROM unnest(shallow.tree_via_contact_ids) WITH ORDINALITY AS c (via_contact_id, position)
+                SELECT COALESCE(array_position(tree_contact_ids, c.via_contact_id), 0) + 1
+                FROM unnest(tree_via_contact_ids) WITH ORDINALITY AS c (via_contact_id, position)
                 ORDER BY c.position
             );
-            level_starts := (ARRAY[1, 2, array_position(shallow.tree_levels, 3) + 1])[:level_reached];
+            tree_contact_ids := target_contact_id || tree_contact_ids;
+            tree_recencies := NULL::date || tree_recencies;
         END IF;
     END IF;
 

@@ -37,7 +37,7 @@ AS $function$
         SELECT
             c.depth + 1,
             n.neighbour_id || c.contact_ids,
-            GREATEST(c.recency, LEAST(COALESCE(n.date_to, current_date), current_date))
+            GREATEST(c.recency, LEAST(n.date_to, current_date))
         FROM chains AS c
         CROSS JOIN LATERAL (
             (
