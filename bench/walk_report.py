@@ -49,8 +49,8 @@ def report(measured: Measured, command: str, repeats: int) -> str:
         text += [
             "## Cells",
             "A cell's name: collection and its share of contacts, scope, depth, paths, targets. Targets:"
-            f" {targets}; each called {repeats} times by each version, every call a sample."
-            " Rows: of a target, the mean. Times in ms.",
+            f" {targets}; each called {repeats} times by each version, more often where that takes less than a fifth of"
+            " a second, every call a sample. Rows: of a target, the mean. Times in ms.",
             _cells(measured),
         ]
     if measured.throughput is not None:
