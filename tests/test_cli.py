@@ -438,7 +438,11 @@ def test_a_bare_embedded_swallows_no_word(
 
 def test_a_server_that_does_not_stop_fast_is_stopped_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of one that waits for its checkpointer for ever: PostgreSQL 18 does, told to stop during recovery."""
-    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        " signal.signal(signal.SIGQUIT, signal.SIG_DFL);"  # in the background of a script a shell has it ignored
+        " print(flush=True); time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         server.stdout.readline()

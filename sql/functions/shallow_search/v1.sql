@@ -12,7 +12,8 @@
 -- tree_levels, tree_contact_ids, tree_via_contact_ids, tree_recencies
 --                every chain there is, where fewer than max_found were found: how many contacts it has, the one at its
 --                front, the one after that where it is not the target, and what recencies says of it; in no order, and once
---                for each user who opens it
+--                for each user who opens it. With seed scope 'importer' all of them only where they can be of use: by_chain,
+--                or with a fourth level
 --
 -- Nobody leads more than one chain up to here, so there is nothing to group and nothing to remember; that is what the
 -- statements for deeper levels are about, and what makes them slower to begin. Nearly every search in a large collection
@@ -158,7 +159,7 @@ AS $function$
                                 THEN ARRAY[shallow_search.viewer_user_id]
                             -- anybody opens a chain that counts once
                             WHEN shallow_search.seed_scope = 'any' THEN c.user_ids[:1]
-                            ELSE ARRAY[NULL::bigint]
+                            WHEN shallow_search.max_depth > 3 OR shallow_search.by_chain THEN ARRAY[NULL::bigint]
                         END
                     ) AS user_id
                 FROM (
