@@ -538,6 +538,7 @@ def test_a_visibility_map_that_lets_index_only_scans_down(
     quiet.execute(
         f"UPDATE {TABLE} SET source = source WHERE ctid < (SELECT ctid FROM {TABLE} OFFSET {share * 3000} LIMIT 1)"
     )
+    quiet.execute("SELECT pg_stat_force_next_flush()")
     quiet.execute(f"ANALYZE {TABLE}")
     assert other_than_autovacuum(dsn) == []  # small
     monkeypatch.setattr(tables, "WITH_MAP", 100)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 import psycopg
@@ -28,6 +28,7 @@ from orchestrator.installation import install
 from tests import oracle
 from tests.test_backfill_contact import repeatable, stored, work_edges, wrong_edges
 from tests.test_cli import check_failed, finish, run, start, until
+from tests.test_sync import drain
 from tests.world import FRIEND, WORK_OVERLAP, Edge, Experience, Pair, World, load, load_edges, worlds
 
 STRATEGIES = ("in_place", "rebuild")
@@ -941,14 +942,39 @@ def test_contacts_that_are_recomputed_during_a_rebuild_are_recomputed_after_it(d
     run_id = create(db, "rebuild")
     work(db, run_id)
     db.execute("UPDATE public.contact_work_experiences SET organization_id = 99 WHERE contact_id = 3")
-    while value(db, "SELECT taken FROM connection_paths.sync_changes()"):
-        pass
+    drain(db)
     gone = {pair: edge for pair, edge in oracle.edges(world).items() if 3 not in pair}
     assert present(db) == gone
     assert end(db, run_id, "rebuild") == "succeeded"
-    while value(db, "SELECT taken FROM connection_paths.sync_changes()"):
-        pass
+    drain(db)
     assert present(db) == gone
+
+
+@pytest.mark.parametrize(
+    ("what", "left"),
+    [
+        ("DELETE FROM public.contacts WHERE id = 5", {1, 2, 3, 4}),
+        ("INSERT INTO public.contacts (id) VALUES (6)", {1, 2, 3, 4, 5, 6}),
+    ],
+)
+def test_a_contact_that_comes_or_goes_while_a_rebuild_is_planned(
+    db: Connection, dsn: str, what: str, left: set[int]
+) -> None:
+    """Who is missing was noted before, and the change is dealt with in the live edges before the run can be seen."""
+    begin(db, office(6))
+    db.execute("DELETE FROM public.contacts WHERE id = 6")
+    with connect(dsn, autocommit=False) as blocker, connect(dsn) as planner:
+        blocker.execute("CREATE TABLE connection_paths.contact_connections_next ()")
+        with in_the_background(lambda: create(planner, "rebuild")) as planning:
+            until(lambda: value(db, WAITING) == 1)
+            db.execute(what.encode())
+            drain(db)
+            blocker.rollback()
+            run_id = planning.result()
+    work(db, run_id)
+    assert end(db, run_id, "rebuild") == "succeeded"
+    drain(db)
+    assert set(present(db)) == set(combinations(sorted(left), 2))
 
 
 def test_a_batch_that_read_before_a_change_does_not_have_the_last_word(db: Connection, dsn: str) -> None:

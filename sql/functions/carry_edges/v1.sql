@@ -40,6 +40,12 @@ BEGIN
     WHERE b.run_id = carry_edges.run_id AND b.status = 'set aside' AND c.kind = 'work_overlap';
     GET DIAGNOSTICS kept = ROW_COUNT;
 
+    INSERT INTO connection_paths.rebuild_replays (contact_id)
+    SELECT contact_id
+    FROM connection_paths.missing_contacts() AS now
+    FULL JOIN connection_paths.rebuild_missing_contacts AS noted USING (contact_id)
+    WHERE now.contact_id IS NULL OR noted.contact_id IS NULL;
+
     RETURN others + kept;
 END
 $function$;

@@ -4,8 +4,8 @@
 -- pair belongs to one batch, so batches never write the same row, and nothing is compared: the table has no index yet.
 --
 -- That the greater end exists is not looked up edge by edge, as work_overlaps does, which would take half the time of
--- a rebuild: who has work experiences and does not exist was noted when the rebuild was prepared, and who was deleted
--- since is among the changes.
+-- a rebuild: who has work experiences and does not exist was noted when the rebuild was prepared, and carry_edges sees
+-- who has come or gone since.
 --
 -- above_contact_id, upto_contact_id  the range, (above, upto]; NULL is no bound
 -- Returns                            how many rows were inserted.

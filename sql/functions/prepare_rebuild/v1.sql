@@ -52,10 +52,7 @@ BEGIN
     PERFORM connection_paths.drop_rebuild();
 
     INSERT INTO connection_paths.rebuild_missing_contacts (contact_id)
-    SELECT DISTINCT e.contact_id
-    FROM connection_paths.work_experiences AS e
-    WHERE e.contact_id IS NOT NULL
-        AND NOT EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id);
+    SELECT m.contact_id FROM connection_paths.missing_contacts() AS m;
 
     IF owners <> current_user THEN
         PERFORM pg_catalog.set_config('role', owners, true);

@@ -1,0 +1,20 @@
+-- connection_paths.missing_contacts(): who has usable work experiences and does not exist, or is deleted.
+--
+-- Nobody's neighbours. A rebuild asks for all of them at once, where work_overlaps looks each neighbour up.
+CREATE OR REPLACE FUNCTION connection_paths.missing_contacts()
+RETURNS TABLE (contact_id bigint)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 1000
+AS $function$
+    SELECT DISTINCT e.contact_id
+    FROM connection_paths.work_experiences AS e
+    WHERE e.contact_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
+$function$;
+
+COMMENT ON FUNCTION connection_paths.missing_contacts() IS 'Contacts that have usable work experiences and do not exist';
+
+REVOKE ALL ON FUNCTION connection_paths.missing_contacts() FROM PUBLIC;
