@@ -925,6 +925,10 @@ def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connect
     for spoil in (
         "DELETE FROM connection_paths.contact_connections_next WHERE contact_b_id = 5 AND contact_a_id = 1",
         "UPDATE connection_paths.contact_connections_next SET date_to = current_date WHERE contact_a_id = 2",
+        "INSERT INTO connection_paths.contact_connections_next SELECT 5, 6, kind, organization_id, date_from, date_to"
+        " FROM connection_paths.contact_connections_next LIMIT 1;"
+        "UPDATE connection_paths.backfill_batches SET edges_changed = edges_changed + 1"
+        " WHERE batch_id = (SELECT max(batch_id) FROM connection_paths.backfill_batches)",
     ):
         run_id = create(db, "rebuild")
         work(db, run_id)
