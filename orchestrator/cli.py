@@ -1,6 +1,6 @@
 """The command line: parse, call, render, exit.
 
-Exit status: 0 done, 1 failed, 2 usage; 3 and 4 are for objectives missed and for results that decide nothing.
+Exit status: 0 done, 1 failed, 2 usage, 3 something was found wrong, worse or missed, 4 it cannot be told.
 """
 
 from __future__ import annotations

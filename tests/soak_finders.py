@@ -67,15 +67,6 @@ WHERE c.id % 5 = 0
 ON CONFLICT DO NOTHING
 """
 
-#: Of the middle collections everybody may be asked; of a third of the others every tenth, or two thirds, may not.
-DO_NOT_ASK = """
-INSERT INTO connection_paths.do_not_ask (collection_id, contact_id)
-SELECT DISTINCT m.collection_id, m.contact_id
-FROM connection_paths.collection_members AS m
-WHERE m.collection_id % 3 = 1 AND abs(hashint8extended(m.contact_id, 5)) % 10 = 0
-    OR m.collection_id % 3 = 2 AND abs(hashint8extended(m.contact_id, 5)) % 3 > 0
-"""
-
 #: In a third of the collections a tenth of the members is not to be asked, in another third most are not.
 DO_NOT_ASK = """
 INSERT INTO connection_paths.do_not_ask (collection_id, contact_id)

@@ -733,6 +733,28 @@ def test_the_first_levels_end_at_the_deadline(one_kind: Connection[Any]) -> None
         assert (len(found), is_complete, level_reached) == (6, True, 3)
 
 
+@pytest.mark.parametrize("by_chain", [True, False])
+def test_cut_edges_displace_nothing_that_was_found(one_kind: Connection[Any], by_chain: bool) -> None:
+    """It is returned when the deadline passes before the search has begun anew."""
+    near = range(10, 15)
+    strangers = (range(1000 * contact, 1000 * contact + 301) for contact in near)
+    edges = layer(
+        [
+            *((1, contact) for contact in near),
+            *((contact, other) for contact, others in zip(near, strangers, strict=True) for other in others),
+        ],
+        any_day(28),
+    )
+    loaded = enter_layers(one_kind, brought([1, *near]), edges)
+    is_cut, chains = loaded.connection.execute(
+        "SELECT s.is_cut, s.chains FROM connection_paths.shallow_search("
+        "1, 1, 1, 4, 6, 'any', 15, '{}', true, %s, false, clock_timestamp() + '1 hour') AS s",
+        [by_chain],
+    ).fetchone() or (None, [])
+    assert is_cut
+    assert sorted(chain[0] for chain in chains) == [1, *near]
+
+
 # A hub of 3,000 edges, and collections of every size around it
 
 HUB_EDGES = 3000

@@ -809,6 +809,16 @@ FAR = graph(
 )
 
 
+
+def crowded(size: int, stranger: int | None = None) -> World:
+    """A target 1 with so many edges, and a collection of as many others; contact 700, its oldest colleague, is in both."""
+    edges = [(1, 1000 + number, "2010-01-01", None) for number in range(size - 1)]
+    members = [(1, 3000 + number) for number in range(size - 1)]
+    return graph(
+        [*edges, (1, 700, "2010-01-01", "2011-01-01")], members if stranger == 700 else [*members, (1, 700)]
+    )
+
+
 @pytest.mark.parametrize(
     ("world", "call", "reason"),
     [
@@ -819,6 +829,9 @@ FAR = graph(
         (graph([(1, 2, "2010-01-01", None)], [(1, 3)]), Call(1), "no_edge_to_a_member"),
         (replace(FAR, do_not_ask=frozenset({(1, 2)})), Call(1), "all_excluded"),
         (FAR, Call(1, excluded=(2,)), "all_excluded"),
+        (crowded(600), Call(1, viewer=9, seed_scope="importer"), "viewer_brought_nobody"),
+        (replace(crowded(600), do_not_ask=frozenset({(1, 700)})), Call(1, max_depth=2), "all_excluded"),
+        (crowded(600, stranger=700), Call(1, max_depth=2), "no_edge_to_a_member"),
         (FAR, Call(1, max_depth=1), "depth_limit"),
         (FAR, Call(1, max_depth=3), "depth_limit"),
         (FAR, Call(1, viewer=2, max_depth=3, seed_scope="importer"), "depth_limit"),
@@ -831,6 +844,18 @@ def test_the_reason_why_no_more_were_found(installed: Connection[Any], world: Wo
     assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
     for impl in ("v1", "v2"):
         assert loaded.agrees(call, impl)
+
+
+def test_nobody_reads_a_large_collection_to_say_why(installed: Connection[Any]) -> None:
+    """Up to 10,000 entries it is looked whether the viewer brought anybody."""
+    loaded = enter(installed, crowded(600))
+    call = Call(1, viewer=9, max_depth=2, seed_scope="importer")
+    for more, reason in ((9_400, "viewer_brought_nobody"), (1, "depth_limit")):
+        installed.execute(
+            "INSERT INTO public.user_contact_collections SELECT 1, 5000 + n, 1, 0 FROM generate_series(1, %s) AS n",
+            [more],
+        )
+        assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
 
 
 def test_a_full_answer_says_no_why(installed: Connection[Any]) -> None:

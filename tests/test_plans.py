@@ -171,6 +171,20 @@ def test_each_contact_of_a_level_is_read_once_and_no_further_than_needed(
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < len(fronts) * 30
 
 
+@pytest.mark.parametrize("depth", [3, 4])
+def test_after_its_deadline_a_search_reads_nobodys_edges(
+    session: tuple[Connection, list[dict[str, Any]]], depth: int
+) -> None:
+    """A millisecond has passed when a session's first search is planned, so only the target's are read."""
+    connection, plans = session
+    hub = one(connection, HUB)
+    plans.clear()
+    answer = one(connection, f"SELECT connection_paths.find_paths({hub}, 1, 1001, {depth}, time_budget_ms => 1)")
+    assert (answer["complete"], answer["why"]["level_reached"]) == (False, 2)
+    merged = [node for node in all_nodes(plans) if node["Node Type"] == "Merge Append"]
+    assert sum(node["Actual Loops"] for node in merged) == 1
+
+
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 def test_a_small_collection_around_a_hub_is_hashed(session: tuple[Connection, list[dict[str, Any]]], mode: str) -> None:
     """Its members are too few among a hub's edges to look each of them up."""

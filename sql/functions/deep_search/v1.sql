@@ -72,7 +72,8 @@ DECLARE
     wanted_edges bigint; -- to members, of a contact
 
     -- what contacts lead to, once members are hashed: a row of wanted_edges for each
-    known_contacts bigint[] := '{}';
+    known_contacts bigint[] := '{}'; -- in order
+    known_rows integer[] := '{}'; -- of each
     known_neighbours bigint[] := '{}';
     known_date_tos date[] := '{}';
     new_contacts bigint[];
@@ -149,8 +150,11 @@ BEGIN
                     FROM (
                         SELECT DISTINCT c.contact_id FROM unnest(level_contacts) AS c (contact_id) OFFSET 0
                     ) AS c
-                    WHERE array_position(known_contacts, c.contact_id) IS NULL
-                        AND (deadline IS NULL OR clock_timestamp() < deadline)
+                    WHERE (deadline IS NULL OR clock_timestamp() < deadline)
+                        AND (
+                            known_contacts[width_bucket(c.contact_id, (SELECT known_contacts || '{}'::bigint[]))]
+                            = c.contact_id
+                        ) IS NOT TRUE
                     OFFSET 0
                 ) AS front
                 CROSS JOIN LATERAL (
@@ -171,9 +175,19 @@ BEGIN
                         LIMIT wanted_edges
                     ) AS e
                 ) AS r;
-                known_contacts := known_contacts || new_contacts;
                 known_neighbours := known_neighbours || new_neighbours;
                 known_date_tos := known_date_tos || new_date_tos;
+                SELECT
+                    COALESCE(array_agg(k.contact_id ORDER BY k.contact_id), '{}'),
+                    COALESCE(array_agg(k.place ORDER BY k.contact_id), '{}')
+                INTO known_contacts, known_rows
+                FROM (
+                    SELECT k.contact_id, k.place
+                    FROM unnest(known_contacts, known_rows) AS k (contact_id, place)
+                    UNION ALL
+                    SELECT c.contact_id, cardinality(known_contacts) + c.place::integer
+                    FROM unnest(new_contacts) WITH ORDINALITY AS c (contact_id, place)
+                ) AS k;
             END IF;
 
             WITH expanded AS MATERIALIZED (
@@ -181,7 +195,11 @@ BEGIN
                 FROM (
                     SELECT
                         c.contact_id,
-                        array_position(known_contacts, c.contact_id) AS known,
+                        CASE
+                            WHEN known_contacts[width_bucket(c.contact_id, (SELECT known_contacts || '{}'::bigint[]))]
+                                = c.contact_id
+                                THEN known_rows[width_bucket(c.contact_id, (SELECT known_contacts || '{}'::bigint[]))]
+                        END AS known,
                         array_agg(level_starts[level - 1] + c.position::integer - 1) AS chains
                     FROM unnest(level_contacts) WITH ORDINALITY AS c (contact_id, position)
                     GROUP BY c.contact_id

@@ -131,7 +131,8 @@ BEGIN
                 ORDER BY c.level, c.contact_id, c.via_contact_id
             ) AS c;
             tree_parents := 0 || ARRAY(
-                SELECT COALESCE(array_position(tree_contact_ids, c.via_contact_id), 0) + 1
+                -- a copy of the array is made once; PL/pgSQL's own would be copied at every look
+                SELECT COALESCE(array_position((SELECT tree_contact_ids || '{}'::bigint[]), c.via_contact_id), 0) + 1
                 FROM unnest(tree_via_contact_ids) WITH ORDINALITY AS c (via_contact_id, position)
                 ORDER BY c.position
             );

@@ -8,7 +8,8 @@
 --                hold too few members
 -- level_reached  1 to 3, where fewer than max_found were found
 -- chains, recencies, users
---                what was found so far, as search returns it; with seed scope 'importer' maybe more than max_found
+--                what was found so far, as search returns it; with seed scope 'importer', or a deadline, maybe more than
+--                max_found
 -- tree_levels, tree_contact_ids, tree_via_contact_ids, tree_recencies
 --                every chain there is, where fewer than max_found were found: how many contacts it has, the one at its
 --                front, the one after that where it is not the target, and what recencies says of it; in no order, and once
@@ -184,7 +185,12 @@ AS $function$
                         n.neighbour_id,
                         c.contact_id,
                         COALESCE(n.user_ids, ARRAY[NULL::bigint])
-                    FROM level_2 AS c
+                    FROM (
+                        SELECT c.contact_id, c.recency
+                        FROM level_2 AS c
+                        WHERE shallow_search.deadline IS NULL OR clock_timestamp() < shallow_search.deadline
+                        OFFSET 0 -- asked before a contact's edges are read, not of each
+                    ) AS c
                     CROSS JOIN LATERAL connection_paths.near_members(
                         c.contact_id,
                         shallow_search.collection_id,
@@ -195,11 +201,15 @@ AS $function$
                         shallow_search.max_edges_per_hop
                     ) AS n
                     WHERE (SELECT g.to_level_3 FROM going_on AS g)
-                        AND (shallow_search.deadline IS NULL OR clock_timestamp() < shallow_search.deadline)
                 ) AS c
             ) AS o
             ORDER BY o.level, o.recency DESC, is_viewer DESC, user_id, o.contact_id, o.via_contact_id
-            LIMIT CASE WHEN shallow_search.seed_scope = 'any' THEN shallow_search.max_found END
+            LIMIT CASE
+                WHEN shallow_search.seed_scope = 'any'
+                    -- the marks of cut edges come first, and must not displace what is returned at the deadline
+                    THEN shallow_search.max_found
+                        + CASE WHEN shallow_search.deadline IS NULL THEN 0 ELSE (SELECT g.chains FROM going_on AS g) END
+            END
         ) AS o
     ) AS found
     CROSS JOIN going_on AS g

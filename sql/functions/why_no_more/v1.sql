@@ -12,7 +12,8 @@
 -- time_budget            the time ran out
 -- unknown_target         there is no such contact
 -- empty_collection       the collection has no members, or does not exist
--- viewer_brought_nobody  seed_scope is importer, and the viewer brought nobody into the collection
+-- viewer_brought_nobody  seed_scope is importer, and the viewer brought nobody into the collection. Not said of one of more
+--                        than 10,000 entries: to know it would take reading them all
 -- target_has_no_edges    nobody is known to know the target
 -- no_edge_to_a_member    of those who know the target nobody is a member
 -- all_excluded           those of them who are members are not to be asked
@@ -26,7 +27,8 @@
 -- the edges counted.
 --
 -- What is read is bounded: entries of up to 500 members, up to 500 edges of the target, and a look-up for each of the
--- fewer: 0.1 ms, and up to 0.8 around hubs. (v1 works out all overlaps of the target once more.)
+-- fewer: 0.1 ms, and up to 0.8 around hubs; up to 10,000 entries of the collection, 1 ms, where the viewer alone may open a
+-- path and nobody was found. (v1 works out all overlaps of the target once more.)
 CREATE OR REPLACE FUNCTION connection_paths.why_no_more(
     target_contact_id bigint,
     collection_id bigint,
@@ -52,6 +54,7 @@ AS $function$
 DECLARE
     few_paths CONSTANT integer := 5;
     counted_to CONSTANT integer := 500;
+    looked_through CONSTANT integer := 10000;
     deepest CONSTANT integer := CASE impl WHEN 'v1' THEN LEAST(max_depth, 2) ELSE max_depth END;
     member_ids bigint[];
     neighbour_ids bigint[];
@@ -59,7 +62,8 @@ DECLARE
     is_exact boolean;
     target_edges_to_members integer;
     target_edges_to_excluded integer := 0;
-    excluded integer := 0;
+    excluded_ids bigint[] := '{}';
+    has_met_excluded boolean := false; -- beyond the edges that were counted
     reached integer := level_reached;
     nobody_to_ask boolean;
     is_known boolean := true;
@@ -136,9 +140,7 @@ BEGIN
                 WHERE m.collection_id = why_no_more.collection_id AND m.contact_id = n.contact_id AND m.may_be_asked
                 OFFSET 0
             );
-        SELECT count(*)
-        INTO excluded
-        FROM (
+        excluded_ids := ARRAY(
             (
                 SELECT d.contact_id
                 FROM connection_paths.do_not_ask AS d
@@ -148,7 +150,19 @@ BEGIN
             UNION
             SELECT x.contact_id
             FROM unnest(excluded_contact_ids[:counted_to]) AS x (contact_id)
-        ) AS x;
+        );
+        -- an edge that was not counted may lead to one of them
+        has_met_excluded := NOT is_exact AND met_ids = '{}' AND EXISTS (
+            SELECT
+            FROM unnest(excluded_ids) AS x (contact_id)
+            CROSS JOIN LATERAL connection_paths.edge_details(x.contact_id, why_no_more.target_contact_id) AS d
+            WHERE EXISTS (
+                SELECT
+                FROM connection_paths.collection_members AS m
+                WHERE m.collection_id = why_no_more.collection_id AND m.contact_id = x.contact_id
+                OFFSET 0
+            )
+        );
     END IF;
 
     IF impl = 'v1' THEN
@@ -159,12 +173,15 @@ BEGIN
     IF number = 0 AND neighbour_ids = '{}' THEN
         is_known := EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = target_contact_id);
     END IF;
-    IF number = 0 AND seed_scope = 'importer' AND cardinality(member_ids) < counted_to THEN
-        viewer_brought := EXISTS (
-            SELECT
+    IF number = 0 AND seed_scope = 'importer' THEN
+        SELECT COALESCE(bool_or(m.user_id = why_no_more.viewer_user_id), false) OR count(*) > looked_through
+        INTO viewer_brought
+        FROM (
+            SELECT m.user_id
             FROM connection_paths.collection_members AS m
-            WHERE m.collection_id = why_no_more.collection_id AND m.user_id = why_no_more.viewer_user_id
-        );
+            WHERE m.collection_id = why_no_more.collection_id
+            LIMIT looked_through + 1
+        ) AS m;
     END IF;
 
     reason := CASE
@@ -172,7 +189,7 @@ BEGIN
         WHEN member_ids = '{}' THEN 'empty_collection'
         WHEN NOT viewer_brought THEN 'viewer_brought_nobody'
         WHEN neighbour_ids = '{}' THEN 'target_has_no_edges'
-        WHEN nobody_to_ask AND target_edges_to_members = 0 THEN 'no_edge_to_a_member'
+        WHEN nobody_to_ask AND target_edges_to_members = 0 AND NOT has_met_excluded THEN 'no_edge_to_a_member'
         WHEN nobody_to_ask THEN 'all_excluded'
         WHEN reached = deepest THEN 'depth_limit'
         WHEN caps_hit THEN 'edge_limit'
@@ -184,7 +201,7 @@ BEGIN
         'target_edges', LEAST(cardinality(neighbour_ids), counted_to),
         'target_edges_to_members', LEAST(target_edges_to_members, counted_to),
         'target_edges_to_excluded', LEAST(target_edges_to_excluded, counted_to),
-        'excluded', LEAST(excluded, counted_to),
+        'excluded', LEAST(cardinality(excluded_ids), counted_to),
         'level_reached', reached,
         'caps_hit', caps_hit
     );
