@@ -231,7 +231,8 @@ class _Part:
         }
         process = f"{socket.gethostname()}:{os.getpid()}"
         parameters = {"run_id": self._run.run_id, "process": process, "told": Jsonb(told)}
-        connection.execute(sqlfiles.query("tell_of_process"), parameters)
+        if connection.execute(sqlfiles.query("tell_of_process"), parameters).rowcount == 0:
+            self._tell_at = 0.0  # somebody has the row; soon again
 
     def _look(self, building: Sequence[dict[str, Any]] = ()) -> None:
         if self._watch is not None:
@@ -252,12 +253,15 @@ class _Part:
 
     def _end(self) -> None:
         """Do what comes after the batches: by one process, the others wait for it to be done."""
-        while self._run.active or (self._run.status == "cancelled" and self._run.phase != "finished"):
+        while self._is_to_be_ended():
             self._control.again(self._end_if_first)
             self._control.again(self._read)
             self._look()
-            if self._run.active:
+            if self._is_to_be_ended():
                 time.sleep(_TICK)
+
+    def _is_to_be_ended(self) -> bool:
+        return self._run.active or (self._run.status == "cancelled" and self._run.phase != "finished")
 
     def _end_if_first(self, connection: Connection) -> None:
         run_id = self._run.run_id
@@ -272,7 +276,11 @@ class _Part:
             elif self._run.status == "running":
                 try:
                     self._complete(connection)
-                except (psycopg.errors.UndefinedTable, psycopg.errors.QueryCanceled):
+                except (
+                    psycopg.errors.UndefinedTable,
+                    psycopg.errors.QueryCanceled,
+                    psycopg.errors.ObjectNotInPrerequisiteState,
+                ):
                     self._read(connection)
                     if self._run.status != "cancelled":
                         raise

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator.errors import OrchestratorError, one_line
 
@@ -39,7 +40,15 @@ COMPUTING = {
     "default_transaction_isolation": "read committed",
     "statement_timeout": "0",  # whatever the role's: what it takes, it takes
     "lock_timeout": "30s",
+    # A machine that has lost its power or its network holds nothing for longer than a minute.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
 }
+
+#: A network that has gone silent is noticed within a minute, on either side; and one that drops idle connections is
+#: given no reason to.
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 #: What no wait for a lock may exceed where others would queue up behind it.
 LOCK_TIMEOUT = "500ms"
@@ -49,11 +58,13 @@ _PATIENCE = 300.0  # seconds
 def connect(dsn: str, *, autocommit: bool = True, settings: dict[str, str] | None = None) -> Connection:
     """Open a connection to *dsn* (a libpq string or URI; empty means libpq's own environment).
 
-    ``settings`` are applied to the session. Raises :class:`OrchestratorError` when the server cannot be
-    reached or refuses.
+    ``settings`` are applied to the session; :data:`KEEPALIVES` hold unless *dsn* has its own. Raises
+    :class:`OrchestratorError` when the server cannot be reached or refuses.
     """
     try:
-        connection = psycopg.connect(dsn, autocommit=autocommit, application_name="orchestrator")
+        given = conninfo_to_dict(dsn)
+        alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
+        connection = psycopg.connect(dsn, autocommit=autocommit, application_name="orchestrator", **alive)
     except psycopg.ProgrammingError as error:  # a connection string that does not parse
         raise OrchestratorError(f"not a connection string: {one_line(error)}") from error
     except psycopg.OperationalError as error:

@@ -809,14 +809,11 @@ FAR = graph(
 )
 
 
-
 def crowded(size: int, stranger: int | None = None) -> World:
-    """A target 1 with so many edges, and a collection of as many others; contact 700, its oldest colleague, is in both."""
+    """A target 1 with so many edges, and a collection of as many others; contact 700, known longest, is in both."""
     edges = [(1, 1000 + number, "2010-01-01", None) for number in range(size - 1)]
     members = [(1, 3000 + number) for number in range(size - 1)]
-    return graph(
-        [*edges, (1, 700, "2010-01-01", "2011-01-01")], members if stranger == 700 else [*members, (1, 700)]
-    )
+    return graph([*edges, (1, 700, "2010-01-01", "2011-01-01")], members if stranger == 700 else [*members, (1, 700)])
 
 
 @pytest.mark.parametrize(

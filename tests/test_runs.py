@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from orchestrator import rebuild, runs, sqlfiles
 from orchestrator.backfill import Options, backfill
 from orchestrator.database import Connection, connect
+from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from tests import oracle
 from tests.test_backfill_contact import repeatable, stored, work_edges, wrong_edges
@@ -871,6 +873,84 @@ def test_a_new_rebuild_sweeps_up_after_one_that_nobody_cleaned_up(db: Connection
     assert db.execute(LEFT_THERE).fetchall() == there
 
 
+def test_a_cancelled_rebuild_takes_nothing_of_one_that_is_being_planned(db: Connection, dsn: str) -> None:
+    """It waits until that can be seen, and then sees it."""
+    begin(db, office(4))
+    there = db.execute(LEFT_THERE).fetchall()
+    old = create(db, "rebuild", 1)
+    do(db, old, claimed(db, old))
+    db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+    with connect(dsn, autocommit=False) as planner, connect(dsn) as canceller:
+        run_id = create(planner, "rebuild")
+        cancel = "SELECT connection_paths.cancel_run(%s)"
+        with in_the_background(lambda: value(canceller, cancel, old)) as cancelling:
+            until(lambda: value(db, WAITING) == 1)
+            planner.commit()
+            assert cancelling.result() is True
+    work(db, run_id)
+    assert end(db, run_id, "rebuild") == "succeeded"
+    assert present(db) == oracle.edges(office(4))
+    assert db.execute(LEFT_THERE).fetchall() == there
+
+
+def test_a_run_that_is_over_stays_over(db: Connection) -> None:
+    begin(db, office(3))
+    for last in ("cancelled", "succeeded"):
+        run_id = create(db, "in_place")
+        work(db, run_id)
+        if last == "succeeded":
+            end(db, run_id, "in_place")
+        else:
+            db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+        for status in ("running", "paused"):
+            with pytest.raises(errors.ObjectNotInPrerequisiteState, match=f"run {run_id} is over: {last}"):
+                db.execute("UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s", (status, run_id))
+            with pytest.raises(OrchestratorError, match=f"run {run_id} is over: {last}"):
+                {"running": runs.resume, "paused": runs.pause}[status](db, run_id)
+        assert runs.read(db, run_id).status == last
+
+
+def test_nothing_is_carried_for_a_cancelled_rebuild(db: Connection) -> None:
+    """The table may be the next one's."""
+    begin(db, replace(office(3), extra_edges={(1, 5): Edge(FRIEND, None, None, None)}))
+    run_id = create(db, "rebuild")
+    work(db, run_id)
+    db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+    assert value(db, "SELECT connection_paths.carry_edges(%s)", run_id) == 0
+    told = "SELECT count(*) FROM connection_paths.contact_connections_next WHERE kind = 'friend'"
+    assert value(db, told) == 0
+    assert runs.read(db, run_id).phase == "filling"
+
+
+def test_a_batch_of_a_rebuild_must_see_what_is_there(db: Connection, dsn: str) -> None:
+    begin(db, office(3))
+    run_id = create(db, "rebuild")
+    batch = claimed(db, run_id)
+    with connect(dsn) as blind:
+        blind.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        with pytest.raises(errors.ActiveSqlTransaction):
+            do(blind, run_id, batch)
+        blind.execute("ROLLBACK")
+        blind.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        with pytest.raises(errors.ActiveSqlTransaction):
+            blind.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
+    do(db, run_id, batch)
+
+
+def test_telling_how_one_is_doing_waits_for_nobody(db: Connection, dsn: str) -> None:
+    begin(db, office(3))
+    told = {"run_id": create(db, "in_place"), "process": "here:1", "told": Jsonb({"workers": 2})}
+    tell = sqlfiles.query("tell_of_process")
+    with connect(dsn, autocommit=False) as holder:
+        holder.execute("UPDATE connection_paths.backfill_runs SET max_workers = 2")
+        db.execute("SET lock_timeout = '1s'")
+        assert db.execute(tell, told).rowcount == 0
+        holder.rollback()
+    db.execute("RESET lock_timeout")
+    assert db.execute(tell, told).rowcount == 1
+    assert value(db, "SELECT processes #>> '{here:1,workers}' FROM connection_paths.backfill_runs") == "2"
+
+
 def test_the_end_must_not_come_before_the_batches_are_done(db: Connection) -> None:
     begin(db, office(4))
     run_id = create(db, "rebuild", 2)
@@ -1230,6 +1310,31 @@ def test_the_databases_statement_timeout_does_not_stop_the_end_of_a_rebuild(own:
     set_for_database(own, "statement_timeout", "400ms")
     done = backfill(dsn_of(own), Options(workers=1, strategy="rebuild", limits=None))
     assert done.run.status == "succeeded"
+
+
+def test_a_run_cancelled_while_it_waits_for_the_swap_ends_as_cancelled(
+    own: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late the process that ends it learns of that."""
+    monkeypatch.setattr("orchestrator.backfill._Part._look_at_index", lambda *_: None)
+    begin(own, office(4))
+    there = own.execute(LEFT_THERE).fetchall()
+    with connect(dsn_of(own), autocommit=False) as reader:
+        reader.execute("SELECT FROM connection_paths.contact_connections")
+        options = Options(workers=1, strategy="rebuild", limits=None)
+        with in_the_background(lambda: backfill(dsn_of(own), options)) as filling:
+            until(lambda: value(own, WAITING) == 1)
+            own.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+            reader.rollback()
+            assert filling.result().run.status == "cancelled"
+    assert runs.read(own, 1).phase == "finished"
+    assert own.execute(LEFT_THERE).fetchall() == there
+
+
+@pytest.mark.parametrize(("given", "idle"), [("", "30"), (" keepalives_idle=7", "7")])
+def test_a_silent_network_is_noticed(dsn: str, given: str, idle: str) -> None:
+    with connect(dsn + given) as connection:
+        assert connection.info.get_parameters()["keepalives_idle"] == idle
 
 
 def test_a_run_cancelled_while_its_indexes_are_built_ends_as_cancelled(own: Connection) -> None:

@@ -31,7 +31,6 @@ _LIMITS = (
 )
 _GRACE = 0.5  # seconds that a question waits for its turn
 _CONNECT_TIMEOUT = 5  # seconds
-_KEEPALIVES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}  # a silent network is noticed
 
 
 class Turns:
@@ -107,10 +106,9 @@ class Sessions:
             given = conninfo_to_dict(self._dsn)
         except psycopg.ProgrammingError as error:
             raise OrchestratorError(f"not a connection string: {one_line(error)}") from error
-        wanted: dict[str, int] = dict(_KEEPALIVES)
-        if "PGCONNECT_TIMEOUT" not in os.environ:
-            wanted["connect_timeout"] = _CONNECT_TIMEOUT
-        dsn = make_conninfo(self._dsn, **{name: value for name, value in wanted.items() if name not in given})
+        dsn = self._dsn
+        if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in given:
+            dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
         connection = connect(dsn, settings={"application_name": NAME})
         connection.read_only = True  # every BEGIN says so
         connection.prepare_threshold = None  # another thing that a session of a pooler would keep

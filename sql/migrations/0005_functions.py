@@ -31,3 +31,5 @@ function("legacy_finder", "alias_v1")
 function("path_document", "v1")
 function("why_no_more", "v1")
 function("find_paths", "v1")
+
+function("refuse_reopening", "v1")  # for a trigger of the next migration

@@ -27,7 +27,12 @@ CREATE UNIQUE INDEX IF NOT EXISTS backfill_runs_one_active
     ON connection_paths.backfill_runs ((true))
     WHERE status IN ('running', 'paused');
 
-COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. An operator may update status (running, paused, cancelled) and max_workers; both are read before every batch';
+CREATE OR REPLACE TRIGGER refuse_reopening
+    BEFORE UPDATE OF status ON connection_paths.backfill_runs
+    FOR EACH ROW WHEN (OLD.status NOT IN ('running', 'paused') AND NEW.status IN ('running', 'paused'))
+    EXECUTE FUNCTION connection_paths.refuse_reopening();
+
+COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. An operator may update status (running, paused, or for good cancelled) and max_workers; both are read before every batch';
 COMMENT ON COLUMN connection_paths.backfill_runs.max_workers IS 'How many batches may be under way at once, all machines together; NULL: as many as come';
 COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'What each orchestrator process said of itself last, and when: workers, and why they are fewer';
 COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches; indexing and swapped: the end of a rebuild';

@@ -1,7 +1,13 @@
 -- A process says how it is doing, for `runs show` elsewhere. Parameters: run_id, process (its name), told (JSON).
+-- No row where somebody has the run locked: it is no reason to wait.
 UPDATE connection_paths.backfill_runs AS r
 SET processes = r.processes || jsonb_build_object(
     %(process)s::text,
     %(told)s::jsonb || jsonb_build_object('at', clock_timestamp())
 )
-WHERE r.run_id = %(run_id)s AND r.status IN ('running', 'paused')
+WHERE r.run_id = (
+    SELECT f.run_id
+    FROM connection_paths.backfill_runs AS f
+    WHERE f.run_id = %(run_id)s AND f.status IN ('running', 'paused')
+    FOR NO KEY UPDATE SKIP LOCKED
+)

@@ -4,6 +4,7 @@
 --          'recompute'  a transaction that recomputes edges (shared), by the oldest transaction it may not have seen
 --          'finisher'   the session that ends a run, by run id
 --          'listener'   a session that sleeps until there are changes; writers wake it
+--          'rebuild'    a transaction that makes or removes what a rebuild has
 -- id       0 to 2^48 - 1
 -- Returns  a key for pg_advisory_lock(bigint) and its kin; NULL for another purpose.
 --
@@ -21,10 +22,11 @@ AS $function$
             WHEN 'recompute' THEN 25442
             WHEN 'finisher' THEN 25443
             WHEN 'listener' THEN 25444
+            WHEN 'rebuild' THEN 25445
         END::bigint * 281474976710656 -- 2^48
         + advisory_key.id
 $function$;
 
-COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, recompute, finisher or listener, and an id';
+COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, recompute, finisher, listener or rebuild, and an id';
 
 REVOKE ALL ON FUNCTION connection_paths.advisory_key(text, bigint) FROM PUBLIC;

@@ -1,8 +1,10 @@
 -- connection_paths.carry_edges(run_id): when its batches are through, adds to a rebuild what no batch makes.
 --
 -- Edges of other kinds as they are now (later changes are noted by triggers), and the work_overlap edges of contacts
--- that were set aside, as they were: they could not be computed, and are better old than gone. The run's phase then is
--- 'indexing'; called in any other phase it does nothing, so it may be called again after any death.
+-- that were set aside, as they were: they could not be computed, and are better old than gone. Who has come or gone since the
+-- rebuild noted who is missing is recomputed after the swap: a sync may have been done with that before anybody could
+-- see the run. The run's phase then is 'indexing'; in any other, or cancelled, it does nothing, so it may be called again
+-- after any death.
 --
 -- Returns  how many edges were carried.
 -- Raises   55000 while there are batches to do.
@@ -22,7 +24,10 @@ BEGIN
     PERFORM connection_paths.require_batches_done(carry_edges.run_id);
     UPDATE connection_paths.backfill_runs AS r
     SET phase = 'indexing'
-    WHERE r.run_id = carry_edges.run_id AND r.phase = 'filling' AND r.strategy = 'rebuild';
+    WHERE r.run_id = carry_edges.run_id
+        AND r.phase = 'filling'
+        AND r.strategy = 'rebuild'
+        AND r.status IN ('running', 'paused'); -- and nobody cancels it now: the table stays this run's
     IF NOT FOUND THEN
         RETURN 0;
     END IF;

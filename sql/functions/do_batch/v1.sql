@@ -6,7 +6,7 @@
 -- attempt  what claim_batch gave
 -- Returns  how many edges were changed (for a rebuild: inserted).
 --
--- Raises 55000 when the claim is not (or no longer) the caller's.
+-- Raises 55000 when the claim is not (or no longer) the caller's, 25001 unless the transaction is READ COMMITTED.
 CREATE OR REPLACE FUNCTION connection_paths.do_batch(run_id bigint, batch_id bigint, attempt integer)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -24,6 +24,7 @@ BEGIN
         FROM connection_paths.backfill_runs AS r
         WHERE r.run_id = do_batch.run_id AND r.strategy = 'rebuild'
     ) THEN
+        PERFORM connection_paths.require_read_committed();
         -- before the run's status is read: no cancellation can then exchange the table for that of another run
         LOCK TABLE connection_paths.contact_connections_next IN ROW EXCLUSIVE MODE;
     END IF;

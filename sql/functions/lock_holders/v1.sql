@@ -32,6 +32,6 @@ AS $function$
         AND k.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656)
 $function$;
 
-COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose: worker, recompute, finisher or listener';
+COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose: worker, recompute, finisher, listener or rebuild';
 
 REVOKE ALL ON FUNCTION connection_paths.lock_holders(text) FROM PUBLIC;

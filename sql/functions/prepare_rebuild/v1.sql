@@ -5,7 +5,7 @@
 -- which, from now on, and the swap carries them over. Making the triggers waits for whoever is writing edges: set
 -- lock_timeout.
 --
--- What an earlier rebuild may have left is removed first. The new table belongs to whom the live edges belong to, so that
+-- What an earlier rebuild may have left is removed first, beside nobody who does that, too: see cancel_run. The new table belongs to whom the live edges belong to, so that
 -- every member of that role can go on with it, and superusers do not take it away.
 --
 -- Raises 55000 when a foreign key of the application's refers to contact_connections: its rows could not be exchanged;
@@ -49,6 +49,7 @@ BEGIN
         RAISE EXCEPTION 'contact_connections is part of an extension, and cannot be exchanged'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Use the strategy in_place.';
     END IF;
+    PERFORM pg_advisory_xact_lock(connection_paths.advisory_key('rebuild', 0));
     PERFORM connection_paths.drop_rebuild();
 
     INSERT INTO connection_paths.rebuild_missing_contacts (contact_id)
