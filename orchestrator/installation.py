@@ -233,6 +233,7 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
         for table in CAPTURED:
             for trigger in TRIGGERS:
                 connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {quoted}.{table}".encode())
+        connection.execute(f"DROP TRIGGER IF EXISTS refuse_reopening ON {SCHEMA}.backfill_runs")
         if functions:
             connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
         for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):

@@ -28,7 +28,7 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 #: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
 OWNERS_ALONE = {
     "carry_edges", "copy_storage_parameters", "swap_rebuild",
-    "note_other_kind", "note_changed_experiences", "note_came_or_went",
+    "note_other_kind", "note_changed_experiences", "note_came_or_went", "refuse_reopening",
 }  # fmt: skip
 
 #: What a caller is told to call.

@@ -49,9 +49,9 @@ HOST_FILES = {
 _BUILT_INS = """
     array_agg array_fill array_position array_remove avg bool_or cardinality ceil clock_timestamp count cume_dist
     current_setting enum_range floor generate_series generate_subscripts jsonb_agg jsonb_build_array
-    jsonb_build_object lag lead make_interval max min nextval pg_advisory_xact_lock_shared pg_backend_pid
-    pg_current_snapshot pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared
-    quote_literal rank row_number sum to_jsonb unnest width_bucket
+    jsonb_build_object lag lead make_interval max min nextval pg_advisory_xact_lock pg_advisory_xact_lock_shared
+    pg_backend_pid pg_current_snapshot pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock
+    pg_try_advisory_xact_lock_shared quote_literal rank row_number sum to_jsonb unnest width_bucket
 """
 BUILT_INS = set(_BUILT_INS.split())
 TRANSITION_TABLES = {"old_rows", "new_rows"}
@@ -59,6 +59,9 @@ BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  #
 
 #: IMMUTABLE and without a table, so nothing in it depends on a search path, and SET would cost on every call.
 WITHOUT_SEARCH_PATH = {"check_finder_arguments"}
+
+#: Triggers that write nothing.
+REFUSING = {"refuse_reopening"}
 
 #: ALTER TABLE takes storage parameters only as literals.
 BUILDING_SQL = {"copy_storage_parameters"}
@@ -215,8 +218,8 @@ def is_whole(text: str, name: str) -> list[str]:
     missing = {"language", "volatility", "parallel", "security"} - stated.keys()
     problems += [f"{option} is not stated" for option in sorted(missing)]
     is_trigger = dotted(function.returnType.names) == "trigger"
-    if bool(getattr(stated.get("security"), "boolval", None)) is not is_trigger:
-        problems.append("SECURITY DEFINER is for triggers: who writes need have no rights of ours")
+    if bool(getattr(stated.get("security"), "boolval", None)) is not (is_trigger and name not in REFUSING):
+        problems.append("SECURITY DEFINER is for triggers that write: who fires them need have no rights of ours")
     if not re.search(r"^AS \$[a-z]+\$$", text, re.MULTILINE) or "$$" in text:
         problems.append("no tagged dollar quote")
 
