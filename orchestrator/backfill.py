@@ -152,7 +152,7 @@ class _Control:
             attempts += 1
             try:
                 return work(self._connection)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 if not lost(self._connection, error) or attempts == _ATTEMPTS:
                     raise
                 log.info("%s", one_line(error))
@@ -235,8 +235,10 @@ class _Part:
             self._tell_at = 0.0  # somebody has the row; soon again
 
     def _look(self, building: Sequence[dict[str, Any]] = ()) -> None:
-        if self._watch is not None:
-            self._workers.allowed = self._watch.tick(self._workers.busy)
+        # what comes after is not throttled, and not to be told as if it were
+        watch = self._watch if self._doing == "filling" and self._run.status == "running" else None
+        if watch is not None:
+            self._workers.allowed = watch.tick(self._workers.busy)
         self._report(
             Progress(
                 run=self._run,
@@ -245,7 +247,7 @@ class _Part:
                 allowed=self._workers.allowed,
                 busy=self._workers.busy,
                 doing=self._doing if self._run.status != "paused" else "paused",
-                reasons=tuple(self._watch.reasons) if self._watch is not None else (),
+                reasons=tuple(watch.reasons) if watch is not None else (),
                 building=tuple(building),
                 set_aside=self._set_aside,
             )
@@ -315,8 +317,9 @@ class _Part:
         log.info("%s", doing)
 
     def _look_at_index(self, connection: Connection) -> None:
+        self._read(connection)
         self._look(runs.building(connection))
-        if runs.read(connection, self._run.run_id).status == "cancelled":
+        if self._run.status == "cancelled":
             self._control.cancel()  # indexes may take long
 
 

@@ -420,7 +420,9 @@ def steering(name: str, steer: Callable[[Any, int], runs.Run], text: str) -> Non
     @shared_options
     @pass_session
     def command(session: Session, run_id: int) -> None:
-        with connect(session.connection_string()) as connection:
+        # whatever the database's: to cancel, one must see the run that may have begun meanwhile
+        settings = {"default_transaction_isolation": "read committed"}
+        with connect(session.connection_string(), settings=settings) as connection:
             installation.require_installed(connection)
             run = steer(connection, run_id)
         session.screen.result(run.told(), f"Run {run.run_id} is {run.status}.")

@@ -39,16 +39,23 @@ COMPUTING = {
     # Under another level, what a transaction computes may be older than the lock that says so.
     "default_transaction_isolation": "read committed",
     "statement_timeout": "0",  # whatever the role's: what it takes, it takes
+    "transaction_timeout": "0",  # of 17 and later
     "lock_timeout": "30s",
     # A machine that has lost its power or its network holds nothing for longer than a minute.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60s",
 }
 
 #: A network that has gone silent is noticed within a minute, on either side; and one that drops idle connections is
 #: given no reason to.
-KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+KEEPALIVES = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds; nobody asks whether the other is alive while something is on its way
+}
 
 #: What no wait for a lock may exceed where others would queue up behind it.
 LOCK_TIMEOUT = "500ms"
@@ -65,18 +72,24 @@ def connect(dsn: str, *, autocommit: bool = True, settings: dict[str, str] | Non
         given = conninfo_to_dict(dsn)
         alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
         connection = psycopg.connect(dsn, autocommit=autocommit, application_name="orchestrator", **alive)
+        for name, value in (settings or {}).items():
+            if name != "transaction_timeout" or connection.info.server_version >= 170_000:
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     except psycopg.ProgrammingError as error:  # a connection string that does not parse
         raise OrchestratorError(f"not a connection string: {one_line(error)}") from error
     except psycopg.OperationalError as error:
         raise OrchestratorError(f"cannot connect: {one_line(error)}") from error
-    for name, value in (settings or {}).items():
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     return connection
 
 
 def lost(connection: Connection, error: psycopg.Error) -> bool:
     """Whether *error* means that the session is gone, and with it all that it held."""
-    ended = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.IdleSessionTimeout)
+    ended = (
+        psycopg.errors.AdminShutdown,
+        psycopg.errors.CrashShutdown,
+        psycopg.errors.IdleSessionTimeout,
+        psycopg.errors.TransactionTimeout,
+    )
     return connection.broken or connection.closed or isinstance(error, ended)
 
 

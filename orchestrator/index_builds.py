@@ -52,7 +52,7 @@ def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, wo
                 if error.diag.table_name != "pg_class":  # rows that the index is to keep unique and are not
                     raise
                 return True
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 if not lost(session, error):
                     raise
                 log.info("%s", one_line(error))

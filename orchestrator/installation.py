@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator import roles as group_roles
 from orchestrator import sqlfiles
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection, connect, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.steps import CAPTURED, SCHEMA, TRIGGERS, WITHOUT_TRIGGERS, create_triggers, drop_triggers
 
@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 LOCK_KEY = 0x636F6E6E70617468  # "connpath": one install or uninstall of a database at a time
 OLDEST_SERVER = 15  # security_invoker views
 _MIGRATIONS = sqlfiles.ROOT / "migrations"
-_CLOSED = {"search_path": "pg_catalog"}  # whoever may create functions in public, a superuser's session calls none
+_CLOSED = {
+    "search_path": "pg_catalog",  # whoever may create functions in public, a superuser's session calls none
+    "statement_timeout": "0",  # whatever the role's
+}
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             # Unmarked first: an install after a kill must not take for applied what is gone. And all of them, marked
             # or not: a kill may have left more than the marks tell, and to remove what is not there is no error.
             backend.unmark_migrations(backend.to_rollback(migrations))
+            patiently(connection, lambda: _drop_own_triggers(connection))
             todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
             for migration in todo:
                 progress(f"removing {migration.id}")
@@ -216,6 +220,12 @@ def _drop_schema(connection: Connection) -> None:
     connection.execute(f"DROP SCHEMA {SCHEMA}")
 
 
+def _drop_own_triggers(connection: Connection) -> None:
+    """Remove the triggers on the package's tables, an unfinished rebuild's too: their functions go before those."""
+    for statement in connection.execute(sqlfiles.query("drop_own_triggers")).fetchall():
+        connection.execute(statement[0].encode())
+
+
 def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
     """Drop all of it in a transaction that is rolled back, so that what cannot be dropped stops nothing halfway.
 
@@ -233,7 +243,7 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
         for table in CAPTURED:
             for trigger in TRIGGERS:
                 connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {quoted}.{table}".encode())
-        connection.execute(f"DROP TRIGGER IF EXISTS refuse_reopening ON {SCHEMA}.backfill_runs")
+        _drop_own_triggers(connection)
         if functions:
             connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
         for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):
@@ -319,6 +329,9 @@ def _migrations(
         arguments["options"] = f"{arguments.get('options', '')} -c {WITHOUT_TRIGGERS}=on".strip()
     backend = yoyo.get_backend(f"postgresql+psycopg:///?{urlencode(arguments)}")
     try:
+        # an index takes what it takes, and one that is cancelled stays behind invalid
+        backend.execute("SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)")
+        backend.commit()
         backend.break_lock()  # ours alone while we hold the advisory lock: a row left by a kill
         migrations = yoyo.read_migrations(str(_MIGRATIONS))
         if not migrations:

@@ -19,6 +19,7 @@ from orchestrator.installation import require_installed
 SETTINGS = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "repeatable read",
+    "statement_timeout": "0",
     "jit": "off",
 }
 

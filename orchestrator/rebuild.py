@@ -30,7 +30,7 @@ def complete(
     if phase == "filling":
         step("carrying over edges of other kinds")
         patiently(connection, lambda: connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,)))
-        phase = "indexing"
+        phase = _phase(connection, run_id)  # as it was, if the run is cancelled
     if phase == "indexing":
         _build_indexes(dsn, connection, run_id, workers, step)
         step("vacuuming and analysing")

@@ -183,6 +183,6 @@ def _set_status(connection: Connection, run_id: int, status: str, *, unless_canc
         (status, run_id, status),
     )
     run = read(connection, run_id)
-    if unless_cancelled and run.status != status:  # cancelled in between
+    if unless_cancelled and not run.active:  # cancelled in between
         raise OrchestratorError(f"run {run_id} is over: {run.status}")
     return run

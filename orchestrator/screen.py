@@ -40,14 +40,16 @@ class Screen:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         piped = not sys.stdout.isatty()
-        self._out = Console(highlight=False, width=_PIPED_WIDTH if piped else None)
-        self._err = Console(highlight=False, soft_wrap=True, stderr=True)
+        # what comes from a database is text, whatever brackets and colons it has
+        plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+        self._out = Console(**plain, width=_PIPED_WIDTH if piped else None)
+        self._err = Console(**plain, soft_wrap=True, stderr=True)
 
     def result(self, data: Any, *shown: Any) -> None:
         """Give a command's result: *data* as JSON, or *shown* for a person."""
         if self.as_json:
             plain = asdict(data) if is_dataclass(data) and not isinstance(data, type) else data
-            self._out.print(json.dumps(plain, indent=2, default=str), markup=False, soft_wrap=True)
+            self._out.print(json.dumps(plain, indent=2, default=str), soft_wrap=True)
         else:
             self.say(*shown)
 
@@ -152,7 +154,7 @@ def run_line(run: Run) -> str:
     if run.batches_open:
         parts[0] += f" of about {run.expected_edges:,.0f}" if run.strategy == "rebuild" else ""
         parts.append(f"{run.share_done:.0%} done")
-    if run.active and fast:
+    if run.status == "running" and run.phase == "filling" and fast:
         parts.append(f"{fast:,.0f} edges/s")
     if run.seconds_left:
         least, most = (duration(seconds) for seconds in run.seconds_left)

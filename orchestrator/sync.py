@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _TICK = 0.5  # seconds between reports
 _LOOK_AGAIN = 0.2  # seconds, while others have in hand what is left
 _SLEEP = 5.0  # seconds without a notification after which a follower looks by itself
+_LOST_AT_MOST = 10  # sessions in a row: what they do may be what ends them
 _PATIENCE = 300.0  # seconds of a server that cannot be reached, or of nothing but deadlocks
 _ONE_BY_ONE = 50  # changes at once while looking for the contact at fault
 _Result = TypeVar("_Result")
@@ -268,6 +269,7 @@ class _Worker(threading.Thread):
         self._careful = 0  # changes still to take one by one
         self._well = time.monotonic()  # when a call last succeeded
         self._passed = 0  # errors since then
+        self._lost = 0  # sessions since then
         self._looked = time.monotonic()
 
     def run(self) -> None:
@@ -301,7 +303,11 @@ class _Worker(threading.Thread):
             self._pass(error)
         except psycopg.Error as error:
             if lost(connection, error):
+                self._lost += 1
+                if self._lost == _LOST_AT_MOST:
+                    raise
                 log.info("%s", one_line(error))
+                self._size = max(1, self._size // 4)
                 connection.close()
                 self._connection = None
             elif self._careful or isinstance(error, HOPELESS):
@@ -321,7 +327,7 @@ class _Worker(threading.Thread):
         taken = int(row[0])
         self._owner.add(*row)
         self._well = time.monotonic()
-        self._passed = 0
+        self._passed = self._lost = 0
         self._careful = max(0, self._careful - taken) if taken else 0
         self._size = min(self._owner.batch, self._size + 1 + self._size // 16)  # after a deadlock it was less
         return taken

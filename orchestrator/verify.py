@@ -125,7 +125,7 @@ def verify(
 
         report("choosing contacts")
         strata = _choose(connection, sample, seed)
-        also = [each["contact_id"] for each in set_aside]
+        also = [each["contact_id"] for each in set_aside if each["contact_id"] is not None]  # a range without contacts
         compared = _compare(connection, strata, also, report)
 
         report("asking for paths")

@@ -92,7 +92,7 @@ class Workers:
                     log.info("worker %s: %s", number, one_line(error))
                     connection.close()  # it may hold a claim of which it could not say that it failed
                     self._stopping.wait(_LOOK_AGAIN)
-                except psycopg.OperationalError as error:
+                except psycopg.Error as error:
                     if not lost(connection, error):
                         raise
                     log.info("worker %s: %s", number, one_line(error))

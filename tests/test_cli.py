@@ -20,10 +20,12 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from rich.table import Table
 
 from orchestrator import cli, embedded, installation, seed, seed_synthetic
 from orchestrator.backfill import Options, backfill
 from orchestrator.database import connect
+from orchestrator.screen import Screen
 
 BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 COMMANDS = (
@@ -526,3 +528,12 @@ def test_baseball_has_exactly_its_edges(database: str) -> None:
     assert ask("backfill", "--no-throttle")["edges_changed"] == 0
     assert [each["run_id"] for each in ask("runs", "list")] == [2, 1]
     assert ask("runs", "show")["run"]["status"] == "succeeded"
+
+
+def test_what_a_database_holds_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "Acme [in liquidation] [/x] :rocket:"
+    table = Table("name")
+    table.add_row(name)
+    Screen().say(name, table)
+    Screen(as_json=True).result({"name": name})
+    assert capsys.readouterr().out.count(name) == 3

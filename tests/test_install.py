@@ -244,6 +244,15 @@ def test_uninstall_leaves_the_host_as_it_was_and_again_does_nothing(host: str) -
     assert uninstall(host) == []
 
 
+def test_uninstall_takes_an_unfinished_rebuild_along(host: str) -> None:
+    before = catalog(host)
+    install(host)
+    with connect(host) as connection:
+        connection.execute("SELECT connection_paths.create_run('rebuild')")
+    uninstall(host)
+    assert catalog(host) == before
+
+
 @pytest.mark.parametrize("lines", range(6))
 def test_an_uninstall_killed_anywhere_is_completed_by_the_next(host: str, lines: int) -> None:
     before = catalog(host)

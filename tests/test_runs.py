@@ -907,6 +907,9 @@ def test_a_run_that_is_over_stays_over(db: Connection) -> None:
                 db.execute("UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s", (status, run_id))
             with pytest.raises(OrchestratorError, match=f"run {run_id} is over: {last}"):
                 {"running": runs.resume, "paused": runs.pause}[status](db, run_id)
+        if last == "succeeded":
+            with pytest.raises(errors.ObjectNotInPrerequisiteState):
+                db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
         assert runs.read(db, run_id).status == last
 
 
@@ -1286,6 +1289,10 @@ def test_the_databases_isolation_level_does_not_matter(own: Connection, level: s
     done = backfill(dsn_of(own), Options(workers=2, strategy=strategy, batch_edges=5, limits=None))
     assert (done.run.status, done.set_aside) == ("succeeded", [])
     assert present(own) == oracle.edges(office(8))
+    with connect(dsn_of(own), settings={"default_transaction_isolation": "read committed"}) as other:
+        create(other, strategy)
+    assert run("--dsn", dsn_of(own), "runs", "cancel", "2").stdout == "Run 2 is cancelled.\n"
+    assert runs.read(own, 2).phase == "finished"
 
 
 def slow_to_index(connection: Connection, milliseconds: int, *names: str) -> None:
@@ -1304,10 +1311,13 @@ def slower(connection: Connection, milliseconds: int) -> None:
     )
 
 
-def test_the_databases_statement_timeout_does_not_stop_the_end_of_a_rebuild(own: Connection) -> None:
+@pytest.mark.parametrize("timeout", ["statement_timeout", "transaction_timeout"])
+def test_the_databases_timeouts_do_not_stop_the_end_of_a_rebuild(own: Connection, timeout: str) -> None:
+    if timeout == "transaction_timeout" and own.info.server_version < 170_000:
+        pytest.skip("of PostgreSQL 17 and later")
     begin(own, office(8))
     slow_to_index(own, 30)  # 28 edges
-    set_for_database(own, "statement_timeout", "400ms")
+    set_for_database(own, timeout, "400ms")
     done = backfill(dsn_of(own), Options(workers=1, strategy="rebuild", limits=None))
     assert done.run.status == "succeeded"
 

@@ -659,15 +659,20 @@ def asking(small: str) -> Iterator[Server]:
 
 
 @contextmanager
-def waiting(dsn: str, blocker: str) -> Iterator[None]:
+def waiting(
+    dsn: str,
+    blocker: str,
+    held: str = f"LOCK TABLE {EDGES} IN ROW EXCLUSIVE MODE",
+    wanted: str = f"LOCK TABLE {EDGES} IN SHARE MODE",
+) -> Iterator[None]:
     """A session of the application waits for a lock that a session called *blocker* holds."""
 
     def wait() -> None:
         with psycopg.connect(dsn, application_name="application") as connection:
-            connection.execute(f"LOCK TABLE {EDGES} IN SHARE MODE")
+            connection.execute(wanted.encode())
 
     with psycopg.connect(dsn, application_name=blocker) as connection:
-        connection.execute(f"LOCK TABLE {EDGES} IN ROW EXCLUSIVE MODE")
+        connection.execute(held.encode())
         waiter = threading.Thread(target=wait)
         waiter.start()
         try:
@@ -690,6 +695,15 @@ def test_waiting_sessions_are_counted(asking: Server, small: str) -> None:
         until(lambda: server_values(asking).get("waiting locks") == 1)
         assert server_values(asking)["blocked by us"] == 0
     until(lambda: server_values(asking).get("waiting locks") == 0)
+
+
+def test_who_waits_in_the_ordinary_way_is_not_counted(asking: Server, small: str) -> None:
+    """Leaders are elected by advisory locks, and whoever is not one waits for ever."""
+    lock = "SELECT pg_advisory_xact_lock(7)"
+    with waiting(small, "application", lock, lock):
+        until(lambda: server_values(asking))
+        time.sleep(2.2)  # seconds; from one on it would count
+        assert server_values(asking)["waiting locks"] == 0
 
 
 def test_who_waits_for_us_is_one_too_many(asking: Server, small: str) -> None:

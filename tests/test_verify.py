@@ -236,6 +236,16 @@ def test_contacts_that_a_run_has_set_aside(db: Connection, dsn: str) -> None:
     assert "it would not" in verdict.findings[0]
 
 
+def test_a_range_without_contacts_that_a_run_has_set_aside(db: Connection, dsn: str) -> None:
+    run_id = finish_a_run(db, "succeeded with exceptions")
+    db.execute(
+        "INSERT INTO connection_paths.backfill_batches (run_id, upto_contact_id, predicted_edges, status, error)"
+        " VALUES (%s, NULL, 0, 'set aside', 'it would not')",
+        (run_id,),
+    )
+    assert verify(dsn).ok
+
+
 def test_finders_that_are_slow_or_fail(db: Connection, dsn: str) -> None:
     verdict = verify(dsn, objective_ms=0.001)
     assert verdict.finders.latencies.p95 is not None

@@ -29,7 +29,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS backfill_runs_one_active
 
 CREATE OR REPLACE TRIGGER refuse_reopening
     BEFORE UPDATE OF status ON connection_paths.backfill_runs
-    FOR EACH ROW WHEN (OLD.status NOT IN ('running', 'paused') AND NEW.status IN ('running', 'paused'))
+    FOR EACH ROW WHEN (OLD.status NOT IN ('running', 'paused') AND NEW.status <> OLD.status)
     EXECUTE FUNCTION connection_paths.refuse_reopening();
 
 COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. An operator may update status (running, paused, or for good cancelled) and max_workers; both are read before every batch';
@@ -150,7 +150,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
     contact_id bigint
 );
 
-COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: everybody) recomputed in the live edges while a rebuild was under way; the swap puts them among the changes again';
+COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: everybody) recomputed in the live edges, or come or gone, while a rebuild was under way; the swap puts them among the changes again';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_missing_contacts (
     contact_id bigint NOT NULL

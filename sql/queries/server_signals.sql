@@ -5,8 +5,10 @@
 -- archive_backlog_files                    WAL files finished and not yet archived, from the name of the last one that
 --                                          was: its second half counts segments. No right is needed
 -- archiver_fails                           the last attempt to archive failed
--- waiting                                  sessions of others that have waited for a lock for a second and more
--- blocked_by_us                            those of them that one of ours blocks; only waiters are looked into, 50 at
+-- waiting                                  sessions of others that have waited for a lock for a second and more; not for one
+--                                          that is waited for in the ordinary way: an advisory lock, or (CREATE INDEX
+--                                          CONCURRENTLY) the end of a transaction
+-- blocked_by_us                            sessions that wait for any lock and that one of ours blocks; only waiters are looked into, 50 at
 --                                          most, because pg_blocking_pids stops the lock manager for a moment
 -- wraparound_vacuums                       autovacuums of our tables against wraparound. NULL without pg_read_all_stats
 --
@@ -37,7 +39,7 @@ archiver AS (
     WHERE current_setting('archive_mode') <> 'off'
 ),
 waiter AS (
-    SELECT DISTINCT l.pid
+    SELECT DISTINCT l.pid, l.locktype IN ('advisory', 'virtualxid') AS is_patient
     FROM pg_catalog.pg_locks AS l
     JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
     WHERE NOT l.granted
@@ -53,7 +55,7 @@ SELECT
         WHEN a.last_segment IS NOT NULL THEN greatest(a.current_segment - a.last_segment - 1, 0)
     END AS archive_backlog_files,
     COALESCE(a.fails, false) AS archiver_fails,
-    (SELECT count(*) FROM waiter) AS waiting,
+    (SELECT count(*) FROM waiter AS w WHERE NOT w.is_patient) AS waiting,
     (
         SELECT count(*)
         FROM waiter AS w

@@ -40,21 +40,26 @@ different AS (
     FULL JOIN present AS p
         ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
     WHERE (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
+),
+-- at once, however many differ; not at all when none does
+waiting AS MATERIALIZED (
+    SELECT q.contact_id
+    FROM connection_paths.contact_changes AS q
+    WHERE q.contact_id IS NOT NULL
+    UNION
+    SELECT e.contact_id
+    FROM connection_paths.contact_changes AS q
+    JOIN connection_paths.work_experiences AS e ON e.organization_id = q.organization_id
+    WHERE e.contact_id IS NOT NULL
 )
 SELECT
     d.contact_a_id,
     d.contact_b_id,
     d.problem,
     EXISTS (
-        SELECT
-        FROM connection_paths.contact_changes AS q
-        WHERE q.contact_id IN (d.contact_a_id, d.contact_b_id)
-            OR (q.contact_id IS NULL AND q.organization_id IS NULL)
-            OR EXISTS (
-                SELECT
-                FROM connection_paths.work_experiences AS e
-                WHERE e.organization_id = q.organization_id AND e.contact_id IN (d.contact_a_id, d.contact_b_id)
-            )
-    ) AS is_waiting
+        SELECT FROM connection_paths.contact_changes AS q WHERE q.contact_id IS NULL AND q.organization_id IS NULL
+    )
+    OR d.contact_a_id IN (SELECT w.contact_id FROM waiting AS w)
+    OR d.contact_b_id IN (SELECT w.contact_id FROM waiting AS w) AS is_waiting
 FROM different AS d
 ORDER BY d.contact_a_id, d.contact_b_id

@@ -55,6 +55,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.carry_edges(bigint) IS 'Adds to a rebuild the edges of other kinds and the old ones of contacts that were set aside';
+COMMENT ON FUNCTION connection_paths.carry_edges(bigint) IS 'Adds to a rebuild the edges of other kinds and the old ones of contacts that were set aside, and notes who came or went';
 
 REVOKE ALL ON FUNCTION connection_paths.carry_edges(bigint) FROM PUBLIC;

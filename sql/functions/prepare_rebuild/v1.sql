@@ -5,8 +5,8 @@
 -- which, from now on, and the swap carries them over. Making the triggers waits for whoever is writing edges: set
 -- lock_timeout.
 --
--- What an earlier rebuild may have left is removed first, beside nobody who does that, too: see cancel_run. The new table belongs to whom the live edges belong to, so that
--- every member of that role can go on with it, and superusers do not take it away.
+-- What an earlier rebuild may have left is removed first, never beside cancel_run. The new table belongs to whom the live
+-- edges belong to, so that every member of that role can go on with it, and superusers do not take it away.
 --
 -- Raises 55000 when a foreign key of the application's refers to contact_connections: its rows could not be exchanged;
 -- and where the package is an extension, whose tables cannot be exchanged. Raises 42501 for who is not a member of the

@@ -16,6 +16,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.refuse_reopening() IS 'Trigger: refuses to set a run that is over to running or paused';
+COMMENT ON FUNCTION connection_paths.refuse_reopening() IS 'Trigger: refuses another status for a run that is over';
 
 REVOKE ALL ON FUNCTION connection_paths.refuse_reopening() FROM PUBLIC;

@@ -2,8 +2,8 @@
 --
 -- One short transaction: whoever reads or writes edges waits for it, and it for them, so set lock_timeout and try again.
 -- contact_connections stays the table it is, with its grants, policies, views on it and functions; only its partition
--- is another. Then the contacts that were recomputed in the live edges meanwhile are put among the changes again, and
--- the edges of other kinds that were noted are carried over as they are now.
+-- is another. Then the contacts that were recomputed in the live edges meanwhile (and whom carry_edges added) are put
+-- among the changes again, and the edges of other kinds that were noted are carried over as they are now.
 --
 -- contact_connections_next must have the indexes of contact_connections, or the exchange would build them under its lock;
 -- that is refused with 55000. The replaced table stays as contact_connections_old until drop_rebuild.

@@ -16,15 +16,16 @@
 --                        than 10,000 entries: to know it would take reading them all
 -- target_has_no_edges    nobody is known to know the target
 -- no_edge_to_a_member    of those who know the target nobody is a member
--- all_excluded           those of them who are members are not to be asked
+-- all_excluded           those of them who are members are not to be asked (of edges that were not counted, 500 of those are
+--                        looked at who are not to be asked)
 -- depth_limit            there are chains as long as max_depth allows (v1: of two contacts); longer ones were not looked at
 -- edge_limit             every chain was followed to its end, but from some contacts along their most recent edges only
 -- exhausted              every chain was followed to its end
 --
 -- Five figures are counted where fewer than five paths were found in time: elsewhere the search itself knows the reason,
 -- and they are null. Each stops at 500, which says "or more". target_edges_to_members, and how many of those lead to
--- people who are not to be asked, are exact unless both the target's edges and the members stop there; then they are of
--- the edges counted.
+-- people who are not to be asked, are exact unless both the target's edges and the members stop there (v1: always); then they
+-- are of the edges counted.
 --
 -- What is read is bounded: entries of up to 500 members, up to 500 edges of the target, and a look-up for each of the
 -- fewer: 0.1 ms, and up to 0.8 around hubs; up to 10,000 entries of the collection, 1 ms, where the viewer alone may open a
@@ -106,7 +107,7 @@ BEGIN
         LIMIT counted_to
     );
 
-    is_exact := cardinality(member_ids) < counted_to OR cardinality(neighbour_ids) < counted_to;
+    is_exact := impl = 'v1' OR cardinality(member_ids) < counted_to OR cardinality(neighbour_ids) < counted_to;
     IF cardinality(neighbour_ids) < counted_to OR impl = 'v1' OR NOT is_exact THEN
         met_ids := ARRAY(
             SELECT n.contact_id
