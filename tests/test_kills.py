@@ -152,7 +152,7 @@ class Server:
 
     def crash(self, dsn: str) -> None:
         """SIGKILL one of a database's sessions: the postmaster ends all the others and recovers."""
-        with psycopg.connect(dsn) as connection:
+        with psycopg.connect(dsn, autocommit=True) as connection:  # there is no commit to lose its server in
             row = connection.execute(
                 "SELECT pid FROM pg_stat_activity"
                 " WHERE datname = current_database() AND backend_type = 'client backend'"
