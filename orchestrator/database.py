@@ -72,12 +72,15 @@ def connect(dsn: str, *, autocommit: bool = True, settings: dict[str, str] | Non
         given = conninfo_to_dict(dsn)
         alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
         connection = psycopg.connect(dsn, autocommit=autocommit, application_name="orchestrator", **alive)
-        for name, value in (settings or {}).items():
-            if name != "transaction_timeout" or connection.info.server_version >= 170_000:
-                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     except psycopg.ProgrammingError as error:  # a connection string that does not parse
         raise OrchestratorError(f"not a connection string: {one_line(error)}") from error
     except psycopg.OperationalError as error:
+        raise OrchestratorError(f"cannot connect: {one_line(error)}") from error
+    try:
+        for name, value in (settings or {}).items():
+            if name != "transaction_timeout" or connection.info.server_version >= 170_000:
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+    except psycopg.OperationalError as error:  # gone already
         raise OrchestratorError(f"cannot connect: {one_line(error)}") from error
     return connection
 

@@ -178,11 +178,7 @@ def _set_status(connection: Connection, run_id: int, status: str, *, unless_canc
     if not found.active and (unless_cancelled or found.status != "cancelled"):
         raise OrchestratorError(f"run {run_id} is over: {found.status}")
     connection.execute(
-        "UPDATE connection_paths.backfill_runs SET status = %s"
-        " WHERE run_id = %s AND phase <> 'finished' AND (status IN ('running', 'paused') OR status = %s)",
-        (status, run_id, status),
+        "UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s AND phase <> 'finished'",
+        (status, run_id),
     )
-    run = read(connection, run_id)
-    if unless_cancelled and not run.active:  # cancelled in between
-        raise OrchestratorError(f"run {run_id} is over: {run.status}")
-    return run
+    return read(connection, run_id)
