@@ -53,7 +53,9 @@ SEARCH_PATH = "pg_catalog, pg_temp"
 #: those would change what a statement means, how a value is written, or end a command in the middle.
 NEUTRAL: Mapping[str, str] = {
     "search_path": SEARCH_PATH,
-    "client_min_messages": "warning",
+    # set here and not on connecting: pgbouncer would leave it to its next client
+    "application_name": "orchestrator",
+    "client_min_messages": "notice",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
@@ -101,8 +103,6 @@ KEEPALIVES = {
 LOCK_TIMEOUT = "500ms"
 _PATIENCE = 300.0  # seconds
 
-APPLICATION = "orchestrator"  # the name that pg_stat_activity shows
-
 
 @dataclass(frozen=True)
 class Place:
@@ -145,12 +145,12 @@ def connect(
     return connection
 
 
-def stateless(dsn: str, *, application_name: str = APPLICATION) -> Connection:
+def stateless(dsn: str) -> Connection:
     """Open a connection on which nothing is set: for :func:`transaction`, and for use through a pooler.
 
     Raises :class:`OrchestratorError` when the server cannot be reached or refuses.
     """
-    connection = _open(dsn, application_name)
+    connection = _open(dsn)
     connection.prepare_threshold = None  # a prepared statement would stay in a pooler's session
     return connection
 
@@ -254,7 +254,7 @@ def patiently(
 # How a connection is opened; what libpq says may repeat a part of a password.
 
 
-def _open(dsn: str, application_name: str = APPLICATION) -> Connection:
+def _open(dsn: str) -> Connection:
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
@@ -262,9 +262,7 @@ def _open(dsn: str, application_name: str = APPLICATION) -> Connection:
     _check_address(dsn, given)
     alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
     try:
-        connection = psycopg.connect(
-            dsn, autocommit=True, application_name=application_name, client_encoding="UTF8", **alive
-        )
+        connection = psycopg.connect(dsn, autocommit=True, client_encoding="UTF8", **alive)
     except psycopg.OperationalError as error:
         raise OrchestratorError(f"cannot connect: {_refusal(error, given)}") from None
     except (psycopg.Error, UnicodeError, ValueError) as error:
