@@ -267,15 +267,16 @@ def _open(dsn: str) -> Connection:
         raise OrchestratorError(f"cannot connect: {_refusal(error, given)}") from None
     except (psycopg.Error, UnicodeError, ValueError) as error:
         raise OrchestratorError(f"cannot connect: {type(error).__name__}") from None
-    connection.read_only = False
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     return connection
 
 
 def _check_session(connection: Connection, *, reads_only: bool) -> None:
     """Refuse a pooler, and a standby to those who write. In a transaction, whatever the role's default isolation is."""
+    connection.read_only = True
     with connection.transaction():
         row = connection.execute("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()").fetchone()
+    connection.read_only = None
     assert row is not None
     pid, is_standby = row
     if pid != connection.info.backend_pid:
