@@ -1,9 +1,12 @@
 -- connection_paths.register_worker(): makes this session a worker.
 --
--- Takes a number and holds an advisory lock under it until the session ends, however it ends. That lock is all there
--- is to know whether a worker lives: no heartbeat, no timer. Called again in the same session it does nothing more.
+-- Takes a number and holds an advisory lock under it until the session ends, however it ends. That lock is all there is
+-- to know whether a worker lives: no heartbeat, no timer. A number whose lock somebody else holds is passed over. Called
+-- again in the same session, it does nothing more.
 --
 -- Returns  the worker's id.
+-- Raises   42501 when the role of the session may not write to backfill_batches: its lock would not count. See
+--          lock_holders.
 --
 -- The lock is the session's, so a pooler that shares sessions between clients takes it away: connect directly.
 CREATE OR REPLACE FUNCTION connection_paths.register_worker()
@@ -29,6 +32,13 @@ BEGIN
         mine := nextval('connection_paths.backfill_worker_ids');
         EXIT WHEN pg_try_advisory_lock(connection_paths.advisory_key('worker', mine));
     END LOOP;
+    IF NOT EXISTS (
+        SELECT FROM connection_paths.lock_holders('worker') AS h WHERE h.pid = pg_backend_pid()
+    ) THEN
+        PERFORM pg_catalog.pg_advisory_unlock(connection_paths.advisory_key('worker', mine));
+        RAISE EXCEPTION 'role %, by which this session began, may not write to backfill_batches', session_user
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Connect as a role that may, or as a member of one.';
+    END IF;
     RETURN mine;
 END
 $function$;
