@@ -77,6 +77,7 @@ AS $function$
     WHERE s.role IS NULL
         OR pg_catalog.has_table_privilege(s.role, w.oid, w.privilege)
         OR pg_catalog.pg_has_role(s.role, w.relowner, 'MEMBER')
+        OR pg_catalog.pg_has_role(s.role, 'pg_write_all_data', 'MEMBER')
         OR EXISTS (
             SELECT
             FROM pg_catalog.aclexplode(w.acl) AS a

@@ -45,7 +45,9 @@ AS $function$
     CROSS JOIN LATERAL (
         SELECT
             k.create_index,
-            k.create_index || pg_catalog.quote_ident(c.relname) || ' ON ONLY connection_paths.contact_connections' AS head,
+            k.create_index || pg_catalog.quote_ident(c.relname) || ' ON ONLY '
+                || pg_catalog.quote_ident('connection_paths') || '.' || pg_catalog.quote_ident('contact_connections')
+                AS head,
             pg_catalog.pg_get_indexdef(i.indexrelid, 0, false) AS definition,
             COALESCE(' WHERE ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid, false), '') AS predicate
         FROM (SELECT 'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX ' AS create_index) AS k
