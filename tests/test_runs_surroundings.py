@@ -182,6 +182,7 @@ def test_whatever_is_raised_for_one_contact_sets_it_aside(ruled: Connection, str
 @each_strategy
 def test_what_no_batch_would_fare_better_with_sets_nobody_aside(db: Connection, strategy: str) -> None:
     begin(db, office(6))
+    create(db, strategy)
     db.execute("ALTER FUNCTION connection_paths.possible_overlaps RENAME TO renamed")
     try:
         with pytest.raises(psycopg.errors.UndefinedFunction):
