@@ -322,6 +322,9 @@ def run_lines(shown: dict[str, Any]) -> Iterator[Any]:
     for name, told in sorted(run.processes.items()):
         reasons = f" ({', '.join(told['reasons'])})" if told["reasons"] else ""
         yield f"{name}: {told['allowed']} of {told['workers']} workers{reasons}"
+    if run.active and not (shown["workers"] or run.processes):
+        first = f"orchestrator runs resume {run.run_id}, then " if run.status == "paused" else ""
+        yield f"Nobody is at work on this run. To go on: {first}orchestrator backfill"
     if run.receipt:
         yield from receipt_lines(run.receipt)
     yield from set_aside_lines(shown["set_aside"])

@@ -583,8 +583,6 @@ def test_a_run_that_somebody_works_on_is_well(db: Connection, dsn: str) -> None:
         assert len(diagnose(dsn).findings) == 1
         for take in (
             "SELECT connection_paths.register_worker()",
-            "SELECT pg_advisory_lock(connection_paths.advisory_key('finisher', max(run_id)))"
-            " FROM connection_paths.backfill_runs",
             "UPDATE connection_paths.backfill_runs SET status = status,"
             " processes = jsonb_build_object('p', jsonb_build_object('at', now())) WHERE status = 'running'",
         ):

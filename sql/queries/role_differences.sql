@@ -30,10 +30,10 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
             advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
-            claim_batch, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
+            claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
             fail_batch, finish_run, insert_edges_of, lock_holders, missing_contacts, missing_rebuild_indexes,
             predicted_edges, prepare_rebuild, register_worker, require_batches_done, require_read_committed,
-            split_batch, sync_changes, wake_listener
+            require_rebuild, split_batch, sync_changes, wake_listener
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (
