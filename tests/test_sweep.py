@@ -228,6 +228,10 @@ def test_a_result_is_read_as_it_was_written(network: str, tmp_path: Path) -> Non
     assert read.targets == found.targets
     assert read.parity == found.parity
     assert read.environment["relations"] == found.environment["relations"]
+    assert found.references.keys() == read.references.keys() == set(found.requests)
+    for reference in (*found.references.values(), *read.references.values()):  # it answers, and every time
+        assert len(reference.blocks) == QUICK.blocks
+        assert np.isfinite(reference.samples).all()
     for cell, again in zip(found.cells, read.cells, strict=True):
         assert np.allclose(cell.samples, again.samples, atol=0.0006)  # whole microseconds
         assert (cell.requests, cell.rate, cell.counters, cell.executions) == (
@@ -259,6 +263,21 @@ def test_a_version_that_fails_is_not_timed(network: str, tmp_path: Path) -> None
     ran = _invoke(network, "sweep", "--version", "public.failing", "--depth", "2", "--output", str(tmp_path / "out"))
     assert ran.exit_code == 1
     assert "public.failing fails for contact" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [("SELECT 1 / 0", "division by zero"), ("SELECT nothing", "does not exist"), ("SELECT pg_sleep(9)", "timeout")],
+)
+def test_a_reference_that_fails_is_said_before_anything_is_timed(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, problem: str
+) -> None:
+    monkeypatch.setattr("orchestrator.sweep.sweep._REFERENCE", statement)
+    ran = _invoke(network, "sweep", "--depth", "1", "--timeout", "0.5", "--output", str(tmp_path / "out"))
+    assert ran.exit_code == 1
+    assert "the reference measurement fails, nothing was timed: " in ran.stderr
+    assert problem in ran.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("version", ["v99", "nonsense", "public.nothing", 'pub"lic.x', "v3,v3,v2,v99"])

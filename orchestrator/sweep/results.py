@@ -151,6 +151,18 @@ class Results:
         """What was asked, each once."""
         return list(dict.fromkeys(cell.request for cell in self.cells))
 
+    @property
+    def is_versus(self) -> bool:
+        """Whether two versions are compared, and not one with itself."""
+        return self.versus is not None and len({self.versions[version] for version in self.versus}) == 2
+
+    @property
+    def new_cells(self) -> list[Cell]:
+        """The cells that objectives are for: where two versions are compared, those of the new one; else all."""
+        if self.versus is None or not self.is_versus:
+            return self.cells
+        return [cell for cell in self.cells if cell.version == self.versus[1]]
+
     def cell(self, request: Request, version: str) -> Cell | None:
         """Return a cell, if it was measured."""
         return next((cell for cell in self.cells if (cell.request, cell.version) == (request, version)), None)

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import psycopg
+from psycopg import pq
 
 from orchestrator.database import Connection, connect
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
 from orchestrator.sweep import matrix, parity
 from orchestrator.sweep import targets as drawing
-from orchestrator.sweep.client import Parameters, Prepare, Session
+from orchestrator.sweep.client import TYPES, Parameters, Prepare, Session, Unanswered
 from orchestrator.sweep.environment import environment
 from orchestrator.sweep.load import Answers, Fleet, fleet
 from orchestrator.sweep.matrix import COLD, Request, Version
@@ -40,6 +42,7 @@ _NOTHING_SECONDS = 0.5
 #: A piece of work that is always the same, about a millisecond of one processor: how fast the server is just now.
 _REFERENCE = "SELECT count(*) FROM generate_series(1, 8000) AS n WHERE n % 7 = 0"
 _REFERENCE_SECONDS = 0.05
+_WITHOUT: Parameters = (None,) * len(TYPES)  # it uses none, but is prepared with the types of the finders
 _OVERHEAD_MATTERS = 0.1  # of a cell's median
 _RECENT = 1000  # answers whose p95 is shown while they come in
 
@@ -142,6 +145,12 @@ def warnings(results: Results) -> list[str]:
     stopped = sum(found.uncompared for found in results.parity.values())
     if stopped:
         found.append(f"{stopped} questions were not compared: a version did not answer within the timeout")
+    failed = [cell for cell in results.references.values() if cell.errors + cell.timeouts]
+    if failed:
+        problems = ", ".join(dict.fromkeys(problem for cell in failed for problem in cell.failures))
+        found.append(
+            f"the reference measurement failed in {len(failed)} of {len(results.references)} requests: {problems}"
+        )
     if results.interrupted:
         found.append("it was interrupted: cells are missing")
     return found
@@ -180,6 +189,19 @@ def _targets(
         seed = order_seed(options.seed, collection, scope)
         found[collection, scope] = contacts.targets(viewers, asked.targets, seed, distance)
     return found
+
+
+def _require_answer(session: Session) -> None:
+    """Raise :class:`OrchestratorError` unless the reference, which *session* has prepared, answers."""
+    try:
+        result = session.call(0, _WITHOUT)
+        problem = "" if result.status == pq.ExecStatus.TUPLES_OK else result.get_error_message()
+    except Unanswered:
+        problem = "no answer within the timeout"
+    except psycopg.Error as error:
+        problem = one_line(error)
+    if problem:
+        raise OrchestratorError(f"the reference measurement fails, nothing was timed: {' '.join(problem.split())}")
 
 
 class _Run:
@@ -230,6 +252,8 @@ class _Run:
     def check_parity(self) -> None:
         """Compare the rows of all versions for everything that will be asked."""
         session = Session(self._dsn, self._options.timeout)
+        session.prepare(Prepare([_REFERENCE]))
+        _require_answer(session)
         checked: dict[Request, parity.Parity] = {}
         for number, request in enumerate(self._requests):
             self._report(Progress(f"comparing rows: {number} of {len(self._requests)} requests", 0, self._cells, None))
@@ -283,7 +307,7 @@ class _Run:
         reference = self._results.references[request] = Cell(request, REFERENCE)
         for turn in range(options.blocks):
             reference.blocks.append(
-                clients.ask(len(self._versions), [()], seed=REFERENCE, first=0, seconds=_REFERENCE_SECONDS)
+                clients.ask(len(self._versions), [_WITHOUT], seed=REFERENCE, first=0, seconds=_REFERENCE_SECONDS)
             )
             for number in able if turn % 2 == 0 else reversed(able):
                 cell = cells[number]
