@@ -20,7 +20,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from orchestrator import rebuild, runs, sqlfiles
-from orchestrator.database import COMPUTING, Connection, connect, lost, patiently, require_direct
+from orchestrator.database import COMPUTING, Connection, connect, lost, patiently, resolved
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
 from orchestrator.throttle import Limits, Watch
@@ -94,7 +94,7 @@ def backfill(
     """
     with _Control(dsn) as control, ExitStack() as stack:
         control.again(require_installed)
-        control.again(require_direct)
+        dsn = control.again(resolved)
         watch = None
         if options.limits is not None:
             watch = stack.enter_context(Watch(dsn, options.limits, options.workers, baseline_seconds=_BASELINE))

@@ -37,7 +37,7 @@ from orchestrator import (
 from orchestrator import roles as roles_of
 from orchestrator.backfill import Options
 from orchestrator.backfill import backfill as run_backfill
-from orchestrator.database import connect
+from orchestrator.database import connect, reading
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.throttle import Limits
@@ -175,7 +175,7 @@ def install(session: Session, host_schema: str, triggers: bool | None, roles: st
         told = [f"Already installed; changes of the host's tables are {'' if triggers else 'not '}captured."]
     grants: list[str] = []
     if roles is not None:
-        with connect(dsn) as connection:
+        with reading(dsn) as connection:
             grants = roles_of.host_grants(connection, roles, host_schema)
         told += ["The roles read the host's tables when their owner has run:", *(f"  {line}" for line in grants)]
     session.screen.result({"applied": applied, **({"grants": grants} if grants else {})}, *told)
@@ -395,7 +395,7 @@ def runs_group() -> None:
 @pass_session
 def runs_list(session: Session) -> None:
     """List every run, the latest first."""
-    with connect(session.connection_string()) as connection:
+    with reading(session.connection_string()) as connection:
         installation.require_installed(connection)
         listed = runs.listed(connection)
     session.screen.result([run.told() for run in listed], screen.runs_table(listed) if listed else "No runs.")
@@ -407,7 +407,7 @@ def runs_list(session: Session) -> None:
 @pass_session
 def runs_show(session: Session, run_id: int | None) -> None:
     """Show how far RUN is, who works on it and what was set aside; by default the latest."""
-    with connect(session.connection_string()) as connection:
+    with reading(session.connection_string()) as connection:
         shown = runs.show(connection, run_id)
     session.screen.result({**shown, "run": shown["run"].told()}, *screen.run_lines(shown))
 
@@ -420,9 +420,7 @@ def steering(name: str, steer: Callable[[Any, int], runs.Run], text: str) -> Non
     @shared_options
     @pass_session
     def command(session: Session, run_id: int) -> None:
-        # whatever the database's: to cancel, one must see the run that may have begun meanwhile
-        settings = {"default_transaction_isolation": "read committed"}
-        with connect(session.connection_string(), settings=settings) as connection:
+        with connect(session.connection_string()) as connection:
             installation.require_installed(connection)
             run = steer(connection, run_id)
         session.screen.result(run.told(), f"Run {run.run_id} is {run.status}.")
@@ -468,7 +466,7 @@ def paths_command(
 ) -> None:  # fmt: skip
     """Show who can introduce VIEWER to the contact TARGET."""
     question = paths.Question(target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude))
-    with connect(session.connection_string()) as connection:
+    with reading(session.connection_string()) as connection:
         answer = paths.find_paths(connection, question)
         called = paths.names(connection, answer, target)
     session.screen.result(answer, *screen.path_lines(question, answer, called))

@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from psycopg import sql
+from psycopg import IsolationLevel, sql
 
 from orchestrator import sqlfiles
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection, reading
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import require_installed
 
-#: The connection's settings: nothing can be written, all figures are of one moment. A compiled plan costs more here
-#: than it saves.
+#: A compiled plan costs more here than it saves.
 SETTINGS = {
-    "default_transaction_read_only": "on",
-    "default_transaction_isolation": "repeatable read",
-    "statement_timeout": "0",
     "jit": "off",
 }
 
@@ -155,7 +151,8 @@ def plan(dsn: str, *, seed: int = 1, sample: int = 2000) -> Plan:
     ``sample`` contacts, drawn at random by ``seed``, tell the edges; everything else is counted. Reads the host's
     tables a few times in one transaction: ten seconds or so for a million and a half of usable work experiences.
     """
-    with connect(dsn, settings=SETTINGS) as connection, connection.transaction():
+    # one snapshot: all figures are of one moment
+    with reading(dsn, SETTINGS, isolation=IsolationLevel.REPEATABLE_READ) as connection:
         require_installed(connection)
         strata = _strata(connection, seed, sample)
         edges = _edges(strata, seed)

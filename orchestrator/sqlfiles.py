@@ -12,6 +12,9 @@ _CHECKOUT = Path(__file__).parent.parent / "sql"
 #: The folder that holds ``functions``, ``indexes``, ``migrations`` and ``queries``.
 ROOT = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
+#: What stands for the schema of the host's tables in the files of views, indexes and triggers; psql fills it in itself.
+HOST_SCHEMA = ':"host_schema"'
+
 
 @cache
 def read(*parts: str) -> LiteralString:
@@ -21,6 +24,12 @@ def read(*parts: str) -> LiteralString:
     """
     text: LiteralString = ROOT.joinpath(*parts).read_text(encoding="utf-8")
     return text
+
+
+def for_host(text: LiteralString, quoted_schema: str) -> LiteralString:
+    """Return the *text* of a file with the quoted name of the host's schema where it says ``:"host_schema"``."""
+    filled: LiteralString = text.replace(HOST_SCHEMA, quoted_schema)
+    return filled
 
 
 def query(name: str) -> LiteralString:

@@ -14,7 +14,7 @@ import psycopg
 
 from orchestrator import runs, sqlfiles, sync
 from orchestrator.canary import Latencies
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection, stateless, transaction
 from orchestrator.errors import one_line
 from orchestrator.installation import require_installed
 from orchestrator.paths import Question
@@ -25,8 +25,6 @@ _DEPTH = 4  # the deepest that applications commonly ask for
 _CALLS = 120
 _SECONDS = 10.0  # that they may take
 _SETTINGS = {
-    "default_transaction_read_only": "on",
-    "statement_timeout": "0",  # whatever the role's: contact_loads reads every experience
     "jit": "off",
 }
 
@@ -113,25 +111,27 @@ def verify(
     95th percentile of ``find_paths`` may take. ``report`` is told what is being done.
     """
     started = time.monotonic()
-    with connect(dsn, settings=_SETTINGS) as connection:
-        require_installed(connection)
-        row = connection.execute("SELECT clock_timestamp()").fetchone()
-        assert row is not None
+    with stateless(dsn) as connection:
+        with transaction(connection, _SETTINGS):
+            require_installed(connection)
+            row = connection.execute("SELECT clock_timestamp()").fetchone()
+            assert row is not None
 
-        listed = runs.listed(connection)
-        active = next((run for run in listed if run.active), None)
-        latest = next((run for run in listed if not run.active and run.status != "cancelled"), None)
-        set_aside = runs.set_aside(connection, latest.run_id) if latest is not None else []
+            listed = runs.listed(connection)
+            active = next((run for run in listed if run.active), None)
+            latest = next((run for run in listed if not run.active and run.status != "cancelled"), None)
+            set_aside = runs.set_aside(connection, latest.run_id) if latest is not None else []
 
-        report("choosing contacts")
-        strata = _choose(connection, sample, seed)
+            report("choosing contacts")
+            strata = _choose(connection, sample, seed)
         also = [each["contact_id"] for each in set_aside if each["contact_id"] is not None]  # a range without contacts
         compared = _compare(connection, strata, also, report)
 
         report("asking for paths")
         finders = _ask(connection, seed, objective_ms)
 
-        queue = _queue(connection, sync.left(connection, row[0]))
+        with transaction(connection, _SETTINGS):
+            queue = _queue(connection, sync.left(connection, row[0]))
         findings = [
             *_of_runs(active, latest, set_aside, compared),
             *_of_queue(queue),
@@ -157,9 +157,8 @@ def _compare(
     for start in range(0, len(contacts), _AT_ONCE):
         report(f"computing edges again: {start} of {len(contacts)} contacts")
         parameters = {"contact_ids": contacts[start : start + _AT_ONCE]}
-        with connection.transaction():
-            connection.execute("SET LOCAL enable_seqscan = off")  # as in the functions that make edges
-            rows = connection.execute(sqlfiles.query("verify_edges"), parameters, prepare=False)
+        with transaction(connection, {**_SETTINGS, "enable_seqscan": "off"}):  # as in the functions that make edges
+            rows = connection.execute(sqlfiles.query("verify_edges"), parameters)
             found.update(Difference(*row) for row in rows)
     differences = sorted(found, key=lambda each: (each.contact_a_id, each.contact_b_id))
     # compared twice, from either end, a pair may have come or gone between
@@ -170,30 +169,36 @@ def _compare(
 
 def _ask(connection: Connection, seed: int, objective: float) -> Finders:
     """Ask each question once, so that what it reads is in memory, then all of them in turn, and take the time."""
-    connection.execute("SELECT setseed(%s)", ((seed % 1000) / 1000,))
     taken: list[float] = []
-    incomplete = 0
+    incomplete = [0]
+    error: str | None = None
     try:
-        asked = [
-            Question(target, collection, viewer, max_depth=_DEPTH)
-            for target, collection, viewer in connection.execute(sqlfiles.query("canary_targets"))
-        ]
-        deadline = time.monotonic() + _SECONDS
-        for question in asked:
-            connection.execute(sqlfiles.query("find_paths"), vars(question))
-            if time.monotonic() > deadline:
-                break
-        deadline = time.monotonic() + _SECONDS
-        while asked and len(taken) < _CALLS and time.monotonic() < deadline:
-            before = time.monotonic()
-            row = connection.execute(sqlfiles.query("find_paths"), vars(asked[len(taken) % len(asked)])).fetchone()
-            taken.append((time.monotonic() - before) * 1000)
-            incomplete += row is not None and not row[0]["complete"]
-    except psycopg.Error as error:
+        with transaction(connection, _SETTINGS):
+            connection.execute("SELECT setseed(%s)", ((seed % 1000) / 1000,))
+            asked = [
+                Question(target, collection, viewer, max_depth=_DEPTH)
+                for target, collection, viewer in connection.execute(sqlfiles.query("canary_targets"))
+            ]
+            _time(connection, asked, taken, incomplete)
+    except psycopg.Error as failure:
         if connection.closed or connection.broken:
             raise
-        return Finders(Latencies.of(taken), objective, incomplete, one_line(error))
-    return Finders(Latencies.of(taken), objective, incomplete)
+        error = one_line(failure)
+    return Finders(Latencies.of(taken), objective, incomplete[0], error)
+
+
+def _time(connection: Connection, asked: list[Question], taken: list[float], incomplete: list[int]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    for question in asked:
+        connection.execute(sqlfiles.query("find_paths"), vars(question))
+        if time.monotonic() > deadline:
+            break
+    deadline = time.monotonic() + _SECONDS
+    while asked and len(taken) < _CALLS and time.monotonic() < deadline:
+        before = time.monotonic()
+        row = connection.execute(sqlfiles.query("find_paths"), vars(asked[len(taken) % len(asked)])).fetchone()
+        taken.append((time.monotonic() - before) * 1000)
+        incomplete[0] += row is not None and not row[0]["complete"]
 
 
 def _queue(connection: Connection, is_behind: bool) -> Queue:

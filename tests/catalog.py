@@ -10,10 +10,10 @@ from difflib import unified_diff
 from pathlib import Path
 
 from orchestrator import sqlfiles
-from orchestrator.database import connect
 from orchestrator.embedded import serve_temporarily
 from orchestrator.installation import install
 from orchestrator.roles import DEFAULT_PREFIX
+from tests.sessions import connect
 
 GOLDEN = Path(__file__).parent / "golden" / "schema.txt"
 REGENERATE = "make golden"

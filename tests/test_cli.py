@@ -24,8 +24,8 @@ from rich.table import Table
 
 from orchestrator import cli, embedded, installation, seed, seed_synthetic
 from orchestrator.backfill import Options, backfill
-from orchestrator.database import connect
 from orchestrator.screen import Screen
+from tests.sessions import connect
 
 BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 COMMANDS = (

@@ -733,7 +733,7 @@ def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pyt
                 seen.append([self.execute(query.encode()).fetchall() for query in queries])
             super().close()
 
-    monkeypatch.setattr(diagnosis, "connect", lambda given: Kept.connect(given, autocommit=True))
+    monkeypatch.setattr(diagnosis, "stateless", lambda given: Kept.connect(given, autocommit=True))
     assert diagnose(dsn).checked
     assert seen == [[[], [], [], []]]
 
@@ -825,7 +825,7 @@ def test_row_level_security_hides_statistics_and_that_is_no_finding(db: Connecti
 def test_a_table_that_is_locked_keeps_nothing_else_from_being_looked_at(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(diagnosis._SESSION, "lock_timeout", "50ms")
+    monkeypatch.setitem(diagnosis._LIMITS, "lock_timeout", "50ms")
     with db.transaction():
         db.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
         found = diagnose(dsn)
@@ -841,7 +841,7 @@ def test_a_check_that_takes_too_long(db: Connection, dsn: str, monkeypatch: pyte
         return iter(())
 
     monkeypatch.setattr(diagnosis, "_CHECKS", (diagnosis._Check("dawdling", dawdle), *diagnosis._CHECKS))
-    monkeypatch.setitem(diagnosis._SESSION, "statement_timeout", "300ms")
+    monkeypatch.setitem(diagnosis._LIMITS, "statement_timeout", "300ms")
     found = diagnose(dsn)
     assert [(skipped.check, "statement timeout" in skipped.why) for skipped in found.skipped] == [("dawdling", True)]
     assert found.findings == []

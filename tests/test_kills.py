@@ -27,10 +27,11 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator import embedded, runs, seed, seed_synthetic
 from orchestrator.backfill import Options, backfill
-from orchestrator.database import Connection, connect, patiently
+from orchestrator.database import Connection, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from tests import oracle
+from tests.sessions import connect
 from tests.test_cli import finish, start, until
 from tests.world import Edge, Experience, Pair, World
 

@@ -27,11 +27,12 @@ from rich.console import Console
 
 from orchestrator import embedded, plan_report, seed_csv, sqlfiles
 from orchestrator import plan as planning
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.installation import install
 from orchestrator.plan import Plan, plan
 from tests import oracle
 from tests.conftest import SETTINGS
+from tests.sessions import connect
 from tests.test_backfill_contact import colleagues
 from tests.world import Experience, World, load, load_hosts, worlds
 

@@ -30,7 +30,6 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator import cli, sqlfiles
-from orchestrator.database import connect
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.paths import Names
@@ -38,6 +37,7 @@ from orchestrator.playground import form, pictures, questions, server, words
 from orchestrator.playground.questions import Collection, Questions
 from orchestrator.playground.sessions import Sessions, Turns
 from orchestrator.playground.trouble import Trouble
+from tests.sessions import connect
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"
 TARGET, ALONE, BESIDE = 4, 5, 7

@@ -17,10 +17,11 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator import roles, sqlfiles
 from orchestrator.cli import main
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install, status, uninstall
 from tests.catalog import describe
+from tests.sessions import connect
 
 PREFIX = f"connection_paths_{os.getpid()}_test"
 READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"

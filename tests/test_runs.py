@@ -24,10 +24,11 @@ from psycopg.types.json import Jsonb
 
 from orchestrator import rebuild, runs, sqlfiles
 from orchestrator.backfill import Options, backfill
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from tests import oracle
+from tests.sessions import connect
 from tests.test_backfill_contact import repeatable, stored, work_edges, wrong_edges
 from tests.test_cli import check_failed, finish, run, start, until
 from tests.test_sync import drain

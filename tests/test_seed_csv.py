@@ -13,8 +13,9 @@ import pytest
 from psycopg import sql
 
 from orchestrator import seed, seed_csv
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
+from tests.sessions import connect
 
 GOOD = {
     "contacts": "id,name\n1,Ada\n2,\n",

@@ -35,11 +35,11 @@ MIGRATIONS = sorted(
     for path in (ROOT / "migrations").glob("[0-9]*.*")
     if path.suffix in (".sql", ".py") and not path.name.endswith(".rollback.sql")
 )
-VIEWS = ROOT / "migrations" / "0001_binding_views.sql"
+VIEWS = sorted((ROOT / "views").glob("*.sql"))
 
 #: The only files that may name a host table.
 HOST_FILES = {
-    VIEWS,
+    *VIEWS,
     *(ROOT / "triggers").glob("*.sql"),
     ROOT / "queries" / "demo_tables.sql",
     *(path for path in INDEXES if path.name.startswith(("idx_members_", "idx_experiences_"))),
@@ -77,7 +77,7 @@ def without_placeholders(text: str) -> str:
 
 
 def statements(text: str) -> list[Any]:
-    return [raw.stmt for raw in pglast.parse_sql(text)]
+    return [raw.stmt for raw in pglast.parse_sql(text.replace(sqlfiles.HOST_SCHEMA, "host"))]
 
 
 def nodes(root: Any, kind: type[Any] = object) -> Iterator[Any]:
@@ -383,6 +383,10 @@ def follows_its_view(text: str, views: str) -> list[str]:
     return [] if found == expected else [f"WHERE {found}, the view has WHERE {expected}"]
 
 
+def every_view() -> str:
+    return "\n".join(path.read_text() for path in VIEWS)
+
+
 def holds_no_sql(text: str) -> list[str]:
     """Python: SQL of a line or two at most; a rough check of what starts like SQL."""
     begins = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|CREATE|ALTER|DROP|VALUES|COPY|DO|SET)\b")
@@ -446,7 +450,7 @@ def test_alias(path: Path) -> None:
 def test_index_file(path: Path) -> None:
     text = path.read_text()
     assert is_index(text, path.stem) == []
-    assert follows_its_view(text, VIEWS.read_text()) == []
+    assert follows_its_view(text, every_view()) == []
 
 
 @each_migration
@@ -471,7 +475,7 @@ def test_every_file_is_installed_by_one_line() -> None:
     for path in INDEXES:
         (found,) = nodes(tuple(statements(path.read_text())), ast.IndexStmt)
         files.add(("host_index" if found.relation.relname in HOST_TABLES else "index", path.stem))
-    files |= {("host_triggers", path.stem) for path in TRIGGERS}
+    files |= {("host_triggers", path.stem) for path in TRIGGERS} | {("view", path.stem) for path in VIEWS}
     texts = [path.read_text() for path in MIGRATIONS if path.suffix == ".py"]
     assert installed_once(texts, files) == []
 
@@ -521,7 +525,7 @@ def members(text: str) -> list[str]:
 
 
 def members_rule(text: str) -> list[str]:
-    return follows_its_view(text, VIEWS.read_text())
+    return follows_its_view(text, every_view())
 
 
 def chain(text: str) -> list[str]:

@@ -21,7 +21,6 @@ from orchestrator import seed, seed_synthetic
 from orchestrator.backfill import Options as BackfillOptions
 from orchestrator.backfill import backfill
 from orchestrator.cli import main
-from orchestrator.database import connect
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.sweep import objectives, publish, results, targets
@@ -31,6 +30,7 @@ from orchestrator.sweep.matrix import Request
 from orchestrator.sweep.results import Options, Results
 from orchestrator.sweep.statistics import percentile
 from orchestrator.sweep.sweep import Asked, sweep
+from tests.sessions import connect
 
 QUICK = Options(
     seed=1, connections=2, seconds=0.4, blocks=4, warmup=0, rate=None, timeout=5, max_edges_per_hop=15

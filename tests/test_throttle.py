@@ -22,12 +22,12 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator import seed, seed_synthetic, sqlfiles
 from orchestrator.canary import Canary, Latencies, _Baseline, _Call, percentile
-from orchestrator.database import connect
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.signals import Server
 from orchestrator.throttle import Governor, Limits, Signal, Watch
 from orchestrator.workers import Workers
+from tests.sessions import connect
 
 EDGES = "connection_paths.contact_connections"
 

@@ -11,10 +11,10 @@ import pytest
 from psycopg import sql
 
 from orchestrator import script, sqlfiles
-from orchestrator.database import connect
 from orchestrator.installation import install, status
 from tests import frozen, psql
 from tests.catalog import GOLDEN, REGENERATE, describe, difference, golden
+from tests.sessions import connect
 
 RELEASED = sorted(frozen.RELEASES.glob("*.sql"))
 

@@ -22,7 +22,9 @@ BLOATED = (64 * 2**20, 2.0)
 UNUSED = timedelta(days=7)
 
 _FRESH = 90.0  # percent of a leaf that a new index fills
-_FORM = re.compile(r" ON (?P<table>\S+) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>.*?)\))?(?: WHERE .*)?$")
+_FORM = re.compile(
+    r" ON (?::\"host_schema\"\.)?(?P<table>\S+) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>.*?)\))?(?: WHERE .*)?$"
+)
 _RULE = re.compile(r"\bFROM (?P<table>.+?) WHERE (?P<rule>.*);$")
 
 
@@ -87,7 +89,9 @@ def definitions(subject: Subject) -> Iterator[Finding]:
                 f" {rule or 'true'}: the planner cannot use the one for the other, or reads too much"
             )
             back = index.view in changed  # it is the view that has left the package's rule
-            yield _wrong(index, what, versions.mend_views(subject) if back else _replace(subject, index, table, rule))
+            yield _wrong(
+                index, what, versions.install_command(subject) if back else _replace(subject, index, table, rule)
+            )
 
 
 def broken(subject: Subject) -> set[str]:

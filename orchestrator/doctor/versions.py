@@ -16,7 +16,6 @@ from orchestrator import sqlfiles
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 
-_VIEWS = sqlfiles.ROOT / "migrations" / "0001_binding_views.sql"
 _SHOWN = 5  # names of a list
 
 _FUNCTION = re.compile(
@@ -26,7 +25,7 @@ _FUNCTION = re.compile(
 _SETTING = re.compile(r"^SET (\w+) = (.*?)(?: *--.*)?$", re.MULTILINE)
 _VIEW = re.compile(
     r"^CREATE OR REPLACE VIEW connection_paths\.(?P<name>\w+) .*?"
-    r"^FROM (?P<table>\w+) AS (?P<alias>\w+)(?:\s+WHERE (?P<rule>.*?))?;",
+    r'^FROM :"host_schema"\.(?P<table>\w+) AS (?P<alias>\w+)(?:\s+WHERE (?P<rule>.*?))?;',
     re.DOTALL | re.MULTILINE,
 )
 
@@ -40,7 +39,12 @@ def install_command(subject: Subject, *options: str) -> str:
 
 def view_tables() -> dict[str, str]:
     """Return the host's tables, as the package names them, by the view that reads each."""
-    return {found["name"]: found["table"] for found in _VIEW.finditer(_VIEWS.read_text(encoding="utf-8"))}
+    return {found["name"]: found["table"] for found in _views()}
+
+
+def _views() -> list[re.Match[str]]:
+    files = sorted((sqlfiles.ROOT / "views").glob("*.sql"))
+    return [found for path in files if (found := _VIEW.search(path.read_text(encoding="utf-8")))]
 
 
 def settings_of(function: str) -> dict[str, str]:
@@ -101,11 +105,11 @@ def views(subject: Subject) -> Iterator[Finding]:
 
     Both rules are written by the same hand to be compared, the planner's: as the filter of a plan.
     """
-    for found in _VIEW.finditer(_VIEWS.read_text(encoding="utf-8")):
+    for found in _views():
         table = subject.tables.get(found["name"])
         name = f"connection_paths.{found['name']}"
         if table is None:
-            yield Finding("views", "wrong", f"view {name} is missing", mend_views(subject), name)
+            yield Finding("views", "wrong", f"view {name} is missing", install_command(subject), name)
             continue
         host = sql.SQL("{} AS {}").format(sql.Identifier(table.schema, table.relname), sql.Identifier(found["alias"]))
         rule = sql.SQL("WHERE {}").format(sql.SQL(found["rule"])) if found["rule"] else sql.SQL("")
@@ -113,7 +117,7 @@ def views(subject: Subject) -> Iterator[Finding]:
         actual = _filter(subject, sql.SQL("SELECT FROM {}").format(sql.Identifier("connection_paths", found["name"])))
         if wanted != actual:
             what = f"view {name} has the rule {actual or 'none'}, this package's is {wanted or 'none'}"
-            yield Finding("views", "wrong", what, mend_views(subject), name)
+            yield Finding("views", "wrong", what, install_command(subject), name)
 
 
 def changed_views(subject: Subject) -> set[str]:
@@ -127,12 +131,6 @@ def changed_views(subject: Subject) -> set[str]:
         psycopg.errors.LockNotAvailable,
     ):
         return set()
-
-
-def mend_views(subject: Subject) -> str:
-    """Return the commands that make the views what they should be."""
-    schema = subject.quoted(subject.host_schema or "public")
-    return "\n".join((f"SET search_path = {schema};", _include(_VIEWS), "RESET search_path;"))
 
 
 def _applied(subject: Subject) -> list[str]:

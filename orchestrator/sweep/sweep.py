@@ -20,7 +20,7 @@ import numpy as np
 import psycopg
 from psycopg import pq
 
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection, connect, resolved
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
 from orchestrator.sweep import matrix, parity
@@ -96,8 +96,9 @@ def sweep(
         "default_transaction_read_only": "on",
         "statement_timeout": f"{max(1, round(options.timeout * 1000))}",
     }
-    with connect(dsn, settings=settings) as connection:
+    with connect(dsn, settings=settings, reads_only=True) as connection:
         require_installed(connection)
+        dsn = resolved(connection)
         versions = _versions(connection, asked, options)
         report(Progress("choosing targets", 0, 0, None))
         members = _unlimited(connection, lambda: drawing.collections(connection, asked.collections))
