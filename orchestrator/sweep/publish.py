@@ -75,6 +75,7 @@ def sweep(
             "directory": str(directory),
             "report": str(page),
             "interrupted": found.interrupted,
+            "problem": found.problem,
             "warnings": warnings,
             "cells": [_finite(row) for row in summary.rows(found)],
             "objectives": [_finite(vars(each)) for each in judged],

@@ -145,6 +145,7 @@ class Results:
     versus: tuple[str, str] | None = None
     seconds: float = 0.0
     interrupted: bool = False
+    problem: str | None = None  # why it ended early, unless somebody interrupted it
 
     @property
     def requests(self) -> list[Request]:
@@ -190,6 +191,7 @@ def write(results: Results, directory: Path) -> Path:
         "started": results.started,
         "seconds": round(results.seconds, 1),
         "interrupted": results.interrupted,
+        "problem": results.problem,
         "options": asdict(results.options),
         "versions": results.versions,
         "versus": results.versus,
@@ -248,6 +250,7 @@ def _results(data: Mapping[str, Any]) -> Results:
         versus=tuple(data["versus"]) if data["versus"] else None,
         seconds=data["seconds"],
         interrupted=data["interrupted"],
+        problem=data["problem"],
     )
 
 
