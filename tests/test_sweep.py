@@ -83,7 +83,7 @@ def clients(database: str) -> Iterator[Fleet]:
 
 
 def test_every_request_is_counted_once(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT nextval('calls')"], types=())
+    clients.prepare(["SELECT nextval('public.calls')"], types=())
     answers = clients.ask(0, [()], seed="1", first=0, seconds=0.5)
     assert _scalar(database, "SELECT last_value FROM calls") == len(answers.milliseconds)
     assert np.isfinite(answers.milliseconds).all()
@@ -147,7 +147,7 @@ def test_lost_connections_are_errors_and_the_clients_go_on(clients: Fleet, datab
 
 
 def test_an_open_loop_tells_a_stall_to_every_request_it_kept_waiting(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT count(*) FROM stalled"], types=())
+    clients.prepare(["SELECT count(*) FROM public.stalled"], types=())
     with _beside(lambda: _stall(database, after=1.0)):
         answers = clients.ask(0, [()], seed="1", first=0, seconds=3.0, rate=100)
     arrivals = np.array(arrival_times(100, 3.0, "1 0")) / 1e9
@@ -159,7 +159,7 @@ def test_an_open_loop_tells_a_stall_to_every_request_it_kept_waiting(clients: Fl
 
 
 def test_a_closed_loop_tells_a_stall_once_per_client(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT count(*) FROM stalled"], types=())
+    clients.prepare(["SELECT count(*) FROM public.stalled"], types=())
     with _beside(lambda: _stall(database, after=1.0)):
         answers = clients.ask(0, [()], seed="1", first=0, seconds=3.0)
     assert (answers.milliseconds > 500).sum() == clients.size
@@ -176,7 +176,7 @@ def test_requests_an_open_loop_never_came_to_have_timed_out(database: str) -> No
 
 
 def test_a_connection_of_its_own_for_every_request(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT nextval('calls'), pg_backend_pid()"], types=())
+    clients.prepare(["SELECT nextval('public.calls'), pg_backend_pid()"], types=())
     answers = clients.ask(0, [()], seed="1", first=0, seconds=0.5, connects=True)
     assert answers.connecting is not None
     assert (answers.connecting > 0).all()

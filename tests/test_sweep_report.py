@@ -335,7 +335,7 @@ def test_two_sweeps_are_called_by_when_they_began(tmp_path: Path) -> None:
     base.started = "2026-11-01T08:00:00+00:00"
     comparison = compare.sweeps(base, new)
     said = headline(new, comparison, [], tmp_path)
-    assert f"22 November 2026, 13:56 UTC against 1 November 2026, 08:00 UTC: {comparison.verdict}" in said
+    assert f"22 November 2026, 13:56 UTC against 1 November 2026, 08:00 UTC is {comparison.told}" in said
     assert "the sweep of 1 November 2026, 08:00 UTC" in said
 
 
