@@ -141,6 +141,14 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=4, show_default=True, metavar="N",
     help="Connections to share the work.",
 )  # fmt: skip
+
+
+def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
+    """Take a positive limit, or ``off``, which is None."""
+    kind: Any = click.FloatRange(min=0, min_open=True)
+    return None if value == "off" else float(kind.convert(value, param, ctx))
+
+
 replace_option = click.option("--replace", is_flag=True, help="Empty the tables first when they hold rows.")
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
@@ -305,16 +313,33 @@ def plan_command(session: Session, sample: int, seed: int) -> None:
     "--slowdown", type=click.FloatRange(min=1.05), default=Limits().slowdown, show_default=True, metavar="RATIO",
     help="How much slower find_paths may get.",
 )  # fmt: skip
+@click.option(
+    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{Limits().replica_lag_seconds:g}",
+    show_default=True, help="How far behind a replica may be.",
+)  # fmt: skip
+@click.option(
+    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{Limits().replica_lag_megabytes:g}",
+    show_default=True, help="How much WAL a replica may have left to replay.",
+)  # fmt: skip
+@click.option(
+    "--ignore-replica", "ignored", multiple=True, metavar="NAME",
+    help="A replica (its application_name in pg_stat_replication) that may fall behind; may be repeated.",
+)  # fmt: skip
 @shared_options
 @pass_session
 @click.pass_context
 def backfill(
     ctx: click.Context, session: Session, workers: int, strategy: str, batch_edges: int | None, batch_timeout: float,
-    throttle: bool, slowdown: float,
+    throttle: bool, slowdown: float, replica_lag: float | None, replica_backlog: float | None,
+    ignored: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Make every contact's edges what they should be: join the run under way, or begin one."""
     view = session.screen
-    limits = Limits(slowdown=slowdown) if throttle else None
+    limits = None
+    if throttle:
+        limits = Limits(
+            slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
+        )
     options = Options(workers, strategy, batch_edges, batch_timeout, limits)
     with view.backfilling() as report:
         done = run_backfill(session.connection_string(), options, report=report)
