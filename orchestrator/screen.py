@@ -275,7 +275,7 @@ def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     for skipped in found.skipped:
         yield f"NOT CHECKED: {skipped.check}: {skipped.why}"
     if found.standby and any(finding.mend for finding in found.findings):
-        yield "This is a standby: what is to be typed is for its primary."
+        yield "This is a standby: what is to be typed is for its primary, unless the finding names this standby."
     count = len(found.findings)
     if not count:
         yield "All is well." if not found.skipped else "All is well, as far as it was checked."

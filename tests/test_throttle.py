@@ -760,6 +760,10 @@ def test_a_signal_without_a_limit_is_left_out(small: str) -> None:
         server.stop()
 
 
+def over(server: Server) -> set[str]:
+    return {signal.name for signal in server.signals() if signal.load > 1}
+
+
 def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
     given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
     with ExitStack() as stack:
@@ -786,9 +790,7 @@ def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
             server.start()
             try:
                 until(lambda server=server: server_values(server))
-                until(
-                    lambda server=server, told=told: {each.name for each in server.signals() if each.load > 1} == told
-                )
+                until(lambda server=server, told=told: over(server) == told)
                 assert {each.of for each in server.signals() if each.name in both} <= {"delayed"}
                 words = [str(each) for each in server.signals() if each.name == "replica backlog"]
                 assert all(word.startswith("replica backlog of delayed ") for word in words)
