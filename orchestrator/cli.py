@@ -381,17 +381,28 @@ def sync_command(ctx: click.Context, session: Session, follow: bool, workers: in
     "--objective", type=click.FloatRange(min=0.1), default=250.0, show_default=True, metavar="MS",
     help="What the p95 of find_paths may be.",
 )  # fmt: skip
+@click.option(
+    "--time-limit", type=click.FloatRange(min=1), default=verify.TIME_LIMIT, show_default=True, metavar="SECONDS",
+    help="What is not looked at by then is left out.",
+)  # fmt: skip
 @shared_options
 @pass_session
 @click.pass_context
-def verify_command(ctx: click.Context, session: Session, sample: int, seed: int, objective: float) -> None:
-    """Look for what is wrong with the edges; exit 3 when something is."""
+def verify_command(
+    ctx: click.Context, session: Session, sample: int, seed: int, objective: float, time_limit: float
+) -> None:
+    """Look for what is wrong with the edges; exit 3 when something is, 4 when the time did not suffice to say so."""
     found = verify.verify(
-        session.connection_string(), sample=sample, seed=seed, objective_ms=objective, report=session.screen.passing
+        session.connection_string(),
+        sample=sample,
+        seed=seed,
+        objective_ms=objective,
+        time_limit=time_limit,
+        report=session.screen.passing,
     )
     session.screen.result({**asdict(found), "ok": found.ok}, *screen.verdict_lines(found))
     if not found.ok:
-        ctx.exit(3)
+        ctx.exit(3 if found.findings else 4)
 
 
 @main.command("doctor")

@@ -264,7 +264,12 @@ def verdict_lines(found: verify.Verdict) -> Iterator[str]:
     yield f"{found.queue.waiting:,} changes wait."
     for finding in found.findings:
         yield f"WRONG: {finding}"
-    yield "All is well." if found.ok else _findings(len(found.findings))
+    for left_out in found.unfinished:
+        yield f"NOT LOOKED AT: {left_out}"
+    if found.findings:
+        yield _findings(len(found.findings))
+    else:
+        yield "All is well." if found.ok else "Nothing wrong was found, as far as it was looked at."
 
 
 def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
