@@ -412,7 +412,8 @@ def verify_command(
 def doctor_command(ctx: click.Context, session: Session) -> None:
     """Look for what is wrong around the edges, and say what mends it; exit 3 when something is.
 
-    Indexes, plans, statistics, triggers, the queue, runs, settings, versions. Reads only; runs on a standby too.
+    Indexes, plans, statistics, triggers, policies, the queue, runs, settings, standbys, versions. Reads only; runs on a
+    standby too.
     """
     found = diagnose(session.connection_string(), report=session.screen.passing)
     session.screen.result({**asdict(found), "ok": found.ok}, *screen.diagnosis_lines(found))
@@ -643,7 +644,8 @@ def sweep_command(
 ) -> None:  # fmt: skip
     """Measure the finders: version by depth by collection, over many connections, with a report to look at.
 
-    Exit 3 when an objective was missed or the new version is worse, 4 when that cannot be told.
+    Exit 3 when an objective was missed or the new version is worse, 4 when it is better here and worse there, or when
+    that cannot be told.
     """
     publish = extras.load("orchestrator.sweep.publish", "sweep")
     directory = publish.new_directory(output)
@@ -674,7 +676,7 @@ def sweep_command(
 def compare_command(
     ctx: click.Context, session: Session, base: Path, new: Path, objectives: tuple[str, ...], margin: float
 ) -> None:
-    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when that cannot be told."""
+    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when mixed or not to be told."""
     done = extras.load("orchestrator.sweep.publish", "sweep").compare(base, new, objectives=objectives, margin=margin)
     session.screen.result(done.data, *done.lines)
     ctx.exit(done.status)

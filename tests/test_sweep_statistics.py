@@ -155,7 +155,7 @@ def test_a_sweep_without_its_reference_decides_nothing(of_sweep: int, unanswered
         ]
     if unanswered == "absent":
         references.clear()
-    comparison = compare.sweeps(*found)
+    comparison = compare.sweeps(found[0], found[1])
     assert comparison.verdict == INCONCLUSIVE
     assert any("no reference measurement in 3 requests" in note for note in comparison.notes)
 
