@@ -676,7 +676,7 @@ def sweep_command(
 def compare_command(
     ctx: click.Context, session: Session, base: Path, new: Path, objectives: tuple[str, ...], margin: float
 ) -> None:
-    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when mixed or not to be told."""
+    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when mixed or undecided."""
     done = extras.load("orchestrator.sweep.publish", "sweep").compare(base, new, objectives=objectives, margin=margin)
     session.screen.result(done.data, *done.lines)
     ctx.exit(done.status)
