@@ -389,7 +389,7 @@ def sweeper(network: str) -> Iterator[str]:
 
 def test_what_a_role_and_a_connection_string_set_changes_nothing(network: str, sweeper: str) -> None:
     given = make_conninfo(
-        sweeper, application_name="mine", options=r"-c DateStyle=German -c app.name=two\ words -c statement_timeout=1"
+        sweeper, application_name="mine", options=r"-c DateStyle=German -c app.name=two\ words -c statement_timeout=700"
     )
     asked = Asked(versions=("v3", "find_paths"), depths=(2,), collections=(1,), targets=6)
     plain, odd = (sweep(dsn, asked, QUICK) for dsn in (network, given))
