@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import threading
@@ -253,8 +254,8 @@ class _Part:
         self._tell_at = time.monotonic() + _TELL_EVERY
         told = {
             "workers": self._options.workers,
-            "allowed": min(self._workers.allowed, self._options.workers),
-            "reasons": list(self._watch.reasons) if self._watch is not None else [],
+            "allowed": min(self._allowed, self._options.workers),
+            "reasons": list(self._reasons),
         }
         worker = connection.execute("SELECT connection_paths.register_worker()").fetchone()
         assert worker is not None
@@ -269,23 +270,49 @@ class _Part:
         return {"run_id": self._run.run_id, "process": f"{socket.gethostname()}:{os.getpid()}"}
 
     def _look(self, building: Sequence[dict[str, Any]] = ()) -> None:
-        # what comes after is not throttled, and not to be told as if it were
-        watch = self._watch if self._doing == "filling" and self._run.status == "running" else None
-        if watch is not None:
-            self._workers.allowed = watch.tick(self._workers.busy)
+        if self._watch is not None and self._is_throttled:
+            self._workers.allowed = self._watch.tick(self._workers.busy)
         self._report(
             Progress(
                 run=self._run,
                 seconds=time.monotonic() - self._started,
                 workers=self._options.workers,
-                allowed=self._workers.allowed,
+                allowed=self._allowed,
                 busy=self._workers.busy,
                 doing=self._doing if self._run.status != "paused" else "paused",
-                reasons=tuple(watch.reasons) if watch is not None else (),
+                reasons=self._reasons,
                 building=tuple(building),
                 set_aside=self._set_aside,
             )
         )
+
+    @property
+    def _is_throttled(self) -> bool:
+        """Whether batches are being filled: what comes after them is not throttled, nor reported as if it were."""
+        return self._doing == "filling" and self._run.status == "running"
+
+    @property
+    def _allowed(self) -> float:
+        """How many workers of this process may work now."""
+        if self._run.status == "paused":
+            return 0
+        if not self._is_throttled:
+            return self._options.workers
+        most = math.inf if self._run.max_workers is None else self._run.max_workers
+        return min(self._workers.allowed, most)
+
+    @property
+    def _reasons(self) -> tuple[str, ...]:
+        """Why fewer workers may work than there are; empty when all may."""
+        if self._run.status == "paused":
+            return ("the run is paused",)
+        if not self._is_throttled:
+            return ()
+        most = self._run.max_workers
+        found = list(self._watch.reasons) if self._watch is not None else []
+        if most is not None and most < self._options.workers:
+            found.append(f"the run may have {most} workers, all processes together")
+        return tuple(found)
 
     def _end(self) -> None:
         """Do what comes after the batches, by one process; another looks whether that is done."""

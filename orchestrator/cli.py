@@ -141,6 +141,14 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=4, show_default=True, metavar="N",
     help="Connections to share the work.",
 )  # fmt: skip
+
+
+def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
+    """Take a positive limit, or ``off``, which is None."""
+    kind: Any = click.FloatRange(min=0, min_open=True)
+    return None if value == "off" else float(kind.convert(value, param, ctx))
+
+
 replace_option = click.option("--replace", is_flag=True, help="Empty the tables first when they hold rows.")
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
@@ -305,16 +313,33 @@ def plan_command(session: Session, sample: int, seed: int) -> None:
     "--slowdown", type=click.FloatRange(min=1.05), default=Limits().slowdown, show_default=True, metavar="RATIO",
     help="How much slower find_paths may get.",
 )  # fmt: skip
+@click.option(
+    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{Limits().replica_lag_seconds:g}",
+    show_default=True, help="How far behind a replica may be.",
+)  # fmt: skip
+@click.option(
+    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{Limits().replica_lag_megabytes:g}",
+    show_default=True, help="How much WAL a replica may have left to replay.",
+)  # fmt: skip
+@click.option(
+    "--ignore-replica", "ignored", multiple=True, metavar="NAME",
+    help="A replica (its application_name in pg_stat_replication) that may fall behind; may be repeated.",
+)  # fmt: skip
 @shared_options
 @pass_session
 @click.pass_context
 def backfill(
     ctx: click.Context, session: Session, workers: int, strategy: str, batch_edges: int | None, batch_timeout: float,
-    throttle: bool, slowdown: float,
+    throttle: bool, slowdown: float, replica_lag: float | None, replica_backlog: float | None,
+    ignored: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Make every contact's edges what they should be: join the run under way, or begin one."""
     view = session.screen
-    limits = Limits(slowdown=slowdown) if throttle else None
+    limits = None
+    if throttle:
+        limits = Limits(
+            slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
+        )
     options = Options(workers, strategy, batch_edges, batch_timeout, limits)
     with view.backfilling() as report:
         done = run_backfill(session.connection_string(), options, report=report)
@@ -356,17 +381,28 @@ def sync_command(ctx: click.Context, session: Session, follow: bool, workers: in
     "--objective", type=click.FloatRange(min=0.1), default=250.0, show_default=True, metavar="MS",
     help="What the p95 of find_paths may be.",
 )  # fmt: skip
+@click.option(
+    "--time-limit", type=click.FloatRange(min=1), default=verify.TIME_LIMIT, show_default=True, metavar="SECONDS",
+    help="What is not looked at by then is left out.",
+)  # fmt: skip
 @shared_options
 @pass_session
 @click.pass_context
-def verify_command(ctx: click.Context, session: Session, sample: int, seed: int, objective: float) -> None:
-    """Look for what is wrong with the edges; exit 3 when something is."""
+def verify_command(
+    ctx: click.Context, session: Session, sample: int, seed: int, objective: float, time_limit: float
+) -> None:
+    """Look for what is wrong with the edges; exit 3 when something is, 4 when the time did not suffice to say so."""
     found = verify.verify(
-        session.connection_string(), sample=sample, seed=seed, objective_ms=objective, report=session.screen.passing
+        session.connection_string(),
+        sample=sample,
+        seed=seed,
+        objective_ms=objective,
+        time_limit=time_limit,
+        report=session.screen.passing,
     )
     session.screen.result({**asdict(found), "ok": found.ok}, *screen.verdict_lines(found))
     if not found.ok:
-        ctx.exit(3)
+        ctx.exit(3 if found.findings else 4)
 
 
 @main.command("doctor")
@@ -376,7 +412,8 @@ def verify_command(ctx: click.Context, session: Session, sample: int, seed: int,
 def doctor_command(ctx: click.Context, session: Session) -> None:
     """Look for what is wrong around the edges, and say what mends it; exit 3 when something is.
 
-    Indexes, plans, statistics, triggers, the queue, runs, settings, versions. Reads only; runs on a standby too.
+    Indexes, plans, statistics, triggers, policies, the queue, runs, settings, standbys, versions. Reads only; runs on a
+    standby too.
     """
     found = diagnose(session.connection_string(), report=session.screen.passing)
     session.screen.result({**asdict(found), "ok": found.ok}, *screen.diagnosis_lines(found))
@@ -607,7 +644,8 @@ def sweep_command(
 ) -> None:  # fmt: skip
     """Measure the finders: version by depth by collection, over many connections, with a report to look at.
 
-    Exit 3 when an objective was missed or the new version is worse, 4 when that cannot be told.
+    Exit 3 when an objective was missed or the new version is worse, 4 when it is better here and worse there, or when
+    that cannot be told.
     """
     publish = extras.load("orchestrator.sweep.publish", "sweep")
     directory = publish.new_directory(output)
@@ -638,7 +676,7 @@ def sweep_command(
 def compare_command(
     ctx: click.Context, session: Session, base: Path, new: Path, objectives: tuple[str, ...], margin: float
 ) -> None:
-    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when that cannot be told."""
+    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when mixed or undecided."""
     done = extras.load("orchestrator.sweep.publish", "sweep").compare(base, new, objectives=objectives, margin=margin)
     session.screen.result(done.data, *done.lines)
     ctx.exit(done.status)

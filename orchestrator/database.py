@@ -102,6 +102,7 @@ KEEPALIVES = {
 #: What no wait for a lock may exceed where others would queue up behind it.
 LOCK_TIMEOUT = "500ms"
 _PATIENCE = 300.0  # seconds
+_SECRET = 5  # letters: what is shorter hides nothing, and its removal would make an error unreadable
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def resolved(connection: Connection) -> str:
     Values of a service file and of ``PG…`` variables are written out. It may hold a password: it is not for printing.
     Several hosts stay several, so that a reconnection finds the server that has taken over.
     """
-    found = {option.keyword.decode(): option.val.decode() for option in connection.pgconn.info if option.val}
+    found = _values(connection.pgconn)
     for said_anew in ("service", "servicefile", "application_name", "client_encoding"):
         found.pop(said_anew, None)
     return make_conninfo(**found)
@@ -205,6 +206,27 @@ def place(connection: Connection) -> Place:
     row = connection.execute(sqlfiles.query("place")).fetchone()
     assert row is not None  # the database that we are in
     return Place(*row)
+
+
+def known(settings: Mapping[str, str], version: int) -> dict[str, str]:
+    """Return those of *settings* that a server of *version* (180001 is 18.1) has."""
+    return {name: value for name, value in settings.items() if version >= _SINCE.get(name, 0)}
+
+
+def without_secrets(said: str, given: Mapping[str, Any]) -> str:
+    """Return an error's text without what may be secret in the connection string *given* (its values by name).
+
+    The server repeats a value of ``options`` that it refuses, so those that are not a word of a few letters are left
+    out as well.
+    """
+    options = f"{given.get('options') or ''} {os.environ.get('PGOPTIONS', '')}"
+    words = [word.rpartition("=")[2] for word in options.split()]
+    secrets = [given.get("password"), os.environ.get("PGPASSWORD"), given.get("sslpassword")]
+    secrets += [word for word in words if len(word) >= _SECRET]
+    for secret in secrets:
+        if secret:
+            said = said.replace(str(secret), "***")
+    return said
 
 
 def is_pooled(connection: Connection) -> bool:
@@ -301,8 +323,7 @@ def _check_place(connection: Connection, at: Place) -> None:
 
 
 def _apply(connection: Connection, settings: Mapping[str, str], *, local: bool) -> None:
-    version = connection.info.server_version
-    chosen = {name: value for name, value in settings.items() if version >= _SINCE.get(name, 0)}
+    chosen = known(settings, connection.info.server_version)
     calls = ", ".join([f"pg_catalog.set_config(%s, %s, {'true' if local else 'false'})"] * len(chosen))
     words = [word for setting in chosen.items() for word in setting]
     connection.execute(f"SELECT {calls}".encode(), words)
@@ -350,8 +371,9 @@ def _refusal(error: psycopg.Error, given: Mapping[str, Any]) -> str:
         )
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         said = "the server did not answer in time"
-    secrets = (given.get("password"), os.environ.get("PGPASSWORD"), given.get("sslpassword"))
-    for secret in secrets:
-        if secret:
-            said = said.replace(str(secret), "***")
-    return said
+    return without_secrets(said, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
+
+
+def _values(pgconn: psycopg.pq.abc.PGconn) -> dict[str, str]:
+    """Return what a connection was opened with, by libpq's names; from the environment and a service file, too."""
+    return {option.keyword.decode(): option.val.decode() for option in pgconn.info if option.val}

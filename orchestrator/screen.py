@@ -264,7 +264,12 @@ def verdict_lines(found: verify.Verdict) -> Iterator[str]:
     yield f"{found.queue.waiting:,} changes wait."
     for finding in found.findings:
         yield f"WRONG: {finding}"
-    yield "All is well." if found.ok else _findings(len(found.findings))
+    for left_out in found.unfinished:
+        yield f"NOT LOOKED AT: {left_out}"
+    if found.findings:
+        yield _findings(len(found.findings))
+    else:
+        yield "All is well." if found.ok else "Nothing wrong was found, as far as it was looked at."
 
 
 def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
@@ -275,7 +280,7 @@ def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     for skipped in found.skipped:
         yield f"NOT CHECKED: {skipped.check}: {skipped.why}"
     if found.standby and any(finding.mend for finding in found.findings):
-        yield "This is a standby: what is to be typed is for its primary."
+        yield "This is a standby: what is to be typed is for its primary, unless the finding names this standby."
     count = len(found.findings)
     if not count:
         yield "All is well." if not found.skipped else "All is well, as far as it was checked."

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator import embedded, sqlfiles
 from orchestrator.backfill import Options, backfill
 from orchestrator.database import Connection
-from orchestrator.doctor import diagnosis, indexes, plans, runs, settings, tables, versions
+from orchestrator.doctor import diagnosis, indexes, plans, runs, settings, standbys, tables, versions
 from orchestrator.doctor.diagnosis import Diagnosis, diagnose
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
@@ -379,6 +379,118 @@ def test_what_is_wrong_is_found_and_mended(db: Connection, dsn: str, name: str) 
     assert finding.object.startswith(cause.object)
     assert cause.part in finding.what
     check_cured(dsn, finding)
+
+
+MAY_SEE = "CREATE FUNCTION may_see(bigint) RETURNS boolean STABLE LANGUAGE"
+LOOKS_UP = "EXISTS (SELECT FROM app_users WHERE id = $1)"
+POLICY = "CREATE POLICY seen ON user_contact_collections USING (may_see(user_id))"
+SCHEMAS = ("public", "connection_paths", '"my app"')
+HELPERS = {
+    "sql": ((f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", POLICY), "wrong"),
+    "plpgsql": ((f"{MAY_SEE} plpgsql AS 'BEGIN RETURN {LOOKS_UP}; END'", POLICY), "advice"),
+    "of another schema": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", "ALTER FUNCTION may_see SET SCHEMA \"my app\"",
+         POLICY.replace("may_see", '"my app".may_see')), "wrong",
+    ),
+    "called by a body that is bound": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'",
+         "CREATE FUNCTION outer_one(bigint) RETURNS boolean STABLE LANGUAGE sql RETURN may_see($1)",
+         POLICY.replace("may_see", "outer_one")), "wrong",
+    ),
+    "behind an operator": (
+        ("CREATE FUNCTION may_see(bigint, bigint) RETURNS boolean STABLE LANGUAGE sql"
+         f" AS 'SELECT $2 = 0 OR {LOOKS_UP}'",
+         "CREATE OPERATOR <=>> (FUNCTION = may_see, LEFTARG = bigint, RIGHTARG = bigint)",
+         POLICY.replace("may_see(user_id)", "user_id <=>> 1")), "wrong",
+    ),
+    "behind a view": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'",
+         "CREATE VIEW seen_users AS SELECT id FROM app_users WHERE may_see(id)",
+         POLICY.replace("may_see(user_id)", "user_id IN (SELECT id FROM seen_users)")), "wrong",
+    ),
+    "of do_not_ask": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", "ALTER TABLE connection_paths.do_not_ask ENABLE ROW LEVEL SECURITY",
+         "CREATE POLICY all_of_it ON user_contact_collections USING (true)",
+         POLICY.replace("user_contact_collections", "connection_paths.do_not_ask").replace("user_id", "contact_id")),
+        "wrong",
+    ),
+    "that names nothing": ((f"{MAY_SEE} sql AS 'SELECT $1 > 0'", POLICY), None),
+    "with its own path": ((f"{MAY_SEE} sql SET search_path = public AS 'SELECT {LOOKS_UP}'", POLICY), None),
+    "that is bound": ((f"{MAY_SEE} sql RETURN {LOOKS_UP}", POLICY), None),
+    "of writers": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", "CREATE POLICY all_of_it ON user_contact_collections USING (true)",
+         POLICY.replace("USING", "FOR INSERT WITH CHECK")), None,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def asker(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str]]:
+    """A superuser's connection to a database with one path in it, and the connection string of a role that may read."""
+    dsn = new_database()
+    role = f"connection_paths_policy_{os.getpid()}"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(dsn)
+        for statement in (
+            "INSERT INTO contacts VALUES (1, ''), (2, '')",
+            "INSERT INTO organizations VALUES (1, '')",
+            "INSERT INTO contact_work_experiences VALUES"
+            " (1, 1, 1, '', '2010-01-01', NULL), (2, 2, 1, '', '2010-01-01', NULL)",
+            "INSERT INTO user_contact_collections VALUES (1, 2, 1, 1)",
+            "INSERT INTO connection_paths.do_not_ask (collection_id, contact_id) VALUES (1, 7)",
+            "SELECT connection_paths.backfill_contacts(ARRAY[1, 2])",
+            "CREATE TABLE app_users AS SELECT 1::bigint AS id",
+            'CREATE SCHEMA "my app"',
+            f"CREATE ROLE {role} LOGIN",
+            *(f"GRANT USAGE ON SCHEMA {schema} TO {role}" for schema in SCHEMAS),
+            *(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}" for schema in SCHEMAS),
+            f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA connection_paths TO {role}",
+            f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}",
+        ):
+            connection.execute(statement.encode())
+        yield connection, make_conninfo(dsn, user=role)
+        connection.execute(f"DROP OWNED BY {role}".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize("name", HELPERS)
+def test_a_policy_whose_function_depends_on_search_path(asker: tuple[Connection, str], name: str) -> None:
+    connection, poor = asker
+    dsn = make_conninfo(poor, user=connection.info.user)
+    statements, severity = HELPERS[name]
+    tables = ("user_contact_collections", "connection_paths.do_not_ask")
+    try:
+        connection.execute("ALTER TABLE user_contact_collections ENABLE ROW LEVEL SECURITY")
+        for statement in statements:
+            connection.execute(statement.encode())
+        found = [finding for finding in diagnose(dsn).findings if finding.check == "policies"]
+        assert [finding.severity for finding in found] == ([severity] if severity else [])
+        assert _asks(poor) is not bool(severity)
+        for finding in found:
+            assert any(f"policy seen of {table}" in finding.what.replace("public.", "") for table in tables)
+            connection.execute((finding.mend or "").encode())
+        assert not [finding for finding in diagnose(dsn).findings if finding.check == "policies"]
+        assert _asks(poor)
+    finally:
+        for schema in ("public", '"my app"'):
+            for arguments in ("bigint", "bigint, bigint"):
+                connection.execute(f"DROP FUNCTION IF EXISTS {schema}.may_see({arguments}) CASCADE".encode())
+        for table in tables:
+            connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY".encode())
+        connection.execute("DROP POLICY IF EXISTS all_of_it ON user_contact_collections")
+
+
+def _asks(dsn: str) -> bool:
+    """Whether find_paths answers; the one path there is must be in the answer."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        try:
+            row = connection.execute("SELECT connection_paths.find_paths(1, 1, 1)").fetchone()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction):
+            return False
+    assert row is not None
+    assert len(row[0]["paths"]) == 1
+    return True
 
 
 def test_a_view_that_moved_on_is_told_of_and_of_its_index(db: Connection, dsn: str) -> None:
@@ -749,7 +861,7 @@ def test_it_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPat
     assert len(found.checked) == len(diagnosis._CHECKS) - 1  # the others were made
 
 
-def test_a_hot_standby() -> None:
+def test_a_hot_standby(monkeypatch: pytest.MonkeyPatch) -> None:
     given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
     with embedded.serve_temporarily(binaries=Path(given) if given else None, settings=SETTINGS) as (directory, dsn):
         binaries = reachable_binaries(directory)
@@ -766,12 +878,14 @@ def test_a_hot_standby() -> None:
         with standby(dsn, binaries) as replica:
             found = diagnose(replica)
             assert found.standby
-            assert [finding.object for finding in found.findings] == [MEMBERS]
+            assert [finding.object for finding in found.findings] == [
+                MEMBERS, "max_standby_streaming_delay", "hot_standby_feedback",
+            ]  # fmt: skip
             assert {skipped.check for skipped in found.skipped} == {"queue", "runs"}
             assert all("standby" in skipped.why for skipped in found.skipped)
             shown = run("--dsn", replica, "doctor")
             assert shown.exit_code == 3
-            assert "This is a standby: what is to be typed is for its primary.\n1 finding.\n" in shown.stdout
+            assert shown.stdout.endswith("unless the finding names this standby.\n3 findings.\n")
             for command in ("status", "plan", "verify --sample 10", "runs list", "paths 1 --collection 1 --viewer 1"):
                 assert "standby" not in run("--dsn", replica, *command.split()).output, command
             for command in ("install", "uninstall --yes", "backfill", "sync", "runs pause 1"):
@@ -782,6 +896,27 @@ def test_a_hot_standby() -> None:
             both = conninfo_to_dict(replica)["host"], conninfo_to_dict(dsn)["host"]
             named = make_conninfo(dsn, host=",".join(map(str, both)), port="", target_session_attrs="read-write")
             assert run("--dsn", named, "sync").exit_code == 0
+            with psycopg.connect(replica) as reader, psycopg.connect(replica, autocommit=True) as there:
+                reader.execute(f"SELECT count(*) FROM {EDGES}".encode())
+                for finding in found.findings[1:]:
+                    for statement in (finding.mend or "").splitlines():
+                        there.execute(statement.encode())
+                monkeypatch.setattr(standbys, "LONG", 0)
+                still = diagnose(replica).findings[1:]
+                assert [finding.object for finding in still] == [
+                    "max_standby_streaming_delay", str(reader.info.backend_pid),
+                ]  # fmt: skip
+                there.execute((still[1].mend or "").encode())
+                with pytest.raises(psycopg.errors.AdminShutdown):
+                    reader.execute("SELECT 1")
+                monkeypatch.undo()
+                assert [finding.object for finding in diagnose(replica).findings] == [MEMBERS]
+                there.execute("ALTER SYSTEM SET max_standby_streaming_delay = -1")
+                there.execute("SELECT pg_reload_conf()")
+            assert "find_paths waits without end here" in diagnose(replica).findings[1].what
+            (of_primary,) = [finding for finding in diagnose(dsn).findings if finding.check == "standbys"]
+            assert of_primary.severity == "advice"
+            assert "has 1 standby (walreceiver)" in of_primary.what
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psycopg
 
 from orchestrator.database import lost, stateless, transaction
-from orchestrator.doctor import indexes, plans, runs, settings, tables, versions
+from orchestrator.doctor import indexes, plans, policies, runs, settings, standbys, tables, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.errors import one_line
@@ -54,12 +54,14 @@ _CHECKS = (
     _Check("statistics", tables.statistics),
     _Check("visibility map", tables.visibility),
     _Check("triggers", tables.triggers),
+    _Check("policies", policies.policies),
     _Check("queue", runs.queue, on_standby=False),
     _Check("runs", runs.runs, on_standby=False),
     _Check("rebuild leftovers", runs.leftovers),
     _Check("pooler", settings.pooler),
     _Check("connections", settings.connections),
     _Check("settings", settings.settings),
+    _Check("standbys", standbys.standbys),
 )
 _OF_VERSION = ("migrations", "functions", "views")
 
