@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import psycopg
 
+from orchestrator.text import printable
+
 
 class OrchestratorError(Exception):
     """A failure a person caused or can mend: one sentence that says what, and often what to do."""
@@ -13,10 +15,11 @@ def one_line(error: psycopg.Error) -> str:
     """Return what the server (or libpq) said about *error* as a single line with its SQLSTATE and hint."""
     diagnostic = error.diag
     if diagnostic.message_primary is None:
-        return " ".join(str(error).split())
+        return printable(" ".join(str(error).split()))
     parts = [diagnostic.message_primary]
     if diagnostic.message_detail:
         parts.append(diagnostic.message_detail)
     if diagnostic.message_hint:
         parts.append(f"Hint: {diagnostic.message_hint}")
-    return f"{'. '.join(part.rstrip('.') for part in parts)} [SQLSTATE {error.sqlstate}]".replace("\n", " ")
+    told = f"{'. '.join(part.rstrip('.') for part in parts)} [SQLSTATE {error.sqlstate}]"
+    return printable(told.replace("\n", " "))

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import runs, sqlfiles, sync
+from orchestrator import left_out, runs, sqlfiles, sync
 from orchestrator.canary import Latencies
 from orchestrator.database import Connection, connect
 from orchestrator.errors import one_line
@@ -92,6 +92,7 @@ class Verdict:
     finders: Finders
     findings: list[str]
     seconds: float
+    advice: tuple[str, ...] = ()  # what leaves people without edges or paths, though nothing is wrong with either
 
     @property
     def ok(self) -> bool:
@@ -138,7 +139,8 @@ def verify(
             *_of_sample(compared),
             *_of_finders(finders),
         ]
-    return Verdict(active or latest, set_aside, queue, compared, finders, findings, time.monotonic() - started)
+        advice = tuple(left_out.lines(connection))
+    return Verdict(active or latest, set_aside, queue, compared, finders, findings, time.monotonic() - started, advice)
 
 
 def _choose(connection: Connection, sample: int, seed: int) -> dict[str, list[int]]:

@@ -26,6 +26,7 @@ from orchestrator.playground.form import Asked
 from orchestrator.playground.pictures import picture
 from orchestrator.playground.questions import Answer, Questions
 from orchestrator.playground.trouble import Trouble
+from orchestrator.text import printable
 
 #: What the address may be called by whoever asks; another name means that somebody else's page asks.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -111,6 +112,7 @@ class _Pages:
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=_harmless,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -196,6 +198,11 @@ class _Pages:
             asked=asked, choices=form.CHOICES, numbers=form.NUMBERS, **{"title": None, "target_name": None, **shown}
         )
         return HTMLResponse(text, status, {"Retry-After": "2"} if status == 503 else None)
+
+
+def _harmless(value: Any) -> Any:
+    """Return what a page shows of a value: control characters, and those that reorder a line, as their escapes."""
+    return printable(value, keep="\n\t") if type(value) is str else value
 
 
 _NO_CHOICES: Mapping[str, Any] = {"collections": (), "users": ()}

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.database import Connection, connect
-from orchestrator.errors import OrchestratorError, one_line
+from orchestrator.errors import OrchestratorError
 from orchestrator.playground import trouble
 
 #: What the sessions are called; a pooler knows that this is the client's.
@@ -104,8 +104,8 @@ class Sessions:
     def _new(self) -> Connection:
         try:
             given = conninfo_to_dict(self._dsn)
-        except psycopg.ProgrammingError as error:
-            raise OrchestratorError(f"not a connection string: {one_line(error)}") from error
+        except psycopg.ProgrammingError:  # which repeats parts of it, perhaps of a password
+            raise OrchestratorError("not a connection string") from None
         dsn = self._dsn
         if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in given:
             dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
