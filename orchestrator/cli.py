@@ -760,7 +760,7 @@ def sweep_command(
         done = publish.sweep(
             dsn, questions, options, directory, objectives=objectives, margin=margin, progress=progress
         )
-    session.screen.result(done.data, *done.lines)
+    session.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)
 
 
@@ -777,7 +777,7 @@ def compare_command(
 ) -> None:
     """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when that cannot be told."""
     done = extras.load("orchestrator.sweep.publish", "sweep").compare(base, new, objectives=objectives, margin=margin)
-    session.screen.result(done.data, *done.lines)
+    session.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)
 
 

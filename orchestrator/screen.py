@@ -289,7 +289,7 @@ def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     """Tell what is wrong and what could be better, what to type below each, and what was not looked at."""
     for finding in found.findings:
         yield f"{'WRONG' if finding.severity == 'wrong' else 'ADVICE'}: {finding.what}"
-        yield from (f"    {line}" for line in (finding.mend or "").splitlines())
+        yield from (f"    {line}" for line in (finding.mend or "").split("\n") if line)
     for skipped in found.skipped:
         yield f"NOT CHECKED: {skipped.check}: {skipped.why}"
     if found.standby and any(finding.mend for finding in found.findings):

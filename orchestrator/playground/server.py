@@ -88,11 +88,12 @@ class _Impatient(H11Protocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._wait()
-        if len(self.connections) >= _MOST_CONNECTIONS:
-            others = [each for each in self.connections if isinstance(each, _Impatient) and each is not self]
-            silent = [each for each in others if not each.is_answering]
-            if silent:
-                min(silent, key=lambda each: each.waiting_since).transport.abort()
+        present = [
+            each for each in self.connections if isinstance(each, _Impatient) and not each.transport.is_closing()
+        ]
+        silent = [each for each in present if each is not self and not each.is_answering]
+        if silent and len(present) >= _MOST_CONNECTIONS:
+            min(silent, key=lambda each: each.waiting_since).transport.abort()
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request."""
