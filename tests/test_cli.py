@@ -26,7 +26,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.table import Table
 
-from orchestrator import cli, embedded, installation, paths, seed, seed_synthetic, text
+from orchestrator import cli, demo, embedded, installation, paths, seed, seed_synthetic, text
 from orchestrator.backfill import Options, backfill
 from orchestrator.database import connect
 from orchestrator.screen import Screen
@@ -851,7 +851,7 @@ def test_a_connection_string_is_shown_without_its_secrets(dsn: str) -> None:
 @pytest.mark.parametrize("form", ["words", "uri"])
 def test_the_demo_tells_how_to_go_on_but_no_password(server: str, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     given = {name: str(value) for name, value in conninfo_to_dict(server).items()}
-    monkeypatch.setattr(cli.story, "tell", lambda *_, **__: paths.Question(1, 2, 3))
+    monkeypatch.setattr(demo, "tell", lambda *_, **__: paths.Question(1, 2, 3))
     with connect(server) as connection:
         before = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
         dsn = make_conninfo(server, password=MARKER, application_name="it's")

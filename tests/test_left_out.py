@@ -38,7 +38,7 @@ def fill(connection: Connection[Any], experiences: str, members: str = "") -> No
     connection.execute("INSERT INTO organizations VALUES (1, 'Acme')")
     for table, rows in (("contact_work_experiences", experiences), ("user_contact_collections", members)):
         if rows:
-            connection.execute(sql.SQL("INSERT INTO {} VALUES ").format(sql.Identifier(table)) + sql.SQL(rows))  # type: ignore[arg-type]
+            connection.execute(sql.SQL("INSERT INTO {} VALUES ").format(sql.Identifier(table)) + sql.SQL(rows))
 
 
 def run(dsn: str, *arguments: str) -> str:
@@ -87,8 +87,9 @@ def test_what_makes_no_edge_is_said(dsn: str, experiences: str, expected: str) -
         told = run(dsn, "backfill", "--no-throttle", "--strategy", strategy)
         assert expected in told
         assert "All 1 memberships are not counted: 1 of source 4." in told
+    run(dsn, "sync")
     verified = run(dsn, "verify")
-    assert f"ADVICE: {expected}"[:20] in verified
+    assert verified.count("ADVICE: ") == 2
     assert expected in verified
     assert "All is well." in verified
     assert expected in json.loads(run(dsn, "backfill", "--no-throttle", "--json"))["left_out"][0]

@@ -516,7 +516,7 @@ def test_a_hot_standby_gives_the_same_plan() -> None:
             assert replace(found, connections_free=0) == replace(plan(dsn), connections_free=0)
 
 
-@pytest.mark.parametrize("organizations", [400, 20, 2])
+@pytest.mark.parametrize("organizations", [300, 20, 2])
 def test_fewer_are_drawn_where_each_has_very_many_overlaps(
     database: str, db: Connection, monkeypatch: pytest.MonkeyPatch, organizations: int
 ) -> None:
@@ -526,7 +526,8 @@ def test_fewer_are_drawn_where_each_has_very_many_overlaps(
     monkeypatch.setattr(planning, "_MOST_OVERLAPS", 20_000)
     found = plan(database, sample=1000)
     each = len(people) // organizations - 1
-    assert found.edges.sampled == min(1000, max(40, 20_000 // each))
+    most = min(1000, max(40, 20_000 // each))
+    assert most - 20 < found.edges.sampled <= most  # in whole strata
     assert found.edges.pairs == len(people) * each // 2
     assert found.edges.low <= found.edges.pairs <= found.edges.high
 

@@ -118,8 +118,8 @@ class _Impatient(H11Protocol):
         self._timer = self.loop.call_later(_REQUEST_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
-        if self.is_answering and self.loop.time() < self.waiting_since + _ANSWER_SECONDS:
-            self._timer = self.loop.call_at(self.waiting_since + _REQUEST_SECONDS + _ANSWER_SECONDS, self._give_up)
+        if self.is_answering:
+            self._timer = self.loop.call_later(_ANSWER_SECONDS, self.transport.abort)
         else:
             self.transport.abort()
 
