@@ -534,7 +534,8 @@ def what_is_left_out(session: Session) -> list[str]:
         with connect(session.connection_string()) as connection:
             return list(left_out.lines(connection))
     except (OrchestratorError, psycopg.Error) as error:
-        return [f"What the rules leave out could not be counted: {error}"]
+        why = one_line(error) if isinstance(error, psycopg.Error) else str(error)
+        return [f"What the rules leave out could not be counted: {why}"]
 
 
 def steering(name: str, steer: Callable[[Any, int], runs.Run], text: str) -> None:
