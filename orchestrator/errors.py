@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import psycopg
 
-from orchestrator.text import printable
+from orchestrator.text import printable, shortened
+
+_LONGEST = 4000  # characters: a function may raise any text
 
 
 class OrchestratorError(Exception):
@@ -15,11 +17,11 @@ def one_line(error: psycopg.Error) -> str:
     """Return what the server (or libpq) said about *error* as a single line with its SQLSTATE and hint."""
     diagnostic = error.diag
     if diagnostic.message_primary is None:
-        return printable(" ".join(str(error).split()))
+        return shortened(printable(" ".join(str(error).split())), _LONGEST)
     parts = [diagnostic.message_primary]
     if diagnostic.message_detail:
         parts.append(diagnostic.message_detail)
     if diagnostic.message_hint:
         parts.append(f"Hint: {diagnostic.message_hint}")
     told = f"{'. '.join(part.rstrip('.') for part in parts)} [SQLSTATE {error.sqlstate}]"
-    return printable(told.replace("\n", " "))
+    return shortened(printable(told.replace("\n", " ")), _LONGEST)

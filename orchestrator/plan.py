@@ -36,7 +36,7 @@ _EDGES_TO_MEASURE = 10_000  # in the edge table, before its own bytes an edge ar
 
 _LARGEST = 10  # organizations to name
 _PER_STRATUM = 20  # contacts drawn, enough to tell how much they differ
-_MOST_OVERLAPS = 1_000_000  # of the contacts drawn, roughly: each is computed again, about a million a second
+_MOST_OVERLAPS = 500_000  # of the contacts drawn, roughly: each is computed again, in a microsecond or a few
 _CONFIDENCE = 0.95
 
 

@@ -626,6 +626,20 @@ def test_a_long_name_makes_no_large_page(url: str, world: str, name: str) -> Non
             connection.execute("UPDATE organizations SET name = %s WHERE id = 2", (IMAGE,))
 
 
+def test_many_users_make_no_large_page(url: str, world: str) -> None:
+    with connect(world) as connection:
+        connection.execute(
+            "INSERT INTO user_contact_collections SELECT i, 1, 9, 1 FROM generate_series(1000, 40000) AS i"
+        )
+        try:
+            page = get(url, ASK)
+        finally:
+            connection.execute("DELETE FROM user_contact_collections WHERE user_id >= 1000")
+    assert page.status == 200
+    assert len(page.text) < 400_000
+    assert "more do too." in page.words
+
+
 @pytest.mark.parametrize("parameter", [*form.DEFAULTS, "without", "other"])
 def test_a_long_parameter_makes_no_large_page(url: str, parameter: str) -> None:
     for path in (ASK, NOBODY, ASK.replace(f"target={TARGET}", "target=a"), f"/plan{ASK[1:]}"):

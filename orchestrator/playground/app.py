@@ -26,7 +26,7 @@ from orchestrator.playground.form import Asked
 from orchestrator.playground.pictures import picture
 from orchestrator.playground.questions import Answer, Questions
 from orchestrator.playground.trouble import Trouble
-from orchestrator.text import printable
+from orchestrator.text import printable, shortened
 
 #: What the address may be called by whoever asks; another name means that somebody else's page asks.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -47,6 +47,7 @@ _HEADERS = {
 _SHORTEST_NAME = 2  # letters, of a search while somebody types
 #: Reasons of ``why`` that another depth, scope or version does not help against.
 _HOPELESS = ("unknown_target", "empty_collection", "target_has_no_edges", "no_edge_to_a_member")
+_DOCUMENT_CHARACTERS = 200_000  # a path names every user who can begin it, and a collection may have any number
 _WIDE = 5  # columns of a drawing that wants the page's whole width
 
 
@@ -238,7 +239,7 @@ def _answered(asked: Asked, answer: Answer) -> dict[str, Any]:
         "why": words.why(why) if why else None,
         "complete": document["complete"],
         "facts": _facts(asked, answer),
-        "document": json.dumps(document, indent=2, ensure_ascii=False),
+        "document": shortened(json.dumps(document, indent=2, ensure_ascii=False), _DOCUMENT_CHARACTERS),
         "call": questions.call(question),
         "suggestions": list(_suggestions(asked, document)),
         "without": [
