@@ -24,16 +24,9 @@ def reconnect(dsn: str, settings: dict[str, str], *, stopping: threading.Event |
     deadline = time.monotonic() + _PATIENCE
     while not stopping.is_set():
         try:
-            return _writing(connect(dsn, settings=settings))
+            return connect(dsn, settings=settings)
         except (OrchestratorError, psycopg.OperationalError):
             if time.monotonic() > deadline:
                 raise
             stopping.wait(_PAUSE)
     return None
-
-
-def _writing(connection: Connection) -> Connection:
-    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
-        connection.close()
-        raise OrchestratorError("the server is a standby, which takes no writes")
-    return connection

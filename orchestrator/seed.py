@@ -97,6 +97,7 @@ def load(
         with connection.transaction():
             _make_tables(connection, host_schema)
             if replace:
+                _refuse_references(connection, host_schema)
                 connection.execute(sql.SQL("TRUNCATE {}").format(everything))
             else:
                 lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
@@ -109,6 +110,31 @@ def load(
         ) from error
     connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(everything))
     return rows
+
+
+def filled(connection: Connection, host_schema: str) -> dict[str, int]:
+    """Return the tables of *host_schema* that hold rows, which *replace* would empty, with their numbers of rows."""
+    found = {}
+    for table in TABLES:
+        name = sql.Identifier(host_schema, table)
+        there = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone() != (None,)
+        row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone() if there else None
+        if row is not None and row[0]:
+            found[table] = row[0]
+    return found
+
+
+def _refuse_references(connection: Connection, host_schema: str) -> None:
+    """Tell which other tables' foreign keys refuse TRUNCATE; to empty those, too, nobody has asked."""
+    keys = connection.execute(
+        sqlfiles.query("seed_references"), {"host_schema": host_schema, "tables": list(TABLES)}
+    ).fetchall()
+    if keys:
+        shown = ", ".join(f"{name} of {schema}.{table} (to {target})" for name, schema, table, target in keys)
+        raise OrchestratorError(
+            f"--replace cannot empty the tables: foreign keys of other tables refer to them: {shown};"
+            " drop these keys, or load without --replace into a schema of its own"
+        )
 
 
 def _make_tables(connection: Connection, host_schema: str) -> None:

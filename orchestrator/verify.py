@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import runs, sqlfiles, sync
+from orchestrator import left_out, runs, sqlfiles, sync
 from orchestrator.canary import Latencies
 from orchestrator.database import Connection, stateless, transaction
 from orchestrator.doctor import indexes
@@ -97,6 +97,7 @@ class Verdict:
     findings: list[str]
     unfinished: list[str]
     seconds: float
+    advice: tuple[str, ...] = ()  # what leaves people without edges or paths, though nothing is wrong with either
 
     @property
     def ok(self) -> bool:
@@ -147,6 +148,7 @@ def verify(
 
         with transaction(connection, _SETTINGS):
             queue = _queue(connection, sync.left(connection, row[0]))
+        advice: tuple[str, ...] = ()
         findings = [
             *(f"{problem}; orchestrator doctor says what to type" for problem in unusable),
             *_of_runs(active, latest, set_aside, compared),
@@ -154,8 +156,13 @@ def verify(
             *_of_sample(compared),
             *_of_finders(finders),
         ]
+        with (
+            clock.leaving_out(lambda: "rows that are left out were not counted"),
+            transaction(connection, clock.settings),
+        ):
+            advice = tuple(left_out.lines(connection))
     return Verdict(
-        active or latest, set_aside, queue, compared, finders, findings, clock.unfinished, clock.seconds_spent
+        active or latest, set_aside, queue, compared, finders, findings, clock.unfinished, clock.seconds_spent, advice
     )
 
 

@@ -139,9 +139,9 @@ TOLD = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s) ORDER BY nam
 def test_a_session_has_no_habits_of_its_role(database: str) -> None:
     names = [name for name in database_settings() if name != "transaction_timeout"]
     with psycopg.connect(database) as plain:
-        defaults = dict(plain.execute(TOLD, (names,)).fetchall())
+        defaults: dict[str, str] = dict(plain.execute(TOLD, (names,)).fetchall())
     with connect(make_conninfo(database, options=HABITS)) as connection:
-        found = dict(connection.execute(TOLD, (names,)).fetchall())
+        found: dict[str, str] = dict(connection.execute(TOLD, (names,)).fetchall())
     changed = {name for name in found if found[name] != defaults[name]}
     assert changed == {"search_path", "application_name"}
 
@@ -156,7 +156,7 @@ def test_a_transaction_that_reads_has_them_neither_and_leaves_them_to_the_sessio
     with stateless(dsn) as connection:
         before = connection.execute(TOLD, (names,)).fetchall()
         with transaction(connection, {"statement_timeout": "7s"}):
-            inside = dict(connection.execute(TOLD, (names,)).fetchall())
+            inside: dict[str, str] = dict(connection.execute(TOLD, (names,)).fetchall())
         assert connection.execute(TOLD, (names,)).fetchall() == before
     assert (inside["statement_timeout"], inside["search_path"]) == ("7000", "pg_catalog, pg_temp")
     assert (inside["DateStyle"], inside["quote_all_identifiers"]) == ("ISO, MDY", "off")

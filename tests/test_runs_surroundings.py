@@ -314,7 +314,7 @@ def role(db: Connection) -> Iterator[Callable[..., str]]:
         db.execute(sql.SQL("CREATE ROLE {} LOGIN").format(made[-1]))
         for each in grants:
             quoted = {key: sql.Identifier(other) for key, other in names.items()}
-            db.execute(sql.SQL(each).format(role=made[-1], **quoted))  # type: ignore[arg-type]
+            db.execute(sql.SQL(each).format(role=made[-1], **quoted))
         return name
 
     yield make

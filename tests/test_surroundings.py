@@ -123,10 +123,6 @@ def live(life: Life) -> None:
     life.run("status", exits=(1,))
 
 
-def each(found: list[Surrounding]) -> Any:
-    return pytest.mark.parametrize("surrounding", found, ids=str)
-
-
 @pytest.fixture
 def life(server: str, surrounding: Surrounding) -> Iterator[Life]:
     with psycopg.connect(server) as connection:
@@ -142,6 +138,6 @@ def life(server: str, surrounding: Surrounding) -> Iterator[Life]:
 CHOSEN = surroundings.everything() if os.environ.get("CONNECTION_PATHS_SURROUNDINGS") == "all" else surroundings.SHORT
 
 
-@each(list(CHOSEN))
+@pytest.mark.parametrize("surrounding", CHOSEN, ids=str)
 def test_the_whole_life(life: Life) -> None:
     live(life)

@@ -26,6 +26,7 @@ from orchestrator.playground.form import Asked
 from orchestrator.playground.pictures import picture
 from orchestrator.playground.questions import Answer, Questions
 from orchestrator.playground.trouble import Trouble
+from orchestrator.text import printable, shortened
 
 #: What the address may be called by whoever asks; another name means that somebody else's page asks.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -46,6 +47,7 @@ _HEADERS = {
 _SHORTEST_NAME = 2  # letters, of a search while somebody types
 #: Reasons of ``why`` that another depth, scope or version does not help against.
 _HOPELESS = ("unknown_target", "empty_collection", "target_has_no_edges", "no_edge_to_a_member")
+_DOCUMENT_CHARACTERS = 200_000  # a path names every user who can begin it, and a collection may have any number
 _WIDE = 5  # columns of a drawing that wants the page's whole width
 
 
@@ -111,6 +113,7 @@ class _Pages:
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=_harmless,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -198,6 +201,11 @@ class _Pages:
         return HTMLResponse(text, status, {"Retry-After": "2"} if status == 503 else None)
 
 
+def _harmless(value: Any) -> Any:
+    """Return what a page shows of a value: control characters, and those that reorder a line, as their escapes."""
+    return printable(value, keep="\n\t") if type(value) is str else value
+
+
 _NO_CHOICES: Mapping[str, Any] = {"collections": (), "users": ()}
 
 
@@ -231,7 +239,7 @@ def _answered(asked: Asked, answer: Answer) -> dict[str, Any]:
         "why": words.why(why) if why else None,
         "complete": document["complete"],
         "facts": _facts(asked, answer),
-        "document": json.dumps(document, indent=2, ensure_ascii=False),
+        "document": shortened(json.dumps(document, indent=2, ensure_ascii=False), _DOCUMENT_CHARACTERS),
         "call": questions.call(question),
         "suggestions": list(_suggestions(asked, document)),
         "without": [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.paths import Names
+from orchestrator.paths import Names, readable, year
 
 _USERS_NAMED = 3
 
@@ -100,15 +100,16 @@ def sentence(hop: Mapping[str, Any], names: Names) -> str:
 
 def ground(hop: Mapping[str, Any], names: Names) -> str:
     """Tell what two contacts have in common: ``both at Acme, 2019–2022``."""
-    kind = "both" if hop["kind"] == "work_overlap" else str(hop["kind"])
+    kind = "both" if hop["kind"] == "work_overlap" else readable(str(hop["kind"]))
     place = f" at {names.organization(hop['organization_id'])}" if hop["organization_id"] is not None else ""
     when = years(hop)
     return f"{kind}{place}{', ' + when if when else ''}"
 
 
 def years(hop: Mapping[str, Any]) -> str:
-    """Tell when: ``2019–2022``, ``in 2019``, ``since 2019``."""
-    since, until = (hop[name] and hop[name].split("-")[0] for name in ("date_from", "date_to"))
+    """Tell when: ``2019–2022``, ``in 2019``, ``since 2019``; an infinite end is none."""
+    since = "" if hop["date_from"] == "-infinity" else year(hop["date_from"])
+    until = "" if hop["date_to"] == "infinity" else year(hop["date_to"])
     if not since:
         return f"until {until}" if until else ""
     if not until:
@@ -124,7 +125,7 @@ def dates(hop: Mapping[str, Any]) -> str:
 def why(found: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
     """Return the reason as a sentence, and the figures with their labels; what is unknown here is told as it is."""
     reason = str(found.get("reason", ""))
-    told = REASONS.get(reason, f"Reason: {reason}." if reason else "")
+    told = REASONS.get(reason, f"Reason: {readable(reason)}." if reason else "")
     return told, list(_figures(found))
 
 
@@ -133,7 +134,7 @@ def _figures(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in [*(name for name in FIGURES if name in found), *sorted(unknown)]:
         value = found[name]
         if value is not None and (value or name not in _UNLESS_NONE):
-            yield FIGURES.get(name, name.replace("_", " ")), _figure(name, value)
+            yield FIGURES.get(name, readable(name.replace("_", " "))), _figure(name, value)
 
 
 def _figure(name: str, value: Any) -> str:
@@ -141,7 +142,7 @@ def _figure(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,} or more" if name in _COUNTS and value >= _COUNTED_TO else f"{value:,}"
-    return str(value)
+    return readable(str(value))
 
 
 def milliseconds(value: float) -> str:
