@@ -90,7 +90,7 @@ class _Told:
             yield f"No contact is known to have worked with {self.target} at the same organization at the same time."
         else:
             yield f"The target {self.target} has no edges."
-            yield "The command orchestrator status shows how many edges there are."
+            yield "The command orchestrator status shows about how many edges there are."
 
     def no_edge_to_a_member(self) -> Iterator[str]:
         yield from self._edges()

@@ -41,7 +41,7 @@ WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)),
             Question(9, 1, 1),
             [
                 "The target contact 9 has no edges.",
-                "The command orchestrator status shows how many edges there are.",
+                "The command orchestrator status shows about how many edges there are.",
             ],
         ),
         (

@@ -6,8 +6,10 @@ The constants of find_paths and why_no_more are lowered, so that small worlds be
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -21,6 +23,7 @@ from orchestrator.installation import install
 from orchestrator.paths import Names, Question
 from tests.oracle import Facts
 from tests.test_finders import Call, Limits, Situation, enter, repeatable, situations
+from tests.world import Experience, Membership, World, load
 
 CONSTANTS = {
     "find_paths": ("max_edges_per_hop",),
@@ -127,7 +130,7 @@ ASSERTED: dict[str, Truth] = {
         lambda true, _: true.target_edges == 0
     ),
     "The target contact T has no edges.": lambda true, _: true.target_edges == 0,
-    "The command orchestrator status shows how many edges there are.": lambda true, _: True,
+    "The command orchestrator status shows about how many edges there are.": lambda true, _: True,
     "N contact(?:s are| is) known to have worked with contact T at the same organization at the same time.": (
         lambda true, number: fits(number, true.target_edges)
     ),
@@ -206,3 +209,76 @@ def fits(number: str, truth: int) -> bool:
     """Whether a number as it is told, ``3``, ``at least 3`` or ``3 or more``, fits the truth."""
     value = int(re.sub(r"\D", "", number))
     return truth >= value if "least" in number or "more" in number else truth == value
+
+
+# The time budget of v1
+
+COLLEAGUES = range(2, 902)
+EMPLOYERS = range(1, 13)  # of each of them, all at once, so that every two overlap twelve times over
+
+
+@pytest.fixture(scope="module")
+def crowd(new_database: Callable[[], str]) -> Iterator[tuple[Connection[Any], float]]:
+    """A target with so many colleagues that v1 takes many milliseconds, and how many it takes."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(dsn)
+        jobs = [
+            Experience(
+                contact * len(EMPLOYERS) + employer,
+                contact,
+                employer,
+                date(2001, 1, 1) + timedelta(employer),
+                date(2010, 1, 1 + contact % 9),
+            )
+            for contact in (1, *COLLEAGUES)
+            for employer in EMPLOYERS
+        ]
+        members = [Membership(1 + n % 3, contact, 1, 0) for n, contact in enumerate((1, *COLLEAGUES))]
+        load(connection, World(frozenset((1, *COLLEAGUES)), frozenset(EMPLOYERS), tuple(jobs), tuple(members)))
+        connection.execute("VACUUM (ANALYZE)")
+        for _ in range(3):  # the first plans
+            begun = time.monotonic()
+            ask_v1(connection, 600_000, 2, 1000, "any")
+        yield connection, 1000 * (time.monotonic() - begun)
+
+
+def ask_v1(connection: Connection[Any], budget: int, depth: int, most: int, scope: str) -> dict[str, Any]:
+    row = connection.execute(
+        "SELECT connection_paths.find_paths(1, 1, 2, %s, %s, %s, 'v1', %s)", [depth, most, scope, budget]
+    ).fetchone()
+    assert row is not None
+    answer: dict[str, Any] = row[0]
+    return answer
+
+
+@pytest.mark.parametrize("scope", ["any", "importer"])
+@pytest.mark.parametrize(("depth", "most"), [(1, 25), (2, 25), (2, 1000), (5, 1000)])
+def test_v1_calls_complete_only_what_is(
+    crowd: tuple[Connection[Any], float], depth: int, most: int, scope: str
+) -> None:
+    connection, usual = crowd
+    whole = ask_v1(connection, 600_000, depth, most, scope)
+    everything = ask_v1(connection, 600_000, depth, 1000, scope)
+    assert whole["complete"]
+    assert not everything["truncated"]
+    # the search has two thirds of its budget: some of these end before the overlaps, some among the colleagues
+    shares = [round(1.5 * usual * share) for share in (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2)]
+    for budget in (1, 2, 5, 10, 20, *shares):
+        answer = ask_v1(connection, max(1, budget), depth, most, scope)
+        if answer["complete"]:
+            assert answer == whole
+            continue
+        assert answer["paths"] == [path for path in everything["paths"] if path in answer["paths"]]
+        assert [path for path in answer["paths"] if path["depth"] == 1] == whole["paths"][: scope == "any"]
+        assert (answer["why"] or {"reason": "time_budget"})["reason"] == "time_budget"
+
+
+def test_a_budget_that_v1_cannot_keep_is_told(crowd: tuple[Connection[Any], float]) -> None:
+    """Some 10,000 pairs of stints take more than the two thirds of a millisecond that the search has."""
+    connection, _ = crowd
+    for scope in ("any", "importer"):
+        answer = ask_v1(connection, 1, 2, 1000, scope)
+        assert not answer["complete"]
+        assert answer["why"]["reason"] == "time_budget"
