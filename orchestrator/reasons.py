@@ -73,7 +73,8 @@ class _Told:
 
     def time_budget(self) -> Iterator[str]:
         yield f"The time budget of {self.question.time_budget_ms:,} ms ended the search, so paths may be missing."
-        yield f"The search had come to paths of {_number(self.why['level_reached'], 'contact')}."
+        reached = _number(self.why["level_reached"], "contact")
+        yield f"The search had come to paths of at least {reached}."
 
     def unknown_target(self) -> Iterator[str]:
         yield f"There is no contact {self.question.target_contact_id}."
@@ -230,7 +231,8 @@ def _figure(why: Mapping[str, Any], name: str) -> str:
         return count(why, name)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    at_least = "at least " if name == "level_reached" and why["reason"] == "time_budget" else ""
+    return f"{at_least}{value:,}" if isinstance(value, int) else str(value)
 
 
 def _number(number: int | str, noun: str) -> str:

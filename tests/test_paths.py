@@ -185,5 +185,5 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_got() -> None:
     told = reasons.sentences(Question(1, 2, 3, max_depth=6), answer, paths.Names({}, {}))
     assert told == [
         "The time budget of 1,500 ms ended the search, so paths may be missing.",
-        "The search had come to paths of 3 contacts.",
+        "The search had come to paths of at least 3 contacts.",
     ]

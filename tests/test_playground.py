@@ -185,7 +185,7 @@ def test_every_reason_has_words_and_an_unknown_one_is_told_as_it_is() -> None:
     said: dict[str, Any] = dict.fromkeys(re.findall(r'"([a-z_]+)"', source[0]), 2)
     assert set(said) == {"reason", *reasons.FIGURES, *reasons.QUALIFIERS}
     question, document = Question(1, 2, 3), {"impl": "v2", "paths": [], "why": said}
-    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source[1].split("Numbers, null")[0], re.MULTILINE)
+    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source[1].split("level_reached is how")[0], re.MULTILINE)
     assert len(listed) == 11
     for said["reason"] in listed:
         told = reasons.sentences(question, document, Names({}, {}))

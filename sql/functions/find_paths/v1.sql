@@ -59,7 +59,7 @@ DECLARE
     paths jsonb := '[]';
     number integer := 0; -- of paths found, one more than wanted at most
     is_complete boolean := true;
-    level_reached integer; -- NULL under v1: why_no_more works it out
+    level_reached integer;
     caps_hit boolean := false;
     why jsonb;
 BEGIN
@@ -141,8 +141,8 @@ BEGIN
             CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS e
         ) AS h;
     ELSE
-        SELECT w.paths, w.number, w.is_complete
-        INTO paths, number, is_complete
+        SELECT w.paths, w.number, w.is_complete, w.level_reached
+        INTO paths, number, is_complete, level_reached
         FROM connection_paths.legacy_paths(
             target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, excluded, deadline
         ) AS w;

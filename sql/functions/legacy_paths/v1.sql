@@ -6,9 +6,10 @@
 --
 -- Returns
 --
--- paths        the first max_paths paths, as find_paths returns them; NULL when there are none
--- number       how many paths were found, max_paths + 1 at most: one more says that there are more
--- is_complete  false when the deadline passed: what was found is right, but paths of two contacts may be missing
+-- paths          the first max_paths paths, as find_paths returns them; NULL when there are none
+-- number         how many paths were found, max_paths + 1 at most: one more says that there are more
+-- is_complete    false when the deadline passed: what was found is right, but paths of two contacts may be missing
+-- level_reached  contacts on the longest path that was found; 1 where there is none
 --
 -- The clock is read before the target's overlaps are worked out, before each colleague is looked up among the members (see
 -- legacy_walk), and before each is asked who may open a path.
@@ -25,7 +26,8 @@ CREATE OR REPLACE FUNCTION connection_paths.legacy_paths(
     deadline timestamptz,
     OUT paths jsonb,
     OUT number integer,
-    OUT is_complete boolean
+    OUT is_complete boolean,
+    OUT level_reached integer
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -84,8 +86,9 @@ BEGIN
                 END
             )
             ORDER BY b.position
-        ) FILTER (WHERE b.position <= legacy_paths.max_paths)
-    INTO number, paths
+        ) FILTER (WHERE b.position <= legacy_paths.max_paths),
+        COALESCE(max(b.depth), 1)
+    INTO number, paths, level_reached
     FROM best AS b;
 
     is_complete := max_depth = 1 OR clock_timestamp() < deadline;

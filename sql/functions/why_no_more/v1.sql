@@ -4,7 +4,7 @@
 -- max_edges_per_hop, excluded_contact_ids, ask_everybody                    search's; v1 follows every edge
 -- impl                                      'v1', whose edges are straight from work experiences, or 'v2'
 -- number                                    paths found, fewer than wanted
--- is_complete, level_reached, caps_hit      search's; level_reached is NULL under v1
+-- is_complete, level_reached, caps_hit      search's or legacy_paths'
 --
 -- Returns {"reason", "level_reached", "caps_hit", "max_edges_per_hop", "collection_members", "target_edges",
 -- "target_edges_to_members", "target_edges_to_excluded", "excluded", "counted_to", "counts_are_exact"}.
@@ -28,7 +28,9 @@
 --                        (v1: of two contacts). Longer ones were not looked for
 -- exhausted              every path of any length was found
 --
--- Numbers, null where five paths were found or more, or the time ran out:
+-- level_reached is how many contacts the longest chains had that were looked at; where the time ran out, at least so many.
+--
+-- Other numbers, null where five paths were found or more, or the time ran out:
 --
 -- collection_members     members of the collection
 -- target_edges           edges of the target, one per pair and kind; under v1: contacts who worked with the target
@@ -179,11 +181,8 @@ BEGIN
         END IF;
     END IF;
 
-    IF impl = 'v1' THEN -- of the four paths or more that were not counted, three have two contacts
-        level_reached := CASE
-            WHEN is_complete AND (number > 1 OR target_edges_to_members > target_edges_to_excluded) THEN deepest
-            ELSE 1
-        END;
+    IF impl = 'v1' AND target_edges_to_members > target_edges_to_excluded THEN -- looked at, whoever may open a path
+        level_reached := deepest;
     END IF;
     -- a search that did not get beyond the target has looked at every edge, counted or not
     nobody_to_ask := is_exact AND target_edges_to_members = target_edges_to_excluded OR level_reached = 1 AND deepest > 1;
