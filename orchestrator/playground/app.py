@@ -306,7 +306,8 @@ def _suggestions(asked: Asked, document: Mapping[str, Any]) -> Iterator[tuple[st
     if not document["complete"] and int(values["budget"]) < form.LONGEST_BUDGET:
         yield f"Give it {form.LONGEST_BUDGET / 1000:g} s", asked.url(budget=form.LONGEST_BUDGET)
     if not document["paths"]:
-        for name, value in reasons.remedies(asked.question, document).items():
+        remedies: Mapping[str, Any] = reasons.remedies(asked.question, document)
+        for name, value in remedies.items():
             yield _REMEDIES[name], asked.url(**{name: value})
         if asked.without:
             yield "Leave nobody out", asked.url(without=[])
