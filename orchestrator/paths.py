@@ -14,8 +14,6 @@ from orchestrator.database import Connection
 from orchestrator.installation import require_installed
 from orchestrator.text import LONGEST_NAME, printable, shortened
 
-_COUNTED_TO = 500  # where find_paths stops
-_DEEPEST = 6  # paths that find_paths looks for
 _DAY = re.compile(r"0*(?P<year>[0-9]+)-(?P<month>[0-9]{2})-[0-9]{2}(?P<era>( BC)?)")  # as the server writes a date
 _LOOK_AGAIN_MS = 2000  # that counting what does not count may take: no index of ours holds it
 
@@ -127,35 +125,3 @@ def year(day: str | None) -> str:
     """Return the year of such a day: ``2019``, ``44 BC``, ``infinity``; empty for none."""
     found = _DAY.fullmatch(day or "")
     return (day or "") if found is None else f"{found['year']}{found['era']}"
-
-
-def why(question: Question, answer: dict[str, Any], called: Names) -> str:
-    """Tell why an answer holds no path, in a sentence or two; the function ``why_no_more`` lists the reasons."""
-    said = answer["why"]
-    target, viewer = called.contact(question.target_contact_id), f"user {question.viewer_user_id}"
-    collection = f"collection {question.collection_id}"
-    if said["reason"] == "time_budget":
-        return f"The search got to {said['level_reached']} of {question.max_depth} contacts."
-    members = _counted(said["collection_members"])
-    edges = f"Edges of {target}: {_counted(said['target_edges'])}"
-    met = f"{edges}, of which {_counted(said['target_edges_to_members'])} lead to members of {collection}"
-    unmet = f"{met}, but to nobody whom {viewer} brought in" if question.seed_scope == "importer" else met
-    if answer["impl"] == "v1" and question.max_depth > said["level_reached"]:
-        further = " v1 looks no further: ask with --impl v2."
-    else:
-        further = " Longer paths were not looked for: ask with --depth." if question.max_depth < _DEEPEST else ""
-    sentences: dict[str, str] = {
-        "unknown_target": f"There is no contact {question.target_contact_id}.",
-        "empty_collection": f"There is nobody in {collection}.",
-        "viewer_brought_nobody": f"There is nobody in {collection} whom {viewer} brought in: ask with --scope any.",
-        "target_has_no_edges": f"There is no edge to {target}. Whether edges have been made: orchestrator status.",
-        "no_edge_to_a_member": f"{edges}. None leads to one of the members of {collection}, {members} in number.",
-        "all_excluded": f"{met}; none of those is to be asked.",
-        "depth_limit": f"{unmet}.{further}",
-        "edge_limit": f"{unmet}. From some contacts only the most recent edges were followed.",
-    }
-    return sentences.get(said["reason"], f"{unmet}. Every chain was followed to its end.")
-
-
-def _counted(number: int) -> str:
-    return f"{number:,} or more" if number >= _COUNTED_TO else f"{number:,}"

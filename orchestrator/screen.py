@@ -20,7 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator import backfill, paths, sync, verify
+from orchestrator import backfill, paths, reasons, sync, verify
 from orchestrator.doctor.diagnosis import Diagnosis
 from orchestrator.installation import Status
 from orchestrator.runs import Run
@@ -394,8 +394,11 @@ def path_lines(question: paths.Question, answer: dict[str, Any], called: paths.N
     """Tell an answer of ``find_paths``: a numbered line a path, and below it why each two people know each other."""
     target = called.contact(question.target_contact_id)
     if not answer["paths"]:
-        yield f"No path to {target} within {question.max_depth} contacts in collection {question.collection_id}."
-        yield paths.why(question, answer, called)
+        yield f"No path to {target} was found."
+        yield from reasons.sentences(question, answer, called)
+        remedies = [f"--{name} {value}" for name, value in reasons.remedies(question, answer).items()]
+        if remedies:
+            yield f"Another search may find one: {' or '.join(remedies)}."
     for number, path in enumerate(answer["paths"], 1):
         yield f"{number:>3}. {paths.chain(path, called, question.viewer_user_id)}"
         for hop in path["hops"]:
@@ -403,4 +406,4 @@ def path_lines(question: paths.Question, answer: dict[str, Any], called: paths.N
     if answer["truncated"]:
         yield f"There are more than these {answer['total']}; ask with --max-paths."
     if not answer["complete"]:
-        yield "The time budget ran out: deeper paths may be missing; ask with --time-budget."
+        yield "The time budget ended the search. Allow more time with --time-budget to find what may be missing."

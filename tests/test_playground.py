@@ -30,10 +30,10 @@ from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import cli, sqlfiles
+from orchestrator import cli, reasons, sqlfiles
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
-from orchestrator.paths import Names
+from orchestrator.paths import Names, Question
 from orchestrator.playground import form, pictures, questions, server, words
 from orchestrator.playground.questions import Collection, Questions
 from orchestrator.playground.sessions import Sessions, Turns
@@ -177,18 +177,24 @@ def test_nothing_found_says_why(url: str) -> None:
     page = get(url, NOBODY)
     assert page.status == 200
     assert "Why nothing was found" in page.words
-    assert words.REASONS["target_has_no_edges"] in page.words
-    assert "people in the collection 3" in page.words
+    assert " has no edges. The command orchestrator status" in page.words
+    assert "members of the collection 3" in page.words
 
 
 def test_every_reason_has_words_and_an_unknown_one_is_told_as_it_is() -> None:
-    source = sqlfiles.read("functions", "why_no_more", "v1.sql")
-    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source.split("Of the reasons")[1], re.MULTILINE)
-    assert set(listed) == set(words.REASONS)
-    assert set(re.findall(r'"([a-z_]+)"', source.split("Of the reasons")[0])) == {"reason", *words.FIGURES}
-    told, figures = words.why({"reason": "moon_phase", "moons": 2, "target_edges": 1000, "excluded": 0})
-    assert told == "Reason: moon_phase."
-    assert figures == [(words.FIGURES["target_edges"], "1,000 or more"), ("moons", "2")]
+    source = sqlfiles.read("functions", "why_no_more", "v1.sql").split("Each reason asserts")
+    said: dict[str, Any] = dict.fromkeys(re.findall(r'"([a-z_]+)"', source[0]), 2)
+    assert set(said) == {"reason", *reasons.FIGURES, *reasons.QUALIFIERS}
+    question, document = Question(1, 2, 3), {"impl": "v2", "paths": [], "why": said}
+    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source[1].split("level_reached is how")[0], re.MULTILINE)
+    assert len(listed) == 11
+    for said["reason"] in listed:
+        told = reasons.sentences(question, document, Names({}, {}))
+        assert told
+        assert not told[0].startswith("Reason:")
+    document["why"] = {"reason": "moon_phase", "moons": 2, "target_edges": 1000, "counted_to": 1000}
+    assert reasons.sentences(question, document, Names({}, {})) == ["Reason: moon_phase."]
+    assert reasons.figures(document) == [(reasons.FIGURES["target_edges"], "1,000 or more"), ("moons", "2")]
 
 
 def test_people_can_be_left_out_and_let_in_again(url: str) -> None:
@@ -224,7 +230,7 @@ def test_a_search_finds(url: str, typed: str, ids: list[str]) -> None:
 def test_an_unknown_contact_is_told(url: str) -> None:
     page = get(url, ASK.replace(f"target={TARGET}", "target=12345"))
     assert page.status == 200
-    assert "There is no such contact." in page.words
+    assert "There is no contact 12345." in page.words
 
 
 def test_an_explained_question_shows_the_plans(url: str) -> None:
@@ -516,7 +522,7 @@ def test_an_empty_network_is_no_error(host: str) -> None:
         page = get(url, "/")
         assert page.status == 200
         assert "nobody to ask about" in page.words
-        assert "There is no such contact." in get(url, ASK).words
+        assert "There is no contact 4." in get(url, ASK).words
 
 
 @pytest.fixture

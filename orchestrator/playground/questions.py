@@ -64,7 +64,6 @@ class Answer:
     server_ms: float
     trip_ms: float
     is_new_connection: bool
-    target_exists: bool
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,7 @@ class Questions:
             before, document, after = row
             trip = time.perf_counter() - begun
             names = paths.names(connection, document, question.target_contact_id, *question.excluded_contact_ids)
-        exists = question.target_contact_id in names.contacts
-        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new, exists)
+        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new)
 
     def contacts(self, text: str) -> list[Contact]:
         """Look for a contact by id, when *text* is one, else for those whose names contain its words in that order."""

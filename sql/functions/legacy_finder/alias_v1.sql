@@ -1,4 +1,4 @@
--- connection_paths.legacy_finder(…): the current generation of legacy_finder. See legacy_finder_v1.
+-- connection_paths.legacy_finder(...): the current generation of legacy_finder. See legacy_finder_v1.
 -- Inlined (LANGUAGE sql, STABLE, no SET, not STRICT): the name costs nothing.
 CREATE OR REPLACE FUNCTION connection_paths.legacy_finder(
     target_contact_id bigint,
