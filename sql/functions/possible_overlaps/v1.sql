@@ -33,20 +33,55 @@ AS $function$
             GREATEST(mine.date_from, theirs.date_from) AS date_from,
             LEAST(mine.date_to, theirs.date_to) AS date_to
         FROM (
-            SELECT e.organization_id, e.date_from, e.date_to
-            FROM connection_paths.work_experiences AS e
-            WHERE e.contact_id = possible_overlaps.contact_id
-                AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
-                AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
+            SELECT
+                s.organization_id,
+                s.date_from,
+                s.date_to,
+                LEAST(s.date_to, CURRENT_DATE) AS begun_upto,
+                GREATEST(s.date_from, s.earlier_end) AS ended_from,
+                GREATEST(
+                    COALESCE(s.date_to, 'infinity'::date),
+                    lead(s.date_from, 1, 'infinity'::date) OVER (PARTITION BY s.organization_id ORDER BY s.date_from)
+                ) AS ended_upto
+            FROM (
+                SELECT
+                    u.organization_id,
+                    u.date_from,
+                    u.date_to,
+                    u.rank,
+                    max(u.rank) OVER (
+                        PARTITION BY u.organization_id
+                        ORDER BY u.date_from
+                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                    ) AS earlier_end
+                FROM (
+                    SELECT
+                        e.organization_id,
+                        e.date_from,
+                        e.date_to,
+                        -- NULL ends after 'infinity', which ends on the last day that a date can have
+                        CASE e.date_to
+                            WHEN 'infinity'::date THEN '5874897-12-31'::date
+                            ELSE COALESCE(e.date_to, 'infinity'::date)
+                        END AS rank
+                    FROM connection_paths.work_experiences AS e
+                    WHERE e.contact_id = possible_overlaps.contact_id
+                        AND e.date_from <= CURRENT_DATE
+                        AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
+                        AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = possible_overlaps.contact_id)
+                ) AS u
+            ) AS s
+            WHERE s.earlier_end IS NULL OR s.earlier_end < s.rank
             -- a fence: the conditions below then come from one relation, and become index conditions
             OFFSET 0
         ) AS mine
         JOIN connection_paths.work_experiences AS theirs
             ON theirs.organization_id = mine.organization_id
-            -- all of these are conditions inside idx_experiences_by_organization, which has the COALESCE so; the first is
-            -- of rows whose second part never decides: else PostgreSQL 18 takes a skip scan, a quarter slower here
-            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.date_from, '-infinity'::date)
-            AND COALESCE(mine.date_to, 'infinity'::date) >= theirs.date_from
+            -- all of these are conditions inside idx_experiences_by_organization, which has the COALESCE so; the first two
+            -- are of rows whose second part never decides: else PostgreSQL 18 takes a skip scan, a quarter slower here
+            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.ended_from, '-infinity'::date)
+            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
+            AND mine.begun_upto >= theirs.date_from
         WHERE theirs.contact_id <> possible_overlaps.contact_id
             AND theirs.contact_id >= possible_overlaps.neighbours_from
         -- a fence: the order below is made of the few rows found, never by reading everybody in that order
