@@ -146,6 +146,16 @@ COMMENT ON TABLE connection_paths.contact_changes IS 'What changed and is not in
 COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that changed it; recomputations that may not have seen it are waited for';
 COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its recomputation failed; from 3 on it is left alone until retried explicitly';
 
+-- Beside contact_changes, not in it: what is not due is in nobody's way there, and in no count of what waits.
+CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
+    contact_id bigint PRIMARY KEY,
+    due_on date NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS due_changes_due_on ON connection_paths.due_changes (due_on);
+
+COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts in the future; sync_changes puts each among the changes on that day';
+
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
     contact_id bigint
 );

@@ -32,6 +32,13 @@ BEGIN
         AND (insert_edges_of.upto_contact_id IS NULL OR c.id <= insert_edges_of.upto_contact_id);
 
     GET DIAGNOSTICS inserted = ROW_COUNT;
+    PERFORM connection_paths.hold_starts(ARRAY(
+        SELECT DISTINCT e.contact_id
+        FROM connection_paths.work_experiences AS e
+        WHERE e.date_from > CURRENT_DATE
+            AND (insert_edges_of.above_contact_id IS NULL OR e.contact_id > insert_edges_of.above_contact_id)
+            AND (insert_edges_of.upto_contact_id IS NULL OR e.contact_id <= insert_edges_of.upto_contact_id)
+    ));
     RETURN inserted;
 END
 $function$;
