@@ -16,6 +16,7 @@ function("backfill_contact", "v2")
 function("backfill_contact", "alias_v2")
 function("backfill_contacts", "v1")
 
+function("rebuilt_edges", "v1")
 function("insert_edges_of", "v1")
 function("correct_edges_of", "v1")
 function("register_worker", "v1")

@@ -34,8 +34,8 @@ rights (suffix, class, names, privileges) AS (
             claim_batch, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
             fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders, missing_contacts,
             missing_rebuild_indexes,
-            predicted_edges, prepare_rebuild, register_worker, require_batches_done, require_read_committed,
-            split_batch, sync_changes, wake_listener
+            predicted_edges, prepare_rebuild, rebuilt_edges, register_worker, require_batches_done,
+            require_read_committed, split_batch, sync_changes, wake_listener
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

@@ -19,16 +19,21 @@ PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
 AS $function$
 BEGIN
     INSERT INTO connection_paths.due_changes AS d (contact_id, due_on)
     SELECT s.contact_id, s.starts_on
     FROM (
-        SELECT e.contact_id, min(e.date_from) AS starts_on
-        FROM unnest(hold_starts.contact_ids) AS c (id)
-        JOIN connection_paths.work_experiences AS e ON e.contact_id = c.id
-        WHERE e.date_from > CURRENT_DATE AND e.date_from < 'infinity'::date
-        GROUP BY e.contact_id
+        SELECT c.id AS contact_id, e.starts_on
+        FROM (SELECT DISTINCT u.id FROM unnest(hold_starts.contact_ids) AS u (id)) AS c
+        CROSS JOIN LATERAL (
+            SELECT min(w.date_from) AS starts_on
+            FROM connection_paths.work_experiences AS w
+            WHERE w.contact_id = c.id AND w.date_from > CURRENT_DATE AND w.date_from < 'infinity'::date
+            OFFSET 0
+        ) AS e
+        WHERE e.starts_on IS NOT NULL
     ) AS s
     WHERE NOT EXISTS (
         SELECT FROM connection_paths.due_changes AS h WHERE h.contact_id = s.contact_id AND h.due_on <= s.starts_on

@@ -1,13 +1,28 @@
--- connection_paths.possible_overlaps(contact_id, neighbours_from): work_overlaps, before asking whether neighbours exist.
+-- connection_paths.possible_overlaps(contact_id, neighbours_from): work_overlaps, before asking whether the contacts exist.
 --
 -- Two contacts have an edge when a usable work experience of each names the same live organization and the two date
 -- ranges, ends included, share a day. The edge carries the intersection. Of several, the one that ends last (going on
 -- is last of all), then the one that starts first, then the smallest organization id.
 --
--- Only work_overlaps, which adds that the neighbour exists, and insert_edges_of, which knows who does not, ask this:
+-- An intersection that starts after today is not one yet, so the choice is among those that have begun. Today is the
+-- session's current_date: the day by its TimeZone, that of the server unless the role or the client has another. An
+-- intersection starts when the later of its two experiences does; hold_starts sees to it that it is computed on that day.
+--
+-- A contact may have many experiences at one organization: the same one entered often, or one that overlaps the next.
+-- Joined with everybody else's, they make as many pairs as there are of both, multiplied. Each experience of others is
+-- joined with one of the contact's, that which makes the best intersection with it, by these rules:
+--   1. An experience within another one of the contact's (or the same again) is left out: every intersection of it lies
+--      within one of the other, which ends no earlier and, where it ends on the same day, starts no later.
+--   2. Those that are left, in the order of their starts, are in the order of their ends, too. Of an experience of another
+--      contact that ends on some day, the best intersection is with the first of them that ends on that day or later, if it
+--      starts by then; else with the last one before it. So each is joined only with what ended after the one before it
+--      has ended (ended_from), and before it ends itself or the next one starts (ended_upto).
+-- So the edges are those of all pairs, and the pairs are as many as there are experiences of others.
+--
+-- Only work_overlaps, which adds that both exist, and rebuilt_edges, which knows who does not, ask this:
 -- looking each neighbour up takes as long as finding it.
 --
--- contact_id        the contact; NULL or unknown: no rows
+-- contact_id        the contact; NULL: no rows
 -- neighbours_from   only neighbours with this id or a greater one
 -- neighbour_id      the other contact, once
 -- date_from/date_to the intersection; date_to NULL when both go on (LEAST ignores NULL, which is what is meant)
@@ -68,7 +83,6 @@ AS $function$
                     WHERE e.contact_id = possible_overlaps.contact_id
                         AND e.date_from <= CURRENT_DATE
                         AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
-                        AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = possible_overlaps.contact_id)
                 ) AS u
             ) AS s
             WHERE s.earlier_end IS NULL OR s.earlier_end < s.rank
