@@ -554,36 +554,33 @@ def test_an_intruder_holds_no_recomputation_up(db: Connection, dsn: str) -> None
 
 NEEDS_THE_TABLE = {
     "truncate": f"TRUNCATE {EXPERIENCES}",
-    "alter": f"ALTER TABLE {EXPERIENCES} ADD COLUMN another integer, DROP COLUMN another",
+    "alter": f"ALTER TABLE {EXPERIENCES} ALTER COLUMN company_name SET DEFAULT ''",
     "lock": f"LOCK TABLE {EXPERIENCES}, public.contacts, public.organizations",
 }
 
 
-@pytest.mark.parametrize("name", NEEDS_THE_TABLE)
-@pytest.mark.parametrize("change", ["a contact", "an organization", "both"])
-@pytest.mark.parametrize("one_by_one", [False, True])
-def test_nobody_waits_in_a_circle_with_a_sync(db: Connection, dsn: str, name: str, change: str, one_by_one: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "also_organization", "one_by_one"),
+    [("truncate", False, False), ("truncate", True, True), ("alter", True, False), ("lock", False, True)],
+)
+def test_nobody_waits_in_a_circle_with_a_sync(
+    db: Connection, dsn: str, name: str, also_organization: bool, one_by_one: bool
+) -> None:
     """An application's transaction has recomputed, a sync waits for it, and then it needs the whole of a table."""
     fill(db)
     with psycopg.connect(dsn) as application, psycopg.connect(dsn) as syncing:
         application.execute("SELECT connection_paths.backfill_contact(2)")
-        if change != "an organization":
-            db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = 3".encode())
-        if change != "a contact":
+        db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = 3".encode())
+        if also_organization:
             db.execute("DELETE FROM public.organizations WHERE id = 2")
         # before it waits, it has read the tables in this very transaction
         syncing.execute(f"SELECT FROM {EXPERIENCES}, public.contacts, public.organizations LIMIT 1".encode())
         waits = InThread(lambda: value(syncing, "SELECT taken FROM connection_paths.sync_changes(200, %s)", one_by_one))
-        if change != "an organization":
-            eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
-        else:
-            waits.result()
-            syncing.commit()
+        eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
         application.execute(NEEDS_THE_TABLE[name].encode())  # waits for the other's locks, until it gives up
-        if change != "an organization":
-            with pytest.raises(psycopg.errors.LockNotAvailable, match="others wait for this transaction"):
-                waits.result()
-            syncing.rollback()
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="others wait for this transaction"):
+            waits.result()
+        syncing.rollback()
         application.commit()
     sync(dsn)
     assert edges(db) == right_edges(db)
@@ -784,8 +781,10 @@ def complaint(connection: Connection, how: str, contact: int, state: str) -> Ite
     connection.execute(
         f"""
         CREATE OR REPLACE FUNCTION public.complain() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE
+            edge record := COALESCE(NEW, OLD);
         BEGIN
-            IF {contact} IN (COALESCE(NEW, OLD).contact_a_id, COALESCE(NEW, OLD).contact_b_id) THEN
+            IF {contact} IN (edge.contact_a_id, edge.contact_b_id) THEN
                 RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}';
             END IF;
             RETURN NULL;
@@ -810,11 +809,14 @@ def test_any_error_is_of_the_contact_that_raises_it(
     monkeypatch.setattr(module, "_ALONE_AFTER", 2)
     fill(db)
     with complaint(db, how, 3, state):
-        db.execute(f"DELETE FROM {EXPERIENCES} WHERE contact_id IN (3, 8)".encode())
+        db.execute(f"DELETE FROM {EXPERIENCES} WHERE contact_id = 3".encode())
+        db.execute("INSERT INTO public.contacts VALUES (20, ''), (21, '')")
+        db.execute("INSERT INTO public.organizations VALUES (9, '')")
+        db.execute(f"INSERT INTO {EXPERIENCES} SELECT g, g, 9, '', '2020-01-01' FROM generate_series(20, 21) g".encode())
         done = InThread(lambda: sync(dsn)).result()
         assert done.failed == 1
         assert failed_changes(db) == [{"contact_id": 3, "error": "not this one"}]
-        assert {pair for pair in edges(db) if 8 in pair} == {(3, 8)} & {*edges(db)}  # at most the one that 3 forbids
+        assert (20, 21) in edges(db)
     sync(dsn, retry_failed=True)
     assert edges(db) == right_edges(db)
     assert notes(db) == 0
