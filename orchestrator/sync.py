@@ -362,7 +362,7 @@ class _Worker(threading.Thread):
         self._owner.ended.wait(random.uniform(0.5, 1.0) * min(2.0, 0.05 * 2 ** min(self._passed, 6)))
 
     def _shrink(self, failed: int) -> None:
-        """Take less after so many calls in a row that *failed*: fewer rows are fought over, and the one at fault is found.
+        """Take less after *failed* calls in a row: fewer rows are fought over, and the one at fault is found.
 
         An application's trigger may raise what looks like a deadlock or a lost session each time, for one contact.
         """

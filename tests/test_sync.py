@@ -626,13 +626,6 @@ def test_two_that_have_recomputed_do_not_wait_for_each_other(db: Connection, dsn
 # What is not due yet. The day is the session's: two time zones that are never on the same one make it pass.
 
 YESTERDAY, TODAY = "-c timezone=Etc/GMT+12", "-c timezone=Etc/GMT-14"
-MAKING_EDGES = {
-    "sync": lambda dsn: sync(dsn),
-    "one by one": lambda dsn: run(dsn, "SELECT connection_paths.sync_changes(one_by_one => true)"),
-    "backfill_contact": lambda dsn: run(dsn, "SELECT connection_paths.backfill_contact(g) FROM generate_series(1, 3) g"),
-    "in place": lambda dsn: run(dsn, "SELECT connection_paths.correct_edges_of(NULL, NULL)"),
-    "rebuild": lambda dsn: rebuilt(dsn),
-}
 
 
 def run(dsn: str, statement: str) -> None:
@@ -646,6 +639,15 @@ def rebuilt(dsn: str) -> None:
         connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
         swap(connection, run_id)
         connection.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
+
+
+MAKING_EDGES = {
+    "sync": sync,
+    "one by one": lambda dsn: run(dsn, "SELECT connection_paths.sync_changes(one_by_one => true)"),
+    "backfill_contact": lambda dsn: run(dsn, "SELECT connection_paths.backfill_contact(id) FROM public.contacts"),
+    "in place": lambda dsn: run(dsn, "SELECT connection_paths.correct_edges_of(NULL, NULL)"),
+    "rebuild": rebuilt,
+}
 
 
 @pytest.mark.parametrize("name", MAKING_EDGES)
@@ -812,7 +814,9 @@ def test_any_error_is_of_the_contact_that_raises_it(
         db.execute(f"DELETE FROM {EXPERIENCES} WHERE contact_id = 3".encode())
         db.execute("INSERT INTO public.contacts VALUES (20, ''), (21, '')")
         db.execute("INSERT INTO public.organizations VALUES (9, '')")
-        db.execute(f"INSERT INTO {EXPERIENCES} SELECT g, g, 9, '', '2020-01-01' FROM generate_series(20, 21) g".encode())
+        db.execute(
+            f"INSERT INTO {EXPERIENCES} SELECT g, g, 9, '', '2020-01-01' FROM generate_series(20, 21) g".encode()
+        )
         done = InThread(lambda: sync(dsn)).result()
         assert done.failed == 1
         assert failed_changes(db) == [{"contact_id": 3, "error": "not this one"}]
@@ -1225,7 +1229,8 @@ def test_a_rebuild_keeps_when_a_row_last_changed(db: Connection, dsn: str) -> No
     kept = {
         (a, b)
         for a, b in db.execute(
-            "SELECT contact_a_id, contact_b_id FROM connection_paths.contact_connections WHERE computed_at = '2020-01-01'"
+            "SELECT contact_a_id, contact_b_id FROM connection_paths.contact_connections"
+            " WHERE computed_at = '2020-01-01'"
         )
     }
     assert kept == {pair for pair in after if after[pair] == before.get(pair)} != set()
