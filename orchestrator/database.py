@@ -37,14 +37,6 @@ PASSING = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.LockNotAvailable,
 )
-#: Errors that no other batch or contact would fare better with.
-HOPELESS = (
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.DiskFull,
-)
 
 #: Only the server's own names are found, and our own temporary ones last.
 SEARCH_PATH = "pg_catalog, pg_temp"

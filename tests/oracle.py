@@ -13,7 +13,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
-from tests.world import KINDS, MEMBER_SOURCES, WORK_OVERLAP, Edge, Experience, Pair, World
+from tests.world import KINDS, MEMBER_SOURCES, TODAY, WORK_OVERLAP, Edge, Experience, Pair, World
 
 Chain = tuple[int, ...]  # contact ids, from the user's contact to the target
 COUNTED_TO, FEW, LOOKED_THROUGH = 500, 5, 10_000  # of why_no_more
@@ -53,11 +53,12 @@ def overlap(one: Experience, other: Experience) -> Edge | None:
     return Edge(WORK_OVERLAP, one.organization_id, start, end)
 
 
-def edges(world: World) -> dict[Pair, Edge]:
+def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
     """The work_overlap edges, “one row per pair”.
 
     “Several intersections: the one that ends last wins (NULL last of all), then the
     earliest date_from, then the smallest organization id.”
+    “An intersection that starts in the future makes no edge until that day.”
     """
     found: dict[Pair, list[Edge]] = {}
     experiences = [each for each in world.experiences if usable(each, world)]
@@ -65,7 +66,7 @@ def edges(world: World) -> dict[Pair, Edge]:
         for other in experiences:
             if one.contact_id < other.contact_id and one.organization_id == other.organization_id:
                 edge = overlap(one, other)
-                if edge is not None:
+                if edge is not None and edge.date_from is not None and edge.date_from <= today:
                     found.setdefault((one.contact_id, other.contact_id), []).append(edge)
 
     def best(edge: Edge) -> tuple[int, date, int]:

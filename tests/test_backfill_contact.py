@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from tests.world import (
     GHOST_CONTACT_IDS,
     ORGANIZATION_IDS,
     ORPHAN_ORGANIZATION_ID,
+    TODAY,
     WORK_OVERLAP,
     Edge,
     Experience,
@@ -336,3 +337,78 @@ def test_a_deleted_contact_loses_its_edges_but_not_those_of_other_kinds(
     installed.execute("DELETE FROM public.contacts WHERE id = 1")
     assert backfill(installed, function, 1) == 2
     assert set(stored(installed)) == {(1, 2, "friend"), (2, 3, WORK_OVERLAP)}
+
+
+@st.composite
+def crowded_stints(draw: st.DrawFn) -> World:
+    """Three contacts with many stints at two organizations: identical, nested, overlapping, and not begun yet."""
+    start = st.integers(-12, 3)
+    length = st.one_of(st.none(), st.integers(0, 8))
+    jobs = draw(
+        st.lists(
+            st.tuples(st.sampled_from((1, 1, 2, 2, 3)), st.sampled_from((1, 1, 1, 2)), start, length),
+            min_size=6,
+            max_size=24,
+        )
+    )
+    days = [(contact, organization, TODAY + timedelta(first), last) for contact, organization, first, last in jobs]
+    return colleagues(
+        *(
+            (contact, organization, first, None if last is None else first + timedelta(last))
+            for contact, organization, first, last in days
+        )
+    )
+
+
+@settings(parent=repeatable, max_examples=80)
+@given(world=crowded_stints())
+def test_many_stints_of_a_contact_make_the_edges_of_all_their_pairs(installed: Connection[Any], world: World) -> None:
+    load(installed, world)
+    for contact in (3, 1, 2):
+        backfill(installed, "backfill_contact", contact)
+    assert work_edges(stored(installed)) == oracle.edges(world)
+
+
+@pytest.mark.parametrize(("starts", "ends"), [(0, 0), (1, 1), (1, 0), (0, 1), (1, -1)])
+def test_each_stint_of_others_is_joined_once(installed: Connection[Any], starts: int, ends: int) -> None:
+    """Identical, staggered, nested: however many there are, they are not multiplied with each other."""
+    load(installed, World(contacts=frozenset(range(1, 5)), organizations=frozenset({1})))
+    installed.execute(
+        "INSERT INTO public.contact_work_experiences"
+        " SELECT 1000 * c + g, c, 1, '', date '2010-01-01' + g * %s, date '2015-01-01' + g * %s"
+        " FROM generate_series(1, 4) AS c, generate_series(1, 300) AS g",
+        (starts, ends),
+    )
+    with installed.transaction():
+        installed.execute("SET LOCAL enable_seqscan = off")
+        row = installed.execute(
+            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) SELECT FROM connection_paths.work_overlaps(1)"
+        ).fetchone()
+    assert row is not None
+    most = max(rows_of(row[0][0]["Plan"]))
+    assert 900 <= most <= 2 * 900
+
+
+def rows_of(plan: dict[str, Any]) -> Iterator[float]:
+    """How many rows each node of a plan gave."""
+    yield plan["Actual Rows"] * plan["Actual Loops"]
+    for child in plan.get("Plans", ()):
+        yield from rows_of(child)
+
+
+@each_version
+def test_what_goes_on_ends_after_what_ends_at_infinity(installed: Connection[Any], function: str) -> None:
+    load(
+        installed,
+        colleagues(
+            *((1, 5, start, None) for start in ("2010-01-01", "2012-01-01")),
+            (2, 5, "2011-01-01", None),
+            (3, 5, "2011-01-01", "2014-01-01"),
+        ),
+    )
+    installed.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE date_from = '2010-01-01'")
+    assert backfill(installed, function, 1) == 2
+    rows = installed.execute(
+        "SELECT contact_b_id, date_from::text, date_to::text FROM connection_paths.contact_connections ORDER BY 1"
+    ).fetchall()
+    assert rows == [(2, "2012-01-01", None), (3, "2011-01-01", "2014-01-01")]

@@ -34,7 +34,7 @@ from tests import oracle
 from tests.conftest import SETTINGS
 from tests.sessions import connect
 from tests.test_backfill_contact import colleagues
-from tests.world import Experience, World, load, load_hosts, worlds
+from tests.world import TODAY, Experience, World, load, load_hosts, worlds
 
 BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 needs_baseball = pytest.mark.skipif(not BASEBALL.is_dir(), reason="../shared is not there")
@@ -82,7 +82,8 @@ def shared(world: World) -> Iterator[tuple[Experience, Experience]]:
     for one in usable:
         for other in usable:
             together = one.organization_id == other.organization_id and one.contact_id != other.contact_id
-            if together and oracle.overlap(one, other):
+            both = oracle.overlap(one, other) if together else None
+            if both is not None and both.date_from is not None and both.date_from <= TODAY:
                 yield one, other
 
 

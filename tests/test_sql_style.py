@@ -49,9 +49,9 @@ HOST_FILES = {
 _BUILT_INS = """
     array_agg array_fill array_position array_remove avg bool_or cardinality ceil clock_timestamp count cume_dist
     current_setting enum_range floor generate_series generate_subscripts jsonb_agg jsonb_build_array
-    jsonb_build_object lag lead make_interval max min nextval pg_advisory_xact_lock pg_advisory_xact_lock_shared
-    pg_backend_pid pg_current_snapshot pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock
-    pg_try_advisory_xact_lock_shared quote_literal rank row_number sum to_jsonb unnest width_bucket
+    jsonb_build_object lag lead make_interval max min nextval now pg_advisory_xact_lock pg_advisory_xact_lock_shared
+    pg_backend_pid pg_blocking_pids pg_current_snapshot pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock
+    pg_try_advisory_xact_lock_shared quote_literal rank round row_number sum to_jsonb unnest width_bucket
 """
 BUILT_INS = set(_BUILT_INS.split())
 TRANSITION_TABLES = {"old_rows", "new_rows"}

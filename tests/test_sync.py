@@ -82,7 +82,7 @@ def db(dsn: str) -> Iterator[Connection]:
     """A connection to it; everything is empty."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"TRUNCATE {HOSTS}, connection_paths.contact_connections")
-        connection.execute("TRUNCATE connection_paths.contact_changes")
+        connection.execute("TRUNCATE connection_paths.contact_changes, connection_paths.due_changes")
         yield connection
 
 
@@ -533,6 +533,193 @@ def test_a_transaction_that_may_see_the_past_is_refused(
     assert edges(db) == right_edges(db) != {}
 
 
+def test_an_intruder_holds_no_recomputation_up(db: Connection, dsn: str) -> None:
+    """Any role can take any advisory lock: it makes others announce themselves under an older transaction."""
+    pair_up(db)
+    with psycopg.connect(dsn) as intruder, psycopg.connect(dsn) as other:
+        intruder.execute(
+            "SELECT pg_advisory_lock(connection_paths.advisory_key('recompute', g))"
+            " FROM pg_snapshot_xmin(pg_current_snapshot()) AS x, LATERAL generate_series("
+            " x::text::bigint - 100, x::text::bigint + 100) AS g"
+        )
+        other.execute("SET lock_timeout = '1ms'")
+        assert value(other, "SELECT connection_paths.backfill_contact(1)") == 1
+        mine = "SELECT min(h.id) FROM connection_paths.lock_holders('recompute') AS h WHERE h.pid = pg_backend_pid()"
+        assert value(other, mine) < value(intruder, "SELECT pg_current_xact_id()::text::bigint")
+        other.commit()
+    assert edges(db) == right_edges(db) != {}
+
+
+# What the detector of deadlocks cannot see: a wait by looking again and again.
+
+NEEDS_THE_TABLE = {
+    "truncate": f"TRUNCATE {EXPERIENCES}",
+    "alter": f"ALTER TABLE {EXPERIENCES} ALTER COLUMN company_name SET DEFAULT ''",
+    "lock": f"LOCK TABLE {EXPERIENCES}, public.contacts, public.organizations",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "also_organization", "one_by_one"),
+    [("truncate", False, False), ("truncate", True, True), ("alter", True, False), ("lock", False, True)],
+)
+def test_nobody_waits_in_a_circle_with_a_sync(
+    db: Connection, dsn: str, name: str, also_organization: bool, one_by_one: bool
+) -> None:
+    """An application's transaction has recomputed, a sync waits for it, and then it needs the whole of a table."""
+    fill(db)
+    with psycopg.connect(dsn) as application, psycopg.connect(dsn) as syncing:
+        application.execute("SELECT connection_paths.backfill_contact(2)")
+        db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = 3".encode())
+        if also_organization:
+            db.execute("DELETE FROM public.organizations WHERE id = 2")
+        # before it waits, it has read the tables in this very transaction
+        syncing.execute(f"SELECT FROM {EXPERIENCES}, public.contacts, public.organizations LIMIT 1".encode())
+        waits = InThread(lambda: value(syncing, "SELECT taken FROM connection_paths.sync_changes(200, %s)", one_by_one))
+        eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
+        application.execute(NEEDS_THE_TABLE[name].encode())  # waits for the other's locks, until it gives up
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="others wait for this transaction"):
+            waits.result()
+        syncing.rollback()
+        application.commit()
+    sync(dsn)
+    assert edges(db) == right_edges(db)
+    assert notes(db) == 0
+
+
+def test_a_sync_that_waits_has_locked_no_table_of_the_hosts(db: Connection, dsn: str) -> None:
+    fill(db)
+    with psycopg.connect(dsn) as application:
+        application.execute("SELECT connection_paths.backfill_contact(2)")
+        db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = 3".encode())
+        db.execute("DELETE FROM public.organizations WHERE id = 2")
+        db.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
+        done = InThread(lambda: sync(dsn))
+        eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
+        application.execute("SET lock_timeout = '1ms'")
+        application.execute(f"TRUNCATE {EXPERIENCES}".encode())
+        assert done.is_alive()
+        application.commit()
+        done.result()
+    assert edges(db) == right_edges(db) == {}
+
+
+def test_two_that_have_recomputed_do_not_wait_for_each_other(db: Connection, dsn: str) -> None:
+    fill(db)
+    with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
+        for number, connection in enumerate((one, other), 1):
+            db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = {number}".encode())
+            connection.execute("SELECT connection_paths.begin_recompute()")
+        db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-07-01' WHERE contact_id IN (1, 2)".encode())
+
+        def again(connection: Connection) -> None:
+            with suppress(psycopg.errors.LockNotAvailable):
+                connection.execute("SELECT connection_paths.sync_changes(1)")
+            connection.rollback()
+
+        for thread in [InThread(lambda c=c: again(c)) for c in (one, other)]:  # type: ignore[misc]
+            thread.result()
+    sync(dsn)
+    assert edges(db) == right_edges(db)
+
+
+# What is not due yet. The day is the session's: two time zones that are never on the same one make it pass.
+
+YESTERDAY, TODAY = "-c timezone=Etc/GMT+12", "-c timezone=Etc/GMT-14"
+
+
+def run(dsn: str, statement: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def rebuilt(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection, rebuilding(connection) as run_id:
+        do_batches(connection, run_id)
+        connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        swap(connection, run_id)
+        connection.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
+
+
+MAKING_EDGES: dict[str, Callable[[str], Any]] = {
+    "sync": sync,
+    "one by one": lambda dsn: run(dsn, "SELECT connection_paths.sync_changes(one_by_one => true)"),
+    "backfill_contact": lambda dsn: run(dsn, "SELECT connection_paths.backfill_contact(id) FROM public.contacts"),
+    "in place": lambda dsn: run(dsn, "SELECT connection_paths.correct_edges_of(NULL, NULL)"),
+    "rebuild": rebuilt,
+}
+
+
+@pytest.mark.parametrize("name", MAKING_EDGES)
+def test_an_edge_begins_on_its_day_without_a_writer(db: Connection, dsn: str, name: str) -> None:
+    yesterday, today = make_conninfo(dsn, options=YESTERDAY), make_conninfo(dsn, options=TODAY)
+    with psycopg.connect(yesterday) as before, psycopg.connect(today) as now:
+        before_day, day = value(before, "SELECT current_date"), value(now, "SELECT current_date")
+    assert before_day < day
+    pair_up(db)  # contacts 1 and 2, since 2020
+    db.execute("INSERT INTO public.contacts VALUES (3, 'three')")
+    db.execute(
+        "INSERT INTO public.contact_work_experiences VALUES (3, 3, 1, '', %(day)s, NULL), (4, 2, 1, '', %(day)s, NULL),"
+        " (5, 3, 1, '', '2999-01-01', NULL), (6, 3, 1, '', 'infinity', NULL)",
+        {"day": day},
+    )
+    db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2021-01-01' WHERE id = 2".encode())
+    if name not in ("sync", "one by one"):
+        db.execute("TRUNCATE connection_paths.contact_changes")
+    for _ in range(2):
+        MAKING_EDGES[name](yesterday)
+        sync(yesterday)
+        assert edges(db) == oracle.edges(world_of_dates(db), before_day)
+        assert len(edges(db)) == 1
+        assert notes(db) == 0
+        with psycopg.connect(yesterday) as connection:
+            assert connection.execute(sqlfiles.query("queued_changes")).fetchone() == (0, None, 0)
+            assert not module.left(connection)
+        due = db.execute("SELECT contact_id, due_on FROM connection_paths.due_changes ORDER BY 1").fetchall()
+        assert due == [(2, day), (3, day)]
+    with psycopg.connect(today) as connection:
+        assert connection.execute(sqlfiles.query("queued_changes")).fetchone()[0] == 2  # type: ignore[index]
+        assert module.left(connection)
+    sync(today)
+    assert edges(db) == oracle.edges(world_of_dates(db), day)
+    assert len(edges(db)) == 3
+    assert notes(db) == 0
+    assert value(db, "SELECT array_agg(contact_id) FROM connection_paths.due_changes") == [3]  # in 2999 again
+
+
+def world_of_dates(connection: Connection) -> World:
+    """What the host's tables hold that Python's dates can hold."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("DELETE FROM public.contact_work_experiences WHERE date_from = 'infinity'")
+        return world_of(connection)
+
+
+# Whom nobody is to ask.
+
+
+def test_who_is_gone_is_not_in_do_not_ask_any_more(db: Connection, dsn: str) -> None:
+    def asked() -> list[int]:
+        return [row[0] for row in db.execute("SELECT contact_id FROM connection_paths.do_not_ask ORDER BY 1")]
+
+    fill(db)
+    db.execute("TRUNCATE connection_paths.do_not_ask")
+    db.execute("INSERT INTO connection_paths.do_not_ask SELECT 1, g FROM generate_series(1, 8) AS g")
+    db.execute("DELETE FROM public.contacts WHERE id IN (1, 2)")
+    db.execute("SELECT connection_paths.sync_changes(1, true)")
+    sync(dsn)
+    assert asked() == [3, 4, 5, 6, 7, 8]
+    db.execute("ALTER TABLE public.contacts DISABLE TRIGGER USER")
+    db.execute("DELETE FROM public.contacts WHERE id = 3")
+    db.execute("ALTER TABLE public.contacts ENABLE TRIGGER USER")
+    db.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
+    sync(dsn)
+    assert asked() == [4, 5, 6, 7, 8]
+    db.execute("TRUNCATE public.contacts")  # to be loaded anew: what people said stays
+    sync(dsn)
+    assert asked() == [4, 5, 6, 7, 8]
+    db.execute("TRUNCATE connection_paths.do_not_ask")
+
+
 # Errors, deaths and interruptions.
 
 
@@ -575,6 +762,91 @@ def test_a_contact_that_cannot_be_recomputed_keeps_nobody_else(db: Connection, d
         assert again.failed == done.failed
     done = sync(dsn, retry_failed=True)
     assert (done.failed, notes(db)) == (0, 0)
+    assert edges(db) == right_edges(db)
+
+
+COMPLAINTS = {
+    "a row trigger": "CREATE TRIGGER complain AFTER INSERT OR UPDATE OR DELETE ON connection_paths.contact_connections"
+    " FOR EACH ROW EXECUTE FUNCTION public.complain()",
+    "a deferred trigger": "CREATE CONSTRAINT TRIGGER complain AFTER INSERT OR UPDATE OR DELETE"
+    " ON connection_paths.contact_connections DEFERRABLE INITIALLY DEFERRED"
+    " FOR EACH ROW EXECUTE FUNCTION public.complain()",
+}
+# One of each kind that is treated in its own way, and some that nobody thinks of.
+STATES = ("P0001", "23514", "40P01", "55P03", "40001", "57014", "57P01", "42501", "42883", "25006", "53100", "P0004",
+          "55000", "25001", "0A000", "XX000")  # fmt: skip
+
+
+@contextmanager
+def complaint(connection: Connection, how: str, contact: int, state: str) -> Iterator[None]:
+    """Let the application refuse each edge of a contact."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE FUNCTION public.complain() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE
+            edge record := COALESCE(NEW, OLD);
+        BEGIN
+            IF {contact} IN (edge.contact_a_id, edge.contact_b_id) THEN
+                RAISE EXCEPTION 'not this one' USING ERRCODE = '{state}';
+            END IF;
+            RETURN NULL;
+        END
+        $$
+        """.encode()
+    )
+    connection.execute(COMPLAINTS[how].encode())
+    try:
+        yield
+    finally:
+        connection.execute("DROP FUNCTION public.complain() CASCADE")
+
+
+@pytest.mark.parametrize(
+    ("how", "state"),
+    [*(("a row trigger", state) for state in STATES), *(("a deferred trigger", state) for state in STATES[:4])],
+)
+def test_any_error_is_of_the_contact_that_raises_it(
+    db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, how: str, state: str
+) -> None:
+    monkeypatch.setattr(module, "_ALONE_AFTER", 2)
+    fill(db)
+    with complaint(db, how, 3, state):
+        db.execute(f"DELETE FROM {EXPERIENCES} WHERE contact_id = 3".encode())
+        db.execute("INSERT INTO public.contacts VALUES (20, ''), (21, '')")
+        db.execute("INSERT INTO public.organizations VALUES (9, '')")
+        db.execute(
+            f"INSERT INTO {EXPERIENCES} SELECT g, g, 9, '', '2020-01-01' FROM generate_series(20, 21) g".encode()
+        )
+        done = InThread(lambda: sync(dsn)).result()
+        assert done.failed == 1
+        assert failed_changes(db) == [{"contact_id": 3, "error": "not this one"}]
+        assert (20, 21) in edges(db)
+    sync(dsn, retry_failed=True)
+    assert edges(db) == right_edges(db)
+    assert notes(db) == 0
+
+
+def test_a_deferred_foreign_key_of_the_applications_keeps_nobody_else(db: Connection, dsn: str) -> None:
+    fill(db)
+    db.execute("CREATE TABLE public.people (id bigint PRIMARY KEY)")
+    db.execute("INSERT INTO public.people SELECT g FROM generate_series(1, 8) AS g WHERE g <> 3")
+    db.execute(
+        "ALTER TABLE connection_paths.contact_connections ADD CONSTRAINT known FOREIGN KEY (contact_a_id)"
+        " REFERENCES public.people DEFERRABLE INITIALLY DEFERRED NOT VALID"
+        if db.info.server_version >= 180_000
+        else "ALTER TABLE connection_paths.contact_connections_live ADD CONSTRAINT known FOREIGN KEY (contact_a_id)"
+        " REFERENCES public.people DEFERRABLE INITIALLY DEFERRED NOT VALID"
+    )
+    try:
+        db.execute("TRUNCATE connection_paths.contact_connections")
+        db.execute("INSERT INTO connection_paths.contact_changes (contact_id) SELECT generate_series(1, 8)")
+        sync(dsn)
+        assert {each["contact_id"] for each in failed_changes(db)} >= {3}
+        assert edges(db)
+        assert {pair for pair in right_edges(db) if pair[0] != 3} >= edges(db).keys()
+    finally:
+        db.execute("DROP TABLE public.people CASCADE")
+    sync(dsn, retry_failed=True)
     assert edges(db) == right_edges(db)
 
 
@@ -782,6 +1054,20 @@ def test_a_follower_that_loses_its_connections_goes_on(db: Connection, dsn: str)
         assert all(thread.is_alive() for thread in threads)
 
 
+@pytest.mark.parametrize("lock", ["pg_advisory_lock", "pg_advisory_lock_shared"])
+def test_a_follower_works_whoever_holds_its_lock(
+    db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    monkeypatch.setattr(module, "_SLEEP", 1000.0)
+    fill(db)
+    with psycopg.connect(dsn) as intruder, following(dsn, 2):
+        intruder.execute(f"SELECT {lock}(connection_paths.advisory_key('listener', 0))".encode())
+        for name in ("insert many", "update of a date", "delete a contact"):
+            db.execute(STATEMENTS[name][0].encode())
+            eventually(db, "SELECT NOT EXISTS (SELECT FROM connection_paths.contact_changes)")
+            assert edges(db) == right_edges(db)
+
+
 # All at once.
 
 
@@ -927,6 +1213,28 @@ def test_changes_while_a_rebuild_is_under_way(db: Connection, dsn: str, seed: in
     sync(dsn)
     assert edges(db) == right_edges(db)
     assert notes(db) == 0
+
+
+def test_a_rebuild_keeps_when_a_row_last_changed(db: Connection, dsn: str) -> None:
+    fill_at_random(db, 4)
+    drain(db)
+    db.execute("UPDATE connection_paths.contact_connections SET computed_at = '2020-01-01'")
+    db.execute(f"UPDATE {EXPERIENCES} SET date_to = date_from + 300 WHERE contact_id = 7".encode())
+    db.execute("INSERT INTO public.contact_work_experiences VALUES (991, 30, 1, '', '2018-01-01', NULL)")
+    before = edges(db)
+    rebuilt(dsn)
+    sync(dsn)
+    after = edges(db)
+    assert after == right_edges(db) != before
+    kept = {
+        (a, b)
+        for a, b in db.execute(
+            "SELECT contact_a_id, contact_b_id FROM connection_paths.contact_connections"
+            " WHERE computed_at = '2020-01-01'"
+        )
+    }
+    assert kept == {pair for pair in after if after[pair] == before.get(pair)} != set()
+    assert value(db, "SELECT max(computed_at) > now() - interval '1 minute' FROM connection_paths.contact_connections")
 
 
 def test_everybody_at_once_beside_a_rebuild(db: Connection, dsn: str) -> None:

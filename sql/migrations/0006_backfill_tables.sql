@@ -153,6 +153,16 @@ COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its re
 -- A publication FOR ALL TABLES refuses UPDATE and DELETE of a table without a replica identity, and these have no key.
 ALTER TABLE connection_paths.contact_changes REPLICA IDENTITY FULL;
 
+-- Beside contact_changes, not in it: what is not due is in nobody's way there, and in no count of what waits.
+CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
+    contact_id bigint PRIMARY KEY,
+    due_on date NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS due_changes_due_on ON connection_paths.due_changes (due_on);
+
+COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts in the future; sync_changes puts each among the changes on that day';
+
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
     contact_id bigint
 );

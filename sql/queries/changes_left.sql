@@ -1,7 +1,12 @@
--- Whether something waits that changed until some time; what has failed three times does not count.
+-- Whether something waits that changed, or became due, until some time; what has failed three times does not count.
 -- Parameter: until; NULL: at any time.
 SELECT EXISTS (
     SELECT
     FROM connection_paths.contact_changes AS q
     WHERE q.failures < 3 AND (%(until)s::timestamptz IS NULL OR q.changed_at <= %(until)s)
+)
+OR EXISTS (
+    SELECT
+    FROM connection_paths.due_changes AS d
+    WHERE d.due_on <= CURRENT_DATE AND (%(until)s::timestamptz IS NULL OR d.due_on <= %(until)s)
 )

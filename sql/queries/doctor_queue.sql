@@ -1,4 +1,4 @@
--- The queue of changes, its first million notes: how many wait, the age of the oldest in seconds, how many contacts were left
+-- The queue of changes with what has become due, its first million notes: how many wait, the age of the oldest in seconds, how many contacts were left
 -- after three failures, one of those with its error, and whether a follower sleeps until it is woken.
 SELECT
     count(*) FILTER (WHERE q.failures < 3) AS waiting,
@@ -10,5 +10,9 @@ SELECT
 FROM (
     SELECT c.contact_id, c.changed_at, c.failures, c.error
     FROM connection_paths.contact_changes AS c
+    UNION ALL
+    SELECT d.contact_id, d.due_on, 0, NULL
+    FROM connection_paths.due_changes AS d
+    WHERE d.due_on <= CURRENT_DATE
     LIMIT 1000000
 ) AS q

@@ -1,7 +1,8 @@
 -- The organizations with the most people, and the overlapping pairs of each. Parameter: most (how many).
 --
 -- Pairs are counted in sorted passes, as in connection_paths.contact_loads: whoever begins makes a pair with everybody
--- present at that moment, himself and his own other stints excepted.
+-- present at that moment, himself and his own other stints excepted. Who has not begun yet is one of the people, and makes
+-- no pair.
 WITH usable AS NOT MATERIALIZED (
     SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
     FROM connection_paths.work_experiences AS e
@@ -23,6 +24,7 @@ events AS (
         unnest(ARRAY[1, -1]) AS change
     FROM usable AS u
     WHERE u.organization_id = ANY (ARRAY(SELECT l.organization_id FROM largest AS l))
+        AND u.date_from <= CURRENT_DATE
 ),
 present AS (
     SELECT
@@ -43,8 +45,8 @@ SELECT
     l.organization_id AS id,
     (SELECT min(o.name) FROM connection_paths.live_organizations AS o WHERE o.id = l.organization_id) AS name,
     l.people,
-    sum(p.everybody - p.himself) FILTER (WHERE p.change = 1)::bigint AS pairs
+    COALESCE(sum(p.everybody - p.himself) FILTER (WHERE p.change = 1), 0)::bigint AS pairs
 FROM largest AS l
-JOIN present AS p ON p.organization_id = l.organization_id
+LEFT JOIN present AS p ON p.organization_id = l.organization_id
 GROUP BY l.organization_id, l.people
 ORDER BY l.people DESC, l.organization_id

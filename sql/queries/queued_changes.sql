@@ -1,7 +1,14 @@
--- The queue of changes: how many notes wait, the age of the oldest in seconds, and how many contacts were left after
+-- The queue of changes, with what has become due: how many notes wait, the age of the oldest in seconds, and how many contacts were left after
 -- three failures.
 SELECT
     count(*) FILTER (WHERE q.failures < 3) AS waiting,
     extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE q.failures < 3))::double precision AS oldest,
     count(DISTINCT q.contact_id) FILTER (WHERE q.failures >= 3) AS failed
-FROM connection_paths.contact_changes AS q
+FROM (
+    SELECT c.contact_id, c.changed_at, c.failures
+    FROM connection_paths.contact_changes AS c
+    UNION ALL
+    SELECT d.contact_id, d.due_on, 0
+    FROM connection_paths.due_changes AS d
+    WHERE d.due_on <= CURRENT_DATE
+) AS q

@@ -23,17 +23,18 @@ rights (suffix, class, names, privileges) AS (
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
-            backfill_runs, backfill_batches, contact_changes, rebuild_replays, rebuild_other_kinds,
+            backfill_runs, backfill_batches, contact_changes, due_changes, rebuild_replays, rebuild_other_kinds,
             rebuild_missing_contacts
         }', '{SELECT,INSERT,UPDATE,DELETE}'),
+        ('operator', 'TABLE', '{do_not_ask}', '{DELETE}'),
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
             advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
             claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
-            fail_batch, finish_run, insert_edges_of, lock_holders, missing_contacts, missing_rebuild_indexes,
-            predicted_edges, prepare_rebuild, register_worker, require_batches_done, require_read_committed,
-            require_rebuild, split_batch, sync_changes, wake_listener
+            fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders, missing_contacts,
+            missing_rebuild_indexes, predicted_edges, prepare_rebuild, rebuilt_edges, register_worker,
+            require_batches_done, require_read_committed, require_rebuild, split_batch, sync_changes, wake_listener
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

@@ -1,7 +1,8 @@
 -- How the edges of some contacts differ from what they should be: a row per pair. Parameter: contact_ids.
 --
 -- problem     'missing', 'stale' (should not be there) or 'different' (organization or dates)
--- is_waiting  one of the two is in the queue of changes, by itself, with an organization of its, or with everybody
+-- is_waiting  one of the two is in the queue of changes, by itself, with an organization of its, or with everybody; or a work
+--             experience of its has become due
 WITH checked AS (
     SELECT c.id FROM unnest(%(contact_ids)s::bigint[]) AS c (id)
 ),
@@ -46,6 +47,10 @@ waiting AS MATERIALIZED (
     SELECT q.contact_id
     FROM connection_paths.contact_changes AS q
     WHERE q.contact_id IS NOT NULL
+    UNION
+    SELECT d.contact_id
+    FROM connection_paths.due_changes AS d
+    WHERE d.due_on <= CURRENT_DATE
     UNION
     SELECT e.contact_id
     FROM connection_paths.contact_changes AS q

@@ -10,8 +10,13 @@
 -- transactions that are waited for, not locks: beside a writer that has long been at it every recomputation has the
 -- same lock, and there might always be one.
 --
--- Waits without locks: the caller must not have begun to recompute itself, or two might wait for each other. Raises
--- 55P03 after 60 seconds, with the pid of one that is waited for.
+-- PostgreSQL cannot see that one session waits for another here, and its deadlock detector does not end a circle that
+-- goes through this wait. So it is given up for whoever stands in one:
+--   somebody waits for a lock that this transaction holds (on a table that it has read, say): after a tenth of a second;
+--   this transaction has recomputed edges itself, so others may wait for it here: after half a second.
+-- In sync_changes a transaction of its own holds nothing that anybody needs, and waits up to 60 seconds.
+--
+-- Raises 55P03 when the wait is given up, with the pid of one that was waited for: call again in another transaction.
 CREATE OR REPLACE FUNCTION connection_paths.await_recomputes(written_by xid8)
 RETURNS void
 LANGUAGE plpgsql
@@ -21,11 +26,18 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => 60);
+    began CONSTANT timestamptz := clock_timestamp();
     pause double precision := 0.001;
     awaited text[];
     process integer;
+    patience double precision := 60;
+    waited double precision;
 BEGIN
+    IF EXISTS (
+        SELECT FROM connection_paths.lock_holders('recompute') AS h WHERE h.pid = pg_backend_pid()
+    ) THEN
+        patience := 0.5;
+    END IF;
     LOOP
         SELECT array_agg(h.holder), min(h.pid)
         INTO awaited, process
@@ -36,10 +48,21 @@ BEGIN
             AND (awaited IS NULL OR h.holder = ANY (awaited) OR h.pid IS NULL);
         EXIT WHEN awaited IS NULL;
 
-        IF clock_timestamp() > deadline THEN
-            RAISE EXCEPTION 'a transaction has been recomputing edges for over a minute'
+        waited := extract(epoch FROM clock_timestamp() - began);
+        IF waited > patience THEN
+            RAISE EXCEPTION 'another transaction has been recomputing edges for % s', round(waited)
                 USING ERRCODE = 'lock_not_available',
                     HINT = COALESCE('End it: pg_terminate_backend(' || process || ').', 'See pg_prepared_xacts.');
+        END IF;
+        IF waited > 0.1 AND EXISTS (
+            SELECT
+            FROM pg_catalog.pg_locks AS l
+            WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))
+        ) THEN
+            RAISE EXCEPTION 'others wait for this transaction, and it for one that recomputes edges'
+                USING ERRCODE = 'lock_not_available',
+                    HINT = 'Call again in another transaction. It waited for '
+                        || COALESCE('process ' || process, 'a prepared transaction') || '.';
         END IF;
         PERFORM pg_sleep(pause);
         pause := LEAST(pause * 1.5, 0.05);

@@ -103,6 +103,7 @@ BEGIN
         + (SELECT count(*) FROM written)
     INTO changed;
 
+    PERFORM connection_paths.hold_starts(ARRAY[backfill_contact_v1.contact_id]);
     -- a rebuild may have computed this contact before what made us compute it again
     INSERT INTO connection_paths.rebuild_replays (contact_id)
     SELECT backfill_contact_v1.contact_id

@@ -113,6 +113,7 @@ BEGIN
     SELECT (SELECT count(*) FROM deleted) + (SELECT count(*) FROM written)
     INTO changed;
 
+    PERFORM connection_paths.hold_starts(backfill_contacts.contact_ids);
     INSERT INTO connection_paths.rebuild_replays (contact_id)
     SELECT c.id
     FROM unnest(backfill_contacts.contact_ids) AS c (id)

@@ -81,6 +81,13 @@ BEGIN
     SELECT (SELECT count(*) FROM deleted) + (SELECT count(*) FROM written)
     INTO changed;
 
+    PERFORM connection_paths.hold_starts(ARRAY(
+        SELECT DISTINCT e.contact_id
+        FROM connection_paths.work_experiences AS e
+        WHERE e.date_from > CURRENT_DATE
+            AND (correct_edges_of.above_contact_id IS NULL OR e.contact_id > correct_edges_of.above_contact_id)
+            AND (correct_edges_of.upto_contact_id IS NULL OR e.contact_id <= correct_edges_of.upto_contact_id)
+    ));
     RETURN changed;
 END
 $function$;

@@ -1,11 +1,11 @@
 -- connection_paths.insert_edges_of(above_contact_id, upto_contact_id): a batch of a rebuild.
 --
 -- Inserts into contact_connections_next every edge whose smaller end is above one id and not above the other. Each
--- pair belongs to one batch, so batches never write the same row, and nothing is compared: the table has no index yet.
+-- pair belongs to one batch, so batches never write the same row, and the table needs no index yet.
 --
--- That the greater end exists is not looked up edge by edge, as work_overlaps does, which would take half the time of
--- a rebuild: who has work experiences and does not exist was noted when the rebuild was prepared, and carry_edges sees
--- who has come or gone since.
+-- A row that the live edges have, the same in every column, keeps its computed_at: that tells when the row last changed.
+-- Live edges that change afterwards are recomputed after the swap, like all that changes meanwhile. The comparison costs
+-- two fifths of the time of a batch, so it is left out where there are no live edges.
 --
 -- above_contact_id, upto_contact_id  the range, (above, upto]; NULL is no bound
 -- Returns                            how many rows were inserted.
@@ -17,21 +17,57 @@ PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off
 SET jit = off
 AS $function$
 DECLARE
     inserted bigint;
 BEGIN
-    INSERT INTO connection_paths.contact_connections_next
-        (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
-    SELECT c.id, w.neighbour_id, 'work_overlap', w.organization_id, w.date_from, w.date_to
-    FROM connection_paths.live_contacts AS c
-    CROSS JOIN LATERAL connection_paths.possible_overlaps(c.id, neighbours_from => c.id) AS w
-    WHERE w.neighbour_id NOT IN (SELECT m.contact_id FROM connection_paths.rebuild_missing_contacts AS m)
-        AND (insert_edges_of.above_contact_id IS NULL OR c.id > insert_edges_of.above_contact_id)
-        AND (insert_edges_of.upto_contact_id IS NULL OR c.id <= insert_edges_of.upto_contact_id);
+    IF NOT EXISTS (SELECT FROM connection_paths.contact_connections_live AS c WHERE c.kind = 'work_overlap') THEN
+        INSERT INTO connection_paths.contact_connections_next
+            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
+        SELECT w.contact_a_id, w.contact_b_id, 'work_overlap', w.organization_id, w.date_from, w.date_to
+        FROM connection_paths.rebuilt_edges(insert_edges_of.above_contact_id, insert_edges_of.upto_contact_id) AS w;
+    ELSE
+        INSERT INTO connection_paths.contact_connections_next
+            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to, computed_at)
+        SELECT e.contact_a_id, e.contact_b_id, 'work_overlap', e.organization_id, e.date_from, e.date_to, e.computed_at
+        FROM (
+            SELECT
+                w.contact_a_id,
+                w.contact_b_id,
+                w.organization_id,
+                w.date_from,
+                w.date_to,
+                CASE
+                    WHEN (p.organization_id, p.date_from, p.date_to) IS NOT DISTINCT FROM
+                        (w.organization_id, w.date_from, w.date_to)
+                        THEN p.computed_at
+                    ELSE now()
+                END AS computed_at
+            FROM connection_paths.rebuilt_edges(insert_edges_of.above_contact_id, insert_edges_of.upto_contact_id) AS w
+            -- FULL cannot become a nested loop of a batch with itself, and the fence keeps it FULL
+            FULL JOIN (
+                SELECT c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from, c.date_to, c.computed_at
+                FROM connection_paths.contact_connections_live AS c
+                WHERE c.kind = 'work_overlap'
+                    AND (insert_edges_of.above_contact_id IS NULL OR c.contact_a_id > insert_edges_of.above_contact_id)
+                    AND (insert_edges_of.upto_contact_id IS NULL OR c.contact_a_id <= insert_edges_of.upto_contact_id)
+            ) AS p
+                ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
+            OFFSET 0
+        ) AS e
+        WHERE e.contact_a_id IS NOT NULL;
+    END IF;
 
     GET DIAGNOSTICS inserted = ROW_COUNT;
+    PERFORM connection_paths.hold_starts(ARRAY(
+        SELECT DISTINCT e.contact_id
+        FROM connection_paths.work_experiences AS e
+        WHERE e.date_from > CURRENT_DATE
+            AND (insert_edges_of.above_contact_id IS NULL OR e.contact_id > insert_edges_of.above_contact_id)
+            AND (insert_edges_of.upto_contact_id IS NULL OR e.contact_id <= insert_edges_of.upto_contact_id)
+    ));
     RETURN inserted;
 END
 $function$;

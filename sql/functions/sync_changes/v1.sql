@@ -2,13 +2,21 @@
 --
 -- Takes notes off the queue, waits for recomputations that may not have seen those changes, and makes the edges of each
 -- contact what they should be; all in one transaction, so that nothing is lost by a death. An organization's note is
--- replaced by one for each contact that has worked there, everybody's by one for each contact: those are done by later
--- calls. Call it until it returns no row with taken > 0; any number of sessions may at once.
+-- replaced by one for each contact that has worked there, everybody's by one for each contact, and contacts that were held
+-- in due_changes until today are put in the queue: those are done by later calls. Call it until it returns no row with
+-- taken > 0; any number of sessions may at once.
+--
+-- It waits before it reads a table of the host's, so that nobody who wants to lock one waits for it meanwhile. The wait is
+-- given up with 55P03 where that is not enough (see await_recomputes): call again, in another transaction.
+--
+-- A contact that no longer exists is also taken out of do_not_ask (see forget_contacts).
 --
 -- max_changes   how many notes to take at most, at least 1
 -- one_by_one    a contact whose recomputation raises is put back with its error, the others go on. Costs a subtransaction
---               each, so it is for when a call without it has failed; takes 50 at most. Deadlocks and timeouts are
---               raised either way: call again.
+--               each, so it is for when a call without it has failed; takes 50 at most. Deferred constraints are checked
+--               after each contact, and go on being checked at once until the transaction ends. Raised all the same is
+--               what would be raised without any contact, a missing right for instance; and deadlocks, timeouts and
+--               cancellations, unless max_changes is 1: then the contact is to blame for them, too.
 -- retry_failed  takes notes that have failed three times, too
 -- taken         notes taken
 -- contacts      contacts recomputed
@@ -38,6 +46,26 @@ BEGIN
     contacts := 0;
     edges_changed := 0;
     failed := 0;
+
+    -- a call of its own: who holds a contact in due_changes at the same time must not be waited for by who waits for us
+    WITH due AS (
+        DELETE FROM connection_paths.due_changes AS d
+        WHERE d.contact_id = ANY (ARRAY(
+            SELECT h.contact_id
+            FROM connection_paths.due_changes AS h
+            WHERE h.due_on <= CURRENT_DATE
+            LIMIT sync_changes.max_changes
+            FOR UPDATE SKIP LOCKED
+        ))
+        RETURNING d.contact_id, d.due_on
+    )
+    INSERT INTO connection_paths.contact_changes (contact_id, changed_at)
+    SELECT d.contact_id, d.due_on FROM due AS d;
+    GET DIAGNOSTICS taken = ROW_COUNT;
+    IF taken > 0 THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
 
     WITH claimed AS (
         DELETE FROM connection_paths.contact_changes AS q
@@ -77,6 +105,10 @@ BEGIN
     FROM changed AS c;
     taken := batch.taken;
 
+    IF batch.contact_ids IS NOT NULL THEN
+        PERFORM connection_paths.await_recomputes(batch.written_by);
+    END IF;
+
     -- what comes of a note keeps the time of the change: the oldest in the queue tells how far behind the edges are
     IF batch.everybody_changed_at IS NOT NULL THEN
         INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
@@ -87,6 +119,7 @@ BEGIN
         SELECT NULL
         FROM connection_paths.backfill_runs AS r
         WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild';
+        PERFORM connection_paths.forget_contacts(NULL);
     ELSIF batch.organization_ids IS NOT NULL THEN
         INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
         SELECT e.contact_id, batch.written_by, min(o.changed_at)
@@ -97,13 +130,15 @@ BEGIN
     END IF;
 
     IF batch.contact_ids IS NOT NULL THEN
-        PERFORM connection_paths.await_recomputes(batch.written_by);
+        PERFORM connection_paths.forget_contacts(batch.contact_ids);
         IF NOT sync_changes.one_by_one THEN
             edges_changed := connection_paths.backfill_contacts(batch.contact_ids);
             contacts := cardinality(batch.contact_ids);
             RETURN NEXT;
             RETURN;
         END IF;
+        -- else what a deferred constraint says of a contact is said at COMMIT, of nobody in particular
+        SET CONSTRAINTS ALL IMMEDIATE;
         FOR contact IN
             SELECT c.id, c.changed_at, c.failures
             FROM unnest(batch.contact_ids, batch.contacts_changed_at, batch.contacts_failures)
@@ -113,9 +148,12 @@ BEGIN
                 edges_changed := edges_changed + connection_paths.backfill_contact(contact.id);
                 contacts := contacts + 1;
             EXCEPTION
-                WHEN deadlock_detected OR lock_not_available OR serialization_failure THEN
-                    RAISE;
-                WHEN OTHERS THEN
+                WHEN OTHERS OR assert_failure OR query_canceled THEN
+                    -- deadlock, lock not available, serialization failure, cancellation
+                    IF SQLSTATE IN ('40P01', '55P03', '40001', '57014') AND sync_changes.max_changes > 1 THEN
+                        RAISE;
+                    END IF;
+                    PERFORM connection_paths.backfill_contacts('{}'); -- raises what is nobody's fault
                     failed := failed + 1;
                     INSERT INTO connection_paths.contact_changes
                         (contact_id, written_by, changed_at, failures, error)

@@ -4,7 +4,7 @@
 -- what it returns, samples and checks compare with it, and the first-generation finder asks it directly.
 --
 -- Two contacts that exist have an edge when their work experiences overlap: possible_overlaps says when and which
--- overlap the edge is, here is added that the neighbour exists.
+-- overlap the edge is, here is added that both exist.
 --
 -- contact_id        the contact; NULL or unknown: no rows
 -- neighbours_from   only neighbours with this id or a greater one; by default all. Given the contact's own id, every
@@ -32,6 +32,7 @@ AS $function$
     FROM connection_paths.possible_overlaps(work_overlaps.contact_id, work_overlaps.neighbours_from) AS best
     -- after the choice: once per neighbour, not once per pair of experiences
     WHERE EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = best.neighbour_id)
+        AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = work_overlaps.contact_id)
 $function$;
 
 COMMENT ON FUNCTION connection_paths.work_overlaps(bigint, bigint) IS 'The work_overlap edges a contact should have: the one definition of an edge';
