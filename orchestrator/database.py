@@ -195,8 +195,8 @@ def resolved(connection: Connection) -> str:
     Several hosts stay several, so that a reconnection finds the server that has taken over.
     """
     found = {option.keyword.decode(): option.val.decode() for option in connection.pgconn.info if option.val}
-    for leads_elsewhere in ("service", "servicefile"):
-        found.pop(leads_elsewhere, None)
+    for said_anew in ("service", "servicefile", "application_name", "client_encoding"):
+        found.pop(said_anew, None)
     return make_conninfo(**found)
 
 

@@ -733,7 +733,7 @@ def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pyt
                 seen.append([self.execute(query.encode()).fetchall() for query in queries])
             super().close()
 
-    monkeypatch.setattr(diagnosis, "stateless", lambda given: Kept.connect(given, autocommit=True))
+    monkeypatch.setattr(psycopg, "connect", Kept.connect)
     assert diagnose(dsn).checked
     assert seen == [[[], [], [], []]]
 
