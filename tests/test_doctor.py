@@ -406,8 +406,7 @@ def test_a_view_that_is_dropped_takes_what_is_bound_to_it_along(host: str) -> No
         connection.execute("DROP VIEW connection_paths.live_contacts CASCADE")
     wrong = {finding.check: finding.what for finding in diagnose(host).findings if finding.severity == "wrong"}
     assert "live_contacts is missing" in wrong["views"]
-    assert "missing: backfill" not in wrong["functions"]
-    assert "work_overlaps" in wrong["functions"]
+    assert "missing: contact_loads" in wrong["functions"]
 
 
 def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:
