@@ -313,9 +313,7 @@ def test_a_writer_calls_nothing_of_it(filled: World, path: str) -> None:
             with writer.transaction(force_rollback=True):
                 writer.execute(statement.encode())
         assert writer.execute(identifiers(noted, "pg_temp")).fetchone() == (0,)
-        writer.execute(
-            "DELETE FROM crm.contact_work_experiences WHERE id IN (SELECT id FROM crm.organizations LIMIT 1)"
-        )
+        writer.execute("INSERT INTO crm.contacts VALUES (%s, 'x')", (1000 + PATHS.index(path),))
     with connect(filled.dsn) as superuser:
         assert superuser.execute(identifiers(noted, "connection_paths")).fetchone() != before
     assert caught(filled) == {}
