@@ -51,6 +51,19 @@ def test_the_bodies_are_those_that_doctor_expects(host: str) -> None:
     assert bodies(host) == versions.bodies(), f"if that is meant: {REGENERATE}"
 
 
+def test_a_dump_writes_every_body_as_it_is(host: str) -> None:
+    """What PostgreSQL writes of a body that it keeps parsed makes, when it is read again, the same body."""
+    install(host)
+    with connect(host, settings={"search_path": "pg_catalog"}) as connection:
+        rows = connection.execute(
+            "SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p"
+            " WHERE p.pronamespace = 'connection_paths'::regnamespace AND p.prosqlbody IS NOT NULL"
+        )
+        for (written,) in rows.fetchall():
+            connection.execute(written)
+    assert bodies(host) == versions.bodies()
+
+
 def upgraded(dsn: str, earlier: str) -> list[str]:
     """Bring a database to an earlier state and upgrade it; returns what it holds then."""
     done = psql.run(dsn, earlier)

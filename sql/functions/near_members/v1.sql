@@ -91,7 +91,7 @@ BEGIN ATOMIC
     )
     UNION ALL
     (
-        SELECT NULL, NULL, NULL
+        SELECT NULL AS neighbour_id, NULL AS date_to, NULL AS user_ids
         FROM connection_paths.recent_edges(near_members.contact_id)
         WHERE NOT near_members.reads_on
         OFFSET 300

@@ -176,7 +176,7 @@ BEGIN ATOMIC
                                 AND m.contact_id = shallow_search.target_contact_id
                         ) AS user_ids
                     UNION ALL
-                    SELECT 2, c.recency, c.contact_id, NULL, c.user_ids
+                    SELECT 2, c.recency, c.contact_id, NULL AS via_contact_id, c.user_ids
                     FROM level_2 AS c
                     UNION ALL
                     SELECT
