@@ -191,6 +191,9 @@ def test_the_application_may_live_among_what_is_planted(world: World) -> None:
     with connect(world.dsn_of(ATTACKER)) as attacker:
         for table in HOST_TABLES:
             attacker.execute(identifiers("DROP VIEW public.{}", table))
+        attacker.execute("CREATE TABLE public.organizations (id int8 DEFAULT public.looked(), name pg_catalog.text)")
+        run(world, "seed", "synthetic", "--contacts", "60", allowed=(1,))
+        attacker.execute("DROP TABLE public.organizations")
     live(world, "public")
     run(world, "uninstall", "--yes")
     assert caught(world) == {}
