@@ -253,6 +253,8 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
             connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
         for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):
             connection.execute(sqlfiles.read("migrations", path.name))
+        for path in (sqlfiles.ROOT / "views").glob("*.sql"):
+            connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
         _drop_schema(connection)
 
 

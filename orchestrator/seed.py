@@ -86,8 +86,8 @@ def load(
     open: the load is one transaction, and a vacuum follows it. Readers of the tables are shut out
     only under *replace*.
 
-    Raises :class:`OrchestratorError` when tables hold rows or are in use, whatever *tables* raises,
-    and :class:`psycopg.Error` for what the server refuses.
+    Raises :class:`OrchestratorError` when tables hold rows, are in use or are another role's and the session is a
+    superuser's; whatever *tables* raises, and :class:`psycopg.Error` for what the server refuses.
     """
     if not host_schema or "\0" in host_schema:
         raise OrchestratorError(f"{host_schema!r} cannot be the name of a schema")
@@ -96,6 +96,7 @@ def load(
     try:
         with connection.transaction():
             _make_tables(connection, host_schema)
+            _refuse_strangers(connection, names)
             if replace:
                 _refuse_references(connection, host_schema)
                 connection.execute(sql.SQL("TRUNCATE {}").format(everything))
@@ -153,8 +154,23 @@ def _make_tables(connection: Connection, host_schema: str) -> None:
     # Asked first: IF NOT EXISTS wants the right to create schemas even when there is nothing to do.
     if connection.execute(exists, (host_schema,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
-    connection.execute(sqlfiles.query("demo_tables"))
+    connection.execute(sqlfiles.demo_tables(schema.as_string(connection)))
+
+
+def _refuse_strangers(connection: Connection, names: Mapping[str, sql.Identifier]) -> None:
+    """Refuse to load as a superuser what somebody else owns: the triggers and defaults of a table run as who writes."""
+    owner = (
+        "SELECT r.rolname FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner"
+        " WHERE c.oid = %s::regclass AND NOT r.rolsuper AND current_setting('is_superuser') = 'on'"
+    )
+    for name in names.values():
+        quoted = name.as_string(connection)
+        found = connection.execute(owner, (quoted,)).fetchone()
+        if found is not None:
+            raise OrchestratorError(
+                f"table {quoted} belongs to role {found[0]}, whose triggers would run with the rights of a superuser;"
+                f" connect as {found[0]} to load it"
+            )
 
 
 def _refuse_rows(connection: Connection, names: Mapping[str, sql.Identifier]) -> None:

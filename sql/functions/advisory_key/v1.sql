@@ -16,15 +16,15 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-AS $function$
+BEGIN ATOMIC
     SELECT
         CASE advisory_key.purpose
             WHEN 'worker' THEN 25441
             WHEN 'recompute' THEN 25442
             WHEN 'listener' THEN 25444
         END::bigint * 281474976710656 -- 2^48
-        + advisory_key.id
-$function$;
+        + advisory_key.id;
+END;
 
 COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, recompute or listener, and an id';
 

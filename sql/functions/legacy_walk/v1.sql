@@ -27,7 +27,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1000
-AS $function$
+BEGIN ATOMIC
     SELECT 1, ARRAY[legacy_walk.target_contact_id], NULL::date, NULL::bigint, NULL::date, NULL::date
     UNION ALL
     SELECT
@@ -45,8 +45,8 @@ AS $function$
     )
         AND w.neighbour_id NOT IN (SELECT x.contact_id FROM unnest(legacy_walk.excluded_contact_ids) AS x (contact_id))
         -- names the colleague, so that it is asked of each, and before the look-ups
-        AND (legacy_walk.deadline IS NULL OR w.neighbour_id IS NOT NULL AND clock_timestamp() < legacy_walk.deadline)
-$function$;
+        AND (legacy_walk.deadline IS NULL OR w.neighbour_id IS NOT NULL AND clock_timestamp() < legacy_walk.deadline);
+END;
 
 COMMENT ON FUNCTION connection_paths.legacy_walk(bigint, bigint, bigint[], timestamptz) IS 'Chains of one or two contacts that end at the target, straight from work experiences';
 
