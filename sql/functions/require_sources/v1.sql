@@ -1,6 +1,7 @@
 -- connection_paths.require_sources(): raises unless the application's tables can be read as they are.
 --
--- Whoever writes edges calls this first. Otherwise the error would be taken for one of a contact's or a batch's, or
+-- Whoever writes edges calls this first: begin_recompute and insert_edges_of, and, before they have done anything else,
+-- sync_changes and create_run. Otherwise the error would be taken for one of a contact's or a batch's, or
 -- (on Citus) there would be no error, and correct edges would be deleted.
 --
 -- Raises CP010 when a table is detached, CP011 when Citus manages a table that is read or written: a distributed table
