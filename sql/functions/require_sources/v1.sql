@@ -17,7 +17,7 @@ AS $function$
 DECLARE
     names text;
 BEGIN
-    SELECT string_agg(format('%I.%I', d.table_schema, d.table_name), ', ' ORDER BY d.table_name)
+    SELECT string_agg(pg_catalog.format('%I.%I', d.table_schema, d.table_name), ', ' ORDER BY d.table_name)
     INTO names
     FROM connection_paths.detached_sources AS d;
     IF names IS NOT NULL THEN
@@ -30,7 +30,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE $query$
-        SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+        SELECT string_agg(pg_catalog.format('%I.%I', n.nspname, c.relname), ', ')
         FROM pg_catalog.pg_dist_partition AS p
         JOIN pg_catalog.pg_class AS c ON c.oid = p.logicalrelid::oid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
