@@ -39,13 +39,15 @@ class Problem:
     remedy: Remedy
 
     @property
+    def what(self) -> str:
+        """What is wrong, and that a person must mend it before a command helps, where that is so."""
+        return f"{self.problem}; mend that first" if self.remedy == "mend" else self.problem
+
+    @property
     def sentence(self) -> str:
         """What is wrong and what to do, in one line."""
         command = COMMANDS.get(self.remedy)
-        if command is None:
-            return self.problem
-        first = "mend that, then " if self.remedy == "mend" else ""
-        return f"{self.problem}; {first}run {command}"
+        return self.what if command is None else f"{self.what}; run {command}"
 
 
 def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
