@@ -60,6 +60,11 @@ def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
     return [*(Problem(*row) for row in rows), *_capture_failures(connection)]
 
 
+def detached_views(connection: Connection) -> set[str]:
+    """Return the binding views of tables that are detached."""
+    return {row[0] for row in connection.execute(sqlfiles.query("detached_views"))}
+
+
 def citus_tables(connection: Connection, host_schema: str) -> list[tuple[str, str]]:
     """Return the tables that Citus manages, each with how: ``distributed``, ``reference`` or ``local``."""
     rows = connection.execute(sqlfiles.query("citus_tables"), {"host_schema": host_schema})

@@ -99,7 +99,9 @@ def broken_columns() -> Iterator[tuple[str, str, str]]:
         )
 
 
-@pytest.mark.parametrize(("table", "change"), [(t, c) for _, t, c in broken_columns()], ids=[n for n, *_ in broken_columns()])
+@pytest.mark.parametrize(
+    ("table", "change"), [(t, c) for _, t, c in broken_columns()], ids=[n for n, *_ in broken_columns()]
+)
 def test_a_column_that_is_changed_makes_no_statement_fail(db: Connection, table: str, change: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
@@ -295,7 +297,10 @@ PROBLEMS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
                 ("view", f"connection_paths.{view}", "install"),
             ],
         )
-        for table, view in (*((t, v) for t, (v, _) in TABLES.items()), ("user_contact_collections", "collection_members"))
+        for table, view in (
+            *((t, v) for t, (v, _) in TABLES.items()),
+            ("user_contact_collections", "collection_members"),
+        )
     },
     "contacts moved": (
         "CREATE SCHEMA elsewhere; ALTER TABLE contacts SET SCHEMA elsewhere",
@@ -434,7 +439,9 @@ def test_row_triggers_note_what_statement_triggers_do_not(db: Connection, role: 
             assert sorted(noted(), key=str) == sorted(expected, key=str), change
 
 
-@pytest.mark.parametrize(("table", "change"), [(t, c) for n, t, c in broken_columns() if "rename" in n or "retype" in n])
+@pytest.mark.parametrize(
+    ("table", "change"), [(t, c) for n, t, c in broken_columns() if "rename" in n or "retype" in n]
+)
 def test_a_replica_s_write_never_fails_either(db: Connection, table: str, change: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
@@ -497,7 +504,9 @@ def test_what_logical_replication_writes_is_noted() -> None:
                 follow()
                 there.execute("DELETE FROM contacts WHERE id = 3")
                 follow()
-                there.execute("INSERT INTO contact_work_experiences VALUES (1000, 1, 3, 'x', '2001-01-01', '2035-01-01')")
+                there.execute(
+                    "INSERT INTO contact_work_experiences VALUES (1000, 1, 3, 'x', '2001-01-01', '2035-01-01')"
+                )
                 follow()
                 there.execute("TRUNCATE contact_work_experiences")
                 follow()

@@ -79,7 +79,7 @@ BEGIN
         RAISE EXCEPTION 'table %.% cannot be attached: %', source.table_schema, source.table_name, problems
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It stays detached. Mend the table, then attach.';
     END IF;
-    IF definition !~ 'name::text' AND EXISTS (
+    IF definition !~ '::text AS name' AND EXISTS (
         SELECT
         FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = host AND a.attname = 'name' AND format_type(a.atttypid, NULL) = 'character varying'
