@@ -21,7 +21,7 @@ TABLES = ("contacts", "organizations", "contact_work_experiences", "user_contact
 def detach(dsn: str, tables: Sequence[str] = TABLES, *, progress: Callable[[str], None] = log.info) -> list[str]:
     """Let go of some of the application's tables; returns those that were attached before.
 
-    Edges and triggers stay. Whatever reads the tables through the package raises SQLSTATE CP010 until they are attached.
+    Edges and triggers stay. Until they are attached, whatever reads them through the package raises SQLSTATE CP010.
     Raises :class:`OrchestratorError` for a table that is none of :data:`TABLES`.
     """
     _check(tables)

@@ -1,4 +1,4 @@
-"""The application's tables that the package reads: what is wrong with their bindings, and letting go of one for a while.
+"""The application's tables that the package reads: what is wrong with the way they are bound and captured.
 
 ``contacts``, ``organizations``, ``contact_work_experiences`` and ``user_contact_collections`` are the sources of all
 edges and paths. Each is read through a binding view, and triggers on three of them note what changes.

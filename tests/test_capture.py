@@ -164,10 +164,12 @@ def test_a_locked_queue_lets_a_writer_go_when_its_patience_ends(db: Connection, 
             db.execute("SET lock_timeout = '50ms'")
             db.execute("UPDATE contact_work_experiences SET date_to = '2031-01-01' WHERE id = 1")
             ((table, error),) = failures(db)
-            assert table == "public.contact_work_experiences" and "55P03" in error
+            assert table == "public.contact_work_experiences"
+            assert "55P03" in error
         db.execute("RESET lock_timeout")
     sync(dsn)
-    assert failures(db) == [] and edges(db) == right_edges(db)
+    assert failures(db) == []
+    assert edges(db) == right_edges(db)
 
 
 @pytest.mark.parametrize("isolation", ISOLATION)
@@ -206,18 +208,22 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
         else:
             db.execute(f"DELETE FROM {table} WHERE another_name = 2".encode())
         (problem,) = sources.problems(db, "public")
-        assert (problem.kind, problem.remedy) == ("capture", "mend") and "another_name" not in problem.object
+        assert (problem.kind, problem.remedy) == ("capture", "mend")
+        assert "another_name" not in problem.object
         said = verify(dsn, sample=50)
-        assert not said.ok and any(f"changes of public.{table} are not noted" in each for each in said.findings)
+        assert not said.ok
+        assert any(f"changes of public.{table} are not noted" in each for each in said.findings)
         (finding,) = [each for each in diagnose(dsn).findings if each.check == "bindings"]
-        assert finding.severity == "wrong" and finding.mend == "orchestrator sync"
+        assert finding.severity == "wrong"
+        assert finding.mend == "orchestrator sync"
         assert sync(dsn).changes == 0  # it does not wait for what a person has to mend
     finally:
         db.execute(f"ALTER TABLE {table} RENAME another_name TO {column}".encode())
     (problem,) = sources.problems(db, "public")
     assert "not noted" in problem.problem
     sync(dsn)
-    assert failures(db) == [] and edges(db) == right_edges(db)
+    assert failures(db) == []
+    assert edges(db) == right_edges(db)
     assert notes(db) == 0
     db.execute(f"TRUNCATE {table}".encode())
     db.execute("TRUNCATE contacts, organizations, contact_work_experiences")
@@ -239,11 +245,13 @@ def test_a_writer_that_is_still_at_work_is_waited_for(db: Connection, dsn: str, 
             for _ in range(6):
                 db.execute("SELECT connection_paths.recover_capture()")
             if isolation == "READ COMMITTED":
-                assert len(failures(db)) == 1 and notes(db) == 0
+                assert len(failures(db)) == 1
+                assert notes(db) == 0
             while value(db, "SELECT taken FROM connection_paths.sync_changes()"):
                 pass
         sync(dsn)
-    assert failures(db) == [] and edges(db) == right_edges(db)
+    assert failures(db) == []
+    assert edges(db) == right_edges(db)
 
 
 def test_who_writes_needs_no_rights_when_the_capture_fails(db: Connection) -> None:
@@ -401,7 +409,8 @@ def test_verify_and_doctor_say_so(db: Connection, new_database: Callable[[], str
         (finding,) = [each for each in diagnose(dsn).findings if each.object == PROBLEMS[what][1][-1][1]][-1:]
         assert finding.severity == "wrong"
         said = verify(dsn, sample=10)
-        assert not said.ok and said.findings[-1].startswith(sources.problems(connection, "public")[-1].problem[:20])
+        assert not said.ok
+        assert said.findings[-1].startswith(sources.problems(connection, "public")[-1].problem[:20])
 
 
 # Rows that are written as a replica's.
@@ -483,7 +492,8 @@ def test_what_logical_replication_writes_is_noted() -> None:
                 " WITH (create_slot = false, enabled = false)".encode()
             )
             found = sources.problems(here, "public")
-            assert {(each.kind, each.remedy) for each in found} == {("subscription", "replicated")} and len(found) == 3
+            assert {(each.kind, each.remedy) for each in found} == {("subscription", "replicated")}
+            assert len(found) == 3
             for table in TABLES:
                 here.execute(for_replicas(table).encode())
             assert sources.problems(here, "public") == []
