@@ -15,6 +15,7 @@ from orchestrator import sources, sqlfiles
 from orchestrator.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.embedded import serve_temporarily
+from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.sync import sync
 from orchestrator.verify import verify
@@ -397,6 +398,15 @@ def test_problems_are_found(db: Connection, what: str) -> None:
         found = sources.problems(db, "public")
         assert [(each.kind, each.object, each.remedy) for each in found] == expected
         assert all(each.sentence for each in found)
+
+
+@pytest.mark.parametrize("what", ["a child", "a parent", "a partition"])
+def test_install_refuses_a_table_whose_writes_come_another_way(host: str, what: str) -> None:
+    with connect(host) as connection:
+        connection.execute(PROBLEMS[what][0].encode())
+        with pytest.raises(OrchestratorError, match=r"(has child tables|is a (child table|partition) of)"):
+            install(host)
+        assert value(connection, "SELECT to_regnamespace('connection_paths')") is None
 
 
 @pytest.mark.parametrize("what", ["a view dropped", "contacts exchanged", "a child", "a trigger disabled"])
