@@ -241,7 +241,9 @@ def test_a_writer_that_is_still_at_work_is_waited_for(db: Connection, dsn: str, 
             writer.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
             writer.execute("SELECT count(*) FROM contacts")  # it has its snapshot
             db.execute("ALTER TABLE connection_paths.contact_changes RENAME contact_id TO another_name")
-            other.execute("UPDATE contact_work_experiences SET date_to = '2032-01-01' WHERE id = 2")  # recorded
+            other.execute(
+                "UPDATE contact_work_experiences SET date_to = COALESCE(date_to, '2032-01-01') + 1 WHERE id = 2"
+            )  # recorded
             writer.execute("UPDATE contact_work_experiences SET date_from = date_from + 100 WHERE contact_id = 6")
             db.execute("ALTER TABLE connection_paths.contact_changes RENAME another_name TO contact_id")
             for _ in range(6):
@@ -266,7 +268,7 @@ def test_a_writer_that_still_sees_an_old_failure_records_its_own(db: Connection,
     before = edges(db)
     with connect(dsn) as writer:
         broken(True)
-        db.execute("UPDATE contact_work_experiences SET date_to = '2034-01-01' WHERE id = 2")
+        db.execute("UPDATE contact_work_experiences SET date_to = COALESCE(date_to, '2034-01-01') + 1 WHERE id = 2")
         with writer.transaction():
             writer.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
             writer.execute("SELECT count(*) FROM contacts")  # it sees the failure, and has no transaction id
