@@ -236,7 +236,7 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
 
     Migrations are removed one by one, and the last ones to go are those that an application is likeliest to use.
     """
-    names = [folder.name for folder in (sqlfiles.ROOT / "functions").iterdir()]
+    names = [folder.name for folder in (sqlfiles.ROOT / "functions").iterdir() if folder.name != "raise_detached"]
     quoted = sql.Identifier(host_schema).as_string(connection)
     functions = connection.execute(
         "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%s)"
@@ -255,6 +255,7 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
             connection.execute(sqlfiles.read("migrations", path.name))
         for path in (sqlfiles.ROOT / "views").glob("*.sql"):
             connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
+        connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode())  # what a detached view reads
         _drop_schema(connection)
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import left_out, runs, sqlfiles, sync
+from orchestrator import left_out, runs, sources, sqlfiles, sync
 from orchestrator.canary import Latencies
 from orchestrator.database import Connection, stateless, transaction
 from orchestrator.doctor import indexes
 from orchestrator.doctor.subject import examine
 from orchestrator.errors import one_line
-from orchestrator.installation import require_installed
+from orchestrator.installation import bound_host_schema, require_installed
 from orchestrator.paths import Question
 
 _STRATA = 5  # of sql/queries/verify_sample.sql
@@ -128,6 +128,9 @@ def verify(
             require_installed(connection)
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
+            bindings = sources.problems(connection, bound_host_schema(connection))
+            if any(each.kind in sources.UNREADABLE for each in bindings):
+                return _unreadable(bindings, clock)
 
             listed = runs.listed(connection)
             active = next((run for run in listed if run.active), None)
@@ -151,6 +154,7 @@ def verify(
         advice: tuple[str, ...] = ()
         findings = [
             *(f"{problem}; orchestrator doctor says what to type" for problem in unusable),
+            *_of_bindings(bindings),
             *_of_runs(active, latest, set_aside, compared),
             *_of_queue(queue),
             *_of_sample(compared),
@@ -285,6 +289,17 @@ def _queue(connection: Connection, is_behind: bool) -> Queue:
     row = connection.execute(sqlfiles.query("queued_changes")).fetchone()
     assert row is not None
     return Queue(row[0], row[1], is_behind, sync.failed_changes(connection))
+
+
+def _unreadable(bindings: list[sources.Problem], clock: _Clock) -> Verdict:
+    """Return what there is to say when the application's tables cannot be read as they are, and nothing compared."""
+    queue, sample, finders = Queue(0, None, False, []), Sample(0, {}, [], []), _not_asked(0.0)
+    unfinished = ["edges were not compared and find_paths was not timed"]
+    return Verdict(None, [], queue, sample, finders, _of_bindings(bindings), unfinished, clock.seconds_spent)
+
+
+def _of_bindings(bindings: list[sources.Problem]) -> list[str]:
+    return [each.sentence for each in bindings]
 
 
 def _of_runs(

@@ -55,6 +55,7 @@ _CHECKS = (
     _Check("visibility map", tables.visibility),
     _Check("triggers", tables.triggers),
     _Check("policies", policies.policies),
+    _Check("bindings", tables.bindings),
     _Check("queue", runs.queue, on_standby=False),
     _Check("runs", runs.runs, on_standby=False),
     _Check("rebuild leftovers", runs.leftovers),

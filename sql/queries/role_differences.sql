@@ -13,28 +13,30 @@ rights (suffix, class, names, privileges) AS (
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
         ('reader', 'TABLE', '{
             contact_connections, finder_rollout, do_not_ask, introducers, collection_members, work_experiences,
-            live_contacts, live_organizations, _yoyo_migration
+            live_contacts, live_organizations, _yoyo_migration, capture_failures
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
             find_paths, deep_finder, legacy_finder, check_finder_arguments, chain_contacts, deep_search, edge_details,
             introducers_of, legacy_paths, legacy_walk, member_edges, near_members, openers, path_contacts,
-            path_document, possible_overlaps, recent_edges, recent_members, search, shallow_search, walk, walked_paths,
-            why_no_more, work_overlaps
+            path_document, possible_overlaps, raise_detached, recent_edges, recent_members, search, shallow_search, walk,
+            walked_paths, why_no_more, work_overlaps
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
-            backfill_runs, backfill_batches, contact_changes, due_changes, rebuild_replays, rebuild_other_kinds,
-            rebuild_missing_contacts
+            backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,
+            rebuild_other_kinds, rebuild_missing_contacts
         }', '{SELECT,INSERT,UPDATE,DELETE}'),
+        ('operator', 'TABLE', '{detached_sources}', '{SELECT}'),
         ('operator', 'TABLE', '{do_not_ask}', '{DELETE}'),
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
             advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
-            claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
-            fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders, missing_contacts,
-            missing_rebuild_indexes, predicted_edges, prepare_rebuild, rebuilt_edges, register_worker,
-            require_batches_done, require_read_committed, require_rebuild, split_batch, sync_changes, wake_listener
+            capture_works, claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run,
+            do_batch, drop_rebuild, fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders,
+            missing_contacts, missing_rebuild_indexes, note_changes, note_everybody, predicted_edges, prepare_rebuild,
+            rebuilt_edges, recover_capture, register_worker, require_batches_done, require_read_committed,
+            require_rebuild, require_sources, split_batch, sync_changes, wake_listener
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

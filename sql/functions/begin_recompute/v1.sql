@@ -7,7 +7,7 @@
 -- It never waits. Any role can take any advisory lock; where somebody has taken this one exclusively, the lock of the next
 -- older transaction is tried, and so on. An older one is as right: it is waited for by more.
 --
--- Raises 25001 unless the transaction is READ COMMITTED: under another level the statements that follow would see what
+-- Raises what require_sources raises: a table that is detached, or that Citus manages. Raises 25001 unless the transaction is READ COMMITTED: under another level the statements that follow would see what
 -- the transaction's first one saw, which may be older than this lock.
 CREATE OR REPLACE FUNCTION connection_paths.begin_recompute()
 RETURNS void
@@ -20,6 +20,7 @@ AS $function$
 DECLARE
     oldest bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
 BEGIN
+    PERFORM connection_paths.require_sources();
     PERFORM connection_paths.require_read_committed();
     -- lock_holders counts this transaction by this lock, whoever's rights the session has
     LOCK TABLE connection_paths.contact_connections IN ROW EXCLUSIVE MODE;

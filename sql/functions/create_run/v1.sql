@@ -10,7 +10,7 @@
 --              never split.
 -- Returns      the run's id. It is 'running', and waits for workers: claim_batch.
 --
--- Raises 22023 for another strategy or size, CP003 when a run is under way already.
+-- Raises 22023 for another strategy or size, CP003 when a run is under way already, and what require_sources raises.
 CREATE OR REPLACE FUNCTION connection_paths.create_run(strategy text, batch_edges bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -33,6 +33,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use 1 or more.';
     END IF;
 
+    PERFORM connection_paths.require_sources();
     BEGIN
         INSERT INTO connection_paths.backfill_runs (strategy) VALUES (create_run.strategy)
         RETURNING run_id INTO made;

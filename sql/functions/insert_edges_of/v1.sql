@@ -9,6 +9,8 @@
 --
 -- above_contact_id, upto_contact_id  the range, (above, upto]; NULL is no bound
 -- Returns                            how many rows were inserted.
+--
+-- Raises what require_sources raises.
 CREATE OR REPLACE FUNCTION connection_paths.insert_edges_of(above_contact_id bigint, upto_contact_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -23,6 +25,7 @@ AS $function$
 DECLARE
     inserted bigint;
 BEGIN
+    PERFORM connection_paths.require_sources();
     IF NOT EXISTS (SELECT FROM connection_paths.contact_connections_live AS c WHERE c.kind = 'work_overlap') THEN
         INSERT INTO connection_paths.contact_connections_next
             (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)

@@ -11,6 +11,8 @@
 --
 -- A contact that no longer exists is also taken out of do_not_ask (see forget_contacts).
 --
+-- Raises what require_sources raises, before it takes anything. Calls recover_capture first.
+--
 -- max_changes   how many notes to take at most, at least 1
 -- one_by_one    a contact whose recomputation raises is put back with its error, the others go on. Costs a subtransaction
 --               each, so it is for when a call without it has failed; takes 50 at most. Deferred constraints are checked
@@ -43,6 +45,8 @@ BEGIN
         RAISE EXCEPTION 'max_changes must not be %', COALESCE(sync_changes.max_changes::text, 'null')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use 1 or more.';
     END IF;
+    PERFORM connection_paths.require_sources();
+    PERFORM connection_paths.recover_capture();
     contacts := 0;
     edges_changed := 0;
     failed := 0;
