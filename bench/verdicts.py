@@ -69,7 +69,7 @@ def _asked(*versions: str, twice: bool = False) -> Asked:
 
 def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
     """Return the result as Markdown."""
-    names = ("better", "worse", "same", "inconclusive")
+    names = ("better", "worse", "mixed", "same", "inconclusive")
     rows = [
         f"| {kind} | {' | '.join(str(verdicts.counts[name]) for name in names)} | {verdicts.width:.1%} |"
         for kind, verdicts in found.items()
@@ -81,7 +81,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
             f"`{told}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
             "",
             f"| against | {' | '.join(names)} | interval of p95, median distance from 1 |",
-            "|---|---:|---:|---:|---:|---:|",
+            "|---|---:|---:|---:|---:|---:|---:|",
             *rows,
             "",
             "Against itself *better* and *worse* are false; against the slower one all but *worse* are.",

@@ -6,7 +6,9 @@ and what is done is in the database, so each may be killed at any moment and sta
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import socket
 import threading
@@ -20,20 +22,21 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from orchestrator import rebuild, runs, sqlfiles
-from orchestrator.database import COMPUTING, Connection, connect, lost, patiently, require_direct
+from orchestrator.database import COMPUTING, Connection, connect, lost, patiently, resolved
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
+from orchestrator.reconnect import reconnect
 from orchestrator.throttle import Limits, Watch
 from orchestrator.workers import Workers
 
 log = logging.getLogger(__name__)
 
-# What is said to have succeeded is on disk, and all the workers committed before with it.
-_CONTROLLING = {**COMPUTING, "synchronous_commit": "on"}
+# Its few commits wait for the disk and for standbys as the server has it. finish_run sees to it that they wait at least
+# for the disk when a run succeeds, and all that workers have committed before is on disk with that.
+_CONTROLLING = {name: value for name, value in COMPUTING.items() if name != "synchronous_commit"}
 _TICK = 0.5  # seconds between looks at the run
 _TELL_EVERY = 3.0  # seconds
 _BASELINE = 2.0  # seconds of find_paths before the run, to compare with
-_RECONNECT_FOR = 300.0  # seconds
 _ATTEMPTS = 10  # at what ended with the session, nine times before
 
 _Result = TypeVar("_Result")
@@ -90,16 +93,25 @@ def backfill(
 
     ``report`` is called a few times a second from the calling thread. Interrupted (KeyboardInterrupt), the batches
     under way are cancelled and given back; run again, it goes on with the same run. Survives the loss of any
-    connection, and a server that restarts.
+    connection, a server that restarts, and a failover: what the new server does not have is done again.
     """
     with _Control(dsn) as control, ExitStack() as stack:
         control.again(require_installed)
-        control.again(require_direct)
+        dsn = control.again(resolved)
         watch = None
         if options.limits is not None:
             watch = stack.enter_context(Watch(dsn, options.limits, options.workers, baseline_seconds=_BASELINE))
-        run = control.again(lambda connection: _join_or_create(connection, options))
-        return _Part(dsn, control, run, options, watch, report).take()
+        while True:
+            run = control.again(lambda connection: _join_or_create(connection, options))
+            try:
+                return _Part(dsn, control, run, options, watch, report).take()
+            except runs.NoSuchRun:
+                log.warning("run %s is not in the database any more (a failover?); beginning again", run.run_id)
+            except psycopg.Error as error:
+                if error.sqlstate != runs.REBUILD_LOST:
+                    raise
+                log.warning("%s; beginning again", one_line(error))
+                control.again(lambda connection: runs.cancel(connection, run.run_id))  # noqa: B023
 
 
 def _join_or_create(connection: Connection, options: Options) -> runs.Run:
@@ -121,8 +133,10 @@ def _join_or_create(connection: Connection, options: Options) -> runs.Run:
         log.info("planning")
         try:
             patiently(connection, lambda: _create(connection, strategy, options.batch_edges))  # noqa: B023
-        except psycopg.errors.ObjectInUse:
-            continue  # another process was faster
+        except psycopg.Error as error:
+            if error.sqlstate != runs.UNDER_WAY:
+                raise
+            # another process was faster
 
 
 def _create(connection: Connection, strategy: str, batch_edges: int | None) -> None:
@@ -157,15 +171,14 @@ class _Control:
                     raise
                 log.info("%s", one_line(error))
                 self._connection.close()
-            deadline = time.monotonic() + _RECONNECT_FOR
-            while True:
-                try:
-                    self._connection = connect(self._dsn, settings=_CONTROLLING)
-                    break
-                except OrchestratorError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(1.0)
+            connection = reconnect(self._dsn, _CONTROLLING)
+            assert connection is not None  # nothing stops it
+            self._connection = connection
+
+    def once(self, work: Callable[[Connection], _Result]) -> None:
+        """Do something that may as well be left undone."""
+        with contextlib.suppress(psycopg.Error):
+            work(self._connection)
 
     def cancel(self) -> None:
         """Cancel what the connection is doing, from another thread."""
@@ -197,7 +210,24 @@ class _Part:
         self._workers = Workers(dsn, run.run_id, options.workers, batch_timeout=options.batch_timeout)
 
     def take(self) -> Outcome:
-        """Work until the run is over."""
+        """Work until the run is over.
+
+        A server that crashes, or another that takes its place, may have lost the latest commits. So what was seen is
+        never relied upon: batches that were done may be open again, and then they are done again.
+        """
+        try:
+            while self._is_to_be_ended():
+                if self._run.active and self._run.batches_open:
+                    self._fill()
+                else:
+                    self._end()
+        finally:
+            self._control.once(self._leave)
+        return Outcome(self._run, time.monotonic() - self._started, list(self._set_aside))
+
+    def _fill(self) -> None:
+        """Do batches until none is open, or the run is over."""
+        self._doing = "filling"
         self._workers.start()
         try:
             while self._run.active and self._run.batches_open:
@@ -211,8 +241,6 @@ class _Part:
         except BaseException:
             self._workers.stop(cancel=True)
             raise
-        self._end()
-        return Outcome(self._run, time.monotonic() - self._started, list(self._set_aside))
 
     def _read(self, connection: Connection) -> None:
         self._run = runs.read(connection, self._run.run_id)
@@ -226,71 +254,96 @@ class _Part:
         self._tell_at = time.monotonic() + _TELL_EVERY
         told = {
             "workers": self._options.workers,
-            "allowed": min(self._workers.allowed, self._options.workers),
-            "reasons": list(self._watch.reasons) if self._watch is not None else [],
+            "allowed": min(self._allowed, self._options.workers),
+            "reasons": list(self._reasons),
         }
-        process = f"{socket.gethostname()}:{os.getpid()}"
-        parameters = {"run_id": self._run.run_id, "process": process, "told": Jsonb(told)}
+        worker = connection.execute("SELECT connection_paths.register_worker()").fetchone()
+        assert worker is not None
+        parameters = {**self._me(), "worker": worker[0], "told": Jsonb(told)}
         if connection.execute(sqlfiles.query("tell_of_process"), parameters).rowcount == 0:
             self._tell_at = 0.0  # somebody has the row; soon again
 
+    def _leave(self, connection: Connection) -> None:
+        connection.execute(sqlfiles.query("forget_process"), self._me())
+
+    def _me(self) -> dict[str, Any]:
+        return {"run_id": self._run.run_id, "process": f"{socket.gethostname()}:{os.getpid()}"}
+
     def _look(self, building: Sequence[dict[str, Any]] = ()) -> None:
-        # what comes after is not throttled, and not to be told as if it were
-        watch = self._watch if self._doing == "filling" and self._run.status == "running" else None
-        if watch is not None:
-            self._workers.allowed = watch.tick(self._workers.busy)
+        if self._watch is not None and self._is_throttled:
+            self._workers.allowed = self._watch.tick(self._workers.busy)
         self._report(
             Progress(
                 run=self._run,
                 seconds=time.monotonic() - self._started,
                 workers=self._options.workers,
-                allowed=self._workers.allowed,
+                allowed=self._allowed,
                 busy=self._workers.busy,
                 doing=self._doing if self._run.status != "paused" else "paused",
-                reasons=tuple(watch.reasons) if watch is not None else (),
+                reasons=self._reasons,
                 building=tuple(building),
                 set_aside=self._set_aside,
             )
         )
 
+    @property
+    def _is_throttled(self) -> bool:
+        """Whether batches are being filled: what comes after them is not throttled, nor reported as if it were."""
+        return self._doing == "filling" and self._run.status == "running"
+
+    @property
+    def _allowed(self) -> float:
+        """How many workers of this process may work now."""
+        if self._run.status == "paused":
+            return 0
+        if not self._is_throttled:
+            return self._options.workers
+        most = math.inf if self._run.max_workers is None else self._run.max_workers
+        return min(self._workers.allowed, most)
+
+    @property
+    def _reasons(self) -> tuple[str, ...]:
+        """Why fewer workers may work than there are; empty when all may."""
+        if self._run.status == "paused":
+            return ("the run is paused",)
+        if not self._is_throttled:
+            return ()
+        most = self._run.max_workers
+        found = list(self._watch.reasons) if self._watch is not None else []
+        if most is not None and most < self._options.workers:
+            found.append(f"the run may have {most} workers, all processes together")
+        return tuple(found)
+
     def _end(self) -> None:
-        """Do what comes after the batches: by one process, the others wait for it to be done."""
-        while self._is_to_be_ended():
-            self._control.again(self._end_if_first)
+        """Do what comes after the batches, by one process; another looks whether that is done."""
+        self._control.again(self._end_if_first)
+        self._control.again(self._read)
+        self._look()
+        if self._is_to_be_ended():
+            time.sleep(_TICK)
             self._control.again(self._read)
-            self._look()
-            if self._is_to_be_ended():
-                time.sleep(_TICK)
+            self._control.again(self._tell)
 
     def _is_to_be_ended(self) -> bool:
         return self._run.active or (self._run.status == "cancelled" and self._run.phase != "finished")
 
     def _end_if_first(self, connection: Connection) -> None:
         run_id = self._run.run_id
-        key = "connection_paths.advisory_key('finisher', %s)"
-        if connection.execute(f"SELECT pg_try_advisory_lock({key})".encode(), (run_id,)).fetchone() != (True,):
+        is_mine = connection.execute("SELECT connection_paths.claim_end(%s)", (run_id,)).fetchone() == (True,)
+        self._read(connection)
+        if not is_mine:
             self._doing = "waiting for the process that ends the run"
-            return
-        try:
-            self._read(connection)
-            if self._run.status == "cancelled":
-                patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
-            elif self._run.status == "running":
-                try:
-                    self._complete(connection)
-                except (
-                    psycopg.errors.UndefinedTable,
-                    psycopg.errors.QueryCanceled,
-                    psycopg.errors.ObjectNotInPrerequisiteState,
-                ):
-                    self._read(connection)
-                    if self._run.status != "cancelled":
-                        raise
-            else:
-                self._doing = "paused"
-        finally:
-            if not connection.broken and not connection.closed:
-                connection.execute(f"SELECT pg_advisory_unlock({key})".encode(), (run_id,))
+        elif self._run.status == "cancelled":
+            patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+        elif self._run.status == "running":
+            try:
+                self._complete(connection)
+            except psycopg.Error as error:
+                if lost(connection, error):
+                    raise
+                self._read(connection)
+                if self._run.status != "cancelled" and error.sqlstate not in (runs.NOT_READY, runs.UNKNOWN_RUN):
+                    raise
 
     def _complete(self, connection: Connection) -> None:
         with _Meanwhile(self._dsn, self._look_at_index):

@@ -5,26 +5,36 @@ Exit status: 0 done, 1 failed, 2 usage, 3 something was found wrong, worse or mi
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
+from io import StringIO
+from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import psycopg
+from click.shell_completion import CompletionItem
+from psycopg.conninfo import make_conninfo
 
 from orchestrator import demo as story
 from orchestrator import (
     embedded,
     extras,
     installation,
+    left_out,
     paths,
     plan,
     plan_report,
+    removal,
     runs,
     screen,
     script,
@@ -32,17 +42,20 @@ from orchestrator import (
     seed_csv,
     seed_synthetic,
     sync,
+    text,
     verify,
 )
 from orchestrator import roles as roles_of
 from orchestrator.backfill import Options
 from orchestrator.backfill import backfill as run_backfill
-from orchestrator.database import connect
+from orchestrator.database import Connection, connect, reading
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.throttle import Limits
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_ID = click.IntRange(-(2**63), 2**63 - 1)  # what a bigint holds
+_RUN = click.IntRange(1, 2**63 - 1)
 _DEFAULT_DIRECTORY = ""  # what --embedded means without a directory
 
 
@@ -76,19 +89,65 @@ class Session:
         return self._resolved
 
 
+class Number(click.FloatRange):
+    """A number in a range; the infinite and what is none, which ``float`` takes, are outside every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number."""
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+class Failure(click.ClickException):
+    """A command that failed: what ``--json`` says of it beside the sentence."""
+
+    def __init__(self, message: str, kind: str = "failed", sqlstate: str | None = None) -> None:
+        super().__init__(text.printable(message))
+        self.kind = kind
+        self.sqlstate = sqlstate
+
+
 class Group(click.Group):
     """A group whose commands' failures are one line, and whose ``--embedded`` may stand without a directory."""
 
     group_class = type  # groups inside it are of its kind
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit. A failure is told on standard error; with ``--json`` as JSON on standard output."""
+        text.never_fail_to_write()
+        given = list(sys.argv[1:] if args is None else args)
+        run: Callable[[], Any] = partial(super().main, given, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        try:
+            status = run()
+        except click.ClickException as error:
+            _tell(error, as_json="--json" in given)  # the words are asked: a usage error is met before they are read
+            sys.exit(error.exit_code)
+        except click.Abort:
+            _tell(Failure("aborted", "interrupted"), as_json="--json" in given)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give a bare ``--embedded`` its empty value, lest it swallow the word that follows."""
+        if not args:  # zip() below has no word for the end then; click shows the help
+            return super().parse_args(ctx, args)
         bare = {"", *self.commands}
         args = [
             f"--embedded={_DEFAULT_DIRECTORY}"
             if word == "--embedded" and (following in bare or following.startswith("-"))
             else word
-            for word, following in zip(args, [*args[1:], ""], strict=True)
+            for word, following in pairwise([*args, ""])
         ]
         return super().parse_args(ctx, args)
 
@@ -97,13 +156,37 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except OrchestratorError as error:
-            raise click.ClickException(str(error)) from error
+            raise Failure(str(error)) from error
         except psycopg.OperationalError as error:
-            raise click.ClickException(f"the server gave up: {one_line(error)}") from error
+            raise Failure(f"the server gave up: {one_line(error)}", "server", error.sqlstate) from error
         except psycopg.Error as error:
-            raise click.ClickException(one_line(error)) from error
+            raise Failure(one_line(error), "server", error.sqlstate) from error
         except KeyboardInterrupt:
-            raise click.ClickException("interrupted; what was committed stays, and running it again goes on") from None
+            told = "interrupted; what was committed stays, and running it again goes on"
+            raise Failure(told, "interrupted") from None
+
+
+def _tell(error: click.ClickException, *, as_json: bool) -> None:
+    """Say what failed, with nothing in it that a terminal would act on."""
+    if as_json:
+        told: dict[str, Any] = {"kind": "usage" if isinstance(error, click.UsageError) else "failed"}
+        if isinstance(error, Failure):
+            told |= {"kind": error.kind, **({"sqlstate": error.sqlstate} if error.sqlstate else {})}
+        told |= {"message": error.format_message(), "exit_status": error.exit_code}
+        click.echo(json.dumps({"error": told}, indent=2))
+        return
+    shown = StringIO()
+    error.show(shown)
+    click.echo(text.printable(shown.getvalue(), keep="\n"), err=True, nl=False)
+
+
+def commands_or_directories(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+    """Complete the word after ``--embedded``: its directory, or the command when it stands without one."""
+    names = ctx.command.list_commands(ctx) if isinstance(ctx.command, click.Group) else []
+    return [
+        *(CompletionItem(name) for name in names if name.startswith(incomplete)),
+        CompletionItem(incomplete, type="dir"),
+    ]
 
 
 def shared_options(command: _Command) -> _Command:
@@ -123,7 +206,7 @@ def shared_options(command: _Command) -> _Command:
         click.option("--json", is_flag=True, expose_value=False, callback=store("as_json"),
                      help="Report as JSON on standard output."),
         click.option("--embedded", metavar="[=DIR]", expose_value=False, callback=store("embedded"),
-                     is_flag=False, flag_value=_DEFAULT_DIRECTORY,
+                     is_flag=False, flag_value=_DEFAULT_DIRECTORY, shell_complete=commands_or_directories,
                      help="Use a private PostgreSQL, kept in DIR; it stops by itself."),
         click.option("--dsn", metavar="DSN", expose_value=False, callback=store("dsn"),
                      help="Connection string or URI; else ORCHESTRATOR_DSN, else libpq's own environment."),
@@ -141,8 +224,32 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), default=4, show_default=True, metavar="N",
     help="Connections to share the work.",
 )  # fmt: skip
+
+
+def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
+    """Take a positive limit, or ``off``, which is None."""
+    kind: Any = click.FloatRange(min=0, min_open=True)
+    return None if value == "off" else float(kind.convert(value, param, ctx))
+
+
 replace_option = click.option("--replace", is_flag=True, help="Empty the tables first when they hold rows.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
 pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+def confirm(question: str) -> None:
+    """Ask before something is destroyed; without a terminal nobody can answer, and that is a usage error."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is no terminal to ask on; say --yes.")
+    click.confirm(f"{text.printable(question)} Go on?", abort=True, err=True)
+
+
+def confirm_replacing(connection: Connection, host_schema: str, *, asked: bool) -> None:
+    """Ask, if *asked*, before tables that hold rows are emptied."""
+    filled = seed.filled(connection, host_schema) if asked else {}
+    if filled:
+        shown = ", ".join(f"{table} ({count:,} rows)" for table, count in filled.items())
+        confirm(f"--replace empties tables of schema {host_schema}: {shown}.")
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -175,22 +282,24 @@ def install(session: Session, host_schema: str, triggers: bool | None, roles: st
         told = [f"Already installed; changes of the host's tables are {'' if triggers else 'not '}captured."]
     grants: list[str] = []
     if roles is not None:
-        with connect(dsn) as connection:
+        with reading(dsn) as connection:
             grants = roles_of.host_grants(connection, roles, host_schema)
         told += ["The roles read the host's tables when their owner has run:", *(f"  {line}" for line in grants)]
     session.screen.result({"applied": applied, **({"grants": grants} if grants else {})}, *told)
 
 
 @main.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @shared_options
 @pass_session
 def uninstall(session: Session, yes: bool) -> None:
-    """Remove the SQL and every edge; the host's tables are left as they were."""
+    """Remove the SQL and every edge; the host's tables are left as they were. Asks first, unless --yes is given."""
+    if not yes and not sys.stdin.isatty():
+        confirm("Every edge and every setting would be removed.")
     dsn = session.connection_string()
-    if not yes and sys.stdin.isatty():
-        edges = installation.status(dsn).edges
-        click.confirm(f"Remove connection_paths and about {edges:,} edges?", abort=True, err=True)
+    question = None if yes else removal.question(dsn)
+    if question is not None:
+        confirm(question)
     removed = installation.uninstall(dsn, progress=session.screen.note)
     session.screen.result({"removed": removed}, "Removed." if removed else "It was not installed.")
 
@@ -242,25 +351,33 @@ def seed_group() -> None:
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @host_schema_option
 @replace_option
+@yes_option
 @shared_options
 @pass_session
-def seed_csv_command(session: Session, directory: Path, host_schema: str, replace: bool) -> None:
+def seed_csv_command(session: Session, directory: Path, host_schema: str, replace: bool, yes: bool) -> None:
     """Load the four tables from CSV files (or .csv.gz) in DIRECTORY."""
     with connect(session.connection_string()) as connection:
+        confirm_replacing(connection, host_schema, asked=replace and not yes)
         rows = seed_csv.load(connection, host_schema, directory, replace=replace, progress=session.screen.seeding)
-    session.screen.result(rows, *(f"{table}: {count:,} rows" for table, count in rows.items()))
+        members = left_out.members(connection, host_schema)
+    told = [*(f"{table}: {count:,} rows" for table, count in rows.items()), *left_out.member_lines(members)]
+    session.screen.result({**rows, **left_out.members_told(members)}, *told)
 
 
 @seed_group.command("synthetic")
 @click.option("--contacts", type=click.IntRange(min=0), required=True, metavar="N", help="How many contacts.")
-@click.option("--seed", "number", type=int, default=1, show_default=True, help="Same seed, same data.")
+@click.option("--seed", "number", type=_ID, default=1, show_default=True, help="Same seed, same data.")
 @host_schema_option
 @replace_option
+@yes_option
 @shared_options
 @pass_session
-def seed_synthetic_command(session: Session, contacts: int, number: int, host_schema: str, replace: bool) -> None:
+def seed_synthetic_command(
+    session: Session, contacts: int, number: int, host_schema: str, replace: bool, yes: bool
+) -> None:
     """Make a network shaped like real ones: clustered careers, power-law organizations."""
     with connect(session.connection_string()) as connection:
+        confirm_replacing(connection, host_schema, asked=replace and not yes)
         rows = seed.load(
             connection,
             host_schema,
@@ -272,8 +389,11 @@ def seed_synthetic_command(session: Session, contacts: int, number: int, host_sc
 
 
 @main.command("plan")
-@click.option("--sample", type=click.IntRange(min=30), default=2000, show_default=True, help="Contacts to look at.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same sample.")
+@click.option(
+    "--sample", type=click.IntRange(30, 1_000_000), default=2000, show_default=True,
+    help="Contacts to look at, at most; fewer where they have very many edges.",
+)  # fmt: skip
+@click.option("--seed", type=_ID, default=1, show_default=True, help="Same seed, same sample.")
 @shared_options
 @pass_session
 def plan_command(session: Session, sample: int, seed: int) -> None:
@@ -291,10 +411,10 @@ def plan_command(session: Session, sample: int, seed: int) -> None:
     show_default=True,
     help="rebuild: a fresh table, exchanged at the end; in_place: differences only; auto: rebuild where no edges are.",
 )  # fmt: skip
-@click.option("--batch-edges", type=click.IntRange(min=1), metavar="N", help="Edges of a batch, roughly.")
+@click.option("--batch-edges", type=click.IntRange(1, 2**63 - 1), metavar="N", help="Edges of a batch, roughly.")
 @click.option(
     "--batch-timeout",
-    type=click.FloatRange(min=1),
+    type=Number(1, 86_400),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
@@ -302,25 +422,44 @@ def plan_command(session: Session, sample: int, seed: int) -> None:
 )  # fmt: skip
 @click.option("--throttle/--no-throttle", default=True, show_default=True, help="Shed workers when others suffer.")
 @click.option(
-    "--slowdown", type=click.FloatRange(min=1.05), default=Limits().slowdown, show_default=True, metavar="RATIO",
+    "--slowdown", type=Number(min=1.05), default=Limits().slowdown, show_default=True, metavar="RATIO",
     help="How much slower find_paths may get.",
+)  # fmt: skip
+@click.option(
+    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{Limits().replica_lag_seconds:g}",
+    show_default=True, help="How far behind a replica may be.",
+)  # fmt: skip
+@click.option(
+    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{Limits().replica_lag_megabytes:g}",
+    show_default=True, help="How much WAL a replica may have left to replay.",
+)  # fmt: skip
+@click.option(
+    "--ignore-replica", "ignored", multiple=True, metavar="NAME",
+    help="A replica (its application_name in pg_stat_replication) that may fall behind; may be repeated.",
 )  # fmt: skip
 @shared_options
 @pass_session
 @click.pass_context
 def backfill(
     ctx: click.Context, session: Session, workers: int, strategy: str, batch_edges: int | None, batch_timeout: float,
-    throttle: bool, slowdown: float,
+    throttle: bool, slowdown: float, replica_lag: float | None, replica_backlog: float | None,
+    ignored: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Make every contact's edges what they should be: join the run under way, or begin one."""
     view = session.screen
-    limits = Limits(slowdown=slowdown) if throttle else None
+    limits = None
+    if throttle:
+        limits = Limits(
+            slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
+        )
     options = Options(workers, strategy, batch_edges, batch_timeout, limits)
     with view.backfilling() as report:
         done = run_backfill(session.connection_string(), options, report=report)
+    missed = what_is_left_out(session)
     view.result(
-        {**done.run.told(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside},
+        {**done.run.told(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside, "left_out": missed},
         *screen.outcome_lines(done),
+        *missed,
     )
     if done.run.status != "succeeded":
         ctx.exit(1)
@@ -350,23 +489,36 @@ def sync_command(ctx: click.Context, session: Session, follow: bool, workers: in
 
 
 @main.command("verify")
-@click.option("--sample", type=click.IntRange(min=10), default=500, show_default=True, help="Contacts to recompute.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same sample.")
 @click.option(
-    "--objective", type=click.FloatRange(min=0.1), default=250.0, show_default=True, metavar="MS",
+    "--sample", type=click.IntRange(10, 1_000_000), default=500, show_default=True, help="Contacts to recompute."
+)
+@click.option("--seed", type=_ID, default=1, show_default=True, help="Same seed, same sample.")
+@click.option(
+    "--objective", type=Number(min=0.1), default=250.0, show_default=True, metavar="MS",
     help="What the p95 of find_paths may be.",
+)  # fmt: skip
+@click.option(
+    "--time-limit", type=click.FloatRange(min=1), default=verify.TIME_LIMIT, show_default=True, metavar="SECONDS",
+    help="What is not looked at by then is left out.",
 )  # fmt: skip
 @shared_options
 @pass_session
 @click.pass_context
-def verify_command(ctx: click.Context, session: Session, sample: int, seed: int, objective: float) -> None:
-    """Look for what is wrong with the edges; exit 3 when something is."""
+def verify_command(
+    ctx: click.Context, session: Session, sample: int, seed: int, objective: float, time_limit: float
+) -> None:
+    """Look for what is wrong with the edges; exit 3 when something is, 4 when the time did not suffice to say so."""
     found = verify.verify(
-        session.connection_string(), sample=sample, seed=seed, objective_ms=objective, report=session.screen.passing
+        session.connection_string(),
+        sample=sample,
+        seed=seed,
+        objective_ms=objective,
+        time_limit=time_limit,
+        report=session.screen.passing,
     )
     session.screen.result({**asdict(found), "ok": found.ok}, *screen.verdict_lines(found))
     if not found.ok:
-        ctx.exit(3)
+        ctx.exit(3 if found.findings else 4)
 
 
 @main.command("doctor")
@@ -376,7 +528,8 @@ def verify_command(ctx: click.Context, session: Session, sample: int, seed: int,
 def doctor_command(ctx: click.Context, session: Session) -> None:
     """Look for what is wrong around the edges, and say what mends it; exit 3 when something is.
 
-    Indexes, plans, statistics, triggers, the queue, runs, settings, versions. Reads only; runs on a standby too.
+    Indexes, plans, statistics, triggers, policies, the queue, runs, settings, standbys, versions. Reads only; runs on a
+    standby too.
     """
     found = diagnose(session.connection_string(), report=session.screen.passing)
     session.screen.result({**asdict(found), "ok": found.ok}, *screen.diagnosis_lines(found))
@@ -395,34 +548,42 @@ def runs_group() -> None:
 @pass_session
 def runs_list(session: Session) -> None:
     """List every run, the latest first."""
-    with connect(session.connection_string()) as connection:
+    with reading(session.connection_string()) as connection:
         installation.require_installed(connection)
         listed = runs.listed(connection)
     session.screen.result([run.told() for run in listed], screen.runs_table(listed) if listed else "No runs.")
 
 
 @runs_group.command("show")
-@click.argument("run_id", type=int, required=False, metavar="[RUN]")
+@click.argument("run_id", type=_RUN, required=False, metavar="[RUN]")
 @shared_options
 @pass_session
 def runs_show(session: Session, run_id: int | None) -> None:
     """Show how far RUN is, who works on it and what was set aside; by default the latest."""
-    with connect(session.connection_string()) as connection:
+    with reading(session.connection_string()) as connection:
         shown = runs.show(connection, run_id)
     session.screen.result({**shown, "run": shown["run"].told()}, *screen.run_lines(shown))
+
+
+def what_is_left_out(session: Session) -> list[str]:
+    """Tell what leaves people without edges or paths; the work is done, and no failure to count undoes it."""
+    try:
+        with reading(session.connection_string()) as connection:
+            return list(left_out.lines(connection))
+    except (OrchestratorError, psycopg.Error) as error:
+        why = one_line(error) if isinstance(error, psycopg.Error) else str(error)
+        return [f"What the rules leave out could not be counted: {why}"]
 
 
 def steering(name: str, steer: Callable[[Any, int], runs.Run], text: str) -> None:
     """Add a command that changes a run."""
 
     @runs_group.command(name, help=text)
-    @click.argument("run_id", type=int, metavar="RUN")
+    @click.argument("run_id", type=_RUN, metavar="RUN")
     @shared_options
     @pass_session
     def command(session: Session, run_id: int) -> None:
-        # whatever the database's: to cancel, one must see the run that may have begun meanwhile
-        settings = {"default_transaction_isolation": "read committed"}
-        with connect(session.connection_string(), settings=settings) as connection:
+        with connect(session.connection_string()) as connection:
             installation.require_installed(connection)
             run = steer(connection, run_id)
         session.screen.result(run.told(), f"Run {run.run_id} is {run.status}.")
@@ -434,8 +595,10 @@ steering("cancel", runs.cancel, "End a run; a rebuild's table is dropped, edges 
 
 
 @runs_group.command("set")
-@click.argument("run_id", type=int, metavar="RUN")
-@click.option("--workers", type=click.IntRange(min=0), metavar="N", help="At most so many, all machines together.")
+@click.argument("run_id", type=_RUN, metavar="RUN")
+@click.option(
+    "--workers", type=click.IntRange(0, 2**31 - 1), metavar="N", help="At most so many, all machines together."
+)
 @click.option("--any-workers", is_flag=True, help="As many as come.")
 @shared_options
 @pass_session
@@ -451,15 +614,21 @@ def runs_set(session: Session, run_id: int, workers: int | None, any_workers: bo
 
 
 @main.command("paths")
-@click.argument("target", type=int)
-@click.option("--collection", type=int, required=True, help="The team's collection.")
-@click.option("--viewer", type=int, required=True, help="The user who asks.")
-@click.option("--depth", type=int, default=2, show_default=True, help="Contacts on a path, 1 to 6.")
-@click.option("--max-paths", type=int, default=25, show_default=True, help="1 to 1000.")
-@click.option("--scope", default="any", show_default=True, help="any, or importer: only the viewer's own contacts.")
-@click.option("--impl", default=None, help="v1 or v2; by default what the collection is set to.")
-@click.option("--time-budget", type=int, default=1500, show_default=True, metavar="MS", help="Milliseconds.")
-@click.option("--exclude", type=int, multiple=True, metavar="CONTACT", help="Not to be asked; may be repeated.")
+@click.argument("target", type=_ID)
+@click.option("--collection", type=_ID, required=True, help="The team's collection.")
+@click.option("--viewer", type=_ID, required=True, help="The user who asks.")
+@click.option("--depth", type=click.IntRange(1, 6), default=2, show_default=True, help="Contacts on a path.")
+@click.option("--max-paths", type=click.IntRange(1, 1000), default=25, show_default=True, help="At most so many.")
+@click.option(
+    "--scope", type=click.Choice(["any", "importer"]), default="any", show_default=True,
+    help="importer: only the viewer's own contacts may begin a path.",
+)  # fmt: skip
+@click.option("--impl", type=click.Choice(["v1", "v2"]), help="By default what the collection is set to.")
+@click.option(
+    "--time-budget", type=click.IntRange(1, 2**31 - 1), default=1500, show_default=True, metavar="MS",
+    help="Milliseconds.",
+)  # fmt: skip
+@click.option("--exclude", type=_ID, multiple=True, metavar="CONTACT", help="Not to be asked; may be repeated.")
 @shared_options
 @pass_session
 def paths_command(
@@ -468,10 +637,12 @@ def paths_command(
 ) -> None:  # fmt: skip
     """Show who can introduce VIEWER to the contact TARGET."""
     question = paths.Question(target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude))
-    with connect(session.connection_string()) as connection:
+    with reading(session.connection_string()) as connection:
         answer = paths.find_paths(connection, question)
         called = paths.names(connection, answer, target)
-    session.screen.result(answer, *screen.path_lines(question, answer, called))
+        missed = paths.members_not_counted(connection, question, answer)
+    lines = [*screen.path_lines(question, answer, called), *left_out.member_lines(missed)]
+    session.screen.result({**answer, **left_out.members_told(missed)}, *lines)
 
 
 @main.command()
@@ -519,7 +690,7 @@ objective_option = click.option(
     help="p95=250ms, max=2s, rate=500 (answers a second), failed=0.1%; exit 3 when a cell misses it.",
 )  # fmt: skip
 margin_option = click.option(
-    "--margin", type=click.FloatRange(0, 1), default=0.05, show_default=True, metavar="SHARE",
+    "--margin", type=Number(0, 1), default=0.05, show_default=True, metavar="SHARE",
     help="A smaller difference is none.",
 )  # fmt: skip
 
@@ -543,7 +714,7 @@ margin_option = click.option(
 @click.option(
     "--collection",
     "collections",
-    **listed(click.INT, "IDS"),
+    **listed(_ID, "IDS"),
     default="",
     help="By default the largest, a middling and a small one.",
 )
@@ -563,10 +734,10 @@ margin_option = click.option(
     metavar="N",
     help="Contacts asked about, of every degree and distance.",
 )
-@click.option("--target", "contacts", **listed(click.INT, "IDS"), default="", help="These contacts instead.")
-@click.option("--viewer", type=int, metavar="ID", help="Who asks; by default users with many and with few contacts.")
+@click.option("--target", "contacts", **listed(_ID, "IDS"), default="", help="These contacts instead.")
+@click.option("--viewer", type=_ID, metavar="ID", help="Who asks; by default users with many and with few contacts.")
 @click.option("--connections", type=click.IntRange(1, 256), default=10, show_default=True, metavar="N")
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Of each cell.")
+@click.option("--seconds", type=Number(min=0.1), default=10.0, show_default=True, help="Of each cell.")
 @click.option(
     "--blocks",
     type=click.IntRange(1, 100),
@@ -575,16 +746,16 @@ margin_option = click.option(
     metavar="N",
     help="Parts of a cell; versions take turns.",
 )
-@click.option("--warmup", type=click.FloatRange(min=0), default=1.0, show_default=True, metavar="SECONDS")
+@click.option("--warmup", type=Number(min=0), default=1.0, show_default=True, metavar="SECONDS")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="PER_SECOND",
     help="Open loop: so many requests a second, timed from when each should have begun.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.01),
+    type=Number(min=0.01),
     default=1.5,
     show_default=True,
     metavar="SECONDS",
@@ -609,7 +780,8 @@ def sweep_command(
 ) -> None:  # fmt: skip
     """Measure the finders: version by depth by collection, over many connections, with a report to look at.
 
-    Exit 3 when an objective was missed or the new version is worse, 4 when that cannot be told.
+    Exit 3 when an objective was missed or the new version is worse, 4 when it is better here and worse there, or when
+    that cannot be told.
     """
     publish = extras.load("orchestrator.sweep.publish", "sweep")
     directory = publish.new_directory(output)
@@ -625,7 +797,7 @@ def sweep_command(
         done = publish.sweep(
             dsn, questions, options, directory, objectives=objectives, margin=margin, progress=progress
         )
-    session.screen.result(done.data, *done.lines)
+    session.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)
 
 
@@ -640,9 +812,9 @@ def sweep_command(
 def compare_command(
     ctx: click.Context, session: Session, base: Path, new: Path, objectives: tuple[str, ...], margin: float
 ) -> None:
-    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when that cannot be told."""
+    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when mixed or undecided."""
     done = extras.load("orchestrator.sweep.publish", "sweep").compare(base, new, objectives=objectives, margin=margin)
-    session.screen.result(done.data, *done.lines)
+    session.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)
 
 
@@ -667,10 +839,11 @@ def demo(ctx: click.Context, session: Session, contacts: int, keep: bool, worker
         if not keep:
             view.say("", "Only the report is left behind. To keep the database and go on: orchestrator demo --keep")
             return
-        options += f"--dsn='{dsn}' " if not options else ""
+        options += f"--dsn={shlex.quote(text.without_secrets(dsn))} " if not options else ""
+        hidden = text.without_secrets(dsn) != make_conninfo(dsn)
         view.say(
             "",
-            "Kept. Go on with:",
+            f"Kept. Go on with{' (the password from PGPASSWORD or ~/.pgpass)' if hidden else ''}:",
             f"  orchestrator {options}paths {last.target_contact_id} --collection {last.collection_id}"
             f" --viewer {last.viewer_user_id} --depth {last.max_depth}",
             f"  orchestrator {options}status",

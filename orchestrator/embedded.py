@@ -47,6 +47,8 @@ _START_TIMEOUT = 60.0  # seconds; crash recovery after a SIGKILL may need some o
 _STOP_TIMEOUT = 30.0  # seconds for a fast shutdown, which writes what is in the cache
 _SOCKET_PATH_LIMIT = 80  # bytes, of the 107 a socket's path may have on Linux (103 on macOS)
 _SERVER_LOG_LINES = 5
+_PORT = 5432  # of the socket, whatever PGPORT says about other servers
+_DSN = "ORCHESTRATOR_DSN"
 
 
 def embedded_binaries() -> Path:
@@ -82,7 +84,7 @@ def serve(directory: Path, *, binaries: Path | None = None, settings: Mapping[st
         raise OrchestratorError(f"cannot use {directory}: {error.strerror}") from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_SH)  # waits while a keeper is stopping the server
-        dsn = f"host={directory / 'run'} user=postgres dbname=postgres"
+        dsn = f"host={directory / 'run'} port={_PORT} user=postgres dbname=postgres"
         _wait_until_ready(directory, dsn, _start_keeper(directory, binaries, settings))
         yield dsn
 
@@ -153,8 +155,13 @@ def _start_keeper(
         stdout=subprocess.DEVNULL,
         stderr=(directory / "log").open("ab"),
         start_new_session=True,  # Ctrl-C is for the command: it may still need the server to stop cleanly
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**_inherited(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment without what is about other servers: a password has no business in this one's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG") and name != _DSN}
 
 
 def _wait_until_ready(directory: Path, dsn: str, keeper: subprocess.Popen[bytes] | None) -> None:

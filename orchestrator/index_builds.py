@@ -15,7 +15,7 @@ import psycopg
 
 from orchestrator import sqlfiles
 from orchestrator.database import COMPUTING, Connection, connect, lost
-from orchestrator.errors import one_line
+from orchestrator.errors import OrchestratorError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +40,15 @@ def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, wo
     builders = min(workers, len(statements))
     sessions: list[Connection] = []
 
-    def one(statement: str) -> bool:
+    def one(name: str, statement: str) -> bool:
         with connect(dsn, settings=_SETTINGS) as session:
             sessions.append(session)
             try:
                 session.execute(sqlfiles.query("index_builder_share"), {"workers": workers, "builders": builders})
                 session.execute(statement.encode())
-            except psycopg.errors.DuplicateTable:
-                return True
-            except psycopg.errors.UniqueViolation as error:
-                if error.diag.table_name != "pg_class":  # rows that the index is to keep unique and are not
+            except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation):
+                # else a function of the index raised it, or there are rows that the index is to keep unique and are not
+                if not _is_there(session, name):
                     raise
                 return True
             except psycopg.Error as error:
@@ -59,11 +58,13 @@ def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, wo
         return False
 
     with ThreadPoolExecutor(builders) as pool:
-        builds = {name: pool.submit(one, statement) for name, statement in statements.items()}
+        builds = {name: pool.submit(one, name, statement) for name, statement in statements.items()}
         try:
             while not all(each.done() for each in builds.values()):
                 connection.execute(_WAIT)
                 for each in builds.values():
+                    if each.done() and isinstance(each.exception(), OrchestratorError):
+                        connection.execute(_WAIT)  # where nobody can connect, this session may be lost, too
                     if each.done():
                         each.result()
             return {name for name, each in builds.items() if each.result()}
@@ -71,6 +72,15 @@ def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, wo
             pool.shutdown(wait=False, cancel_futures=True)
             _cancel(sessions, builds.values())
             raise
+
+
+def _is_there(connection: Connection, name: str) -> bool:
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_class AS c"
+        " WHERE c.relnamespace = 'connection_paths'::regnamespace AND c.relname = %s)",
+        (name,),
+    ).fetchone()
+    return row == (True,)
 
 
 def _cancel(sessions: list[Connection], builds: Collection[Future[bool]]) -> None:

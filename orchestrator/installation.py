@@ -8,27 +8,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from urllib.parse import urlencode
+from typing import Any
 
 import yoyo
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
+from yoyo.migrations import default_migration_table
 
 from orchestrator import roles as group_roles
 from orchestrator import sqlfiles
-from orchestrator.database import Connection, connect, patiently
+from orchestrator.database import Connection, Place, connect, patiently, place, reading, resolved
 from orchestrator.errors import OrchestratorError
-from orchestrator.steps import CAPTURED, SCHEMA, TRIGGERS, WITHOUT_TRIGGERS, create_triggers, drop_triggers
+from orchestrator.steps import (
+    CAPTURED,
+    HOST_SCHEMA,
+    SCHEMA,
+    TRIGGERS,
+    WITHOUT_TRIGGERS,
+    create_triggers,
+    drop_triggers,
+)
 
 log = logging.getLogger(__name__)
 
 LOCK_KEY = 0x636F6E6E70617468  # "connpath": one install or uninstall of a database at a time
 OLDEST_SERVER = 15  # security_invoker views
 _MIGRATIONS = sqlfiles.ROOT / "migrations"
-_CLOSED = {
-    "search_path": "pg_catalog",  # whoever may create functions in public, a superuser's session calls none
-    "statement_timeout": "0",  # whatever the role's
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def install(
     :class:`OrchestratorError`, with nothing installed, when the server is too old, the host tables are not what the
     design asks for, or the roles take somebody else to make.
     """
-    with connect(dsn, settings=_CLOSED) as connection:
+    with connect(dsn) as connection:
         _check_server(connection)
         _check_no_extension(connection)
         _check_host(connection, host_schema)
@@ -110,7 +116,7 @@ def install(
             if prefix is not None:
                 group_roles.make(connection, prefix, progress=progress)
             connection.execute(sqlfiles.read("script", "schema.sql"))
-            with _migrations(dsn, host_schema, triggers=triggers is not False) as (backend, migrations):
+            with _migrations(connection, host_schema, triggers=triggers is not False) as (backend, migrations):
                 todo = backend.to_apply(migrations)
                 for migration in todo:
                     progress(f"applying {migration.id}")
@@ -128,13 +134,13 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
     The host's tables are left as they were before ``install``. Objects of the application's own that use the
     package are never dropped: they are an error that names them, raised by the server.
     """
-    with connect(dsn, settings=_CLOSED) as connection, _alone(connection, progress):
+    with connect(dsn) as connection, _alone(connection, progress):
         _check_no_extension(connection)
         if not _schema_exists(connection):
             return []
         host_schema = bound_host_schema(connection) or "public"
         prefix = group_roles.in_use(connection)
-        with _migrations(dsn, host_schema) as (backend, migrations):
+        with _migrations(connection, host_schema) as (backend, migrations):
             _rehearse_uninstall(connection, host_schema)
             # Unmarked first: an install after a kill must not take for applied what is gone. And all of them, marked
             # or not: a kill may have left more than the marks tell, and to remove what is not there is no error.
@@ -153,7 +159,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
 
 def status(dsn: str) -> Status:
     """Describe what is installed; reads only."""
-    with connect(dsn, settings=_CLOSED) as connection:
+    with reading(dsn) as connection:
         known = [migration.id for migration in yoyo.read_migrations(str(_MIGRATIONS))]
         applied: list[str] = []
         if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
@@ -204,10 +210,9 @@ def bound_host_schema(connection: Connection) -> str | None:
 
 
 def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool) -> None:
-    connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (host_schema,))
+    connection.execute("SELECT set_config(%s, %s, false)", (HOST_SCHEMA, host_schema))
     for table in CAPTURED:
         (create_triggers if wanted else drop_triggers)(connection, table)
-    connection.execute("SELECT set_config('search_path', %(search_path)s, false)", _CLOSED)
 
 
 def _schema_exists(connection: Connection) -> bool:
@@ -248,6 +253,8 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
             connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
         for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):
             connection.execute(sqlfiles.read("migrations", path.name))
+        for path in (sqlfiles.ROOT / "views").glob("*.sql"):
+            connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
         _drop_schema(connection)
 
 
@@ -320,22 +327,30 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
 
 @contextmanager
 def _migrations(
-    dsn: str, host_schema: str, *, triggers: bool = True
+    connection: Connection, host_schema: str, *, triggers: bool = True
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
-    """Open yoyo on the database, its tables in our schema and the host's schema behind it in the search path."""
-    quoted = host_schema.replace('"', '""')
-    arguments = {**conninfo_to_dict(dsn), "schema": f'{SCHEMA}, "{quoted}"'}
+    """Open yoyo on the database of *connection*, over a connection of its own; it keeps its tables in our schema."""
+    settings = {"search_path": f"{SCHEMA}, pg_temp", HOST_SCHEMA: host_schema}
     if not triggers:
-        arguments["options"] = f"{arguments.get('options', '')} -c {WITHOUT_TRIGGERS}=on".strip()
-    backend = yoyo.get_backend(f"postgresql+psycopg:///?{urlencode(arguments)}")
+        settings[WITHOUT_TRIGGERS] = "on"
+    backend = _backend(resolved(connection), settings, place(connection))
     try:
-        # an index takes what it takes, and one that is cancelled stays behind invalid
-        backend.execute("SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false)")
-        backend.commit()
-        backend.break_lock()  # ours alone while we hold the advisory lock: a row left by a kill
+        backend.break_lock()  # ours alone while we hold the lock of installations: a row left by a kill
         migrations = yoyo.read_migrations(str(_MIGRATIONS))
         if not migrations:
             raise OrchestratorError(f"no migrations in {_MIGRATIONS}: the package is damaged")
         yield backend, migrations
     finally:
         backend.connection.close()
+
+
+def _backend(dsn: str, settings: dict[str, str], at: Place) -> yoyo.backends.DatabaseBackend:
+    """Return yoyo's backend with our way of connecting, which its ``copy()`` then has, too."""
+
+    class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+        def connect(self, _: Any) -> Connection:
+            return connect(dsn, settings=settings, at=at)
+
+    backend = Backend(parse_uri("postgresql+psycopg:///"), default_migration_table)
+    backend.init_database()
+    return backend

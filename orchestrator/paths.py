@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator import sqlfiles
+import psycopg
+
+from orchestrator import left_out, sqlfiles
 from orchestrator.database import Connection
 from orchestrator.installation import require_installed
+from orchestrator.text import LONGEST_NAME, printable, shortened
 
-_COUNTED_TO = 500  # where find_paths stops
-_DEEPEST = 6  # paths that find_paths looks for
+_DAY = re.compile(r"0*(?P<year>[0-9]+)-(?P<month>[0-9]{2})-[0-9]{2}(?P<era>( BC)?)")  # as the server writes a date
+_LOOK_AGAIN_MS = 2000  # that counting what does not count may take: no index of ours holds it
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,33 @@ def names(connection: Connection, answer: dict[str, Any], *also: int) -> Names:
     organization_ids = {hop["organization_id"] for path in answer["paths"] for hop in path["hops"]} - {None}
     rows = connection.execute(
         sqlfiles.query("names"),
-        {"contact_ids": sorted(contact_ids), "organization_ids": sorted(organization_ids)},
+        {
+            "contact_ids": sorted(contact_ids),
+            "organization_ids": sorted(organization_ids),
+            "longest": LONGEST_NAME + 1,  # one more shows that there is more
+        },
     ).fetchall()
     return Names(
-        contacts={row[1]: row[2] for row in rows if row[0] == "contact"},
-        organizations={row[1]: row[2] for row in rows if row[0] == "organization"},
+        contacts={row[1]: readable(row[2]) for row in rows if row[0] == "contact"},
+        organizations={row[1]: readable(row[2]) for row in rows if row[0] == "organization"},
     )
+
+
+def readable(name: str | None) -> str:
+    """Return a name of the database for a person to read: bounded, and harmless wherever it is shown."""
+    return printable(shortened(name or ""))
+
+
+def members_not_counted(
+    connection: Connection, question: Question, answer: dict[str, Any]
+) -> tuple[left_out.Members, ...]:
+    """Return the collection's memberships by source where the answer says that it has none that would help."""
+    if (answer.get("why") or {}).get("reason") not in ("empty_collection", "viewer_brought_nobody"):
+        return ()
+    with suppress(psycopg.errors.QueryCanceled), connection.transaction():
+        connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_LOOK_AGAIN_MS),))
+        return left_out.members(connection, collection_id=question.collection_id)
+    return ()
 
 
 def chain(path: dict[str, Any], called: Names, viewer: int) -> str:
@@ -81,39 +107,21 @@ def chain(path: dict[str, Any], called: Names, viewer: int) -> str:
 def reason(hop: dict[str, Any], called: Names) -> str:
     """Tell why two contacts know each other: ``Ana and Ben: Acme, 2019 to now``."""
     people = f"{called.contact(hop['from'])} and {called.contact(hop['to'])}"
-    since = (hop["date_from"] or "?")[:7]
-    until = hop["date_to"][:7] if hop["date_to"] else "now"
+    since = month(hop["date_from"]) or "?"
+    until = month(hop["date_to"]) or "now"
     kind = "" if hop["kind"] == "work_overlap" else f" ({hop['kind']})"
     return f"{people}: {called.organization(hop['organization_id'])}, {since} to {until}{kind}"
 
 
-def why(question: Question, answer: dict[str, Any], called: Names) -> str:
-    """Tell why an answer holds no path, in a sentence or two; the function ``why_no_more`` lists the reasons."""
-    said = answer["why"]
-    target, viewer = called.contact(question.target_contact_id), f"user {question.viewer_user_id}"
-    collection = f"collection {question.collection_id}"
-    if said["reason"] == "time_budget":
-        return f"The search got to {said['level_reached']} of {question.max_depth} contacts."
-    members = _counted(said["collection_members"])
-    edges = f"Edges of {target}: {_counted(said['target_edges'])}"
-    met = f"{edges}, of which {_counted(said['target_edges_to_members'])} lead to members of {collection}"
-    unmet = f"{met}, but to nobody whom {viewer} brought in" if question.seed_scope == "importer" else met
-    if answer["impl"] == "v1" and question.max_depth > said["level_reached"]:
-        further = " v1 looks no further: ask with --impl v2."
-    else:
-        further = " Longer paths were not looked for: ask with --depth." if question.max_depth < _DEEPEST else ""
-    sentences: dict[str, str] = {
-        "unknown_target": f"There is no contact {question.target_contact_id}.",
-        "empty_collection": f"There is nobody in {collection}.",
-        "viewer_brought_nobody": f"There is nobody in {collection} whom {viewer} brought in: ask with --scope any.",
-        "target_has_no_edges": f"There is no edge to {target}. Whether edges have been made: orchestrator status.",
-        "no_edge_to_a_member": f"{edges}. None leads to one of the members of {collection}, {members} in number.",
-        "all_excluded": f"{met}; none of those is to be asked.",
-        "depth_limit": f"{unmet}.{further}",
-        "edge_limit": f"{unmet}. From some contacts only the most recent edges were followed.",
-    }
-    return sentences.get(said["reason"], f"{unmet}. Every chain was followed to its end.")
+def month(day: str | None) -> str:
+    """Return a day of ``find_paths`` without its day: ``2019-03``, ``44-03 BC``, ``infinity``; empty for none."""
+    found = _DAY.fullmatch(day or "")
+    if found is None:  # none, or an infinity
+        return day or ""
+    return f"{found['year']}-{found['month']}{found['era']}"
 
 
-def _counted(number: int) -> str:
-    return f"{number:,} or more" if number >= _COUNTED_TO else f"{number:,}"
+def year(day: str | None) -> str:
+    """Return the year of such a day: ``2019``, ``44 BC``, ``infinity``; empty for none."""
+    found = _DAY.fullmatch(day or "")
+    return (day or "") if found is None else f"{found['year']}{found['era']}"

@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from psycopg import sql
+from psycopg import IsolationLevel, sql
 
-from orchestrator import sqlfiles
-from orchestrator.database import Connection, connect
-from orchestrator.errors import OrchestratorError
+from orchestrator import left_out, sqlfiles
+from orchestrator.database import Connection, reading
 from orchestrator.installation import require_installed
+from orchestrator.left_out import Experiences, Members
 
-#: The connection's settings: nothing can be written, all figures are of one moment. A compiled plan costs more here
-#: than it saves.
+#: A compiled plan costs more here than it saves.
 SETTINGS = {
-    "default_transaction_read_only": "on",
-    "default_transaction_isolation": "repeatable read",
-    "statement_timeout": "0",
     "jit": "off",
 }
 
@@ -36,6 +32,7 @@ _EDGES_TO_MEASURE = 10_000  # in the edge table, before its own bytes an edge ar
 
 _LARGEST = 10  # organizations to name
 _PER_STRATUM = 20  # contacts drawn, enough to tell how much they differ
+_MOST_OVERLAPS = 500_000  # of the contacts drawn, roughly: each is computed again, in a microsecond or a few
 _CONFIDENCE = 0.95
 
 
@@ -50,16 +47,12 @@ class Contacts:
 
 
 @dataclass(frozen=True)
-class Experiences:
-    """Rows of the host's table: those that count, and why others do not (a row may be in several)."""
+class Duplicates:
+    """Ids that ``table`` holds more than once: how many, and the smallest. A backfill fails while there is one."""
 
-    total: int
-    usable: int
-    without_organization: int
-    without_start: int
-    end_before_start: int
-    orphans: int
-    of_missing_contacts: int
+    table: str
+    ids: int
+    example: int
 
 
 @dataclass(frozen=True)
@@ -119,6 +112,8 @@ class Plan:
 
     contacts: Contacts
     experiences: Experiences
+    members: tuple[Members, ...]
+    duplicates: tuple[Duplicates, ...]
     organizations: tuple[Organization, ...]
     edges: Edges
     storage: Storage
@@ -152,19 +147,25 @@ class Stratum:
 def plan(dsn: str, *, seed: int = 1, sample: int = 2000) -> Plan:
     """Return the plan of a backfill of the database of *dsn*, which may be a standby.
 
-    ``sample`` contacts, drawn at random by ``seed``, tell the edges; everything else is counted. Reads the host's
+    ``sample`` contacts at most, drawn at random by ``seed``, tell the edges; fewer are drawn where each has very many
+    overlaps. Everything else is counted. Reads the host's
     tables a few times in one transaction: ten seconds or so for a million and a half of usable work experiences.
     """
-    with connect(dsn, settings=SETTINGS) as connection, connection.transaction():
+    # one snapshot: all figures are of one moment
+    with reading(dsn, SETTINGS, isolation=IsolationLevel.REPEATABLE_READ) as connection:
         require_installed(connection)
         strata = _strata(connection, seed, sample)
         edges = _edges(strata, seed)
-        contacts, experiences = _rows(connection, contacts_usable=sum(stratum.contacts for stratum in strata))
+        total, with_experiences, experiences = left_out.experiences(connection)
+        members = left_out.members(connection)
+        duplicates = _duplicates(connection)
         organizations = _organizations(connection, edges.pairs)
         storage, connections_free = _server(connection, edges.estimate)
     return Plan(
-        contacts=contacts,
+        contacts=_contacts(total, with_experiences, sum(stratum.contacts for stratum in strata)),
         experiences=experiences,
+        members=members,
+        duplicates=duplicates,
         organizations=organizations,
         edges=edges,
         storage=storage,
@@ -176,7 +177,8 @@ def plan(dsn: str, *, seed: int = 1, sample: int = 2000) -> Plan:
 
 def _strata(connection: Connection, seed: int, sample: int) -> list[Stratum]:
     rows = connection.execute(
-        sqlfiles.query("plan_strata"), {"sample": sample, "per_stratum": _PER_STRATUM, "seed": seed}
+        sqlfiles.query("plan_strata"),
+        {"sample": sample, "per_stratum": _PER_STRATUM, "most_overlaps": _MOST_OVERLAPS, "seed": seed},
     )
     return [Stratum(*row) for row in rows]
 
@@ -226,19 +228,24 @@ def _student(freedom: float) -> float:
     )
 
 
-def _rows(connection: Connection, *, contacts_usable: int) -> tuple[Contacts, Experiences]:
-    table = connection.execute(sqlfiles.query("plan_experiences_table")).fetchone()
-    if table is None:
-        raise OrchestratorError("the views of connection_paths are gone; run: orchestrator install")
-    every_row = sql.SQL("WITH experiences AS NOT MATERIALIZED (SELECT * FROM {})\n").format(sql.Identifier(*table))
-    row = connection.execute(every_row + sql.SQL(sqlfiles.query("plan_rows"))).fetchone()
-    assert row is not None  # an aggregate returns one row
-    contacts, with_experiences, *experiences = row
-    without_usable = with_experiences - contacts_usable
-    return (
-        Contacts(contacts, with_experiences, without_usable, _share(without_usable, with_experiences)),
-        Experiences(*experiences),
-    )
+def _contacts(total: int, with_experiences: int, usable: int) -> Contacts:
+    without_usable = with_experiences - usable
+    return Contacts(total, with_experiences, without_usable, _share(without_usable, with_experiences))
+
+
+def _duplicates(connection: Connection) -> tuple[Duplicates, ...]:
+    """Look for ids given twice in the tables whose ids no unique index guards."""
+    found = []
+    for view in ("live_contacts", "live_organizations"):
+        schema, table = left_out.table_behind(connection, view)
+        guarded = connection.execute(sqlfiles.query("has_unique_id"), {"schema": schema, "table": table}).fetchone()
+        if guarded == (True,):
+            continue
+        ids = sql.SQL("WITH ids AS (SELECT t.id FROM {} AS t)\n").format(sql.Identifier(schema, table))
+        row = connection.execute(ids + sql.SQL(sqlfiles.query("duplicate_ids"))).fetchone()
+        if row is not None and row[0]:
+            found.append(Duplicates(f"{schema}.{table}", *row))
+    return tuple(found)
 
 
 def _organizations(connection: Connection, pairs: int) -> tuple[Organization, ...]:

@@ -7,7 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
+from orchestrator import left_out, text
+from orchestrator.left_out import COUNTED_SOURCES
 from orchestrator.plan import Plan
+from orchestrator.screen import SafeTable
 
 _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits 100 columns
 _UNITS = ((86_400, "days"), (3600, "h"), (60, "min"))
@@ -22,6 +25,15 @@ def plan_lines(plan: Plan) -> Iterator[Any]:
     )
     yield ""
     yield _experiences(plan)
+    yield ""
+    yield _members(plan)
+    yield f"  Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}, and only where there is a user."
+    yield from left_out.member_lines(plan.members)
+    for each in plan.duplicates:
+        yield (
+            f"WRONG: {each.ids:,} ids are more than once in {each.table}, {each.example} for instance;"
+            " a backfill fails until each is there once."
+        )
     yield ""
     yield _organizations(plan)
     yield ""
@@ -43,25 +55,24 @@ def plan_lines(plan: Plan) -> Iterator[Any]:
 def _experiences(plan: Plan) -> Table:
     rows = plan.experiences
     table = _table("work experiences", ">rows", ">share")
-    for label, count in (
-        ("all", rows.total),
-        ("without an organization", rows.without_organization),
-        ("without a start", rows.without_start),
-        ("that end before they start", rows.end_before_start),
-        ("of an organization that does not exist", rows.orphans),
-        ("of a contact that does not exist", rows.of_missing_contacts),
-        ("that count", rows.usable),
-    ):
+    for label, count in (("all", rows.total), *rows.by_rule, ("that count", rows.usable)):
         table.add_row(label, f"{count:,}", f"{count / rows.total:.1%}" if rows.total else "")
+    return table
+
+
+def _members(plan: Plan) -> Table:
+    table = _table("memberships by source", ">rows", ">that count")
+    for each in plan.members:
+        source = "no source" if each.source is None else str(each.source)
+        table.add_row(source, f"{each.memberships:,}", f"{each.memberships - each.not_counted:,}")
     return table
 
 
 def _organizations(plan: Plan) -> Table:
     table = _table("largest organizations", ">id", ">people", ">overlapping pairs", ">share of all")
     for each in plan.organizations:
-        name = each.name or ""
-        shown = name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…"
-        table.add_row(shown, str(each.id), f"{each.people:,}", f"{each.pairs:,}", f"{each.share_of_pairs:.1%}")
+        name = text.shortened(each.name or "", _NAME_WIDTH)
+        table.add_row(name, str(each.id), f"{each.people:,}", f"{each.pairs:,}", f"{each.share_of_pairs:.1%}")
     return table
 
 
@@ -77,7 +88,7 @@ def _durations(plan: Plan) -> Table:
 
 def _table(*headings: str) -> Table:
     """Make a plain table; ``>`` before a heading puts its column to the right, as numbers want it."""
-    table = Table(box=None, pad_edge=False)
+    table = SafeTable()
     for heading in headings:
         table.add_column(heading.removeprefix(">"), justify="right" if heading.startswith(">") else "left")
     return table

@@ -41,7 +41,7 @@ class Poll(ABC):
     def _connected(self) -> Connection:
         """Return the connection, a new one if it was lost."""
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._dsn, settings=_SETTINGS)
+            self._connection = connect(self._dsn, settings=_SETTINGS, reads_only=True)
             self._greet(self._connection)
         return self._connection
 

@@ -26,6 +26,7 @@ def complete(
     :class:`OrchestratorError` when the new table is not what the books and the host's tables say, and leaves the run as
     it is then.
     """
+    connection.execute("SELECT connection_paths.require_rebuild(%s)", (run_id,))
     phase = _phase(connection, run_id)
     if phase == "filling":
         step("carrying over edges of other kinds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,18 @@ from orchestrator.database import Connection, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import require_installed
 
+#: SQLSTATEs of the package's own, which nothing that is raised inside a batch or a statement can be mistaken for.
+CLAIM_LOST = "CP001"  #: the batch is not, or no longer, the caller's
+NOT_READY = "CP002"  #: there are batches to do, or the run is cancelled, or not swapped
+UNDER_WAY = "CP003"  #: there is a run already
+REBUILD_LOST = "CP004"  #: a rebuild's table is gone
+UNKNOWN_RUN = "02000"
+
 _FILL_SHARE = 0.45  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
+
+
+class NoSuchRun(OrchestratorError):
+    """The run is not in the database."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ def read(connection: Connection, run_id: int) -> Run:
         cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE run_id = %s", (run_id,))
         run = cursor.fetchone()
     if run is None:
-        raise OrchestratorError(f"there is no run {run_id}; see: orchestrator runs list")
+        raise NoSuchRun(f"there is no run {run_id}; see: orchestrator runs list")
     return run
 
 
@@ -124,8 +135,11 @@ def show(connection: Connection, run_id: int | None) -> dict[str, Any]:
         if latest is None or latest[0] is None:
             raise OrchestratorError("there are no runs; begin one: orchestrator backfill")
         run_id = latest[0]
+    run = read(connection, run_id)
+    living = {row[0] for row in connection.execute("SELECT id FROM connection_paths.lock_holders('worker')")}
+    alive = {name: told for name, told in run.processes.items() if told.get("worker") in living}
     return {
-        "run": read(connection, run_id),
+        "run": replace(run, processes=alive),
         "workers": workers(connection, run_id),
         "building": building(connection),
         "set_aside": set_aside(connection, run_id),
@@ -169,8 +183,15 @@ def cancel(connection: Connection, run_id: int) -> Run:
 
 def set_workers(connection: Connection, run_id: int, most: int | None) -> Run:
     """Limit how many batches may be under way at once, all machines together; None: no limit."""
-    connection.execute("UPDATE connection_paths.backfill_runs SET max_workers = %s WHERE run_id = %s", (most, run_id))
-    return read(connection, run_id)
+    changed = connection.execute(
+        "UPDATE connection_paths.backfill_runs SET max_workers = %s"
+        " WHERE run_id = %s AND status IN ('running', 'paused')",
+        (most, run_id),
+    )
+    run = read(connection, run_id)
+    if changed.rowcount == 0:
+        raise OrchestratorError(f"run {run_id} is over: {run.status}")
+    return run
 
 
 def _set_status(connection: Connection, run_id: int, status: str, *, unless_cancelled: bool = True) -> Run:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from statistics import fmean
@@ -20,10 +20,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator import backfill, paths, sync, verify
+from orchestrator import backfill, paths, reasons, sync, verify
 from orchestrator.doctor.diagnosis import Diagnosis
 from orchestrator.installation import Status
 from orchestrator.runs import Run
+from orchestrator.text import printable
 
 if TYPE_CHECKING:  # it needs libraries that are not always there
     from orchestrator.sweep.sweep import Progress as Sweeping
@@ -57,20 +58,20 @@ class Screen:
         """Print lines or tables to standard output."""
         for line in lines:
             if isinstance(line, str):
-                self._out.print(Text(line), soft_wrap=True)
+                self._out.print(Text(printable(line)), soft_wrap=True)
             else:
                 self._out.print(line)
 
     def note(self, line: str) -> None:
         """Print a line about the work under way to standard error."""
-        self._err.print(Text(line, style="dim"))
+        self._err.print(Text(printable(line), style="dim"))
 
     @contextmanager
     def backfilling(self) -> Iterator[Callable[[backfill.Progress], None]]:
         """Show a backfill's progress, one screen that is drawn anew; yields the function that takes it."""
         if self._err.is_terminal:
             with Live(console=self._err, auto_refresh=False, transient=True) as live:
-                yield lambda progress: live.update(Group(*backfill_screen(progress)), refresh=True)
+                yield lambda progress: live.update(_lines(backfill_screen(progress)), refresh=True)
             return
         last = time.monotonic()
 
@@ -87,7 +88,7 @@ class Screen:
         """Show how far a sync is; yields the function that takes it."""
         if self._err.is_terminal:
             with Live(console=self._err, auto_refresh=False, transient=True) as live:
-                yield lambda progress: live.update(Text(sync_progress(progress)), refresh=True)
+                yield lambda progress: live.update(_lines([sync_progress(progress)]), refresh=True)
             return
         last = time.monotonic()
 
@@ -104,7 +105,7 @@ class Screen:
         """Show how far a sweep is; yields the function that takes it."""
         if self._err.is_terminal:
             with Live(console=self._err, auto_refresh=False, transient=True) as live:
-                yield lambda progress: live.update(Group(*sweep_screen(progress)), refresh=True)
+                yield lambda progress: live.update(_lines(sweep_screen(progress)), refresh=True)
             return
         last = time.monotonic()
 
@@ -123,13 +124,29 @@ class Screen:
     def passing(self, line: str) -> None:
         """Show a line that the next one replaces, where somebody watches."""
         if self._err.is_terminal:
-            self._err.print(Text(f"{line:<{_PASSING_WIDTH}}", style="dim"), end="\r")
+            self._err.print(Text(f"{printable(line):<{_PASSING_WIDTH}}", style="dim"), end="\r")
+
+
+class SafeTable(Table):
+    """A plain table whose cells are single lines that do nothing to the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(box=None, pad_edge=False)
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        """Add a row; what comes from a database may hold anything."""
+        super().add_row(*(printable(each) if isinstance(each, str) else each for each in cells), **options)
+
+
+def _lines(shown: Iterable[Any]) -> Group:
+    """Put lines and what else is drawn below each other, made safe for a terminal."""
+    return Group(*(Text(printable(each)) if isinstance(each, str) else each for each in shown))
 
 
 def backfill_screen(progress: backfill.Progress) -> Iterator[Any]:
     """Show a process's part in a backfill as a few lines, a bar among them."""
     first, *others = progress_lines(progress)
-    yield Text(first, style="bold")
+    yield Text(printable(first), style="bold")
     shares = [each["share"] for each in progress.building] or [progress.run.share_done]
     yield ProgressBar(total=1.0, completed=fmean(shares), width=60)
     yield from others
@@ -236,7 +253,7 @@ def sync_line(done: sync.Synced) -> str:
 
 def sweep_screen(progress: Sweeping) -> Iterator[Any]:
     """Show a sweep as two lines and a bar."""
-    yield Text(progress.doing, style="bold")
+    yield Text(printable(progress.doing), style="bold")
     yield ProgressBar(total=max(1, progress.cells), completed=progress.done, width=60)
     yield sweep_progress(progress)
 
@@ -262,20 +279,26 @@ def verdict_lines(found: verify.Verdict) -> Iterator[str]:
             f" p95 {milliseconds(latencies.p95)}; the objective is {milliseconds(found.finders.objective)}."
         )
     yield f"{found.queue.waiting:,} changes wait."
+    yield from (f"ADVICE: {each}" for each in found.advice)
     for finding in found.findings:
         yield f"WRONG: {finding}"
-    yield "All is well." if found.ok else _findings(len(found.findings))
+    for left_out in found.unfinished:
+        yield f"NOT LOOKED AT: {left_out}"
+    if found.findings:
+        yield _findings(len(found.findings))
+    else:
+        yield "All is well." if found.ok else "Nothing wrong was found, as far as it was looked at."
 
 
 def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     """Tell what is wrong and what could be better, what to type below each, and what was not looked at."""
     for finding in found.findings:
         yield f"{'WRONG' if finding.severity == 'wrong' else 'ADVICE'}: {finding.what}"
-        yield from (f"    {line}" for line in (finding.mend or "").splitlines())
+        yield from (f"    {line}" for line in (finding.mend or "").split("\n") if line)
     for skipped in found.skipped:
         yield f"NOT CHECKED: {skipped.check}: {skipped.why}"
     if found.standby and any(finding.mend for finding in found.findings):
-        yield "This is a standby: what is to be typed is for its primary."
+        yield "This is a standby: what is to be typed is for its primary, unless the finding names this standby."
     count = len(found.findings)
     if not count:
         yield "All is well." if not found.skipped else "All is well, as far as it was checked."
@@ -322,6 +345,9 @@ def run_lines(shown: dict[str, Any]) -> Iterator[Any]:
     for name, told in sorted(run.processes.items()):
         reasons = f" ({', '.join(told['reasons'])})" if told["reasons"] else ""
         yield f"{name}: {told['allowed']} of {told['workers']} workers{reasons}"
+    if run.active and not (shown["workers"] or run.processes):
+        first = f"orchestrator runs resume {run.run_id}, then " if run.status == "paused" else ""
+        yield f"Nobody is at work on this run. To go on: {first}orchestrator backfill"
     if run.receipt:
         yield from receipt_lines(run.receipt)
     yield from set_aside_lines(shown["set_aside"])
@@ -358,7 +384,7 @@ def status_tables(status: Status) -> Iterator[Any]:
 
 def _table(*headings: str) -> Table:
     """Make a plain table; a name too long for the terminal goes on below, for it is there to be copied."""
-    table = Table(box=None, pad_edge=False)
+    table = SafeTable()
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table
@@ -368,8 +394,11 @@ def path_lines(question: paths.Question, answer: dict[str, Any], called: paths.N
     """Tell an answer of ``find_paths``: a numbered line a path, and below it why each two people know each other."""
     target = called.contact(question.target_contact_id)
     if not answer["paths"]:
-        yield f"No path to {target} within {question.max_depth} contacts in collection {question.collection_id}."
-        yield paths.why(question, answer, called)
+        yield f"No path to {target} was found."
+        yield from reasons.sentences(question, answer, called)
+        remedies = [f"--{name} {value}" for name, value in reasons.remedies(question, answer).items()]
+        if remedies:
+            yield f"Another search may find one: {' or '.join(remedies)}."
     for number, path in enumerate(answer["paths"], 1):
         yield f"{number:>3}. {paths.chain(path, called, question.viewer_user_id)}"
         for hop in path["hops"]:
@@ -377,4 +406,4 @@ def path_lines(question: paths.Question, answer: dict[str, Any], called: paths.N
     if answer["truncated"]:
         yield f"There are more than these {answer['total']}; ask with --max-paths."
     if not answer["complete"]:
-        yield "The time budget ran out: deeper paths may be missing; ask with --time-budget."
+        yield "The time budget ended the search. Allow more time with --time-budget to find what may be missing."

@@ -44,7 +44,7 @@ def psql(chosen: Sequence[Path] | None = None) -> str:
                 pieces.append(_fill("host_index", name=names[0], create=create))
             elif what == "host_triggers":
                 is_alone = True
-                pieces.append(_fill("host_triggers", create=sqlfiles.read("triggers", f"{names[0]}.sql")))
+                pieces.append(_fill("host_triggers", create=_for_host(sqlfiles.read("triggers", f"{names[0]}.sql"))))
             else:
                 pieces.append(_text(what, *names))
         body = "\n".join(pieces) if is_alone else "\n".join(["BEGIN;", *pieces])
@@ -61,11 +61,15 @@ def extension(directory: Path) -> list[Path]:
         for what, *names in _said(path):
             if what == "host_index":
                 text = sqlfiles.read("indexes", f"{names[0]}.sql")
-                pieces.append(text.replace("CREATE INDEX CONCURRENTLY", "CREATE INDEX IF NOT EXISTS"))
-                pieces.append(f"ALTER INDEX {names[0]} DEPENDS ON EXTENSION {EXTENSION};")
+                depends = f"ALTER INDEX {sqlfiles.HOST_SCHEMA}.{names[0]} DEPENDS ON EXTENSION {EXTENSION};"
+                text = text.replace("CREATE INDEX CONCURRENTLY", "CREATE INDEX IF NOT EXISTS")
+                pieces.append(_executed(text, depends))
             elif what == "host_triggers":
-                pieces.append(sqlfiles.read("triggers", f"{names[0]}.sql"))
-                pieces += [f"ALTER TRIGGER {each} ON {names[0]} DEPENDS ON EXTENSION {EXTENSION};" for each in TRIGGERS]
+                table = f"{sqlfiles.HOST_SCHEMA}.{names[0]}"
+                depend = [f"ALTER TRIGGER {each} ON {table} DEPENDS ON EXTENSION {EXTENSION};" for each in TRIGGERS]
+                pieces.append(_executed(sqlfiles.read("triggers", f"{names[0]}.sql"), *depend))
+            elif what == "view":
+                pieces.append(_executed(_text(what, *names)))
             else:
                 pieces.append(_text(what, *names))
         pieces.append(
@@ -100,11 +104,24 @@ def _said(path: Path) -> Iterator[tuple[str, ...]]:
 def _text(what: str, *names: str) -> str:
     if what == "migration":
         return sqlfiles.read("migrations", *names)
+    if what == "view":
+        return sqlfiles.read("views", f"{names[0]}.sql")
     if what == "function":
         return sqlfiles.read("functions", names[0], f"{names[1]}.sql")
     if what == "index":
         return sqlfiles.read("indexes", f"{names[0]}.sql")
     raise OrchestratorError(f"a migration says {what}, which a script cannot")
+
+
+def _for_host(text: str) -> str:
+    """Return a PL/pgSQL statement that executes *text* for the schema that the session's setting names."""
+    quoted = "quote_ident(current_setting('connection_paths.host_schema'))"
+    return f"EXECUTE replace($create$\n{text}$create$, '{sqlfiles.HOST_SCHEMA}', {quoted});"
+
+
+def _executed(*texts: str) -> str:
+    """Return a statement that executes *texts* where there is no psql to fill in the host's schema."""
+    return _fill("executed", statement=_for_host("\n".join(texts)))
 
 
 def _check() -> str:

@@ -86,8 +86,8 @@ def load(
     open: the load is one transaction, and a vacuum follows it. Readers of the tables are shut out
     only under *replace*.
 
-    Raises :class:`OrchestratorError` when tables hold rows or are in use, whatever *tables* raises,
-    and :class:`psycopg.Error` for what the server refuses.
+    Raises :class:`OrchestratorError` when tables hold rows, are in use or are another role's and the session is a
+    superuser's; whatever *tables* raises, and :class:`psycopg.Error` for what the server refuses.
     """
     if not host_schema or "\0" in host_schema:
         raise OrchestratorError(f"{host_schema!r} cannot be the name of a schema")
@@ -96,7 +96,9 @@ def load(
     try:
         with connection.transaction():
             _make_tables(connection, host_schema)
+            _refuse_strangers(connection, names)
             if replace:
+                _refuse_references(connection, host_schema)
                 connection.execute(sql.SQL("TRUNCATE {}").format(everything))
             else:
                 lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
@@ -109,6 +111,31 @@ def load(
         ) from error
     connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(everything))
     return rows
+
+
+def filled(connection: Connection, host_schema: str) -> dict[str, int]:
+    """Return the tables of *host_schema* that hold rows, which *replace* would empty, with their numbers of rows."""
+    found = {}
+    for table in TABLES:
+        name = sql.Identifier(host_schema, table)
+        there = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone() != (None,)
+        row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone() if there else None
+        if row is not None and row[0]:
+            found[table] = row[0]
+    return found
+
+
+def _refuse_references(connection: Connection, host_schema: str) -> None:
+    """Tell which other tables' foreign keys refuse TRUNCATE; to empty those, too, nobody has asked."""
+    keys = connection.execute(
+        sqlfiles.query("seed_references"), {"host_schema": host_schema, "tables": list(TABLES)}
+    ).fetchall()
+    if keys:
+        shown = ", ".join(f"{name} of {schema}.{table} (to {target})" for name, schema, table, target in keys)
+        raise OrchestratorError(
+            f"--replace cannot empty the tables: foreign keys of other tables refer to them: {shown};"
+            " drop these keys, or load without --replace into a schema of its own"
+        )
 
 
 def _make_tables(connection: Connection, host_schema: str) -> None:
@@ -127,8 +154,23 @@ def _make_tables(connection: Connection, host_schema: str) -> None:
     # Asked first: IF NOT EXISTS wants the right to create schemas even when there is nothing to do.
     if connection.execute(exists, (host_schema,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
-    connection.execute(sqlfiles.query("demo_tables"))
+    connection.execute(sqlfiles.demo_tables(schema.as_string(connection)))
+
+
+def _refuse_strangers(connection: Connection, names: Mapping[str, sql.Identifier]) -> None:
+    """Refuse to load as a superuser what somebody else owns: the triggers and defaults of a table run as who writes."""
+    owner = (
+        "SELECT r.rolname FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner"
+        " WHERE c.oid = %s::regclass AND NOT r.rolsuper AND current_setting('is_superuser') = 'on'"
+    )
+    for name in names.values():
+        quoted = name.as_string(connection)
+        found = connection.execute(owner, (quoted,)).fetchone()
+        if found is not None:
+            raise OrchestratorError(
+                f"table {quoted} belongs to role {found[0]}, whose triggers would run with the rights of a superuser;"
+                f" connect as {found[0]} to load it"
+            )
 
 
 def _refuse_rows(connection: Connection, names: Mapping[str, sql.Identifier]) -> None:

@@ -20,7 +20,7 @@ from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
 from orchestrator.seed import Column
 
-_LINE_LIMIT = 1 << 20  # bytes: a binary file read as text may be one endless line
+_LINE_LIMIT = 1 << 26  # bytes, of a field too: a binary file read as text may be one endless line
 _SHOWN = 40  # characters of a bad value in a message
 
 _INTEGER = re.compile(r"-?[0-9]+")
@@ -127,6 +127,7 @@ def _positions(path: Path, header: list[str], columns: tuple[Column, ...]) -> li
 
 def _records(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the physical line it starts on."""
+    csv.field_size_limit(_LINE_LIMIT)  # the library's own is 128 kB, and of the process, not of the reader
     reader = csv.reader(_lines(path, file), strict=True)
     while True:
         line = reader.line_num + 1

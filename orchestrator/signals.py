@@ -19,6 +19,8 @@ STALE = 5.0
 class Limits:
     """From where on work must give way; None leaves a signal out.
 
+    ``ignored_replicas``: names of standbys, as ``pg_stat_replication.application_name`` has them, that may fall behind:
+    one that is delayed on purpose, for instance.
     ``slowdown`` and ``floor_milliseconds`` say when a call is slow, see :mod:`orchestrator.canary`.
     """
 
@@ -28,6 +30,7 @@ class Limits:
     replica_lag_megabytes: float | None = 1024.0
     wal_backlog_files: float | None = 64
     waiting_locks: float | None = 2
+    ignored_replicas: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Signal:
     """One thing that was looked at: how much there is of it, and how much is too much.
 
     Without a unit it is there (the value is not 0) or not. Not ``fresh``: the value is old, or says too little yet.
+    ``of``: the name of the replica that it is about.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Signal:
     limit: float
     unit: str
     fresh: bool = True
+    of: str | None = None
 
     @property
     def load(self) -> float:
@@ -53,7 +58,8 @@ class Signal:
             return f"{self.name}: not known at the moment"
         if not self.unit:
             return self.name if self.value else f"no {self.name}"
-        return f"{self.name} {self.value:.4g} {self.unit} against a limit of {self.limit:.4g} {self.unit}"
+        name = self.name if self.of is None else f"{self.name} of {self.of}"
+        return f"{name} {self.value:.4g} {self.unit} against a limit of {self.limit:.4g} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,9 @@ class _Answer:
     """The columns of ``server_signals.sql``, which explains them."""
 
     replica_lag_seconds: float | None
+    slowest_replica: str | None
     replica_lag_bytes: float | None
+    farthest_replica: str | None
     archive_backlog_files: int | None
     archiver_fails: bool
     waiting: int
@@ -79,7 +87,8 @@ class Server(Poll):
 
     def _ask(self, connection: Connection) -> None:
         with connection.cursor(row_factory=dict_row) as cursor:
-            row = cursor.execute(sqlfiles.query("server_signals")).fetchone()
+            parameters = {"ignored_replicas": list(self._limits.ignored_replicas)}
+            row = cursor.execute(sqlfiles.query("server_signals"), parameters).fetchone()
         assert row is not None  # the query gives one row, whatever there is
         self._latest = (time.monotonic(), _Answer(**row))
 
@@ -103,8 +112,9 @@ class Server(Poll):
             # half the limit: no more workers than now, and no fewer
             ("autovacuum against wraparound", answer.wraparound_vacuums and 1, 2, ""),
         ]
+        replicas = {"replica lag": answer.slowest_replica, "replica backlog": answer.farthest_replica}
         return [
-            Signal(name, value, limit, unit)
+            Signal(name, value, limit, unit, of=replicas.get(name))
             for name, value, limit, unit in found
             if value is not None and limit is not None
         ]

@@ -12,6 +12,9 @@ _CHECKOUT = Path(__file__).parent.parent / "sql"
 #: The folder that holds ``functions``, ``indexes``, ``migrations`` and ``queries``.
 ROOT = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
+#: What stands for the schema of the host's tables in the files of views, indexes and triggers; psql fills it in itself.
+HOST_SCHEMA = ':"host_schema"'
+
 
 @cache
 def read(*parts: str) -> LiteralString:
@@ -23,6 +26,18 @@ def read(*parts: str) -> LiteralString:
     return text
 
 
+def for_host(text: LiteralString, quoted_schema: str) -> LiteralString:
+    """Return the *text* of a file with the quoted name of the host's schema where it says ``:"host_schema"``."""
+    filled: LiteralString = text.replace(HOST_SCHEMA, quoted_schema)
+    return filled
+
+
 def query(name: str) -> LiteralString:
     """Return a query that Python asks, from ``queries/NAME.sql``."""
     return read("queries", f"{name}.sql")
+
+
+def demo_tables(quoted_schema: str) -> LiteralString:
+    """Return what makes the host's four tables, in small, in the schema of that quoted name."""
+    qualified: LiteralString = query("demo_tables").replace("IF NOT EXISTS ", f"IF NOT EXISTS {quoted_schema}.")
+    return qualified

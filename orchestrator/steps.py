@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import LiteralString
 
 import psycopg
 from yoyo import step
@@ -23,8 +24,18 @@ SCHEMA = "connection_paths"
 #: The host's tables whose changes are captured, and the triggers that each has for it.
 CAPTURED = sorted(path.stem for path in (sqlfiles.ROOT / "triggers").glob("*.sql"))
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
-#: A setting of the session that migrates: on, it leaves the triggers out.
+#: Settings of the session that migrates: the schema of the host's tables; and, on, that triggers are left out.
+HOST_SCHEMA = "connection_paths.host_schema"
 WITHOUT_TRIGGERS = "connection_paths.without_triggers"
+
+
+def view(name: str) -> None:
+    """Create the binding view ``sql/views/NAME.sql`` over a table of the host's."""
+
+    def create(connection: Connection) -> None:
+        connection.execute(_for_host(connection, "views", f"{name}.sql"))
+
+    step(create, f"DROP VIEW IF EXISTS {SCHEMA}.{name}")
 
 
 def function(name: str, version: str) -> None:
@@ -67,10 +78,10 @@ def host_triggers(table: str) -> None:
 
 
 def create_triggers(connection: Connection, table: str) -> None:
-    """Make the triggers on a table that the search path finds; waits for writers, never long in their way."""
+    """Make the triggers on a table of the host's; waits for writers, never long in their way."""
     patiently(
         connection,
-        lambda: connection.execute(sqlfiles.read("triggers", f"{table}.sql")),
+        lambda: connection.execute(_for_host(connection, "triggers", f"{table}.sql")),
         waiting=lambda message: log.info("triggers on %s: %s; trying again", table, message),
     )
 
@@ -80,7 +91,7 @@ def drop_triggers(connection: Connection, table: str) -> None:
 
     def drop() -> None:
         for trigger in TRIGGERS:
-            connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {table}".encode())
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger} ON {_host(connection)}.{table}".encode())
 
     patiently(connection, drop)
 
@@ -93,7 +104,7 @@ def _build(name: str) -> Callable[[Connection], None]:
         for attempt in range(_ATTEMPTS, 0, -1):
             try:
                 _drop(name)(connection)
-                connection.execute(sqlfiles.read("indexes", f"{name}.sql"))
+                connection.execute(_for_host(connection, "indexes", f"{name}.sql"))
             except psycopg.errors.DeadlockDetected:  # with a build that an install left behind when it died
                 if attempt == 1:
                     raise
@@ -107,14 +118,25 @@ def _build(name: str) -> Callable[[Connection], None]:
 
 def _drop(name: str) -> Callable[[Connection], None]:
     def drop(connection: Connection) -> None:
-        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
+        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {_host(connection)}.{name}".encode())
 
     return drop
 
 
 def _is_valid(connection: Connection, name: str) -> bool | None:
-    """Whether the index that the search path finds is valid; None when there is none."""
+    """Whether the index in the host's schema is valid; None when there is none."""
     row = connection.execute(
-        "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)", (name,)
+        "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)", (f"{_host(connection)}.{name}",)
     ).fetchone()
     return None if row is None else bool(row[0])
+
+
+def _host(connection: Connection) -> str:
+    """Return the quoted name of the host's schema, which the session that migrates knows."""
+    row = connection.execute("SELECT quote_ident(current_setting(%s))", (HOST_SCHEMA,)).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def _for_host(connection: Connection, *parts: str) -> LiteralString:
+    return sqlfiles.for_host(sqlfiles.read(*parts), _host(connection))

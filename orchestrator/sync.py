@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator import sqlfiles
-from orchestrator.database import COMPUTING, PASSING, Connection, connect, lost, require_direct
+from orchestrator.database import COMPUTING, PASSING, Connection, connect, lost, resolved
 from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
 
@@ -91,11 +91,11 @@ def sync(
     """
     with connect(dsn) as connection:
         require_installed(connection)
-        require_direct(connection)
         if retry_failed:
             connection.execute("UPDATE connection_paths.contact_changes SET failures = 0 WHERE failures >= 3")
         row = connection.execute("SELECT clock_timestamp()").fetchone()
         assert row is not None
+        dsn = resolved(connection)
     return _Sync(dsn, row[0], workers, follow, batch, report, stopping or threading.Event()).run()
 
 

@@ -61,11 +61,19 @@ class Governor:
         self._too_many: tuple[float, float] | None = None  # this many and more, until when
         self._slow_since: float | None = None  # the canary, without a worker
         self._blamed, self._reason = _SLOW_START, _SLOW_START
+        self._is_climbing = False  # no signal is against more workers
+        self._next_try: float | None = None  # seconds until more are tried than had proven too many
 
     @property
     def reason(self) -> str | None:
         """Why fewer than ``most`` work, for people; None when ``most`` do."""
-        return self._reason if self.allowed < self.most else None
+        if self.allowed >= self.most:
+            return None
+        if self._next_try is not None:
+            return f"{self._reason}; more are tried in {self._next_try:.0f} s"
+        if self._is_climbing and self._reason != _SLOW_START:
+            return f"workers are added again step by step, after {self._reason}"
+        return self._reason
 
     def set_most(self, most: int) -> None:
         """Want another number of workers from now on; more are added step by step."""
@@ -82,11 +90,13 @@ class Governor:
         stale = next((signal for signal in given if not signal.fresh), None)
         load = worst.load if worst else 0.0
         settled = now - self._changed >= _STEP
+        self._is_climbing, self._next_try = False, None
 
         self.rebaseline = self._is_not_ours(given, now)
         if self.rebaseline:
             self._too_many = None
-            self._reason = "the canary is slow without us: going on with what is usual now"
+            self._blamed = "canary"
+            self._reason = "the canary was slow without any worker: what is usual now counts from here on"
             self._change(self._within(_PARTS[0]), now, on_trial=True)
         elif worst and load >= _MORE_BELOW:
             self._blame(worst, str(worst))
@@ -95,9 +105,19 @@ class Governor:
         elif stale:
             if settled:  # until then what is new has not been heard yet
                 self._blame(stale, str(stale))
-        elif self.allowed < self.most and settled and not self._is_too_many(_raised(self.allowed), now):
-            self._change(self._within(_raised(self.allowed)), now, on_trial=True)
+        elif self.allowed < self.most:
+            self._climb(settled, now)
         return self.allowed
+
+    def _climb(self, settled: bool, now: float) -> None:
+        """Take a step up, unless it is too early for one."""
+        more = _raised(self.allowed)
+        if self._too_many is not None and self._is_too_many(more, now):
+            self._next_try = self._too_many[1] - now
+            return
+        self._is_climbing = True
+        if settled:
+            self._change(self._within(more), now, on_trial=True)
 
     def _within(self, workers: float) -> float:
         return min(max(workers, self.least), self.most)
@@ -221,8 +241,14 @@ class Watch:
 
     @property
     def reasons(self) -> list[str]:
-        """Every signal that keeps workers from being added, in words; empty when none does."""
-        return [str(signal) for signal in self._signals if not signal.fresh or signal.load >= _MORE_BELOW]
+        """Why fewer workers work than are wanted, in words; empty when all do.
+
+        Every signal that is against more workers; where none is, what the governor waits for.
+        """
+        if self.governor.reason is None:
+            return []
+        against = [str(signal) for signal in self._signals if not signal.fresh or signal.load >= _MORE_BELOW]
+        return against or [self.governor.reason]
 
     def status(self) -> dict[str, Any]:
         """Return how things stand now, as JSON; latencies are milliseconds."""

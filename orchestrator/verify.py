@@ -5,16 +5,20 @@ Reads only. What is looked at is a sample; the same seed finds the same contacts
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from orchestrator import runs, sqlfiles, sync
+from orchestrator import left_out, runs, sqlfiles, sync
 from orchestrator.canary import Latencies
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection, stateless, transaction
+from orchestrator.doctor import indexes
+from orchestrator.doctor.subject import examine
 from orchestrator.errors import one_line
 from orchestrator.installation import require_installed
 from orchestrator.paths import Question
@@ -24,9 +28,9 @@ _AT_ONCE = 25  # contacts compared by one statement: the heaviest have thousands
 _DEPTH = 4  # the deepest that applications commonly ask for
 _CALLS = 120
 _SECONDS = 10.0  # that they may take
+#: Seconds that a verification may take: a sample of 500 contacts takes some, of 10,000 in a large database minutes.
+TIME_LIMIT = 300.0
 _SETTINGS = {
-    "default_transaction_read_only": "on",
-    "statement_timeout": "0",  # whatever the role's: contact_loads reads every experience
     "jit": "off",
 }
 
@@ -83,7 +87,7 @@ class Finders:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was looked at, and ``findings``: what is wrong, a sentence each."""
+    """What was looked at, ``findings``: what is wrong, and ``unfinished``: what was left out; a sentence each."""
 
     run: runs.Run | None
     set_aside: list[dict[str, Any]]
@@ -91,12 +95,14 @@ class Verdict:
     sample: Sample
     finders: Finders
     findings: list[str]
+    unfinished: list[str]
     seconds: float
+    advice: tuple[str, ...] = ()  # what leaves people without edges or paths, though nothing is wrong with either
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
+        """Whether everything was looked at, and nothing is wrong."""
+        return not self.findings and not self.unfinished
 
 
 def verify(
@@ -105,95 +111,174 @@ def verify(
     sample: int = 500,
     seed: int = 1,
     objective_ms: float = 250.0,
+    time_limit: float = TIME_LIMIT,
     report: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
     """Look for what is wrong: a run that is not over, changes that wait, edges, finders that are slow.
 
     ``sample`` contacts are compared, and every contact that the latest run has set aside. ``objective_ms`` is what the
     95th percentile of ``find_paths`` may take. ``report`` is told what is being done.
+
+    Where an index that edges and finders need is missing or not valid, every contact would take a scan of whole tables:
+    then neither is looked at. After ``time_limit`` seconds what is left is left out as well.
     """
-    started = time.monotonic()
-    with connect(dsn, settings=_SETTINGS) as connection:
-        require_installed(connection)
-        row = connection.execute("SELECT clock_timestamp()").fetchone()
-        assert row is not None
+    clock = _Clock(time_limit)
+    with stateless(dsn) as connection:
+        with transaction(connection, _SETTINGS):
+            require_installed(connection)
+            row = connection.execute("SELECT clock_timestamp()").fetchone()
+            assert row is not None
 
-        listed = runs.listed(connection)
-        active = next((run for run in listed if run.active), None)
-        latest = next((run for run in listed if not run.active and run.status != "cancelled"), None)
-        set_aside = runs.set_aside(connection, latest.run_id) if latest is not None else []
+            listed = runs.listed(connection)
+            active = next((run for run in listed if run.active), None)
+            latest = next((run for run in listed if not run.active and run.status != "cancelled"), None)
+            set_aside = runs.set_aside(connection, latest.run_id) if latest is not None else []
 
+            report("looking at indexes")
+            unusable = [finding.what for finding in indexes.unusable(examine(connection))]
         report("choosing contacts")
-        strata = _choose(connection, sample, seed)
+        strata = _choose(connection, sample, seed, clock) if not unusable else {}
         also = [each["contact_id"] for each in set_aside if each["contact_id"] is not None]  # a range without contacts
-        compared = _compare(connection, strata, also, report)
+        compared = _compare(connection, strata, also if not unusable else [], clock, report)
 
         report("asking for paths")
-        finders = _ask(connection, seed, objective_ms)
+        finders = _ask(connection, seed, objective_ms, clock) if not unusable else _not_asked(objective_ms)
+        if unusable:
+            clock.unfinished = ["edges were not compared and find_paths was not timed, for want of indexes"]
 
-        queue = _queue(connection, sync.left(connection, row[0]))
+        with transaction(connection, _SETTINGS):
+            queue = _queue(connection, sync.left(connection, row[0]))
+        advice: tuple[str, ...] = ()
         findings = [
+            *(f"{problem}; orchestrator doctor says what to type" for problem in unusable),
             *_of_runs(active, latest, set_aside, compared),
             *_of_queue(queue),
             *_of_sample(compared),
             *_of_finders(finders),
         ]
-    return Verdict(active or latest, set_aside, queue, compared, finders, findings, time.monotonic() - started)
+        with (
+            clock.leaving_out(lambda: "rows that are left out were not counted"),
+            transaction(connection, clock.settings),
+        ):
+            advice = tuple(left_out.lines(connection))
+    return Verdict(
+        active or latest, set_aside, queue, compared, finders, findings, clock.unfinished, clock.seconds_spent, advice
+    )
 
 
-def _choose(connection: Connection, sample: int, seed: int) -> dict[str, list[int]]:
+class _Clock:
+    """The time that a verification may take, and what it did not get to."""
+
+    def __init__(self, limit: float) -> None:
+        self._started = time.monotonic()
+        self._limit = limit
+        self.unfinished: list[str] = []
+
+    @property
+    def seconds_spent(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def seconds_left(self) -> float:
+        return self._limit - self.seconds_spent
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Settings of a transaction whose statements end when the time is over."""
+        return {**_SETTINGS, "statement_timeout": str(max(1, round(self.seconds_left * 1000)))}
+
+    @contextmanager
+    def leaving_out(self, what: Callable[[], str]) -> Iterator[None]:
+        """Run the block; if the time is over before it ends, note *what* was left out."""
+        try:
+            yield
+        except psycopg.errors.QueryCanceled:
+            if self.seconds_left > 0:  # somebody else has cancelled it
+                raise
+            self.unfinished.append(f"{what()} within {self._limit:g} s; --time-limit allows for more")
+
+
+def _choose(connection: Connection, sample: int, seed: int, clock: _Clock) -> dict[str, list[int]]:
     strata: dict[str, list[int]] = {}
     parameters = {"each": -(-sample // _STRATA), "seed": seed}
-    for stratum, contact in connection.execute(sqlfiles.query("verify_sample"), parameters):
-        strata.setdefault(stratum, []).append(contact)
+    with clock.leaving_out(lambda: "no contacts could be chosen"), transaction(connection, clock.settings):
+        for stratum, contact in connection.execute(sqlfiles.query("verify_sample"), parameters):
+            strata.setdefault(stratum, []).append(contact)
     return strata
 
 
 def _compare(
-    connection: Connection, strata: dict[str, list[int]], also: list[int], report: Callable[[str], None]
+    connection: Connection,
+    strata: dict[str, list[int]],
+    also: list[int],
+    clock: _Clock,
+    report: Callable[[str], None],
 ) -> Sample:
-    contacts = sorted({contact for stratum in strata.values() for contact in stratum} | {*also})
+    chosen = {contact for stratum in strata.values() for contact in stratum} | {*also}
+    # shuffled, so that those that are left out for want of time are of every kind
+    contacts = sorted(chosen, key=lambda contact: hashlib.sha256(b"%d" % contact).digest())
+    compared: list[int] = []
     found: set[Difference] = set()
-    for start in range(0, len(contacts), _AT_ONCE):
-        report(f"computing edges again: {start} of {len(contacts)} contacts")
-        parameters = {"contact_ids": contacts[start : start + _AT_ONCE]}
-        with connection.transaction():
-            connection.execute("SET LOCAL enable_seqscan = off")  # as in the functions that make edges
-            rows = connection.execute(sqlfiles.query("verify_edges"), parameters, prepare=False)
-            found.update(Difference(*row) for row in rows)
+    with clock.leaving_out(lambda: f"{len(compared):,} of {len(contacts):,} contacts were compared"):
+        for start in range(0, len(contacts), _AT_ONCE):
+            report(f"computing edges again: {start} of {len(contacts)} contacts")
+            some = contacts[start : start + _AT_ONCE]
+            # as in the functions that make edges
+            with transaction(connection, {**clock.settings, "enable_seqscan": "off"}):
+                rows = connection.execute(sqlfiles.query("verify_edges"), {"contact_ids": some})
+                found.update(Difference(*row) for row in rows)
+            compared += some
     differences = sorted(found, key=lambda each: (each.contact_a_id, each.contact_b_id))
     # compared twice, from either end, a pair may have come or gone between
     waiting = [each for each in differences if each.is_waiting]
     wrong = [each for each in differences if not each.is_waiting]
-    return Sample(len(contacts), {name: len(stratum) for name, stratum in strata.items()}, wrong, waiting)
+    done = set(compared)
+    return Sample(
+        len(compared), {name: len(done.intersection(stratum)) for name, stratum in strata.items()}, wrong, waiting
+    )
 
 
-def _ask(connection: Connection, seed: int, objective: float) -> Finders:
+def _not_asked(objective: float) -> Finders:
+    return Finders(Latencies.of(()), objective, 0)
+
+
+def _ask(connection: Connection, seed: int, objective: float, clock: _Clock) -> Finders:
     """Ask each question once, so that what it reads is in memory, then all of them in turn, and take the time."""
-    connection.execute("SELECT setseed(%s)", ((seed % 1000) / 1000,))
     taken: list[float] = []
-    incomplete = 0
+    incomplete = [0]
+    error: str | None = None
     try:
-        asked = [
-            Question(target, collection, viewer, max_depth=_DEPTH)
-            for target, collection, viewer in connection.execute(sqlfiles.query("canary_targets"))
-        ]
-        deadline = time.monotonic() + _SECONDS
-        for question in asked:
-            connection.execute(sqlfiles.query("find_paths"), vars(question))
-            if time.monotonic() > deadline:
-                break
-        deadline = time.monotonic() + _SECONDS
-        while asked and len(taken) < _CALLS and time.monotonic() < deadline:
-            before = time.monotonic()
-            row = connection.execute(sqlfiles.query("find_paths"), vars(asked[len(taken) % len(asked)])).fetchone()
-            taken.append((time.monotonic() - before) * 1000)
-            incomplete += row is not None and not row[0]["complete"]
-    except psycopg.Error as error:
+        with (
+            clock.leaving_out(lambda: f"find_paths was timed {len(taken)} times"),
+            transaction(connection, clock.settings),
+        ):
+            connection.execute("SELECT setseed(%s)", ((seed % 1000) / 1000,))
+            asked = [
+                Question(target, collection, viewer, max_depth=_DEPTH)
+                for target, collection, viewer in connection.execute(sqlfiles.query("canary_targets"))
+            ]
+            _time(connection, asked, taken, incomplete, min(_SECONDS, clock.seconds_left / 2))
+    except psycopg.Error as failure:
         if connection.closed or connection.broken:
             raise
-        return Finders(Latencies.of(taken), objective, incomplete, one_line(error))
-    return Finders(Latencies.of(taken), objective, incomplete)
+        error = one_line(failure)
+    return Finders(Latencies.of(taken), objective, incomplete[0], error)
+
+
+def _time(
+    connection: Connection, asked: list[Question], taken: list[float], incomplete: list[int], seconds: float
+) -> None:
+    deadline = time.monotonic() + seconds
+    for question in asked:
+        connection.execute(sqlfiles.query("find_paths"), vars(question))
+        if time.monotonic() > deadline:
+            break
+    deadline = time.monotonic() + seconds
+    while asked and len(taken) < _CALLS and time.monotonic() < deadline:
+        before = time.monotonic()
+        row = connection.execute(sqlfiles.query("find_paths"), vars(asked[len(taken) % len(asked)])).fetchone()
+        taken.append((time.monotonic() - before) * 1000)
+        incomplete[0] += row is not None and not row[0]["complete"]
 
 
 def _queue(connection: Connection, is_behind: bool) -> Queue:

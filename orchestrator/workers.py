@@ -14,13 +14,14 @@ import time
 
 import psycopg
 
-from orchestrator.database import COMPUTING, HOPELESS, PASSING, Connection, connect, lost
-from orchestrator.errors import OrchestratorError, one_line
+from orchestrator import runs, sqlfiles
+from orchestrator.database import COMPUTING, PASSING, Connection, connect, lost
+from orchestrator.errors import one_line
+from orchestrator.reconnect import reconnect
 
 log = logging.getLogger(__name__)
 
 _LOOK_AGAIN = 0.25  # seconds, when there is nothing to claim or somebody else is to go first
-_RECONNECT_FOR = 300.0  # seconds of a server that cannot be reached
 
 
 class Workers:
@@ -43,10 +44,15 @@ class Workers:
         self._stopping = threading.Event()
         self._broken: BaseException | None = None
         self._connections: dict[int, Connection] = {}
-        self._threads = [threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(count)]
+        self._count = count
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Begin, or begin again after :meth:`stop`."""
+        self._stopping.clear()
+        self._threads = [
+            threading.Thread(target=self._work, args=(number,), daemon=True) for number in range(self._count)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -111,21 +117,19 @@ class Workers:
         return worked * (1 / share - 1) if share > 0 else math.inf
 
     def _connect(self, number: int) -> Connection | None:
-        """Open a connection, for a while again and again: a server that was killed comes back."""
-        deadline = time.monotonic() + _RECONNECT_FOR
-        first = True
-        while not self._stopping.is_set():
-            try:
-                connection = connect(self._dsn, settings=self._settings)
-            except (OrchestratorError, psycopg.OperationalError):
-                if time.monotonic() > deadline or (first and number not in self._connections):
-                    raise
-                self._stopping.wait(1.0)
-            else:
-                with self._lock:
-                    self._connections[number] = connection
-                return connection
-        return None
+        """Open a connection; None when the worker is to stop.
+
+        What keeps the first one from being opened is raised at once; later ones are tried for a while, for a server
+        that was killed comes back.
+        """
+        if number in self._connections:
+            connection = reconnect(self._dsn, self._settings, stopping=self._stopping)
+        else:
+            connection = connect(self._dsn, settings=self._settings)
+        if connection is not None:
+            with self._lock:
+                self._connections[number] = connection
+        return connection
 
     def _do_one(self, connection: Connection) -> bool:
         """Claim a batch and do it; False when there is none to do now."""
@@ -139,13 +143,15 @@ class Workers:
             self.busy += 1
         try:
             connection.execute("SELECT connection_paths.do_batch(%s, %s, %s)", batch)
-        except psycopg.errors.ObjectNotInPrerequisiteState:
-            pass  # somebody else has it by now, or the run is over
         except psycopg.Error as error:
-            if lost(connection, error) or self._stopping.is_set() or isinstance(error, HOPELESS):
+            if error.sqlstate == runs.CLAIM_LOST:
+                return True  # somebody else has it by now, or the run is over
+            if lost(connection, error) or self._stopping.is_set() or error.sqlstate == runs.REBUILD_LOST:
                 raise
             if isinstance(error, psycopg.errors.UndefinedTable) and not self._is_active(connection):
                 return False  # cancelled, and the rebuild's table dropped
+            if self._is_hopeless(connection, error):
+                raise
             self._fail(connection, batch, error)
         finally:
             with self._lock:
@@ -158,9 +164,32 @@ class Workers:
                 "SELECT connection_paths.fail_batch(%s, %s, %s, %s, %s)",
                 (*batch, one_line(error), isinstance(error, PASSING)),
             ).fetchone()
-        except psycopg.errors.ObjectNotInPrerequisiteState:
+        except psycopg.Error as failure:
+            if failure.sqlstate != runs.CLAIM_LOST:
+                raise
             return
         log.info("batch %s: %s: %s", batch[1], one_line(error), outcome)
+
+    def _is_hopeless(self, connection: Connection, error: psycopg.Error) -> bool:
+        """Whether no batch would fare better, so that splitting this one would end with everybody set aside.
+
+        The error itself does not tell: a trigger of the application's may raise any for one contact. So the same is
+        tried for no contact at all.
+        """
+        if isinstance(error, psycopg.errors.DiskFull):
+            return True
+        if isinstance(error, (*PASSING, psycopg.errors.QueryCanceled)):
+            return False
+        try:
+            with connection.transaction(force_rollback=True):
+                connection.execute(sqlfiles.query("batch_of_nobody"), {"run_id": self._run_id})
+        except (*PASSING, psycopg.errors.QueryCanceled):
+            return False
+        except psycopg.Error as failure:
+            if lost(connection, failure):
+                raise
+            return True
+        return False
 
     def _is_active(self, connection: Connection) -> bool:
         row = connection.execute(

@@ -5,7 +5,10 @@ Quotations are from the design, §1 to §3, and from the headers of find_paths a
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -13,7 +16,7 @@ from typing import Any
 from tests.world import KINDS, MEMBER_SOURCES, TODAY, WORK_OVERLAP, Edge, Experience, Pair, World
 
 Chain = tuple[int, ...]  # contact ids, from the user's contact to the target
-COUNTED_TO, FEW = 500, 5  # of why_no_more
+COUNTED_TO, FEW, LOOKED_THROUGH = 500, 5, 10_000  # of why_no_more
 Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None]
 
 
@@ -253,7 +256,27 @@ def find_paths(
     return [entry for _, entry in sorted(groups, key=lambda group: group[0])]
 
 
-def why(
+@dataclass(frozen=True)
+class Facts:
+    """What is true of a world, a call of find_paths and its walk, counted without any limit."""
+
+    is_known: bool  # the target is in contacts
+    members: int
+    entries: int  # rows that make somebody a member
+    viewer_brought: bool  # at least one member
+    target_edges: int  # one per pair and kind
+    target_edges_to_members: int
+    target_edges_to_excluded: int  # members who may not be asked
+    excluded: int  # contacts who may not be asked, members or not
+    max_depth: int
+    max_edges_per_hop: int | None
+    level_reached: int  # contacts on the longest chain of the walk
+    is_cut: bool  # the walk did not go on to somebody because of max_edges_per_hop
+    is_at_limit: bool  # the walk came to a contact with max_edges_per_hop edges or more to members who may be asked
+    paths: Collection[Chain]  # that the call may return
+
+
+def facts(
     counted_edges: Mapping[Pair, int],
     world_edges: Mapping[Pair, Edge],
     world: World,
@@ -265,54 +288,102 @@ def why(
     seed_scope: str,
     max_edges_per_hop: int | None,
     excluded: Collection[int],
-    found: int,
-    caps_hit: bool,
-) -> dict[str, Any]:
-    """What why_no_more says of a search that was complete.
-
-    Figures are counted “where fewer than five paths were found”. “Each stops at 500.”
-
-    *counted_edges* is how many kinds a pair has. Whether the limit of edges was hit is told, not worked out: that also
-    counts edges back to contacts on the chain.
-    """
+) -> Facts:
+    """Look at everything; *counted_edges* is how many kinds a pair has."""
     opened_by = users(world, collection)
     not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
-    neighbours = [
-        contact
-        for pair, kinds in counted_edges.items()
-        if target in pair
-        for contact in pair
-        if contact != target
-        for _ in range(kinds)
-    ]
-    members = [contact for contact in neighbours if contact in opened_by]
-    refused = [contact for contact in members if contact in not_to_be_asked]
-    chains = walk(world_edges, set(opened_by) - not_to_be_asked, target, max_depth, max_edges_per_hop)
-    reached = max(len(chain) for chain in chains)
-    reasons = {
-        "unknown_target": found == 0 and not neighbours and target not in world.contacts,
-        "empty_collection": not opened_by,
-        "viewer_brought_nobody": seed_scope == "importer" and viewer not in set().union(*opened_by.values()),
-        "target_has_no_edges": not neighbours,
-        "no_edge_to_a_member": not members,
-        "all_excluded": len(members) == len(refused),
-        "depth_limit": reached == max_depth,
-        "edge_limit": caps_hit,
-        "exhausted": True,
+    may_be_asked = set(opened_by) - not_to_be_asked
+    neighbours: dict[int, Counter[int]] = {}
+    for (a, b), kinds in counted_edges.items():
+        neighbours.setdefault(a, Counter())[b] += kinds
+        neighbours.setdefault(b, Counter())[a] += kinds
+    around = neighbours.get(target, Counter())
+    walked = list(walk(world_edges, may_be_asked, target, max_depth, max_edges_per_hop))
+    limit = max_edges_per_hop or sys.maxsize
+    fronts = [chain for chain in walked if len(chain) < max_depth]
+    to_whom = {chain: (may_be_asked - {target}) & set(neighbours.get(chain[0], ())) for chain in fronts}
+    return Facts(
+        is_known=target in world.contacts,
+        members=len(opened_by),
+        entries=sum(
+            row.collection_id == collection and row.source in MEMBER_SOURCES and row.user_id is not None
+            for row in world.memberships
+        ),
+        viewer_brought=any(viewer in brought_by for brought_by in opened_by.values()),
+        target_edges=around.total(),
+        target_edges_to_members=sum(number for contact, number in around.items() if contact in opened_by),
+        target_edges_to_excluded=sum(
+            number for contact, number in around.items() if contact in opened_by and contact not in may_be_asked
+        ),
+        excluded=len(not_to_be_asked),
+        max_depth=max_depth,
+        max_edges_per_hop=max_edges_per_hop,
+        level_reached=max(map(len, walked)),
+        is_cut=any(len(to_whom[chain] - set(chain)) > limit for chain in fronts),
+        is_at_limit=any(sum(neighbours[chain[0]][each] for each in to_whom[chain]) >= limit for chain in fronts),
+        paths={
+            chain
+            for chain in walked
+            if (viewer in opened_by.get(chain[0], ()) if seed_scope == "importer" else chain[0] in opened_by)
+        },
+    )
+
+
+def holds(reason: str, true: Facts, seed_scope: str, found: Collection[Chain]) -> bool:
+    """Whether what *reason* asserts is so, of a search that was complete and found *found*; see why_no_more."""
+    edges, to_members, to_excluded = true.target_edges, true.target_edges_to_members, true.target_edges_to_excluded
+    assertions = {
+        "unknown_target": not true.is_known,
+        "empty_collection": not true.members,
+        "viewer_brought_nobody": seed_scope == "importer" and not true.viewer_brought,
+        "target_has_no_edges": not edges,
+        "no_edge_to_a_member": edges > 0 and not to_members,
+        "all_excluded": 0 < to_members == to_excluded,
+        "nobody_to_ask": edges > 0 and to_members == to_excluded,
+        "edge_limit": true.is_at_limit,
+        # where nothing was cut, the walk is every chain there is
+        "depth_limit": not true.is_cut and set(found) == true.paths and true.level_reached == true.max_depth,
+        "exhausted": not true.is_cut and set(found) == true.paths and true.level_reached < true.max_depth,
     }
-    figures = {
-        "collection_members": len(opened_by),
-        "target_edges": len(neighbours),
-        "target_edges_to_members": len(members),
-        "target_edges_to_excluded": len(refused),
-        "excluded": len(not_to_be_asked),
+    return assertions[reason]
+
+
+def possible_reasons(
+    true: Facts,
+    seed_scope: str,
+    found: Collection[Chain],
+    counted_to: int = COUNTED_TO,
+    looked_through: int = LOOKED_THROUGH,
+    is_v1: bool = False,
+) -> set[str]:
+    """The reasons that why_no_more may return: the first that holds, and others where it cannot know that."""
+    first = {
+        "unknown_target": not true.target_edges and not found and not true.is_known,
+        "empty_collection": not true.members,
+        "viewer_brought_nobody": not found and seed_scope == "importer" and not true.viewer_brought,
+        "target_has_no_edges": not true.target_edges,
     }
-    return {
-        "reason": next(reason for reason, holds in reasons.items() if holds),
-        **{name: min(figure, COUNTED_TO) if found < FEW else None for name, figure in figures.items()},
-        "level_reached": reached,
-        "caps_hit": caps_hit,
-    }
+    for reason, is_so in first.items():
+        if is_so and (reason != "viewer_brought_nobody" or true.entries <= looked_through):
+            return {reason}
+    possible = set()
+    if true.target_edges_to_members == true.target_edges_to_excluded:
+        near = "all_excluded" if true.target_edges_to_members else "no_edge_to_a_member"
+        is_exact = is_v1 or true.members < counted_to or true.target_edges < counted_to
+        if is_exact or (true.excluded < counted_to and true.max_depth > 1):
+            return {near}
+        if true.max_depth > 1:
+            return {near, "nobody_to_ask"}
+    if true.is_at_limit:
+        possible.add("edge_limit")
+    if not true.is_cut:
+        possible.add("depth_limit" if true.level_reached == true.max_depth else "exhausted")
+    return possible
+
+
+def number_is_right(said: int, truth: int, counted_to: int, is_exact: bool) -> bool:
+    """Whether a count that stops at *counted_to* fits the truth."""
+    return said == min(truth, counted_to) if is_exact else said <= min(truth, counted_to)
 
 
 def _iso(day: date | None) -> str | None:

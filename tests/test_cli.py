@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import pty
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,13 +23,13 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.table import Table
 
-from orchestrator import cli, embedded, installation, seed, seed_synthetic
+from orchestrator import cli, demo, embedded, installation, paths, seed, seed_synthetic, text
 from orchestrator.backfill import Options, backfill
-from orchestrator.database import connect
 from orchestrator.screen import Screen
+from tests.sessions import connect
 
 BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 COMMANDS = (
@@ -162,6 +166,54 @@ def stranger(server: str) -> Iterator[str]:
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
+@pytest.mark.parametrize("group", ["", "runs", "seed", "--json", "--embedded", "runs --json", "seed --embedded"])
+def test_a_group_alone_shows_its_help(group: str) -> None:
+    result = run(*group.split())
+    assert (result.exit_code, result.exception.__class__) in ((0, type(None)), (2, SystemExit))
+    assert "Usage: " in result.output or "usage" in result.output
+    if not group.endswith(("json", "embedded")):
+        assert "Commands:" in result.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "incomplete", "expected"),
+    [
+        ("", "", ["backfill", "runs", "status"]),
+        ("", "ru", ["runs"]),
+        ("--json", "st", ["status"]),
+        ("--embedded", "st", ["status"]),
+        ("--embedded=/x", "ins", ["install"]),
+        ("--dsn x", "unin", ["uninstall"]),
+        ("runs", "", ["list", "show", "pause", "resume", "cancel", "set"]),
+        ("runs --json", "sh", ["show"]),
+        ("seed", "", ["csv", "synthetic"]),
+        ("seed csv", "--rep", ["--replace"]),
+        ("paths 1", "--de", ["--depth"]),
+        ("paths 1 --scope", "", ["any", "importer"]),
+        ("backfill --strategy", "in", ["in_place"]),
+        ("runs set 1", "--any", ["--any-workers"]),
+        ("status", "--em", ["--embedded"]),
+    ],
+)
+def test_a_shell_completes(shell: str, words: str, incomplete: str, expected: list[str]) -> None:
+    typed = ["orchestrator", *words.split(), incomplete]
+    position = incomplete if shell == "fish" else str(len(typed) - 1)
+    asked = {"_ORCHESTRATOR_COMPLETE": f"{shell}_complete", "COMP_WORDS": " ".join(typed), "COMP_CWORD": position}
+    result = CliRunner().invoke(cli.main, [], env=asked, prog_name="orchestrator")
+    assert (result.exit_code, result.stderr) == (0, "")
+    offered = re.split(r"[\n,\t]", result.stdout)
+    assert set(expected) <= set(offered)
+    assert not {name for name in cli.main.commands if not name.startswith(incomplete)} & set(offered)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_script(shell: str) -> None:
+    asked = {"_ORCHESTRATOR_COMPLETE": f"{shell}_source"}
+    result = CliRunner().invoke(cli.main, [], env=asked, prog_name="orchestrator")
+    assert (result.exit_code, "_orchestrator_completion" in result.stdout) == (0, True)
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_has_help(command: str) -> None:
     for option in ("--help", "-h"):
@@ -198,6 +250,28 @@ def test_the_list_of_commands_here_is_whole() -> None:
         "paths one --collection 1 --viewer 1",
         "paths 1 --collection 1",
         "demo --contacts 10",
+        "backfill --batch-timeout nan",
+        "backfill --slowdown inf",
+        "verify --objective nan",
+        "plan --seed 9223372036854775808",
+        "runs show 0",
+        "runs cancel 9223372036854775808",
+        "paths 9223372036854775808 --collection 1 --viewer 1",
+        *(
+            f"paths 1 --collection 1 --viewer 1 {wrong}"
+            for wrong in (
+                "--depth 0",
+                "--depth 9",
+                "--max-paths 0",
+                "--max-paths 1001",
+                "--scope team",
+                "--impl v3",
+                "--time-budget 0",
+                "--time-budget 2147483648",
+                "--exclude x",
+                "--viewer 9223372036854775808",
+            )
+        ),
     ],
 )
 def test_usage_errors_are_status_2(arguments: str) -> None:
@@ -312,6 +386,29 @@ def test_json_is_all_of_standard_output(database: str, tmp_path: Path, before: b
     assert len(ask("uninstall", "--yes")["removed"]) > 0
 
 
+def test_with_json_a_failure_is_json(small: str, stranger: str) -> None:
+    for command, kind, status in (
+        ("paths 1 --collection 1 --viewer 1 --depth 9", "usage", 2),
+        ("paths one", "usage", 2),
+        ("runs", "usage", 2),
+        ("nonsense", "usage", 2),
+        ("status --nonsense", "usage", 2),
+        ("uninstall", "usage", 2),
+        ("install --host-schema nowhere", "failed", 1),
+        ("--dsn host=/nonexistent status", "failed", 1),
+        ("serve --host nowhere.invalid", "failed", 1),
+        ("runs show 7", "failed", 1),
+        ("plan", "server", 1),
+    ):
+        dsn = make_conninfo(small, user=stranger) if kind == "server" else small
+        for words in (["--json", *command.split()], [*command.split(), "--json"]):
+            result = run("--dsn", dsn, *words)
+            told = json.loads(result.stdout)["error"]
+            assert (result.stderr, result.exit_code) == ("", status)
+            assert (told["kind"], told["exit_status"], "sqlstate" in told) == (kind, status, kind == "server")
+            assert told["message"]
+
+
 def test_json_may_stand_between_a_group_and_its_command(database: str) -> None:
     result = run("seed", "--json", "synthetic", "--contacts", "10", "--dsn", database)
     assert json.loads(result.stdout)["contacts"] == 10
@@ -365,6 +462,11 @@ def test_ctrl_c_cancels_the_calls_under_way(small: str) -> None:
         process.send_signal(signal.SIGINT)
         check_error(*finish(process, 10), "interrupted")
         until(lambda: sessions(connection) == 0, 5)
+        process = start("--dsn", small, "--json", *IN_PLACE)
+        until(lambda: connection.execute(sleeping).rowcount > 0)
+        process.send_signal(signal.SIGINT)
+        code, out, err = finish(process, 10)
+        assert (code, json.loads(out)["error"]["kind"], err) == (1, "interrupted", "")
 
 
 def test_a_failing_contact_is_told_and_the_others_are_done(small: str) -> None:
@@ -404,10 +506,6 @@ def test_paths_names_people_and_says_how_they_know_each_other(small: str) -> Non
     assert "Ana [bold] and Ben: Acme, 2019-03 to now\n" in told
 
 
-def test_paths_tells_a_bad_argument_in_one_line(small: str) -> None:
-    check_failed(run("--dsn", small, *ASK, "--depth", "7"), "max_depth", "22023")
-
-
 @pytest.mark.parametrize(
     ("words", "given"),
     [
@@ -415,8 +513,8 @@ def test_paths_tells_a_bad_argument_in_one_line(small: str) -> None:
         ("--embedded --json status", None),
         ("status --json --embedded", None),
         ("status --embedded --json", None),
-        ("--embedded seed synthetic --contacts 1 --replace --json", None),
-        ("seed --embedded synthetic --contacts 1 --replace --json", None),
+        ("--embedded seed synthetic --contacts 1 --replace --yes --json", None),
+        ("seed --embedded synthetic --contacts 1 --replace --yes --json", None),
         ("--embedded=/x/y status --json", "/x/y"),
         ("--embedded /x/y status --json", "/x/y"),
         ("status --embedded=/x/y --json", "/x/y"),
@@ -537,3 +635,246 @@ def test_what_a_database_holds_is_shown_as_it_is(capsys: pytest.CaptureFixture[s
     Screen().say(name, table)
     Screen(as_json=True).result({"name": name})
     assert capsys.readouterr().out.count(name) == 3
+
+
+# What destroys asks.
+
+
+def ask_on_a_terminal(answer: str, *arguments: str) -> tuple[int, str, str]:
+    """Run a command whose standard input is a terminal on which somebody types *answer*."""
+    typing, terminal = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", *arguments],
+            stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        os.write(typing, f"{answer}\n".encode())
+        return finish(process)
+    finally:
+        os.close(typing)
+        os.close(terminal)
+
+
+def test_nothing_is_removed_unasked(small: str) -> None:
+    for arguments in (("uninstall",), ("seed", "synthetic", "--contacts", "10", "--replace")):
+        for options in ((), ("--json",)):
+            result = run("--dsn", small, *arguments, *options)
+            assert (result.exit_code, "--yes" in result.output) == (2, True)
+    with connect(small) as connection:
+        assert connection.execute("SELECT count(*) FROM contacts").fetchone() == (4,)
+    assert run("--dsn", small, "status").exit_code == 0
+
+
+def test_an_uninstall_says_what_else_goes(small: str) -> None:
+    with connect(small) as connection:
+        connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
+        connection.execute("INSERT INTO connection_paths.contact_connections VALUES (1, 2, 'friend'), (1, 3, 'friend')")
+        connection.execute("INSERT INTO connection_paths.do_not_ask VALUES (9, 1)")
+        connection.execute("INSERT INTO connection_paths.finder_rollout VALUES (9, 'v1')")
+    assert run("--dsn", small, *IN_PLACE).exit_code == 0
+    code, out, err = ask_on_a_terminal("n", "--dsn", small, "uninstall")
+    assert (code, out) == (1, "")
+    for part in ("2 of the application's own kinds", "1 rows of do_not_ask", "1 rows of finder_rollout", "1 runs"):
+        assert part in err
+    assert run("--dsn", small, "status").exit_code == 0
+    code, out, err = ask_on_a_terminal("y", "--dsn", small, "uninstall")
+    assert (code, out) == (0, "Removed.\n"), err
+    assert ask_on_a_terminal("", "--dsn", small, "uninstall")[:2] == (0, "It was not installed.\n")
+
+
+def test_replacing_asks_only_where_there_is_something(database: str) -> None:
+    seeding = ("--dsn", database, "seed", "synthetic", "--contacts", "10", "--replace")
+    assert run(*seeding).exit_code == 0  # nothing to destroy
+    refused = run(*seeding)
+    assert (refused.exit_code, "contacts (10 rows)" in refused.stderr) == (2, True)
+    assert run(*seeding, "--yes").exit_code == 0
+    assert ask_on_a_terminal("n", *seeding)[0] == 1
+    assert ask_on_a_terminal("y", *seeding)[0] == 0
+
+
+def test_a_foreign_key_that_forbids_replacing_is_named(host: str) -> None:
+    replace = ("--dsn", host, "seed", "synthetic", "--contacts", "10", "--replace", "--yes")
+    with connect(host) as connection:
+        connection.execute("CREATE SCHEMA app")
+        connection.execute("ALTER TABLE contact_work_experiences ADD FOREIGN KEY (contact_id) REFERENCES contacts")
+        for table, target in (
+            ("public.notes", "contacts"),
+            ('app."Odd name"', "organizations"),
+            ("app.contacts", "contact_work_experiences"),
+        ):
+            connection.execute(f"CREATE TABLE {table} (its bigint REFERENCES public.{target} (id))".encode())
+            check_failed(run(*replace), "foreign keys", table.replace('"', ""), f"(to {target})")
+            connection.execute(f"DROP TABLE {table}".encode())
+    assert run(*replace).exit_code == 0
+
+
+# What a terminal gets.
+
+#: Names that forge lines, colour and hide what stands beside them, turn it round; and harmless ones of many scripts.
+HOSTILE = (
+    "\x1b[2J\x1b[31mred",
+    "two\nWRONG: lines",
+    "a\r\tb",
+    "\x9b8mhidden",
+    "\u202egnihton",
+    "\u2066x\u2028y\x7f",
+    "\x07",
+)
+SCRIPTS = ("Ødegård → Škoda", "Ελένη", "Владимир", "山田太郎", "مريم", "שרה", "हिन्दी", "👩‍💻", "Zoë…")
+UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|^WRONG: lines|^forged", re.MULTILINE)
+
+
+def name_everything(dsn: str, names: Sequence[str]) -> None:
+    """Give every contact, organization and what else has a name one of *names*, and make one contact fail so."""
+    with connect(dsn) as connection:
+        for number, name in enumerate(names, 100):
+            connection.execute("INSERT INTO contacts VALUES (%s, %s)", (number, name))
+            connection.execute("INSERT INTO organizations VALUES (%s, %s)", (number, name))
+            connection.execute(
+                "INSERT INTO contact_work_experiences SELECT %(n)s * 10 + i, CASE i WHEN 1 THEN 2 ELSE %(n)s END,"
+                " %(n)s, '', '2019-01-01' FROM generate_series(1, 2) AS i",
+                {"n": number},
+            )
+            connection.execute("INSERT INTO user_contact_collections VALUES (7, %s, 9, 1)", (number,))
+        quoted = sql.Identifier(f"odd{names[0]}")
+        connection.execute(sql.SQL("CREATE INDEX {} ON contact_work_experiences (company_name)").format(quoted))
+        connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE IF NOT EXISTS 'friend'")
+        refusal = sql.SQL("$f$ BEGIN RAISE EXCEPTION {} USING DETAIL = {}; END $f$").format(
+            sql.Literal("refused"), sql.Literal(f"{names[1]}\nforged {names[0]}")
+        )
+        connection.execute(sql.SQL("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS ") + refusal)
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON connection_paths.contact_connections"
+            " FOR EACH ROW WHEN (NEW.contact_a_id = 1 OR NEW.contact_b_id = 4) EXECUTE FUNCTION refuse()"
+        )
+
+
+def shown_by_every_command(dsn: str, tmp_path: Path, *options: str) -> Iterator[tuple[tuple[str, ...], Result]]:
+    """Run whatever prints a name, a value or an error."""
+    for table, columns in seed.TABLES.items():
+        (tmp_path / f"{table}.csv").write_text(",".join(column.name for column in columns) + "\n")
+    (tmp_path / "contacts.csv").write_text(f'id,name\n"{HOSTILE[0]}{HOSTILE[1]}",x\n', encoding="utf-8")
+    for arguments in (
+        IN_PLACE, ("runs", "list"), ("runs", "show"), ("plan",), ("verify",), ("doctor",), ("status",), ("sync",),
+        (*ASK, "--depth", "3"), ("paths", "106", *ASK[2:]), ("paths", "1", *ASK[2:]),
+        ("install", "--host-schema", HOSTILE[0]), ("seed", "synthetic", "--contacts", "1"),
+        ("seed", "csv", str(tmp_path), "--host-schema", "elsewhere"), (HOSTILE[0],), ("status", f"--{HOSTILE[4]}"),
+        ("--dsn", f"host={HOSTILE[0]} user={HOSTILE[4]}", "status"),
+    ):  # fmt: skip
+        yield arguments, run("--dsn", dsn, *arguments, *options)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_no_name_reaches_the_terminal_raw(small: str, tmp_path: Path, options: tuple[str, ...]) -> None:
+    name_everything(small, HOSTILE)
+    told = ""
+    for arguments, result in shown_by_every_command(small, tmp_path, *options):
+        assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, result.exc_info)
+        assert UNSAFE.search(result.output) is None, (arguments, result.output)
+        told += result.output
+    assert "u202egnihton" in told
+    assert "x1b[2J" in told.replace("u001b", "x1b")
+
+
+def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name_everything(small, SCRIPTS)
+    asked = (IN_PLACE, ("plan",), ("doctor",), ASK, ("paths", "106", *ASK[2:]), ("runs", "show"), ("nonsense→",))
+    for encoding in ("ascii", "iso-8859-1", "ascii:surrogateescape", "shift_jis"):
+        charset, _, errors = encoding.partition(":")
+        for options in ((), ("--json",)) if encoding == "ascii" else ((),):
+            written = [io.BytesIO(), io.BytesIO()]
+            for name, stream in zip(("stdout", "stderr"), written, strict=True):
+                monkeypatch.setattr(
+                    sys, name, io.TextIOWrapper(stream, charset, errors or "strict", write_through=True)
+                )
+            before = 0
+            for arguments in asked:
+                with pytest.raises(SystemExit) as ended:
+                    cli.main(["--dsn", small, *arguments, *options])
+                assert ended.value.code in (0, 1, 2, 3), arguments
+                after = sum(len(stream.getvalue()) for stream in written)
+                assert after > before, arguments
+                before = after
+            told = written[0].getvalue().decode(charset)
+            assert options or ("->" in told) == (charset != "shift_jis")
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_backfill_succeeds_in_a_poor_locale(small: str, locale: dict[str, str]) -> None:
+    name_everything(small, SCRIPTS)
+    with connect(small) as connection:
+        connection.execute("DROP TRIGGER refuse ON connection_paths.contact_connections")
+    code, out, err = finish(start("--dsn", small, "backfill", "--no-throttle", **locale))
+    assert (code, "succeeded" in out, "Traceback" in err) == (0, True, False), err
+
+
+def test_every_date_has_its_month(small: str) -> None:
+    for day, month, year in (
+        ("2019-03-31", "2019-03", "2019"),
+        ("0900-03-31", "900-03", "900"),
+        ("0044-03-15 BC", "44-03 BC", "44 BC"),
+        ("12019-03-01", "12019-03", "12019"),
+        ("-infinity", "-infinity", "-infinity"),
+        ("4713-11-24 BC", "4713-11 BC", "4713 BC"),
+    ):
+        assert (paths.month(day), paths.year(day)) == (month, year)
+        with connect(small) as connection:
+            assert connection.execute("SELECT to_jsonb(%s::date)", (day,)).fetchone() == (day,)
+            connection.execute("UPDATE contact_work_experiences SET date_from = %s, date_to = 'infinity'", (day,))
+            connection.execute("SELECT connection_paths.backfill_contact(1)")
+        if day != "12019-03-01":  # not begun
+            assert f"Acme, {month} to infinity\n" in run("--dsn", small, *ASK).stdout
+            assert json.loads(run("--dsn", small, "--json", *ASK).stdout)["paths"][0]["hops"][0]["date_from"] == day
+    assert (paths.month(None), paths.month("infinity"), paths.year(None)) == ("", "infinity", "")
+
+
+# Secrets.
+
+MARKER = "s3cretMarker"
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        f"host=h password={MARKER} dbname=d",
+        f"host=h password='{MARKER} and more' sslpassword={MARKER}",
+        f"postgresql://u:{MARKER}@h/d",
+        f"postgresql://u:{MARKER}%40x@h,i/d?application_name=it's",
+        f"postgresql://u:{MARKER}%zz@h/d",
+        f"password={MARKER} nonsense",
+    ],
+)
+def test_a_connection_string_is_shown_without_its_secrets(dsn: str) -> None:
+    assert MARKER not in text.without_secrets(dsn)
+
+
+@pytest.mark.parametrize("form", ["words", "uri"])
+def test_the_demo_tells_how_to_go_on_but_no_password(server: str, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    given = {name: str(value) for name, value in conninfo_to_dict(server).items()}
+    monkeypatch.setattr(demo, "tell", lambda *_, **__: paths.Question(1, 2, 3))
+    with connect(server) as connection:
+        before = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+        dsn = make_conninfo(server, password=MARKER, application_name="it's")
+        if form == "uri":
+            server_of_it = f"host={given['host']}&port={given['port']}"
+            dsn = f"postgresql://{given.get('user', 'postgres')}:{MARKER}@/postgres?{server_of_it}"
+        result = run("--dsn", dsn, "demo", "--keep")
+        made = {row[0] for row in connection.execute("SELECT datname FROM pg_database")} - before
+        for name in made:
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+    assert (result.exit_code, MARKER in result.output, len(made)) == (0, False, 1), result.output
+    (line,) = (line for line in result.stdout.splitlines() if line.endswith(" status"))
+    words = shlex.split(line)
+    assert words[0] == "orchestrator"
+    assert conninfo_to_dict(words[1].removeprefix("--dsn="))["dbname"] in made
+
+
+def test_a_private_server_inherits_no_secret(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PGPASSWORD": MARKER, "ORCHESTRATOR_DSN": f"password={MARKER}", "PGPORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with embedded.serve(directory) as dsn, connect(dsn) as connection:
+        server = int((directory / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        pids = [server, int((directory / "keeper.pid").read_text()), connection.info.backend_pid]
+        for pid in pids:
+            for file in ("environ", "cmdline"):
+                assert MARKER.encode() not in Path(f"/proc/{pid}/{file}").read_bytes()

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator import embedded, sqlfiles
 from orchestrator.backfill import Options, backfill
 from orchestrator.database import Connection
-from orchestrator.doctor import diagnosis, indexes, plans, runs, settings, tables, versions
+from orchestrator.doctor import diagnosis, indexes, plans, runs, settings, standbys, tables, versions
 from orchestrator.doctor.diagnosis import Diagnosis, diagnose
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
@@ -270,17 +270,18 @@ CAUSES = {
         "openers",
         "functions of connection_paths are not what they should be; not as in this package: openers",
     ),
+    "another body that is kept parsed": Cause(
+        "CREATE OR REPLACE FUNCTION connection_paths.advisory_key(purpose text, id bigint) RETURNS bigint"
+        " LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN id",
+        "functions",
+        "advisory_key",
+        "not as in this package: advisory_key",
+    ),
     "a setting less": Cause(
         "ALTER FUNCTION connection_paths.find_paths RESET enable_seqscan", "functions", "find_paths", "find_paths"
     ),
     "no function": Cause(
         "DROP FUNCTION connection_paths.chain_contacts", "functions", "chain_contacts", "missing: chain_contacts"
-    ),
-    "no view": Cause(
-        "DROP VIEW connection_paths.live_organizations",
-        "views",
-        "connection_paths.live_organizations",
-        "is missing",
     ),
     "a migration that is pending": Cause(
         "DELETE FROM connection_paths._yoyo_migration WHERE migration_id LIKE '0005%'",
@@ -381,6 +382,118 @@ def test_what_is_wrong_is_found_and_mended(db: Connection, dsn: str, name: str) 
     check_cured(dsn, finding)
 
 
+MAY_SEE = "CREATE FUNCTION may_see(bigint) RETURNS boolean STABLE LANGUAGE"
+LOOKS_UP = "EXISTS (SELECT FROM app_users WHERE id = $1)"
+POLICY = "CREATE POLICY seen ON user_contact_collections USING (may_see(user_id))"
+SCHEMAS = ("public", "connection_paths", '"my app"')
+HELPERS = {
+    "sql": ((f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", POLICY), "wrong"),
+    "plpgsql": ((f"{MAY_SEE} plpgsql AS 'BEGIN RETURN {LOOKS_UP}; END'", POLICY), "advice"),
+    "of another schema": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", "ALTER FUNCTION may_see SET SCHEMA \"my app\"",
+         POLICY.replace("may_see", '"my app".may_see')), "wrong",
+    ),
+    "called by a body that is bound": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'",
+         "CREATE FUNCTION outer_one(bigint) RETURNS boolean STABLE LANGUAGE sql RETURN may_see($1)",
+         POLICY.replace("may_see", "outer_one")), "wrong",
+    ),
+    "behind an operator": (
+        ("CREATE FUNCTION may_see(bigint, bigint) RETURNS boolean STABLE LANGUAGE sql"
+         f" AS 'SELECT $2 = 0 OR {LOOKS_UP}'",
+         "CREATE OPERATOR <=>> (FUNCTION = may_see, LEFTARG = bigint, RIGHTARG = bigint)",
+         POLICY.replace("may_see(user_id)", "user_id <=>> 1")), "wrong",
+    ),
+    "behind a view": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'",
+         "CREATE VIEW seen_users AS SELECT id FROM app_users WHERE may_see(id)",
+         POLICY.replace("may_see(user_id)", "user_id IN (SELECT id FROM seen_users)")), "wrong",
+    ),
+    "of do_not_ask": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", "ALTER TABLE connection_paths.do_not_ask ENABLE ROW LEVEL SECURITY",
+         "CREATE POLICY all_of_it ON user_contact_collections USING (true)",
+         POLICY.replace("user_contact_collections", "connection_paths.do_not_ask").replace("user_id", "contact_id")),
+        "wrong",
+    ),
+    "that names nothing": ((f"{MAY_SEE} sql AS 'SELECT $1 > 0'", POLICY), None),
+    "with its own path": ((f"{MAY_SEE} sql SET search_path = public AS 'SELECT {LOOKS_UP}'", POLICY), None),
+    "that is bound": ((f"{MAY_SEE} sql RETURN {LOOKS_UP}", POLICY), None),
+    "of writers": (
+        (f"{MAY_SEE} sql AS 'SELECT {LOOKS_UP}'", "CREATE POLICY all_of_it ON user_contact_collections USING (true)",
+         POLICY.replace("USING", "FOR INSERT WITH CHECK")), None,
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def asker(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str]]:
+    """A superuser's connection to a database with one path in it, and the connection string of a role that may read."""
+    dsn = new_database()
+    role = f"connection_paths_policy_{os.getpid()}"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(dsn)
+        for statement in (
+            "INSERT INTO contacts VALUES (1, ''), (2, '')",
+            "INSERT INTO organizations VALUES (1, '')",
+            "INSERT INTO contact_work_experiences VALUES"
+            " (1, 1, 1, '', '2010-01-01', NULL), (2, 2, 1, '', '2010-01-01', NULL)",
+            "INSERT INTO user_contact_collections VALUES (1, 2, 1, 1)",
+            "INSERT INTO connection_paths.do_not_ask (collection_id, contact_id) VALUES (1, 7)",
+            "SELECT connection_paths.backfill_contacts(ARRAY[1, 2])",
+            "CREATE TABLE app_users AS SELECT 1::bigint AS id",
+            'CREATE SCHEMA "my app"',
+            f"CREATE ROLE {role} LOGIN",
+            *(f"GRANT USAGE ON SCHEMA {schema} TO {role}" for schema in SCHEMAS),
+            *(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}" for schema in SCHEMAS),
+            f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA connection_paths TO {role}",
+            f"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}",
+        ):
+            connection.execute(statement.encode())
+        yield connection, make_conninfo(dsn, user=role)
+        connection.execute(f"DROP OWNED BY {role}".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize("name", HELPERS)
+def test_a_policy_whose_function_depends_on_search_path(asker: tuple[Connection, str], name: str) -> None:
+    connection, poor = asker
+    dsn = make_conninfo(poor, user=connection.info.user)
+    statements, severity = HELPERS[name]
+    tables = ("user_contact_collections", "connection_paths.do_not_ask")
+    try:
+        connection.execute("ALTER TABLE user_contact_collections ENABLE ROW LEVEL SECURITY")
+        for statement in statements:
+            connection.execute(statement.encode())
+        found = [finding for finding in diagnose(dsn).findings if finding.check == "policies"]
+        assert [finding.severity for finding in found] == ([severity] if severity else [])
+        assert _asks(poor) is not bool(severity)
+        for finding in found:
+            assert any(f"policy seen of {table}" in finding.what.replace("public.", "") for table in tables)
+            connection.execute((finding.mend or "").encode())
+        assert not [finding for finding in diagnose(dsn).findings if finding.check == "policies"]
+        assert _asks(poor)
+    finally:
+        for schema in ("public", '"my app"'):
+            for arguments in ("bigint", "bigint, bigint"):
+                connection.execute(f"DROP FUNCTION IF EXISTS {schema}.may_see({arguments}) CASCADE".encode())
+        for table in tables:
+            connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY".encode())
+        connection.execute("DROP POLICY IF EXISTS all_of_it ON user_contact_collections")
+
+
+def _asks(dsn: str) -> bool:
+    """Whether find_paths answers; the one path there is must be in the answer."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        try:
+            row = connection.execute("SELECT connection_paths.find_paths(1, 1, 1)").fetchone()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction):
+            return False
+    assert row is not None
+    assert len(row[0]["paths"]) == 1
+    return True
+
+
 def test_a_view_that_moved_on_is_told_of_and_of_its_index(db: Connection, dsn: str) -> None:
     db.execute(
         "CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS"
@@ -395,6 +508,17 @@ def test_a_view_that_moved_on_is_told_of_and_of_its_index(db: Connection, dsn: s
     assert "5, 10, 11])) AND" in index.what
     assert others == []
     check_cured(dsn, index)
+
+
+def test_a_view_that_is_dropped_takes_what_is_bound_to_it_along(host: str) -> None:
+    install(host)
+    with psycopg.connect(host, autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="work_overlaps"):
+            connection.execute("DROP VIEW connection_paths.live_contacts")
+        connection.execute("DROP VIEW connection_paths.live_contacts CASCADE")
+    wrong = {finding.check: finding.what for finding in diagnose(host).findings if finding.severity == "wrong"}
+    assert "live_contacts is missing" in wrong["views"]
+    assert "missing: contact_loads" in wrong["functions"]
 
 
 def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:
@@ -583,8 +707,6 @@ def test_a_run_that_somebody_works_on_is_well(db: Connection, dsn: str) -> None:
         assert len(diagnose(dsn).findings) == 1
         for take in (
             "SELECT connection_paths.register_worker()",
-            "SELECT pg_advisory_lock(connection_paths.advisory_key('finisher', max(run_id)))"
-            " FROM connection_paths.backfill_runs",
             "UPDATE connection_paths.backfill_runs SET status = status,"
             " processes = jsonb_build_object('p', jsonb_build_object('at', now())) WHERE status = 'running'",
         ):
@@ -733,7 +855,7 @@ def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pyt
                 seen.append([self.execute(query.encode()).fetchall() for query in queries])
             super().close()
 
-    monkeypatch.setattr(diagnosis, "connect", lambda given: Kept.connect(given, autocommit=True))
+    monkeypatch.setattr(psycopg, "connect", Kept.connect)
     assert diagnose(dsn).checked
     assert seen == [[[], [], [], []]]
 
@@ -751,7 +873,7 @@ def test_it_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPat
     assert len(found.checked) == len(diagnosis._CHECKS) - 1  # the others were made
 
 
-def test_a_hot_standby() -> None:
+def test_a_hot_standby(monkeypatch: pytest.MonkeyPatch) -> None:
     given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
     with embedded.serve_temporarily(binaries=Path(given) if given else None, settings=SETTINGS) as (directory, dsn):
         binaries = reachable_binaries(directory)
@@ -768,12 +890,45 @@ def test_a_hot_standby() -> None:
         with standby(dsn, binaries) as replica:
             found = diagnose(replica)
             assert found.standby
-            assert [finding.object for finding in found.findings] == [MEMBERS]
+            assert [finding.object for finding in found.findings] == [
+                MEMBERS, "max_standby_streaming_delay", "hot_standby_feedback",
+            ]  # fmt: skip
             assert {skipped.check for skipped in found.skipped} == {"queue", "runs"}
             assert all("standby" in skipped.why for skipped in found.skipped)
             shown = run("--dsn", replica, "doctor")
             assert shown.exit_code == 3
-            assert "This is a standby: what is to be typed is for its primary.\n1 finding.\n" in shown.stdout
+            assert shown.stdout.endswith("unless the finding names this standby.\n3 findings.\n")
+            for command in ("status", "plan", "verify --sample 10", "runs list", "paths 1 --collection 1 --viewer 1"):
+                assert "standby" not in run("--dsn", replica, *command.split()).output, command
+            for command in ("install", "uninstall --yes", "backfill", "sync", "runs pause 1"):
+                refused = run("--dsn", replica, *command.split())
+                assert (refused.exit_code, refused.output.count("\n")) == (1, 1), command
+                assert "this is a standby" in refused.output, command
+                assert "target_session_attrs=read-write" in refused.output, command
+            both = conninfo_to_dict(replica)["host"], conninfo_to_dict(dsn)["host"]
+            named = make_conninfo(dsn, host=",".join(map(str, both)), port="", target_session_attrs="read-write")
+            assert run("--dsn", named, "sync").exit_code == 0
+            with psycopg.connect(replica) as reader, psycopg.connect(replica, autocommit=True) as there:
+                reader.execute(f"SELECT count(*) FROM {EDGES}".encode())
+                for finding in found.findings[1:]:
+                    for statement in (finding.mend or "").splitlines():
+                        there.execute(statement.encode())
+                monkeypatch.setattr(standbys, "LONG", 0)
+                still = diagnose(replica).findings[1:]
+                assert [finding.object for finding in still] == [
+                    "max_standby_streaming_delay", str(reader.info.backend_pid),
+                ]  # fmt: skip
+                there.execute((still[1].mend or "").encode())
+                with pytest.raises(psycopg.errors.AdminShutdown):
+                    reader.execute("SELECT 1")
+                monkeypatch.undo()
+                assert [finding.object for finding in diagnose(replica).findings] == [MEMBERS]
+                there.execute("ALTER SYSTEM SET max_standby_streaming_delay = -1")
+                there.execute("SELECT pg_reload_conf()")
+            assert "find_paths waits without end here" in diagnose(replica).findings[1].what
+            (of_primary,) = [finding for finding in diagnose(dsn).findings if finding.check == "standbys"]
+            assert of_primary.severity == "advice"
+            assert "has 1 standby (walreceiver)" in of_primary.what
 
 
 @pytest.fixture
@@ -825,7 +980,7 @@ def test_row_level_security_hides_statistics_and_that_is_no_finding(db: Connecti
 def test_a_table_that_is_locked_keeps_nothing_else_from_being_looked_at(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(diagnosis._SESSION, "lock_timeout", "50ms")
+    monkeypatch.setitem(diagnosis._LIMITS, "lock_timeout", "50ms")
     with db.transaction():
         db.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
         found = diagnose(dsn)
@@ -841,7 +996,7 @@ def test_a_check_that_takes_too_long(db: Connection, dsn: str, monkeypatch: pyte
         return iter(())
 
     monkeypatch.setattr(diagnosis, "_CHECKS", (diagnosis._Check("dawdling", dawdle), *diagnosis._CHECKS))
-    monkeypatch.setitem(diagnosis._SESSION, "statement_timeout", "300ms")
+    monkeypatch.setitem(diagnosis._LIMITS, "statement_timeout", "300ms")
     found = diagnose(dsn)
     assert [(skipped.check, "statement timeout" in skipped.why) for skipped in found.skipped] == [("dawdling", True)]
     assert found.findings == []

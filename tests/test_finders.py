@@ -69,6 +69,17 @@ class Call:
     excluded: tuple[int, ...] = ()  # of find_paths only
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Constants of find_paths and why_no_more, which a test may lower."""
+
+    max_edges_per_hop: int = 15
+    few_paths: int = oracle.FEW
+    counted_to: int = oracle.COUNTED_TO
+    looked_through: int = oracle.LOOKED_THROUGH
+
+
+USUAL = Limits()
 Situation = tuple[World, list[Call]]
 
 
@@ -137,9 +148,9 @@ class Loaded:
         answer: dict[str, Any] = row[0]
         return answer
 
-    def expect_paths(self, call: Call, impl: str) -> dict[str, Any]:
-        """“counts groups toward max_paths”; “v1 ignores depths above 2”. All but why: see expect_why."""
-        paths = self._all_paths(call, impl, None if impl == "v1" else 15)
+    def expect_paths(self, call: Call, impl: str, max_edges_per_hop: int | None = 15) -> dict[str, Any]:
+        """“counts groups toward max_paths”; “v1 ignores depths above 2”. All but why: see hold_why."""
+        paths = self._all_paths(call, impl, None if impl == "v1" else max_edges_per_hop)
         returned = paths[: call.max_paths]
         return {
             "impl": impl,
@@ -171,23 +182,12 @@ class Loaded:
             return False
         if said is None or answer["total"] == call.max_paths:
             return said is None and answer["total"] == call.max_paths
-        expected = self.expect_why(call, answer, said["caps_hit"])
-        if said["collection_members"] == said["target_edges"] == oracle.COUNTED_TO:
-            for key in ("target_edges_to_members", "target_edges_to_excluded"):  # of which edges is not said
-                assert said.pop(key) <= expected.pop(key)
-        same: bool = said == expected
-        return same
+        self.hold_why(said, call, answer)
+        return True
 
-    def expect_why(self, call: Call, answer: dict[str, Any], caps_hit: bool) -> dict[str, Any]:
-        """What is said where fewer paths than wanted were found.
-
-        Whether the limit of edges was hit may be said too often, where edges lead back, never too seldom.
-        """
-        impl = answer["impl"]
-        assert not (caps_hit and impl == "v1")
-        if not caps_hit and impl == "v2" and len(self.world.contacts) < 15:
-            assert self._all_paths(call, impl, None) == answer["paths"]
-        return oracle.why(
+    def facts(self, call: Call, impl: str, max_edges_per_hop: int | None = 15) -> oracle.Facts:
+        """What is true of a call of find_paths."""
+        return oracle.facts(
             dict.fromkeys(self.work, 1) if impl == "v1" else self.kinds,
             self.work if impl == "v1" else self.edges,
             self.world,
@@ -196,11 +196,43 @@ class Loaded:
             call.viewer,
             max_depth=min(call.max_depth, 2) if impl == "v1" else call.max_depth,
             seed_scope=call.seed_scope,
-            max_edges_per_hop=None if impl == "v1" else 15,
+            max_edges_per_hop=None if impl == "v1" else max_edges_per_hop,
             excluded=call.excluded,
-            found=answer["total"],
-            caps_hit=caps_hit,
         )
+
+    def hold_why(
+        self,
+        said: Mapping[str, Any],
+        call: Call,
+        answer: Mapping[str, Any],
+        limits: Limits = USUAL,
+    ) -> oracle.Facts:
+        """Hold the reason and every number of an answer that is complete against what is true."""
+        impl, found = answer["impl"], {tuple(path["contact_ids"]) for path in answer["paths"]}
+        true = self.facts(call, impl, limits.max_edges_per_hop)
+        assert oracle.holds(said["reason"], true, call.seed_scope, found), (said, true)
+        assert said["reason"] in oracle.possible_reasons(
+            true, call.seed_scope, found, limits.counted_to, limits.looked_through, impl == "v1"
+        ), (said, true)
+        assert said["level_reached"] == true.level_reached, (said, true)
+        assert true.is_cut <= said["caps_hit"] <= true.is_at_limit, (said, true)
+        assert said["max_edges_per_hop"] == (None if impl == "v1" else limits.max_edges_per_hop)
+        assert said["counted_to"] == limits.counted_to
+        counts = {
+            "collection_members": (true.members, True),
+            "target_edges": (true.target_edges, True),
+            "target_edges_to_members": (true.target_edges_to_members, said["counts_are_exact"]),
+            "target_edges_to_excluded": (true.target_edges_to_excluded, said["counts_are_exact"]),
+            "excluded": (true.excluded, True),
+        }
+        if answer["total"] >= limits.few_paths:
+            assert {said[name] for name in counts} | {said["counts_are_exact"]} == {None}
+            return true
+        for name, (truth, is_exact) in counts.items():
+            assert oracle.number_is_right(said[name], truth, limits.counted_to, is_exact), (name, said, true)
+        is_exact = true.members < limits.counted_to or true.target_edges < limits.counted_to or impl == "v1"
+        assert said["counts_are_exact"] == is_exact
+        return true
 
 
 def enter(connection: Connection[Any], world: World) -> Loaded:
@@ -876,6 +908,9 @@ def test_what_is_counted(installed: Connection[Any]) -> None:
         "excluded": 4,
         "level_reached": 2,
         "caps_hit": False,
+        "max_edges_per_hop": 15,
+        "counted_to": 500,
+        "counts_are_exact": True,
     }
 
 

@@ -14,11 +14,12 @@ from psycopg import errors
 
 from orchestrator import rebuild, runs, sqlfiles
 from orchestrator.backfill import Options, Progress, backfill
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.screen import backfill_screen
 from tests import oracle
+from tests.sessions import connect
 from tests.test_cli import check_failed, finish, run, start, until
 from tests.test_runs import (
     INDEXES,

@@ -20,10 +20,10 @@ from psycopg.conninfo import make_conninfo
 from yoyo.backends import PostgresqlBackend
 
 from orchestrator import sqlfiles
-from orchestrator.database import connect
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install, status, uninstall
 from tests.catalog import describe as catalog
+from tests.sessions import connect
 
 HOSTILE = 'we"ird; schema --'
 AT_ONCE = 20

@@ -27,10 +27,11 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator import embedded, runs, seed, seed_synthetic
 from orchestrator.backfill import Options, backfill
-from orchestrator.database import Connection, connect, patiently
+from orchestrator.database import Connection, patiently
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from tests import oracle
+from tests.sessions import connect
 from tests.test_cli import finish, start, until
 from tests.world import Edge, Experience, Pair, World
 
@@ -572,6 +573,30 @@ def test_what_was_said_to_be_done_outlives_the_server(server: Server, world: str
         connection.execute("SELECT pg_reload_conf()")
         check_run(connection, done.run.run_id)
         assert value(connection, ROWS) == done.run.edges_changed
+        check_edges(connection)
+
+
+@each_strategy
+def test_commits_that_a_crash_takes_back_after_the_last_batch(server: Server, world: str, strategy: str) -> None:
+    """Workers do not wait for the disk, so batches that were seen to be done may be open again."""
+    with connect(world) as connection:
+        connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        connection.execute("ALTER SYSTEM SET wal_writer_flush_after = '1GB'")
+        connection.execute("SELECT pg_reload_conf()")
+        open_batches = "SELECT count(*) FROM connection_paths.backfill_batches WHERE status <> 'done'"
+        process = begin(world, "--strategy", strategy, "--batch-edges", "2000", workers=2)
+        until(lambda: runs.active(connection) is not None, 30)
+        while value(connection, open_batches) > 0 and process.poll() is None:
+            time.sleep(0.002)
+    server.kill()
+    with connect(world) as connection:
+        print(value(connection, open_batches), "batches were lost")
+    assert check_succeeds(process)["run_id"] == 1
+    with connect(world) as connection:
+        connection.execute("ALTER SYSTEM RESET ALL")
+        connection.execute("SELECT pg_reload_conf()")
+        check_run(connection, 1, lost_claims=1000)
+        assert value(connection, ROWS) == runs.read(connection, 1).edges_changed
         check_edges(connection)
 
 

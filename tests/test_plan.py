@@ -27,11 +27,12 @@ from rich.console import Console
 
 from orchestrator import embedded, plan_report, seed_csv, sqlfiles
 from orchestrator import plan as planning
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection, reading
 from orchestrator.installation import install
 from orchestrator.plan import Plan, plan
 from tests import oracle
 from tests.conftest import SETTINGS
+from tests.sessions import connect
 from tests.test_backfill_contact import colleagues
 from tests.world import TODAY, Experience, World, load, load_hosts, worlds
 
@@ -417,10 +418,13 @@ def test_a_plan_is_json_and_fits_a_hundred_columns(database: str, db: Connection
 
 
 def test_the_connection_of_a_plan_cannot_write(database: str) -> None:
-    with connect(database, settings=planning.SETTINGS) as connection:
-        for statement in ("CREATE TABLE public.t ()", "TRUNCATE public.contacts", "DELETE FROM public.contacts"):
-            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                connection.execute(statement.encode())
+    for statement in ("CREATE TABLE public.t ()", "TRUNCATE public.contacts", "DELETE FROM public.contacts"):
+        with (
+            pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
+            reading(database, planning.SETTINGS) as connection,
+        ):
+            connection.execute(statement.encode())
+    with reading(database, planning.SETTINGS, isolation=psycopg.IsolationLevel.REPEATABLE_READ) as connection:
         assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
 
 
@@ -515,3 +519,36 @@ def test_a_hot_standby_gives_the_same_plan() -> None:
             found = plan(replica)
             check(found, world)
             assert replace(found, connections_free=0) == replace(plan(dsn), connections_free=0)
+
+
+@pytest.mark.parametrize("organizations", [300, 20, 2])
+def test_fewer_are_drawn_where_each_has_very_many_overlaps(
+    database: str, db: Connection, monkeypatch: pytest.MonkeyPatch, organizations: int
+) -> None:
+    """What a plan takes is bounded by overlaps, however few organizations everybody is at."""
+    people = range(1, 1501)
+    load(db, colleagues(*((person, person % organizations + 1, "2010-01-01", None) for person in people)))
+    monkeypatch.setattr(planning, "_MOST_OVERLAPS", 20_000)
+    found = plan(database, sample=1000)
+    each = len(people) // organizations - 1
+    most = min(1000, max(40, 20_000 // each))
+    assert most - 20 < found.edges.sampled <= most  # in whole strata
+    assert found.edges.pairs == len(people) * each // 2
+    assert found.edges.low <= found.edges.pairs <= found.edges.high
+
+
+@pytest.mark.parametrize("table", ["contacts", "organizations"])
+def test_ids_given_twice_are_told(new_database: Callable[[], str], table: str) -> None:
+    dsn = new_database()
+    with connect(dsn) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
+        install(dsn)
+        assert plan(dsn).duplicates == ()
+        connection.execute(f"INSERT INTO {table} VALUES (3), (5), (5), (5), (7), (7), (8)".encode())
+        assert [asdict(each) for each in plan(dsn).duplicates] == [{"table": f"public.{table}", "ids": 2, "example": 5}]
+        assert f"2 ids are more than once in public.{table}, 5 for instance" in told(plan(dsn))
+        connection.execute(f"CREATE INDEX ON {table} (id)".encode())
+        connection.execute(f"CREATE UNIQUE INDEX ON {table} (id, name)".encode())
+        connection.execute(f"CREATE UNIQUE INDEX ON {table} (id) WHERE id < 4".encode())
+        assert len(plan(dsn).duplicates) == 1  # none of these forbids it

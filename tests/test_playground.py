@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,15 +30,15 @@ from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import cli, sqlfiles
-from orchestrator.database import connect
+from orchestrator import cli, reasons, sqlfiles
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
-from orchestrator.paths import Names
+from orchestrator.paths import Names, Question
 from orchestrator.playground import form, pictures, questions, server, words
 from orchestrator.playground.questions import Collection, Questions
 from orchestrator.playground.sessions import Sessions, Turns
 from orchestrator.playground.trouble import Trouble
+from tests.sessions import connect
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"
 TARGET, ALONE, BESIDE = 4, 5, 7
@@ -176,18 +177,24 @@ def test_nothing_found_says_why(url: str) -> None:
     page = get(url, NOBODY)
     assert page.status == 200
     assert "Why nothing was found" in page.words
-    assert words.REASONS["target_has_no_edges"] in page.words
-    assert "people in the collection 3" in page.words
+    assert " has no edges. The command orchestrator status" in page.words
+    assert "members of the collection 3" in page.words
 
 
 def test_every_reason_has_words_and_an_unknown_one_is_told_as_it_is() -> None:
-    source = sqlfiles.read("functions", "why_no_more", "v1.sql")
-    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source.split("Of the reasons")[1], re.MULTILINE)
-    assert set(listed) == set(words.REASONS)
-    assert set(re.findall(r'"([a-z_]+)"', source.split("Of the reasons")[0])) == {"reason", *words.FIGURES}
-    told, figures = words.why({"reason": "moon_phase", "moons": 2, "target_edges": 1000, "excluded": 0})
-    assert told == "Reason: moon_phase."
-    assert figures == [(words.FIGURES["target_edges"], "1,000 or more"), ("moons", "2")]
+    source = sqlfiles.read("functions", "why_no_more", "v1.sql").split("Each reason asserts")
+    said: dict[str, Any] = dict.fromkeys(re.findall(r'"([a-z_]+)"', source[0]), 2)
+    assert set(said) == {"reason", *reasons.FIGURES, *reasons.QUALIFIERS}
+    question, document = Question(1, 2, 3), {"impl": "v2", "paths": [], "why": said}
+    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source[1].split("level_reached is how")[0], re.MULTILINE)
+    assert len(listed) == 11
+    for said["reason"] in listed:
+        told = reasons.sentences(question, document, Names({}, {}))
+        assert told
+        assert not told[0].startswith("Reason:")
+    document["why"] = {"reason": "moon_phase", "moons": 2, "target_edges": 1000, "counted_to": 1000}
+    assert reasons.sentences(question, document, Names({}, {})) == ["Reason: moon_phase."]
+    assert reasons.figures(document) == [(reasons.FIGURES["target_edges"], "1,000 or more"), ("moons", "2")]
 
 
 def test_people_can_be_left_out_and_let_in_again(url: str) -> None:
@@ -223,7 +230,7 @@ def test_a_search_finds(url: str, typed: str, ids: list[str]) -> None:
 def test_an_unknown_contact_is_told(url: str) -> None:
     page = get(url, ASK.replace(f"target={TARGET}", "target=12345"))
     assert page.status == 200
-    assert "There is no such contact." in page.words
+    assert "There is no contact 12345." in page.words
 
 
 def test_an_explained_question_shows_the_plans(url: str) -> None:
@@ -398,7 +405,7 @@ SELECT current_setting('transaction_read_only'), current_setting('statement_time
 def test_nothing_can_be_written(world: str) -> None:
     sessions, turns = Sessions(world), Turns(1)
     for write in (
-        "DELETE FROM contacts",
+        "DELETE FROM public.contacts",
         "CREATE TABLE t (i integer)",
         "TRUNCATE connection_paths.contact_connections",
     ):
@@ -410,7 +417,7 @@ def test_nothing_can_be_written(world: str) -> None:
         inside = connection.execute(SETTINGS).fetchone()
     # afterwards nothing is left, which somebody else would inherit from a pooler
     assert inside == ("on", "1234ms", "10s", "orchestrator playground")
-    assert connection.execute(SETTINGS).fetchone() == ("off", "0", "0", "orchestrator playground")
+    assert connection.execute(SETTINGS).fetchone() == ("off", "0", "0", "")
     sessions.close()
 
 
@@ -515,7 +522,7 @@ def test_an_empty_network_is_no_error(host: str) -> None:
         page = get(url, "/")
         assert page.status == 200
         assert "nobody to ask about" in page.words
-        assert "There is no such contact." in get(url, ASK).words
+        assert "There is no contact 4." in get(url, ASK).words
 
 
 @pytest.fixture
@@ -598,10 +605,159 @@ def test_everybody_is_drawn_once_and_beside_the_others(drawn: list[tuple[int, li
         ("A" * 40, "A" * 15 + "…"),
         ("山田太郎山田太郎山田太郎", "山田太郎山田太郎…"),
         ("", ""),
+        ("A" * 16, "A" * 16),
+        ("A" * 1_000_000, "A" * 15 + "…"),
+        ("e\u0301" * 40, "e\u0301" * 15 + "…"),
+        ("\u0301" * 1_000_000, "\u0301" * 1000 + "…"),
     ],
 )
 def test_a_name_is_cut_to_its_place(text: str, shown: str) -> None:
     assert pictures.fitted(text) == shown
+
+
+@pytest.mark.parametrize("name", ["A" * 20_000, "A" * 1_000_000, "\u0301" * 20_000, "山" * 20_000, "a b " * 9_000])
+def test_a_long_name_makes_no_large_page(url: str, world: str, name: str) -> None:
+    with connect(world) as connection:
+        connection.execute("UPDATE contacts SET name = %(name)s WHERE id IN (3, 4)", {"name": name})
+        connection.execute("UPDATE organizations SET name = %(name)s WHERE id = 2", {"name": name})
+        try:
+            for path in (ASK, NOBODY, "/", ASK.replace(f"target={TARGET}", "target=A"), f"/find/contacts?q={TARGET}"):
+                page = get(url, path)
+                assert page.status == 200
+                assert len(page.text) < 100_000
+        finally:
+            connection.execute(
+                "UPDATE contacts SET name = CASE id WHEN 4 THEN 'Cleo Target' ELSE %s END WHERE id IN (3, 4)", (SCRIPT,)
+            )
+            connection.execute("UPDATE organizations SET name = %s WHERE id = 2", (IMAGE,))
+
+
+def test_many_users_make_no_large_page(url: str, world: str) -> None:
+    with connect(world) as connection:
+        connection.execute(
+            "INSERT INTO user_contact_collections SELECT i, 1, 9, 1 FROM generate_series(1000, 40000) AS i"
+        )
+        try:
+            page = get(url, ASK)
+        finally:
+            connection.execute("DELETE FROM user_contact_collections WHERE user_id >= 1000")
+    assert page.status == 200
+    assert len(page.text) < 400_000
+    assert "more do too." in page.words
+
+
+@pytest.mark.parametrize("parameter", [*form.DEFAULTS, "without", "other"])
+def test_a_long_parameter_makes_no_large_page(url: str, parameter: str) -> None:
+    for path in (ASK, NOBODY, ASK.replace(f"target={TARGET}", "target=a"), f"/plan{ASK[1:]}"):
+        assert len(get(url, f"{path}&{parameter}={'9' * 20_000}").text) < 100_000
+        assert len(get(url, f"{path}&{parameter}={'x' * 20_000}").text) < 100_000
+
+
+def test_no_page_has_a_control_character(url: str, world: str) -> None:
+    """Neither names nor what an address holds; a page's own lines are its only ones."""
+    hostile = "\x1b[2J\x9b8m\u202eevil\u2066\u2028two\nlines\r\x07\x7f"
+    names = (SCRIPT, "Cleo Target")
+    with connect(world) as connection:
+        connection.execute("UPDATE contacts SET name = %s WHERE id IN (3, 4)", (hostile,))
+        connection.execute("UPDATE organizations SET name = %s WHERE id = 2", (hostile,))
+        try:
+            for path in (
+                *PAGES.values(),
+                ASK.replace(f"target={TARGET}", f"target={quote(hostile)}"),
+                f"/find/contacts?q={TARGET}",
+            ):
+                page = get(url, path)
+                found = json.dumps(page.text) if path.startswith("/find") else page.text
+                assert re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", found) is None, path
+                assert quote(hostile) in path or "two\nlines" not in page.text, path
+            assert "\\u202eevil" in get(url, ASK).text
+        finally:
+            for contact, name in zip((3, 4), names, strict=True):
+                connection.execute("UPDATE contacts SET name = %s WHERE id = %s", (name, contact))
+            connection.execute("UPDATE organizations SET name = %s WHERE id = 2", (IMAGE,))
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "told"),
+    [
+        ("2019-03-01", "2022-05-31", "2019–2022"),
+        ("0044-03-15 BC", "0012-01-01", "44 BC–12"),
+        ("-infinity", "2019-01-01", "until 2019"),
+        ("2019-01-01", "infinity", "since 2019"),
+        ("-infinity", "infinity", ""),
+        ("-infinity", None, ""),
+        ("12019-01-01", None, "since 12019"),
+        (None, "2019-01-01", "until 2019"),
+        ("2019-01-01", "2019-02-01", "in 2019"),
+    ],
+)
+def test_every_date_has_its_year(since: str | None, until: str | None, told: str) -> None:
+    assert words.years({"date_from": since, "date_to": until}) == told
+
+
+# Requests that are never there whole.
+
+
+def held(url: str, sent: bytes, count: int) -> list[socket.socket]:
+    """Open connections, send so much, and no more."""
+    address = urlsplit(url)
+    opened = []
+    for _ in range(count):
+        connection = socket.create_connection((str(address.hostname), address.port or 0), timeout=20)
+        connection.sendall(sent)
+        opened.append(connection)
+    return opened
+
+
+def closed(connection: socket.socket) -> bool:
+    """Read to the end; whether there is one."""
+    try:
+        while connection.recv(1 << 16):
+            pass
+    except ConnectionError:
+        pass
+    return True
+
+
+HALVES = {
+    "nothing": b"",
+    "a line": b"GET / HT",
+    "headers": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+    "a second request": b"GET /static/icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /st",
+    "a body": b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nhalf",
+}
+
+
+@pytest.mark.parametrize("sent", HALVES.values(), ids=HALVES)
+def test_half_requests_keep_nobody_out(world: str, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with playground(world) as address:
+        opened = held(address, sent, 70)
+        assert get(address, "/static/icon.svg").status == 200
+        for connection in opened:
+            connection.close()
+    monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.2)
+    with playground(world) as address:
+        opened = held(address, sent, 5)
+        assert all(closed(connection) for connection in opened)  # by the other side: recv() would time out
+        assert get(address, ASK).status == 200
+
+
+def test_an_answer_that_is_not_made_in_time_ends_the_connection(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.1)
+    with (
+        playground(world) as address,
+        locked(world, "connection_paths.contact_connections"),
+        pytest.raises(ConnectionError),
+    ):
+        get(address, ASK)
+
+
+def test_an_answer_is_waited_for_longer_than_a_request(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(questions, "ANSWER_MS", 700)
+    with playground(world) as address, locked(world, "connection_paths.contact_connections"):
+        assert get(address, ASK).status == 504
 
 
 # The command.

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from psycopg import errors, sql
@@ -17,10 +16,11 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator import roles, sqlfiles
 from orchestrator.cli import main
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install, status, uninstall
 from tests.catalog import describe
+from tests.sessions import connect
 
 PREFIX = f"connection_paths_{os.getpid()}_test"
 READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
@@ -52,57 +52,6 @@ INSERT INTO contact_work_experiences VALUES
     (1, 1, 1, 'Acme', '2020-01-01', NULL), (2, 2, 1, 'Acme', '2020-01-01', '2022-01-01'),
     (3, 2, 2, 'Byte', '2022-01-01', NULL), (4, 3, 2, 'Byte', '2021-01-01', NULL), (5, 4, 1, 'Acme', '2019-01-01', NULL);
 INSERT INTO user_contact_collections VALUES (7, 1, 1, 1), (8, 2, 1, 1), (7, 4, 1, 1), (7, 1, 2, 1), (8, 2, 2, 1);
-"""
-
-#: Everything that a call without a schema could mean, again: found first, or matching better, it tells who was caught.
-HIJACKERS = """
-DO $do$
-DECLARE
-    f record;
-    o record;
-BEGIN
-    FOR f IN
-        SELECT DISTINCT p.proname, p.arguments, regexp_replace(p.result, 'any\\w*', 'bigint') AS result
-        FROM (
-            SELECT
-                q.proname,
-                CASE WHEN s.exact THEN g.arguments ELSE regexp_replace(regexp_replace(
-                    g.arguments, 'any\\w*array', 'bigint[]', 'g'), 'any\\w*', 'bigint', 'g') END AS arguments,
-                regexp_replace(pg_get_function_result(q.oid), 'any\\w*array', 'bigint[]') AS result
-            FROM pg_proc AS q
-            CROSS JOIN LATERAL (SELECT pg_get_function_identity_arguments(q.oid)) AS g (arguments)
-            CROSS JOIN (VALUES (true), (false)) AS s (exact)
-            WHERE q.pronamespace = 'pg_catalog'::regnamespace AND q.proname = ANY ('{NAMES}') AND q.prokind = 'f'
-                AND g.arguments !~ 'internal|VARIADIC|OUT|multirange|"any"|any[a-z]*range'
-        ) AS p
-        WHERE p.arguments !~ 'any'
-    LOOP
-        EXECUTE format(
-            'CREATE OR REPLACE FUNCTION %I.%I(%s) RETURNS %s LANGUAGE plpgsql AS '
-            '$f$BEGIN RAISE EXCEPTION ''caught %%'', current_user USING ERRCODE = ''XX999''; END$f$',
-            current_schema, f.proname, f.arguments, f.result
-        );
-    END LOOP;
-    FOR o IN
-        SELECT p.oid, p.oprname, p.oprleft::regtype AS l, p.oprright::regtype AS r, p.oprresult::regtype AS result
-        FROM pg_operator AS p
-        WHERE p.oprnamespace = 'pg_catalog'::regnamespace
-            AND p.oprname = ANY ('{=,<>,<,>,<=,>=,||,+,-,*,/,->,->>,~}')
-            AND p.oprleft = ANY ('{bigint,integer,date,text,boolean,xid8,jsonb,name,oid,interval}'::regtype[])
-            AND p.oprright = ANY ('{bigint,integer,date,text,boolean,xid8,jsonb,name,oid,interval}'::regtype[])
-    LOOP
-        EXECUTE format(
-            'CREATE OR REPLACE FUNCTION %I.hijack_%s(%s, %s) RETURNS %s LANGUAGE plpgsql AS '
-            '$f$BEGIN RAISE EXCEPTION ''caught %%'', current_user USING ERRCODE = ''XX999''; END$f$',
-            current_schema, o.oid, o.l, o.r, o.result
-        );
-        EXECUTE format(
-            'CREATE OPERATOR %I.%s (FUNCTION = %I.hijack_%s, LEFTARG = %s, RIGHTARG = %s)',
-            current_schema, o.oprname, current_schema, o.oid, o.l, o.r
-        );
-    END LOOP;
-END
-$do$
 """
 
 
@@ -440,92 +389,6 @@ def test_a_caller_without_rights_on_the_host_gets_nothing_through_a_finder(place
                     connection.execute(call.encode())
     finally:
         superuser.execute(identifiers("GRANT SELECT ON user_contact_collections TO {}", reader))
-
-
-def hijack(connection: Connection, schema: str) -> None:
-    """Fill a schema with functions and operators that raise XX999 when somebody is caught by them."""
-    from tests.test_sql_style import BUILT_INS
-
-    connection.execute(identifiers("CREATE SCHEMA IF NOT EXISTS {}", schema))
-    connection.execute(identifiers("GRANT USAGE ON SCHEMA {} TO PUBLIC", schema))
-    names = "{" + ",".join(sorted({*BUILT_INS, "set_config", "int4", "int8", "date", "concat", "format"})) + "}"
-    with connection.transaction():
-        connection.execute(identifiers("SET LOCAL search_path = {}", schema))
-        connection.execute(HIJACKERS.replace("{NAMES}", names).encode())
-
-
-def test_no_search_path_catches_a_caller_or_a_writer(place: Place, superuser: Connection) -> None:
-    """Hostile functions and operators before the built-in ones, temporary tables named like ours.
-
-    What is told to be called keeps to its own search path. The triggers matter most: they run with the owner's rights
-    in sessions of whoever writes.
-    """
-    hijack(superuser, "hostile")
-    expected = answers(superuser, CALLS)
-    try:
-        with connect(place.dsn_of(OPERATOR)) as operator:
-            for name in (
-                "contact_connections",
-                "finder_rollout",
-                "contact_changes",
-                "old_rows",
-                "new_rows",
-                "contacts",
-            ):
-                operator.execute(identifiers("CREATE TEMPORARY TABLE {} (contact_id bigint, id bigint)", name))
-            operator.execute("CREATE TYPE pg_temp.connection_kind AS ENUM ('work_overlap')")
-            operator.execute("SET search_path = hostile, pg_temp, public, pg_catalog")
-            with pytest.raises(psycopg.errors.DatabaseError, match="caught"):
-                operator.execute("SELECT array_remove('{1}'::bigint[], 1::bigint)")  # it does catch
-            with pytest.raises(psycopg.errors.DatabaseError, match="caught"):
-                operator.execute("SELECT 1 = 1")
-            assert answers(operator, CALLS) == expected
-            answers(operator, OPERATORS_CALLS)
-        superuser.execute(identifiers("GRANT ALL ON ALL TABLES IN SCHEMA public TO {}", place.login(STRANGER)))
-        with connect(place.dsn_of(STRANGER)) as writer:
-            for name in ("contact_changes", "old_rows", "new_rows"):
-                writer.execute(identifiers("CREATE TEMPORARY TABLE {} (contact_id bigint, id bigint)", name))
-            writer.execute("SET search_path = hostile, pg_temp, pg_catalog")
-            for statement in (
-                "INSERT INTO public.contacts VALUES (99, 'x')",
-                "INSERT INTO public.contact_work_experiences VALUES (99, 99, 1, 'x', '2020-01-01')",
-                "UPDATE public.contact_work_experiences SET organization_id = 2",
-                "DELETE FROM public.contact_work_experiences",
-                "TRUNCATE public.organizations",
-            ):
-                with writer.transaction(force_rollback=True):
-                    writer.execute(statement.encode())
-                    noted = writer.execute("SELECT NULL FROM pg_temp.contact_changes").fetchall()
-                    assert noted == []
-            writer.execute("INSERT INTO public.contacts VALUES (98, 'x')")
-            writer.execute("TRUNCATE pg_temp.contact_changes")
-        kept = superuser.execute("SELECT count(*) FROM connection_paths.contact_changes WHERE contact_id = 98")
-        assert kept.fetchone() == (1,)
-    finally:
-        superuser.execute("DELETE FROM contacts WHERE id IN (98, 99)")
-        superuser.execute("DROP SCHEMA hostile CASCADE")
-        superuser.execute(identifiers("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", place.login(STRANGER)))
-
-
-def test_a_better_match_in_public_catches_nobody(place: Place, superuser: Connection) -> None:
-    """pg_catalog comes first and still loses to a closer match behind it; also in sessions that install."""
-    superuser.execute("CREATE SCHEMA mine")
-    superuser.execute("CREATE TABLE mine.kept AS SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
-    expected = answers(superuser, CALLS)
-    hijack(superuser, "public")
-    try:
-        with connect(place.dsn_of(OPERATOR)) as operator:
-            assert answers(operator, CALLS) == expected
-            answers(operator, [*OPERATORS_CALLS, "SELECT * FROM connection_paths.work_overlaps(1)"])
-        assert install(place.dsn) == []
-        assert status(place.dsn).healthy
-    finally:
-        superuser.execute(
-            "DO $do$ DECLARE f record; BEGIN FOR f IN SELECT oid::regprocedure AS name FROM pg_proc"
-            " WHERE pronamespace = 'public'::regnamespace AND oid NOT IN (SELECT oid FROM mine.kept)"
-            " LOOP EXECUTE 'DROP FUNCTION ' || f.name || ' CASCADE'; END LOOP; END $do$"
-        )
-        superuser.execute("DROP SCHEMA mine CASCADE")
 
 
 HOSTILE_TEXTS = ["", "any'; DROP TABLE connection_paths.finder_rollout; --", "ANY", 'v1" --', "$$", "%s", "\\'"]

@@ -33,9 +33,10 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator import cli, embedded, seed, seed_synthetic
 from orchestrator.backfill import Options, backfill
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.sync import sync
 from tests.conftest import SETTINGS
+from tests.sessions import connect
 from tests.test_cli import until
 from tests.test_doctor import pooler
 from tests.test_plan import reachable_binaries, standby

@@ -18,11 +18,12 @@ from psycopg import errors, sql
 
 from orchestrator import script, sqlfiles
 from orchestrator.cli import main
-from orchestrator.database import Connection, connect
+from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import LOCK_KEY, install, status, uninstall
 from tests import psql
 from tests.catalog import describe, difference
+from tests.sessions import connect
 
 HOSTILE = "we\"ird; 'schema' -- :x \\d ü"
 

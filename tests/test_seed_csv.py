@@ -10,11 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg import sql
 
-from orchestrator import seed, seed_csv
-from orchestrator.database import Connection, connect
+from orchestrator import cli, seed, seed_csv
+from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
+from tests.sessions import connect
 
 GOOD = {
     "contacts": "id,name\n1,Ada\n2,\n",
@@ -102,7 +104,12 @@ def test_good_files_become_rows(write: Write, tmp_path: Path) -> None:
         ("contacts.csv", 'id,name\n1,"a\n2,b\n', "line 2: unexpected end of data"),
         ("contacts.csv", 'id,name\n1,"a"b\n', "line 2: ',' expected after '\"'"),
         ("contacts.csv", "id,name\r1,a\r", "line 1: new-line character seen in unquoted field"),
-        ("contacts.csv", b"id,name\n" + b"x" * (1 << 20), "line 2: longer than 1048576 bytes"),
+        ("contacts.csv", b"id,name\n" + b"x" * (1 << 26), "line 2: longer than 67108864 bytes"),
+        (
+            "contacts.csv",
+            b'id,name\n1,"' + (b"x" * (1 << 20) + b"\n") * 65,
+            "line 2: field larger than field limit (67108864)",
+        ),
         (
             "contacts.csv.gz",
             b"id,name\n1,a\n",
@@ -293,3 +300,26 @@ def test_a_table_of_the_session_does_not_stand_in(write: Write, tmp_path: Path, 
     connection.execute("CREATE TEMP TABLE contacts (id bigint, name text)")
     seed_csv.load(connection, "public", tmp_path, replace=False)
     assert contents(connection, "contacts") == [(1, "Ada"), (2, None)]
+
+
+@pytest.mark.parametrize("size", [131_073, 200_000, 3 << 20])
+@pytest.mark.parametrize("lines", [1, 50])
+def test_a_large_field_is_no_fault(write: Write, size: int, lines: int) -> None:
+    large = "x" * (size // lines)
+    large = "\n".join([large] * lines)
+    directory = write("contacts.csv", f'id,ignored,name\n1,"{large}","{large}"\n')
+    (row,) = read(directory)["contacts"].splitlines()
+    assert row == f"1\t{large}".replace("\n", "\\n")
+
+
+def test_members_that_are_not_counted_are_told(write: Write, database: str) -> None:
+    rows = "\n".join(f"7,{contact},1,{source}" for contact in (1, 2) for source in (5, 7, -1))
+    directory = write(
+        "user_contact_collections.csv", f"user_id,contact_id,collection_id,source\n{rows}\n,1,1,5\n8,1,1,\n"
+    )
+    result = CliRunner().invoke(cli.main, ["--dsn", database, "seed", "csv", str(directory)])
+    assert (
+        "6 of 8 memberships are not counted: 2 of source -1, 2 of source 7, 1 without a source, 1 without a user."
+        in (result.stdout)
+    )
+    assert "Counted are the sources 0, 1, 2, 3, 5, 10." in result.stdout

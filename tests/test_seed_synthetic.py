@@ -17,8 +17,8 @@ from typing import NamedTuple
 import pytest
 
 from orchestrator import seed, seed_synthetic
-from orchestrator.database import connect
 from orchestrator.errors import OrchestratorError
+from tests.sessions import connect
 
 CONTACTS = 20_000
 LIVE = 3_400

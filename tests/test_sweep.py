@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +22,24 @@ import numpy as np
 import psycopg
 import pytest
 from click.testing import CliRunner
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator import seed, seed_synthetic
 from orchestrator.backfill import Options as BackfillOptions
 from orchestrator.backfill import backfill
 from orchestrator.cli import main
-from orchestrator.database import connect
+from orchestrator.database import NEUTRAL, known
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.sweep import objectives, publish, results, targets
-from orchestrator.sweep.client import Order
+from orchestrator.sweep.client import MEASURED, Order, Prepare, Session
 from orchestrator.sweep.load import Fleet, arrival_times, fleet
 from orchestrator.sweep.matrix import Request
 from orchestrator.sweep.results import Options, Results
 from orchestrator.sweep.statistics import percentile
 from orchestrator.sweep.sweep import Asked, sweep
+from tests.sessions import connect
 
 QUICK = Options(
     seed=1, connections=2, seconds=0.4, blocks=4, warmup=0, rate=None, timeout=5, max_edges_per_hop=15
@@ -74,7 +83,7 @@ def clients(database: str) -> Iterator[Fleet]:
 
 
 def test_every_request_is_counted_once(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT nextval('calls')"], types=())
+    clients.prepare(["SELECT nextval('public.calls')"], types=())
     answers = clients.ask(0, [()], seed="1", first=0, seconds=0.5)
     assert _scalar(database, "SELECT last_value FROM calls") == len(answers.milliseconds)
     assert np.isfinite(answers.milliseconds).all()
@@ -138,7 +147,7 @@ def test_lost_connections_are_errors_and_the_clients_go_on(clients: Fleet, datab
 
 
 def test_an_open_loop_tells_a_stall_to_every_request_it_kept_waiting(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT count(*) FROM stalled"], types=())
+    clients.prepare(["SELECT count(*) FROM public.stalled"], types=())
     with _beside(lambda: _stall(database, after=1.0)):
         answers = clients.ask(0, [()], seed="1", first=0, seconds=3.0, rate=100)
     arrivals = np.array(arrival_times(100, 3.0, "1 0")) / 1e9
@@ -150,7 +159,7 @@ def test_an_open_loop_tells_a_stall_to_every_request_it_kept_waiting(clients: Fl
 
 
 def test_a_closed_loop_tells_a_stall_once_per_client(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT count(*) FROM stalled"], types=())
+    clients.prepare(["SELECT count(*) FROM public.stalled"], types=())
     with _beside(lambda: _stall(database, after=1.0)):
         answers = clients.ask(0, [()], seed="1", first=0, seconds=3.0)
     assert (answers.milliseconds > 500).sum() == clients.size
@@ -167,7 +176,7 @@ def test_requests_an_open_loop_never_came_to_have_timed_out(database: str) -> No
 
 
 def test_a_connection_of_its_own_for_every_request(clients: Fleet, database: str) -> None:
-    clients.prepare(["SELECT nextval('calls'), pg_backend_pid()"], types=())
+    clients.prepare(["SELECT nextval('public.calls'), pg_backend_pid()"], types=())
     answers = clients.ask(0, [()], seed="1", first=0, seconds=0.5, connects=True)
     assert answers.connecting is not None
     assert (answers.connecting > 0).all()
@@ -228,6 +237,10 @@ def test_a_result_is_read_as_it_was_written(network: str, tmp_path: Path) -> Non
     assert read.targets == found.targets
     assert read.parity == found.parity
     assert read.environment["relations"] == found.environment["relations"]
+    assert found.references.keys() == read.references.keys() == set(found.requests)
+    for reference in (*found.references.values(), *read.references.values()):  # it answers, and every time
+        assert len(reference.blocks) == QUICK.blocks
+        assert np.isfinite(reference.samples).all()
     for cell, again in zip(found.cells, read.cells, strict=True):
         assert np.allclose(cell.samples, again.samples, atol=0.0006)  # whole microseconds
         assert (cell.requests, cell.rate, cell.counters, cell.executions) == (
@@ -259,6 +272,21 @@ def test_a_version_that_fails_is_not_timed(network: str, tmp_path: Path) -> None
     ran = _invoke(network, "sweep", "--version", "public.failing", "--depth", "2", "--output", str(tmp_path / "out"))
     assert ran.exit_code == 1
     assert "public.failing fails for contact" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [("SELECT 1 / 0", "division by zero"), ("SELECT nothing", "does not exist"), ("SELECT pg_sleep(9)", "timeout")],
+)
+def test_a_reference_that_fails_is_said_before_anything_is_timed(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, problem: str
+) -> None:
+    monkeypatch.setattr("orchestrator.sweep.sweep._REFERENCE", statement)
+    ran = _invoke(network, "sweep", "--depth", "1", "--timeout", "0.5", "--output", str(tmp_path / "out"))
+    assert ran.exit_code == 1
+    assert "the reference measurement fails, nothing was timed: " in ran.stderr
+    assert problem in ran.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("version", ["v99", "nonsense", "public.nothing", 'pub"lic.x', "v3,v3,v2,v99"])
@@ -334,6 +362,172 @@ def test_objectives_are_a_gate(network: str, tmp_path: Path) -> None:
 def test_an_objective_that_states_nothing_is_refused(text: str) -> None:
     with pytest.raises(OrchestratorError, match="no objective"):
         objectives.parse(text)
+
+
+# What a connection string, a role and a database may have set; what must not get out; what is lost on the way.
+
+SET = {
+    "statement_timeout": "500ms", "lock_timeout": "1ms", "idle_session_timeout": "500ms",
+    "idle_in_transaction_session_timeout": "500ms", "transaction_timeout": "500ms", "DateStyle": "SQL, DMY",
+    "IntervalStyle": "sql_standard", "bytea_output": "escape", "search_path": "nowhere",
+    "default_transaction_read_only": "on", "default_transaction_isolation": "serializable",
+    "quote_all_identifiers": "on", "jit": "on", "jit_above_cost": "0", "plan_cache_mode": "force_custom_plan",
+    "app.secret": "MARKER",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sweeper(network: str) -> Iterator[str]:
+    """The connection string of a superuser for whom everything is set otherwise."""
+    with psycopg.connect(network, autocommit=True) as connection:
+        connection.execute("CREATE ROLE sweeper LOGIN SUPERUSER")
+        for name, value in known(SET, connection.info.server_version).items():
+            connection.execute(f"ALTER ROLE sweeper SET {name} = '{value}'".encode())
+        yield make_conninfo(network, user="sweeper")
+        connection.execute("DROP ROLE sweeper")
+
+
+def test_what_a_role_and_a_connection_string_set_changes_nothing(network: str, sweeper: str) -> None:
+    given = make_conninfo(
+        sweeper, application_name="mine", options=r"-c DateStyle=German -c app.name=two\ words -c statement_timeout=700"
+    )
+    asked = Asked(versions=("v3", "find_paths"), depths=(2,), collections=(1,), targets=6)
+    plain, odd = (sweep(dsn, asked, QUICK) for dsn in (network, given))
+    assert [cell.errors + cell.timeouts for cell in odd.cells] == [0, 0]
+    assert list(odd.parity.values()) == list(plain.parity.values())
+    names = [relation["relation"] for relation in odd.environment["relations"]]
+    assert names == [relation["relation"] for relation in plain.environment["relations"]]
+    session = Session(given, 1.5)
+    expected = {**NEUTRAL, **MEASURED, "statement_timeout": "1500ms", "app.name": "two words",
+                "application_name": "orchestrator sweep"}  # fmt: skip
+    with psycopg.connect(network) as connection:
+        expected = known(expected, connection.info.server_version)
+    columns = ", ".join(f"current_setting('{name}')" for name in expected)
+    session.prepare(Prepare([f"SELECT {columns}"], types=()))
+    result = session.call(0, ())
+    session.close()
+    found = dict(zip(expected, (result.get_value(0, column) for column in range(result.nfields)), strict=True))
+    assert found == {name: value.encode() for name, value in expected.items()}
+
+
+@pytest.fixture(scope="module")
+def secretive(network: str) -> Iterator[None]:
+    """A server in whose settings, all of which a superuser may read, there are secrets."""
+    with psycopg.connect(network, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET primary_conninfo = 'host=elsewhere password=MARKER'")
+        connection.execute("ALTER SYSTEM SET restore_command = 'fetch --password MARKER'")
+        connection.execute("SELECT pg_reload_conf()")
+        yield
+        connection.execute("ALTER SYSTEM RESET primary_conninfo")
+        connection.execute("ALTER SYSTEM RESET restore_command")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize(
+    ("place", "fails"),
+    [("connection string", False), ("service file", False), ("environment", True), ("service file", True)],
+)
+def test_no_secret_gets_out(
+    sweeper: str, secretive: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, fails: bool
+) -> None:
+    given = {name: str(value) for name, value in conninfo_to_dict(sweeper).items()}
+    secrets = {"password": "MARKER % 1", "sslpassword": "MARKER", "options": "-c app.secret=MARKER"}
+    if fails:
+        secrets["options"] = "-c statement_timeout=MARKER"
+    environment = {**os.environ, "PGPASSFILE": str(tmp_path / "passwords"), "ORCHESTRATOR_DSN": sweeper}
+    (tmp_path / "passwords").write_text("*:*:*:*:MARKER\n")
+    (tmp_path / "passwords").chmod(0o600)
+    if place == "connection string":
+        environment["ORCHESTRATOR_DSN"] = make_conninfo(sweeper, **secrets)
+    elif place == "environment":
+        environment |= {"PGPASSWORD": secrets["password"], "PGOPTIONS": secrets["options"]}
+    else:
+        lines = (f"{name}={value}" for name, value in {**given, **secrets}.items())
+        (tmp_path / "services").write_text("\n".join(["[here]", *lines, ""]))
+        environment |= {"ORCHESTRATOR_DSN": "service=here", "PGSERVICEFILE": str(tmp_path / "services")}
+    command = [sys.executable, "-m", "orchestrator", "sweep", "--version", "v3", "--depth", "2", "--collection", "1",
+               "--targets", "3", "--seconds", "0.4", "--blocks", "2", "--connections", "2", "--warmup", "0",
+               "--explain", "--output", str(tmp_path / "out")]  # fmt: skip
+    titles = set()
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        while process.poll() is None:
+            for title in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    titles.add(title.read_bytes())
+            time.sleep(0.05)
+        assert process.stdout is not None
+        told = process.stdout.read()
+    assert process.returncode == (1 if fails else 0), told
+    assert "MARKER" not in told
+    assert not any(b"MARKER" in title for title in titles)
+    assert any(b"orchestrator sweep" in title or b"spawn_main" in title for title in titles) is not fails
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert bool(written) is not fails
+    assert not [path for path in written if b"MARKER" in path.read_bytes()]
+
+
+def _end(dsn: str, whose: str) -> None:
+    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a"
+            " WHERE a.datname = %s AND a.application_name LIKE %s",
+            (conninfo_to_dict(dsn)["dbname"], whose),
+        )
+
+
+@pytest.mark.parametrize("at", [4, 11])
+def test_the_control_connection_is_lost(network: str, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    _on_ask(monkeypatch, at, lambda: _end(network, "orchestrator"))
+    found = sweep(network, Asked(versions=("v3",), depths=(1, 2), collections=(1,), targets=5), QUICK)
+    assert not found.interrupted
+    assert [len(cell.blocks) for cell in found.cells] == [QUICK.blocks] * 2
+    assert all(cell.executions is not None for cell in found.cells)
+
+
+@pytest.mark.parametrize(("at", "blocks"), [(2, []), (6, [1]), (13, [4, 1])])
+def test_a_server_that_is_lost_leaves_what_was_measured(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, blocks: list[int]
+) -> None:
+    name = sql.Identifier(str(conninfo_to_dict(network)["dbname"]))
+    admits = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+
+    def leave() -> None:
+        with psycopg.connect(make_conninfo(network, dbname="postgres"), autocommit=True) as connection:
+            connection.execute(admits.format(name, sql.SQL("false")))
+        _end(network, "orchestrator%")
+
+    _on_ask(monkeypatch, at, leave)
+    asked = Asked(versions=("v3", "v2"), depths=(2,), max_paths=(25, 26), collections=(1,), targets=5)
+    try:
+        if not blocks:
+            with pytest.raises(OrchestratorError, match=r"nothing was measured: .*not currently accepting connections"):
+                publish.sweep(network, asked, replace(QUICK, blocks=2), tmp_path / "out")
+            return
+        done = publish.sweep(network, asked, replace(QUICK, blocks=2), tmp_path / "out")
+    finally:
+        with psycopg.connect(make_conninfo(network, dbname="postgres"), autocommit=True) as connection:
+            connection.execute(admits.format(name, sql.SQL("true")))
+    assert done.status == 1
+    assert "not currently accepting connections" in done.data["problem"]
+    read = results.read(tmp_path / "out")
+    assert read.interrupted
+    assert "not currently accepting connections" in str(read.problem)
+    assert any("ended early" in line for line in done.lines)
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def _on_ask(monkeypatch: pytest.MonkeyPatch, at: int, work: Callable[[], None]) -> None:
+    """Do something before the clients are asked for the *at*-th time."""
+    real, asked = Fleet.ask, itertools.count(1)
+
+    def ask(self: Fleet, *arguments: Any, **named: Any) -> Any:
+        if next(asked) == at:
+            work()
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(Fleet, "ask", ask)
 
 
 # The whole.

@@ -319,7 +319,7 @@ def test_the_headline_is_of_the_slowest_request_and_says_what_got_worse(tmp_path
     where = "in collection 1 (1,234 members)"
     assert f"At depth 4 {where}, v3 answers 95 % of requests within {taken:.2g} ms, 8.0 times as fast" in said
     assert f"It is worse in 1 of 2: at depth 2 {where}, p95 takes 3.0 times as long (3.0 to 3.0)." in said
-    assert "v3 against v2: worse in 1 of 2" in said
+    assert "v3 against v2 is mixed: 1 better, 1 worse" in said
 
 
 def test_a_version_compared_with_itself_tells_the_noise(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_two_sweeps_are_called_by_when_they_began(tmp_path: Path) -> None:
     base.started = "2026-11-01T08:00:00+00:00"
     comparison = compare.sweeps(base, new)
     said = headline(new, comparison, [], tmp_path)
-    assert f"22 November 2026, 13:56 UTC against 1 November 2026, 08:00 UTC: {comparison.verdict}" in said
+    assert f"22 November 2026, 13:56 UTC against 1 November 2026, 08:00 UTC is {comparison.told}" in said
     assert "the sweep of 1 November 2026, 08:00 UTC" in said
 
 

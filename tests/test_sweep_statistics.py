@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sweep import compare, statistics
+from orchestrator.sweep import compare, objectives, publish, statistics
 from orchestrator.sweep.load import Answers
 from orchestrator.sweep.matrix import WARM, Request
 from orchestrator.sweep.results import Cell, Options, Results
-from orchestrator.sweep.statistics import BETTER, INCONCLUSIVE, SAME, WORSE, Interval, Samples, percentile
+from orchestrator.sweep.statistics import BETTER, INCONCLUSIVE, MIXED, SAME, WORSE, Interval, Samples, percentile
+from orchestrator.sweep.summary import comparison_markdown, objective_lines
 
 OPTIONS = Options(seed=1, connections=4, seconds=10, blocks=10, warmup=1, rate=None, timeout=1, max_edges_per_hop=15)
 
@@ -101,6 +103,78 @@ def test_too_few_blocks_decide_nothing() -> None:
     generator = np.random.default_rng(3)
     results = _results({"one": _blocks(generator, 2.0, 3), "other": _blocks(generator, 9.0, 3)})
     assert compare.versions(results, "one", "other").verdict == INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("factors", "told", "status"),
+    [
+        ((0.5, 0.5, 2.0, 1.0), "mixed: 2 better, 1 worse, 1 undecided", 4),
+        ((2.0, 1.0, 1.0), "worse: 1 worse, 2 undecided", 3),
+        ((0.5, 0.5), "better: 2 better", 0),
+        ((0.5, 2.0), "mixed: 1 better, 1 worse", 4),
+        ((1.0,), "inconclusive", 4),
+        ((2.0,), "worse", 3),
+    ],
+)
+def test_a_verdict_tells_how_many_requests_are_better_and_worse(
+    factors: Sequence[float], told: str, status: int
+) -> None:
+    generator = np.random.default_rng(2)
+    results = _results({"one": [], "other": []})
+    results.cells = [
+        _cell(_blocks(generator, 2.0 * by, 8), version, depth)
+        for depth, factor in enumerate(factors)
+        for version, by in (("one", 1.0), ("other", factor))
+    ]
+    found = compare.versions(results, "one", "other")
+    assert found.told == told
+    assert publish._status([], found) == status
+    assert comparison_markdown(found).splitlines()[0] == f"## other against one is {told}"
+
+
+def test_a_request_that_is_better_and_worse_is_mixed() -> None:
+    generator = np.random.default_rng(2)
+    base = _blocks(generator, 2.0, 8)
+    tail = [np.where(generator.random(len(block)) < 0.07, block * 20, block / 2) for block in base]
+    found = compare.versions(_results({"one": base, "other": tail}), "one", "other")
+    assert {found.cells[0].ratios[name].verdict(0.05) for name in ("p50", "p95")} == {BETTER, WORSE}
+    assert found.verdict == MIXED
+
+
+@pytest.mark.parametrize("of_sweep", [0, 1])
+@pytest.mark.parametrize("unanswered", ["absent", "without blocks", "failing"])
+def test_a_sweep_without_its_reference_decides_nothing(of_sweep: int, unanswered: str) -> None:
+    generator = np.random.default_rng(4)
+    found = [_three_depths(generator, 2.0), _three_depths(generator, 20.0)]
+    references = found[of_sweep].references
+    for cell in references.values():
+        cell.blocks = [
+            replace(block, milliseconds=np.full(5, math.inf), answered=0)
+            for block in cell.blocks
+            if unanswered == "failing"
+        ]
+    if unanswered == "absent":
+        references.clear()
+    comparison = compare.sweeps(found[0], found[1])
+    assert comparison.verdict == INCONCLUSIVE
+    assert any("no reference measurement in 3 requests" in note for note in comparison.notes)
+
+
+def test_objectives_judge_what_is_new_and_show_the_base() -> None:
+    generator = np.random.default_rng(2)
+    results = _results({"one": _blocks(generator, 20.0, 8), "other": _blocks(generator, 2.0, 8)})
+    results.versions = {"one": "SELECT 1", "other": "SELECT 2"}
+    objective = objectives.parse("p50=5ms")
+    for versus, met, base in ((("one", "other"), True, False), (("other", "one"), False, True)):
+        results.versus = versus
+        (judged,) = objectives.judge(results, [objective], compare.versions(results, *versus))
+        assert judged.cell.endswith(versus[1])
+        assert judged.met is met
+        assert judged.base is not None
+        assert (judged.base < 5) is base
+    assert "ms; the base 2" in "".join(objective_lines([judged]))
+    results.versus = None
+    assert len(objectives.judge(results, [objective])) == 2
 
 
 @pytest.mark.parametrize("sweeps", [1, 2])

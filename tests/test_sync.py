@@ -640,7 +640,7 @@ def rebuilt(dsn: str) -> None:
         connection.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
 
 
-MAKING_EDGES: dict[str, Callable[[str], object]] = {
+MAKING_EDGES: dict[str, Callable[[str], Any]] = {
     "sync": sync,
     "one by one": lambda dsn: run(dsn, "SELECT connection_paths.sync_changes(one_by_one => true)"),
     "backfill_contact": lambda dsn: run(dsn, "SELECT connection_paths.backfill_contact(id) FROM public.contacts"),

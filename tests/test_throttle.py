@@ -5,29 +5,38 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import random
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import seed, seed_synthetic, sqlfiles
+from orchestrator import embedded, seed, seed_synthetic, sqlfiles
+from orchestrator.backfill import Options, Progress, backfill
 from orchestrator.canary import Canary, Latencies, _Baseline, _Call, percentile
-from orchestrator.database import connect
+from orchestrator.cli import main
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.signals import Server
 from orchestrator.throttle import Governor, Limits, Signal, Watch
 from orchestrator.workers import Workers
+from tests.conftest import SETTINGS
+from tests.sessions import connect
+from tests.test_plan import reachable_binaries, standby
 
 EDGES = "connection_paths.contact_connections"
 
@@ -244,7 +253,8 @@ STEPS = st.lists(
 
 @given(most=st.integers(0, 9), least=st.integers(0, 3), steps=STEPS)
 def test_whatever_happens_the_governor_keeps_its_bounds(most: int, least: int, steps: list[Any]) -> None:
-    governor = Governor(most, least=least)
+    watch = Watch("", most=most, least=least)
+    governor = watch.governor
     now = 50.0
     decided_at = []
     before = governor.allowed
@@ -260,6 +270,11 @@ def test_whatever_happens_the_governor_keeps_its_bounds(most: int, least: int, s
         assert min(least, most) <= allowed <= most
         assert allowed <= before + 1
         assert (governor.reason is None) == (allowed == most)
+        watch._signals = signals
+        assert bool(watch.reasons) == (allowed < most)
+        if not any(not signal.fresh or signal.load >= 0.4 for signal in signals):
+            waits = ("slow start", "workers are added again step by step, after ", "more are tried in ")
+            assert all(any(each in reason for each in waits) for reason in watch.reasons)
         if any(not signal.fresh for signal in signals):
             assert allowed <= before
         before = allowed
@@ -722,7 +737,7 @@ def test_a_session_of_ours_that_waits_is_not_counted(asking: Server, small: str)
 
 @contextmanager
 def waiting_orchestrator(dsn: str) -> Iterator[None]:
-    with connect(dsn, autocommit=False) as connection:
+    with connect(make_conninfo(dsn, application_name="orchestrator"), autocommit=False) as connection:
 
         def wait() -> None:
             with suppress(psycopg.errors.QueryCanceled):
@@ -747,7 +762,100 @@ def test_a_signal_without_a_limit_is_left_out(small: str) -> None:
         server.stop()
 
 
+def is_over(server: Server, expected: set[str]) -> bool:
+    """Whether these signals, and no others, exceed their limits."""
+    return {signal.name for signal in server.signals() if signal.load > 1} == expected
+
+
+def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
+    given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
+    with ExitStack() as stack:
+        serving = embedded.serve_temporarily(binaries=Path(given) if given else None, settings=SETTINGS)
+        directory, primary = stack.enter_context(serving)
+        named = make_conninfo(primary, application_name="delayed")
+        replica = stack.enter_context(standby(named, reachable_binaries(directory)))
+        with psycopg.connect(replica, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
+            connection.execute("SELECT pg_reload_conf()")
+        with psycopg.connect(primary, autocommit=True) as connection:
+            connection.execute("CREATE TABLE written (id integer)")
+            connection.execute("INSERT INTO written SELECT generate_series(1, 100000)")
+        tight = Limits(replica_lag_seconds=0.1, replica_lag_megabytes=0.1)
+        both = {"replica lag", "replica backlog"}
+        for limits, told in (
+            (tight, both),
+            (replace(tight, replica_lag_seconds=None), {"replica backlog"}),
+            (replace(tight, replica_lag_megabytes=None), {"replica lag"}),
+            (replace(tight, ignored_replicas=("another",)), both),
+            (replace(tight, ignored_replicas=("another", "delayed")), set()),
+        ):
+            server = Server(primary, limits)
+            server.start()
+            try:
+                until(partial(server_values, server))
+                until(partial(is_over, server, told))
+                assert {each.of for each in server.signals() if each.name in both} <= {"delayed"}
+                words = [str(each) for each in server.signals() if each.name == "replica backlog"]
+                assert all(word.startswith("replica backlog of delayed ") for word in words)
+            finally:
+                server.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), Limits()),
+        (("--replica-lag", "3600"), Limits(replica_lag_seconds=3600.0)),
+        (("--replica-lag", "off", "--replica-backlog", "off"), Limits(1.5, 1.0, None, None)),
+        (("--ignore-replica", "a", "--ignore-replica", "b c"), Limits(ignored_replicas=("a", "b c"))),
+        (("--no-throttle", "--replica-lag", "1"), None),
+        (("--replica-lag", "0"), 2),
+        (("--replica-backlog", "much"), 2),
+    ],
+)
+def test_the_limits_are_options(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: Limits | int | None
+) -> None:
+    given: list[Any] = []
+
+    def backfill(dsn: str, options: Options, **_: Any) -> None:
+        given.append(options.limits)
+        raise OrchestratorError("not now")
+
+    monkeypatch.setattr("orchestrator.cli.run_backfill", backfill)
+    ran = CliRunner().invoke(main, ["backfill", *arguments])
+    if expected == 2:
+        assert ran.exit_code == 2
+    else:
+        assert given == [expected]
+
+
 # The watch.
+
+
+def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
+    """While they are added, while none may work, while the run is paused, and at its end."""
+    seen: list[tuple[float, tuple[str, ...]]] = []
+    steps = iter(
+        ["UPDATE backfill_runs SET max_workers = 0", "UPDATE backfill_runs SET max_workers = 1",
+         "UPDATE backfill_runs SET status = 'paused'",
+         "UPDATE backfill_runs SET status = 'running', max_workers = NULL"]
+    )  # fmt: skip
+    with psycopg.connect(small, autocommit=True, options="-c search_path=connection_paths") as connection:
+
+        def report(progress: Progress) -> None:
+            seen.append((progress.allowed, progress.reasons))
+            if progress.run.active and progress.doing in ("filling", "paused"):
+                statement = next(steps, None)
+                if statement is not None:
+                    connection.execute(f"{statement} WHERE run_id = {progress.run.run_id}".encode())
+
+        backfill(small, Options(workers=2, limits=Limits(floor_milliseconds=500)), report=report)
+    assert all(bool(reasons) == (allowed < 2) for allowed, reasons in seen)
+    told = {reason for _, reasons in seen for reason in reasons}
+    assert {f"the run may have {number} workers, all processes together" for number in (0, 1)} <= told
+    assert "the run is paused" in told
+    assert seen[-1] == (2, ())
 
 
 def test_status_and_receipt_are_json_and_add_up(small: str, watched: Watch) -> None:

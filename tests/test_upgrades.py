@@ -11,10 +11,11 @@ import pytest
 from psycopg import sql
 
 from orchestrator import script, sqlfiles
-from orchestrator.database import connect
+from orchestrator.doctor import versions
 from orchestrator.installation import install, status
 from tests import frozen, psql
-from tests.catalog import GOLDEN, REGENERATE, describe, difference, golden
+from tests.catalog import GOLDEN, REGENERATE, bodies, describe, difference, golden
+from tests.sessions import connect
 
 RELEASED = sorted(frozen.RELEASES.glob("*.sql"))
 
@@ -43,6 +44,24 @@ def roles(host: str) -> Iterator[str]:
 def test_the_schema_is_the_golden_one(host: str, roles: str) -> None:
     changed = difference(GOLDEN.read_text().splitlines(), golden(host, roles), str(GOLDEN.name), "installed")
     assert not changed, f"the schema has changed:\n{changed}\nIf that is meant: {REGENERATE}"
+
+
+def test_the_bodies_are_those_that_doctor_expects(host: str) -> None:
+    install(host)
+    assert bodies(host) == versions.bodies(), f"if that is meant: {REGENERATE}"
+
+
+def test_a_dump_writes_every_body_as_it_is(host: str) -> None:
+    """What PostgreSQL writes of a body that it keeps parsed makes, when it is read again, the same body."""
+    install(host)
+    with connect(host, settings={"search_path": "pg_catalog"}) as connection:
+        rows = connection.execute(
+            "SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p"
+            " WHERE p.pronamespace = 'connection_paths'::regnamespace AND p.prosqlbody IS NOT NULL"
+        )
+        for (written,) in rows.fetchall():
+            connection.execute(written)
+    assert bodies(host) == versions.bodies()
 
 
 def upgraded(dsn: str, earlier: str) -> list[str]:

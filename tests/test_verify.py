@@ -15,6 +15,7 @@ from orchestrator.database import Connection
 from orchestrator.installation import install
 from orchestrator.sync import sync
 from orchestrator.verify import Difference, Verdict, verify
+from tests.test_cli import run
 
 CONTACTS = 40
 
@@ -244,6 +245,69 @@ def test_a_range_without_contacts_that_a_run_has_set_aside(db: Connection, dsn: 
         (run_id,),
     )
     assert verify(dsn).ok
+
+
+INDEXES = ("idx_members_by_collection", "idx_experiences_by_contact", "idx_cc_walk_a")
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("how", ["missing", "not valid"])
+def test_indexes_are_looked_at_first(db: Connection, dsn: str, index: str, how: str) -> None:
+    """Without one of them, every contact takes a scan of whole tables: 424 s, before."""
+    row = db.execute(
+        "SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index AS i"
+        " JOIN pg_class AS c ON c.oid = i.indexrelid AND c.relname = %s",
+        (index,),
+    ).fetchone()
+    assert row is not None
+    flag = "UPDATE pg_index SET indisvalid = {} WHERE indexrelid = '{}'::regclass"
+    db.execute((f"DROP INDEX {row[0]}" if how == "missing" else flag.format("false", row[0])).encode())
+    try:
+        verdict = verify(dsn)
+        finding = sole_finding(verdict)
+        assert f"{index} is {how}" in finding
+        assert finding.endswith("; orchestrator doctor says what to type")
+        assert verdict.unfinished == ["edges were not compared and find_paths was not timed, for want of indexes"]
+        assert (verdict.sample.contacts, verdict.finders.latencies.calls) == (0, 0)
+        shown = run("--dsn", dsn, "verify")
+        assert shown.exit_code == 3
+        assert "NOT LOOKED AT: edges were not compared" in shown.stdout
+    finally:
+        db.execute((row[1].replace(" ON ONLY ", " ON ") if how == "missing" else flag.format("true", row[0])).encode())
+    assert verify(dsn).ok
+
+
+@pytest.mark.parametrize(
+    ("query", "left_out"),
+    [
+        ("verify_sample", "no contacts could be chosen within "),
+        ("verify_edges", "0 of 40 contacts were compared within "),
+        ("canary_targets", "find_paths was timed 0 times within "),
+    ],
+)
+def test_what_takes_too_long_is_left_out(
+    db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, query: str, left_out: str
+) -> None:
+    real = sqlfiles.query
+    slow = {query: f"SELECT r.* FROM pg_catalog.pg_sleep(60) CROSS JOIN ({real(query)}) AS r"}
+    monkeypatch.setattr(sqlfiles, "query", lambda name: slow.get(name) or real(name))
+    verdict = verify(dsn, time_limit=1)
+    assert verdict.findings == []
+    assert not verdict.ok
+    assert verdict.unfinished[0].startswith(left_out)
+    shown = run("--dsn", dsn, "verify", "--time-limit", "1")
+    assert shown.exit_code == 4
+    assert shown.stdout.endswith("Nothing wrong was found, as far as it was looked at.\n")
+
+
+def test_a_statement_that_somebody_else_cancels_is_no_matter_of_time(
+    db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlfiles.query
+    cancelled = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9), %(each)s, %(seed)s"
+    monkeypatch.setattr(sqlfiles, "query", lambda name: cancelled if name == "verify_sample" else real(name))
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        verify(dsn)
 
 
 def test_finders_that_are_slow_or_fail(db: Connection, dsn: str) -> None:

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 import psycopg
 
-from orchestrator.database import connect, lost
-from orchestrator.doctor import indexes, plans, runs, settings, tables, versions
+from orchestrator.database import lost, stateless, transaction
+from orchestrator.doctor import indexes, plans, policies, runs, settings, standbys, tables, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.errors import one_line
 
 #: Of each statement: whom it keeps waiting, and how much it reads, is bounded.
 _LIMITS = {"statement_timeout": "5s", "lock_timeout": "1s"}
-#: Names mean what they say, and definitions are written out in full.
-_SESSION = {**_LIMITS, "search_path": "pg_catalog, pg_temp"}
 
 #: For want of rights or of time, or because a standby had to go on.
 _CANNOT = (
@@ -56,12 +54,14 @@ _CHECKS = (
     _Check("statistics", tables.statistics),
     _Check("visibility map", tables.visibility),
     _Check("triggers", tables.triggers),
+    _Check("policies", policies.policies),
     _Check("queue", runs.queue, on_standby=False),
     _Check("runs", runs.runs, on_standby=False),
     _Check("rebuild leftovers", runs.leftovers),
     _Check("pooler", settings.pooler),
     _Check("connections", settings.connections),
     _Check("settings", settings.settings),
+    _Check("standbys", standbys.standbys),
 )
 _OF_VERSION = ("migrations", "functions", "views")
 
@@ -100,12 +100,8 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
     findings: list[Finding] = []
     checked: list[str] = []
     skipped: list[Skipped] = []
-    with connect(dsn) as connection:
-        connection.read_only = True
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        connection.prepare_threshold = None  # a prepared statement would stay in a pooler's session
-        with connection.transaction():
-            _settle(connection)
+    with stateless(dsn) as connection:
+        with transaction(connection, _LIMITS):
             subject = examine(connection)
         for check in _CHECKS:
             report(f"looking at {check.name}")
@@ -116,8 +112,7 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
                 skipped.append(Skipped(check.name, "what it needs of a session would stay behind in the pooler's"))
                 continue
             try:
-                with connection.transaction():
-                    _settle(connection)
+                with transaction(connection, _LIMITS):
                     findings += check.look(subject)
                 checked.append(check.name)
             except _CANNOT as error:
@@ -132,8 +127,3 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
                 findings.append(Finding(check.name, "wrong", what, None, check.name))
     findings.sort(key=lambda finding: finding.severity != "wrong")
     return Diagnosis(findings, checked, skipped, subject.is_standby, time.monotonic() - started)
-
-
-def _settle(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    for name, value in _SESSION.items():
-        connection.execute("SELECT set_config(%s, %s, true)", (name, value))

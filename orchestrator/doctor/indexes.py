@@ -22,7 +22,9 @@ BLOATED = (64 * 2**20, 2.0)
 UNUSED = timedelta(days=7)
 
 _FRESH = 90.0  # percent of a leaf that a new index fills
-_FORM = re.compile(r" ON (?P<table>\S+) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>.*?)\))?(?: WHERE .*)?$")
+_FORM = re.compile(
+    r" ON (?::\"host_schema\"\.)?(?P<table>\S+) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>.*?)\))?(?: WHERE .*)?$"
+)
 _RULE = re.compile(r"\bFROM (?P<table>.+?) WHERE (?P<rule>.*);$")
 
 
@@ -62,6 +64,19 @@ def wanted_indexes() -> dict[str, Wanted]:
 
 def definitions(subject: Subject) -> Iterator[Finding]:
     """Find indexes that are missing, invalid, or not as their files say, the rule of their view included."""
+    for finding, _ in _defined(subject):
+        yield finding
+
+
+def unusable(subject: Subject) -> Iterator[Finding]:
+    """Find indexes that are missing or not valid: whoever needs one reads the whole table instead."""
+    for finding, serves in _defined(subject):
+        if not serves:
+            yield finding
+
+
+def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
+    """Give what is wrong with each index, and whether it serves readers all the same."""
     rules = _rules(subject)
     changed = versions.changed_views(subject)
     for index, table, row in _present(subject):
@@ -69,7 +84,7 @@ def definitions(subject: Subject) -> Iterator[Finding]:
         name = f"{subject.quoted(table.schema)}.{index.name}"
         described = f"({row.keys})" + (f" INCLUDE ({row.included})" if row.included else "") if row.keys else ""
         if row.is_there is None:
-            yield _wrong(index, f"{index.name} is missing on {table.name}", _create(index, table, rule))
+            yield _wrong(index, f"{index.name} is missing on {table.name}", _create(index, table, rule)), False
         elif not row.is_valid:
             what = f"{index.name} is not valid: writers keep it up, no reader uses it"
             mend = f"REINDEX INDEX CONCURRENTLY {name};"
@@ -77,17 +92,18 @@ def definitions(subject: Subject) -> Iterator[Finding]:
                 mend = _replace(subject, index, table, rule)
             if row.is_held:
                 what += "; unless another session, which holds the lock for it, is building it right now"
-            yield _wrong(index, what, mend)
+            yield _wrong(index, what, mend), False
         elif not row.is_there or row.method != "btree" or _plain(described) != _plain(index.form):
             what = f"{index.name} is {row.method} {described}, not {index.form} on {table.name}"
-            yield _wrong(index, what, _replace(subject, index, table, rule))
+            yield _wrong(index, what, _replace(subject, index, table, rule)), True
         elif " ".join((row.rule or "").split()) != (rule or ""):
             what = (
                 f"{index.name} holds rows WHERE {row.rule or 'true'}, view {index.view} shows those WHERE"
                 f" {rule or 'true'}: the planner cannot use the one for the other, or reads too much"
             )
             back = index.view in changed  # it is the view that has left the package's rule
-            yield _wrong(index, what, versions.mend_views(subject) if back else _replace(subject, index, table, rule))
+            mend = versions.install_command(subject) if back else _replace(subject, index, table, rule)
+            yield _wrong(index, what, mend), True
 
 
 def broken(subject: Subject) -> set[str]:

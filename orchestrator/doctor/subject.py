@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.rows import namedtuple_row
 
 from orchestrator import sqlfiles
-from orchestrator.database import Connection
+from orchestrator.database import Connection, is_pooled
 from orchestrator.errors import OrchestratorError
 
 #: The views that bind the host's tables.
@@ -70,11 +70,10 @@ class Subject:
 
 def examine(connection: Connection) -> Subject:
     """Look at what a connection leads to; raises :class:`OrchestratorError` when the package is not there."""
-    row = connection.execute("SELECT pg_backend_pid(), pg_is_in_recovery()").fetchone()
+    row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     assert row is not None
     rows = connection.execute(sqlfiles.query("doctor_tables"), {"views": list(VIEWS)}).fetchall()
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
-    # see orchestrator.database.require_direct
-    return Subject(connection, row[1], row[0] != connection.info.backend_pid, tables)
+    return Subject(connection, row[0], is_pooled(connection), tables)

@@ -21,11 +21,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator import reasons
 from orchestrator.playground import form, questions, words
 from orchestrator.playground.form import Asked
 from orchestrator.playground.pictures import picture
 from orchestrator.playground.questions import Answer, Questions
 from orchestrator.playground.trouble import Trouble
+from orchestrator.text import printable, shortened
 
 #: What the address may be called by whoever asks; another name means that somebody else's page asks.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -44,8 +46,13 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SHORTEST_NAME = 2  # letters, of a search while somebody types
-#: Reasons of ``why`` that another depth, scope or version does not help against.
-_HOPELESS = ("unknown_target", "empty_collection", "target_has_no_edges", "no_edge_to_a_member")
+_DOCUMENT_CHARACTERS = 200_000  # a path names every user who can begin it, and a collection may have any number
+#: How to name what ``reasons.remedies`` suggests.
+_REMEDIES: Mapping[str, str] = {
+    "depth": "Look one step further",
+    "impl": "Ask version v2",
+    "scope": "Let anybody on the team begin",
+}
 _WIDE = 5  # columns of a drawing that wants the page's whole width
 
 
@@ -111,6 +118,7 @@ class _Pages:
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=_harmless,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -198,6 +206,11 @@ class _Pages:
         return HTMLResponse(text, status, {"Retry-After": "2"} if status == 503 else None)
 
 
+def _harmless(value: Any) -> Any:
+    """Return what a page shows of a value: control characters, and those that reorder a line, as their escapes."""
+    return printable(value, keep="\n\t") if type(value) is str else value
+
+
 _NO_CHOICES: Mapping[str, Any] = {"collections": (), "users": ()}
 
 
@@ -224,14 +237,14 @@ def _answered(asked: Asked, answer: Answer) -> dict[str, Any]:
         "title": f"Paths to {target}",
         "target_name": target,
         "heading": _heading(document, target),
-        "lead": _lead(document, viewer, answer),
+        "lead": _lead(document, viewer),
         "cards": words.cards(document, answer.names, viewer, question.collection_id),
         "picture": drawn,
         "is_wide": drawn is not None and drawn.columns >= _WIDE,
-        "why": words.why(why) if why else None,
+        "why": (reasons.sentences(question, document, answer.names), reasons.figures(document)) if why else None,
         "complete": document["complete"],
         "facts": _facts(asked, answer),
-        "document": json.dumps(document, indent=2, ensure_ascii=False),
+        "document": shortened(json.dumps(document, indent=2, ensure_ascii=False), _DOCUMENT_CHARACTERS),
         "call": questions.call(question),
         "suggestions": list(_suggestions(asked, document)),
         "without": [
@@ -249,10 +262,10 @@ def _heading(document: Mapping[str, Any], target: str) -> str:
     return f"{more}{number} {'way' if number == 1 else 'ways'} to meet {target}"
 
 
-def _lead(document: Mapping[str, Any], viewer: int, answer: Answer) -> str:
+def _lead(document: Mapping[str, Any], viewer: int) -> str:
     paths = document["paths"]
     if not paths:
-        return "" if answer.target_exists or document.get("why") else "There is no contact with that id."
+        return ""  # the reason is told below
     between = paths[0]["depth"] - 1
     near = (
         f"The shortest goes through {_people(between)}." if between else "Somebody on the team has them as a contact."
@@ -272,6 +285,7 @@ def _people(number: int) -> str:
 def _facts(asked: Asked, answer: Answer) -> list[tuple[str, str, str]]:
     """Return what there is to know about the answer: a label, a figure, a remark."""
     document = answer.document
+    assert asked.question is not None  # it was asked
     new = "on a new connection, which plans first" if answer.is_new_connection else "on its own clock"
     own = "what the collection is set to" if not asked.values["impl"] else "as asked"
     search = {"v1": "legacy_finder", "v2": "deep_finder"}.get(document["impl"], "")
@@ -279,10 +293,12 @@ def _facts(asked: Asked, answer: Answer) -> list[tuple[str, str, str]]:
         complete = ("no", "the time budget ended the search")
     elif document["truncated"]:
         complete = ("no", f"there are more than the {document['total']} asked for")
-    elif (document.get("why") or {}).get("caps_hit"):
-        complete = ("yes", "along the most recent connections of each")
+    elif document["impl"] == "v1":
+        complete = ("yes", f"no others by work experiences up to depth {reasons.deepest(asked.question, document)}")
+    elif document["why"] is None or document["why"]["caps_hit"]:
+        complete = ("perhaps", "older connections of people who know very many may lead to others")
     else:
-        complete = ("yes", f"no others up to depth {2 if document['impl'] == 'v1' else asked.values['depth']}")
+        complete = ("yes", f"no others up to depth {asked.values['depth']}")
     return [
         ("PostgreSQL took", words.milliseconds(answer.server_ms), new),
         ("Round trip", words.milliseconds(answer.trip_ms), "seen from the playground"),
@@ -294,22 +310,14 @@ def _facts(asked: Asked, answer: Answer) -> list[tuple[str, str, str]]:
 def _suggestions(asked: Asked, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return other questions worth asking, with their addresses."""
     values = asked.values
-    reason = (document.get("why") or {}).get("reason")
-    few = not document["paths"] and reason not in _HOPELESS
+    assert asked.question is not None  # it was asked
     if not document["complete"] and int(values["budget"]) < form.LONGEST_BUDGET:
         yield f"Give it {form.LONGEST_BUDGET / 1000:g} s", asked.url(budget=form.LONGEST_BUDGET)
-    if (
-        few
-        and reason in ("depth_limit", None)
-        and document["impl"] != "v1"
-        and int(values["depth"]) < form.NUMBERS["depth"][2]
-    ):
-        yield "Look one step further", asked.url(depth=int(values["depth"]) + 1)
-    if few and document["impl"] == "v1":
-        yield "Ask version v2", asked.url(impl="v2")
-    if few and values["scope"] == "importer":
-        yield "Let anybody on the team begin", asked.url(scope="any")
-    if few and asked.without:
-        yield "Leave nobody out", asked.url(without=[])
+    if not document["paths"]:
+        remedies: Mapping[str, Any] = reasons.remedies(asked.question, document)
+        for name, value in remedies.items():
+            yield _REMEDIES[name], asked.url(**{name: value})
+        if asked.without:
+            yield "Leave nobody out", asked.url(without=[])
     if document["truncated"] and int(values["paths"]) < form.MOST_PATHS:
         yield "Show more", asked.url(paths=min(form.MOST_PATHS, int(values["paths"]) * 3))

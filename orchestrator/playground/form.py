@@ -74,7 +74,8 @@ class Asked:
 
 def read(pairs: Sequence[tuple[str, str]]) -> Asked:
     """Read the parameters of a URL. Unknown ones are nobody's business; the last of several counts."""
-    given = {name: value.strip() for name, value in pairs if name in DEFAULTS}
+    # one character more than a name may have shows that it is too long
+    given = {name: value.strip()[: LONGEST_NAME + 1] for name, value in pairs if name in DEFAULTS}
     values = {name: given.get(name) or default for name, default in DEFAULTS.items()}
     without, errors = _without([value for name, value in pairs if name == "without"])
     target = values["target"]

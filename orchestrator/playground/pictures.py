@@ -25,6 +25,7 @@ _LANE, _BETWEEN_LANES = 6, 7  # the same of an edge's place in a column it passe
 _MARGIN = 12
 _LETTER = 6.6  # pixels, of a letter of a name
 _LABEL_LETTER = 6.4
+_MOST_CHARACTERS = 1000  # of a label that are looked at: some take no room, so width alone is no limit
 _SWEEPS = 8
 
 
@@ -260,12 +261,18 @@ def _draw(edge: Edge, lane: Sequence[Node], width: float) -> None:
 
 def fitted(text: str, width: float = _NODE - 16, letter: float = _LETTER) -> str:
     """Return as much of *text* as fits into so many pixels, with an ellipsis where some is missing."""
-    if _wide(text) * letter <= width:
-        return text
-    kept = text
-    while kept and (_wide(kept) + 1) * letter > width:
-        kept = kept[:-1]
-    return f"{kept.rstrip()}…"
+    room = width / letter  # in letters
+    wide, kept = 0.0, 0  # how many characters fit beside an ellipsis
+    for number, each in enumerate(text[:_MOST_CHARACTERS], 1):
+        wide += _wide(each)
+        if wide + 1 <= room:
+            kept = number
+        elif wide > room:
+            break
+    else:
+        if len(text) <= _MOST_CHARACTERS:
+            return text
+    return f"{text[:kept].rstrip()}…"
 
 
 def _wide(text: str) -> float:

@@ -13,8 +13,9 @@ from psycopg import sql
 from orchestrator import paths, sqlfiles
 from orchestrator.database import Connection
 from orchestrator.errors import one_line
-from orchestrator.paths import Names, Question
+from orchestrator.paths import Names, Question, readable
 from orchestrator.playground.sessions import Sessions, Turns
+from orchestrator.text import LONGEST_NAME
 
 AT_ONCE = 4  # questions; as many look-ups again
 ANSWER_MS = 5000  # what one question may take, its plan too
@@ -63,7 +64,6 @@ class Answer:
     server_ms: float
     trip_ms: float
     is_new_connection: bool
-    target_exists: bool
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,7 @@ class Questions:
             before, document, after = row
             trip = time.perf_counter() - begun
             names = paths.names(connection, document, question.target_contact_id, *question.excluded_contact_ids)
-        exists = question.target_contact_id in names.contacts
-        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new, exists)
+        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new)
 
     def contacts(self, text: str) -> list[Contact]:
         """Look for a contact by id, when *text* is one, else for those whose names contain its words in that order."""
@@ -115,9 +114,10 @@ class Questions:
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             rows = connection.execute(
                 sqlfiles.query("playground_contact" if is_id else "playground_contacts"),
-                {"contact_id": text} if is_id else {"pattern": pattern(text), "most": FOUND_SHOWN},
+                {"longest": LONGEST_NAME + 1}
+                | ({"contact_id": text} if is_id else {"pattern": pattern(text), "most": FOUND_SHOWN}),
             ).fetchall()
-        found = [Contact(*row) for row in rows]
+        found = [Contact(contact, readable(name), readable(organization)) for contact, name, organization in rows]
         return sorted(found, key=lambda each: (not (each.name or "").lower().startswith(text.lower()), each.name or ""))
 
     def collections(self) -> list[Collection]:

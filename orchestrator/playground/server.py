@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.playground import app
 
 _MOST_CONNECTIONS = 64  # of browsers; what they ask of the database is limited further in
 _LAST_WORDS = 6  # seconds, more than a question may take
+_REQUEST_SECONDS = 5.0  # from the connection, or the answer before, until a request is there whole
+_ANSWER_SECONDS = 15.0  # more until its answer is taken, which is longer than it takes to make
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def prepare(dsn: str, listening: Listening) -> uvicorn.Server:
     config = uvicorn.Config(
         app.create(dsn, listening.names),
         access_log=False,
-        http="h11",
+        http=_Impatient,
         lifespan="on",
         limit_concurrency=_MOST_CONNECTIONS,
         log_level="warning",
@@ -68,6 +72,56 @@ def prepare(dsn: str, listening: Listening) -> uvicorn.Server:
         ws="none",
     )
     return uvicorn.Server(config)
+
+
+class _Impatient(H11Protocol):
+    """A connection that is closed when its request or the taking of its answer lasts too long.
+
+    Without that, whoever sends half a request keeps one of the few connections for as long as they like. When all are
+    taken, whoever comes next takes the place of the one that has been waiting for its request the longest.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    waiting_since = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._wait()
+        present = [
+            each for each in self.connections if isinstance(each, _Impatient) and not each.transport.is_closing()
+        ]
+        silent = [each for each in present if each is not self and not each.is_answering]
+        if silent and len(present) >= _MOST_CONNECTIONS:
+            min(silent, key=lambda each: each.waiting_since).transport.abort()
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request."""
+        self._wait()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is there whose answer is not."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.waiting_since = self.loop.time()
+        self._timer = self.loop.call_later(_REQUEST_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.is_answering:
+            self._timer = self.loop.call_later(_ANSWER_SECONDS, self.transport.abort)
+        else:
+            self.transport.abort()
 
 
 def serve(dsn: str, listening: Listening) -> None:

@@ -18,17 +18,15 @@ from threading import BoundedSemaphore
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator.database import Connection, connect
-from orchestrator.errors import OrchestratorError, one_line
+from orchestrator.database import Connection, stateless, transaction
+from orchestrator.errors import OrchestratorError
 from orchestrator.playground import trouble
 
-#: What the sessions are called; a pooler knows that this is the client's.
+#: What the sessions are called while they are asked something.
 NAME = "orchestrator playground"
 
-#: Limits of a transaction: for its statements, milliseconds; and for us, should we die in the middle of it.
-_LIMITS = (
-    "SELECT set_config('statement_timeout', %s, true), set_config('idle_in_transaction_session_timeout', '10s', true)"
-)
+#: Seconds after which the server ends a transaction of ours, should we die in the middle of it.
+_ABANDONED = "10s"
 _GRACE = 0.5  # seconds that a question waits for its turn
 _CONNECT_TIMEOUT = 5  # seconds
 
@@ -67,8 +65,7 @@ class Sessions:
         with turns.turn(), _told(milliseconds):
             connection, is_new = self._taken()
             try:
-                with connection.transaction():
-                    connection.execute(_LIMITS, (str(milliseconds),))
+                with transaction(connection, _limits(milliseconds)):
                     yield connection, is_new
             finally:
                 if connection.closed:
@@ -79,8 +76,8 @@ class Sessions:
     @contextmanager
     def apart(self, turns: Turns, milliseconds: int) -> Iterator[Connection]:
         """Begin one on a connection of its own, and undo at its end whatever was set; otherwise as :meth:`open`."""
-        with turns.turn(), _told(milliseconds), self._new() as connection, connection.transaction(force_rollback=True):
-            connection.execute(_LIMITS, (str(milliseconds),))
+        limits = _limits(milliseconds)
+        with turns.turn(), _told(milliseconds), self._new() as connection, transaction(connection, limits, undo=True):
             yield connection
 
     def close(self) -> None:
@@ -102,17 +99,19 @@ class Sessions:
         return self._new(), True
 
     def _new(self) -> Connection:
-        try:
-            given = conninfo_to_dict(self._dsn)
-        except psycopg.ProgrammingError as error:
-            raise OrchestratorError(f"not a connection string: {one_line(error)}") from error
         dsn = self._dsn
-        if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in given:
-            dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
-        connection = connect(dsn, settings={"application_name": NAME})
-        connection.read_only = True  # every BEGIN says so
-        connection.prepare_threshold = None  # another thing that a session of a pooler would keep
-        return connection
+        with suppress(psycopg.ProgrammingError):  # what is wrong with it, stateless() says
+            if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in conninfo_to_dict(dsn):
+                dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
+        return stateless(dsn)
+
+
+def _limits(milliseconds: int) -> dict[str, str]:
+    return {
+        "application_name": NAME,
+        "statement_timeout": str(milliseconds),
+        "idle_in_transaction_session_timeout": _ABANDONED,
+    }
 
 
 @contextmanager

@@ -1,42 +1,14 @@
-"""An answer in words: why people know each other, who can open a path, why there is none. The one place for them."""
+"""An answer in words: why people know each other, and who can open a path. ``reasons`` says why there are no more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.paths import Names
+from orchestrator.paths import Names, readable, year
 
 _USERS_NAMED = 3
-
-#: What ``why.reason`` of ``find_paths`` means; a reason that is not here is told as it is.
-REASONS: Mapping[str, str] = {
-    "time_budget": "The time budget ended the search, so nothing can be said of what it had not come to.",
-    "unknown_target": "There is no such contact.",
-    "empty_collection": "The collection has no members, or does not exist.",
-    "viewer_brought_nobody": "Only the viewer may open a path, and brought nobody into this collection.",
-    "target_has_no_edges": "Nobody is known to have worked with this person at the same place at the same time.",
-    "no_edge_to_a_member": "People have worked with this person, but none of them is in this collection.",
-    "all_excluded": "Those in the collection who know this person are all not to be asked.",
-    "depth_limit": "The search ended at the depth asked for; there are longer chains that it did not follow.",
-    "edge_limit": "Every chain was followed to its end, but from people who know very many along their most recent"
-    " connections only.",
-    "exhausted": "Every chain was followed to its end: there are no others in this collection.",
-}
-#: The figures of ``why``, in the order they are told.
-FIGURES: Mapping[str, str] = {
-    "collection_members": "people in the collection",
-    "target_edges": "people known to have worked with the target",
-    "target_edges_to_members": "of these, in the collection",
-    "target_edges_to_excluded": "of these, not to be asked",
-    "excluded": "left out in all",
-    "level_reached": "depth the search reached",
-    "caps_hit": "of some people only the most recent connections followed",
-}
-_COUNTED_TO = 1000  # by why: says "or more"
-_COUNTS = {name for name in FIGURES if name not in ("level_reached", "caps_hit")}
-_UNLESS_NONE = {"target_edges_to_excluded", "excluded", "caps_hit"}  # told where there is something to tell
 
 
 @dataclass(frozen=True)
@@ -100,15 +72,16 @@ def sentence(hop: Mapping[str, Any], names: Names) -> str:
 
 def ground(hop: Mapping[str, Any], names: Names) -> str:
     """Tell what two contacts have in common: ``both at Acme, 2019–2022``."""
-    kind = "both" if hop["kind"] == "work_overlap" else str(hop["kind"])
+    kind = "both" if hop["kind"] == "work_overlap" else readable(str(hop["kind"]))
     place = f" at {names.organization(hop['organization_id'])}" if hop["organization_id"] is not None else ""
     when = years(hop)
     return f"{kind}{place}{', ' + when if when else ''}"
 
 
 def years(hop: Mapping[str, Any]) -> str:
-    """Tell when: ``2019–2022``, ``in 2019``, ``since 2019``."""
-    since, until = (hop[name] and hop[name].split("-")[0] for name in ("date_from", "date_to"))
+    """Tell when: ``2019–2022``, ``in 2019``, ``since 2019``; an infinite end is none."""
+    since = "" if hop["date_from"] == "-infinity" else year(hop["date_from"])
+    until = "" if hop["date_to"] == "infinity" else year(hop["date_to"])
     if not since:
         return f"until {until}" if until else ""
     if not until:
@@ -119,29 +92,6 @@ def years(hop: Mapping[str, Any]) -> str:
 def dates(hop: Mapping[str, Any]) -> str:
     """Tell when, to the day."""
     return f"{hop['date_from'] or 'unknown'} to {hop['date_to'] or 'now'}"
-
-
-def why(found: Mapping[str, Any]) -> tuple[str, list[tuple[str, str]]]:
-    """Return the reason as a sentence, and the figures with their labels; what is unknown here is told as it is."""
-    reason = str(found.get("reason", ""))
-    told = REASONS.get(reason, f"Reason: {reason}." if reason else "")
-    return told, list(_figures(found))
-
-
-def _figures(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    unknown = [name for name in found if name not in FIGURES and name != "reason"]
-    for name in [*(name for name in FIGURES if name in found), *sorted(unknown)]:
-        value = found[name]
-        if value is not None and (value or name not in _UNLESS_NONE):
-            yield FIGURES.get(name, name.replace("_", " ")), _figure(name, value)
-
-
-def _figure(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,} or more" if name in _COUNTS and value >= _COUNTED_TO else f"{value:,}"
-    return str(value)
 
 
 def milliseconds(value: float) -> str:

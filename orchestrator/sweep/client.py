@@ -31,6 +31,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from orchestrator.database import NEUTRAL, known, without_secrets
 from orchestrator.errors import one_line
 
 #: A request's parameters as text, in the order of deep_finder's.
@@ -45,6 +46,10 @@ _LOOK = 0.25  # seconds between looks at whether an answer is overdue
 _PAUSE = 0.05  # seconds after a request that failed, so that a broken server is not flooded
 CANCELLED = b"57014"  # SQLSTATE of what the statement timeout ends
 _NAME = b"sweep"
+
+#: Settings of a session that is measured, besides the neutral ones: what a role or a database has set for its own
+#: statements is no property of a finder.
+MEASURED = {"jit": "off", "plan_cache_mode": "auto"}
 
 
 @dataclass(frozen=True)
@@ -113,10 +118,11 @@ class Session:
     """A connection as libpq has it; connects anew when it was lost. ``timeout`` in seconds."""
 
     def __init__(self, dsn: str, timeout: float) -> None:
-        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
-        given.setdefault("connect_timeout", "10")
-        options = f"{given.pop('options', '')} -c statement_timeout={max(1, round(timeout * 1000))}".strip()
-        self._conninfo = make_conninfo(**given, options=options, application_name="orchestrator sweep").encode()
+        self._given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
+        self._given.setdefault("connect_timeout", "10")
+        self._given["application_name"] = "orchestrator sweep"
+        self._settings = {**NEUTRAL, **MEASURED, "statement_timeout": str(max(1, round(timeout * 1000)))}
+        self._conninfo: bytes | None = None  # known once the server's version is
         self._watch = _Watch(timeout + GRACE)
         self._prepared: Prepare = Prepare(())
         self._pgconn: pq.abc.PGconn | None = None
@@ -136,18 +142,35 @@ class Session:
         return pgconn
 
     def _open(self) -> pq.abc.PGconn:
-        self._pgconn = pgconn = pq.PGconn.connect(self._conninfo)
+        if self._conninfo is None:
+            self._conninfo = self._measuring()
+        return self._connected(self._conninfo)
+
+    def _measuring(self) -> bytes:
+        """Return a connection string with all settings in it, which come before those of the role and database.
+
+        They go with the request for a connection: to send them afterwards would take a round trip of what is measured.
+        """
+        version = self._connected(make_conninfo(**self._given).encode()).server_version
+        self.close()
+        ours = [f"-c {name}={_escaped(value)}" for name, value in known(self._settings, version).items()]
+        options = self._given.get("options", os.environ.get("PGOPTIONS", ""))
+        return make_conninfo(**{**self._given, "options": " ".join([options, *ours]).strip()}).encode()
+
+    def _connected(self, conninfo: bytes) -> pq.abc.PGconn:
+        self._pgconn = pgconn = pq.PGconn.connect(conninfo)
         if pgconn.status != pq.ConnStatus.OK:
-            message = pgconn.get_error_message()
-            self.close()
-            raise psycopg.OperationalError(message)
+            raise self._failure(pgconn.get_error_message())
         return pgconn
 
     def _require(self, result: pq.abc.PGresult) -> None:
         if result.status not in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
-            message = result.get_error_message()
-            self.close()
-            raise psycopg.OperationalError(message)
+            raise self._failure(result.get_error_message())
+
+    def _failure(self, message: str) -> psycopg.OperationalError:
+        """Close the connection, and return an error that says why without a secret."""
+        self.close()
+        return psycopg.OperationalError(without_secrets(message, self._given))
 
     def close(self) -> None:
         """Let the connection go."""
@@ -184,7 +207,7 @@ class Session:
             self.close()
             raise Unanswered
         if self._pgconn is not None and self._pgconn.status != pq.ConnStatus.OK:
-            raise psycopg.OperationalError(result.get_error_message())
+            raise self._failure(result.get_error_message())
         return result
 
 
@@ -254,8 +277,7 @@ class Client:
             self._pipe.send(Done(dict(self._failures), problem))
 
     def _ask(self, block: Block) -> None:
-        if not block.connects:
-            self._session.connect()
+        self._session.connect()  # even if every request makes its own: what cannot be reached is said at once
         self._flushed = block.begins
         order = Order(block.seed, len(block.parameters))
         if block.arrivals is None:
@@ -326,6 +348,11 @@ def _outcome(result: pq.abc.PGresult) -> tuple[int, str | None]:
     if result.error_field(pq.DiagnosticField.SQLSTATE) == CANCELLED:
         return TIMED_OUT, "statement timeout"
     return FAILED, result.get_error_message().strip().partition("\n")[0]
+
+
+def _escaped(value: str) -> str:
+    """Return a setting's value as one word of ``options``."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def _sleep_until(moment: int) -> None:

@@ -2,26 +2,28 @@
 
 A verdict is of the median, of the 95th percentile and, in a closed loop, of answers a second: each is a ratio with an
 interval, better or worse when all of the interval is further from 1 than a margin, the same when none of it is. A cell
-is worse when anything in it is worse, else better when anything is better, else the same when everything is, else the
-comparison does not tell: inconclusive. All together are worse when any cell is, else the verdict of the mean ratio of
-all cells.
+is worse when anything in it is worse and nothing is better, better when it is the other way round, mixed when it has
+both, the same when everything is, else the comparison does not tell: inconclusive. All together are mixed when some
+cells are better and others worse, worse when cells are and none is better, else the verdict of the mean ratio of all
+cells.
 
 Two sweeps were not measured at the same time, and the machine may have been another one meanwhile. Each has done a
 piece of work that is always the same between its blocks; what that took is taken off the ratio, and the interval holds
-both, with and without, so that a verdict rests on neither alone.
+both, with and without, so that a verdict rests on neither alone. A sweep whose reference did not answer cannot be
+compared with another one: every verdict of that request is inconclusive, and a note says so.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.sweep import statistics
 from orchestrator.sweep.matrix import Request
 from orchestrator.sweep.results import Cell, Options, Results
-from orchestrator.sweep.statistics import BETTER, INCONCLUSIVE, SAME, WORSE, Interval
+from orchestrator.sweep.statistics import BETTER, INCONCLUSIVE, MIXED, SAME, WORSE, Interval
 
 MARGIN = 0.05
 RATE = "rate"
@@ -29,6 +31,7 @@ P50, P95 = "p50", "p95"
 MEASURES = (P50, P95, RATE)
 _PERCENTS = {50: P50, 95: P95}
 _FEWEST_BLOCKS = 4  # whose draws say something
+_COUNTED = {INCONCLUSIVE: "undecided"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,21 @@ class Comparison:
     margin: float
     only: Sequence[str]
     notes: Sequence[str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cells have each verdict, those that any has."""
+        verdicts = [cell.verdict for cell in self.cells]
+        order = (BETTER, WORSE, MIXED, SAME, INCONCLUSIVE)
+        return {verdict: verdicts.count(verdict) for verdict in order if verdict in verdicts}
+
+    @property
+    def told(self) -> str:
+        """The verdict, with how many cells are better, worse and undecided where there are several."""
+        if len(self.cells) < 2:
+            return self.verdict
+        counts = [f"{number} {_COUNTED.get(verdict, verdict)}" for verdict, number in self.counts.items()]
+        return f"{self.verdict}: {', '.join(counts)}"
 
     @property
     def noise(self) -> float:
@@ -126,8 +144,8 @@ def _compare(
     for number, (one, other) in enumerate(pairs):
         seed = options.seed + number
         ratios = _ratios(one, other, measures, paired=references is None, seed=seed)
-        if references is not None and all(one.request in of_sweep for of_sweep in references):
-            then, now = (of_sweep[one.request] for of_sweep in references)
+        if references is not None:
+            then, now = (of_sweep.get(one.request, Cell(one.request, "none")) for of_sweep in references)
             machine = _ratios(then, now, measures, paired=False, seed=seed)
             ratios = {measure: ratio.less(machine[measure]) for measure, ratio in ratios.items()}
         few = min(len(one.blocks), len(other.blocks)) < _FEWEST_BLOCKS
@@ -152,17 +170,16 @@ def _verdict(interval: Interval, measure: str, margin: float) -> str:
 
 
 def _together(verdicts: Sequence[str]) -> str:
-    for verdict in (WORSE, BETTER):
-        if verdict in verdicts:
-            return verdict
+    decided = {BETTER, WORSE, MIXED}.intersection(verdicts)
+    if decided:
+        return decided.pop() if len(decided) == 1 else MIXED
     return SAME if verdicts and all(verdict == SAME for verdict in verdicts) else INCONCLUSIVE
 
 
 def _overall(cells: Sequence[CellComparison], overall: Mapping[str, Interval], margin: float) -> str:
-    if any(cell.verdict == WORSE for cell in cells):
-        return WORSE
-    if not cells or all(cell.verdict == INCONCLUSIVE for cell in cells):
-        return INCONCLUSIVE
+    of_cells = _together([cell.verdict for cell in cells])
+    if of_cells in (WORSE, MIXED) or all(cell.verdict == INCONCLUSIVE for cell in cells):
+        return of_cells
     return _together([_verdict(interval, measure, margin) for measure, interval in overall.items()])
 
 
@@ -179,9 +196,24 @@ def _mean(ratios: Sequence[Interval]) -> Interval:
     return Interval(math.exp(centre), math.exp(centre - below), math.exp(centre + above))
 
 
+def _unanswered_references(base: Results, new: Results) -> Iterator[str]:
+    """Say which sweep cannot be corrected for the speed of its machine."""
+    for results in (base, new):
+        missing = [request.name for request in results.requests if not _has_answered(results.references.get(request))]
+        if missing:
+            yield (
+                f"the sweep of {results.started} has no reference measurement in {len(missing)} requests,"
+                f" {missing[0]} for instance: how fast the machine was is not known, so nothing is decided there"
+            )
+
+
+def _has_answered(reference: Cell | None) -> bool:
+    return reference is not None and math.isfinite(reference.percentile(95) or math.inf)
+
+
 def _differences(base: Results, new: Results) -> list[str]:
     """Return what else differs between two sweeps, without which their ratio may mean something else."""
-    notes = []
+    notes = list(_unanswered_references(base, new))
     if base.options.loop != new.options.loop:
         notes.append(f"{base.options.loop} and {new.options.loop}")
     if base.options.max_edges_per_hop != new.options.max_edges_per_hop:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from orchestrator.sweep.compare import MEASURES, P95, RATE, CellComparison, Comparison
 from orchestrator.sweep.matrix import Request
 from orchestrator.sweep.results import Cell, Results
-from orchestrator.sweep.statistics import BETTER, SAME, WORSE, Interval
+from orchestrator.sweep.statistics import BETTER, MIXED, SAME, WORSE, Interval
 from orchestrator.sweep.wording import listed, moment, percent, where
 
 
@@ -82,7 +82,7 @@ def _told(results: Results, comparison: Comparison) -> Iterator[str]:
     else:
         told = _faster(slowest.ratios[P95], comparison.margin, base, _p95(slowest.base))
     yield f"At {where(results, slowest.request)}, {new} {_answering(taken)}, {told}."
-    worse = [cell for cell in cells if cell.verdict == WORSE]
+    worse = [cell for cell in cells if cell.verdict in (WORSE, MIXED)]
     overall = comparison.overall[P95]
     if len(cells) > 1 and not math.isnan(overall.ratio) and not math.isnan(overall.low):
         verdict = overall.verdict(comparison.margin)

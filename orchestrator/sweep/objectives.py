@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.sweep.compare import Comparison
 from orchestrator.sweep.results import PERCENTS, Cell, Results
 
 _LATENCIES = tuple(f"p{percent}" for percent in PERCENTS)
@@ -23,29 +24,34 @@ class Objective:
     measure: str
     limit: float
 
-    def judge(self, cell: Cell) -> Judged:
-        """Say whether *cell* keeps it; where there are too few samples to say, ``met`` is None."""
-        found: float | None
-        if self.measure == "rate":
-            found = cell.rate
-        elif self.measure == "failed":
-            found = (cell.errors + cell.timeouts) / cell.requests if cell.requests else None
-        elif self.measure == "max":
-            found = cell.longest
-        else:
-            found = cell.percentile(int(self.measure[1:]))
+    def judge(self, cell: Cell, base: Cell | None = None) -> Judged:
+        """Say whether *cell* keeps it, and what *base* shows; where there are too few samples, ``met`` is None."""
+        found = self._measured(cell)
         met = None if found is None else found >= self.limit if self.measure == "rate" else found <= self.limit
-        return Judged(self.text, cell.name, found, met)
+        return Judged(self.text, cell.name, found, met, None if base is None else self._measured(base))
+
+    def _measured(self, cell: Cell) -> float | None:
+        if self.measure == "rate":
+            return cell.rate
+        if self.measure == "failed":
+            return (cell.errors + cell.timeouts) / cell.requests if cell.requests else None
+        if self.measure == "max":
+            return cell.longest
+        return cell.percentile(int(self.measure[1:]))
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a cell showed, and whether that is within the objective; None: it cannot be told."""
+    """What a cell showed, and whether that is within the objective; None: it cannot be told.
+
+    ``base`` is what the cell that it is compared with showed, which is not judged; None: there is none.
+    """
 
     objective: str
     cell: str
     found: float | None
     met: bool | None
+    base: float | None = None
 
 
 def parse(text: str) -> Objective:
@@ -64,6 +70,7 @@ def parse(text: str) -> Objective:
     )
 
 
-def judge(results: Results, objectives: Sequence[Objective]) -> list[Judged]:
-    """Judge every cell by every objective."""
-    return [objective.judge(cell) for objective in objectives for cell in results.cells]
+def judge(results: Results, objectives: Sequence[Objective], comparison: Comparison | None = None) -> list[Judged]:
+    """Judge the cells of what is new by every objective; of *comparison*, the base is shown beside each."""
+    bases = {id(cell.new): cell.base for cell in comparison.cells} if comparison is not None else {}
+    return [objective.judge(cell, bases.get(id(cell))) for objective in objectives for cell in results.new_cells]

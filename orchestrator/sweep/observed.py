@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.errors import Diagnostic
 
 from orchestrator import sqlfiles
-from orchestrator.database import Connection
+from orchestrator.database import Connection, lost
+from orchestrator.errors import OrchestratorError
 from orchestrator.sweep.client import Parameters
 from orchestrator.sweep.matrix import Version
+
+_Result = TypeVar("_Result")
 
 _EXPLAINED = 8  # requests whose execution is looked at, where pg_stat_statements is not there
 _CASTS = ("bigint", "bigint", "bigint", "integer", "integer", "text", "integer")
@@ -62,35 +65,76 @@ class _Counted:
 
 
 class Observer:
-    """Asks the server, on a connection of its own."""
+    """Asks the server, on a connection of its own; ``connect`` opens another when that is lost.
 
-    def __init__(self, connection: Connection) -> None:
+    What it has to say is missing where neither answers: the samples are the clients', and none is lost with it.
+    """
+
+    def __init__(self, connection: Connection, connect: Callable[[], Connection]) -> None:
         self._connection = connection
+        self._connect = connect
         self.tables: list[int] = [row[0] for row in connection.execute(sqlfiles.query("sweep_tables"))]
         self._identifiers: dict[Version, int | None] = {}
-        self._has_statements = self._can_read("SELECT count(*) FROM pg_stat_statements(false)")
+        self._statement = self._of_extension("sweep_statement", "pg_stat_statements")
+        self._has_statements = self._can_read(self._statement, {"identifier": 0})
 
-    def _can_read(self, query: LiteralString, parameters: dict[str, Any] | None = None) -> bool:
+    def _of_extension(self, query: str, extension: str) -> bytes | None:
+        """Return a query with the name that it shares with *extension* qualified; None where that is not installed.
+
+        The sessions' ``search_path`` finds nothing in the schema of an extension.
+        """
+        parameters = {"extension": extension}
+        row = self._connection.execute(sqlfiles.query("sweep_extension"), parameters).fetchone()
+        if row is None:
+            return None
+        code = "\n".join(line for line in sqlfiles.query(query).splitlines() if not line.startswith("--"))
+        return code.replace(extension, f"{row[0]}.{extension}").encode()
+
+    def _can_read(self, query: bytes | None, parameters: dict[str, Any]) -> bool:
+        if query is None:
+            return False
         try:
             self._connection.execute(query, parameters)
         except psycopg.Error:
             return False
         return True
 
-    def counters(self) -> Counters:
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _asked(self, work: Callable[[], _Result]) -> _Result | None:
+        """Return what *work* finds, on another connection if this one is lost; None if the server is gone."""
+        try:
+            return work()
+        except psycopg.OperationalError as error:
+            if not lost(self._connection, error):
+                raise
+        try:
+            self._connection = self._connect()
+            return work()
+        except (psycopg.OperationalError, OrchestratorError):
+            return None
+
+    def counters(self) -> Counters | None:
         """Return what the server has counted until now."""
+        return self._asked(self._counters)
+
+    def _counters(self) -> Counters:
         row = self._connection.execute(sqlfiles.query("sweep_counters"), {"tables": self.tables}).fetchone()
         assert row is not None
         return Counters(*row)
 
     def counted(self, version: Version) -> _Counted | None:
         """Return what ``pg_stat_statements`` has counted for *version*, None where it is not there."""
-        if not self._has_statements:
-            return None
+        return self._asked(lambda: self._counted(version)) if self._has_statements else None
+
+    def _counted(self, version: Version) -> _Counted:
         if version not in self._identifiers:
             self._identifiers[version] = self._identifier(version)
         parameters = {"identifier": self._identifiers[version]}
-        row = self._connection.execute(sqlfiles.query("sweep_statement"), parameters).fetchone()
+        assert self._statement is not None  # or it would not be counted
+        row = self._connection.execute(self._statement, parameters).fetchone()
         assert row is not None
         return _Counted(*row)
 
@@ -116,7 +160,7 @@ class Observer:
             return Executions(
                 "pg_stat_statements", calls, (after.milliseconds - before.milliseconds) / calls, buffers / calls
             )
-        return self._explained(version, asked[:: max(1, len(asked) // _EXPLAINED)][:_EXPLAINED])
+        return self._asked(lambda: self._explained(version, asked[:: max(1, len(asked) // _EXPLAINED)][:_EXPLAINED]))
 
     def _explained(self, version: Version, asked: Sequence[Parameters]) -> Executions | None:
         found = []
@@ -138,7 +182,7 @@ class Observer:
 
     def prewarm(self) -> bool:
         """Read the tables and their indexes into the server's cache; False where ``pg_prewarm`` is not there."""
-        return self._can_read(sqlfiles.query("sweep_prewarm"), {"tables": self.tables})
+        return self._can_read(self._of_extension("sweep_prewarm", "pg_prewarm"), {"tables": self.tables})
 
     def plan(self, version: Version, parameters: Parameters) -> str:
         """Return the plan of one call as text, with those of the statements inside where the role may see them."""

@@ -16,7 +16,7 @@ from orchestrator.sweep import sweep as measuring
 from orchestrator.sweep.compare import Comparison
 from orchestrator.sweep.objectives import Judged, judge, parse
 from orchestrator.sweep.results import Options, Results
-from orchestrator.sweep.statistics import INCONCLUSIVE, WORSE
+from orchestrator.sweep.statistics import INCONCLUSIVE, MIXED, WORSE
 from orchestrator.sweep.sweep import Asked, Progress
 
 DONE, FAILED, MISSED, UNDECIDED = 0, 1, 3, 4  # exit status
@@ -60,10 +60,10 @@ def sweep(
 
     found = measuring.sweep(dsn, asked, options, progress, save)
     save(found)
-    judged = judge(found, limits)
     comparison = None
     if found.versus is not None and found.cells:
         comparison = comparing.versions(found, *found.versus, margin)
+    judged = judge(found, limits, comparison if found.is_versus else None)
     warnings = measuring.warnings(found)
     (directory / "summary.csv").write_text(summary.as_csv(found), encoding="utf-8")
     text = summary.as_markdown(found, warnings, judged, comparison)
@@ -75,6 +75,7 @@ def sweep(
             "directory": str(directory),
             "report": str(page),
             "interrupted": found.interrupted,
+            "problem": found.problem,
             "warnings": warnings,
             "cells": [_finite(row) for row in summary.rows(found)],
             "objectives": [_finite(vars(each)) for each in judged],
@@ -97,7 +98,7 @@ def compare(base: Path, new: Path, *, objectives: Sequence[str] = (), margin: fl
     limits = [parse(objective) for objective in objectives]
     found = results.read(new)
     comparison = comparing.sweeps(results.read(base), found, margin)
-    judged = judge(found, limits)
+    judged = judge(found, limits, comparison)
     return Told(
         data={"objectives": [_finite(vars(each)) for each in judged], "comparison": _comparison(comparison)},
         lines=[summary.comparison_markdown(comparison), *summary.objective_lines(judged)],
@@ -109,7 +110,7 @@ def _status(judged: Sequence[Judged], comparison: Comparison | None) -> int:
     verdict = comparison.verdict if comparison is not None else None
     if verdict == WORSE or any(each.met is False for each in judged):
         return MISSED
-    if verdict == INCONCLUSIVE or any(each.met is None for each in judged):
+    if verdict in (INCONCLUSIVE, MIXED) or any(each.met is None for each in judged):
         return UNDECIDED
     return DONE
 
@@ -128,6 +129,7 @@ def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
         "base": comparison.base,
         "new": comparison.new,
         "verdict": comparison.verdict,
+        "counts": comparison.counts,
         "margin": comparison.margin,
         "overall": {measure: _finite(vars(ratio)) for measure, ratio in comparison.overall.items()},
         "cells": [

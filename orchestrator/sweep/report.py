@@ -23,7 +23,7 @@ from orchestrator.sweep.matrix import Request
 from orchestrator.sweep.objectives import Judged
 from orchestrator.sweep.results import PERCENTS, Cell, Results
 from orchestrator.sweep.statistics import BETTER, SAME, WORSE, Interval, percentile
-from orchestrator.sweep.summary import interval
+from orchestrator.sweep.summary import figures, interval, measured
 from orchestrator.sweep.sweep import warnings
 from orchestrator.sweep.targets import DEGREES, Target
 
@@ -154,10 +154,8 @@ def _badges(page: _Page, objectives: Sequence[Judged]) -> Iterator[tuple[str, st
     """Yield the kind and the words of the verdicts."""
     comparison = page.comparison
     if comparison is not None:
-        worse = sum(cell.verdict == WORSE for cell in comparison.cells)
-        where = f" in {worse} of {len(comparison.cells)}" if worse else ""
         base, new = _sides(comparison)
-        yield _kind(comparison.verdict), f"{new} against {base}: {comparison.verdict}{where}"
+        yield _kind(comparison.verdict), f"{new} against {base} is {comparison.told}"
     if objectives:
         states = [
             _state([each.met for each in objectives if each.objective == name])
@@ -198,20 +196,10 @@ def _objective(name: str, objectives: Sequence[Judged]) -> dict[str, Any]:
         "kind": {True: "good", False: "bad", None: "unsure"}[met],
         "state": {True: "met", False: "missed", None: "cannot be told"}[met],
         "met": f"{sum(each.met is True for each in found)} of {len(found)}",
-        "worst": _measured(measure, worst),
-        "missed": [(each.cell, _measured(measure, each.found)) for each in found if each.met is False],
+        "worst": measured(measure, worst),
+        "missed": [(each.cell, figures(each)) for each in found if each.met is False],
         "unknown": [each.cell for each in found if each.met is None],
     }
-
-
-def _measured(measure: str, value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    if measure == RATE:
-        return f"{value:,.0f} /s"
-    if measure == "failed":
-        return f"{100 * value:.3g} %"
-    return NO_ANSWER if math.isinf(value) else f"{_milliseconds(value)} ms"
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:

@@ -145,11 +145,24 @@ class Results:
     versus: tuple[str, str] | None = None
     seconds: float = 0.0
     interrupted: bool = False
+    problem: str | None = None  # why it ended early, unless somebody interrupted it
 
     @property
     def requests(self) -> list[Request]:
         """What was asked, each once."""
         return list(dict.fromkeys(cell.request for cell in self.cells))
+
+    @property
+    def is_versus(self) -> bool:
+        """Whether two versions are compared, and not one with itself."""
+        return self.versus is not None and len({self.versions[version] for version in self.versus}) == 2
+
+    @property
+    def new_cells(self) -> list[Cell]:
+        """The cells that objectives are for: where two versions are compared, those of the new one; else all."""
+        if self.versus is None or not self.is_versus:
+            return self.cells
+        return [cell for cell in self.cells if cell.version == self.versus[1]]
 
     def cell(self, request: Request, version: str) -> Cell | None:
         """Return a cell, if it was measured."""
@@ -178,6 +191,7 @@ def write(results: Results, directory: Path) -> Path:
         "started": results.started,
         "seconds": round(results.seconds, 1),
         "interrupted": results.interrupted,
+        "problem": results.problem,
         "options": asdict(results.options),
         "versions": results.versions,
         "versus": results.versus,
@@ -236,6 +250,7 @@ def _results(data: Mapping[str, Any]) -> Results:
         versus=tuple(data["versus"]) if data["versus"] else None,
         seconds=data["seconds"],
         interrupted=data["interrupted"],
+        problem=data["problem"],
     )
 
 

@@ -55,10 +55,12 @@ class Interval:
     def less(self, other: Interval) -> Interval:
         """Return the interval that holds this ratio as it is, and without the part of it that is *other*'s.
 
-        The ratio itself is without it.
+        The ratio itself is without it. Where *other* is not known, neither are the bounds.
         """
-        if any(map(math.isnan, (self.low, self.high, other.low, other.high))) or not 0 < other.low <= other.high:
+        if math.isnan(self.low) or math.isnan(self.high):
             return self
+        if not (0 < other.low <= other.high < math.inf and 0 < other.ratio < math.inf):
+            return Interval(self.ratio, math.nan, math.nan)  # what is not known cannot be taken off
         adjusted = self.ratio / other.ratio
         below, above = (
             math.hypot(_logarithm_of(own, self.ratio), _logarithm_of(others, other.ratio))
@@ -83,6 +85,7 @@ class Interval:
 
 
 BETTER, WORSE, SAME, INCONCLUSIVE = "better", "worse", "same", "inconclusive"
+MIXED = "mixed"  # of several verdicts: better here, worse there
 
 
 def compare(

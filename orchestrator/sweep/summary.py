@@ -111,7 +111,7 @@ def objective_lines(judged: Sequence[Judged]) -> Iterator[str]:
     """Tell of each objective whether it is met, and which cells miss it."""
     for objective in dict.fromkeys(each.objective for each in judged):
         of_it = [each for each in judged if each.objective == objective]
-        missed = [each.cell for each in of_it if each.met is False]
+        missed = [f"{each.cell} ({figures(each)})" for each in of_it if each.met is False]
         unknown = [each.cell for each in of_it if each.met is None]
         if missed:
             yield f"{objective}: MISSED by {len(missed)} of {len(of_it)} cells: {', '.join(missed)}"
@@ -119,6 +119,24 @@ def objective_lines(judged: Sequence[Judged]) -> Iterator[str]:
             yield f"{objective}: cannot be told of {len(unknown)} of {len(of_it)} cells, too few samples"
         else:
             yield f"{objective}: met by all {len(of_it)} cells"
+
+
+def figures(judged: Judged) -> str:
+    """Return what a cell showed of an objective, and what its base did."""
+    measure = judged.objective.partition("=")[0]
+    found = measured(measure, judged.found)
+    return found if judged.base is None else f"{found}; the base {measured(measure, judged.base)}"
+
+
+def measured(measure: str, value: float | None) -> str:
+    """Return what was found of an objective's measure, with its unit."""
+    if value is None:
+        return "–"
+    if measure == RATE:
+        return f"{value:,.0f} /s"
+    if measure == "failed":
+        return f"{100 * value:.3g} %"
+    return "no answer" if math.isinf(value) else f"{milliseconds(value)} ms"
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -136,7 +154,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     overall = [interval(comparison.overall.get(measure)) for measure in (P50, P95, RATE)]
     found.append(["all together", "", *overall, f"**{comparison.verdict}**"])
     parts = [
-        f"## {comparison.new} against {comparison.base}: {comparison.verdict}",
+        f"## {comparison.new} against {comparison.base} is {comparison.told}",
         _table(heads, found, texts=2),
         f"Ratios with 95 % intervals, bootstrapped by block; a difference below {comparison.margin:.0%} is none.",
         *(f"**Note:** {note}." for note in comparison.notes),

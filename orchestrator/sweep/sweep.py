@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import psycopg
+from psycopg import pq
 
-from orchestrator.database import Connection, connect
-from orchestrator.errors import OrchestratorError
+from orchestrator.database import Connection, connect, resolved
+from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import require_installed
 from orchestrator.sweep import matrix, parity
 from orchestrator.sweep import targets as drawing
-from orchestrator.sweep.client import Parameters, Prepare, Session
+from orchestrator.sweep.client import MEASURED, TYPES, Parameters, Prepare, Session, Unanswered
 from orchestrator.sweep.environment import environment
 from orchestrator.sweep.load import Answers, Fleet, fleet
 from orchestrator.sweep.matrix import COLD, Request, Version
@@ -40,6 +43,7 @@ _NOTHING_SECONDS = 0.5
 #: A piece of work that is always the same, about a millisecond of one processor: how fast the server is just now.
 _REFERENCE = "SELECT count(*) FROM generate_series(1, 8000) AS n WHERE n % 7 = 0"
 _REFERENCE_SECONDS = 0.05
+_WITHOUT: Parameters = (None,) * len(TYPES)  # it uses none, but is prepared with the types of the finders
 _OVERHEAD_MATTERS = 0.1  # of a cell's median
 _RECENT = 1000  # answers whose p95 is shown while they come in
 
@@ -86,21 +90,25 @@ def sweep(
     """Measure every cell, and return what was found; ``save`` is told after each request that is done.
 
     Raises :class:`OrchestratorError` when a version is missing or returns other rows than another; nothing was timed
-    then. An interrupt ends the sweep early, with what was finished by then.
+    then. An interrupt, or a server that is gone, ends the sweep early, with what was finished by then.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")
     settings = {
+        **MEASURED,
         "default_transaction_read_only": "on",
         "statement_timeout": f"{max(1, round(options.timeout * 1000))}",
     }
-    with connect(dsn, settings=settings) as connection:
+    with ExitStack() as stack:
+        connection = stack.enter_context(connect(dsn, settings=settings, reads_only=True))
         require_installed(connection)
+        dsn = resolved(connection)
         versions = _versions(connection, asked, options)
         report(Progress("choosing targets", 0, 0, None))
         members = _unlimited(connection, lambda: drawing.collections(connection, asked.collections))
         requests = matrix.requests(list(members), asked.scopes, asked.depths, asked.max_paths, asked.caches)
         targets = _unlimited(connection, lambda: _targets(connection, asked, options, requests))
-        observer = Observer(connection)
+        observer = Observer(connection, lambda: connect(dsn, settings=settings, reads_only=True))
+        stack.callback(observer.close)
         if matrix.WARM in asked.caches:
             options = replace(options, prewarmed=_unlimited(connection, observer.prewarm))
         results = Results(
@@ -115,7 +123,7 @@ def sweep(
         run = _Run(dsn, observer, requests, versions, results, report, save)
         run.check_parity()
         run.measure()
-        if asked.explain is not None:
+        if asked.explain is not None and not results.interrupted:
             run.explain(asked.explain)
     return results
 
@@ -142,8 +150,15 @@ def warnings(results: Results) -> list[str]:
     stopped = sum(found.uncompared for found in results.parity.values())
     if stopped:
         found.append(f"{stopped} questions were not compared: a version did not answer within the timeout")
+    failed = [cell for cell in results.references.values() if cell.errors + cell.timeouts]
+    if failed:
+        problems = ", ".join(dict.fromkeys(problem for cell in failed for problem in cell.failures))
+        found.append(
+            f"the reference measurement failed in {len(failed)} of {len(results.references)} requests: {problems}"
+        )
     if results.interrupted:
-        found.append("it was interrupted: cells are missing")
+        why = "was interrupted" if results.problem is None else f"ended early ({results.problem})"
+        found.append(f"the sweep {why}: cells are missing, or have fewer blocks than the others")
     return found
 
 
@@ -182,6 +197,19 @@ def _targets(
     return found
 
 
+def _require_answer(session: Session) -> None:
+    """Raise :class:`OrchestratorError` unless the reference, which *session* has prepared, answers."""
+    try:
+        result = session.call(0, _WITHOUT)
+        problem = "" if result.status == pq.ExecStatus.TUPLES_OK else result.get_error_message()
+    except Unanswered:
+        problem = "no answer within the timeout"
+    except psycopg.Error as error:
+        problem = one_line(error)
+    if problem:
+        raise OrchestratorError(f"the reference measurement fails, nothing was timed: {' '.join(problem.split())}")
+
+
 class _Run:
     """One sweep under way."""
 
@@ -206,6 +234,7 @@ class _Run:
         self._cells = sum(len(self._able(request)) for request in requests)
         self._recent = np.empty(0)  # milliseconds of the last answers
         self._spent = 0.0  # seconds, on the request under way
+        self._under_way: list[Cell] = []  # of that request
 
     def _able(self, request: Request) -> list[int]:
         """Return the numbers of the versions that can be asked for paths of that depth."""
@@ -230,6 +259,8 @@ class _Run:
     def check_parity(self) -> None:
         """Compare the rows of all versions for everything that will be asked."""
         session = Session(self._dsn, self._options.timeout)
+        session.prepare(Prepare([_REFERENCE]))
+        _require_answer(session)
         checked: dict[Request, parity.Parity] = {}
         for number, request in enumerate(self._requests):
             self._report(Progress(f"comparing rows: {number} of {len(self._requests)} requests", 0, self._cells, None))
@@ -251,12 +282,27 @@ class _Run:
                     results.overhead[cache] = self._nothing(clients, cache)
                 clients.prepare([*(version.statement for version in self._versions), _REFERENCE])
                 for request in self._requests:
-                    results.cells += self._measure(clients, request)
+                    self._measure(clients, request)
+                    results.cells += self._under_way
+                    self._under_way = []
                     results.seconds = time.monotonic() - began
                     self._save(results)
         except KeyboardInterrupt:
             results.interrupted = True
+        except (OrchestratorError, psycopg.OperationalError) as error:
+            results.interrupted = True
+            results.problem = one_line(error) if isinstance(error, psycopg.Error) else str(error)
+        results.cells += self._whole_turns()
         results.seconds = time.monotonic() - began
+        if results.problem is not None and not results.cells:
+            raise OrchestratorError(f"nothing was measured: {results.problem}")
+
+    def _whole_turns(self) -> list[Cell]:
+        """Return the cells of the request under way, as far as every version has had its turn."""
+        turns = min((len(cell.blocks) for cell in self._under_way), default=0)
+        for cell in self._under_way:
+            del cell.blocks[turns:]
+        return self._under_way if turns else []
 
     def _nothing(self, clients: Fleet, cache: str) -> Cell:
         """Measure a statement that does nothing, asked in the same way: what is not the finder's."""
@@ -269,10 +315,11 @@ class _Run:
             ]  # fmt: skip
         return cell
 
-    def _measure(self, clients: Fleet, request: Request) -> list[Cell]:
+    def _measure(self, clients: Fleet, request: Request) -> None:
         options = self._options
         able = self._able(request)
         cells = {number: Cell(request, self._versions[number].label) for number in able}
+        self._under_way = list(cells.values())
         self._spent = 0.0
         first = dict.fromkeys(able, 0)
         if options.warmup:
@@ -283,7 +330,7 @@ class _Run:
         reference = self._results.references[request] = Cell(request, REFERENCE)
         for turn in range(options.blocks):
             reference.blocks.append(
-                clients.ask(len(self._versions), [()], seed=REFERENCE, first=0, seconds=_REFERENCE_SECONDS)
+                clients.ask(len(self._versions), [_WITHOUT], seed=REFERENCE, first=0, seconds=_REFERENCE_SECONDS)
             )
             for number in able if turn % 2 == 0 else reversed(able):
                 cell = cells[number]
@@ -292,12 +339,12 @@ class _Run:
                 first[number] += len(block.milliseconds)
                 cell.blocks.append(block)
                 after = self._observer.counters()
-                cell.counters += after - counters
+                if counters is not None and after is not None and after.hits >= counters.hits:  # a crash empties them
+                    cell.counters += after - counters
                 counters = after
         for number, cell in cells.items():
             version = self._versions[number]
             cell.executions = self._observer.executions(version, before[number], self._parameters(request))
-        return list(cells.values())
 
     def _ask(self, clients: Fleet, request: Request, number: int, first: int, seconds: float, doing: str) -> Answers:
         results, options = self._results, self._options

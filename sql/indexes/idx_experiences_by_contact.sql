@@ -1,5 +1,5 @@
 -- A contact's own usable experiences, without visiting the table.
 -- The predicate is the rule of connection_paths.work_experiences.
 CREATE INDEX CONCURRENTLY idx_experiences_by_contact
-    ON contact_work_experiences (contact_id) INCLUDE (organization_id, date_from, date_to)
+    ON :"host_schema".contact_work_experiences (contact_id) INCLUDE (organization_id, date_from, date_to)
     WHERE organization_id IS NOT NULL AND date_from IS NOT NULL AND (date_to IS NULL OR date_to >= date_from);

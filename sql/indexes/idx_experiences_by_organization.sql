@@ -4,6 +4,6 @@
 -- and four of five colleagues, who came too late or have a smaller id, cost a fifth of what they cost as filtered rows.
 -- The predicate is the rule of connection_paths.work_experiences.
 CREATE INDEX CONCURRENTLY idx_experiences_by_organization
-    ON contact_work_experiences (organization_id, (COALESCE(date_to, 'infinity'::date)), date_from, contact_id)
+    ON :"host_schema".contact_work_experiences (organization_id, (COALESCE(date_to, 'infinity'::date)), date_from, contact_id)
     INCLUDE (date_to)
     WHERE organization_id IS NOT NULL AND date_from IS NOT NULL AND (date_to IS NULL OR date_to >= date_from);

@@ -9,7 +9,7 @@ EXCEPTION
 END
 $type$;
 
-COMMENT ON TYPE connection_paths.connection_kind IS 'Kinds of edges; an application may add its own with ALTER TYPE … ADD VALUE';
+COMMENT ON TYPE connection_paths.connection_kind IS 'Kinds of edges; an application may add its own with ALTER TYPE ... ADD VALUE';
 
 CREATE TABLE IF NOT EXISTS connection_paths.contact_connections (
     contact_a_id bigint NOT NULL,

@@ -29,6 +29,7 @@ function("legacy_walk", "v1")
 function("legacy_finder", "v1")
 function("legacy_finder", "alias_v1")
 function("path_document", "v1")
+function("legacy_paths", "v1")
 function("why_no_more", "v1")
 function("find_paths", "v1")
 

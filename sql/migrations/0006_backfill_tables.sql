@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_runs (
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by text NOT NULL DEFAULT session_user,
     finished_at timestamptz,
+    ended_by integer,
     processes jsonb NOT NULL DEFAULT '{}',
     receipt jsonb
 );
@@ -34,6 +35,7 @@ CREATE OR REPLACE TRIGGER refuse_reopening
 
 COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. An operator may update status (running, paused, or for good cancelled) and max_workers; both are read before every batch';
 COMMENT ON COLUMN connection_paths.backfill_runs.max_workers IS 'How many batches may be under way at once, all machines together; NULL: as many as come';
+COMMENT ON COLUMN connection_paths.backfill_runs.ended_by IS 'The worker that does what comes after the batches; when it has died, the next that claims this';
 COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'What each orchestrator process said of itself last, and when: workers, and why they are fewer';
 COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches; indexing and swapped: the end of a rebuild';
 
@@ -52,6 +54,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
     attempts integer NOT NULL DEFAULT 0,
     deaths integer NOT NULL DEFAULT 0,
     failures integer NOT NULL DEFAULT 0,
+    retries integer NOT NULL DEFAULT 0,
     worker_id integer,
     claimed_at timestamptz,
     finished_at timestamptz,
@@ -75,7 +78,8 @@ CREATE INDEX IF NOT EXISTS backfill_batches_open
 COMMENT ON TABLE connection_paths.backfill_batches IS 'The plan of a run and its books: each batch is a range of contact ids, (above, upto]';
 COMMENT ON COLUMN connection_paths.backfill_batches.attempts IS 'Claims so far; the latest is the fence that keeps an earlier one from writing';
 COMMENT ON COLUMN connection_paths.backfill_batches.deaths IS 'Workers that have died with it; five are taken for a failure of the batch''s';
-COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'Errors so far; a batch that fails too often is split, a single contact set aside';
+COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'Errors so far, those before the batch was split among them; a batch that fails is split, a single contact set aside';
+COMMENT ON COLUMN connection_paths.backfill_batches.retries IS 'Errors since the batch has had its range that may pass by themselves; the fifth splits it';
 COMMENT ON COLUMN connection_paths.backfill_batches.worker_id IS 'Who has it or did it';
 COMMENT ON COLUMN connection_paths.backfill_batches.contact_id IS 'Of a batch that was set aside: the contact it is about';
 
@@ -146,6 +150,9 @@ COMMENT ON TABLE connection_paths.contact_changes IS 'What changed and is not in
 COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that changed it; recomputations that may not have seen it are waited for';
 COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its recomputation failed; from 3 on it is left alone until retried explicitly';
 
+-- A publication FOR ALL TABLES refuses UPDATE and DELETE of a table without a replica identity, and these have no key.
+ALTER TABLE connection_paths.contact_changes REPLICA IDENTITY FULL;
+
 -- Beside contact_changes, not in it: what is not due is in nobody's way there, and in no count of what waits.
 CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
     contact_id bigint PRIMARY KEY,
@@ -159,12 +166,14 @@ COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work exper
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
     contact_id bigint
 );
+ALTER TABLE connection_paths.rebuild_replays REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: everybody) recomputed in the live edges, or come or gone, while a rebuild was under way; the swap puts them among the changes again';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_missing_contacts (
     contact_id bigint NOT NULL
 );
+ALTER TABLE connection_paths.rebuild_missing_contacts REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE connection_paths.rebuild_missing_contacts IS 'Contacts that had work experiences and did not exist when a rebuild began: nobody''s neighbours';
 
@@ -173,5 +182,6 @@ CREATE TABLE IF NOT EXISTS connection_paths.rebuild_other_kinds (
     contact_b_id bigint NOT NULL,
     kind connection_paths.connection_kind NOT NULL
 );
+ALTER TABLE connection_paths.rebuild_other_kinds REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written while a rebuild was under way; the swap carries them over';

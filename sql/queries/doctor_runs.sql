@@ -1,7 +1,7 @@
 -- The runs that are not over, or cancelled and not cleaned up; and the latest that came to its end.
 --
 -- seconds            since it was created
--- is_alive           somebody works on it: a worker, who ends it, or a process that has told of itself lately
+-- is_alive           somebody works on it: a worker, or a process that has told of itself lately
 -- set_aside          contacts set aside; one of them with its error
 SELECT
     r.run_id,
@@ -10,7 +10,6 @@ SELECT
     r.phase,
     extract(epoch FROM clock_timestamp() - r.created_at)::double precision AS seconds,
     EXISTS (SELECT FROM connection_paths.lock_holders('worker') AS h)
-        OR EXISTS (SELECT FROM connection_paths.lock_holders('finisher') AS h WHERE h.id = r.run_id)
         OR EXISTS (
             SELECT
             FROM jsonb_each(r.processes) AS p

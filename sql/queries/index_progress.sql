@@ -2,7 +2,7 @@
 --
 -- Until an index is committed only the statement that builds it tells others its name: it is of missing_rebuild_indexes.
 SELECT
-    COALESCE(substring(a.query FROM 'INDEX (.+?) ON '), 'an index') AS name,
+    COALESCE(substring(a.query FROM ' INDEX (.+?) ON connection_paths[.]contact_connections_next USING '), 'an index') AS name,
     p.phase,
     COALESCE(
         p.tuples_done::double precision / nullif(p.tuples_total, 0),

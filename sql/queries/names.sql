@@ -1,8 +1,8 @@
--- Names for people to read. Parameters: contact_ids, organization_ids.
-SELECT 'contact', c.id, c.name
+-- Names for people to read, and no more of each than is shown. Parameters: contact_ids, organization_ids, longest.
+SELECT 'contact', c.id, left(c.name::text, %(longest)s::integer)
 FROM connection_paths.live_contacts AS c
 WHERE c.id = ANY (%(contact_ids)s::bigint[])
 UNION ALL
-SELECT 'organization', o.id, o.name
+SELECT 'organization', o.id, left(o.name::text, %(longest)s::integer)
 FROM connection_paths.live_organizations AS o
 WHERE o.id = ANY (%(organization_ids)s::bigint[])

@@ -1,5 +1,9 @@
 -- A random sample of contacts, and how far their overlaps exceed their edges; a row per stratum.
--- Parameters: sample (how many contacts), per_stratum (at least so many of them in each stratum), seed.
+-- Parameters: sample (how many contacts), per_stratum (at least so many of them in each stratum), most_overlaps, seed.
+--
+-- The edges of a drawn contact are computed, which takes time in proportion to its overlaps. Because contacts are drawn
+-- in proportion to them, a drawn contact has sum(overlaps^2) / sum(overlaps) of them on average. So fewer contacts are
+-- drawn where the sample would have more than most_overlaps, but never fewer than two strata's.
 --
 -- Contacts are drawn in proportion to their overlaps, or nearly so: in order of overlaps, cut into strata that hold
 -- equal numbers of overlaps, as many contacts drawn from each. The heaviest, who alone hold as much as a drawn contact
@@ -14,6 +18,20 @@
 -- loss_variance  how much that varies among them (squared)
 WITH loads AS MATERIALIZED (
     SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l
+),
+wanted AS MATERIALIZED (
+    SELECT
+        least(
+            %(sample)s::bigint,
+            greatest(
+                2 * %(per_stratum)s::bigint,
+                trunc(
+                    %(most_overlaps)s::bigint * sum(l.overlaps::numeric) / sum(l.overlaps::numeric * l.overlaps)
+                )::bigint
+            )
+        ) AS sample
+    FROM loads AS l
+    WHERE l.overlaps > 0
 ),
 ranked AS (
     SELECT
@@ -31,12 +49,15 @@ taken AS MATERIALIZED (
         r.overlaps,
         r.not_heavier,
         -- he holds as much as one of the contacts still to be drawn stands for
-        r.overlaps * (%(sample)s::bigint - r.place + 1) >= r.not_heavier AS for_certain
+        r.overlaps * (w.sample - r.place + 1) >= r.not_heavier AS for_certain
     FROM ranked AS r
+    CROSS JOIN wanted AS w
 ),
 remaining AS (
     SELECT
-        greatest(%(sample)s::bigint - count(*) FILTER (WHERE t.for_certain), %(per_stratum)s::bigint) AS draws,
+        greatest(
+            (SELECT w.sample FROM wanted AS w) - count(*) FILTER (WHERE t.for_certain), %(per_stratum)s::bigint
+        ) AS draws,
         max(t.not_heavier) FILTER (WHERE NOT t.for_certain) AS overlaps
     FROM taken AS t
 ),

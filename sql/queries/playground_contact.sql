@@ -1,5 +1,5 @@
--- One contact, with the organization of the latest experience. Parameter: contact_id.
-SELECT c.id, c.name, w.name
+-- One contact, with the organization of the latest experience. Parameters: contact_id, longest (of a name).
+SELECT c.id, left(c.name::text, %(longest)s::integer), left(w.name::text, %(longest)s::integer)
 FROM connection_paths.live_contacts AS c
 LEFT JOIN LATERAL (
     SELECT o.name

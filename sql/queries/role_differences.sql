@@ -17,9 +17,9 @@ rights (suffix, class, names, privileges) AS (
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
             find_paths, deep_finder, legacy_finder, check_finder_arguments, chain_contacts, deep_search, edge_details,
-            introducers_of, legacy_walk, member_edges, near_members, openers, path_contacts, path_document,
-            possible_overlaps, recent_edges, recent_members, search, shallow_search, walk, walked_paths, why_no_more,
-            work_overlaps
+            introducers_of, legacy_paths, legacy_walk, member_edges, near_members, openers, path_contacts,
+            path_document, possible_overlaps, recent_edges, recent_members, search, shallow_search, walk, walked_paths,
+            why_no_more, work_overlaps
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
@@ -31,11 +31,10 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
             advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
-            claim_batch, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
+            claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
             fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders, missing_contacts,
-            missing_rebuild_indexes,
-            predicted_edges, prepare_rebuild, rebuilt_edges, register_worker, require_batches_done,
-            require_read_committed, split_batch, sync_changes, wake_listener
+            missing_rebuild_indexes, predicted_edges, prepare_rebuild, rebuilt_edges, register_worker,
+            require_batches_done, require_read_committed, require_rebuild, split_batch, sync_changes, wake_listener
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

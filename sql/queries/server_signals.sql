@@ -1,7 +1,9 @@
 -- What the server says about its load: one row; a NULL is what it does not have, or does not tell this role.
+-- Parameter: ignored_replicas, application names of standbys that may fall behind.
 --
 -- replica_lag_seconds, replica_lag_bytes   the worst standby's; seconds are NULL while all have caught up, and the
 --                                          bytes also show one that has stopped. NULL without pg_read_all_stats
+-- slowest_replica, farthest_replica        the names of those two standbys
 -- archive_backlog_files                    WAL files finished and not yet archived, from the name of the last one that
 --                                          was: its second half counts segments. No right is needed
 -- archiver_fails                           the last attempt to archive failed
@@ -14,13 +16,24 @@
 --
 -- Ours are the sessions whose application_name begins with orchestrator. pg_locks and the names of applications are
 -- open to every role, pg_stat_activity's wait events are not.
-WITH standby AS (
+WITH replica AS (
     SELECT
-        extract(epoch FROM max(r.replay_lag))::double precision AS lag_seconds,
-        max(
-            CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn) END
-        )::double precision AS lag_bytes
+        COALESCE(r.application_name, '') AS name,
+        extract(epoch FROM r.replay_lag)::double precision AS lag_seconds,
+        CASE
+            WHEN NOT pg_is_in_recovery()
+            THEN pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)::double precision
+        END AS lag_bytes
     FROM pg_catalog.pg_stat_replication AS r
+    WHERE COALESCE(r.application_name, '') <> ALL (%(ignored_replicas)s::text[])
+),
+standby AS (
+    SELECT
+        max(r.lag_seconds) AS lag_seconds,
+        (array_agg(r.name ORDER BY r.lag_seconds DESC NULLS LAST))[1] AS slowest,
+        max(r.lag_bytes) AS lag_bytes,
+        (array_agg(r.name ORDER BY r.lag_bytes DESC NULLS LAST))[1] AS farthest
+    FROM replica AS r
 ),
 archiver AS (
     SELECT
@@ -50,7 +63,9 @@ waiter AS (
 )
 SELECT
     s.lag_seconds AS replica_lag_seconds,
+    s.slowest AS slowest_replica,
     s.lag_bytes AS replica_lag_bytes,
+    s.farthest AS farthest_replica,
     CASE
         WHEN a.last_segment IS NOT NULL THEN greatest(a.current_segment - a.last_segment - 1, 0)
     END AS archive_backlog_files,

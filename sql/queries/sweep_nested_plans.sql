@@ -2,6 +2,7 @@
 -- load auto_explain.
 LOAD 'auto_explain';
 SELECT
+    set_config('client_min_messages', 'notice', false),
     set_config('auto_explain.log_min_duration', '0', false),
     set_config('auto_explain.log_analyze', 'on', false),
     set_config('auto_explain.log_buffers', 'on', false),

@@ -1,9 +1,10 @@
--- A process says how it is doing, for `runs show` elsewhere. Parameters: run_id, process (its name), told (JSON).
+-- A process says how it is doing, for `runs show` elsewhere. Parameters: run_id, process (its name), worker (the number by
+-- which its session is known to live), told (JSON).
 -- No row where somebody has the run locked: it is no reason to wait.
 UPDATE connection_paths.backfill_runs AS r
 SET processes = r.processes || jsonb_build_object(
     %(process)s::text,
-    %(told)s::jsonb || jsonb_build_object('at', clock_timestamp())
+    %(told)s::jsonb || jsonb_build_object('at', clock_timestamp(), 'worker', %(worker)s::integer)
 )
 WHERE r.run_id = (
     SELECT f.run_id

@@ -1,16 +1,16 @@
 -- Capture of changes of work experiences; the function's header says what is noted and what it costs.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
-    AFTER INSERT ON contact_work_experiences
+    AFTER INSERT ON :"host_schema".contact_work_experiences
     REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_updated
-    AFTER UPDATE ON contact_work_experiences
+    AFTER UPDATE ON :"host_schema".contact_work_experiences
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_deleted
-    AFTER DELETE ON contact_work_experiences
+    AFTER DELETE ON :"host_schema".contact_work_experiences
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_truncated
-    AFTER TRUNCATE ON contact_work_experiences
+    AFTER TRUNCATE ON :"host_schema".contact_work_experiences
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();

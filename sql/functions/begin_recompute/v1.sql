@@ -21,6 +21,8 @@ DECLARE
     oldest bigint := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
 BEGIN
     PERFORM connection_paths.require_read_committed();
+    -- lock_holders counts this transaction by this lock, whoever's rights the session has
+    LOCK TABLE connection_paths.contact_connections IN ROW EXCLUSIVE MODE;
     WHILE NOT pg_try_advisory_xact_lock_shared(connection_paths.advisory_key('recompute', oldest)) LOOP
         IF oldest = 0 THEN
             RAISE EXCEPTION 'somebody holds every advisory lock that tells of recomputed edges'

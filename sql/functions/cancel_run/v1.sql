@@ -1,8 +1,8 @@
 -- connection_paths.cancel_run(run_id): ends a run before its end.
 --
 -- Edges that an in-place run has corrected stay; what a rebuild has made is dropped, which waits for batches under way.
--- A run whose status an operator has set to 'cancelled' is cleaned up the same way. Then the next run may have begun, which
--- prepare_rebuild says by a lock: what is there once that is held is known to be whose it is.
+-- A run whose status an operator has set to 'cancelled' is cleaned up the same way. The next run may have begun by then.
+-- prepare_rebuild locks the same table, so nobody makes a rebuild's tables while they are dropped here.
 --
 -- Returns  whether the run was there to be cancelled: running, paused, or cancelled and not cleaned up.
 -- Raises   25001 unless the transaction is READ COMMITTED.
@@ -18,7 +18,7 @@ DECLARE
     run record;
 BEGIN
     PERFORM connection_paths.require_read_committed();
-    PERFORM pg_advisory_xact_lock(connection_paths.advisory_key('rebuild', 0));
+    LOCK TABLE connection_paths.rebuild_missing_contacts IN SHARE ROW EXCLUSIVE MODE;
     UPDATE connection_paths.backfill_runs AS r
     SET status = 'cancelled', phase = 'finished', finished_at = COALESCE(r.finished_at, clock_timestamp())
     WHERE r.run_id = cancel_run.run_id

@@ -7,7 +7,7 @@
 -- after any death.
 --
 -- Returns  how many edges were carried.
--- Raises   55000 while there are batches to do.
+-- Raises   CP002 while there are batches to do, CP004 when the table of the rebuild is not there.
 CREATE OR REPLACE FUNCTION connection_paths.carry_edges(run_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql

@@ -26,7 +26,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100000
-AS $function$
+BEGIN ATOMIC
     WITH usable AS NOT MATERIALIZED (
         SELECT e.contact_id, e.organization_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
         FROM connection_paths.work_experiences AS e
@@ -92,8 +92,8 @@ AS $function$
         UNION ALL
         SELECT u.contact_id, 0 FROM usable AS u WHERE u.date_from > CURRENT_DATE
     ) AS part
-    GROUP BY part.contact_id
-$function$;
+    GROUP BY part.contact_id;
+END;
 
 COMMENT ON FUNCTION connection_paths.contact_loads() IS 'How many overlapping experiences of others each contact has: an upper bound of its edges, and half the sum is the number of overlapping pairs';
 

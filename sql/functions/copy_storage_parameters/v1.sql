@@ -1,7 +1,7 @@
 -- connection_paths.copy_storage_parameters(): gives contact_connections_next the storage parameters of the live edges.
 --
--- Whatever a DBA has set on contact_connections_live, such as fillfactor or autovacuum_vacuum_scale_factor, and nothing
--- else. LIKE does not copy them, and ALTER TABLE takes them only as literals: the one place where SQL is built from
+-- Whatever a DBA has set on contact_connections_live, such as fillfactor or autovacuum_vacuum_scale_factor, and on its
+-- columns, such as a statistics target or n_distinct. LIKE does not copy them, and ALTER TABLE takes them only as literals: the one place where SQL is built from
 -- strings, which are the catalog's own names and values.
 CREATE OR REPLACE FUNCTION connection_paths.copy_storage_parameters()
 RETURNS void
@@ -27,6 +27,21 @@ BEGIN
             'connection_paths.contact_connections_next'::regclass, 'connection_paths.contact_connections_live'::regclass
         )
         ORDER BY c.oid = 'connection_paths.contact_connections_live'::regclass
+    LOOP
+        EXECUTE 'ALTER TABLE connection_paths.contact_connections_next ' || change;
+    END LOOP;
+
+    FOR change IN
+        SELECT
+            'ALTER COLUMN ' || pg_catalog.quote_ident(a.attname) || ' ' || o.change
+        FROM pg_catalog.pg_attribute AS a
+        CROSS JOIN LATERAL (
+            SELECT 'SET STATISTICS ' || a.attstattarget::text WHERE a.attstattarget >= 0
+            UNION ALL
+            SELECT 'SET (' || pg_catalog.quote_ident(p.option_name) || ' = ' || quote_literal(p.option_value) || ')'
+            FROM pg_catalog.pg_options_to_table(a.attoptions) AS p
+        ) AS o (change)
+        WHERE a.attrelid = 'connection_paths.contact_connections_live'::regclass AND a.attnum > 0 AND NOT a.attisdropped
     LOOP
         EXECUTE 'ALTER TABLE connection_paths.contact_connections_next ' || change;
     END LOOP;

@@ -10,7 +10,7 @@
 --              never split.
 -- Returns      the run's id. It is 'running', and waits for workers: claim_batch.
 --
--- Raises 22023 for another strategy or size, 55006 when a run is under way already.
+-- Raises 22023 for another strategy or size, CP003 when a run is under way already.
 CREATE OR REPLACE FUNCTION connection_paths.create_run(strategy text, batch_edges bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -42,7 +42,7 @@ BEGIN
             FROM connection_paths.backfill_runs AS r
             WHERE r.status IN ('running', 'paused');
             RAISE EXCEPTION 'run % is under way', active
-                USING ERRCODE = 'object_in_use', HINT = 'Work on that one, or cancel it.';
+                USING ERRCODE = 'CP003', HINT = 'Work on that one, or cancel it.';
     END;
 
     WITH loads AS MATERIALIZED (

@@ -6,7 +6,9 @@
 -- attempt  what claim_batch gave
 -- Returns  how many edges were changed (for a rebuild: inserted).
 --
--- Raises 55000 when the claim is not (or no longer) the caller's, 25001 unless the transaction is READ COMMITTED.
+-- Raises CP001 when the claim is not (or no longer) the caller's. That is a SQLSTATE of the package's own: whatever else
+-- is raised comes from the work on the batch, for example from a trigger of the application's, and means that the batch
+-- has failed. Raises CP004 when the table of the rebuild is not there, and 25001 unless the transaction is READ COMMITTED.
 CREATE OR REPLACE FUNCTION connection_paths.do_batch(run_id bigint, batch_id bigint, attempt integer)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -25,6 +27,7 @@ BEGIN
         WHERE r.run_id = do_batch.run_id AND r.strategy = 'rebuild'
     ) THEN
         PERFORM connection_paths.require_read_committed();
+        PERFORM connection_paths.require_rebuild(do_batch.run_id);
         -- before the run's status is read: no cancellation can then exchange the table for that of another run
         LOCK TABLE connection_paths.contact_connections_next IN ROW EXCLUSIVE MODE;
     END IF;
@@ -41,7 +44,7 @@ BEGIN
     FOR UPDATE OF b;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'batch % of run % is not claimed under attempt %', batch_id, run_id, attempt
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Claim another: claim_batch.';
+            USING ERRCODE = 'CP001', HINT = 'Claim another: claim_batch.';
     END IF;
 
     IF batch.strategy = 'rebuild' THEN

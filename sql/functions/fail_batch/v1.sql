@@ -5,7 +5,9 @@
 --          five times; any other failure, or the fifth, splits it, and a single contact is set aside
 -- Returns  'again', 'split' or 'set aside'.
 --
--- Raises 55000 when the claim is not (or no longer) the caller's.
+-- Locks the run's row first, as claim_batch does: splits of one run are made one after another.
+--
+-- Raises CP001 when the claim is not (or no longer) the caller's, 25001 unless the transaction is READ COMMITTED.
 CREATE OR REPLACE FUNCTION connection_paths.fail_batch(
     run_id bigint,
     batch_id bigint,
@@ -21,23 +23,31 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    failures_so_far integer;
+    retries_so_far integer;
 BEGIN
-    UPDATE connection_paths.backfill_batches AS b
-    SET failures = b.failures + 1,
-        status = 'pending',
-        error = fail_batch.error
+    PERFORM connection_paths.require_read_committed();
+    PERFORM FROM connection_paths.backfill_runs AS r WHERE r.run_id = fail_batch.run_id FOR NO KEY UPDATE;
+
+    SELECT b.retries
+    INTO retries_so_far
+    FROM connection_paths.backfill_batches AS b
     WHERE b.run_id = fail_batch.run_id
         AND b.batch_id = fail_batch.batch_id
         AND b.attempts = fail_batch.attempt
         AND b.status = 'claimed'
-    RETURNING b.failures INTO failures_so_far;
+    FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'batch % of run % is not claimed under attempt %', batch_id, run_id, attempt
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Claim another: claim_batch.';
+            USING ERRCODE = 'CP001', HINT = 'Claim another: claim_batch.';
     END IF;
 
-    IF fail_batch.passing AND failures_so_far < 5 THEN
+    IF fail_batch.passing AND retries_so_far < 4 THEN
+        UPDATE connection_paths.backfill_batches AS b
+        SET status = 'pending',
+            failures = b.failures + 1,
+            retries = b.retries + 1,
+            error = fail_batch.error
+        WHERE b.run_id = fail_batch.run_id AND b.batch_id = fail_batch.batch_id;
         RETURN 'again';
     END IF;
     RETURN connection_paths.split_batch(fail_batch.run_id, fail_batch.batch_id, fail_batch.error);

@@ -1,4 +1,4 @@
--- connection_paths.find_paths(…): the application's entry: paths grouped by contact chain, as one JSON document.
+-- connection_paths.find_paths(...): the application's entry: paths grouped by contact chain, as one JSON document.
 --
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope   as for deep_finder
 -- max_paths       how many chains, 1..1000; a chain counts once, however many users can open it
@@ -11,12 +11,11 @@
 -- "hops": [{"from", "to", "kind", "organization_id", "date_from", "date_to"}]}]}, chains by depth, recency, those the
 -- viewer can open first, contact ids; user_ids with the viewer first. total counts the paths returned, truncated says
 -- that there are more, complete is false when the time ran out: the paths are right, but of the depth the search was at
--- others may be missing, and deeper ones were not looked for. why is null where max_paths were found, else what
--- why_no_more says: {"reason", "collection_members", "target_edges", "target_edges_to_members",
--- "target_edges_to_excluded", "excluded", "level_reached", "caps_hit"}; see there for the reasons.
+-- others may be missing, and deeper ones were not looked for. why is null where max_paths were found, else it is what
+-- why_no_more returns: a reason and numbers.
 --
 -- Under v2 the grouping is done by search, which counts chains: nothing is fetched to be thrown away but one chain more
--- than wanted, which says whether there are more. v1 has no search to stop: its budget is looked at between its depths.
+-- than wanted, which says whether there are more. v1 is legacy_paths.
 --
 -- Settings: see deep_finder_v3. Errors: see check_finder_arguments.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(
@@ -59,8 +58,6 @@ DECLARE
     recencies date[];
     paths jsonb := '[]';
     number integer := 0; -- of paths found, one more than wanted at most
-    level_paths jsonb;
-    level_number integer;
     is_complete boolean := true;
     level_reached integer;
     caps_hit boolean := false;
@@ -144,67 +141,17 @@ BEGIN
             CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS e
         ) AS h;
     ELSE
-        FOR level IN 1..LEAST(max_depth, 2) LOOP
-            WITH best AS (
-                SELECT
-                    w.*,
-                    u.user_ids,
-                    row_number() OVER (
-                        ORDER BY w.recency DESC, u.user_ids[1] = find_paths.viewer_user_id DESC, w.contact_ids
-                    ) AS position
-                FROM connection_paths.legacy_walk(
-                    find_paths.target_contact_id, find_paths.collection_id, excluded
-                ) AS w
-                CROSS JOIN LATERAL (
-                    SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
-                    FROM connection_paths.openers(
-                        w.contact_ids[1], find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope
-                    ) AS o
-                ) AS u
-                WHERE w.depth = level AND u.user_ids IS NOT NULL
-                ORDER BY position
-                -- one more than wanted says whether there are more
-                LIMIT find_paths.max_paths + 1 - number
-            )
-            SELECT
-                count(*),
-                jsonb_agg(
-                    connection_paths.path_document(
-                        b.user_ids,
-                        b.contact_ids,
-                        b.recency,
-                        CASE
-                            WHEN level = 2 THEN jsonb_build_array(
-                                jsonb_build_object(
-                                    'from', b.contact_ids[1],
-                                    'to', b.contact_ids[2],
-                                    'kind', 'work_overlap',
-                                    'organization_id', b.organization_id,
-                                    'date_from', b.date_from,
-                                    'date_to', b.date_to
-                                )
-                            )
-                        END
-                    )
-                    ORDER BY b.position
-                ) FILTER (WHERE b.position <= find_paths.max_paths - number)
-            INTO level_number, level_paths
-            FROM best AS b;
-
-            paths := paths || COALESCE(level_paths, '[]');
-            number := number + level_number;
-            EXIT WHEN number > max_paths;
-            IF level < LEAST(max_depth, 2) AND clock_timestamp() >= deadline THEN
-                is_complete := false;
-                EXIT;
-            END IF;
-        END LOOP;
+        SELECT w.paths, w.number, w.is_complete, w.level_reached
+        INTO paths, number, is_complete, level_reached
+        FROM connection_paths.legacy_paths(
+            target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, excluded, deadline
+        ) AS w;
     END IF;
 
     IF number < max_paths THEN
         why := connection_paths.why_no_more(
-            target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, excluded, ask_everybody, chosen,
-            number, is_complete, level_reached, caps_hit
+            target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop, excluded,
+            ask_everybody, chosen, number, is_complete, level_reached, caps_hit
         );
     END IF;
 

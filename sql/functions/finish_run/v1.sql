@@ -5,7 +5,11 @@
 --
 -- receipt  what to remember of it, for example latencies before and during; NULL: nothing
 -- Returns  the status.
--- Raises   55000 when there is something left to do, or the run was cancelled.
+-- Raises   CP002 when there is something left to do, or the run was cancelled.
+--
+-- Its commit is on disk before anybody can see it, whatever the session's synchronous_commit, and with it every commit
+-- before. Where standbys are synchronous they have it, too. An asynchronous standby may not have it: after a failover
+-- to that one the run goes on.
 CREATE OR REPLACE FUNCTION connection_paths.finish_run(run_id bigint, receipt jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql
@@ -18,6 +22,9 @@ DECLARE
     run record;
     outcome text;
 BEGIN
+    IF current_setting('synchronous_commit') <> 'remote_apply' THEN -- which is more
+        PERFORM pg_catalog.set_config('synchronous_commit', 'on', true);
+    END IF;
     PERFORM connection_paths.require_batches_done(finish_run.run_id);
     SELECT r.strategy, r.status, r.phase
     INTO run
@@ -29,7 +36,7 @@ BEGIN
     END IF;
     IF run.status = 'cancelled' OR (run.strategy = 'rebuild' AND run.phase <> 'swapped') THEN
         RAISE EXCEPTION 'run % is % and its phase %', run_id, run.status, run.phase
-            USING ERRCODE = 'object_not_in_prerequisite_state';
+            USING ERRCODE = 'CP002';
     END IF;
 
     IF run.strategy = 'rebuild' THEN

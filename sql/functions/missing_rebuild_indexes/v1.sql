@@ -7,6 +7,10 @@
 -- name       of the index to be; the run's id makes it unlike that of the live edges'
 -- statement  CREATE INDEX; or ALTER TABLE, for an index that is there and is to carry a constraint, such as the primary
 --            key: ask again when the indexes are built
+--
+-- Each index is built in the tablespace of the index on the live edges that it takes the place of. pg_get_indexdef shows
+-- no tablespace, and it is to stand before the predicate; so the text is taken apart by the lengths of what is known to
+-- stand at its ends, for a name may hold any word.
 CREATE OR REPLACE FUNCTION connection_paths.missing_rebuild_indexes(run_id bigint)
 RETURNS TABLE (name text, statement text)
 LANGUAGE sql
@@ -14,14 +18,18 @@ STABLE
 PARALLEL UNSAFE
 SECURITY INVOKER
 ROWS 3
-AS $function$
+BEGIN ATOMIC
     SELECT
         n.name,
         CASE
             WHEN made.oid IS NULL THEN
-                'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX '
-                || pg_catalog.quote_ident(n.name) || ' ON connection_paths.contact_connections_next'
-                || pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(i.indexrelid), '^.*? USING ', ' USING ')
+                d.create_index || pg_catalog.quote_ident(n.name) || ' ON connection_paths.contact_connections_next'
+                || pg_catalog.substr(
+                    d.definition,
+                    pg_catalog.length(d.head) + 1,
+                    pg_catalog.length(d.definition) - pg_catalog.length(d.head) - pg_catalog.length(d.predicate)
+                )
+                || ' TABLESPACE ' || pg_catalog.quote_ident(t.spcname) || d.predicate
             ELSE
                 'ALTER TABLE connection_paths.contact_connections_next ADD '
                 || CASE wanted.contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END
@@ -34,6 +42,25 @@ AS $function$
     CROSS JOIN LATERAL (
         SELECT '_r' || missing_rebuild_indexes.run_id::text AS suffix
     ) AS s
+    CROSS JOIN LATERAL (
+        SELECT
+            k.create_index,
+            k.create_index || pg_catalog.quote_ident(c.relname) || ' ON ONLY '
+                || pg_catalog.quote_ident('connection_paths') || '.' || pg_catalog.quote_ident('contact_connections')
+                AS head,
+            pg_catalog.pg_get_indexdef(i.indexrelid, 0, false) AS definition,
+            COALESCE(' WHERE ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid, false), '') AS predicate
+        FROM (SELECT 'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX ' AS create_index) AS k
+    ) AS d
+    LEFT JOIN (
+        SELECT h.inhparent, l.reltablespace
+        FROM pg_catalog.pg_inherits AS h
+        JOIN pg_catalog.pg_index AS x ON x.indexrelid = h.inhrelid
+        JOIN pg_catalog.pg_class AS l ON l.oid = h.inhrelid
+        WHERE x.indrelid = pg_catalog.to_regclass('connection_paths.contact_connections_live')
+    ) AS live ON live.inhparent = i.indexrelid
+    JOIN pg_catalog.pg_database AS b ON b.datname = pg_catalog.current_database()
+    JOIN pg_catalog.pg_tablespace AS t ON t.oid = COALESCE(NULLIF(live.reltablespace, 0::pg_catalog.oid), b.dattablespace)
     CROSS JOIN LATERAL (
         -- a name has 63 bytes
         SELECT
@@ -60,8 +87,8 @@ AS $function$
             WHERE a.attrelid = i.indrelid AND a.attname = 'contact_a_id'
         ),
         i.indisprimary DESC,
-        n.name
-$function$;
+        n.name;
+END;
 
 COMMENT ON FUNCTION connection_paths.missing_rebuild_indexes(bigint) IS 'The statements that build what indexes contact_connections_next still lacks';
 

@@ -14,14 +14,14 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100000
-AS $function$
+BEGIN ATOMIC
     SELECT c.id, w.neighbour_id, w.organization_id, w.date_from, w.date_to
     FROM connection_paths.live_contacts AS c
     CROSS JOIN LATERAL connection_paths.possible_overlaps(c.id, neighbours_from => c.id) AS w
     WHERE w.neighbour_id NOT IN (SELECT m.contact_id FROM connection_paths.rebuild_missing_contacts AS m)
         AND (rebuilt_edges.above_contact_id IS NULL OR c.id > rebuilt_edges.above_contact_id)
-        AND (rebuilt_edges.upto_contact_id IS NULL OR c.id <= rebuilt_edges.upto_contact_id)
-$function$;
+        AND (rebuilt_edges.upto_contact_id IS NULL OR c.id <= rebuilt_edges.upto_contact_id);
+END;
 
 COMMENT ON FUNCTION connection_paths.rebuilt_edges(bigint, bigint) IS 'The edges whose smaller end is in a range of contact ids, as a rebuild computes them; part of insert_edges_of';
 

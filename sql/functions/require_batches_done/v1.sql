@@ -1,4 +1,4 @@
--- connection_paths.require_batches_done(run_id): raises 55000 while a run has batches to do, 02000 when it is unknown.
+-- connection_paths.require_batches_done(run_id): raises CP002 while a run has batches to do, 02000 when it is unknown.
 CREATE OR REPLACE FUNCTION connection_paths.require_batches_done(run_id bigint)
 RETURNS void
 LANGUAGE plpgsql
@@ -21,7 +21,7 @@ BEGIN
     WHERE b.run_id = require_batches_done.run_id AND b.status IN ('pending', 'claimed');
     IF left_to_do > 0 THEN
         RAISE EXCEPTION 'run % has % batches to do', run_id, left_to_do
-            USING ERRCODE = 'object_not_in_prerequisite_state';
+            USING ERRCODE = 'CP002', HINT = 'Batches may be open again after a crash: claim_batch.';
     END IF;
 END
 $function$;

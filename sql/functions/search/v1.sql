@@ -1,4 +1,4 @@
--- connection_paths.search(…): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
+-- connection_paths.search(...): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
 --
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   deep_finder's, checked
 -- max_found             how many to find, of what by_chain says
@@ -7,22 +7,23 @@
 -- by_chain              false: pairs of a chain and a user who may open it; true: chains that somebody may open
 -- deadline              when to give up; NULL: never
 --
--- Returns, in the order of design §3, what was found; nulls when that is nothing:
+-- Returns, in the order of design, section 3, what was found; nulls when that is nothing:
 --
 -- chains         a row of six contacts for each, the target last, then nulls; see path_contacts
 -- recencies      the latest date_to on each, going on or a future date being today; NULL for the target alone
 -- users          the user who opens it; NULL where by_chain
 -- is_complete    false when the deadline passed: what was found is right, but of its last depth some may be missing
 -- level_reached  how many contacts the longest chains had that were looked at
--- caps_hit       where fewer than max_found were found, by_chain: whether some contact led to max_edges_per_hop members or
---                more: without that limit there may be more chains
+-- caps_hit       where fewer than max_found were found, by_chain: whether some contact that was followed has at least
+--                max_edges_per_hop edges to members who may be asked. The target does not count among these members.
+--                False: no chain was left out because of that limit. True: some may have been.
 --
 -- Where there is one kind of edges, shallow_search sees to the first three levels, and mostly that is all. Otherwise, and
 -- from where that stopped, deep_search goes level by level.
 --
 -- Who is not to be asked is no member here but where the target itself is one, and opens its own chain.
 --
--- Not for applications. It is planned under its caller's settings (see deep_finder_v3): making them again costs 20 µs.
+-- Not for applications. It is planned under its caller's settings (see deep_finder_v3): making them again costs 20 us.
 CREATE OR REPLACE FUNCTION connection_paths.search(
     target_contact_id bigint,
     collection_id bigint,

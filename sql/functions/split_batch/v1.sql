@@ -1,7 +1,12 @@
 -- connection_paths.split_batch(run_id, batch_id, error): halves a batch that fails, down to the contact at fault.
 --
--- The contacts of its range that exist or have edges are counted. Of several, the greater half becomes a batch of its
--- own, both pending and as good as new; a single one is set aside with the error. Called by those who hold the row.
+-- The contacts of the batch's range that exist or have edges are counted. Of several, the greater half becomes a batch
+-- of its own; both halves are pending, and their deaths and retries begin at 0 again. The failure is counted with the
+-- half that keeps the batch's number. A single contact is set aside with the error.
+--
+-- The caller holds the run's row FOR NO KEY UPDATE, locked before the batch's row. So one split of a run is committed
+-- before the next begins: backfill_batches_no_gap looks for the neighbour's bound when a split commits, and would not
+-- find a bound that another transaction has just made.
 --
 -- Returns  'split' or 'set aside'.
 CREATE OR REPLACE FUNCTION connection_paths.split_batch(run_id bigint, batch_id bigint, error text)
@@ -39,6 +44,7 @@ BEGIN
         UPDATE connection_paths.backfill_batches AS b
         SET status = 'set aside',
             finished_at = clock_timestamp(),
+            failures = b.failures + 1,
             edges_changed = 0,
             contact_id = contacts[1],
             error = split_batch.error
@@ -51,8 +57,9 @@ BEGIN
     SET status = 'pending',
         upto_contact_id = middle,
         predicted_edges = batch.predicted_edges / 2,
+        failures = b.failures + 1,
         deaths = 0, -- not the attempts: they are the fence
-        failures = 0,
+        retries = 0,
         error = split_batch.error
     WHERE b.run_id = split_batch.run_id AND b.batch_id = split_batch.batch_id;
     INSERT INTO connection_paths.backfill_batches

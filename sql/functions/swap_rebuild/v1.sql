@@ -6,7 +6,9 @@
 -- among the changes again, and the edges of other kinds that were noted are carried over as they are now.
 --
 -- contact_connections_next must have the indexes of contact_connections, or the exchange would build them under its lock;
--- that is refused with 55000. The replaced table stays as contact_connections_old until drop_rebuild.
+-- that is refused with CP002. The replaced table stays as contact_connections_old until drop_rebuild.
+--
+-- Beside a partition of the application's own, PostgreSQL reads the whole new table during the exchange.
 --
 -- A transaction under REPEATABLE READ that began before the rebuild ended and reads edges only after the swap sees few
 -- of them: to its snapshot, the new rows are not there yet. A statement that waited for the swap sees all of the package's
@@ -39,7 +41,7 @@ BEGIN
     FROM connection_paths.missing_rebuild_indexes(swap_rebuild.run_id);
     IF missing > 0 THEN
         RAISE EXCEPTION 'contact_connections_next lacks % indexes', missing
-            USING ERRCODE = 'object_not_in_prerequisite_state',
+            USING ERRCODE = 'CP002',
                 HINT = 'Execute the statements that missing_rebuild_indexes gives.';
     END IF;
 
@@ -64,6 +66,13 @@ BEGIN
 
     -- as they are by now, and autovacuum as it was
     PERFORM connection_paths.copy_storage_parameters();
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_class AS c
+        WHERE c.oid = 'connection_paths.contact_connections_live'::regclass AND c.relreplident = 'f'
+    ) THEN
+        ALTER TABLE connection_paths.contact_connections_next REPLICA IDENTITY FULL;
+    END IF;
     ALTER TABLE connection_paths.contact_connections DETACH PARTITION connection_paths.contact_connections_live;
     ALTER TABLE connection_paths.contact_connections_live RENAME TO contact_connections_old;
     ALTER TABLE connection_paths.contact_connections_next RENAME TO contact_connections_live;

@@ -1,9 +1,9 @@
--- The host's table behind connection_paths.work_experiences: no view holds the rows that do not count, and the
--- plan counts those too. No row while the view is not there.
+-- The host's table behind a binding view, which holds no row that does not count. No row while the view is not there.
+-- Parameter: view.
 SELECT n.nspname, t.relname
 FROM pg_catalog.pg_rewrite AS r
 JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
 JOIN pg_catalog.pg_class AS t ON d.refclassid = 'pg_class'::regclass AND t.oid = d.refobjid AND t.oid <> r.ev_class
 JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
-WHERE r.ev_class = to_regclass('connection_paths.work_experiences')
+WHERE r.ev_class = to_regclass(%(view)s::text)
 LIMIT 1

@@ -1,0 +1,56 @@
+"""Row-level policies that fail inside the finders, because a function of theirs depends on ``search_path``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+
+from orchestrator.database import lost
+from orchestrator.doctor.finding import Finding
+from orchestrator.doctor.subject import VIEWS, Subject
+from orchestrator.errors import one_line
+
+
+def policies(subject: Subject) -> Iterator[Finding]:
+    """Find policies that call a function whose names are looked up in ``search_path``.
+
+    The finders run with ``search_path = pg_catalog, pg_temp``, and so does whatever a policy calls while they read a
+    table. Of a function in SQL, PostgreSQL says whether its names are found; of others, only a call would.
+    """
+    tables = [table.oid for known_as, table in subject.tables.items() if known_as in VIEWS]
+    for row in subject.ask("policies", {"tables": tables}):
+        problem = _problem(subject, row.function_oid) if row.is_sql else None
+        if row.is_sql and problem is None:
+            continue
+        where = f"policy {row.policy} of {row.table_name} calls {row.function}"
+        mend = f"ALTER FUNCTION {row.function} SET search_path = {row.path}, pg_temp;"
+        if problem is not None and not problem.is_right:
+            what = f"{where}, which fails inside find_paths, where search_path is pg_catalog: {one_line(problem.error)}"
+            yield Finding("policies", "wrong", what, mend, row.function)
+        else:
+            what = (
+                f"{where}, which has no search_path of its own: names in it that are not qualified are not found inside"
+                " find_paths, where search_path is pg_catalog"
+            )
+            yield Finding("policies", "advice", what, mend, row.function)
+
+
+class _Problem:
+    """Why PostgreSQL does not accept the body of a function; ``is_right``: for want of a right to look at it."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        self.error = error
+        self.is_right = isinstance(error, psycopg.errors.InsufficientPrivilege)
+
+
+def _problem(subject: Subject, function: int) -> _Problem | None:
+    """Return what is wrong with the body of a function in SQL under the present ``search_path``. It is not called."""
+    try:
+        with subject.connection.transaction():
+            subject.connection.execute("SELECT fmgr_sql_validator(%s::oid)", (function,))
+    except psycopg.Error as error:
+        if lost(subject.connection, error) or isinstance(error, psycopg.errors.QueryCanceled):
+            raise
+        return _Problem(error)
+    return None

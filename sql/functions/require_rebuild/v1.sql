@@ -1,0 +1,35 @@
+-- connection_paths.require_rebuild(run_id): raises CP004 when a rebuild under way has lost the table that it fills.
+--
+-- A restore of the data alone brings back the row of a run, but not contact_connections_next. Such a run can only be
+-- cancelled: cancel_run, or `orchestrator backfill`, which cancels it and begins another.
+--
+-- A run that is swapped, over or not there, or that is in place, passes.
+CREATE OR REPLACE FUNCTION connection_paths.require_rebuild(run_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF pg_catalog.to_regclass('connection_paths.contact_connections_next') IS NOT NULL THEN
+        RETURN;
+    END IF;
+    PERFORM
+    FROM connection_paths.backfill_runs AS r
+    WHERE r.run_id = require_rebuild.run_id
+        AND r.strategy = 'rebuild'
+        AND r.status IN ('running', 'paused')
+        AND r.phase IN ('filling', 'indexing')
+    FOR SHARE; -- after whoever swaps or cancels it at this moment
+    IF FOUND THEN
+        RAISE EXCEPTION 'run % has lost contact_connections_next, the table that it fills', run_id
+            USING ERRCODE = 'CP004', HINT = 'Cancel the run, and begin another: cancel_run, create_run.';
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.require_rebuild(bigint) IS 'Raises when a rebuild under way has lost the table that it fills';
+
+REVOKE ALL ON FUNCTION connection_paths.require_rebuild(bigint) FROM PUBLIC;

@@ -1,0 +1,8 @@
+-- How long replay waits for readers on this standby, as it is shown and in seconds (NULL: without end), and whether the
+-- primary knows of these readers.
+SELECT
+    current_setting('max_standby_streaming_delay') AS delay,
+    CASE WHEN s.setting <> '-1' THEN s.setting::double precision / 1000 END AS delay_seconds,
+    current_setting('hot_standby_feedback')::boolean AS feedback
+FROM pg_catalog.pg_settings AS s
+WHERE s.name = 'max_standby_streaming_delay'

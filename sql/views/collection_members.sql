@@ -1,0 +1,11 @@
+-- The application's collections, and the rule that says who is a member of one. A partial index repeats the rule.
+CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS
+SELECT
+    m.collection_id,
+    m.contact_id,
+    m.user_id
+FROM :"host_schema".user_contact_collections AS m
+WHERE m.source IN (0, 1, 2, 3, 5, 10)
+    AND m.user_id IS NOT NULL;
+
+COMMENT ON VIEW connection_paths.collection_members IS 'Network membership: which user brought which contact into which collection; a row per source';

@@ -1,0 +1,8 @@
+-- The application's organizations.
+CREATE OR REPLACE VIEW connection_paths.live_organizations WITH (security_invoker = true) AS
+SELECT
+    o.id,
+    o.name::text AS name
+FROM :"host_schema".organizations AS o;
+
+COMMENT ON VIEW connection_paths.live_organizations IS 'Organizations that exist; a work experience that points elsewhere is an orphan and makes no edge';
