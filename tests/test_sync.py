@@ -607,8 +607,7 @@ def test_a_sync_that_waits_has_locked_no_table_of_the_hosts(db: Connection, dsn:
 def test_two_that_have_recomputed_do_not_wait_for_each_other(db: Connection, dsn: str) -> None:
     fill(db)
     with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
-        for number, connection in enumerate((one, other), 1):
-            db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = {number}".encode())
+        for connection in (one, other):
             connection.execute("SELECT connection_paths.begin_recompute()")
         db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-07-01' WHERE contact_id IN (1, 2)".encode())
 
