@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,16 +12,11 @@ from yoyo.migrations import get_migration_hash
 from orchestrator import sqlfiles
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import LOCK_KEY, OLDEST_SERVER
+from orchestrator.migration_files import migrations, said
 from orchestrator.roles import HOST_TABLES
 from orchestrator.steps import TRIGGERS
 
 EXTENSION = "connection_paths"
-
-
-def migrations() -> list[Path]:
-    """Return the files of the migrations, in order."""
-    found = (sqlfiles.ROOT / "migrations").glob("[0-9]*.*")
-    return sorted(path for path in found if path.suffix in (".sql", ".py") and ".rollback" not in path.suffixes)
 
 
 def psql(chosen: Sequence[Path] | None = None) -> str:
@@ -37,7 +31,7 @@ def psql(chosen: Sequence[Path] | None = None) -> str:
     ]
     for path in migrations() if chosen is None else chosen:
         pieces, is_alone = [], False
-        for what, *names in _said(path):
+        for what, *names in said(path):
             if what == "host_index":  # concurrently: not in a transaction, and neither is what stands beside it
                 is_alone = True
                 create = sqlfiles.read("indexes", f"{names[0]}.sql")
@@ -58,7 +52,7 @@ def extension(directory: Path) -> list[Path]:
     pieces: list[str] = []
     for path in migrations():
         pieces.append(f"-- {path.stem}")
-        for what, *names in _said(path):
+        for what, *names in said(path):
             if what == "host_index":
                 text = sqlfiles.read("indexes", f"{names[0]}.sql")
                 depends = f"ALTER INDEX {sqlfiles.HOST_SCHEMA}.{names[0]} DEPENDS ON EXTENSION {EXTENSION};"
@@ -89,16 +83,6 @@ def extension(directory: Path) -> list[Path]:
     except OSError as error:
         raise OrchestratorError(f"cannot write into {directory}: {error.strerror}") from error
     return list(files)
-
-
-def _said(path: Path) -> Iterator[tuple[str, ...]]:
-    """Give what a migration says: its lines, each the name of a step and its arguments; or that it is SQL."""
-    if path.suffix == ".sql":
-        yield "migration", path.name
-        return
-    for line in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call):
-            yield ast.unparse(line.value.func), *(ast.literal_eval(argument) for argument in line.value.args)
 
 
 def _text(what: str, *names: str) -> str:

@@ -1,5 +1,13 @@
--- The functions of the schema: name, source between its dollar quotes, and settings it makes.
-SELECT p.proname, p.prosrc, COALESCE(p.proconfig, '{}') AS settings
+-- The functions of the schema: name, source between its dollar quotes, settings it makes, and attributes as a file has them.
+SELECT
+    p.proname,
+    p.prosrc,
+    COALESCE(p.proconfig, '{}') AS settings,
+    l.lanname AS language,
+    CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END AS volatility,
+    CASE p.proparallel WHEN 's' THEN 'PARALLEL SAFE' WHEN 'r' THEN 'PARALLEL RESTRICTED' ELSE 'PARALLEL UNSAFE' END AS parallel,
+    CASE WHEN p.prosecdef THEN 'SECURITY DEFINER' ELSE 'SECURITY INVOKER' END AS security
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
 WHERE n.nspname = 'connection_paths'
