@@ -11,11 +11,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Minutes, not seconds: random calls in large worlds, five minutes of kills, and many more examples for the properties of
-# the finders.
+# Minutes, not seconds: random calls in large worlds, the whole life of an installation in every surrounding, five minutes
+# of kills, and many more examples for the properties of the finders.
 # CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/soak_finders.py.
 soak: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/soak_finders.py
+	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/test_surroundings.py
 	CONNECTION_PATHS_SOAK_KILLS=$${CONNECTION_PATHS_SOAK_KILLS:-300} $(BIN)/python -m pytest -s tests/test_kills.py -k anything
 	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
 		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/test_finders.py -k equal

@@ -54,7 +54,7 @@ ORDINARY_DEGREES = [225, 151, 41]  # the field's targets beside its three hubs
 _SQL = Path(__file__).parent / "phases"
 _PACKAGE, _DRIFTED, _BROADENED = "connection_paths", "bench_phases_drifted", "bench_phases_broadened"
 _TABLES = {
-    _PACKAGE: "user_contact_collections",
+    _PACKAGE: "public.user_contact_collections",
     _DRIFTED: f"{_DRIFTED}.members",
     _BROADENED: f"{_BROADENED}.members",
 }
@@ -208,7 +208,7 @@ def copies(dsn: str) -> Iterator[None]:
                 for function in _COPIED:
                     released = sqlfiles.read("functions", function, "v1.sql")
                     connection.execute(_OWN_NAMES.sub(rf"{schema}.\1", released).encode())
-            connection.execute("VACUUM (ANALYZE) user_contact_collections")  # index-only scans, as in the copies
+            connection.execute("VACUUM (ANALYZE) public.user_contact_collections")  # index-only scans, as in the copies
             yield
         finally:
             for schema in (_DRIFTED, _BROADENED):

@@ -19,7 +19,7 @@ from bench.world import environment, one, world
 from orchestrator.database import Connection, connect
 
 RESULTS = Path(__file__).parent / "results" / "triggers.md"
-_JOBS = "contact_work_experiences"
+_JOBS = "public.contact_work_experiences"
 _FROM = 10_000_000  # ids of rows written here
 _MODES = ("replica", "origin")  # triggers do not fire, fire
 

@@ -53,7 +53,9 @@ SEARCH_PATH = "pg_catalog, pg_temp"
 #: those would change what a statement means, how a value is written, or end a command in the middle.
 NEUTRAL: Mapping[str, str] = {
     "search_path": SEARCH_PATH,
-    "client_min_messages": "warning",
+    # set here and not on connecting: pgbouncer would leave it to its next client
+    "application_name": "orchestrator",
+    "client_min_messages": "notice",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "bytea_output": "hex",
@@ -101,8 +103,6 @@ KEEPALIVES = {
 LOCK_TIMEOUT = "500ms"
 _PATIENCE = 300.0  # seconds
 
-APPLICATION = "orchestrator"  # the name that pg_stat_activity shows
-
 
 @dataclass(frozen=True)
 class Place:
@@ -145,12 +145,12 @@ def connect(
     return connection
 
 
-def stateless(dsn: str, *, application_name: str = APPLICATION) -> Connection:
+def stateless(dsn: str) -> Connection:
     """Open a connection on which nothing is set: for :func:`transaction`, and for use through a pooler.
 
     Raises :class:`OrchestratorError` when the server cannot be reached or refuses.
     """
-    connection = _open(dsn, application_name)
+    connection = _open(dsn)
     connection.prepare_threshold = None  # a prepared statement would stay in a pooler's session
     return connection
 
@@ -195,8 +195,8 @@ def resolved(connection: Connection) -> str:
     Several hosts stay several, so that a reconnection finds the server that has taken over.
     """
     found = {option.keyword.decode(): option.val.decode() for option in connection.pgconn.info if option.val}
-    for leads_elsewhere in ("service", "servicefile"):
-        found.pop(leads_elsewhere, None)
+    for said_anew in ("service", "servicefile", "application_name", "client_encoding"):
+        found.pop(said_anew, None)
     return make_conninfo(**found)
 
 
@@ -254,7 +254,7 @@ def patiently(
 # How a connection is opened; what libpq says may repeat a part of a password.
 
 
-def _open(dsn: str, application_name: str = APPLICATION) -> Connection:
+def _open(dsn: str) -> Connection:
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
@@ -262,22 +262,21 @@ def _open(dsn: str, application_name: str = APPLICATION) -> Connection:
     _check_address(dsn, given)
     alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
     try:
-        connection = psycopg.connect(
-            dsn, autocommit=True, application_name=application_name, client_encoding="UTF8", **alive
-        )
+        connection = psycopg.connect(dsn, autocommit=True, client_encoding="UTF8", **alive)
     except psycopg.OperationalError as error:
         raise OrchestratorError(f"cannot connect: {_refusal(error, given)}") from None
     except (psycopg.Error, UnicodeError, ValueError) as error:
         raise OrchestratorError(f"cannot connect: {type(error).__name__}") from None
-    connection.read_only = False
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     return connection
 
 
 def _check_session(connection: Connection, *, reads_only: bool) -> None:
     """Refuse a pooler, and a standby to those who write. In a transaction, whatever the role's default isolation is."""
+    connection.read_only = True
     with connection.transaction():
         row = connection.execute("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()").fetchone()
+    connection.read_only = None
     assert row is not None
     pid, is_standby = row
     if pid != connection.info.backend_pid:

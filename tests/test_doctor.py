@@ -733,7 +733,7 @@ def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pyt
                 seen.append([self.execute(query.encode()).fetchall() for query in queries])
             super().close()
 
-    monkeypatch.setattr(diagnosis, "stateless", lambda given: Kept.connect(given, autocommit=True))
+    monkeypatch.setattr(psycopg, "connect", Kept.connect)
     assert diagnose(dsn).checked
     assert seen == [[[], [], [], []]]
 
@@ -774,6 +774,16 @@ def test_a_hot_standby() -> None:
             shown = run("--dsn", replica, "doctor")
             assert shown.exit_code == 3
             assert "This is a standby: what is to be typed is for its primary.\n1 finding.\n" in shown.stdout
+            for command in ("status", "plan", "verify --sample 10", "runs list", "paths 1 --collection 1 --viewer 1"):
+                assert "standby" not in run("--dsn", replica, *command.split()).output, command
+            for command in ("install", "uninstall --yes", "backfill", "sync", "runs pause 1"):
+                refused = run("--dsn", replica, *command.split())
+                assert (refused.exit_code, refused.output.count("\n")) == (1, 1), command
+                assert "this is a standby" in refused.output, command
+                assert "target_session_attrs=read-write" in refused.output, command
+            both = conninfo_to_dict(replica)["host"], conninfo_to_dict(dsn)["host"]
+            named = make_conninfo(dsn, host=",".join(map(str, both)), port="", target_session_attrs="read-write")
+            assert run("--dsn", named, "sync").exit_code == 0
 
 
 @pytest.fixture

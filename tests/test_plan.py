@@ -27,7 +27,7 @@ from rich.console import Console
 
 from orchestrator import embedded, plan_report, seed_csv, sqlfiles
 from orchestrator import plan as planning
-from orchestrator.database import Connection
+from orchestrator.database import Connection, reading
 from orchestrator.installation import install
 from orchestrator.plan import Plan, plan
 from tests import oracle
@@ -417,10 +417,13 @@ def test_a_plan_is_json_and_fits_a_hundred_columns(database: str, db: Connection
 
 
 def test_the_connection_of_a_plan_cannot_write(database: str) -> None:
-    with connect(database, settings=planning.SETTINGS) as connection:
-        for statement in ("CREATE TABLE public.t ()", "TRUNCATE public.contacts", "DELETE FROM public.contacts"):
-            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                connection.execute(statement.encode())
+    for statement in ("CREATE TABLE public.t ()", "TRUNCATE public.contacts", "DELETE FROM public.contacts"):
+        with (
+            pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
+            reading(database, planning.SETTINGS) as connection,
+        ):
+            connection.execute(statement.encode())
+    with reading(database, planning.SETTINGS, isolation=psycopg.IsolationLevel.REPEATABLE_READ) as connection:
         assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
 
 

@@ -4,7 +4,7 @@
 -- copy; a rule that drifts from it shows as rows that disagree.
 CREATE TABLE members AS
 SELECT m.user_id, m.contact_id, m.collection_id, m.source
-FROM user_contact_collections AS m;
+FROM public.user_contact_collections AS m;
 
 CREATE VIEW collection_members AS
 SELECT m.collection_id, m.contact_id, m.user_id

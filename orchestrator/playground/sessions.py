@@ -22,7 +22,7 @@ from orchestrator.database import Connection, stateless, transaction
 from orchestrator.errors import OrchestratorError
 from orchestrator.playground import trouble
 
-#: What the sessions are called; a pooler knows that this is the client's.
+#: What the sessions are called while they are asked something.
 NAME = "orchestrator playground"
 
 #: Seconds after which the server ends a transaction of ours, should we die in the middle of it.
@@ -103,11 +103,15 @@ class Sessions:
         with suppress(psycopg.ProgrammingError):  # what is wrong with it, stateless() says
             if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in conninfo_to_dict(dsn):
                 dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
-        return stateless(dsn, application_name=NAME)
+        return stateless(dsn)
 
 
 def _limits(milliseconds: int) -> dict[str, str]:
-    return {"statement_timeout": str(milliseconds), "idle_in_transaction_session_timeout": _ABANDONED}
+    return {
+        "application_name": NAME,
+        "statement_timeout": str(milliseconds),
+        "idle_in_transaction_session_timeout": _ABANDONED,
+    }
 
 
 @contextmanager
