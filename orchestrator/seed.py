@@ -127,8 +127,7 @@ def _make_tables(connection: Connection, host_schema: str) -> None:
     # Asked first: IF NOT EXISTS wants the right to create schemas even when there is nothing to do.
     if connection.execute(exists, (host_schema,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-    connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
-    connection.execute(sqlfiles.query("demo_tables"))
+    connection.execute(sqlfiles.demo_tables(schema.as_string(connection)))
 
 
 def _refuse_rows(connection: Connection, names: Mapping[str, sql.Identifier]) -> None:

@@ -35,3 +35,9 @@ def for_host(text: LiteralString, quoted_schema: str) -> LiteralString:
 def query(name: str) -> LiteralString:
     """Return a query that Python asks, from ``queries/NAME.sql``."""
     return read("queries", f"{name}.sql")
+
+
+def demo_tables(quoted_schema: str) -> LiteralString:
+    """Return what makes the host's four tables, in small, in the schema of that quoted name."""
+    qualified: LiteralString = query("demo_tables").replace("IF NOT EXISTS ", f"IF NOT EXISTS {quoted_schema}.")
+    return qualified

@@ -1,6 +1,6 @@
 """What a database holds of the package, as lines to compare: with another install, with the golden file.
 
-``python -m tests.catalog`` writes ``tests/golden/schema.txt`` anew, from a server of its own.
+``python -m tests.catalog`` writes ``tests/golden/schema.txt`` and ``sql/BODIES`` anew, from a server of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from orchestrator.roles import DEFAULT_PREFIX
 from tests.sessions import connect
 
 GOLDEN = Path(__file__).parent / "golden" / "schema.txt"
+BODIES = sqlfiles.ROOT / "BODIES"
 REGENERATE = "make golden"
 _OF_THE_HOST = re.compile(r"(index public\.idx_|trigger connection_paths_)")
 
@@ -39,6 +40,13 @@ def golden(dsn: str, roles: str = DEFAULT_PREFIX) -> list[str]:
     return [re.sub(rf"\b{roles}(?=_(reader|operator|owner)\b)", DEFAULT_PREFIX, line) for line in ours + host]
 
 
+def bodies(dsn: str) -> dict[str, str]:
+    """Return the fingerprints of the bodies that are kept parsed, by function."""
+    with connect(dsn, settings={"search_path": "pg_catalog, pg_temp"}) as connection:
+        rows = connection.execute(sqlfiles.query("doctor_functions")).fetchall()
+    return {str(name): str(body) for name, _, _, body in rows if body is not None}
+
+
 def difference(before: list[str], after: list[str], name: str = "", other: str = "") -> str:
     """Return a unified diff of two descriptions, without context; empty where they are equal."""
     return "\n".join(unified_diff(before, after, name, other, lineterm="", n=0))
@@ -50,6 +58,7 @@ def main() -> None:
             connection.execute(sqlfiles.query("demo_tables"))
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text("\n".join(golden(dsn)) + "\n")
+        BODIES.write_text("".join(f"{name} {body}\n" for name, body in sorted(bodies(dsn).items())))
 
 
 if __name__ == "__main__":

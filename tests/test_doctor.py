@@ -270,17 +270,18 @@ CAUSES = {
         "openers",
         "functions of connection_paths are not what they should be; not as in this package: openers",
     ),
+    "another body that is kept parsed": Cause(
+        "CREATE OR REPLACE FUNCTION connection_paths.advisory_key(purpose text, id bigint) RETURNS bigint"
+        " LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN id",
+        "functions",
+        "advisory_key",
+        "not as in this package: advisory_key",
+    ),
     "a setting less": Cause(
         "ALTER FUNCTION connection_paths.find_paths RESET enable_seqscan", "functions", "find_paths", "find_paths"
     ),
     "no function": Cause(
         "DROP FUNCTION connection_paths.chain_contacts", "functions", "chain_contacts", "missing: chain_contacts"
-    ),
-    "no view": Cause(
-        "DROP VIEW connection_paths.live_organizations",
-        "views",
-        "connection_paths.live_organizations",
-        "is missing",
     ),
     "a migration that is pending": Cause(
         "DELETE FROM connection_paths._yoyo_migration WHERE migration_id LIKE '0005%'",
@@ -395,6 +396,18 @@ def test_a_view_that_moved_on_is_told_of_and_of_its_index(db: Connection, dsn: s
     assert "5, 10, 11])) AND" in index.what
     assert others == []
     check_cured(dsn, index)
+
+
+def test_a_view_that_is_dropped_takes_what_is_bound_to_it_along(host: str) -> None:
+    install(host)
+    with psycopg.connect(host, autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="work_overlaps"):
+            connection.execute("DROP VIEW connection_paths.live_contacts")
+        connection.execute("DROP VIEW connection_paths.live_contacts CASCADE")
+    wrong = {finding.check: finding.what for finding in diagnose(host).findings if finding.severity == "wrong"}
+    assert "live_contacts is missing" in wrong["views"]
+    assert "missing: backfill" not in wrong["functions"]
+    assert "work_overlaps" in wrong["functions"]
 
 
 def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:

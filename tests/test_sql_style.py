@@ -20,13 +20,14 @@ import sqlparse
 from pglast import ast, enums
 from pglast.stream import RawStream
 
-from orchestrator import sqlfiles
+from orchestrator import script, sqlfiles
 
 ROOT = sqlfiles.ROOT
 SCHEMA = "connection_paths"
 HOST_TABLES = {"contacts", "organizations", "contact_work_experiences", "user_contact_collections"}
 
 FILES = sorted(ROOT.rglob("*.sql"))
+EVERYTHING = sorted(path for path in ROOT.rglob("*") if path.is_file() and path.suffix != ".pyc")
 FUNCTIONS = sorted((ROOT / "functions").glob("*/*.sql"))
 INDEXES = sorted((ROOT / "indexes").glob("*.sql"))
 TRIGGERS = sorted((ROOT / "triggers").glob("*.sql"))
@@ -56,9 +57,6 @@ _BUILT_INS = """
 BUILT_INS = set(_BUILT_INS.split())
 TRANSITION_TABLES = {"old_rows", "new_rows"}
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  # the parser qualifies the standard's own
-
-#: IMMUTABLE and without a table, so nothing in it depends on a search path, and SET would cost on every call.
-WITHOUT_SEARCH_PATH = {"check_finder_arguments"}
 
 #: Triggers that write nothing.
 REFUSING = {"refuse_reopening"}
@@ -127,7 +125,9 @@ def body_statements(text: str) -> list[Any]:
     inside: list[Any] = []
     for one in pglast.split(text):
         (stmt,) = statements(one)
-        if isinstance(stmt, ast.CreateFunctionStmt) and options(stmt)["language"].sval == "sql":
+        if isinstance(stmt, ast.CreateFunctionStmt) and stmt.sql_body is not None:
+            inside += [stmt.sql_body]
+        elif isinstance(stmt, ast.CreateFunctionStmt) and options(stmt)["language"].sval == "sql":
             inside += statements(options(stmt)["as"][0].sval)
         elif isinstance(stmt, ast.CreateFunctionStmt | ast.DoStmt):
             for found in plpgsql_items(pglast.parse_plpgsql(one), "PLpgSQL_expr"):
@@ -220,7 +220,7 @@ def is_whole(text: str, name: str) -> list[str]:
     is_trigger = dotted(function.returnType.names) == "trigger"
     if bool(getattr(stated.get("security"), "boolval", None)) is not (is_trigger and name not in REFUSING):
         problems.append("SECURITY DEFINER is for triggers that write: who fires them need have no rights of ours")
-    if not re.search(r"^AS \$[a-z]+\$$", text, re.MULTILINE) or "$$" in text:
+    if (function.sql_body is None and not re.search(r"^AS \$[a-z]+\$$", text, re.MULTILINE)) or "$$" in text:
         problems.append("no tagged dollar quote")
 
     signature = [RawStream()(found.argType) for found in inputs(function)]
@@ -261,24 +261,75 @@ def is_alias_of(text: str, version_text: str) -> list[str]:
     return problems
 
 
-def fixes_search_path(text: str, name: str) -> list[str]:
-    """A PL/pgSQL function sets search_path, or has nothing that depends on one."""
+def fixes_search_path(text: str) -> list[str]:
+    """No name in a function is looked up where its caller says.
+
+    The body is bound when the function is made (``BEGIN ATOMIC``), or the function sets its search path.
+    """
     function = statements(text)[0]
-    if options(function)["language"].sval != "plpgsql":
-        return []
     sets = [option.arg for option in function.options if option.defname == "set"]
     paths = [[const.val.sval for const in one.args] for one in sets if one.name == "search_path"]
-    if name not in WITHOUT_SEARCH_PATH:
-        return [] if paths == [["pg_catalog", "pg_temp"]] else ["search_path is not set to pg_catalog, pg_temp"]
-    problems = [] if options(function)["volatility"].sval == "immutable" else ["not IMMUTABLE"]
-    for stmt in body_statements(text):
-        problems += [f"reads {found.relname}" for found in tables(stmt)]
-        problems += [
-            f"calls {dotted(call.funcname)}"
-            for call in nodes(stmt, ast.FuncCall)
-            if dotted(call.funcname) not in BUILT_INS
-        ]
-    return problems
+    if function.sql_body is not None:
+        return [] if not paths else ["it is bound already, and SET keeps it from being inlined"]
+    return (
+        [] if paths == [["pg_catalog", "pg_temp"]] else ["neither BEGIN ATOMIC nor search_path = pg_catalog, pg_temp"]
+    )
+
+
+def is_ascii(text: str) -> list[str]:
+    """Databases have encodings; ASCII is in all of them."""
+    found = sorted({character for character in text if not character.isascii()})
+    return [f"holds {' '.join(found)}"] if found else []
+
+
+def keeps_the_path_closed(text: str) -> list[str]:
+    """A file of SQL or for psql: it sets no search path but those in which nobody else can make anything.
+
+    The server looks into ``pg_catalog`` first wherever a path does not name it.
+    """
+    code = re.sub(r"--[^\n]*", "", text)
+    closed = r"(\bRESET search_path;|\bSET (LOCAL )?search_path = (pg_catalog|connection_paths), pg_temp\b)"
+    return ["sets another search path"] if "search_path" in re.sub(closed, "", code) else []
+
+
+def begins_with_a_closed_path(text: str) -> list[str]:
+    """A script for psql: it evaluates nothing before it has set its search path."""
+    code = re.sub(r"^\s*\\[^\n]*$", "", text, flags=re.MULTILINE).split("SELECT", maxsplit=1)[0]
+    sets = [stmt for stmt in statements(code) if isinstance(stmt, ast.VariableSetStmt)]
+    if len(sets) != len(statements(code)) or "search_path" not in [stmt.name for stmt in sets]:
+        return ["a statement comes before SET search_path"]
+    return []
+
+
+#: The search paths that Python may set: of every session, and of the one that migrates.
+CLOSED_PATHS = {"SEARCH_PATH", "f'{SCHEMA}, pg_temp'"}
+
+
+def python_keeps_the_path_closed(text: str) -> list[str]:
+    """Python: the words ``search_path`` are the key of one of the two paths, and stand in no other string."""
+    tree = python.parse(text)
+    allowed = {id(line.value) for line in python.walk(tree) if isinstance(line, python.Expr)}  # docstrings
+    for node in python.walk(tree):
+        if isinstance(node, python.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            allowed |= {id(key) for key, value in pairs if python.unparse(value) in CLOSED_PATHS}
+    return [
+        f"line {node.lineno}: sets a search path"
+        for node in python.walk(tree)
+        if isinstance(node, python.Constant) and "search_path" in str(node.value) and id(node) not in allowed
+    ]
+
+
+#: Who opens connections. The server of one's own is only asked whether it answers; the load client has SEARCH_PATH.
+CONNECTING = {"database.py", "embedded.py", "sweep/client.py"}
+
+
+def opens_no_connection(text: str) -> list[str]:
+    """Python: connections come from ``database.py``, which sets the search path first."""
+    calls = (python.unparse(node.func) for node in python.walk(python.parse(text)) if isinstance(node, python.Call))
+    return [
+        f"calls {call}" for call in calls if call.endswith(("psycopg.connect", "Connection.connect", "PGconn.connect"))
+    ]
 
 
 def splits_alike(text: str) -> list[str]:
@@ -425,6 +476,11 @@ def test_parses(path: Path) -> None:
     assert parses(path.read_text()) == []
 
 
+@pytest.mark.parametrize("path", EVERYTHING, ids=by_path)
+def test_is_ascii(path: Path) -> None:
+    assert is_ascii(path.read_text()) == []
+
+
 @pytest.mark.parametrize("path", [path for path in FILES if path not in HOST_FILES], ids=by_path)
 def test_names_no_host_table(path: Path) -> None:
     assert names_no_host_table(path.read_text()) == []
@@ -437,7 +493,7 @@ def test_function_file(path: Path) -> None:
     assert is_whole(text, name) == []
     assert bodies_are_qualified(text) == []
     assert name in BUILDING_SQL or builds_no_sql(text) == []
-    assert fixes_search_path(text, name) == []
+    assert fixes_search_path(text) == []
 
 
 @pytest.mark.parametrize("path", [p for p in FUNCTIONS if p.stem.startswith("alias_")], ids=by_path)
@@ -480,12 +536,30 @@ def test_every_file_is_installed_by_one_line() -> None:
     assert installed_once(texts, files) == []
 
 
-PYTHON = sorted(path for where in ("*.py", "doctor/*.py") for path in Path(sqlfiles.__file__).parent.glob(where))
+PACKAGE = Path(sqlfiles.__file__).parent
+PYTHON = sorted(path for where in ("*.py", "doctor/*.py") for path in PACKAGE.glob(where))
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: path.name)
 def test_python_holds_no_sql(path: Path) -> None:
     assert holds_no_sql(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in EVERYTHING if path not in FUNCTIONS and path.suffix != ".py"], ids=by_path
+)
+def test_the_search_path_stays_closed(path: Path) -> None:
+    assert keeps_the_path_closed(path.read_text()) == []
+
+
+def test_python_keeps_the_search_path_closed() -> None:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        assert python_keeps_the_path_closed(path.read_text()) == [], path
+        assert str(path.relative_to(PACKAGE)) in CONNECTING or opens_no_connection(path.read_text()) == [], path
+
+
+def test_the_script_begins_with_a_closed_path() -> None:
+    assert begins_with_a_closed_path(script.psql()) == []
 
 
 # Each check can fail: files of the project, broken in one place.
@@ -495,7 +569,7 @@ V3 = "functions/deep_finder/v3.sql"
 ALIAS = "functions/deep_finder/alias_v3.sql"
 WALK = "functions/walk/v1.sql"
 PATHS = "functions/walked_paths/v1.sql"
-CHECK = "functions/check_finder_arguments/v1.sql"
+BEGIN = "script/begin.template"
 MEMBERS = "indexes/idx_members_by_collection.sql"
 TABLES = "migrations/0002_tables.sql"
 HOST = "migrations/0004_host_indexes.py"
@@ -510,14 +584,6 @@ def whole(text: str) -> list[str]:
 
 def alias(text: str) -> list[str]:
     return is_alias_of(text, (ROOT / V3).read_text())
-
-
-def finder_path(text: str) -> list[str]:
-    return fixes_search_path(text, "deep_finder_v2")
-
-
-def check_path(text: str) -> list[str]:
-    return fixes_search_path(text, "check_finder_arguments")
 
 
 def members(text: str) -> list[str]:
@@ -536,9 +602,15 @@ def host_lines(text: str) -> list[str]:
     return installed_once([text], {call for call in calls_in((ROOT / HOST).read_text())})
 
 
+def body_of(file: str) -> str:
+    found = re.search(r"^BEGIN ATOMIC$.*^END;$", (ROOT / file).read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[0]
+
+
 BROKEN: list[tuple[Check, str, str, str]] = [
     (parses, WALK, "CREATE OR REPLACE", "CREATE AND REPLACE"),
-    (names_no_host_table, WALK, "FROM chains AS c\n$", "FROM chains AS c, public.contacts AS x\n$"),
+    (names_no_host_table, WALK, "FROM chains AS c;", "FROM chains AS c, public.contacts AS x;"),
     (names_no_host_table, PATHS, "FROM opened AS p", "FROM opened AS p, contacts AS x"),
     (names_no_host_table, TABLES, "DO $type$\nBEGIN", "DO $type$\nBEGIN\nPERFORM 1 FROM contacts;"),
     (bodies_are_qualified, WALK, "FROM connection_paths.member_edges(", "FROM member_edges("),
@@ -577,9 +649,19 @@ BROKEN: list[tuple[Check, str, str, str]] = [
     (alias, ALIAS, "ROWS 25\n", "ROWS 25\nSET jit = off\n"),
     (alias, ALIAS, "deep_finder_v3(\n", "deep_finder_v1(\n"),
     (alias, ALIAS, "deep_finder.max_paths,\n", "deep_finder.max_depth,\n"),
-    (finder_path, V2, "SET search_path = pg_catalog, pg_temp\n", ""),
-    (finder_path, V2, "pg_catalog, pg_temp", "pg_catalog, public"),
-    (check_path, CHECK, "FROM (\n", "FROM connection_paths.live_contacts AS x, (\n"),
+    (fixes_search_path, V2, "SET search_path = pg_catalog, pg_temp\n", ""),
+    (fixes_search_path, V2, "pg_catalog, pg_temp", "pg_catalog, public"),
+    (fixes_search_path, WALK, body_of(WALK), "AS $function$SELECT 1$function$;"),
+    (fixes_search_path, WALK, "BEGIN ATOMIC\n", "SET search_path = pg_catalog, pg_temp\nBEGIN ATOMIC\n"),
+    (is_ascii, WALK, "k * limit", "k \N{MULTIPLICATION SIGN} limit"),
+    (keeps_the_path_closed, BEGIN, "search_path = pg_catalog,", "search_path = public, pg_catalog,"),
+    (keeps_the_path_closed, BEGIN, "SET search_path = pg_catalog, pg_temp;", "SET search_path = pg_catalog;"),
+    (begins_with_a_closed_path, BEGIN, "SET search_path = pg_catalog, pg_temp;", ""),
+    (begins_with_a_closed_path, BEGIN, "SET client_min_messages", "DROP TABLE t;\nSET client_min_messages"),
+    (python_keeps_the_path_closed, HOST, "__transactional__ = False", "x = {'search_path': 'public'}"),
+    (python_keeps_the_path_closed, HOST, "__transactional__ = False", "x = 'SET search_path TO x'"),
+    (python_keeps_the_path_closed, HOST, "__transactional__ = False", "x = f'SET search_path TO {y}'"),
+    (opens_no_connection, HOST, "__transactional__ = False", "psycopg.connect('')"),
     (splits_alike, TABLES, "COMMENT ON TYPE", "CREATE TABLE t (declare int);\nCOMMENT ON TYPE"),
     (directives_come_first, TABLES, "COMMENT ON TYPE", "-- transactional: false\nCOMMENT ON TYPE"),
     (directives_come_first, TABLES, "-- depends:", "-- Depends:"),

@@ -11,9 +11,10 @@ import pytest
 from psycopg import sql
 
 from orchestrator import script, sqlfiles
+from orchestrator.doctor import versions
 from orchestrator.installation import install, status
 from tests import frozen, psql
-from tests.catalog import GOLDEN, REGENERATE, describe, difference, golden
+from tests.catalog import GOLDEN, REGENERATE, bodies, describe, difference, golden
 from tests.sessions import connect
 
 RELEASED = sorted(frozen.RELEASES.glob("*.sql"))
@@ -43,6 +44,11 @@ def roles(host: str) -> Iterator[str]:
 def test_the_schema_is_the_golden_one(host: str, roles: str) -> None:
     changed = difference(GOLDEN.read_text().splitlines(), golden(host, roles), str(GOLDEN.name), "installed")
     assert not changed, f"the schema has changed:\n{changed}\nIf that is meant: {REGENERATE}"
+
+
+def test_the_bodies_are_those_that_doctor_expects(host: str) -> None:
+    install(host)
+    assert bodies(host) == versions.bodies(), f"if that is meant: {REGENERATE}"
 
 
 def upgraded(dsn: str, earlier: str) -> list[str]:

@@ -31,6 +31,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from orchestrator.database import SEARCH_PATH
 from orchestrator.errors import one_line
 
 #: A request's parameters as text, in the order of deep_finder's.
@@ -115,7 +116,9 @@ class Session:
     def __init__(self, dsn: str, timeout: float) -> None:
         given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
         given.setdefault("connect_timeout", "10")
-        options = f"{given.pop('options', '')} -c statement_timeout={max(1, round(timeout * 1000))}".strip()
+        settings = {"search_path": SEARCH_PATH, "statement_timeout": str(max(1, round(timeout * 1000)))}
+        chosen = (f"-c {name}={value}".replace(", ", ",") for name, value in settings.items())
+        options = " ".join([given.pop("options", ""), *chosen]).strip()
         self._conninfo = make_conninfo(**given, options=options, application_name="orchestrator sweep").encode()
         self._watch = _Watch(timeout + GRACE)
         self._prepared: Prepare = Prepare(())

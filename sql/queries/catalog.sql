@@ -183,7 +183,7 @@ lines (line) AS (
     FROM functions AS f
     JOIN pg_catalog.pg_language AS l ON l.oid = f.prolang
     UNION ALL
-    SELECT format('%%s text %%s', f.name, md5(f.prosrc)) FROM functions AS f
+    SELECT format('%%s text %%s', f.name, md5(COALESCE(pg_get_function_sqlbody(f.oid), f.prosrc))) FROM functions AS f
     UNION ALL
     SELECT format(
         '%%s is %%s', t.name,

@@ -1,5 +1,5 @@
 -- The four host tables in small, for `seed`: the columns the package reads and no others.
--- Unqualified on purpose: the caller's search_path decides the schema.
+-- `seed` puts the schema in front of each name.
 -- No foreign keys: real data names organizations that no longer exist, and so does demo data.
 
 CREATE TABLE IF NOT EXISTS contacts (

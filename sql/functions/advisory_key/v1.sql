@@ -15,7 +15,7 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-AS $function$
+BEGIN ATOMIC
     SELECT
         CASE advisory_key.purpose
             WHEN 'worker' THEN 25441
@@ -24,8 +24,8 @@ AS $function$
             WHEN 'listener' THEN 25444
             WHEN 'rebuild' THEN 25445
         END::bigint * 281474976710656 -- 2^48
-        + advisory_key.id
-$function$;
+        + advisory_key.id;
+END;
 
 COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, recompute, finisher, listener or rebuild, and an id';
 

@@ -5,9 +5,9 @@ LANGUAGE sql
 VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
-AS $function$
-    SELECT connection_paths.backfill_contact_v2(backfill_contact.contact_id)
-$function$;
+BEGIN ATOMIC
+    SELECT connection_paths.backfill_contact_v2(backfill_contact.contact_id);
+END;
 
 COMMENT ON FUNCTION connection_paths.backfill_contact(bigint) IS 'Makes one contact''s work_overlap edges what they should be; returns how many rows changed';
 

@@ -14,7 +14,7 @@
 -- How the plan is kept in hand: a session's cached plan may have been made when the edge table was still empty.
 --   enable_seqscan = off   no such plan can turn into a scan of every edge;
 --   FULL JOIN              cannot become a nested loop of one contact's edges with themselves;
---   key = ANY (ARRAY(…))   the DELETEs can only probe the primary key.
+--   key = ANY (ARRAY(...))   the DELETEs can only probe the primary key.
 CREATE OR REPLACE FUNCTION connection_paths.backfill_contact_v2(contact_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql

@@ -11,7 +11,7 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-AS $function$
+BEGIN ATOMIC
     SELECT array_remove(
         ARRAY[
             contact_ids[chain],
@@ -22,8 +22,8 @@ AS $function$
             contact_ids[parents[parents[parents[parents[parents[chain]]]]]]
         ],
         NULL
-    )
-$function$;
+    );
+END;
 
 COMMENT ON FUNCTION connection_paths.chain_contacts(bigint[], integer[], integer) IS 'Contacts of a chain in the tree that search makes, the target last';
 

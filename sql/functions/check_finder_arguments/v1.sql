@@ -1,7 +1,7 @@
--- connection_paths.check_finder_arguments(…): what every finder says of arguments it cannot use.
+-- connection_paths.check_finder_arguments(...): what every finder says of arguments it cannot use.
 --
 -- True, or 22004 for a NULL, 22023 for a value outside its range, naming the argument, with a HINT of what is allowed.
--- (Not void, so that it can be asked by an expression: PERFORM is a query, and costs 2.5 µs more.)
+-- (Not void, so that it can be asked by an expression: PERFORM is a query, and costs 2.5 microseconds more.)
 -- max_edges_per_hop may be NULL. An id that is not there is no error: it has no paths.
 CREATE OR REPLACE FUNCTION connection_paths.check_finder_arguments(
     target_contact_id bigint,
@@ -17,6 +17,7 @@ LANGUAGE plpgsql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     name text;

@@ -26,7 +26,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100000
-AS $function$
+BEGIN ATOMIC
     WITH usable AS NOT MATERIALIZED (
         SELECT e.contact_id, e.organization_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
         FROM connection_paths.work_experiences AS e
@@ -77,8 +77,8 @@ AS $function$
         SELECT o.contact_id, -2 * o.pairs
         FROM own AS o
     ) AS part
-    GROUP BY part.contact_id
-$function$;
+    GROUP BY part.contact_id;
+END;
 
 COMMENT ON FUNCTION connection_paths.contact_loads() IS 'How many overlapping experiences of others each contact has: an upper bound of its edges, and half the sum is the number of overlapping pairs';
 

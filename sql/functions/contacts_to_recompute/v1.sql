@@ -10,7 +10,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100000
-AS $function$
+BEGIN ATOMIC
     WITH RECURSIVE low_ends (contact_id) AS (
         SELECT min(c.contact_a_id) FROM connection_paths.contact_connections AS c
         UNION ALL
@@ -24,8 +24,8 @@ AS $function$
     )
     SELECT e.contact_id FROM connection_paths.work_experiences AS e WHERE e.contact_id IS NOT NULL
     UNION
-    SELECT e.contact_id FROM low_ends AS e WHERE e.contact_id IS NOT NULL
-$function$;
+    SELECT e.contact_id FROM low_ends AS e WHERE e.contact_id IS NOT NULL;
+END;
 
 COMMENT ON FUNCTION connection_paths.contacts_to_recompute() IS 'The contacts that have usable work experiences or are the smaller end of an edge';
 

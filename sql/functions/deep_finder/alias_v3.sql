@@ -1,4 +1,4 @@
--- connection_paths.deep_finder(…): the current generation of deep_finder. See deep_finder_v3.
+-- connection_paths.deep_finder(...): the current generation of deep_finder. See deep_finder_v3.
 -- Inlined (LANGUAGE sql, STABLE, no SET, not STRICT): the name costs nothing.
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder(
     target_contact_id bigint,
@@ -23,7 +23,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 25
-AS $function$
+BEGIN ATOMIC
     SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
     FROM connection_paths.deep_finder_v3(
         deep_finder.target_contact_id,
@@ -33,8 +33,8 @@ AS $function$
         deep_finder.max_paths,
         deep_finder.seed_scope,
         deep_finder.max_edges_per_hop
-    ) AS p
-$function$;
+    ) AS p;
+END;
 
 COMMENT ON FUNCTION connection_paths.deep_finder(bigint, bigint, bigint, integer, integer, text, integer) IS 'Introduction paths to a contact, a row per path and user, best first';
 

@@ -1,4 +1,4 @@
--- connection_paths.deep_finder_v1(…): the first walk over edges, kept to measure against. Use deep_finder.
+-- connection_paths.deep_finder_v1(...): the first walk over edges, kept to measure against. Use deep_finder.
 --
 -- A recursive walk that carries every organization and date along for every chain, fetches 25 times the rows asked for
 -- and sorts once more outside. Arguments, rows, order and errors are those of deep_finder_v2.

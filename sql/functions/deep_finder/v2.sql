@@ -1,4 +1,4 @@
--- connection_paths.deep_finder_v2(…): introduction paths by the recursive walk, sorted in SQL, details for the winners only.
+-- connection_paths.deep_finder_v2(...): introduction paths by the recursive walk, sorted in SQL, details for the winners only.
 --
 -- target_contact_id  whom to reach           collection_id  the team's collection, the only one that is read
 -- viewer_user_id     who asks                max_depth      contacts on a path, the target included, 1..6

@@ -1,4 +1,4 @@
--- connection_paths.deep_finder_v3(…): introduction paths level by level, ending at the first depth that fills the request.
+-- connection_paths.deep_finder_v3(...): introduction paths level by level, ending at the first depth that fills the request.
 --
 -- Arguments, rows, order and errors are those of deep_finder_v2. search does the work, deep_search tells the algorithm; its
 -- arguments are checked here, its settings made, and organizations and dates looked up for the rows returned only. To depth 2

@@ -1,4 +1,4 @@
--- connection_paths.deep_search(…): a search level by level, from the target or from where shallow_search stopped.
+-- connection_paths.deep_search(...): a search level by level, from the target or from where shallow_search stopped.
 --
 -- Arguments, result and order are search's, and
 --
@@ -16,8 +16,8 @@
 -- once per kind; its first edge counts (see walk about the limit).
 --
 -- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
--- look-ups of an index, at 0.8 µs. In a small collection around a hub they take thousands of edges, and hashing the
--- members once leaves 0.15 µs an edge. Which it is shows on the way: how many edges were read of a contact says what
+-- look-ups of an index, at 0.8 microseconds. In a small collection around a hub they take thousands of edges, and hashing the
+-- members once leaves 0.15 microseconds an edge. Which it is shows on the way: how many edges were read of a contact says what
 -- look-ups would cost at the next level. If no more members exist than could be hashed in that time, they are, for the rest
 -- of the search, and what each contact leads to is remembered.
 --

@@ -9,7 +9,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
-AS $function$
+BEGIN ATOMIC
     SELECT e.kind, e.organization_id, e.date_from, e.date_to
     FROM (
         SELECT c.kind, c.organization_id, c.date_from, c.date_to
@@ -20,8 +20,8 @@ AS $function$
         OFFSET 0
     ) AS e
     ORDER BY e.date_to DESC NULLS FIRST, e.kind
-    LIMIT 1
-$function$;
+    LIMIT 1;
+END;
 
 COMMENT ON FUNCTION connection_paths.edge_details(bigint, bigint) IS 'The most recent edge of a pair of contacts';
 

@@ -1,4 +1,4 @@
--- connection_paths.find_paths(…): the application's entry: paths grouped by contact chain, as one JSON document.
+-- connection_paths.find_paths(...): the application's entry: paths grouped by contact chain, as one JSON document.
 --
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope   as for deep_finder
 -- max_paths       how many chains, 1..1000; a chain counts once, however many users can open it

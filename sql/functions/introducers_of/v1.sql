@@ -1,4 +1,4 @@
--- connection_paths.introducers_of(…): who brought a contact into a collection, where the contact may be asked.
+-- connection_paths.introducers_of(...): who brought a contact into a collection, where the contact may be asked.
 --
 -- contact_id, collection_id             whom, and where; nobody, where the contact is no member
 -- excluded_contact_ids, ask_everybody   recent_members', the latter as a literal: what is not needed is then not planned
@@ -18,7 +18,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 2
-AS $function$
+BEGIN ATOMIC
     SELECT m.user_id
     FROM connection_paths.introducers AS m
     WHERE m.collection_id = introducers_of.collection_id
@@ -32,8 +32,8 @@ AS $function$
             ) IS NOT TRUE
             AND m.may_be_asked
         )
-    OFFSET 0
-$function$;
+    OFFSET 0;
+END;
 
 COMMENT ON FUNCTION connection_paths.introducers_of(bigint, bigint, bigint[], boolean) IS 'Users who brought a contact into a collection, where the contact may be asked';
 

@@ -1,4 +1,4 @@
--- connection_paths.legacy_finder(…): the current generation of legacy_finder. See legacy_finder_v1.
+-- connection_paths.legacy_finder(...): the current generation of legacy_finder. See legacy_finder_v1.
 -- Inlined (LANGUAGE sql, STABLE, no SET, not STRICT): the name costs nothing.
 CREATE OR REPLACE FUNCTION connection_paths.legacy_finder(
     target_contact_id bigint,
@@ -21,7 +21,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 25
-AS $function$
+BEGIN ATOMIC
     SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
     FROM connection_paths.legacy_finder_v1(
         legacy_finder.target_contact_id,
@@ -29,8 +29,8 @@ AS $function$
         legacy_finder.viewer_user_id,
         legacy_finder.max_paths,
         legacy_finder.seed_scope
-    ) AS p
-$function$;
+    ) AS p;
+END;
 
 COMMENT ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) IS 'Introduction paths of depth 2 at most, straight from work experiences';
 

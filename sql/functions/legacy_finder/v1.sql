@@ -1,4 +1,4 @@
--- connection_paths.legacy_finder_v1(…): the first generation, depth 2 at most, straight from work experiences.
+-- connection_paths.legacy_finder_v1(...): the first generation, depth 2 at most, straight from work experiences.
 --
 -- Kept for comparison and as a fallback while edges are not yet built: with edges complete it returns what
 -- deep_finder(max_depth => 2, max_edges_per_hop => NULL) does, row for row. Arguments, row type, order and errors are

@@ -22,7 +22,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1000
-AS $function$
+BEGIN ATOMIC
     SELECT 1, ARRAY[legacy_walk.target_contact_id], NULL::date, NULL::bigint, NULL::date, NULL::date
     UNION ALL
     SELECT
@@ -38,8 +38,8 @@ AS $function$
         FROM connection_paths.introducers AS m
         WHERE m.collection_id = legacy_walk.collection_id AND m.contact_id = w.neighbour_id AND m.may_be_asked
     )
-        AND w.neighbour_id NOT IN (SELECT x.contact_id FROM unnest(legacy_walk.excluded_contact_ids) AS x (contact_id))
-$function$;
+        AND w.neighbour_id NOT IN (SELECT x.contact_id FROM unnest(legacy_walk.excluded_contact_ids) AS x (contact_id));
+END;
 
 COMMENT ON FUNCTION connection_paths.legacy_walk(bigint, bigint, bigint[]) IS 'Chains of one or two contacts that end at the target, straight from work experiences';
 

@@ -14,7 +14,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 ROWS 10
-AS $function$
+BEGIN ATOMIC
     SELECT k.key - connection_paths.advisory_key(lock_holders.purpose, 0), k.pid, k.holder
     FROM (
         SELECT (l.classid::bigint << 32) | l.objid::bigint AS key, l.pid, l.virtualtransaction AS holder
@@ -29,8 +29,8 @@ AS $function$
             )
     ) AS k
     WHERE k.key >= connection_paths.advisory_key(lock_holders.purpose, 0)
-        AND k.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656)
-$function$;
+        AND k.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656);
+END;
 
 COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose: worker, recompute, finisher, listener or rebuild';
 

@@ -14,7 +14,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100
-AS $function$
+BEGIN ATOMIC
     SELECT e.neighbour_id, e.date_to
     FROM connection_paths.recent_edges(member_edges.contact_id) AS e
     WHERE EXISTS (
@@ -23,8 +23,8 @@ AS $function$
         WHERE m.collection_id = member_edges.collection_id
             AND m.contact_id = e.neighbour_id
             AND (member_edges.ask_everybody OR m.may_be_asked)
-    )
-$function$;
+    );
+END;
 
 COMMENT ON FUNCTION connection_paths.member_edges(bigint, bigint, boolean) IS 'Edges of a contact that lead to members of a collection who may be asked';
 

@@ -8,12 +8,12 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1000
-AS $function$
+BEGIN ATOMIC
     SELECT DISTINCT e.contact_id
     FROM connection_paths.work_experiences AS e
     WHERE e.contact_id IS NOT NULL
-        AND NOT EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
-$function$;
+        AND NOT EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id);
+END;
 
 COMMENT ON FUNCTION connection_paths.missing_contacts() IS 'Contacts that have usable work experiences and do not exist';
 

@@ -14,7 +14,7 @@ STABLE
 PARALLEL UNSAFE
 SECURITY INVOKER
 ROWS 3
-AS $function$
+BEGIN ATOMIC
     SELECT
         n.name,
         CASE
@@ -60,8 +60,8 @@ AS $function$
             WHERE a.attrelid = i.indrelid AND a.attname = 'contact_a_id'
         ),
         i.indisprimary DESC,
-        n.name
-$function$;
+        n.name;
+END;
 
 COMMENT ON FUNCTION connection_paths.missing_rebuild_indexes(bigint) IS 'The statements that build what indexes contact_connections_next still lacks';
 

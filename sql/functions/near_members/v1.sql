@@ -1,4 +1,4 @@
--- connection_paths.near_members(…): to whom a contact leads and who brought them, as shallow_search asks it.
+-- connection_paths.near_members(...): to whom a contact leads and who brought them, as shallow_search asks it.
 --
 -- contact_id      the contact to walk from
 -- collection_id   the collection whose members may be walked through
@@ -31,7 +31,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 15
-AS $function$
+BEGIN ATOMIC
     (
         SELECT e.neighbour_id, e.date_to, array_agg(m.user_id)
         FROM (
@@ -97,8 +97,8 @@ AS $function$
         OFFSET 300
         LIMIT 1
     )
-    LIMIT near_members.max_members
-$function$;
+    LIMIT near_members.max_members;
+END;
 
 COMMENT ON FUNCTION connection_paths.near_members(bigint, bigint, bigint, bigint[], boolean, boolean, integer) IS 'Members a contact leads to, and who brought them into the collection';
 

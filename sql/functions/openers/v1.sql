@@ -14,13 +14,13 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 2
-AS $function$
+BEGIN ATOMIC
     SELECT DISTINCT m.user_id
     FROM connection_paths.collection_members AS m
     WHERE m.collection_id = openers.collection_id
         AND m.contact_id = openers.contact_id
-        AND (openers.seed_scope = 'any' OR m.user_id = openers.viewer_user_id)
-$function$;
+        AND (openers.seed_scope = 'any' OR m.user_id = openers.viewer_user_id);
+END;
 
 COMMENT ON FUNCTION connection_paths.openers(bigint, bigint, bigint, text) IS 'Users of a collection who may open a path at a contact';
 

@@ -10,15 +10,15 @@ LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-AS $function$
+BEGIN ATOMIC
     SELECT array_remove(
         ARRAY[
             chains[number][1], chains[number][2], chains[number][3],
             chains[number][4], chains[number][5], chains[number][6]
         ],
         NULL
-    )
-$function$;
+    );
+END;
 
 COMMENT ON FUNCTION connection_paths.path_contacts(bigint[], bigint) IS 'Contacts of one of the chains that search found, the target last';
 

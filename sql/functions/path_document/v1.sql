@@ -15,15 +15,15 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-AS $function$
+BEGIN ATOMIC
     SELECT jsonb_build_object(
         'depth', cardinality(contact_ids),
         'user_ids', user_ids,
         'contact_ids', contact_ids,
         'recency', recency,
         'hops', COALESCE(hops, '[]')
-    )
-$function$;
+    );
+END;
 
 COMMENT ON FUNCTION connection_paths.path_document(bigint[], bigint[], date, jsonb) IS 'One path as find_paths returns it';
 

@@ -20,7 +20,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 200
-AS $function$
+BEGIN ATOMIC
     SELECT DISTINCT ON (pair.neighbour_id)
         pair.neighbour_id,
         pair.organization_id,
@@ -56,8 +56,8 @@ AS $function$
         pair.neighbour_id,
         pair.date_to DESC NULLS FIRST,
         pair.date_from,
-        pair.organization_id
-$function$;
+        pair.organization_id;
+END;
 
 COMMENT ON FUNCTION connection_paths.possible_overlaps(bigint, bigint) IS 'The overlaps of a contact with contacts that may or may not exist; work_overlaps is what to ask';
 

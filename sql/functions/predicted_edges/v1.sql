@@ -12,7 +12,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100000
-AS $function$
+BEGIN ATOMIC
     WITH sizes AS MATERIALIZED (
         SELECT e.organization_id, count(*) AS people
         FROM connection_paths.work_experiences AS e
@@ -44,8 +44,8 @@ AS $function$
         w.contact_id,
         w.weight * s.edges_per_weight * (1 - cume_dist() OVER (ORDER BY w.contact_id))
     FROM weights AS w
-    CROSS JOIN sample AS s
-$function$;
+    CROSS JOIN sample AS s;
+END;
 
 COMMENT ON FUNCTION connection_paths.predicted_edges() IS 'About how many edges will be made from each contact, its greater neighbours'' being theirs';
 

@@ -13,7 +13,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100
-AS $function$
+BEGIN ATOMIC
     SELECT e.neighbour_id, e.date_to
     FROM (
         (
@@ -29,8 +29,8 @@ AS $function$
             WHERE c.contact_b_id = recent_edges.contact_id
             ORDER BY c.date_to DESC NULLS FIRST, c.contact_a_id
         )
-    ) AS e
-$function$;
+    ) AS e;
+END;
 
 COMMENT ON FUNCTION connection_paths.recent_edges(bigint) IS 'Edges of a contact, from either end; ordered most recent first, they are read from the walk indexes alone';
 

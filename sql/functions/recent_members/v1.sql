@@ -1,4 +1,4 @@
--- connection_paths.recent_members(…): to whom a contact leads, most recent edge first, as deep_search asks it.
+-- connection_paths.recent_members(...): to whom a contact leads, most recent edge first, as deep_search asks it.
 --
 -- contact_id            the contact to walk from
 -- collection_id         the collection whose members may be walked through
@@ -16,7 +16,7 @@
 --
 -- Whether a member may be asked is looked up after that, for members only, and not where everybody may. The array needs
 -- no plan node, and every one of them costs a search, even one that never runs: a place in it is found by halving, which
--- is what width_bucket does. (SELECT … || '{}') is a copy of it made once; PL/pgSQL's own would be copied at every look.
+-- is what width_bucket does. (SELECT ... || '{}') is a copy of it made once; PL/pgSQL's own would be copied at every look.
 CREATE OR REPLACE FUNCTION connection_paths.recent_members(
     contact_id bigint,
     collection_id bigint,
@@ -31,7 +31,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 15
-AS $function$
+BEGIN ATOMIC
     SELECT e.neighbour_id, e.date_to, e.edges_read
     FROM (
         SELECT
@@ -82,8 +82,8 @@ AS $function$
             )
     END
     ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-    LIMIT recent_members.max_members
-$function$;
+    LIMIT recent_members.max_members;
+END;
 
 COMMENT ON FUNCTION connection_paths.recent_members(bigint, bigint, bigint[], boolean, bigint[], bigint) IS 'Members a contact leads to who may be asked, most recent edge first';
 

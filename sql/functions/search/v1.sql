@@ -1,4 +1,4 @@
--- connection_paths.search(…): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
+-- connection_paths.search(...): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
 --
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   deep_finder's, checked
 -- max_found             how many to find, of what by_chain says
@@ -7,7 +7,7 @@
 -- by_chain              false: pairs of a chain and a user who may open it; true: chains that somebody may open
 -- deadline              when to give up; NULL: never
 --
--- Returns, in the order of design §3, what was found; nulls when that is nothing:
+-- Returns, in the order of design section 3, what was found; nulls when that is nothing:
 --
 -- chains         a row of six contacts for each, the target last, then nulls; see path_contacts
 -- recencies      the latest date_to on each, going on or a future date being today; NULL for the target alone
@@ -22,7 +22,7 @@
 --
 -- Who is not to be asked is no member here but where the target itself is one, and opens its own chain.
 --
--- Not for applications. It is planned under its caller's settings (see deep_finder_v3): making them again costs 20 µs.
+-- Not for applications. It is planned under its caller's settings (see deep_finder_v3): making them again costs 20 microseconds.
 CREATE OR REPLACE FUNCTION connection_paths.search(
     target_contact_id bigint,
     collection_id bigint,

@@ -1,4 +1,4 @@
--- connection_paths.shallow_search(…): the first three levels of a search in one statement, where that is little work.
+-- connection_paths.shallow_search(...): the first three levels of a search in one statement, where that is little work.
 --
 -- Arguments and order are search's, and near_members' reads_on; it and ask_everybody as literals (see there). There is one
 -- kind of edges. One row:
@@ -56,7 +56,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
-AS $function$
+BEGIN ATOMIC
     WITH level_2 AS MATERIALIZED (
         SELECT
             n.neighbour_id AS contact_id,
@@ -212,8 +212,8 @@ AS $function$
             END
         ) AS o
     ) AS found
-    CROSS JOIN going_on AS g
-$function$;
+    CROSS JOIN going_on AS g;
+END;
 
 COMMENT ON FUNCTION connection_paths.shallow_search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, boolean, timestamptz) IS 'The first three levels of a search in one statement: its answer, or what it needs to go on';
 

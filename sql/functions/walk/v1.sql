@@ -9,7 +9,7 @@
 -- Returns depth (contacts on the chain), contact_ids (the target last) and recency (the latest date_to on the chain, going
 -- on or a future date being today; NULL at depth 1). Whether anybody may open a chain is not asked here. In no order.
 --
--- The limit and the kinds: with k kinds a neighbour comes at most k times, so the first k × limit edges hold the
+-- The limit and the kinds: with k kinds a neighbour comes at most k times, so the first k * limit edges hold the
 -- first `limit` neighbours. Where there is one kind, nearly always, the plan's other branch is never run.
 CREATE OR REPLACE FUNCTION connection_paths.walk(
     target_contact_id bigint,
@@ -24,7 +24,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1000
-AS $function$
+BEGIN ATOMIC
     WITH RECURSIVE kinds AS MATERIALIZED (
         SELECT cardinality(enum_range(NULL::connection_paths.connection_kind)) AS number
     ),
@@ -72,8 +72,8 @@ AS $function$
         WHERE c.depth < walk.max_depth
     )
     SELECT c.depth, c.contact_ids, c.recency
-    FROM chains AS c
-$function$;
+    FROM chains AS c;
+END;
 
 COMMENT ON FUNCTION connection_paths.walk(bigint, bigint, integer, integer, boolean) IS 'Chains of contacts that end at the target, by a recursive walk backward from it';
 

@@ -1,4 +1,4 @@
--- connection_paths.walked_paths(…): the paths of the recursive walk, best first, with details for those alone.
+-- connection_paths.walked_paths(...): the paths of the recursive walk, best first, with details for those alone.
 --
 -- The statement of deep_finder_v2, and of deep_finder_v3 where no level is worth a statement of its own. Arguments and
 -- rows are deep_finder's, the arguments checked, and ask_everybody is member_edges'; inlined, so its plan is made under
@@ -27,7 +27,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 25
-AS $function$
+BEGIN ATOMIC
     WITH opened AS (
         SELECT w.depth, o.user_id, w.contact_ids, w.recency
         FROM connection_paths.walk(
@@ -73,8 +73,8 @@ AS $function$
         p.recency DESC,
         p.user_id = walked_paths.viewer_user_id DESC,
         p.user_id,
-        p.contact_ids
-$function$;
+        p.contact_ids;
+END;
 
 COMMENT ON FUNCTION connection_paths.walked_paths(bigint, bigint, bigint, integer, integer, text, integer, boolean) IS 'Paths of the recursive walk, best first';
 

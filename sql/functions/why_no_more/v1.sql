@@ -1,4 +1,4 @@
--- connection_paths.why_no_more(…): why find_paths found fewer paths than it was asked for, as it says it.
+-- connection_paths.why_no_more(...): why find_paths found fewer paths than it was asked for, as it says it.
 --
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope   find_paths'
 -- excluded_contact_ids, ask_everybody       search's

@@ -23,7 +23,7 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 200
-AS $function$
+BEGIN ATOMIC
     SELECT
         best.neighbour_id,
         best.organization_id,
@@ -31,8 +31,8 @@ AS $function$
         best.date_to
     FROM connection_paths.possible_overlaps(work_overlaps.contact_id, work_overlaps.neighbours_from) AS best
     -- after the choice: once per neighbour, not once per pair of experiences
-    WHERE EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = best.neighbour_id)
-$function$;
+    WHERE EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = best.neighbour_id);
+END;
 
 COMMENT ON FUNCTION connection_paths.work_overlaps(bigint, bigint) IS 'The work_overlap edges a contact should have: the one definition of an edge';
 
