@@ -1,7 +1,8 @@
 """The views that bind the host's tables; see sql/views/README.md."""
 
-from orchestrator.steps import view
+from orchestrator.steps import function, view
 
+function("raise_detached", "v1")  # before the views, and so removed after them: a detached one reads from it
 view("work_experiences")
 view("collection_members")
 view("live_organizations")

@@ -4,6 +4,8 @@ DROP TABLE IF EXISTS connection_paths.contact_connections_old;
 DROP TABLE IF EXISTS connection_paths.rebuild_other_kinds;
 DROP TABLE IF EXISTS connection_paths.rebuild_missing_contacts;
 DROP TABLE IF EXISTS connection_paths.rebuild_replays;
+DROP TABLE IF EXISTS connection_paths.detached_sources;
+DROP TABLE IF EXISTS connection_paths.capture_failures;
 DROP TABLE IF EXISTS connection_paths.contact_changes;
 DROP TABLE IF EXISTS connection_paths.backfill_batches;
 DROP TABLE IF EXISTS connection_paths.backfill_runs;

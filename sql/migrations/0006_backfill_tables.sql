@@ -146,6 +146,38 @@ COMMENT ON TABLE connection_paths.contact_changes IS 'What changed and is not in
 COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that changed it; recomputations that may not have seen it are waited for';
 COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its recomputation failed; from 3 on it is left alone until retried explicitly';
 
+-- No index and no constraint here either. REPLICA IDENTITY: a publication FOR ALL TABLES refuses a DELETE without one.
+CREATE TABLE IF NOT EXISTS connection_paths.capture_failures (
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    error text NOT NULL,
+    written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    failed_at timestamptz NOT NULL DEFAULT now(),
+    closed_by xid8,
+    awaited xid8
+);
+ALTER TABLE connection_paths.capture_failures REPLICA IDENTITY FULL;
+
+COMMENT ON TABLE connection_paths.capture_failures IS 'Tables of which a trigger could not note a change; recover_capture queues everybody once it works again';
+COMMENT ON COLUMN connection_paths.capture_failures.closed_by IS 'The transaction that found the triggers working again; later failures have a row of their own';
+COMMENT ON COLUMN connection_paths.capture_failures.awaited IS 'When all transactions before this one have ended, no change that was missed can be committed any more';
+
+CREATE TABLE IF NOT EXISTS connection_paths.detached_sources (
+    table_name text PRIMARY KEY,
+    view_name text NOT NULL,
+    table_schema text NOT NULL,
+    table_oid oid NOT NULL,
+    view_definition text NOT NULL,
+    triggers text[] NOT NULL,
+    indexes jsonb NOT NULL,
+    detached_at timestamptz NOT NULL DEFAULT now(),
+    detached_by text NOT NULL DEFAULT session_user
+);
+
+COMMENT ON TABLE connection_paths.detached_sources IS 'Tables of the application that detach_source let go of, and what attach_source makes again';
+COMMENT ON COLUMN connection_paths.detached_sources.triggers IS 'The statements that make the triggers of the package on the table';
+COMMENT ON COLUMN connection_paths.detached_sources.indexes IS 'By name, the statements that build each index of the package on the table and comment on it';
+
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
     contact_id bigint
 );

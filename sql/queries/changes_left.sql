@@ -1,7 +1,13 @@
--- Whether something waits that changed until some time; what has failed three times does not count.
+-- Whether something waits that changed until some time; what has failed three times does not count. A failure of the
+-- capture waits, too, from when its triggers work again.
 -- Parameter: until; NULL: at any time.
 SELECT EXISTS (
     SELECT
     FROM connection_paths.contact_changes AS q
     WHERE q.failures < 3 AND (%(until)s::timestamptz IS NULL OR q.changed_at <= %(until)s)
+) OR EXISTS (
+    SELECT
+    FROM connection_paths.capture_failures AS f
+    WHERE (%(until)s::timestamptz IS NULL OR f.failed_at <= %(until)s)
+        AND (f.closed_by IS NOT NULL OR connection_paths.capture_works(f.table_oid))
 )

@@ -20,6 +20,7 @@ AS $function$
 DECLARE
     changed bigint;
 BEGIN
+    PERFORM connection_paths.require_sources();
     PERFORM connection_paths.begin_recompute();
 
     WITH chosen AS MATERIALIZED (

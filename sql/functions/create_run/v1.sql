@@ -33,6 +33,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use 1 or more.';
     END IF;
 
+    PERFORM connection_paths.require_sources();
     BEGIN
         INSERT INTO connection_paths.backfill_runs (strategy) VALUES (create_run.strategy)
         RETURNING run_id INTO made;

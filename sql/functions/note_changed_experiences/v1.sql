@@ -5,6 +5,11 @@
 --
 -- Fires in the writer's own transaction, so a change and its note are committed together or not at all, and with its
 -- owner's rights: who writes work experiences need have no rights in connection_paths.
+--
+-- The writer's statement never fails because of this trigger. What may raise an error (a column that was renamed,
+-- dropped or retyped, a queue that is gone) is in a block that catches it. That block writes nothing, so it takes no
+-- transaction id: a transaction of many statements would otherwise slow down every snapshot of the server.
+-- When the block fails, note_failure records it.
 CREATE OR REPLACE FUNCTION connection_paths.note_changed_experiences()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -13,34 +18,55 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    contact_ids bigint[];
+    failure text;
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        INSERT INTO connection_paths.contact_changes (contact_id)
-        SELECT DISTINCT n.contact_id FROM new_rows AS n WHERE n.contact_id IS NOT NULL;
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO connection_paths.contact_changes (contact_id)
-        SELECT DISTINCT o.contact_id FROM old_rows AS o WHERE o.contact_id IS NOT NULL;
-    ELSIF TG_OP = 'UPDATE' THEN
-        -- what there is more or less of than before: it asks for no key
-        INSERT INTO connection_paths.contact_changes (contact_id)
-        SELECT DISTINCT d.contact_id
-        FROM (
-            SELECT s.contact_id
-            FROM (
-                SELECT n.contact_id, n.organization_id, n.date_from, n.date_to, 1 AS more FROM new_rows AS n
-                UNION ALL
-                SELECT o.contact_id, o.organization_id, o.date_from, o.date_to, -1 FROM old_rows AS o
-            ) AS s
-            WHERE s.contact_id IS NOT NULL
-            GROUP BY s.contact_id, s.organization_id, s.date_from, s.date_to
-            HAVING sum(s.more) <> 0
-        ) AS d;
-    ELSE
-        INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL);
-    END IF;
-    IF FOUND THEN
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            contact_ids := ARRAY(SELECT DISTINCT n.contact_id FROM new_rows AS n WHERE n.contact_id IS NOT NULL);
+        ELSIF TG_OP = 'DELETE' THEN
+            contact_ids := ARRAY(SELECT DISTINCT o.contact_id FROM old_rows AS o WHERE o.contact_id IS NOT NULL);
+        ELSIF TG_OP = 'UPDATE' THEN
+            -- the rows of which there are more or fewer than before: that needs no key
+            contact_ids := ARRAY(
+                SELECT DISTINCT d.contact_id
+                FROM (
+                    SELECT s.contact_id
+                    FROM (
+                        SELECT n.contact_id, n.organization_id, n.date_from, n.date_to, 1 AS more FROM new_rows AS n
+                        UNION ALL
+                        SELECT o.contact_id, o.organization_id, o.date_from, o.date_to, -1 FROM old_rows AS o
+                    ) AS s
+                    WHERE s.contact_id IS NOT NULL
+                    GROUP BY s.contact_id, s.organization_id, s.date_from, s.date_to
+                    HAVING sum(s.more) <> 0
+                ) AS d
+            );
+        ELSE
+            contact_ids := ARRAY[NULL]::bigint[]; -- everybody
+        END IF;
+        IF cardinality(contact_ids) = 0 THEN
+            RETURN NULL;
+        END IF;
+        -- raises whatever the INSERT below would raise
+        INSERT INTO connection_paths.contact_changes (contact_id) SELECT NULL::bigint WHERE false;
         PERFORM connection_paths.wake_listener();
+    EXCEPTION
+        WHEN OTHERS THEN
+            failure := format('%s [SQLSTATE %s]', SQLERRM, SQLSTATE);
+    END;
+
+    IF failure IS NULL THEN
+        INSERT INTO connection_paths.contact_changes (contact_id) SELECT c.id FROM unnest(contact_ids) AS c (id);
+        RETURN NULL;
     END IF;
+    BEGIN
+        PERFORM connection_paths.note_failure(TG_RELID, failure);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'connection_paths cannot note a change of %.%: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, failure;
+    END;
     RETURN NULL;
 END
 $function$;

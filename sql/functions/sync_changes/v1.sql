@@ -35,6 +35,8 @@ BEGIN
         RAISE EXCEPTION 'max_changes must not be %', COALESCE(sync_changes.max_changes::text, 'null')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use 1 or more.';
     END IF;
+    PERFORM connection_paths.require_sources();
+    PERFORM connection_paths.recover_capture();
     contacts := 0;
     edges_changed := 0;
     failed := 0;
@@ -113,7 +115,7 @@ BEGIN
                 edges_changed := edges_changed + connection_paths.backfill_contact(contact.id);
                 contacts := contacts + 1;
             EXCEPTION
-                WHEN deadlock_detected OR lock_not_available OR serialization_failure THEN
+                WHEN deadlock_detected OR lock_not_available OR serialization_failure OR SQLSTATE 'CP010' THEN
                     RAISE;
                 WHEN OTHERS THEN
                     failed := failed + 1;

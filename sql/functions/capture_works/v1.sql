@@ -1,0 +1,40 @@
+-- connection_paths.capture_works(table_oid): whether the triggers of a table can note its changes, as far as can be told.
+--
+-- They can when the columns that they read are there, with the types that they need, and the owner of their functions
+-- may write to the queue. A table that is gone, or without triggers of ours, has no capture that could fail.
+--
+-- table_oid  a table of the application's, by its oid; it need not exist
+CREATE OR REPLACE FUNCTION connection_paths.capture_works(table_oid oid)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+AS $function$
+    SELECT NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_trigger AS t
+        JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'connection_paths'
+        JOIN (
+            VALUES
+                ('note_came_or_went'::text, 'id'::text, 'bigint'::text),
+                ('note_changed_experiences', 'contact_id', 'bigint'),
+                ('note_changed_experiences', 'organization_id', NULL),
+                ('note_changed_experiences', 'date_from', NULL),
+                ('note_changed_experiences', 'date_to', NULL)
+        ) AS r (function_name, column_name, type_name) ON r.function_name = p.proname
+        LEFT JOIN pg_catalog.pg_attribute AS a
+            ON a.attrelid = t.tgrelid AND a.attname = r.column_name AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE t.tgrelid = capture_works.table_oid
+            AND (
+                a.attname IS NULL
+                OR r.type_name <> format_type(a.atttypid, NULL)
+                OR NOT has_table_privilege(p.proowner, 'connection_paths.contact_changes'::pg_catalog.regclass, 'INSERT')
+            )
+    )
+$function$;
+
+COMMENT ON FUNCTION connection_paths.capture_works(oid) IS 'Whether the triggers of a table can note its changes';
+
+REVOKE ALL ON FUNCTION connection_paths.capture_works(oid) FROM PUBLIC;

@@ -1,0 +1,69 @@
+-- connection_paths.note_replicated_row(): trigger; queues what one row changed that was written as a replica.
+--
+-- The trigger's argument says what the table holds: 'contact', 'organization' or 'experience'. Logical replication
+-- fires no statement triggers, and a session with session_replication_role = replica fires only triggers that are
+-- enabled for it. This one is enabled for replicas alone, so of a statement trigger and this one exactly one fires.
+--
+-- Queues the same as note_came_or_went and note_changed_experiences, a row at a time.
+-- The writer's statement never fails because of this trigger; see note_changed_experiences.
+CREATE OR REPLACE FUNCTION connection_paths.note_replicated_row()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    before_id bigint;
+    after_id bigint;
+    is_changed boolean := true;
+    failure text;
+BEGIN
+    BEGIN
+        IF TG_ARGV[0] = 'experience' THEN
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN OLD.contact_id END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN NEW.contact_id END;
+            IF TG_OP = 'UPDATE' THEN
+                is_changed := (OLD.contact_id, OLD.organization_id, OLD.date_from, OLD.date_to)
+                    IS DISTINCT FROM (NEW.contact_id, NEW.organization_id, NEW.date_from, NEW.date_to);
+            END IF;
+        ELSE
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN OLD.id END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN NEW.id END;
+            is_changed := before_id IS DISTINCT FROM after_id;
+        END IF;
+        IF NOT is_changed OR COALESCE(before_id, after_id) IS NULL THEN
+            RETURN NULL;
+        END IF;
+        -- raises whatever the INSERT below would raise
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT NULL::bigint, NULL::bigint WHERE false;
+        PERFORM connection_paths.wake_listener();
+    EXCEPTION
+        WHEN OTHERS THEN
+            failure := format('%s [SQLSTATE %s]', SQLERRM, SQLSTATE);
+    END;
+
+    IF failure IS NULL THEN
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT
+            CASE WHEN TG_ARGV[0] <> 'organization' THEN c.id END,
+            CASE WHEN TG_ARGV[0] = 'organization' THEN c.id END
+        FROM unnest(ARRAY[before_id, after_id]) WITH ORDINALITY AS c (id, place)
+        WHERE c.id IS NOT NULL AND (c.place = 1 OR c.id IS DISTINCT FROM before_id);
+        RETURN NULL;
+    END IF;
+    BEGIN
+        PERFORM connection_paths.note_failure(TG_RELID, failure);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'connection_paths cannot note a change of %.%: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, failure;
+    END;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.note_replicated_row() IS 'Trigger: queues what one row changed that logical replication or a replica session wrote';
+
+REVOKE ALL ON FUNCTION connection_paths.note_replicated_row() FROM PUBLIC;

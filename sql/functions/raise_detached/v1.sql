@@ -1,0 +1,24 @@
+-- connection_paths.raise_detached(table_name): raises CP010; the binding view of a detached table reads from it.
+--
+-- A function in FROM: its columns are no constants, so the planner cannot conclude that a join with them is empty and
+-- leave the function out. An answer that depends on a detached table is always an error, never empty.
+--
+-- table_name  the table, qualified and quoted
+CREATE OR REPLACE FUNCTION connection_paths.raise_detached(table_name text)
+RETURNS SETOF record
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'table % is detached from connection_paths', raise_detached.table_name
+        USING ERRCODE = 'CP010',
+            HINT = 'Run orchestrator attach, or SELECT * FROM connection_paths.attach_source(...).';
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.raise_detached(text) IS 'What the binding view of a detached table reads: an error';
+
+REVOKE ALL ON FUNCTION connection_paths.raise_detached(text) FROM PUBLIC;

@@ -1,0 +1,58 @@
+-- connection_paths.recover_capture(): queues everybody when triggers work again that could not note some changes.
+--
+-- Nobody knows which contacts those changes were about. Each call takes every failure one step further, in
+-- transactions of their own; sync_changes calls it first.
+--
+-- 1. The triggers of the table work again: the failure is closed. Writers that fail from now on record a new one.
+-- 2. The closing is committed: the caller's transaction id is kept. Every writer that relied on the closed failure,
+--    instead of recording its own, had its transaction id before.
+-- 3. All transactions before that one have ended: the failure is replaced by a note for everybody. No change that was
+--    missed can be committed later.
+--
+-- Skips what another session has in hand. Costs one look at an empty table when there is no failure.
+-- Returns  how many failures are not replaced yet though their triggers work: call again.
+CREATE OR REPLACE FUNCTION connection_paths.recover_capture()
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    failure record;
+    open_failures bigint := 0;
+    is_replaced boolean := false;
+BEGIN
+    FOR failure IN
+        SELECT f.ctid AS place, f.table_oid, f.closed_by, f.awaited
+        FROM connection_paths.capture_failures AS f
+        FOR UPDATE SKIP LOCKED
+    LOOP
+        IF failure.awaited <= pg_snapshot_xmin(pg_current_snapshot()) THEN
+            DELETE FROM connection_paths.capture_failures AS f WHERE f.ctid = failure.place;
+            is_replaced := true;
+            CONTINUE;
+        ELSIF failure.closed_by <> pg_current_xact_id() AND failure.awaited IS NULL THEN
+            UPDATE connection_paths.capture_failures AS f
+            SET awaited = pg_current_xact_id()
+            WHERE f.ctid = failure.place;
+        ELSIF failure.closed_by IS NULL AND connection_paths.capture_works(failure.table_oid) THEN
+            UPDATE connection_paths.capture_failures AS f
+            SET closed_by = pg_current_xact_id()
+            WHERE f.ctid = failure.place;
+        ELSIF failure.closed_by IS NULL THEN
+            CONTINUE;
+        END IF;
+        open_failures := open_failures + 1;
+    END LOOP;
+    IF is_replaced THEN
+        INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL);
+    END IF;
+    RETURN open_failures;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.recover_capture() IS 'Queues everybody once triggers work again that could not note some changes, and no such change can be committed later';
+
+REVOKE ALL ON FUNCTION connection_paths.recover_capture() FROM PUBLIC;

@@ -1,0 +1,62 @@
+-- connection_paths.require_sources(): raises unless the application's tables can be read as they are.
+--
+-- Whoever writes edges calls this first. Otherwise the error would be taken for one of a contact's or a batch's, or
+-- (on Citus) there would be no error, and correct edges would be deleted.
+--
+-- Raises CP010 when a table is detached, CP011 when Citus manages a table that is read or written: a distributed table
+-- or a reference table is empty on the coordinator.
+CREATE OR REPLACE FUNCTION connection_paths.require_sources()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    names text;
+BEGIN
+    SELECT string_agg(format('%I.%I', d.table_schema, d.table_name), ', ' ORDER BY d.table_name)
+    INTO names
+    FROM connection_paths.detached_sources AS d;
+    IF names IS NOT NULL THEN
+        RAISE EXCEPTION 'detached from connection_paths: %', names
+            USING ERRCODE = 'CP010',
+                HINT = 'Run orchestrator attach, or SELECT * FROM connection_paths.attach_source(...).';
+    END IF;
+
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE $query$
+        SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+        FROM pg_catalog.pg_dist_partition AS p
+        JOIN pg_catalog.pg_class AS c ON c.oid = p.logicalrelid::oid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'connection_paths'
+            OR EXISTS (
+                SELECT
+                FROM pg_catalog.pg_class AS v
+                JOIN pg_catalog.pg_namespace AS o ON o.oid = v.relnamespace
+                JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
+                JOIN pg_catalog.pg_depend AS d
+                    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+                WHERE o.nspname = 'connection_paths'
+                    AND v.relkind = 'v'
+                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    AND d.refobjid = c.oid
+            )
+        $query$
+    INTO names;
+    IF names IS NOT NULL THEN
+        RAISE EXCEPTION 'managed by Citus: %', names
+            USING ERRCODE = 'CP011',
+                DETAIL = 'On the coordinator such a table has no rows, so edges would be deleted.',
+                HINT = 'Undistribute the table: SELECT undistribute_table(...).';
+    END IF;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.require_sources() IS 'Raises when a table of the application is detached, or managed by Citus';
+
+REVOKE ALL ON FUNCTION connection_paths.require_sources() FROM PUBLIC;

@@ -1,0 +1,223 @@
+-- What is wrong with the binding views, the capture of changes, and the surroundings of the application's tables.
+--
+-- A row per problem; no row when all is well. Works whatever part of the package is missing, and with few rights.
+-- Parameter: host_schema.
+--
+-- kind     'view'          a binding view is missing, or reads another table than the one in host_schema
+--          'detached'      a table is detached
+--          'table'         a table of the application's is missing
+--          'trigger'       triggers are missing, do not fire, or call another function
+--          'stray trigger' triggers of ours stand on a table that is not read
+--          'inheritance'   a table has child tables, is a child, or is a partition
+--          'subscription'  a subscription writes to a table whose triggers do not fire for it
+--          'queue'         the queue is missing, or the triggers may not write to it
+-- object   the view or table, qualified and quoted
+-- remedy   'install', 'attach', 'replicated' (install --replicated), or 'person' (there is no one remedy)
+WITH sources (table_name, view_name, function_name) AS (
+    VALUES
+        ('contacts'::text, 'live_contacts'::text, 'note_came_or_went'::text),
+        ('organizations', 'live_organizations', 'note_came_or_went'),
+        ('contact_work_experiences', 'work_experiences', 'note_changed_experiences'),
+        ('user_contact_collections', 'collection_members', NULL)
+),
+-- what stands in connection_paths, by name: to_regclass would need rights in the schema
+ours AS (
+    SELECT c.oid, c.relname::text AS name, c.relkind
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'connection_paths'
+),
+functions AS (
+    SELECT p.oid, p.proname::text AS name, p.proowner
+    FROM pg_catalog.pg_proc AS p
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'connection_paths'
+),
+bound AS (
+    SELECT
+        v.name AS view_name,
+        array_agg(t.oid) FILTER (WHERE t.oid IS NOT NULL) AS oids,
+        string_agg(quote_ident(n.nspname) || '.' || quote_ident(t.relname), ' and ') AS names,
+        bool_or(f.oid IS NOT NULL) AS is_detached
+    FROM ours AS v
+    JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
+    JOIN (
+        SELECT DISTINCT d.objid, d.refclassid, d.refobjid
+        FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+    ) AS d ON d.objid = r.oid
+    LEFT JOIN pg_catalog.pg_class AS t
+        ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND t.oid = d.refobjid AND t.oid <> v.oid
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+    LEFT JOIN functions AS f
+        ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = d.refobjid AND f.name = 'raise_detached'
+    WHERE v.relkind = 'v'
+    GROUP BY v.name
+),
+tables AS (
+    SELECT
+        s.table_name,
+        s.view_name,
+        s.function_name,
+        format('%%I.%%I', %(host_schema)s::text, s.table_name) AS name,
+        t.oid,
+        v.oid AS view_oid,
+        v.relkind = 'v' AS is_view,
+        COALESCE(b.is_detached, false) AS is_detached,
+        COALESCE(b.oids, '{}') AS bound_oids,
+        b.names AS bound_names
+    FROM sources AS s
+    LEFT JOIN ours AS v ON v.name = s.view_name
+    LEFT JOIN bound AS b ON b.view_name = s.view_name
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = %(host_schema)s::text
+    LEFT JOIN pg_catalog.pg_class AS t
+        ON t.relnamespace = n.oid AND t.relname = s.table_name AND t.relkind IN ('r', 'p', 'v', 'm', 'f')
+),
+own_triggers AS (
+    SELECT t.tgrelid, t.tgname::text AS name, t.tgenabled, f.name AS function_name
+    FROM pg_catalog.pg_trigger AS t
+    JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+    LEFT JOIN functions AS f ON f.oid = t.tgfoid
+    WHERE NOT t.tgisinternal
+        AND t.tgparentid = 0
+        AND NOT EXISTS (SELECT FROM ours AS o WHERE o.oid = c.oid)
+        AND (
+            f.name IN ('note_came_or_went', 'note_changed_experiences', 'note_replicated_row')
+            OR t.tgname IN (
+                'connection_paths_inserted', 'connection_paths_updated', 'connection_paths_deleted',
+                'connection_paths_truncated', 'connection_paths_replicated'
+            )
+        )
+),
+-- Somebody installed with --no-triggers where there is none at all; with --replicated where there is one for replicas.
+capture AS (
+    SELECT
+        count(*) > 0 AS is_on,
+        COALESCE(bool_or(t.name = 'connection_paths_replicated'), false) AS is_replicated
+    FROM own_triggers AS t
+    WHERE t.function_name IS NOT NULL
+),
+trigger_states AS (
+    SELECT
+        t.table_name,
+        e.name,
+        CASE
+            WHEN o.name IS NULL THEN 'missing'
+            WHEN o.function_name IS DISTINCT FROM
+                CASE e.name WHEN 'connection_paths_replicated' THEN 'note_replicated_row' ELSE t.function_name END
+                THEN 'calling another function'
+            WHEN o.tgenabled = 'D' THEN 'disabled'
+            WHEN e.name = 'connection_paths_replicated' AND o.tgenabled = 'O' THEN 'not enabled for replicas'
+            WHEN e.name <> 'connection_paths_replicated' AND o.tgenabled = 'R' THEN 'enabled for replicas only'
+            WHEN e.name = 'connection_paths_truncated' AND c.is_replicated AND o.tgenabled <> 'A'
+                THEN 'not enabled for replicas'
+        END AS problem
+    FROM tables AS t
+    CROSS JOIN capture AS c
+    CROSS JOIN unnest('{
+        connection_paths_inserted, connection_paths_updated, connection_paths_deleted, connection_paths_truncated,
+        connection_paths_replicated
+    }'::text[]) AS e (name)
+    LEFT JOIN own_triggers AS o ON o.tgrelid = t.oid AND o.name = e.name
+    WHERE c.is_on
+        AND t.oid IS NOT NULL
+        AND t.function_name IS NOT NULL
+        AND (c.is_replicated OR e.name <> 'connection_paths_replicated')
+)
+SELECT 'table' AS kind, t.name AS object, format('table %%s is missing', t.name) AS problem, 'person' AS remedy
+FROM tables AS t
+WHERE t.oid IS NULL AND NOT t.is_detached
+UNION ALL
+SELECT
+    'view', format('connection_paths.%%I', t.view_name),
+    CASE
+        WHEN t.view_oid IS NULL THEN format('view connection_paths.%%I is missing', t.view_name)
+        WHEN NOT t.is_view THEN format('connection_paths.%%I is not a view', t.view_name)
+        ELSE format('view connection_paths.%%I reads %%s, not %%s', t.view_name, COALESCE(t.bound_names, 'no table'), t.name)
+    END,
+    CASE WHEN t.oid IS NULL THEN 'person' ELSE 'install' END
+FROM tables AS t
+WHERE NOT t.is_detached
+    AND (t.view_oid IS NULL OR NOT t.is_view OR t.bound_oids IS DISTINCT FROM ARRAY[t.oid])
+UNION ALL
+SELECT 'detached', t.name, format('table %%s is detached: its rows are not read', t.name), 'attach'
+FROM tables AS t
+WHERE t.is_detached
+UNION ALL
+SELECT
+    'trigger', t.name,
+    format('triggers of %%s do not note every change: %%s', t.name, string_agg(s.name || ' ' || s.problem, ', ')),
+    CASE WHEN t.is_detached THEN 'attach' WHEN c.is_replicated THEN 'replicated' ELSE 'install' END
+FROM trigger_states AS s
+JOIN tables AS t ON t.table_name = s.table_name
+CROSS JOIN capture AS c
+WHERE s.problem IS NOT NULL
+GROUP BY t.name, t.is_detached, c.is_replicated
+UNION ALL
+SELECT
+    'stray trigger', format('%%I.%%I', n.nspname, c.relname),
+    format(
+        'table %%I.%%I is not read, but has triggers of ours: %%s',
+        n.nspname, c.relname, string_agg(format('%%I', o.name), ', ' ORDER BY o.name)
+    ),
+    'install'
+FROM own_triggers AS o
+JOIN pg_catalog.pg_class AS c ON c.oid = o.tgrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE o.function_name IS NOT NULL
+    AND NOT EXISTS (SELECT FROM tables AS t WHERE t.oid = o.tgrelid AND t.function_name IS NOT NULL)
+GROUP BY n.nspname, c.relname
+UNION ALL
+SELECT
+    'inheritance', t.name,
+    format('%%s has child tables, and writes to them are not noted: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
+    'person'
+FROM tables AS t
+JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid
+GROUP BY t.name
+UNION ALL
+SELECT
+    'inheritance', t.name,
+    format(
+        '%%s is %%s of %%s, and writes through that table are not noted',
+        t.name, CASE WHEN c.relispartition THEN 'a partition' ELSE 'a child table' END, i.inhparent::regclass
+    ),
+    'person'
+FROM tables AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.oid
+JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = t.oid
+UNION ALL
+SELECT
+    'subscription', t.name,
+    format('subscription %%I writes to %%s, and triggers do not fire for it', s.subname, t.name),
+    'replicated'
+FROM tables AS t
+CROSS JOIN capture AS c
+JOIN pg_catalog.pg_subscription_rel AS r ON r.srrelid = t.oid
+JOIN pg_catalog.pg_subscription AS s ON s.oid = r.srsubid
+WHERE c.is_on
+    AND NOT c.is_replicated
+    AND t.function_name IS NOT NULL
+UNION ALL
+SELECT
+    'queue', format('connection_paths.%%I', q.name),
+    CASE
+        WHEN o.oid IS NULL THEN format('table connection_paths.%%I is missing: changes are not noted', q.name)
+        ELSE format(
+            'role %%s owns the trigger functions and may not write to connection_paths.%%I: changes are not noted',
+            string_agg(DISTINCT f.proowner::regrole::text, ', '), q.name
+        )
+    END,
+    'install'
+FROM unnest('{contact_changes, capture_failures}'::text[]) AS q (name)
+JOIN functions AS f ON f.name IN ('note_came_or_went', 'note_changed_experiences', 'note_replicated_row')
+CROSS JOIN capture AS c
+LEFT JOIN ours AS o ON o.name = q.name AND o.relkind = 'r'
+WHERE c.is_on
+    AND (
+        o.oid IS NULL
+        OR NOT has_table_privilege(f.proowner, o.oid, 'INSERT')
+        OR NOT has_schema_privilege(f.proowner, 'connection_paths', 'USAGE')
+    )
+GROUP BY q.name, o.oid
+ORDER BY 1, 2, 3
