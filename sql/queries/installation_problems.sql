@@ -32,6 +32,20 @@ bound AS (
         ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
     WHERE o.relkind = 'v' AND d.refobjid <> o.oid
 ),
+-- `orchestrator detach` has let go of a table: its view reads nothing, and attach makes everything again
+detached AS (
+    SELECT o.relname
+    FROM ours AS o
+    JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = o.oid
+    JOIN pg_catalog.pg_depend AS d
+        ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
+    JOIN pg_catalog.pg_proc AS p ON p.oid = d.refobjid
+    WHERE o.relkind = 'v' AND p.proname = 'raise_detached'
+),
+sources AS (
+    SELECT v.name, v.table_name, EXISTS (SELECT FROM detached AS d WHERE d.relname = v.name) AS is_detached
+    FROM unnest(%(views)s::text[], %(view_tables)s::text[]) AS v (name, table_name)
+),
 fires AS (
     SELECT h.relname, t.tgname::text AS tgname
     FROM host AS h
@@ -78,11 +92,11 @@ SELECT
             h.identity
         )
     END
-FROM unnest(%(views)s::text[], %(view_tables)s::text[]) AS v (name, table_name)
+FROM sources AS v
 LEFT JOIN ours AS o ON o.relname = v.name AND o.relkind = 'v'
 LEFT JOIN host AS h ON h.relname = v.table_name
-WHERE o.oid IS NULL
-    OR NOT EXISTS (SELECT FROM bound AS b WHERE b.relname = v.name AND b.table_oid = h.oid)
+WHERE NOT v.is_detached
+    AND (o.oid IS NULL OR NOT EXISTS (SELECT FROM bound AS b WHERE b.relname = v.name AND b.table_oid = h.oid))
 UNION ALL
 SELECT
     'index', e.name,
@@ -93,6 +107,7 @@ SELECT
     END
 FROM unnest(%(indexes)s::text[], %(index_tables)s::text[]) AS e (name, table_name)
 JOIN host AS h ON h.relname = e.table_name
+JOIN sources AS s ON s.table_name = e.table_name AND NOT s.is_detached
 LEFT JOIN marked AS m ON m.name = e.name
 GROUP BY e.name, h.identity
 HAVING count(m.oid) FILTER (
@@ -112,6 +127,7 @@ SELECT
     format('triggers of %%s are missing or disabled: %%s', h.identity, string_agg(t.name, ', ' ORDER BY t.name))
 FROM unnest(%(captured)s::text[]) AS e (table_name)
 JOIN host AS h ON h.relname = e.table_name
+JOIN sources AS s ON s.table_name = e.table_name AND NOT s.is_detached
 CROSS JOIN unnest(%(triggers)s::text[]) AS t (name)
 WHERE NOT EXISTS (SELECT FROM fires AS f WHERE f.relname = h.relname AND f.tgname = t.name)
 GROUP BY h.relname, h.identity
