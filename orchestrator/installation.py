@@ -22,6 +22,7 @@ from orchestrator import repair, sqlfiles
 from orchestrator import roles as group_roles
 from orchestrator.database import Connection, Place, connect, patiently, place, reading, resolved
 from orchestrator.errors import OrchestratorError
+from orchestrator.sources import refuse_citus
 from orchestrator.steps import (
     CAPTURED,
     HOST_INDEXES,
@@ -141,6 +142,7 @@ def install(
         _check_no_stranger(connection)
         chosen = _host_schema(connection, host_schema)
         _check_host(connection, chosen)
+        refuse_citus(connection, chosen)
         _check_schema(connection, chosen)
         prefix = group_roles.to_use(connection, roles)
         if prefix is not None:
@@ -161,6 +163,8 @@ def install(
             if prefix is not None:
                 granted = group_roles.grant(connection, guard, prefix)
                 mended += [] if todo else [f"mended: {problem}" for problem in granted]
+            for sentence in repeated_ids(connection):
+                progress(f"warning: {sentence}; no backfill can succeed")
             return Installed([migration.id for migration in todo], mended, chosen)
 
 
@@ -246,6 +250,25 @@ def require_installed(connection: Connection) -> None:
     ).fetchone()
     if row != (True,):
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+    refuse_citus(connection)
+
+
+def require_unique_ids(connection: Connection) -> None:
+    """Raise :class:`OrchestratorError` when two contacts, or two organizations, have the same id; see :func:`repeated_ids`."""
+    for sentence in repeated_ids(connection):
+        raise OrchestratorError(f"{sentence}; no backfill can succeed")
+
+
+def repeated_ids(connection: Connection) -> list[str]:
+    """Say which contacts and organizations have an id that another has; reads a table only where no key forbids it."""
+    found = []
+    for table, view in connection.execute(sqlfiles.query("tables_without_key")).fetchall():
+        row = connection.execute(
+            f"SELECT v.id FROM connection_paths.{view} AS v GROUP BY v.id HAVING count(*) > 1 LIMIT 1".encode()
+        ).fetchone()
+        if row is not None:
+            found.append(f"table {table} has no key on id, and id {row[0]} is in several rows")
+    return found
 
 
 def bound_host_schema(connection: Connection) -> str | None:
@@ -294,7 +317,7 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
     Migrations are removed one by one, and the last ones to go are those that an application is likeliest to use.
     The session is the one that holds the lock of installations.
     """
-    names = [folder.name for folder in (sqlfiles.ROOT / "functions").iterdir()]
+    names = [folder.name for folder in (sqlfiles.ROOT / "functions").iterdir() if folder.name != "raise_detached"]
 
     def drop_all() -> None:
         with connection.transaction(force_rollback=True):
@@ -313,6 +336,7 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
+            connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode())  # what a detached view reads
             _drop_schema(connection)
 
     patiently(connection, drop_all)

@@ -24,6 +24,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.installation import Installed, install, status, uninstall
 from tests.catalog import describe as catalog
 from tests.sessions import connect
+from tests.test_script import interrupted_build
 
 HOSTILE = 'we"ird; schema --'
 AT_ONCE = 20
@@ -183,8 +184,7 @@ def test_an_invalid_index_of_an_interrupted_build_is_replaced(host: str, clean: 
         for statement in ("SET lock_timeout = '200ms'", "SET search_path = public"):
             connection.execute(statement)
         with old_transaction(host), pytest.raises(psycopg.errors.LockNotAvailable):
-            connection.execute(sqlfiles.read("indexes", "idx_members_by_collection.sql").split(";")[0].replace(
-                'CREATE INDEX CONCURRENTLY idx_members_by_collection', 'CREATE INDEX CONCURRENTLY idx_members_by_collection_connection_paths_new').replace(':"host_schema"', "public"))
+            connection.execute(interrupted_build())
     assert any("idx_members_by_collection" in line and "INVALID" in line for line in catalog(host, "public"))
     install(host)
     assert catalog(host) == clean

@@ -13,6 +13,7 @@ from psycopg.rows import namedtuple_row
 from orchestrator import sqlfiles
 from orchestrator.database import Connection, is_pooled
 from orchestrator.errors import OrchestratorError
+from orchestrator.sources import refuse_citus
 
 #: The views that bind the host's tables.
 VIEWS = ("collection_members", "live_contacts", "live_organizations", "work_experiences")
@@ -80,6 +81,7 @@ def examine(connection: Connection) -> Subject:
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+    refuse_citus(connection)
     return Subject(connection, row[0], is_pooled(connection), tables, _remembered(connection))
 
 
