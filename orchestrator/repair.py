@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 #: The views whose rows the edges are made of: when one is bound to another table, edges may be other ones.
 _OF_EDGES = ("live_contacts", "live_organizations", "work_experiences")
 _OBJECT = re.compile(
-    r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX)(?: IF NOT EXISTS)?"
+    r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX|TRIGGER)(?: IF NOT EXISTS)?"
     r" (?:connection_paths\.)?(?P<name>\w+)",
     re.MULTILINE,
 )
@@ -72,6 +72,9 @@ def mend(
         lambda: _of_forms(connection),  # of indexes, whose rule is their view's
     ):
         found = look()
+        if any("table backfill_runs is missing" in problem.what for problem in found):
+            # what is left of their batches means nothing, and has lost its foreign key
+            connection.execute("DROP TABLE IF EXISTS connection_paths.backfill_batches CASCADE")
         for problem in _in_order(found):
             progress(f"mending: {problem.what}")
             _mend(connection, problem)
@@ -164,8 +167,9 @@ def _in_order(found: list[Problem]) -> Iterator[Problem]:
     """Give the problems in the order of the migrations' lines, each line once; then what was left behind."""
     by_line = {(problem.step, problem.name): problem for problem in found}
     for path in migrations():
-        for line in said(path):
-            problem = by_line.pop((line[0], path.stem if line[0] == "migration" else line[1]), None)
+        for step, *names in said(path):
+            name = {"migration": path.stem, "function": versions.made_by(*names)}.get(step, names[0])
+            problem = by_line.pop((step, name), None)
             if problem is not None:
                 yield problem
     yield from by_line.values()

@@ -138,6 +138,12 @@ def function_files() -> dict[str, Path]:
     return found
 
 
+def made_by(folder: str, stem: str = "") -> str | None:
+    """Return the name of the function that a file of ``sql/functions`` makes; None: there is no such file."""
+    path = sqlfiles.ROOT / "functions" / folder / f"{stem}.sql"
+    return str(_described(path)["name"]) if path.is_file() else None
+
+
 def _is_as_in(row: Any, path: Path, server_version: int) -> bool:
     found = _described(path)
     head = found[0]

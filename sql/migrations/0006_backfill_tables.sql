@@ -205,5 +205,5 @@ FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.backfill_runs, connection_paths.backfill_batches, connection_paths.backfill_progress,
     connection_paths.contact_changes, connection_paths.rebuild_replays, connection_paths.rebuild_missing_contacts,
-    connection_paths.rebuild_other_kinds
+    connection_paths.rebuild_other_kinds, connection_paths.capture_failures, connection_paths.detached_sources
 FROM PUBLIC;

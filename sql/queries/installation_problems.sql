@@ -2,7 +2,7 @@
 --
 -- Parameters
 --   host_schema             of the application's tables
---   objects                 JSON: kind, name and step of each table, view, index, sequence and type of the package's own
+--   objects                 JSON: kind, name and step of each table, view, index, sequence, type and trigger of the package's own
 --   views, view_tables      the views that read the application's tables, and the table of each
 --   indexes, index_tables   the package's indexes of the application's tables, and the table of each
 --   captured, triggers      the tables whose changes are captured, and the names of the triggers of each
@@ -75,6 +75,9 @@ WHERE CASE
         FROM pg_catalog.pg_type AS t
         JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
         WHERE n.nspname = 'connection_paths' AND t.typname::text = w.name
+    )
+    WHEN w.kind = 'trigger' THEN NOT EXISTS (
+        SELECT FROM ours AS o JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = o.oid WHERE t.tgname::text = w.name
     )
     ELSE NOT EXISTS (SELECT FROM ours AS o WHERE o.relname = w.name)
 END

@@ -19,5 +19,5 @@ WHERE n.nspname = 'connection_paths'
         FROM pg_catalog.pg_class AS m
         WHERE m.relnamespace = n.oid AND m.relname = '_yoyo_migration'
     )
-ORDER BY o.kind DESC, o.name
+ORDER BY o.kind = 'type', o.kind DESC, o.name
 LIMIT 1
