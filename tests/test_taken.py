@@ -190,6 +190,7 @@ def test_uninstall_drops_no_partition_of_the_applications(host: str) -> None:
         connection.execute(detach.encode())
         with pytest.raises(errors.DependentObjectsStillExist):
             uninstall(host)  # for the type of its column
+        connection.execute("ALTER TABLE friends DROP CONSTRAINT contact_connections_work_overlap_dated")
         connection.execute("ALTER TABLE friends ALTER kind TYPE text")
         uninstall(host)
         assert connection.execute("SELECT count(*) FROM friends").fetchone() == (1,)
