@@ -19,6 +19,7 @@ import psycopg
 
 from orchestrator import demo as story
 from orchestrator import (
+    detaching,
     embedded,
     extras,
     installation,
@@ -200,6 +201,33 @@ def uninstall(session: Session, yes: bool) -> None:
         click.confirm(f"Remove connection_paths and about {edges:,} edges?", abort=True, err=True)
     removed = installation.uninstall(dsn, progress=session.screen.note)
     session.screen.result({"removed": removed}, "Removed." if removed else "It was not installed.")
+
+
+@main.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@shared_options
+@pass_session
+def detach(session: Session, tables: tuple[str, ...]) -> None:
+    """Let go of the application's tables (all four unless some are given), so that their columns can be altered.
+
+    Edges and triggers stay. Until "orchestrator attach", whatever reads the tables through the package is an error.
+    """
+    done = detaching.detach(session.connection_string(), tables or detaching.TABLES, progress=session.screen.note)
+    told = f"Detached: {', '.join(done)}." if done else "They were detached already."
+    session.screen.result({"detached": done}, told)
+
+
+@main.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE]...")
+@shared_options
+@pass_session
+def attach(session: Session, tables: tuple[str, ...]) -> None:
+    """Take up detached tables again (all of them unless some are given), and queue what may have changed meanwhile."""
+    done = detaching.attach(session.connection_string(), tables, progress=session.screen.note)
+    queued = any(table != "user_contact_collections" for table in done)
+    told = [f"Attached: {', '.join(done)}." if done else "None was detached."]
+    told += ["Everybody is queued for recomputation: run orchestrator sync."] if queued else []
+    session.screen.result({"attached": done}, *told)
 
 
 @main.command()

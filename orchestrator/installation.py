@@ -7,7 +7,7 @@ import random
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -210,8 +210,7 @@ def status(dsn: str) -> Status:
         if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
             rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
             applied = [row[0] for row in rows]
-        remembered = _remembered(connection)
-        host_schema = remembered[0] if remembered else bound_host_schema(connection)
+        host_schema = bound_host_schema(connection)
         names = sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql"))
         indexes = connection.execute(
             sqlfiles.query("installed_indexes"), {"names": names, "host_schema": host_schema or ""}
@@ -272,7 +271,12 @@ def repeated_ids(connection: Connection) -> list[str]:
 
 
 def bound_host_schema(connection: Connection) -> str | None:
-    """Return the schema whose tables the installed views read."""
+    """Return the schema that the package was installed for; where that is not known, the one that the views read."""
+    remembered = _remembered(connection)
+    return remembered[0] if remembered else _bound(connection)
+
+
+def _bound(connection: Connection) -> str | None:
     row = connection.execute(sqlfiles.query("bound_host_schema")).fetchone()
     return None if row is None else str(row[0])
 
@@ -350,10 +354,11 @@ def _problems(connection: Connection, host_schema: str | None, triggers: list[tu
 
 def _remembered(connection: Connection) -> tuple[str, bool] | None:
     """Return what the last install was for: the host's schema, and whether changes are captured."""
-    if connection.execute("SELECT to_regclass('connection_paths.installation')").fetchone() == (None,):
-        return None
-    row = connection.execute(sqlfiles.query("installation")).fetchone()
-    return None if row is None else (row[0], row[1])
+    rows: list[tuple[Any, ...]] = []
+    missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
+    with suppress(*missing), connection.transaction():
+        rows = connection.execute(sqlfiles.query("installation")).fetchall()
+    return (rows[0][0], rows[0][1]) if rows else None
 
 
 def _remember(connection: Connection, host_schema: str, captured: bool) -> None:
@@ -365,8 +370,7 @@ def _host_schema(connection: Connection, given: str | None) -> str:
     """Return the schema of the application's tables: as given, as the last install had it, as the views have it."""
     if given is not None:
         return given
-    remembered = _remembered(connection)
-    return remembered[0] if remembered else bound_host_schema(connection) or "public"
+    return bound_host_schema(connection) or "public"
 
 
 def _captured(connection: Connection, wanted: bool | None) -> bool:
@@ -434,7 +438,7 @@ def _check_host(connection: Connection, host_schema: str) -> None:
     if connection.execute(may_create, (host_schema,)).fetchone() == (False,):
         problems.append(f"role {connection.info.user} may not create indexes in it (GRANT CREATE ON SCHEMA)")
     if problems:
-        bound = bound_host_schema(connection)
+        bound = _bound(connection)
         elsewhere = "" if bound in (None, host_schema) else _elsewhere(str(bound))
         raise OrchestratorError(
             f"schema {host_schema!r} cannot be the host: {'; '.join(problems)}. Nothing was installed.{elsewhere}"
@@ -458,7 +462,7 @@ def _check_schema(connection: Connection, host_schema: str) -> None:
             " into it; drop it, or ALTER SCHEMA connection_paths OWNER TO whom you trust"
         )
     known = _host_schema(connection, None)
-    if known == host_schema or (_remembered(connection) is None and bound_host_schema(connection) is None):
+    if known == host_schema or bound_host_schema(connection) is None:
         return
     left = connection.execute(
         sqlfiles.query("host_tables_left"), {"host_schema": known, "tables": tables}

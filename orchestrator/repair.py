@@ -85,18 +85,17 @@ def mend(
     return list(dict.fromkeys(told))
 
 
-def bindings(subject: Subject) -> Iterator[Finding]:
-    """Find views that read another table than the one of the name, what was left on the old one, and what is missing.
+def installation(subject: Subject) -> Iterator[Finding]:
+    """Find objects of the package that are missing, indexes that are left over, and tables in another schema.
 
-    Missing views, indexes, functions and triggers are findings of their own.
+    Views, triggers, functions and indexes on the tables are findings of their own.
     """
     schema = subject.remembered or subject.host_schema
     if schema is None:
         return
     for problem in _of_catalogs(subject.connection, schema, has_triggers=False):
-        is_told = problem.step == "host_index" or problem.what.endswith(" is missing") and problem.step in ("view", "index")
-        if not is_told:
-            yield Finding("bindings", "wrong", problem.what, versions.install_command(subject), problem.name)
+        if problem.step in ("migration", "stray index", "schema"):
+            yield Finding("installation", "wrong", problem.what, versions.install_command(subject), problem.name)
 
 
 def _of_catalogs(connection: Connection, host_schema: str, *, has_triggers: bool) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""The application's tables that the package reads: what is wrong with their bindings, and letting go of one for a while.
+"""The application's tables that the package reads: what is wrong with the way they are bound and captured.
 
 ``contacts``, ``organizations``, ``contact_work_experiences`` and ``user_contact_collections`` are the sources of all
 edges and paths. Each is read through a binding view, and triggers on three of them note what changes.
@@ -40,13 +40,15 @@ class Problem:
     remedy: Remedy
 
     @property
+    def what(self) -> str:
+        """What is wrong, and that a person must mend it before a command helps, where that is so."""
+        return f"{self.problem}; mend that first" if self.remedy == "mend" else self.problem
+
+    @property
     def sentence(self) -> str:
         """What is wrong and what to do, in one line."""
         command = COMMANDS.get(self.remedy)
-        if command is None:
-            return self.problem
-        first = "mend that, then " if self.remedy == "mend" else ""
-        return f"{self.problem}; {first}run {command}"
+        return self.what if command is None else f"{self.what}; run {command}"
 
 
 def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
@@ -57,6 +59,11 @@ def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
     schema = host_schema or "public"
     rows = connection.execute(sqlfiles.query("binding_problems"), {"host_schema": schema}).fetchall()
     return [*(Problem(*row) for row in rows), *_capture_failures(connection)]
+
+
+def detached_views(connection: Connection) -> set[str]:
+    """Return the binding views of tables that are detached."""
+    return {row[0] for row in connection.execute(sqlfiles.query("detached_views"))}
 
 
 def citus_tables(connection: Connection, host_schema: str) -> list[tuple[str, str]]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import runs, sqlfiles, sync
+from orchestrator import runs, sources, sqlfiles, sync
 from orchestrator.canary import Latencies
 from orchestrator.database import Connection, stateless, transaction
 from orchestrator.errors import one_line
-from orchestrator.installation import require_installed
+from orchestrator.installation import bound_host_schema, require_installed
 from orchestrator.paths import Question
 
 _STRATA = 5  # of sql/queries/verify_sample.sql
@@ -116,6 +116,9 @@ def verify(
             require_installed(connection)
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
+            bindings = sources.problems(connection, bound_host_schema(connection))
+            if any(each.kind in sources.UNREADABLE for each in bindings):
+                return _unreadable(bindings, time.monotonic() - started)
 
             listed = runs.listed(connection)
             active = next((run for run in listed if run.active), None)
@@ -133,6 +136,7 @@ def verify(
         with transaction(connection, _SETTINGS):
             queue = _queue(connection, sync.left(connection, row[0]))
         findings = [
+            *_of_bindings(bindings),
             *_of_runs(active, latest, set_aside, compared),
             *_of_queue(queue),
             *_of_sample(compared),
@@ -205,6 +209,18 @@ def _queue(connection: Connection, is_behind: bool) -> Queue:
     row = connection.execute(sqlfiles.query("queued_changes")).fetchone()
     assert row is not None
     return Queue(row[0], row[1], is_behind, sync.failed_changes(connection))
+
+
+def _unreadable(bindings: list[sources.Problem], seconds: float) -> Verdict:
+    """Return what there is to say when the application's tables cannot be read as they are, and nothing compared."""
+    nothing = Sample(0, {}, [], [])
+    return Verdict(
+        None, [], Queue(0, None, False, []), nothing, Finders(Latencies.of([]), 0.0, 0), _of_bindings(bindings), seconds
+    )
+
+
+def _of_bindings(bindings: list[sources.Problem]) -> list[str]:
+    return [each.sentence for each in bindings]
 
 
 def _of_runs(

@@ -243,7 +243,7 @@ CAUSES = {
         "ALTER TABLE organizations ENABLE REPLICA TRIGGER connection_paths_deleted",
         "triggers",
         "public.organizations",
-        "connection_paths_deleted disabled",
+        "connection_paths_deleted enabled for replicas only",
     ),
     "a missing trigger": Cause(
         "DROP TRIGGER connection_paths_truncated ON contact_work_experiences",

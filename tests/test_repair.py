@@ -238,7 +238,7 @@ def test_a_schema_that_is_renamed_is_followed_when_told(database: str) -> None:
         found = status(database)
         assert not found.healthy
         assert "'main'" in " ".join(found.problems)
-        (binding,) = [each for each in diagnose(database).findings if each.check == "bindings"]
+        (binding,) = [each for each in diagnose(database).findings if each.check == "installation"]
         assert binding.mend == "orchestrator install --host-schema main"
         with pytest.raises(OrchestratorError, match="orchestrator install --host-schema main"):
             install(database)

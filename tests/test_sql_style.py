@@ -30,7 +30,7 @@ FILES = sorted(ROOT.rglob("*.sql"))
 EVERYTHING = sorted(path for path in ROOT.rglob("*") if path.is_file() and path.suffix != ".pyc")
 FUNCTIONS = sorted((ROOT / "functions").glob("*/*.sql"))
 INDEXES = sorted((ROOT / "indexes").glob("*.sql"))
-TRIGGERS = sorted((ROOT / "triggers").glob("*.sql"))
+TRIGGERS = sorted((ROOT / "triggers").rglob("*.sql"))
 MIGRATIONS = sorted(
     path
     for path in (ROOT / "migrations").glob("[0-9]*.*")
@@ -41,28 +41,34 @@ VIEWS = sorted((ROOT / "views").glob("*.sql"))
 #: The only files that may name a host table.
 HOST_FILES = {
     *VIEWS,
-    *(ROOT / "triggers").glob("*.sql"),
+    *TRIGGERS,
     ROOT / "queries" / "demo_tables.sql",
     *(path for path in INDEXES if path.name.startswith(("idx_members_", "idx_experiences_"))),
 }
 
 #: What function bodies may call without a schema. `format` is not here: it builds SQL from strings.
 _BUILT_INS = """
-    array_agg array_fill array_position array_remove avg bool_or cardinality ceil clock_timestamp count cume_dist
-    current_setting enum_range floor generate_series generate_subscripts jsonb_agg jsonb_build_array
-    jsonb_build_object lag lead make_interval max min nextval pg_advisory_xact_lock pg_advisory_xact_lock_shared
-    pg_backend_pid pg_current_snapshot pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock
-    pg_try_advisory_xact_lock_shared quote_literal rank row_number sum to_jsonb unnest width_bucket
+    aclexplode array_agg array_fill array_position array_remove avg bool_or cardinality ceil clock_timestamp count
+    cume_dist current_setting enum_range floor format_type generate_series generate_subscripts has_table_privilege
+    jsonb_agg jsonb_array_elements_text jsonb_build_array jsonb_build_object jsonb_each jsonb_object_agg lag lead
+    make_interval max min nextval obj_description pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_backend_pid
+    pg_current_snapshot pg_current_xact_id pg_current_xact_id_if_assigned pg_get_indexdef pg_get_triggerdef
+    pg_get_viewdef pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared
+    quote_ident quote_literal rank regexp_replace row_number string_agg substring sum to_jsonb to_regclass unnest
+    width_bucket
 """
 BUILT_INS = set(_BUILT_INS.split())
 TRANSITION_TABLES = {"old_rows", "new_rows"}
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  # the parser qualifies the standard's own
 
+#: What an application may be allowed to call without any other right.
+NOTING = {"note_changes", "note_everybody"}
+
 #: Triggers that write nothing.
 REFUSING = {"refuse_reopening"}
 
-#: ALTER TABLE takes storage parameters only as literals.
-BUILDING_SQL = {"copy_storage_parameters"}
+#: ALTER TABLE takes storage parameters only as literals; a view is put back as it was; Citus may not be there.
+BUILDING_SQL = {"copy_storage_parameters", "attach_source", "detach_source", "require_sources"}
 
 
 def by_path(path: Path) -> str:
@@ -218,8 +224,10 @@ def is_whole(text: str, name: str) -> list[str]:
     missing = {"language", "volatility", "parallel", "security"} - stated.keys()
     problems += [f"{option} is not stated" for option in sorted(missing)]
     is_trigger = dotted(function.returnType.names) == "trigger"
-    if bool(getattr(stated.get("security"), "boolval", None)) is not (is_trigger and name not in REFUSING):
-        problems.append("SECURITY DEFINER is for triggers that write: who fires them need have no rights of ours")
+    if bool(getattr(stated.get("security"), "boolval", None)) is not (
+        (is_trigger and name not in REFUSING) or name in NOTING
+    ):
+        problems.append("SECURITY DEFINER is for what notes changes: who writes need have no rights of ours")
     if (function.sql_body is None and not re.search(r"^AS \$[a-z]+\$$", text, re.MULTILINE)) or "$$" in text:
         problems.append("no tagged dollar quote")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from orchestrator import sources
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
@@ -55,22 +56,36 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     """Find triggers that are missing or do not fire, so that changes are not noted."""
     views = {table: view for view, table in versions.view_tables().items()}
     tables = [subject.tables[views[name]] for name in CAPTURED if views[name] in subject.tables]
-    by_oid = {table.oid: table for table in tables}
-    rows = subject.ask("triggers", {"tables": list(by_oid), "names": list(TRIGGERS)})
+    rows = subject.ask("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
     # It waits for writers and never long in their way, and makes anew what is disabled. What changed without a note is
     # in no queue, so everything is computed again.
-    mend = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
+    again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     if rows and not any(row.is_there for row in rows):
         what = "changes of the host's tables are not noted: the triggers were left out at install"
-        yield Finding("triggers", "advice", what, mend, "triggers")
-        return
-    for table in tables:
-        missing = [row.name for row in rows if row.table_oid == table.oid and not row.is_there]
-        silent = [row.name for row in rows if row.table_oid == table.oid and row.is_there and not row.fires]
-        if missing or silent:
-            parts = [f"{', '.join(missing)} missing"] * bool(missing) + [f"{', '.join(silent)} disabled"] * bool(silent)
-            what = f"triggers of {table.name}, {' and '.join(parts)}: what changed since is not in the edges"
-            yield Finding("triggers", "wrong", what, mend, table.name)
+        yield Finding("triggers", "advice", what, again, "triggers")
+    mends = {"install": again, "replicated": f"{_command(subject, 'replicated')}\norchestrator backfill"}
+    for problem in sources.problems(subject.connection, subject.host_schema):
+        if problem.kind == "trigger":
+            what = f"{problem.problem}; what changed since is not in the edges"
+            mend = mends.get(problem.remedy) or _command(subject, problem.remedy)
+            yield Finding("triggers", "wrong", what, mend, problem.object)
+
+
+def bindings(subject: Subject) -> Iterator[Finding]:
+    """Find what else keeps the tables of the names from being read, or their changes from being noted."""
+    for problem in sources.problems(subject.connection, subject.host_schema):
+        if problem.kind != "trigger":
+            # which changes were not noted is not known, so everything is computed again
+            also = "\norchestrator backfill" if problem.kind in ("queue", "subscription") else ""
+            command = _command(subject, problem.remedy)
+            mend = None if command is None else command + also
+            yield Finding("bindings", "wrong", problem.what, mend, problem.object)
+
+
+def _command(subject: Subject, remedy: str) -> str | None:
+    if remedy in ("install", "replicated"):
+        return versions.install_command(subject, *(["--replicated"] if remedy == "replicated" else []))
+    return sources.COMMANDS.get(remedy)
 
 
 def _leaves(subject: Subject) -> Iterator[tuple[Table, Any]]:

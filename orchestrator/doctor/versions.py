@@ -13,7 +13,7 @@ import yoyo
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-from orchestrator import sqlfiles
+from orchestrator import sources, sqlfiles
 from orchestrator.database import Connection
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import VIEWS, Subject
@@ -167,7 +167,10 @@ def views(subject: Subject) -> Iterator[Finding]:
 
     Both rules are written by the same hand to be compared, the planner's: as the filter of a plan.
     """
+    detached = sources.detached_views(subject.connection)
     for found in _views():
+        if found["name"] in detached:
+            continue  # a finding of its own
         table = subject.tables.get(found["name"])
         name = f"connection_paths.{found['name']}"
         if table is None:

@@ -18,7 +18,7 @@ WITH required (table_name, column_name, types) AS (
         ('user_contact_collections', 'source', '{smallint,integer}')
 ),
 found AS (
-    SELECT c.oid, c.relname::text AS relname, c.relkind, c.relowner
+    SELECT c.oid, c.relname::text AS relname, c.relkind, c.relowner, c.relispartition
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = %(host_schema)s
@@ -38,6 +38,27 @@ LEFT JOIN found AS f ON f.relname = r.table_name
 WHERE f.oid IS NULL
     OR f.relkind <> 'r'
     OR NOT pg_has_role(f.relowner, 'USAGE'::text)
+UNION ALL
+SELECT
+    format(
+        '%%I has child tables, and writes to those would not be noted: %%s',
+        f.relname, string_agg(i.inhrelid::pg_catalog.regclass::text, ', ')
+    )
+FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
+JOIN found AS f ON f.relname = r.table_name AND f.relkind = 'r'
+JOIN pg_catalog.pg_inherits AS i ON i.inhparent = f.oid
+GROUP BY f.relname
+UNION ALL
+SELECT
+    format(
+        '%%I is %%s of %%s, and writes through that table would not be noted',
+        f.relname,
+        CASE WHEN f.relispartition THEN 'a partition' ELSE 'a child table' END,
+        i.inhparent::pg_catalog.regclass
+    )
+FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
+JOIN found AS f ON f.relname = r.table_name AND f.relkind = 'r'
+JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = f.oid
 UNION ALL
 SELECT
     CASE

@@ -18,26 +18,29 @@ rights (suffix, class, names, privileges) AS (
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
         ('reader', 'TABLE', '{
             contact_connections, finder_rollout, do_not_ask, introducers, collection_members, work_experiences,
-            live_contacts, live_organizations, installation, _yoyo_migration
+            live_contacts, live_organizations, installation, _yoyo_migration, capture_failures
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
             find_paths, deep_finder, legacy_finder, check_finder_arguments, chain_contacts, deep_search, edge_details,
             introducers_of, legacy_walk, member_edges, near_members, openers, path_contacts, path_document,
-            possible_overlaps, recent_edges, recent_members, search, shallow_search, walk, walked_paths, why_no_more,
+            possible_overlaps, raise_detached, recent_edges, recent_members, search, shallow_search, walk, walked_paths, why_no_more,
             work_overlaps
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
             backfill_runs, backfill_batches, contact_changes, rebuild_replays, rebuild_other_kinds,
-            rebuild_missing_contacts
+            rebuild_missing_contacts, capture_failures
         }', '{SELECT,INSERT,UPDATE,DELETE}'),
+        ('operator', 'TABLE', '{detached_sources}', '{SELECT}'),
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
-            advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
+            advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run, capture_works,
             claim_batch, contact_loads, contacts_to_recompute, correct_edges_of, create_run, do_batch, drop_rebuild,
             fail_batch, finish_run, insert_edges_of, lock_holders, missing_contacts, missing_rebuild_indexes,
-            predicted_edges, prepare_rebuild, register_worker, require_batches_done, require_read_committed,
+            note_changes, note_everybody,
+            predicted_edges, prepare_rebuild, register_worker, recover_capture, require_batches_done,
+            require_read_committed, require_sources,
             split_batch, sync_changes, wake_listener
         }', '{EXECUTE}')
 ),

@@ -52,8 +52,8 @@ BEGIN
     SELECT
         string_agg(
             CASE
-                WHEN a.attname IS NULL THEN format('column %I is missing', v.attname)
-                ELSE format(
+                WHEN a.attname IS NULL THEN pg_catalog.format('column %I is missing', v.attname)
+                ELSE pg_catalog.format(
                     'column %I is %s, not %s',
                     v.attname, format_type(a.atttypid, NULL), format_type(v.atttypid, NULL)
                 )
@@ -79,21 +79,21 @@ BEGIN
         RAISE EXCEPTION 'table %.% cannot be attached: %', source.table_schema, source.table_name, problems
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It stays detached. Mend the table, then attach.';
     END IF;
-    IF definition !~ 'name::text' AND EXISTS (
+    IF definition !~ '::text AS name' AND EXISTS (
         SELECT
         FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = host AND a.attname = 'name' AND format_type(a.atttypid, NULL) = 'character varying'
     ) THEN -- it may have been text, which needed no cast
         definition := regexp_replace(definition, '(\m(\w+\.)?name\M)', '\1::text AS name');
     END IF;
-    EXECUTE format(
+    EXECUTE pg_catalog.format(
         'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS %s',
         source.view_name, definition
     );
 
     IF host <> source.table_oid THEN -- the other table is not read any more
         FOR statement IN
-            SELECT format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+            SELECT pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
             FROM pg_catalog.pg_trigger AS t
             JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
             WHERE t.tgrelid = source.table_oid
@@ -121,7 +121,7 @@ BEGIN
     FROM jsonb_each(source.indexes) AS i (name, statements)
     CROSS JOIN LATERAL (
         -- the index of that name may have gone elsewhere with a table that was renamed
-        SELECT format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) AS statement, 0 AS place
+        SELECT pg_catalog.format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) AS statement, 0 AS place
         FROM pg_catalog.pg_index AS x
         JOIN pg_catalog.pg_class AS c ON c.oid = x.indexrelid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

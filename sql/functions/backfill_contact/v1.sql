@@ -21,7 +21,6 @@ BEGIN
         RAISE EXCEPTION 'contact_id must not be null'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the id of a contact.';
     END IF;
-    PERFORM connection_paths.require_sources();
     PERFORM connection_paths.begin_recompute();
 
     WITH everything AS MATERIALIZED (

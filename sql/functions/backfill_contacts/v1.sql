@@ -20,7 +20,6 @@ AS $function$
 DECLARE
     changed bigint;
 BEGIN
-    PERFORM connection_paths.require_sources();
     PERFORM connection_paths.begin_recompute();
 
     WITH chosen AS MATERIALIZED (

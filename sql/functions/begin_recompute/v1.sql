@@ -5,7 +5,7 @@
 -- before it recomputes that change: else an edge computed before the change could be committed after it was taken off
 -- the queue, and stay.
 --
--- Raises 25001 unless the transaction is READ COMMITTED: under another level the statements that follow would see what
+-- Raises what require_sources raises: a table that is detached, or that Citus manages. Raises 25001 unless the transaction is READ COMMITTED: under another level the statements that follow would see what
 -- the transaction's first one saw, which may be older than this lock.
 CREATE OR REPLACE FUNCTION connection_paths.begin_recompute()
 RETURNS void
@@ -16,6 +16,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    PERFORM connection_paths.require_sources();
     PERFORM connection_paths.require_read_committed();
     PERFORM pg_advisory_xact_lock_shared(
         connection_paths.advisory_key('recompute', pg_snapshot_xmin(pg_current_snapshot())::text::bigint)

@@ -10,6 +10,7 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT NOT EXISTS (
         SELECT

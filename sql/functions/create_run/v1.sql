@@ -10,7 +10,7 @@
 --              never split.
 -- Returns      the run's id. It is 'running', and waits for workers: claim_batch.
 --
--- Raises 22023 for another strategy or size, 55006 when a run is under way already.
+-- Raises 22023 for another strategy or size, 55006 when a run is under way already, and what require_sources raises.
 CREATE OR REPLACE FUNCTION connection_paths.create_run(strategy text, batch_edges bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql

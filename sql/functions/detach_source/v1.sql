@@ -72,7 +72,7 @@ BEGIN
             SELECT
                 pg_get_triggerdef(t.oid)
                 || COALESCE(
-                    format(
+                    pg_catalog.format(
                         '; ALTER TABLE %I.%I ENABLE %s TRIGGER %I',
                         source.table_schema,
                         detach_source.table_name,
@@ -94,7 +94,7 @@ BEGIN
                         c.relname,
                         jsonb_build_array(
                             regexp_replace(pg_get_indexdef(c.oid), '^CREATE INDEX', 'CREATE INDEX CONCURRENTLY'),
-                            format(
+                            pg_catalog.format(
                                 'COMMENT ON INDEX %I.%I IS %L',
                                 source.table_schema, c.relname, obj_description(c.oid, 'pg_class')
                             )
@@ -109,11 +109,11 @@ BEGIN
 
     SELECT
         string_agg(
-            format(
+            pg_catalog.format(
                 '%I %s%s',
                 a.attname,
                 format_type(a.atttypid, a.atttypmod),
-                CASE WHEN a.attcollation <> t.typcollation THEN ' COLLATE ' || a.attcollation::regcollation END
+                CASE WHEN a.attcollation <> t.typcollation THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation END
             ),
             ', ' ORDER BY a.attnum
         )
@@ -121,20 +121,20 @@ BEGIN
     FROM pg_catalog.pg_attribute AS a
     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
     WHERE a.attrelid = source.view_oid AND a.attnum > 0 AND NOT a.attisdropped;
-    EXECUTE format(
+    EXECUTE pg_catalog.format(
         'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS'
         ' SELECT * FROM connection_paths.raise_detached(%L) AS d (%s)',
         source.view_name,
-        format('%I.%I', source.table_schema, detach_source.table_name),
+        pg_catalog.format('%I.%I', source.table_schema, detach_source.table_name),
         columns
     );
     -- so that whoever may read the view gets the error that it raises, and not one about rights
     FOR grantee IN
-        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS name
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS name
         FROM aclexplode(source.relacl) AS a
         WHERE a.privilege_type = 'SELECT'
     LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION connection_paths.raise_detached(text) TO %s', grantee.name);
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION connection_paths.raise_detached(text) TO %s', grantee.name);
     END LOOP;
     RETURN true;
 END

@@ -19,7 +19,6 @@ DECLARE
     batch record;
     edges bigint;
 BEGIN
-    PERFORM connection_paths.require_sources();
     IF EXISTS (
         SELECT
         FROM connection_paths.backfill_runs AS r

@@ -9,6 +9,8 @@
 --
 -- above_contact_id, upto_contact_id  the range, (above, upto]; NULL is no bound
 -- Returns                            how many rows were inserted.
+--
+-- Raises what require_sources raises.
 CREATE OR REPLACE FUNCTION connection_paths.insert_edges_of(above_contact_id bigint, upto_contact_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -22,6 +24,7 @@ AS $function$
 DECLARE
     inserted bigint;
 BEGIN
+    PERFORM connection_paths.require_sources();
     INSERT INTO connection_paths.contact_connections_next
         (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
     SELECT c.id, w.neighbour_id, 'work_overlap', w.organization_id, w.date_from, w.date_to

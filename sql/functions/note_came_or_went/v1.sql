@@ -47,7 +47,7 @@ BEGIN
         PERFORM connection_paths.wake_listener();
     EXCEPTION
         WHEN OTHERS THEN
-            failure := format('%s [SQLSTATE %s]', SQLERRM, SQLSTATE);
+            failure := SQLERRM || ' [SQLSTATE ' || SQLSTATE || ']';
     END;
 
     IF failure IS NULL THEN

@@ -34,7 +34,7 @@ BEGIN
         RETURN;
     END IF;
     INSERT INTO connection_paths.capture_failures (table_oid, table_name, error)
-    SELECT note_failure.table_oid, format('%I.%I', n.nspname, c.relname), note_failure.error
+    SELECT note_failure.table_oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), note_failure.error
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = note_failure.table_oid;

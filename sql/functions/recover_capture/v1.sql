@@ -22,16 +22,16 @@ AS $function$
 DECLARE
     failure record;
     open_failures bigint := 0;
-    is_replaced boolean := false;
+    missed_since timestamptz;
 BEGIN
     FOR failure IN
-        SELECT f.ctid AS place, f.table_oid, f.closed_by, f.awaited
+        SELECT f.ctid AS place, f.table_oid, f.failed_at, f.closed_by, f.awaited
         FROM connection_paths.capture_failures AS f
         FOR UPDATE SKIP LOCKED
     LOOP
         IF failure.awaited <= pg_snapshot_xmin(pg_current_snapshot()) THEN
             DELETE FROM connection_paths.capture_failures AS f WHERE f.ctid = failure.place;
-            is_replaced := true;
+            missed_since := LEAST(missed_since, failure.failed_at);
             CONTINUE;
         ELSIF failure.closed_by <> pg_current_xact_id() AND failure.awaited IS NULL THEN
             UPDATE connection_paths.capture_failures AS f
@@ -46,8 +46,9 @@ BEGIN
         END IF;
         open_failures := open_failures + 1;
     END LOOP;
-    IF is_replaced THEN
-        INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL);
+    IF missed_since IS NOT NULL THEN
+        -- the time of the oldest change tells how far behind the edges are, and what a sync waits for
+        INSERT INTO connection_paths.contact_changes (contact_id, changed_at) VALUES (NULL, missed_since);
     END IF;
     RETURN open_failures;
 END

@@ -1,6 +1,7 @@
 -- connection_paths.require_sources(): raises unless the application's tables can be read as they are.
 --
--- Whoever writes edges calls this first. Otherwise the error would be taken for one of a contact's or a batch's, or
+-- Whoever writes edges calls this first: begin_recompute and insert_edges_of, and, before they have done anything else,
+-- sync_changes and create_run. Otherwise the error would be taken for one of a contact's or a batch's, or
 -- (on Citus) there would be no error, and correct edges would be deleted.
 --
 -- Raises CP010 when a table is detached, CP011 when Citus manages a table that is read or written: a distributed table
@@ -16,7 +17,7 @@ AS $function$
 DECLARE
     names text;
 BEGIN
-    SELECT string_agg(format('%I.%I', d.table_schema, d.table_name), ', ' ORDER BY d.table_name)
+    SELECT string_agg(pg_catalog.format('%I.%I', d.table_schema, d.table_name), ', ' ORDER BY d.table_name)
     INTO names
     FROM connection_paths.detached_sources AS d;
     IF names IS NOT NULL THEN
@@ -29,7 +30,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE $query$
-        SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+        SELECT string_agg(pg_catalog.format('%I.%I', n.nspname, c.relname), ', ')
         FROM pg_catalog.pg_dist_partition AS p
         JOIN pg_catalog.pg_class AS c ON c.oid = p.logicalrelid::oid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

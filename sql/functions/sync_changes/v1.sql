@@ -5,6 +5,8 @@
 -- replaced by one for each contact that has worked there, everybody's by one for each contact: those are done by later
 -- calls. Call it until it returns no row with taken > 0; any number of sessions may at once.
 --
+-- Raises what require_sources raises, before it takes anything. Calls recover_capture first.
+--
 -- max_changes   how many notes to take at most, at least 1
 -- one_by_one    a contact whose recomputation raises is put back with its error, the others go on. Costs a subtransaction
 --               each, so it is for when a call without it has failed; takes 50 at most. Deadlocks and timeouts are
@@ -115,7 +117,7 @@ BEGIN
                 edges_changed := edges_changed + connection_paths.backfill_contact(contact.id);
                 contacts := contacts + 1;
             EXCEPTION
-                WHEN deadlock_detected OR lock_not_available OR serialization_failure OR SQLSTATE 'CP010' THEN
+                WHEN deadlock_detected OR lock_not_available OR serialization_failure THEN
                     RAISE;
                 WHEN OTHERS THEN
                     failed := failed + 1;
