@@ -106,7 +106,9 @@ class Status:
         states = {trigger.state for trigger in self.triggers}
         captured = len(states) == 1 and "INCOMPLETE" not in states
         granted = self.roles is None or not self.roles.problems
-        return self.installed and all(index.valid for index in self.indexes) and captured and granted and not self.problems
+        return (
+            self.installed and all(index.valid for index in self.indexes) and captured and granted and not self.problems
+        )
 
 
 @dataclass(frozen=True)
@@ -340,7 +342,9 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
-            connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode())  # what a detached view reads
+            connection.execute(
+                f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode()
+            )  # what a detached view reads
             _drop_schema(connection)
 
     patiently(connection, drop_all)
@@ -464,9 +468,7 @@ def _check_schema(connection: Connection, host_schema: str) -> None:
     known = _host_schema(connection, None)
     if known == host_schema or bound_host_schema(connection) is None:
         return
-    left = connection.execute(
-        sqlfiles.query("host_tables_left"), {"host_schema": known, "tables": tables}
-    ).fetchall()
+    left = connection.execute(sqlfiles.query("host_tables_left"), {"host_schema": known, "tables": tables}).fetchall()
     if left:  # else they have moved
         raise OrchestratorError(
             f"already installed for host schema {known!r}; uninstall first to change it to {host_schema!r}"

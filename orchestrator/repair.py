@@ -134,7 +134,9 @@ def _moved(connection: Connection, host_schema: str) -> Problem:
 
 def _of_functions(connection: Connection) -> list[Problem]:
     return [
-        Problem("function", name, f"function {name} {'differs from' if is_there else 'is missing; it is in'} this package")
+        Problem(
+            "function", name, f"function {name} {'differs from' if is_there else 'is missing; it is in'} this package"
+        )
         for name, (_, is_there) in versions.wrong_functions(connection).items()
     ]
 

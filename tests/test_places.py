@@ -134,5 +134,3 @@ def test_another_installation_is_left_alone(server: str, servers: Servers, monke
     assert left(server, servers.app) == (False, 0)
     assert left(server, servers.other) == (True, 0)
     assert run("--dsn", other, "uninstall", "--yes").exit_code == 0
-
-

@@ -60,9 +60,7 @@ def worlds() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def dsn(
-    request: pytest.FixtureRequest, new_database: Callable[[], str], worlds: dict[str, list[str]]
-) -> Iterator[str]:
+def dsn(request: pytest.FixtureRequest, new_database: Callable[[], str], worlds: dict[str, list[str]]) -> Iterator[str]:
     """A database in which all is well: the one of the test before, unless that failed."""
     if not worlds:
         made = make(new_database())

@@ -156,7 +156,9 @@ def test_one_at_a_time(host: str, call: str) -> None:
     told: list[str] = []
     with psycopg.connect(host) as other, connect(host) as observer:
         other.execute("LOCK TABLE connection_paths.installation IN SHARE UPDATE EXCLUSIVE MODE")
-        waiting = threading.Thread(target=lambda: {"install": install, "uninstall": uninstall}[call](host, progress=told.append))
+        waiting = threading.Thread(
+            target=lambda: {"install": install, "uninstall": uninstall}[call](host, progress=told.append)
+        )
         waiting.start()
         while "waiting for another install or uninstall" not in told:
             time.sleep(0.02)
@@ -211,7 +213,9 @@ def test_default_privileges_open_nothing(host: str, role: str, by: str) -> None:
         assert status(host).public == []
         with connect(make_conninfo(host, user=role)) as stranger, pytest.raises(errors.InsufficientPrivilege):
             stranger.execute("DELETE FROM connection_paths.do_not_ask")
-        connection.execute("GRANT DELETE ON connection_paths.do_not_ask TO PUBLIC; GRANT USAGE ON SCHEMA connection_paths TO PUBLIC")
+        connection.execute(
+            "GRANT DELETE ON connection_paths.do_not_ask TO PUBLIC; GRANT USAGE ON SCHEMA connection_paths TO PUBLIC"
+        )
         assert status(host).public == [
             "PUBLIC has USAGE on schema connection_paths",
             "PUBLIC has DELETE on table connection_paths.do_not_ask",
@@ -223,16 +227,14 @@ def test_default_privileges_open_nothing(host: str, role: str, by: str) -> None:
 
 
 def test_what_citus_manages_is_refused(host: str) -> None:
-    fake = "CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod \"char\", repmodel \"char\")"
+    fake = 'CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod "char", repmodel "char")'
     with connect(host) as connection:
         connection.execute("SET allow_system_table_mods = on")
         connection.execute(fake.encode())
         kinds = {"h": "distributed", "n": "reference"}
         for method, kind in kinds.items():
             connection.execute("TRUNCATE pg_catalog.pg_dist_partition")
-            connection.execute(
-                "INSERT INTO pg_catalog.pg_dist_partition VALUES ('contacts', %s, 't')", (method,)
-            )
+            connection.execute("INSERT INTO pg_catalog.pg_dist_partition VALUES ('contacts', %s, 't')", (method,))
             with pytest.raises(OrchestratorError, match=f"public.contacts is a {kind} table of Citus"):
                 install(host)
         connection.execute("TRUNCATE pg_catalog.pg_dist_partition")

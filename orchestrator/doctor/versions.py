@@ -38,7 +38,9 @@ _VIEW = re.compile(
 def install_command(subject: Subject, *options: str) -> str:
     """Return the command that brings this database to the package's version."""
     schemas = {table.schema for known_as, table in subject.tables.items() if known_as in VIEWS}
-    elsewhere = ("--host-schema", *schemas) if len(schemas - {subject.remembered or "public"}) == 1 == len(schemas) else ()
+    elsewhere = (
+        ("--host-schema", *schemas) if len(schemas - {subject.remembered or "public"}) == 1 == len(schemas) else ()
+    )
     return shlex.join(["orchestrator", "install", *options, *elsewhere])
 
 
