@@ -163,15 +163,23 @@ def main() -> None:
     help="Capture changes of the host's tables, for sync. By default yes on a first install, later as it is.",
 )  # fmt: skip
 @click.option(
+    "--replicated/--no-replicated", default=None,
+    help="Capture what logical replication writes, too. By default no on a first install, later as it is.",
+)  # fmt: skip
+@click.option(
     "--roles", metavar="[=PREFIX]", is_flag=False, flag_value=roles_of.DEFAULT_PREFIX, default=None,
     help=f"Make group roles PREFIX_reader, _operator and _owner; PREFIX is {roles_of.DEFAULT_PREFIX}.",
 )  # fmt: skip
 @shared_options
 @pass_session
-def install(session: Session, host_schema: str | None, triggers: bool | None, roles: str | None) -> None:
+def install(
+    session: Session, host_schema: str | None, triggers: bool | None, replicated: bool | None, roles: str | None
+) -> None:
     """Install, upgrade or repair the SQL; safe to run again, and beside the application's writes."""
     dsn = session.connection_string()
-    done = installation.install(dsn, host_schema, triggers=triggers, roles=roles, progress=session.screen.note)
+    done = installation.install(
+        dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=session.screen.note
+    )
     told = ["Already installed; nothing to do."]
     if done.applied:
         told = [f"Installed: {len(done.applied)} migrations applied."]

@@ -27,6 +27,8 @@ from orchestrator.steps import (
     CAPTURED,
     HOST_INDEXES,
     HOST_SCHEMA,
+    REPLICATED,
+    REPLICATED_TRIGGER,
     SCHEMA,
     TRIGGERS,
     WITHOUT_TRIGGERS,
@@ -125,6 +127,7 @@ def install(
     host_schema: str | None = None,
     *,
     triggers: bool | None = None,
+    replicated: bool | None = None,
     roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> Installed:
@@ -132,6 +135,7 @@ def install(
 
     ``host_schema`` is the schema of the application's tables; None: that of the last install, on a first one
     ``public``. ``triggers`` says whether changes of the tables are captured; None: as it is, on a first install yes.
+    ``replicated``: whether they also capture what logical replication writes; None: as it is, on a first install no.
     ``roles`` is what the names of the group roles begin with; None: on a first install none are made, later those in
     use get what is theirs. Safe to run again, beside another install, and after one that was killed. Host tables
     keep taking writes: their indexes are built concurrently, and triggers do not wait long for writers. Raises
@@ -152,16 +156,21 @@ def install(
         with _alone(connection, lambda: _make_schema(connection), progress) as guard:
             _check_schema(connection, chosen)  # another install may have been faster
             captured = _captured(connection, triggers)
-            _remember(connection, chosen, captured)
-            with _migrations(connection, chosen, triggers=captured) as (backend, migrations):
+            also_replicated = _replicated(connection, replicated)
+            _remember(connection, chosen, captured, also_replicated)
+            with _migrations(connection, chosen, triggers=captured, replicated=also_replicated) as (backend, migrations):
                 _check_not_newer(connection, migrations)
                 todo = backend.to_apply(migrations)
                 for migration in todo:
                     progress(f"applying {migration.id}")
                     backend.apply_one(migration)
             if triggers is not None:  # the migration asked nobody
-                _set_triggers(connection, chosen, wanted=triggers)
-            mended = repair.mend(connection, chosen, has_triggers=captured, progress=progress)
+                _set_triggers(connection, chosen, wanted=triggers, replicated=also_replicated)
+            elif replicated is not None:
+                _set_triggers(connection, chosen, wanted=captured, replicated=also_replicated)
+            mended = repair.mend(
+                connection, chosen, has_triggers=captured, is_replicated=also_replicated, progress=progress
+            )
             if prefix is not None:
                 granted = group_roles.grant(connection, guard, prefix)
                 mended += [] if todo else [f"mended: {problem}" for problem in granted]
@@ -283,8 +292,12 @@ def _bound(connection: Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool) -> None:
+def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool, replicated: bool) -> None:
     connection.execute("SELECT set_config(%s, %s, false)", (HOST_SCHEMA, host_schema))
+    connection.execute("SELECT set_config(%s, %s, false)", (REPLICATED, "on" if replicated else "off"))
+    for trigger in own_triggers(connection):
+        if trigger.name == REPLICATED_TRIGGER and not replicated:
+            drop_trigger(connection, trigger)
     for table in CAPTURED:
         (create_triggers if wanted else drop_triggers)(connection, table)
 
@@ -353,20 +366,27 @@ def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
 def _problems(connection: Connection, host_schema: str | None, triggers: list[tuple[str, int]]) -> list[str]:
     remembered = _remembered(connection)
     captured = remembered[1] if remembered else any(enabled for _, enabled in triggers)
-    return [each.what for each in repair.problems(connection, host_schema or "public", has_triggers=captured)]
+    replicated = remembered is not None and remembered[2]
+    found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
+    return [each.what for each in found]
 
 
-def _remembered(connection: Connection) -> tuple[str, bool] | None:
-    """Return what the last install was for: the host's schema, and whether changes are captured."""
+def _remembered(connection: Connection) -> tuple[str, bool, bool] | None:
+    """Return what the last install was for: the host's schema, whether changes are captured, and replicated ones, too."""
     rows: list[tuple[Any, ...]] = []
     missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
     with suppress(*missing), connection.transaction():
         rows = connection.execute(sqlfiles.query("installation")).fetchall()
-    return (rows[0][0], rows[0][1]) if rows else None
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
 
-def _remember(connection: Connection, host_schema: str, captured: bool) -> None:
-    known = {"host_schema": host_schema, "has_triggers": captured, "version": version("connection-paths")}
+def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:
+    known = {
+        "host_schema": host_schema,
+        "has_triggers": captured,
+        "is_replicated": replicated,
+        "version": version("connection-paths"),
+    }
     connection.execute(sqlfiles.query("remember_installation"), known)
 
 
@@ -375,6 +395,16 @@ def _host_schema(connection: Connection, given: str | None) -> str:
     if given is not None:
         return given
     return bound_host_schema(connection) or "public"
+
+
+def _replicated(connection: Connection, wanted: bool | None) -> bool:
+    """Whether changes that replication writes are to be captured: as wanted, else as the triggers and the last install say."""
+    if wanted is not None:
+        return wanted
+    remembered = _remembered(connection)
+    if remembered is not None:
+        return remembered[2]
+    return any(trigger.name == REPLICATED_TRIGGER for trigger in own_triggers(connection))
 
 
 def _captured(connection: Connection, wanted: bool | None) -> bool:
@@ -506,12 +536,14 @@ def _alone(
 
 @contextmanager
 def _migrations(
-    connection: Connection, host_schema: str, *, triggers: bool = True
+    connection: Connection, host_schema: str, *, triggers: bool = True, replicated: bool = False
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
     """Open yoyo on the database of *connection*, over a connection of its own; it keeps its tables in our schema."""
     settings = {"search_path": f"{SCHEMA}, pg_temp", HOST_SCHEMA: host_schema}
     if not triggers:
         settings[WITHOUT_TRIGGERS] = "on"
+    if replicated:
+        settings[REPLICATED] = "on"
     if connection.execute(sqlfiles.query("bookkeeping_is_there")).fetchone() == (False,):
         connection.execute(sqlfiles.read("script", "bookkeeping.sql"))  # before yoyo does, which revokes nothing
     backend = _backend(resolved(connection), settings, place(connection))

@@ -48,16 +48,24 @@ class Problem:
     what: str
 
 
-def problems(connection: Connection, host_schema: str, *, has_triggers: bool) -> list[Problem]:
+def problems(
+    connection: Connection, host_schema: str, *, has_triggers: bool, is_replicated: bool = False
+) -> list[Problem]:
     """Find everything that an install would mend, grants apart; reads only."""
-    found = [*_of_catalogs(connection, host_schema, has_triggers=has_triggers), *_of_functions(connection)]
+    triggers = _triggers(has_triggers, is_replicated)
+    found = [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
     broken = {problem.name for problem in found}
     looked = [*_of_rules(connection), *_of_forms(connection)]
     return found + [problem for problem in looked if problem.name not in broken]
 
 
 def mend(
-    connection: Connection, host_schema: str, *, has_triggers: bool, progress: Callable[[str], None] = log.info
+    connection: Connection,
+    host_schema: str,
+    *,
+    has_triggers: bool,
+    is_replicated: bool = False,
+    progress: Callable[[str], None] = log.info,
 ) -> list[str]:
     """Make again whatever is missing or bound to the wrong thing; returns a sentence for each thing that was mended.
 
@@ -65,9 +73,11 @@ def mend(
     and is never long in their way. Whoever may have wrong edges because of what was mended is queued for ``sync``.
     """
     connection.execute("SELECT set_config(%s, %s, false)", (steps.HOST_SCHEMA, host_schema))
+    connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
+    triggers = _triggers(has_triggers, is_replicated)
     told: list[str] = []
     for look in (
-        lambda: [*_of_catalogs(connection, host_schema, has_triggers=has_triggers), *_of_functions(connection)],
+        lambda: [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)],
         lambda: _of_rules(connection),  # of views, which must be there
         lambda: _of_forms(connection),  # of indexes, whose rule is their view's
     ):
@@ -93,12 +103,12 @@ def installation(subject: Subject) -> Iterator[Finding]:
     schema = subject.remembered or subject.host_schema
     if schema is None:
         return
-    for problem in _of_catalogs(subject.connection, schema, has_triggers=False):
+    for problem in _of_catalogs(subject.connection, schema, ()):
         if problem.step in ("migration", "stray index", "schema"):
             yield Finding("installation", "wrong", problem.what, versions.install_command(subject), problem.name)
 
 
-def _of_catalogs(connection: Connection, host_schema: str, *, has_triggers: bool) -> list[Problem]:
+def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, ...]) -> list[Problem]:
     views = versions.view_tables()
     asked = {"host_schema": host_schema, "tables": list(HOST_TABLES)}
     if not connection.execute(sqlfiles.query("host_tables_left"), asked).fetchall():
@@ -113,8 +123,8 @@ def _of_catalogs(connection: Connection, host_schema: str, *, has_triggers: bool
             "view_tables": list(views.values()),
             "indexes": list(steps.HOST_INDEXES),
             "index_tables": list(steps.HOST_INDEXES.values()),
-            "captured": steps.CAPTURED if has_triggers else [],
-            "triggers": list(steps.TRIGGERS),
+            "captured": steps.CAPTURED,
+            "triggers": list(triggers),
             "new": steps.NEW,
             "old": steps.OLD,
         },
@@ -122,6 +132,11 @@ def _of_catalogs(connection: Connection, host_schema: str, *, has_triggers: bool
     return [
         Problem("index" if name in _walk_indexes() else _STEPS.get(kind, kind), name, what) for kind, name, what in rows
     ]
+
+
+def _triggers(has_triggers: bool, is_replicated: bool) -> tuple[str, ...]:
+    """Return the names of the triggers that each captured table should have."""
+    return (*steps.TRIGGERS, *[steps.REPLICATED_TRIGGER] * is_replicated) if has_triggers else ()
 
 
 def _moved(connection: Connection, host_schema: str) -> Problem:

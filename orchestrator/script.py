@@ -34,6 +34,7 @@ def psql(chosen: Sequence[Path] | None = None) -> str:
                 "remember_installation",
                 host_schema=":'host_schema'",
                 has_triggers="COALESCE((SELECT k.has_triggers FROM connection_paths.installation AS k), :captures)",
+                is_replicated="COALESCE((SELECT k.is_replicated FROM connection_paths.installation AS k), false)",
                 version=f"'{version('connection-paths')}'",
             ),
             schema=sqlfiles.read("script", "schema.sql"),
@@ -88,6 +89,7 @@ def extension(directory: Path) -> list[Path]:
         "remember_installation",
         host_schema="current_setting('connection_paths.host_schema')",
         has_triggers="true",
+        is_replicated="false",
         version=f"'{version('connection-paths')}'",
     )
     script = _fill(

@@ -38,6 +38,9 @@ NEW, OLD = "_connection_paths_new", "_connection_paths_old"
 #: Settings of the session that migrates: the schema of the host's tables; and, on, that triggers are left out.
 HOST_SCHEMA = "connection_paths.host_schema"
 WITHOUT_TRIGGERS = "connection_paths.without_triggers"
+#: On: triggers also capture what logical replication writes.
+REPLICATED = "connection_paths.replicated"
+REPLICATED_TRIGGER = "connection_paths_replicated"
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,16 @@ def create_view(connection: Connection, name: str) -> None:
 
 def create_triggers(connection: Connection, table: str) -> None:
     """Make the triggers on a table of the host's; waits for writers, never long in their way."""
+    replicated = connection.execute("SELECT current_setting(%s, true)", (REPLICATED,)).fetchone() == ("on",)
+
+    def create() -> None:
+        connection.execute(_for_host(connection, "triggers", f"{table}.sql"))
+        if replicated:
+            connection.execute(_for_host(connection, "triggers", "replicated", f"{table}.sql"))
+
     patiently(
         connection,
-        lambda: connection.execute(_for_host(connection, "triggers", f"{table}.sql")),
+        create,
         waiting=lambda message: log.info("triggers on %s: %s; trying again", table, message),
     )
 

@@ -291,3 +291,23 @@ def test_a_newer_database_is_left_alone(host: str) -> None:
             install(host)
         with pytest.raises(errors.UndefinedTable):
             connection.execute("SELECT 'idx_members_by_collection'::regclass")
+
+
+def test_what_replication_writes_is_captured_when_asked_for(host: str) -> None:
+    install(host, replicated=True)
+    with connect(host) as connection:
+
+        def missing() -> list[str]:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute("INSERT INTO contacts VALUES (1, '')")
+            connection.execute("DELETE FROM contacts; RESET session_replication_role")
+            return [row[0] for row in connection.execute("DELETE FROM connection_paths.contact_changes RETURNING 'x'")]
+
+        assert missing() != []
+        connection.execute("DROP TRIGGER connection_paths_replicated ON contacts")
+        assert (status(host).healthy, missing()) == (False, [])
+        assert install(host).mended != []
+        assert (status(host).healthy, len(missing()) > 1) == (True, True)
+        install(host, replicated=False)
+        assert (status(host).healthy, missing()) == (True, [])
+        assert uninstall(host)

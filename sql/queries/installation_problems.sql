@@ -49,10 +49,16 @@ sources AS (
 fires AS (
     SELECT h.relname, t.tgname::text AS tgname
     FROM host AS h
-    JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = h.oid AND t.tgenabled IN ('O', 'A')
+    JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = h.oid
     JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
     WHERE n.nspname = 'connection_paths'
+        AND CASE
+            WHEN t.tgname = 'connection_paths_replicated' THEN t.tgenabled IN ('R', 'A')
+            WHEN t.tgname = 'connection_paths_truncated' AND 'connection_paths_replicated' = ANY (%(triggers)s::text[])
+                THEN t.tgenabled = 'A'
+            ELSE t.tgenabled IN ('O', 'A')
+        END
 ),
 marked AS (
     SELECT
