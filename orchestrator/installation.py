@@ -156,21 +156,19 @@ def install(
         with _alone(connection, lambda: _make_schema(connection), progress) as guard:
             _check_schema(connection, chosen)  # another install may have been faster
             captured = _captured(connection, triggers)
-            also_replicated = _replicated(connection, replicated)
-            _remember(connection, chosen, captured, also_replicated)
-            with _migrations(connection, chosen, triggers=captured, replicated=also_replicated) as (backend, migrations):
+            also = _replicated(connection, replicated)
+            _remember(connection, chosen, captured, also)
+            with _migrations(connection, chosen, triggers=captured, replicated=also) as (backend, migrations):
                 _check_not_newer(connection, migrations)
                 todo = backend.to_apply(migrations)
                 for migration in todo:
                     progress(f"applying {migration.id}")
                     backend.apply_one(migration)
             if triggers is not None:  # the migration asked nobody
-                _set_triggers(connection, chosen, wanted=triggers, replicated=also_replicated)
+                _set_triggers(connection, chosen, wanted=triggers, replicated=also)
             elif replicated is not None:
-                _set_triggers(connection, chosen, wanted=captured, replicated=also_replicated)
-            mended = repair.mend(
-                connection, chosen, has_triggers=captured, is_replicated=also_replicated, progress=progress
-            )
+                _set_triggers(connection, chosen, wanted=captured, replicated=also)
+            mended = repair.mend(connection, chosen, has_triggers=captured, is_replicated=also, progress=progress)
             if prefix is not None:
                 granted = group_roles.grant(connection, guard, prefix)
                 mended += [] if todo else [f"mended: {problem}" for problem in granted]
@@ -196,7 +194,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             prefix = group_roles.in_use(connection)
             with _migrations(connection, host_schema) as (backend, migrations):
                 _check_no_partitions(connection)
-                _rehearse_uninstall(guard, host_schema)
+                _rehearse_uninstall(guard)
                 # Unmarked first: an install after a kill must not take for applied what is gone. And all of them,
                 # marked or not: a kill may have left more than the marks tell, and to remove what is not there is no
                 # error.
@@ -264,7 +262,7 @@ def require_installed(connection: Connection) -> None:
 
 
 def require_unique_ids(connection: Connection) -> None:
-    """Raise :class:`OrchestratorError` when two contacts, or two organizations, have the same id; see :func:`repeated_ids`."""
+    """Raise :class:`OrchestratorError` when two contacts, or two organizations, have the same id."""
     for sentence in repeated_ids(connection):
         raise OrchestratorError(f"{sentence}; no backfill can succeed")
 
@@ -323,14 +321,14 @@ def _drop_schema(connection: Connection) -> None:
 
 
 def _drop_triggers(connection: Connection) -> None:
-    """Remove the package's triggers, an unfinished rebuild's too, wherever their tables are: functions go after those."""
+    """Remove the package's triggers, an unfinished rebuild's too, wherever their tables are."""
     for trigger in own_triggers(connection):
         drop_trigger(connection, trigger)
     for (statement,) in connection.execute(sqlfiles.query("drop_own_triggers")).fetchall():
         patiently(connection, lambda statement=statement: connection.execute(statement.encode()))
 
 
-def _rehearse_uninstall(connection: Connection, host_schema: str) -> None:
+def _rehearse_uninstall(connection: Connection) -> None:
     """Drop all of it in a transaction that is rolled back, so that what cannot be dropped stops nothing halfway.
 
     Migrations are removed one by one, and the last ones to go are those that an application is likeliest to use.
@@ -372,7 +370,7 @@ def _problems(connection: Connection, host_schema: str | None, triggers: list[tu
 
 
 def _remembered(connection: Connection) -> tuple[str, bool, bool] | None:
-    """Return what the last install was for: the host's schema, whether changes are captured, and replicated ones, too."""
+    """Return what the last install was for: the host's schema, whether changes and replicated ones are captured."""
     rows: list[tuple[Any, ...]] = []
     missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
     with suppress(*missing), connection.transaction():
@@ -398,7 +396,7 @@ def _host_schema(connection: Connection, given: str | None) -> str:
 
 
 def _replicated(connection: Connection, wanted: bool | None) -> bool:
-    """Whether changes that replication writes are to be captured: as wanted, else as the triggers and the last install say."""
+    """Whether changes that replication writes are to be captured: as wanted, else as they were."""
     if wanted is not None:
         return wanted
     remembered = _remembered(connection)
@@ -408,7 +406,7 @@ def _replicated(connection: Connection, wanted: bool | None) -> bool:
 
 
 def _captured(connection: Connection, wanted: bool | None) -> bool:
-    """Whether changes are to be captured: as wanted, as the last install had it, or as triggers tell of an older one."""
+    """Whether changes are to be captured: as wanted, as the last install had it, else as triggers tell."""
     if wanted is not None:
         return wanted
     remembered = _remembered(connection)
@@ -512,8 +510,9 @@ def _alone(
     """Hold the lock of installations, in a session that the server ends however this process does; gives the session.
 
     It is the lock of a table, so that only a role with rights can take it. The session's transaction has neither a
-    snapshot nor an id (so no other statement may run in it): nothing waits for it, and VACUUM goes on. Polled, because a session that waits for a lock has
-    a snapshot, for which ``CREATE INDEX CONCURRENTLY`` would wait: the two would wait for each other.
+    snapshot nor an id, so nothing waits for it and VACUUM goes on; no query may run in it while an index is built.
+    Polled, because a session that waits for a lock has a snapshot, for which ``CREATE INDEX CONCURRENTLY`` would wait:
+    the two would wait for each other.
     """
     is_told = False
     with connect(resolved(connection), autocommit=False, at=place(connection)) as guard:

@@ -228,7 +228,7 @@ def _create_function(connection: Connection, name: str) -> None:
 
 
 def _build_walk_index(connection: Connection, name: str) -> None:
-    """Build an index of the edges: of their partition first, beside readers and writers; the whole then takes it over."""
+    """Build an index of the edges: of the partition first, beside writers; the whole then takes it over."""
     text = sqlfiles.read("indexes", f"{name}.sql")
     form = indexes.wanted_indexes()[name].form
     new = f"{steps.SCHEMA}.{name}{steps.NEW}"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator import sqlfiles
-from orchestrator.errors import OrchestratorError
 from orchestrator.database import Connection
+from orchestrator.errors import OrchestratorError
 
 Remedy = Literal["install", "attach", "replicated", "mend", "sync", "person"]
 
@@ -90,7 +90,7 @@ def _capture_failures(connection: Connection) -> list[Problem]:
 def refuse_citus(connection: Connection, host_schema: str = "") -> None:
     """Raise :class:`OrchestratorError` when Citus manages a table that the package reads or writes.
 
-    Such a table is empty on the coordinator: finders would return nothing, and recomputation would delete correct edges.
+    Such a table is empty on the coordinator: finders would return nothing, and sync would delete correct edges.
     """
     for table, management in citus_tables(connection, host_schema):
         raise OrchestratorError(

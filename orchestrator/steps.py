@@ -101,7 +101,7 @@ def index(name: str) -> None:
 
 
 def host_index(name: str) -> None:
-    """Build an index of a host table from ``sql/indexes/NAME.sql`` without blocking writers; see :func:`build_index`."""
+    """Build an index of a host table from ``sql/indexes/NAME.sql`` ; see :func:`build_index`."""
     step(lambda connection: build_index(connection, name), lambda connection: drop_index(connection, name))
 
 
@@ -158,7 +158,7 @@ def drop_trigger(connection: Connection, trigger: OwnTrigger) -> None:
 
 
 def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
-    """Return the package's indexes of the host's tables, in any schema, and those in the host's that have their names."""
+    """Return the package's indexes of the host's tables, in any schema, and those that have their names."""
     found = connection.execute(
         sqlfiles.query("own_indexes"),
         {

@@ -72,7 +72,8 @@ def ways(s: Servers) -> dict[str, tuple[str, dict[str, str], str]]:
         ),
         "no database": (f"{at} user={s.user}", {}, s.other),
         "several hosts": (
-            f"host=/nowhere,{s.host} port={s.port},{s.port} user={s.user} dbname={s.app} target_session_attrs=read-write",
+            f"host=/nowhere,{s.host} port={s.port},{s.port} user={s.user} dbname={s.app}"
+            " target_session_attrs=read-write",
             {},
             s.app,
         ),
@@ -84,7 +85,7 @@ WAYS = tuple(ways(Servers("", "", "", "", "", "")))
 
 
 def left(server: str, name: str) -> tuple[bool, int]:
-    """Return whether a database has the package, and how many relations of the package's bookkeeping stand elsewhere."""
+    """Return whether a database has the package, and how many tables of yoyo's stand elsewhere."""
     with connect(make_conninfo(server, dbname=name)) as connection:
         row = connection.execute(
             "SELECT to_regclass('connection_paths.contact_connections') IS NOT NULL,"

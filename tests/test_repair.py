@@ -45,7 +45,8 @@ def make(dsn: str) -> str:
         connection.execute("INSERT INTO contacts SELECT g, '' FROM generate_series(1, 4) AS g")
         connection.execute("INSERT INTO organizations VALUES (1, ''), (2, '')")
         connection.execute(
-            "INSERT INTO contact_work_experiences SELECT g, g, 1 + g / 3, '', '2020-01-01' FROM generate_series(1, 4) AS g"
+            "INSERT INTO contact_work_experiences"
+            " SELECT g, g, 1 + g / 3, '', '2020-01-01' FROM generate_series(1, 4) AS g"
         )
         connection.execute("INSERT INTO user_contact_collections VALUES (7, 1, 9, 1)")
         connection.execute("CREATE SCHEMA archive")
@@ -99,7 +100,7 @@ CAUSES: dict[str, tuple[str, str]] = {
     "all tables dropped, new ones made": (
         all_of(
             *(
-                f"CREATE TABLE kept AS TABLE {table}; DROP TABLE {table} CASCADE; {anew(table, 'kept')}; DROP TABLE kept"
+                f"CREATE TABLE kept AS TABLE {table}; DROP TABLE {table} CASCADE;{anew(table, 'kept')}; DROP TABLE kept"
                 for table in TABLES
             )
         ),

@@ -14,7 +14,7 @@ import psycopg
 from orchestrator import sqlfiles
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
+from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
 
 #: From where on an index is bloated: bytes, and how many times what its entries need.
 BLOATED = (64 * 2**20, 2.0)

@@ -130,7 +130,7 @@ def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
 
 @cache
 def function_files() -> dict[str, Path]:
-    """Return the file of each function, by the name that the function has in the database, in the order to make them."""
+    """Return the file of each function, by the name that it has in the database, in the order to make them."""
     found = {}
     for migration in migration_files():
         for what, *names in said(migration):
