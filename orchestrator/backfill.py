@@ -24,7 +24,7 @@ from psycopg.types.json import Jsonb
 from orchestrator import rebuild, runs, sqlfiles
 from orchestrator.database import COMPUTING, Connection, connect, lost, patiently, resolved
 from orchestrator.errors import OrchestratorError, one_line
-from orchestrator.installation import require_installed
+from orchestrator.installation import require_installed, require_unique_ids
 from orchestrator.reconnect import reconnect
 from orchestrator.throttle import Limits, Watch
 from orchestrator.workers import Workers
@@ -97,6 +97,7 @@ def backfill(
     """
     with _Control(dsn) as control, ExitStack() as stack:
         control.again(require_installed)
+        control.again(require_unique_ids)
         dsn = control.again(resolved)
         watch = None
         if options.limits is not None:

@@ -261,10 +261,17 @@ def main() -> None:
 
 
 @main.command()
-@host_schema_option
+@click.option(
+    "--host-schema", metavar="NAME",
+    help="The schema of contacts, organizations and the other host tables; else that of the last install, else public.",
+)  # fmt: skip
 @click.option(
     "--triggers/--no-triggers", default=None,
     help="Capture changes of the host's tables, for sync. By default yes on a first install, later as it is.",
+)  # fmt: skip
+@click.option(
+    "--replicated/--no-replicated", default=None,
+    help="Capture what logical replication writes, too. By default no on a first install, later as it is.",
 )  # fmt: skip
 @click.option(
     "--roles", metavar="[=PREFIX]", is_flag=False, flag_value=roles_of.DEFAULT_PREFIX, default=None,
@@ -272,21 +279,29 @@ def main() -> None:
 )  # fmt: skip
 @shared_options
 @pass_session
-def install(session: Session, host_schema: str, triggers: bool | None, roles: str | None) -> None:
-    """Install or upgrade the SQL; safe to run again, and beside the application's writes."""
+def install(
+    session: Session, host_schema: str | None, triggers: bool | None, replicated: bool | None, roles: str | None
+) -> None:
+    """Install, upgrade or repair the SQL; safe to run again, and beside the application's writes."""
     dsn = session.connection_string()
-    applied = installation.install(dsn, host_schema, triggers=triggers, roles=roles, progress=session.screen.note)
+    done = installation.install(
+        dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=session.screen.note
+    )
     told = ["Already installed; nothing to do."]
-    if applied:
-        told = [f"Installed: {len(applied)} migrations applied."]
+    if done.applied:
+        told = [f"Installed: {len(done.applied)} migrations applied."]
     elif triggers is not None:
         told = [f"Already installed; changes of the host's tables are {'' if triggers else 'not '}captured."]
+    elif done.mended:
+        told = ["Already installed; mended what was not as it should be."]
+    told += done.mended
     grants: list[str] = []
     if roles is not None:
         with reading(dsn) as connection:
-            grants = roles_of.host_grants(connection, roles, host_schema)
+            grants = roles_of.host_grants(connection, roles, done.host_schema)
         told += ["The roles read the host's tables when their owner has run:", *(f"  {line}" for line in grants)]
-    session.screen.result({"applied": applied, **({"grants": grants} if grants else {})}, *told)
+    data = {"applied": done.applied, "mended": done.mended}
+    session.screen.result({**data, **({"grants": grants} if grants else {})}, *told)
 
 
 @main.command()

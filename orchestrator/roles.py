@@ -27,6 +27,7 @@ DEFAULT_PREFIX = "connection_paths"
 HOST_TABLES = ("contacts", "contact_work_experiences", "organizations", "user_contact_collections")
 
 _LONGEST_PREFIX = 63 - len("_operator")  # bytes
+_OWNING_LOCK = "ALTER TABLE connection_paths.installation OWNER"
 _ROUNDS = 3  # what a grant mends shows the next thing at most once
 _RACES = 20  # attempts while installs in other databases make the same roles
 _RACING = (
@@ -114,18 +115,31 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
     raise OrchestratorError(f"other installs keep changing the roles {prefix}_…; try again")
 
 
-def grant(connection: Connection, prefix: str) -> None:
-    """Give everything in the schema to the owner, and the others their rights and no more; done again, nothing."""
+def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
+    """Give everything in the schema to the owner, and the others their rights and no more; done again, nothing.
+
+    ``guard`` is the session that holds the lock of installations: only it can alter the table of that lock, and its
+    transaction ends here. Returns a sentence for each thing that was not as it should be.
+    """
+    mended: list[str] = []
     for _ in range(_ROUNDS):
-        todo = [remedy for about, _, remedy in _differences(connection, prefix, None) if about == "object"]
+        rows = [row for row in _differences(connection, prefix, None) if row[0] == "object"]
+        todo = [remedy for _, _, remedy in rows if not remedy.startswith(_OWNING_LOCK)]
         if not todo:
-            return
+            break
+        mended += [problem for _, problem, _ in rows]
 
         def execute(statements: tuple[str, ...] = tuple(todo)) -> None:
             for statement in statements:
                 connection.execute(statement.encode())
 
         patiently(connection, execute)
+    for _, problem, remedy in _differences(connection, prefix, None):
+        if remedy.startswith(_OWNING_LOCK):
+            guard.execute(remedy.encode())
+            guard.commit()
+            mended.append(problem)
+    return list(dict.fromkeys(mended))
 
 
 def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[str]:

@@ -380,6 +380,8 @@ def status_tables(status: Status) -> Iterator[Any]:
             roles.add_row(role.name, ", ".join(role.members))
         yield roles
         yield from (f"{problem}; run: orchestrator install" for problem in status.roles.problems)
+    yield from (f"{problem}; run: orchestrator install" for problem in status.problems)
+    yield from status.public
 
 
 def _table(*headings: str) -> Table:

@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from yoyo.migrations import get_migration_hash
 
 from orchestrator import sqlfiles
+from orchestrator.database import NEUTRAL
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import LOCK_KEY, OLDEST_SERVER
+from orchestrator.migration_files import migrations, said
 from orchestrator.roles import HOST_TABLES
-from orchestrator.steps import TRIGGERS
+from orchestrator.steps import HOST_INDEXES, NEW, TRIGGERS
 
 EXTENSION = "connection_paths"
 
 
-def migrations() -> list[Path]:
-    """Return the files of the migrations, in order."""
-    found = (sqlfiles.ROOT / "migrations").glob("[0-9]*.*")
-    return sorted(path for path in found if path.suffix in (".sql", ".py") and ".rollback" not in path.suffixes)
-
-
 def psql(chosen: Sequence[Path] | None = None) -> str:
     """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones."""
+    settings = {name: value for name, value in NEUTRAL.items() if name != "application_name"}
+    settings["client_min_messages"] = "warning"
     parts = [
         _fill(
             "begin",
             check=_check(),
+            settings=",\n".join(f"        ('{name}', '{value}')" for name, value in settings.items()),
+            script_under_way=_query("script_under_way", key=str(LOCK_KEY)),
+            remember=_query(
+                "remember_installation",
+                host_schema=":'host_schema'",
+                has_triggers="COALESCE((SELECT k.has_triggers FROM connection_paths.installation AS k), :captures)",
+                is_replicated="COALESCE((SELECT k.is_replicated FROM connection_paths.installation AS k), false)",
+                version=f"'{version('connection-paths')}'",
+            ),
             schema=sqlfiles.read("script", "schema.sql"),
             bookkeeping=sqlfiles.read("script", "bookkeeping.sql"),
         )
     ]
     for path in migrations() if chosen is None else chosen:
         pieces, is_alone = [], False
-        for what, *names in _said(path):
+        for what, *names in said(path):
             if what == "host_index":  # concurrently: not in a transaction, and neither is what stands beside it
                 is_alone = True
-                create = sqlfiles.read("indexes", f"{names[0]}.sql")
-                pieces.append(_fill("host_index", name=names[0], create=create))
+                create, comment = sqlfiles.read("indexes", f"{names[0]}.sql").split(";\n\n")
+                beside = create.replace(f"CONCURRENTLY {names[0]}", f"CONCURRENTLY {names[0]}{NEW}")
+                pieces.append(_fill("host_index", name=names[0], new=NEW, create=beside, comment=comment))
             elif what == "host_triggers":
                 is_alone = True
                 pieces.append(_fill("host_triggers", create=_for_host(sqlfiles.read("triggers", f"{names[0]}.sql"))))
@@ -58,7 +65,7 @@ def extension(directory: Path) -> list[Path]:
     pieces: list[str] = []
     for path in migrations():
         pieces.append(f"-- {path.stem}")
-        for what, *names in _said(path):
+        for what, *names in said(path):
             if what == "host_index":
                 text = sqlfiles.read("indexes", f"{names[0]}.sql")
                 depends = f"ALTER INDEX {sqlfiles.HOST_SCHEMA}.{names[0]} DEPENDS ON EXTENSION {EXTENSION};"
@@ -77,7 +84,22 @@ def extension(directory: Path) -> list[Path]:
             f"VALUES ('{get_migration_hash(path.stem)}', '{path.stem}', now() AT TIME ZONE 'UTC');"
         )
     bookkeeping = sqlfiles.read("script", "bookkeeping.sql")
-    script = _fill("extension", check=_check(), bookkeeping=bookkeeping, migrations="\n".join(pieces))
+    schema = re.sub(r"CREATE SCHEMA .*?;\n", "", sqlfiles.read("script", "schema.sql"))  # the server makes it
+    remember = _query(
+        "remember_installation",
+        host_schema="current_setting('connection_paths.host_schema')",
+        has_triggers="true",
+        is_replicated="false",
+        version=f"'{version('connection-paths')}'",
+    )
+    script = _fill(
+        "extension",
+        check=_check(),
+        schema=schema,
+        remember=remember,
+        bookkeeping=bookkeeping,
+        migrations="\n".join(pieces),
+    )
     files = {
         directory / f"{EXTENSION}.control": _fill("control"),
         directory / f"{EXTENSION}--{version('connection-paths')}.sql": script,
@@ -89,16 +111,6 @@ def extension(directory: Path) -> list[Path]:
     except OSError as error:
         raise OrchestratorError(f"cannot write into {directory}: {error.strerror}") from error
     return list(files)
-
-
-def _said(path: Path) -> Iterator[tuple[str, ...]]:
-    """Give what a migration says: its lines, each the name of a step and its arguments; or that it is SQL."""
-    if path.suffix == ".sql":
-        yield "migration", path.name
-        return
-    for line in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call):
-            yield ast.unparse(line.value.func), *(ast.literal_eval(argument) for argument in line.value.args)
 
 
 def _text(what: str, *names: str) -> str:
@@ -126,12 +138,26 @@ def _executed(*texts: str) -> str:
 
 def _check() -> str:
     """Return the statement that raises where ``install`` would refuse."""
-    tables = "{" + ",".join(HOST_TABLES) + "}"
-    queries = {}
-    for name in ("host_problems", "foreign_schema_owner", "bound_host_schema"):
-        text = sqlfiles.query(name).replace("%(host_schema)s", "current_setting('connection_paths.host_schema')")
-        queries[name] = text.replace("%(tables)s", f"'{tables}'").replace("%%", "%")
-    return _fill("check", **queries)
+    values = {
+        "host_schema": "current_setting('connection_paths.host_schema')",
+        "tables": _array(HOST_TABLES),
+        "triggers": _array(TRIGGERS),
+        "indexes": _array(HOST_INDEXES),
+    }
+    names = ("host_problems", "strange_schema", "foreign_schema_owner", "bound_host_schema")
+    return _fill("check", **{name: _query(name, **values) for name in names})
+
+
+def _query(name: str, **values: str) -> str:
+    """Return a query with SQL expressions for its parameters."""
+    text = str(sqlfiles.query(name))
+    if "%(" not in text:
+        return text
+    return re.sub(r"%\((\w+)\)s", lambda found: values[found[1]], text).replace("%%", "%")
+
+
+def _array(names: Iterable[str]) -> str:
+    return "'{" + ",".join(names) + "}'"
 
 
 def _fill(template: str, **values: str) -> str:

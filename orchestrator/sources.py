@@ -11,6 +11,7 @@ from typing import Literal
 
 from orchestrator import sqlfiles
 from orchestrator.database import Connection
+from orchestrator.errors import OrchestratorError
 
 Remedy = Literal["install", "attach", "replicated", "mend", "sync", "person"]
 
@@ -84,3 +85,15 @@ def _capture_failures(connection: Connection) -> list[Problem]:
             what = f"changes of {source} are not noted since {since}: {error}"
         found.append(Problem("capture", source, what, "sync" if works_again else "mend"))
     return found
+
+
+def refuse_citus(connection: Connection, host_schema: str = "") -> None:
+    """Raise :class:`OrchestratorError` when Citus manages a table that the package reads or writes.
+
+    Such a table is empty on the coordinator: finders would return nothing, and sync would delete correct edges.
+    """
+    for table, management in citus_tables(connection, host_schema):
+        raise OrchestratorError(
+            f"table {table} is a {management} table of Citus; connection_paths needs ordinary tables"
+            f" (SELECT undistribute_table('{table}') makes one)"
+        )

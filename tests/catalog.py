@@ -44,7 +44,7 @@ def bodies(dsn: str) -> dict[str, str]:
     """Return the fingerprints of the bodies that are kept parsed, by function."""
     with connect(dsn, settings={"search_path": "pg_catalog, pg_temp"}) as connection:
         rows = connection.execute(sqlfiles.query("doctor_functions")).fetchall()
-    return {str(name): str(body) for name, _, _, body in rows if body is not None}
+    return {str(name): str(body) for name, *_, body in rows if body is not None}
 
 
 def difference(before: list[str], after: list[str], name: str = "", other: str = "") -> str:

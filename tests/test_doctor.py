@@ -160,7 +160,8 @@ class Cause:
 
 
 def other_index(index: str, definition: str) -> str:
-    return f"DROP INDEX {index}; CREATE INDEX {index.rpartition('.')[2]} ON {definition}"
+    mark = f"COMMENT ON INDEX {index} IS 'connection_paths: x'"
+    return f"DROP INDEX {index}; CREATE INDEX {index.rpartition('.')[2]} ON {definition}; {mark}"
 
 
 def invalid(index: str) -> str:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from orchestrator.cli import main
 from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
 from orchestrator.installation import LOCK_KEY, install, status, uninstall
+from orchestrator.migration_files import migrations
 from tests import psql
 from tests.catalog import describe, difference
 from tests.sessions import connect
@@ -35,6 +37,13 @@ def fresh(new_database: Callable[[], str]) -> list[str]:
         connection.execute(sqlfiles.query("demo_tables"))
     install(dsn)
     return describe(dsn)
+
+
+def interrupted_build() -> LiteralString:
+    """The statement that builds a host index of ``public``, under the name that it has until it is there."""
+    name = "idx_members_by_collection"
+    create = sqlfiles.for_host(sqlfiles.read("indexes", f"{name}.sql"), "public").split(";")[0]
+    return create.replace(f"CONCURRENTLY {name}", f"CONCURRENTLY {name}_connection_paths_new")
 
 
 def make_host(dsn: str, schema: str) -> None:
@@ -53,7 +62,7 @@ def test_psql_makes_what_install_makes(host: str, fresh: list[str]) -> None:
     assert difference(fresh, describe(host)) == ""
     found = status(host)
     assert (found.healthy, found.pending) == (True, [])
-    assert install(host) == []
+    assert install(host).applied == []
     again = psql.run(host, printed.stdout)
     assert (again.returncode, again.stderr) == (0, "")
     assert difference(fresh, describe(host)) == ""
@@ -107,7 +116,7 @@ def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> N
         with psycopg.connect(host) as writer:
             writer.execute("INSERT INTO user_contact_collections VALUES (1, 1, 1, 1)")
             with pytest.raises(errors.LockNotAvailable):
-                connection.execute(sqlfiles.read("indexes", "idx_members_by_collection.sql"))
+                connection.execute(interrupted_build())
             writer.rollback()
     assert psql.run(host, whole).returncode == 0
     assert difference(fresh, describe(host)) == ""
@@ -115,7 +124,7 @@ def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> N
 
 def test_psql_waits_for_writers_without_standing_in_their_way(host: str) -> None:
     """Triggers need a lock that a writer's transaction holds: the script comes back for it."""
-    everything = script.migrations()
+    everything = migrations()
     assert psql.run(host, script.psql(everything[:-1])).returncode == 0
     codes: list[int] = []
     with psycopg.connect(host) as writer, connect(host, settings={"lock_timeout": "1s"}) as other:

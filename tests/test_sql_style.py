@@ -420,8 +420,10 @@ def is_index(text: str, name: str) -> list[str]:
     if index.relation.relname in HOST_TABLES:
         if not index.concurrent:
             problems.append("blocks the host's writers")
-        if len(statements(text)) != 1:
-            problems.append("CONCURRENTLY wants to be alone")
+        if [type(each) for each in statements(text)] != [ast.IndexStmt, ast.CommentStmt]:
+            problems.append("not a CREATE INDEX and the COMMENT that marks it")
+        elif not text.count(f"{name} IS 'connection_paths: "):
+            problems.append("no mark")
     elif index.concurrent or index.relation.schemaname != SCHEMA:
         problems.append("of our own table: qualified, not CONCURRENTLY")
     return problems
@@ -671,7 +673,7 @@ BROKEN: list[tuple[Check, str, str, str]] = [
     (keeps_the_path_closed, BEGIN, "search_path = pg_catalog,", "search_path = public, pg_catalog,"),
     (keeps_the_path_closed, BEGIN, "SET search_path = pg_catalog, pg_temp;", "SET search_path = pg_catalog;"),
     (begins_with_a_closed_path, BEGIN, "SET search_path = pg_catalog, pg_temp;", ""),
-    (begins_with_a_closed_path, BEGIN, "SET client_min_messages", "DROP TABLE t;\nSET client_min_messages"),
+    (begins_with_a_closed_path, BEGIN, "SELECT count(set_config", "DROP TABLE t;\nSELECT count(set_config"),
     (python_keeps_the_path_closed, HOST, "__transactional__ = False", "x = {'search_path': 'public'}"),
     (python_keeps_the_path_closed, HOST, "__transactional__ = False", "x = 'SET search_path TO x'"),
     (python_keeps_the_path_closed, HOST, "__transactional__ = False", "x = f'SET search_path TO {y}'"),

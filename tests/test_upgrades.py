@@ -13,6 +13,7 @@ from psycopg import sql
 from orchestrator import script, sqlfiles
 from orchestrator.doctor import versions
 from orchestrator.installation import install, status
+from orchestrator.migration_files import migrations
 from tests import frozen, psql
 from tests.catalog import GOLDEN, REGENERATE, bodies, describe, difference, golden
 from tests.sessions import connect
@@ -84,7 +85,7 @@ def test_every_release_upgraded_is_a_fresh_install(new_database: Callable[[], st
 @pytest.mark.parametrize("applied", [0, 1, 4, 6, -1])
 def test_a_made_up_earlier_state_upgraded_is_a_fresh_install(host: str, fresh: list[str], applied: int) -> None:
     """As if a release had had only the first migrations: what proves the mechanism while there is no release."""
-    earlier = script.psql(script.migrations()[:applied])
+    earlier = script.psql(migrations()[:applied])
     assert difference(fresh, upgraded(host, earlier)) == ""
 
 

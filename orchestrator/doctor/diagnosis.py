@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from orchestrator import repair
 from orchestrator.database import lost, stateless, transaction
 from orchestrator.doctor import indexes, plans, policies, runs, settings, standbys, tables, versions
 from orchestrator.doctor.finding import Finding
@@ -46,6 +47,7 @@ _CHECKS = (
     _Check("migrations", versions.migrations),
     _Check("functions", versions.functions),
     _Check("views", versions.views),
+    _Check("installation", repair.installation),
     _Check("indexes", indexes.definitions),
     _Check("invalid indexes", indexes.invalid),
     _Check("index sizes", indexes.sizes),

@@ -14,7 +14,7 @@ import psycopg
 from orchestrator import sqlfiles
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
+from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
 
 #: From where on an index is bloated: bytes, and how many times what its entries need.
 BLOATED = (64 * 2**20, 2.0)
@@ -63,7 +63,10 @@ def wanted_indexes() -> dict[str, Wanted]:
 
 
 def definitions(subject: Subject) -> Iterator[Finding]:
-    """Find indexes that are missing, invalid, or not as their files say, the rule of their view included."""
+    """Find indexes that are missing, invalid, or not as their files say, the rule of their view included.
+
+    An index of the name without the package's mark is the application's: it is not judged, but ours is missing.
+    """
     for finding, _ in _defined(subject):
         yield finding
 
@@ -78,31 +81,30 @@ def unusable(subject: Subject) -> Iterator[Finding]:
 def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
     """Give what is wrong with each index, and whether it serves readers all the same."""
     rules = _rules(subject)
-    changed = versions.changed_views(subject)
+    mend = versions.install_command(subject)
     for index, table, row in _present(subject):
         rule = rules.get(index.view)
-        name = f"{subject.quoted(table.schema)}.{index.name}"
         described = f"({row.keys})" + (f" INCLUDE ({row.included})" if row.included else "") if row.keys else ""
         if row.is_there is None:
-            yield _wrong(index, f"{index.name} is missing on {table.name}", _create(index, table, rule)), False
+            yield _wrong(index, f"{index.name} is missing on {table.name}", mend), False
+        elif not index.of_edges and not row.is_marked:
+            name = f"{subject.quoted(table.schema)}.{index.name}"
+            what = f"{index.name} is missing on {table.name}: connection_paths did not make the index of that name"
+            rename = f"ALTER INDEX {name} RENAME TO {index.name}_of_the_application;"
+            yield _wrong(index, what, f"{rename}\n{mend}"), False
         elif not row.is_valid:
             what = f"{index.name} is not valid: writers keep it up, no reader uses it"
-            mend = f"REINDEX INDEX CONCURRENTLY {name};"
-            if index.of_edges:
-                mend = _replace(subject, index, table, rule)
             if row.is_held:
                 what += "; unless another session, which holds the lock for it, is building it right now"
             yield _wrong(index, what, mend), False
         elif not row.is_there or row.method != "btree" or _plain(described) != _plain(index.form):
             what = f"{index.name} is {row.method} {described}, not {index.form} on {table.name}"
-            yield _wrong(index, what, _replace(subject, index, table, rule)), True
+            yield _wrong(index, what, mend), True
         elif " ".join((row.rule or "").split()) != (rule or ""):
             what = (
                 f"{index.name} holds rows WHERE {row.rule or 'true'}, view {index.view} shows those WHERE"
                 f" {rule or 'true'}: the planner cannot use the one for the other, or reads too much"
             )
-            back = index.view in changed  # it is the view that has left the package's rule
-            mend = versions.install_command(subject) if back else _replace(subject, index, table, rule)
             yield _wrong(index, what, mend), True
 
 
@@ -176,30 +178,6 @@ def _rules(subject: Subject) -> dict[str, str]:
             alias = re.split(r"[. ]", found["table"])[-1]
             rules[name] = re.sub(rf"(?<![\w.\"']){re.escape(alias)}\.", "", found["rule"])
     return rules
-
-
-def _create(index: Wanted, table: Table, rule: str | None, name: str | None = None) -> str:
-    if index.of_edges:
-        # The part first, beside readers and writers: the whole then takes it over and is there at once.
-        live = f"connection_paths.{LIVE_EDGES}"
-        part = f"CREATE INDEX CONCURRENTLY ON {live} {index.form};"
-        return f"{part}\nCREATE INDEX {index.name} ON {table.name} {index.form};"
-    where = f" WHERE {rule}" if rule else ""
-    return f"CREATE INDEX CONCURRENTLY {name or index.name} ON {table.name} {index.form}{where};"
-
-
-def _replace(subject: Subject, index: Wanted, table: Table, rule: str | None) -> str:
-    """Return the commands that make it anew, the old one serving until the new one is there."""
-    schema = subject.quoted(table.schema)
-    if index.of_edges:
-        build, take = _create(index, table, rule).split("\n")
-        drop = f"DROP INDEX {schema}.{index.name};"
-        return f"{build}\nBEGIN;\nSET LOCAL lock_timeout = '2s';\n{drop}\n{take}\nCOMMIT;"
-    new = f"{index.name}_new"
-    return (
-        f"{_create(index, table, rule, new)}\nDROP INDEX CONCURRENTLY {schema}.{index.name};\n"
-        f"ALTER INDEX {schema}.{new} RENAME TO {index.name};"
-    )
 
 
 def _density(subject: Subject, oid: int) -> float | None:

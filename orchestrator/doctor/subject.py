@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from psycopg.rows import namedtuple_row
 
 from orchestrator import sqlfiles
 from orchestrator.database import Connection, is_pooled
 from orchestrator.errors import OrchestratorError
+from orchestrator.sources import refuse_citus
 
 #: The views that bind the host's tables.
 VIEWS = ("collection_members", "live_contacts", "live_organizations", "work_experiences")
@@ -44,6 +47,8 @@ class Subject:
     is_standby: bool
     is_pooled: bool
     tables: Mapping[str, Table]
+    #: The host's schema that the last install was for; None where this role may not know it.
+    remembered: str | None = None
 
     def ask(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
         """Return the rows of ``sql/queries/doctor_QUERY.sql``, their columns by name."""
@@ -76,4 +81,12 @@ def examine(connection: Connection) -> Subject:
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
-    return Subject(connection, row[0], is_pooled(connection), tables)
+    refuse_citus(connection)
+    return Subject(connection, row[0], is_pooled(connection), tables, _remembered(connection))
+
+
+def _remembered(connection: Connection) -> str | None:
+    rows: list[Any] = []
+    with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege), connection.transaction():
+        rows = connection.execute(sqlfiles.query("installation")).fetchall()
+    return str(rows[0][0]) if rows else None

@@ -9,13 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import yoyo
 from psycopg import sql
+from psycopg.rows import namedtuple_row
 
 from orchestrator import sources, sqlfiles
+from orchestrator.database import Connection
 from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import Subject
+from orchestrator.doctor.subject import VIEWS, Subject
+from orchestrator.migration_files import migrations as migration_files
+from orchestrator.migration_files import said
 
 _SHOWN = 5  # names of a list
 _WRITTEN_ALIKE = range(15, 19)  # major versions of PostgreSQL
@@ -34,8 +37,10 @@ _VIEW = re.compile(
 
 def install_command(subject: Subject, *options: str) -> str:
     """Return the command that brings this database to the package's version."""
-    schema = subject.host_schema
-    elsewhere = () if schema in (None, "public") else ("--host-schema", str(schema))
+    schemas = {table.schema for known_as, table in subject.tables.items() if known_as in VIEWS}
+    elsewhere = (
+        ("--host-schema", *schemas) if len(schemas - {subject.remembered or "public"}) == 1 == len(schemas) else ()
+    )
     return shlex.join(["orchestrator", "install", *options, *elsewhere])
 
 
@@ -97,28 +102,66 @@ def functions(subject: Subject) -> Iterator[Finding]:
     """
     if _may_read_migrations(subject) and set(_applied(subject)) != set(_known()):
         return
-    installed: dict[str, list[Any]] = {}
-    for row in subject.ask("functions"):
-        installed.setdefault(row.proname, []).append(row)
-    wrong: dict[str, Path] = {}
-    for path in sorted((sqlfiles.ROOT / "functions").glob("*/*.sql")):
-        found = _FUNCTION.search(path.read_text(encoding="utf-8"))
-        assert found is not None, path
-        wanted = {f"{name}={value}" for name, value in _settings(found[0]).items()}
-        version = subject.connection.info.server_version
-        if not any(
-            row.prosrc == (found["source"] or "") and _has_its_body(row, version) and wanted <= set(row.settings)
-            for row in installed.get(found["name"], [])
-        ):
-            wrong[found["name"]] = path
+    wrong = wrong_functions(subject.connection)
     if wrong:
-        missing = [name for name in wrong if name not in installed]
-        other = [name for name in wrong if name in installed]
+        missing = [name for name, (_, is_there) in wrong.items() if not is_there]
+        other = [name for name, (_, is_there) in wrong.items() if is_there]
         parts = [f"missing: {_list(missing)}"] if missing else []
         parts += [f"not as in this package: {_list(other)}"] if other else []
         what = f"functions of connection_paths are not what they should be; {'; '.join(parts)}"
-        mend = "\n".join(_include(path) for path in wrong.values())
-        yield Finding("functions", "wrong", what, mend, next(iter(wrong)))
+        yield Finding("functions", "wrong", what, install_command(subject), next(iter(wrong)))
+
+
+def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
+    """Return the functions that are not as in this package: the file of each, and whether one of its name is there.
+
+    A function may have settings more than its file makes, such as a DBA's.
+    """
+    installed: dict[str, list[Any]] = {}
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        for row in cursor.execute(sqlfiles.query("doctor_functions")):
+            installed.setdefault(row.proname, []).append(row)
+    return {
+        name: (path, name in installed)
+        for name, path in function_files().items()
+        if not any(_is_as_in(row, path, connection.info.server_version) for row in installed.get(name, []))
+    }
+
+
+@cache
+def function_files() -> dict[str, Path]:
+    """Return the file of each function, by the name that it has in the database, in the order to make them."""
+    found = {}
+    for migration in migration_files():
+        for what, *names in said(migration):
+            if what == "function":
+                path = sqlfiles.ROOT / "functions" / names[0] / f"{names[1]}.sql"
+                found[_described(path)["name"]] = path
+    return found
+
+
+def made_by(folder: str, stem: str = "") -> str | None:
+    """Return the name of the function that a file of ``sql/functions`` makes; None: there is no such file."""
+    path = sqlfiles.ROOT / "functions" / folder / f"{stem}.sql"
+    return str(_described(path)["name"]) if path.is_file() else None
+
+
+def _is_as_in(row: Any, path: Path, server_version: int) -> bool:
+    found = _described(path)
+    head = found[0]
+    return (
+        row.prosrc == (found["source"] or "")
+        and _has_its_body(row, server_version)
+        and {f"{name}={value}" for name, value in _settings(head).items()} <= set(row.settings)
+        and all(word in head for word in (f"LANGUAGE {row.language}", row.volatility, row.parallel, row.security))
+    )
+
+
+@cache
+def _described(path: Path) -> re.Match[str]:
+    found = _FUNCTION.search(path.read_text(encoding="utf-8"))
+    assert found is not None, path
+    return found
 
 
 def views(subject: Subject) -> Iterator[Finding]:
@@ -142,19 +185,6 @@ def views(subject: Subject) -> Iterator[Finding]:
         if wanted != actual:
             what = f"view {name} has the rule {actual or 'none'}, this package's is {wanted or 'none'}"
             yield Finding("views", "wrong", what, install_command(subject), name)
-
-
-def changed_views(subject: Subject) -> set[str]:
-    """Return the views that follow another rule than the package's, as far as this role can tell."""
-    try:
-        with subject.connection.transaction():
-            return {finding.object.removeprefix("connection_paths.") for finding in views(subject)}
-    except (
-        psycopg.errors.InsufficientPrivilege,
-        psycopg.errors.QueryCanceled,
-        psycopg.errors.LockNotAvailable,
-    ):
-        return set()
 
 
 def _applied(subject: Subject) -> list[str]:
@@ -182,10 +212,6 @@ def _filter(subject: Subject, query: sql.Composed) -> str | None:
     assert row is not None
     plan: dict[str, Any] = row[0][0]["Plan"]
     return plan.get("Filter") or plan.get("One-Time Filter")
-
-
-def _include(path: Path) -> str:
-    return f"\\i '{path}'"
 
 
 def _list(names: list[str]) -> str:

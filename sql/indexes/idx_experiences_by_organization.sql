@@ -7,3 +7,5 @@ CREATE INDEX CONCURRENTLY idx_experiences_by_organization
     ON :"host_schema".contact_work_experiences (organization_id, (COALESCE(date_to, 'infinity'::date)), date_from, contact_id)
     INCLUDE (date_to)
     WHERE organization_id IS NOT NULL AND date_from IS NOT NULL AND (date_to IS NULL OR date_to >= date_from);
+
+COMMENT ON INDEX :"host_schema".idx_experiences_by_organization IS 'connection_paths: who was at an organization at the same time';

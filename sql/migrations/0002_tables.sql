@@ -69,3 +69,10 @@ SELECT
 FROM connection_paths.collection_members AS m;
 
 COMMENT ON VIEW connection_paths.introducers IS 'collection_members, and whether each may stand on a path before its target: not those in do_not_ask';
+
+-- Default privileges of the database may give PUBLIC rights on whatever is created.
+REVOKE ALL ON TYPE connection_paths.connection_kind FROM PUBLIC;
+REVOKE ALL ON TABLE
+    connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
+    connection_paths.do_not_ask, connection_paths.introducers
+FROM PUBLIC;

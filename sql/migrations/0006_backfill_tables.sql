@@ -217,3 +217,13 @@ CREATE TABLE IF NOT EXISTS connection_paths.rebuild_other_kinds (
 ALTER TABLE connection_paths.rebuild_other_kinds REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written while a rebuild was under way; the swap carries them over';
+
+REVOKE ALL ON SEQUENCE
+    connection_paths.backfill_worker_ids, connection_paths.backfill_runs_run_id_seq,
+    connection_paths.backfill_batches_batch_id_seq
+FROM PUBLIC;
+REVOKE ALL ON TABLE
+    connection_paths.backfill_runs, connection_paths.backfill_batches, connection_paths.backfill_progress,
+    connection_paths.contact_changes, connection_paths.rebuild_replays, connection_paths.rebuild_missing_contacts,
+    connection_paths.rebuild_other_kinds, connection_paths.capture_failures, connection_paths.detached_sources
+FROM PUBLIC;

@@ -1,10 +1,15 @@
--- The functions of the schema: name, source between its dollar quotes, settings it makes, and the fingerprint of a body
+-- The functions of the schema: name, source between its dollar quotes, settings it makes, attributes, and the fingerprint of a body
 -- that is kept parsed (NULL: there is none), as it is written out where the search path holds pg_catalog alone.
 SELECT
     p.proname,
     p.prosrc,
     COALESCE(p.proconfig, '{}') AS settings,
+    l.lanname AS language,
+    CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END AS volatility,
+    CASE p.proparallel WHEN 's' THEN 'PARALLEL SAFE' WHEN 'r' THEN 'PARALLEL RESTRICTED' ELSE 'PARALLEL UNSAFE' END AS parallel,
+    CASE WHEN p.prosecdef THEN 'SECURITY DEFINER' ELSE 'SECURITY INVOKER' END AS security,
     md5(pg_get_function_sqlbody(p.oid)) AS body
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
 WHERE n.nspname = 'connection_paths'

@@ -2,10 +2,12 @@
 --
 -- method, keys, included, rule   what it is, as the server writes it; orders other than ascending are spelled out
 -- is_there                       on the table it should be on
+-- is_marked                      its comment says that the package made it
 -- is_held                        another session holds the lock that building, vacuuming or analysing takes
 SELECT
     expected.name,
     i.indrelid = t.oid AS is_there,
+    COALESCE(starts_with(obj_description(i.indexrelid, 'pg_class'), 'connection_paths: '::text), false) AS is_marked,
     i.indisvalid AND i.indisready AS is_valid,
     m.amname AS method,
     (

@@ -1,8 +1,8 @@
 -- What keeps a schema from being a host: a row per problem, none when all is well.
--- Parameter: host_schema.
+-- Parameters: host_schema; triggers, indexes (the names that the package gives its own in that schema).
 WITH required (table_name, column_name, types) AS (
     VALUES
-        ('contacts', 'id', '{bigint}'::text[]),
+        ('contacts'::text, 'id'::text, '{bigint}'::text[]),
         ('contacts', 'name', '{text,character varying}'),
         ('organizations', 'id', '{bigint}'),
         ('organizations', 'name', '{text,character varying}'),
@@ -18,11 +18,15 @@ WITH required (table_name, column_name, types) AS (
         ('user_contact_collections', 'source', '{smallint,integer}')
 ),
 found AS (
-    SELECT c.oid, c.relname, c.relkind, c.relowner, c.relispartition
+    SELECT c.oid, c.relname::text AS relname, c.relkind, c.relowner, c.relispartition
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = %(host_schema)s
 )
+SELECT 'it is not a schema for tables of an application'::text
+WHERE %(host_schema)s IN ('connection_paths', 'pg_catalog', 'information_schema', 'pg_toast')
+    OR starts_with(%(host_schema)s, 'pg_temp_') OR starts_with(%(host_schema)s, 'pg_toast_temp_')
+UNION ALL
 SELECT
     CASE
         WHEN f.oid IS NULL THEN format('table %%I is missing', r.table_name)
@@ -33,7 +37,7 @@ FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
 LEFT JOIN found AS f ON f.relname = r.table_name
 WHERE f.oid IS NULL
     OR f.relkind <> 'r'
-    OR NOT pg_has_role(f.relowner, 'USAGE')
+    OR NOT pg_has_role(f.relowner, 'USAGE'::text)
 UNION ALL
 SELECT
     format(
@@ -61,16 +65,33 @@ SELECT
         WHEN a.attname IS NULL THEN format('column %%I.%%I is missing', r.table_name, r.column_name)
         ELSE format(
             'column %%I.%%I is %%s, not %%s',
-            r.table_name, r.column_name, format_type(a.atttypid, NULL), array_to_string(r.types, ' or ')
+            r.table_name, r.column_name, format_type(a.atttypid, NULL), array_to_string(r.types, ' or '::text)
         )
     END
 FROM required AS r
 JOIN found AS f ON f.relname = r.table_name
 LEFT JOIN pg_catalog.pg_attribute AS a
     ON a.attrelid = f.oid
-    AND a.attname = r.column_name
+    AND a.attname::text = r.column_name
     AND a.attnum > 0
     AND NOT a.attisdropped
 WHERE a.attname IS NULL
     OR format_type(a.atttypid, NULL) <> ALL (r.types)
+UNION ALL
+SELECT format('table %%I has a trigger %%I that connection_paths did not make; rename it', f.relname, t.tgname)
+FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
+JOIN found AS f ON f.relname = r.table_name
+JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = f.oid AND t.tgname::text = ANY (%(triggers)s::text[])
+JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname <> 'connection_paths'
+UNION ALL
+SELECT format(
+    'an index (or another relation) %%I exists that connection_paths did not make; rename it (if it is the one of'
+    || ' connection_paths, restored without its comment: COMMENT ON INDEX %%I.%%I IS ''connection_paths: restored'')',
+    f.relname, %(host_schema)s::text, f.relname
+)
+FROM found AS f
+WHERE f.relname = ANY (%(indexes)s::text[])
+    AND NOT COALESCE(starts_with(obj_description(f.oid, 'pg_class'), 'connection_paths: '::text), false)
 ORDER BY 1

@@ -3,9 +3,14 @@
 --
 -- Parameters: prefix (of the roles' names), installer (a role that shall be able to install and rebuild; NULL: nobody).
 -- about: 'attribute' is for a person to judge, 'role' needs CREATEROLE, 'object' the owner of the package's objects.
-WITH group_roles (suffix, name) AS (
-    SELECT s.suffix, %(prefix)s::text || '_' || s.suffix
-    FROM unnest('{reader,operator,owner}'::text[]) AS s (suffix)
+WITH group_roles (suffix, name, purpose) AS (
+    SELECT s.suffix, %(prefix)s::text || '_' || s.suffix, s.purpose
+    FROM (
+        VALUES
+            ('reader'::text, 'may ask for paths'::text),
+            ('operator', 'may also make edges'),
+            ('owner', 'owns the package')
+    ) AS s (suffix, purpose)
 ),
 -- What each may do; an operator is a reader, and the owner an operator. Functions without the versions in their names.
 rights (suffix, class, names, privileges) AS (
@@ -13,7 +18,7 @@ rights (suffix, class, names, privileges) AS (
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
         ('reader', 'TABLE', '{
             contact_connections, finder_rollout, do_not_ask, introducers, collection_members, work_experiences,
-            live_contacts, live_organizations, _yoyo_migration, capture_failures
+            live_contacts, live_organizations, installation, _yoyo_migration, capture_failures
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
             find_paths, deep_finder, legacy_finder, check_finder_arguments, chain_contacts, deep_search, edge_details,
@@ -97,7 +102,21 @@ FROM group_roles AS g
 JOIN pg_catalog.pg_roles AS r ON r.rolname = g.name
 WHERE r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
 UNION ALL
-SELECT 2, 'role', format('role %%I does not exist', g.name), format('CREATE ROLE %%I NOLOGIN', g.name)
+SELECT 1, 'attribute',
+    format('role %%I exists and connection_paths did not make it', r.rolname),
+    format('COMMENT ON ROLE %%I IS %%L', r.rolname, 'connection_paths: taken over')
+FROM group_roles AS g
+JOIN pg_catalog.pg_roles AS r ON r.rolname = g.name
+WHERE NOT COALESCE(starts_with(shobj_description(r.oid, 'pg_authid'), 'connection_paths: '::text), false)
+    AND NOT EXISTS ( -- in use here already, and restored without its comment
+        SELECT
+        FROM pg_catalog.pg_namespace AS n
+        JOIN group_roles AS o ON o.suffix = 'owner' AND to_regrole(quote_ident(o.name)) = n.nspowner
+        WHERE n.nspname = 'connection_paths'
+    )
+UNION ALL
+SELECT 2, 'role', format('role %%I does not exist', g.name),
+    format('CREATE ROLE %%I NOLOGIN; COMMENT ON ROLE %%I IS %%L', g.name, g.name, 'connection_paths: ' || g.purpose)
 FROM group_roles AS g
 WHERE to_regrole(quote_ident(g.name)) IS NULL
 UNION ALL

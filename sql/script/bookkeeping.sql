@@ -33,3 +33,8 @@ CREATE TABLE IF NOT EXISTS connection_paths.yoyo_lock (
 INSERT INTO connection_paths._yoyo_version (version, installed_at_utc)
 SELECT 2, now() AT TIME ZONE 'UTC'
 WHERE NOT EXISTS (SELECT FROM connection_paths._yoyo_version AS v WHERE v.version = 2);
+
+REVOKE ALL ON TABLE
+    connection_paths._yoyo_migration, connection_paths._yoyo_log, connection_paths._yoyo_version,
+    connection_paths.yoyo_lock
+FROM PUBLIC;

@@ -1,3 +1,25 @@
+-- The schema, and the table whose one row says what was installed. Its comment marks the schema as the package's.
+--
+-- Every install and uninstall holds this table's SHARE UPDATE EXCLUSIVE lock in a session of its own: one at a time, and
+-- only a role that may write to the table can take the lock. No migration alters the table, for it would wait for that.
 CREATE SCHEMA IF NOT EXISTS connection_paths;
 
-COMMENT ON SCHEMA connection_paths IS 'Introduction paths through overlapping careers';
+COMMENT ON SCHEMA connection_paths IS 'connection_paths: introduction paths through overlapping careers';
+
+CREATE TABLE IF NOT EXISTS connection_paths.installation (
+    is_installation boolean PRIMARY KEY DEFAULT true CONSTRAINT installation_one_row CHECK (is_installation),
+    host_schema text NOT NULL,
+    has_triggers boolean NOT NULL,
+    is_replicated boolean NOT NULL DEFAULT false,
+    version text NOT NULL,
+    installed_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE connection_paths.installation IS 'What was installed last, one row: install without options keeps to it';
+COMMENT ON COLUMN connection_paths.installation.host_schema IS 'The schema of the application''s tables';
+COMMENT ON COLUMN connection_paths.installation.has_triggers IS 'Whether triggers capture changes of the application''s tables';
+COMMENT ON COLUMN connection_paths.installation.is_replicated IS 'Whether they also capture what logical replication writes';
+COMMENT ON COLUMN connection_paths.installation.version IS 'The version of the package';
+
+REVOKE ALL ON SCHEMA connection_paths FROM PUBLIC;
+REVOKE ALL ON TABLE connection_paths.installation FROM PUBLIC;

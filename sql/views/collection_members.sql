@@ -9,3 +9,5 @@ WHERE m.source IN (0, 1, 2, 3, 5, 10)
     AND m.user_id IS NOT NULL;
 
 COMMENT ON VIEW connection_paths.collection_members IS 'Network membership: which user brought which contact into which collection; a row per source';
+
+REVOKE ALL ON TABLE connection_paths.collection_members FROM PUBLIC;

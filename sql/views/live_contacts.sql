@@ -6,3 +6,5 @@ SELECT
 FROM :"host_schema".contacts AS c;
 
 COMMENT ON VIEW connection_paths.live_contacts IS 'Contacts that exist; anybody else has no edge, whatever work experiences were left behind';
+
+REVOKE ALL ON TABLE connection_paths.live_contacts FROM PUBLIC;

@@ -12,3 +12,5 @@ WHERE e.organization_id IS NOT NULL
     AND (e.date_to IS NULL OR e.date_to >= e.date_from);
 
 COMMENT ON VIEW connection_paths.work_experiences IS 'Usable work experiences: organization and start known, not ending before they start; date_to NULL is ongoing';
+
+REVOKE ALL ON TABLE connection_paths.work_experiences FROM PUBLIC;

@@ -1,0 +1,162 @@
+-- What of an installation is missing or bound to the wrong thing: a row each, none when all is well. Reads the catalogs alone.
+--
+-- Parameters
+--   host_schema             of the application's tables
+--   objects                 JSON: kind, name and step of each table, view, index, sequence, type and trigger of the package's own
+--   views, view_tables      the views that read the application's tables, and the table of each
+--   indexes, index_tables   the package's indexes of the application's tables, and the table of each
+--   captured, triggers      the tables whose changes are captured, and the names of the triggers of each
+--   host_tables             the names of all four
+--   new, old                what the name of an index ends with while it is built, and when another has taken its place
+-- Returns
+--   kind    'object', 'view', 'index', 'triggers', 'stray trigger' or 'stray index'
+--   name    what mends it: the migration, the view, the index, the table
+--   what    a sentence
+WITH ours AS (
+    SELECT c.oid, c.relname::text AS relname, c.relkind
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'connection_paths'
+),
+host AS (
+    SELECT c.oid, c.relname::text AS relname, format('%%I.%%I', n.nspname, c.relname) AS identity
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(host_schema)s AND c.relkind IN ('r', 'p')
+),
+bound AS (
+    SELECT DISTINCT o.relname, d.refobjid AS table_oid
+    FROM ours AS o
+    JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = o.oid
+    JOIN pg_catalog.pg_depend AS d
+        ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+    WHERE o.relkind = 'v' AND d.refobjid <> o.oid
+),
+-- `orchestrator detach` has let go of a table: its view reads nothing, and attach makes everything again
+detached AS (
+    SELECT o.relname
+    FROM ours AS o
+    JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = o.oid
+    JOIN pg_catalog.pg_depend AS d
+        ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
+    JOIN pg_catalog.pg_proc AS p ON p.oid = d.refobjid
+    WHERE o.relkind = 'v' AND p.proname = 'raise_detached'
+),
+sources AS (
+    SELECT v.name, v.table_name, EXISTS (SELECT FROM detached AS d WHERE d.relname = v.name) AS is_detached
+    FROM unnest(%(views)s::text[], %(view_tables)s::text[]) AS v (name, table_name)
+),
+fires AS (
+    SELECT h.relname, t.tgname::text AS tgname
+    FROM host AS h
+    JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = h.oid
+    JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'connection_paths'
+        AND CASE
+            WHEN t.tgname = 'connection_paths_replicated' THEN t.tgenabled IN ('R', 'A')
+            WHEN t.tgname = 'connection_paths_truncated' AND 'connection_paths_replicated' = ANY (%(triggers)s::text[])
+                THEN t.tgenabled = 'A'
+            ELSE t.tgenabled IN ('O', 'A')
+        END
+),
+marked AS (
+    SELECT
+        e.name, e.table_name, c.oid, c.relname::text AS relname, n.nspname::text AS nspname, i.indrelid,
+        format('%%I.%%I', n.nspname, c.relname) AS identity,
+        i.indisvalid AND i.indisready AS is_valid,
+        c.relname::text = e.name
+            AND COALESCE(starts_with(obj_description(c.oid, 'pg_class'), 'connection_paths: '::text), false) AS is_marked
+    FROM unnest(%(indexes)s::text[], %(index_tables)s::text[]) AS e (name, table_name)
+    JOIN pg_catalog.pg_class AS c
+        ON c.relname::text IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text) AND c.relkind IN ('i', 'I')
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+)
+SELECT 'object'::text AS kind, w.step AS name, format('%%s %%s is missing', w.kind, w.name) AS what
+FROM jsonb_to_recordset(%(objects)s::jsonb) AS w (kind text, name text, step text)
+WHERE CASE
+    WHEN w.kind = 'type' THEN NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_type AS t
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+        WHERE n.nspname = 'connection_paths' AND t.typname::text = w.name
+    )
+    WHEN w.kind = 'trigger' THEN NOT EXISTS (
+        SELECT FROM ours AS o JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = o.oid WHERE t.tgname::text = w.name
+    )
+    ELSE NOT EXISTS (SELECT FROM ours AS o WHERE o.relname = w.name)
+END
+UNION ALL
+SELECT
+    'view', v.name,
+    CASE
+        WHEN o.oid IS NULL THEN format('view %%s is missing', v.name)
+        WHEN h.oid IS NULL
+        THEN format('table %%I.%%I, which view %%s should read, is missing', %(host_schema)s::text, v.table_name, v.name)
+        ELSE format(
+            'view %%s reads %%s, not %%s',
+            v.name,
+            COALESCE((SELECT string_agg(b.table_oid::regclass::text, ', ') FROM bound AS b WHERE b.relname = v.name), 'nothing'),
+            h.identity
+        )
+    END
+FROM sources AS v
+LEFT JOIN ours AS o ON o.relname = v.name AND o.relkind = 'v'
+LEFT JOIN host AS h ON h.relname = v.table_name
+WHERE NOT v.is_detached
+    AND (o.oid IS NULL OR NOT EXISTS (SELECT FROM bound AS b WHERE b.relname = v.name AND b.table_oid = h.oid))
+UNION ALL
+SELECT
+    'index', e.name,
+    CASE
+        WHEN count(m.oid) FILTER (WHERE m.indrelid = h.oid AND m.is_marked AND m.nspname = %(host_schema)s) > 0
+        THEN format('index %%s is not valid', e.name)
+        ELSE format('index %%s is missing on %%s', e.name, h.identity)
+    END
+FROM unnest(%(indexes)s::text[], %(index_tables)s::text[]) AS e (name, table_name)
+JOIN host AS h ON h.relname = e.table_name
+JOIN sources AS s ON s.table_name = e.table_name AND NOT s.is_detached
+LEFT JOIN marked AS m ON m.name = e.name
+GROUP BY e.name, h.identity
+HAVING count(m.oid) FILTER (
+    WHERE m.indrelid = h.oid AND m.is_marked AND m.is_valid AND m.nspname = %(host_schema)s
+) = 0
+UNION ALL
+SELECT 'stray index', m.name, format('index %%s is left over', m.identity)
+FROM marked AS m
+LEFT JOIN host AS h ON h.relname = m.table_name
+WHERE CASE
+    WHEN m.relname <> m.name THEN true
+    ELSE m.is_marked AND (h.oid IS DISTINCT FROM m.indrelid OR m.nspname <> %(host_schema)s)
+END
+UNION ALL
+SELECT
+    'triggers', h.relname,
+    format('triggers of %%s are missing or disabled: %%s', h.identity, string_agg(t.name, ', ' ORDER BY t.name))
+FROM unnest(%(captured)s::text[]) AS e (table_name)
+JOIN host AS h ON h.relname = e.table_name
+JOIN sources AS s ON s.table_name = e.table_name AND NOT s.is_detached
+CROSS JOIN unnest(%(triggers)s::text[]) AS t (name)
+WHERE NOT EXISTS (SELECT FROM fires AS f WHERE f.relname = h.relname AND f.tgname = t.name)
+GROUP BY h.relname, h.identity
+UNION ALL
+SELECT
+    'stray trigger', format('%%I.%%I', n.nspname, c.relname),
+    format('table %%I.%%I, which is not the application''s any more, has triggers of connection_paths', n.nspname, c.relname)
+FROM pg_catalog.pg_trigger AS t
+JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_namespace AS o ON o.oid = p.pronamespace
+JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE o.nspname = 'connection_paths'
+    AND n.nspname <> 'connection_paths'
+    AND starts_with(t.tgname::text, 'connection_paths_'::text)
+    AND NOT t.tgisinternal
+    AND t.tgparentid = 0
+    AND NOT EXISTS (SELECT FROM host AS h WHERE h.oid = c.oid AND h.relname = ANY (%(host_tables)s::text[]))
+    AND NOT EXISTS ( -- a child's writes are the table's
+        SELECT FROM pg_catalog.pg_inherits AS i JOIN host AS h ON h.oid = i.inhparent WHERE i.inhrelid = c.oid
+    )
+GROUP BY n.nspname, c.relname
+ORDER BY 1, 2, 3

@@ -1,0 +1,29 @@
+-- The package's indexes of the application's tables, in any schema, and in the host's those that have their names.
+--
+-- Parameters: names (of the indexes), tables (of each, one), host_schema, and what a name ends with while it is new or old.
+-- is_taken     it has the name and not the mark, a comment that begins with 'connection_paths: '
+-- is_in_place  it has the name, and is on the host's table
+SELECT
+    e.name AS known_as,
+    n.nspname,
+    c.relname,
+    t.relname AS table_name,
+    format('%%I.%%I', n.nspname, c.relname) AS identity,
+    c.relname = e.name AND NOT m.is_marked AS is_taken,
+    c.relname = e.name AND n.nspname = %(host_schema)s AND t.relname = e.table_name AND t.relnamespace = n.oid
+        AS is_in_place,
+    i.indisvalid AND i.indisready AS is_valid
+FROM unnest(%(names)s::text[], %(tables)s::text[]) AS e (name, table_name)
+JOIN pg_catalog.pg_class AS c
+    ON c.relname IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text) AND c.relkind IN ('i', 'I')
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
+CROSS JOIN LATERAL (
+    SELECT
+        COALESCE(starts_with(obj_description(c.oid, 'pg_class'), 'connection_paths: '::text), false) AS is_marked
+) AS m
+WHERE c.relname <> e.name
+    OR m.is_marked
+    OR n.nspname = %(host_schema)s
+ORDER BY e.name, n.nspname, c.relname

@@ -1,0 +1,15 @@
+-- Keeps what is installed for the next install; writes nothing where that is known.
+-- Parameters: host_schema, has_triggers, is_replicated, version.
+INSERT INTO connection_paths.installation AS i (host_schema, has_triggers, is_replicated, version)
+VALUES (%(host_schema)s, %(has_triggers)s, %(is_replicated)s, %(version)s)
+ON CONFLICT (is_installation) DO UPDATE
+SET
+    host_schema = EXCLUDED.host_schema,
+    has_triggers = EXCLUDED.has_triggers,
+    is_replicated = EXCLUDED.is_replicated,
+    version = EXCLUDED.version,
+    installed_at = EXCLUDED.installed_at
+WHERE i.host_schema <> EXCLUDED.host_schema
+    OR i.has_triggers <> EXCLUDED.has_triggers
+    OR i.is_replicated <> EXCLUDED.is_replicated
+    OR i.version <> EXCLUDED.version

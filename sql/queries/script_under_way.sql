@@ -1,0 +1,20 @@
+-- The process of an installation script that is under way; no row: none. It holds an advisory lock, which any role can take:
+-- the lock of a role that could not install means nothing.
+-- Parameter: key.
+SELECT l.pid
+FROM pg_catalog.pg_locks AS l
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'connection_paths'
+WHERE l.locktype = 'advisory'
+    AND l.database = a.datid
+    AND a.datname = current_database()
+    AND l.objsubid = 1
+    AND l.classid = (%(key)s::bigint >> 32)::oid
+    AND l.objid = (%(key)s::bigint & 4294967295)::oid
+    AND l.granted
+    AND l.pid <> pg_backend_pid()
+    AND CASE
+        WHEN n.oid IS NULL THEN has_database_privilege(a.usesysid, a.datid, 'CREATE'::text)
+        ELSE pg_has_role(a.usesysid, n.nspowner, 'USAGE'::text)
+    END
+LIMIT 1
