@@ -35,7 +35,7 @@ def db(dsn: str) -> Iterator[Connection]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("TRUNCATE contacts, organizations, contact_work_experiences, user_contact_collections")
         connection.execute("TRUNCATE connection_paths.contact_connections")
-        connection.execute("TRUNCATE connection_paths.contact_changes")
+        connection.execute("TRUNCATE connection_paths.contact_changes, connection_paths.due_changes")
         connection.execute("TRUNCATE connection_paths.backfill_runs CASCADE")
         connection.execute("INSERT INTO contacts SELECT g, '' FROM generate_series(1, %s) AS g", (CONTACTS,))
         connection.execute("INSERT INTO organizations SELECT g, '' FROM generate_series(1, 6) AS g")
@@ -338,3 +338,22 @@ def test_who_may_only_read_may_verify(db: Connection, dsn: str) -> None:
     finally:
         db.execute(f"DROP OWNED BY {role}".encode())
         db.execute(f"DROP ROLE {role}".encode())
+
+
+def test_what_has_not_begun_is_well_and_what_has_begun_waits(db: Connection, dsn: str) -> None:
+    """Two time zones that are never on the same day let the day of an experience come."""
+    yesterday, today = (make_conninfo(dsn, options=f"-c timezone={zone}") for zone in ("Etc/GMT+12", "Etc/GMT-14"))
+    with psycopg.connect(today) as connection:
+        connection.execute(
+            "INSERT INTO contact_work_experiences VALUES (900, 39, 1, '', current_date), (901, 39, 2, '', '2999-01-01')"
+        )
+    sync(yesterday)
+    before = verify(yesterday)
+    assert (before.queue.waiting, before.sample.wrong, before.sample.waiting) == (0, [], [])
+    after = verify(today)
+    assert after.queue.waiting == 1
+    assert after.queue.is_behind
+    assert after.sample.wrong == []
+    assert {each.problem for each in after.sample.waiting} == {"missing"}
+    sync(today)
+    assert verify(today).ok
