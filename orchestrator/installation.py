@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -325,7 +326,7 @@ def _drop_triggers(connection: Connection) -> None:
     for trigger in own_triggers(connection):
         drop_trigger(connection, trigger)
     for (statement,) in connection.execute(sqlfiles.query("drop_own_triggers")).fetchall():
-        patiently(connection, lambda statement=statement: connection.execute(statement.encode()))
+        patiently(connection, partial(connection.execute, statement.encode()))
 
 
 def _rehearse_uninstall(connection: Connection) -> None:

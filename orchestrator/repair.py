@@ -76,12 +76,13 @@ def mend(
     connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
     triggers = _triggers(has_triggers, is_replicated)
     told: list[str] = []
-    for look in (
-        lambda: [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)],
-        lambda: _of_rules(connection),  # of views, which must be there
-        lambda: _of_forms(connection),  # of indexes, whose rule is their view's
-    ):
-        found = look()
+
+    def of_catalogs(_: Connection) -> list[Problem]:
+        return [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
+
+    # rules are those of views, which must be there; and the rule of an index is its view's
+    for look in (of_catalogs, _of_rules, _of_forms):
+        found = look(connection)
         if any("table backfill_runs is missing" in problem.what for problem in found):
             # what is left of their batches means nothing, and has lost its foreign key
             connection.execute("DROP TABLE IF EXISTS connection_paths.backfill_batches CASCADE")
@@ -130,7 +131,8 @@ def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, 
         },
     ).fetchall()
     return [
-        Problem("index" if name in _walk_indexes() else _STEPS.get(kind, kind), name, what) for kind, name, what in rows
+        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), str(name), what)
+        for kind, name, what in rows
     ]
 
 
@@ -184,7 +186,7 @@ def _in_order(found: list[Problem]) -> Iterator[Problem]:
     by_line = {(problem.step, problem.name): problem for problem in found}
     for path in migrations():
         for step, *names in said(path):
-            name = {"migration": path.stem, "function": versions.made_by(*names)}.get(step, names[0])
+            name = {"migration": path.stem, "function": versions.made_by(*names)}.get(step) or names[0]
             problem = by_line.pop((step, name), None)
             if problem is not None:
                 yield problem

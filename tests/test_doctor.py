@@ -1019,9 +1019,11 @@ def test_a_table_that_is_gone_is_a_finding(db: Connection, dsn: str) -> None:
     db.execute("ALTER TABLE connection_paths.contact_changes RENAME TO mislaid")
     try:
         found = diagnose(dsn)
-        (finding,) = found.findings
-        assert (finding.check, finding.severity) == ("queue", "wrong")
-        assert "contact_changes" in finding.what
+        assert {(finding.check, finding.severity) for finding in found.findings} >= {
+            ("queue", "wrong"),
+            ("installation", "wrong"),
+        }
+        assert all("contact_changes" in finding.what for finding in found.findings)
     finally:
         db.execute("ALTER TABLE connection_paths.mislaid RENAME TO contact_changes")
 
@@ -1078,18 +1080,15 @@ def test_the_command(db: Connection, dsn: str) -> None:
         assert result.exit_code == 3
         first, *lines = result.stdout.splitlines()
         assert first == f"WRONG: {MEMBERS} is missing on public.{TABLE}"
-        (statement,) = [
-            line for line in lines if line.startswith(f"    CREATE INDEX CONCURRENTLY {MEMBERS} ON public.")
-        ]
-        assert statement.endswith(";")
+        assert lines[0] == "    orchestrator install"
         assert any(line.startswith("ADVICE: jit is on: ") for line in lines)
         assert lines[-1] == "2 findings."
         told = json.loads(run("--dsn", dsn, "--json", "doctor").stdout)
         assert (told["ok"], told["standby"], told["skipped"]) == (False, False, [])
         assert told["checked"] == [check.name for check in diagnosis._CHECKS]
         assert [finding["severity"] for finding in told["findings"]] == ["wrong", "advice"]
-        assert told["findings"][0]["mend"] == statement.strip()
-        db.execute(statement.encode())
+        assert told["findings"][0]["mend"] == "orchestrator install"
+        assert run("--dsn", dsn, "install").exit_code == 0
         result = run("--dsn", dsn, "doctor")
         assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "1 finding.")  # advice is not a failure
     finally:

@@ -264,6 +264,7 @@ def drifted_index(site: Site) -> None:
         "CREATE INDEX idx_members_by_collection ON user_contact_collections (collection_id, contact_id)"
         " INCLUDE (user_id) WHERE source = 5"
     )
+    site.db.execute("COMMENT ON INDEX idx_members_by_collection IS 'connection_paths: as it was a year ago'")
 
 
 def invalid_index(site: Site) -> None:

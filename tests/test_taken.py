@@ -156,9 +156,8 @@ def test_one_at_a_time(host: str, call: str) -> None:
     told: list[str] = []
     with psycopg.connect(host) as other, connect(host) as observer:
         other.execute("LOCK TABLE connection_paths.installation IN SHARE UPDATE EXCLUSIVE MODE")
-        waiting = threading.Thread(
-            target=lambda: {"install": install, "uninstall": uninstall}[call](host, progress=told.append)
-        )
+        call_of = install if call == "install" else uninstall
+        waiting = threading.Thread(target=lambda: call_of(host, progress=told.append))
         waiting.start()
         while "waiting for another install or uninstall" not in told:
             time.sleep(0.02)

@@ -119,7 +119,8 @@ def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
     """
     installed: dict[str, list[Any]] = {}
     with connection.cursor(row_factory=namedtuple_row) as cursor:
-        for row in cursor.execute(sqlfiles.query("doctor_functions")):
+        rows: list[Any] = cursor.execute(sqlfiles.query("doctor_functions")).fetchall()
+        for row in rows:
             installed.setdefault(row.proname, []).append(row)
     return {
         name: (path, name in installed)
