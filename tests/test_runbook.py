@@ -188,7 +188,7 @@ class Site:
             elif wrong:
                 typed.append(line.strip())
         assert typed
-        self.run(Block(0, "sql", "\n".join(typed) + "\n", ()))
+        self.run(Block(0, "sh" if typed[0].startswith("orchestrator") else "sql", "\n".join(typed) + "\n", ()))
         self.run(Block(0, "sh", "orchestrator doctor\n", ()))
 
     def catch_up(self) -> None:
