@@ -100,6 +100,8 @@ BEGIN
     PERFORM connection_paths.copy_storage_parameters();
     -- analysed and vacuumed once, when it is full
     ALTER TABLE connection_paths.contact_connections_next SET (autovacuum_enabled = false);
+    -- whatever default privileges give: edges are read and written through contact_connections
+    REVOKE ALL ON TABLE connection_paths.contact_connections_next FROM PUBLIC;
     COMMENT ON TABLE connection_paths.contact_connections_next IS 'A rebuild under way; becomes contact_connections_live';
 
     CREATE TRIGGER note_inserted
