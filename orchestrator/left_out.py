@@ -1,4 +1,4 @@
-"""What the host's tables hold that makes no edge and no member: counted, and told where somebody would wonder."""
+"""Counts rows of the application's tables that make no edge or membership, and words the result."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from orchestrator import sqlfiles
 from orchestrator.database import Connection
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, one_line
 
 #: The sources that count; the view collection_members has the rule, and a test compares.
 COUNTED_SOURCES = (0, 1, 2, 3, 5, 10)
@@ -91,11 +91,18 @@ def _over(
     parameters: dict[str, Any],
     table: tuple[str, str] | None = None,
 ) -> list[tuple[Any, ...]]:
-    """Run a query that reads all rows of a host table under *name*."""
+    """Run a query that reads all rows of a host table under *name*.
+
+    The view still reads a column that the application has renamed; this query, which reads the table, cannot.
+    """
+    schema, relation = table or table_behind(connection, view)
     every_row = sql.SQL("WITH {} AS NOT MATERIALIZED (SELECT * FROM {})\n").format(
-        sql.Identifier(name), sql.Identifier(*(table or table_behind(connection, view)))
+        sql.Identifier(name), sql.Identifier(schema, relation)
     )
-    return connection.execute(every_row + sql.SQL(sqlfiles.query(query)), parameters).fetchall()
+    try:
+        return connection.execute(every_row + sql.SQL(sqlfiles.query(query)), parameters).fetchall()
+    except (errors.UndefinedColumn, errors.UndefinedFunction) as error:
+        raise OrchestratorError(f"the rows of {schema}.{relation} cannot be counted: {one_line(error)}") from error
 
 
 def lines(connection: Connection) -> Iterator[str]:

@@ -11,6 +11,7 @@ import psycopg
 
 from orchestrator import left_out, sqlfiles
 from orchestrator.database import Connection
+from orchestrator.errors import OrchestratorError
 from orchestrator.installation import require_installed
 from orchestrator.text import LONGEST_NAME, printable, shortened
 
@@ -89,7 +90,7 @@ def members_not_counted(
     """Return the collection's memberships by source where the answer says that it has none that would help."""
     if (answer.get("why") or {}).get("reason") not in ("empty_collection", "viewer_brought_nobody"):
         return ()
-    with suppress(psycopg.errors.QueryCanceled), connection.transaction():
+    with suppress(psycopg.errors.QueryCanceled, OrchestratorError), connection.transaction():
         connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_LOOK_AGAIN_MS),))
         return left_out.members(connection, collection_id=question.collection_id)
     return ()

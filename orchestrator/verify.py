@@ -19,7 +19,7 @@ from orchestrator.canary import Latencies
 from orchestrator.database import Connection, stateless, transaction
 from orchestrator.doctor import indexes
 from orchestrator.doctor.subject import examine
-from orchestrator.errors import one_line
+from orchestrator.errors import OrchestratorError, one_line
 from orchestrator.installation import bound_host_schema, require_installed
 from orchestrator.paths import Question
 
@@ -48,7 +48,7 @@ class Difference:
     is_waiting: bool
 
     def __str__(self) -> str:
-        return f"{self.contact_a_id}–{self.contact_b_id} {self.problem}"
+        return f"{self.contact_a_id}–{self.contact_b_id} is {self.problem}"
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,14 @@ def verify(
             *_of_sample(compared),
             *_of_finders(finders),
         ]
-        with (
-            clock.leaving_out(lambda: "rows that are left out were not counted"),
-            transaction(connection, clock.settings),
-        ):
-            advice = tuple(left_out.lines(connection))
+        try:
+            with (
+                clock.leaving_out(lambda: "rows that are left out were not counted"),
+                transaction(connection, clock.settings),
+            ):
+                advice = tuple(left_out.lines(connection))
+        except OrchestratorError as error:
+            clock.unfinished.append(str(error))
     return Verdict(
         active or latest, set_aside, queue, compared, finders, findings, clock.unfinished, clock.seconds_spent, advice
     )
@@ -339,8 +342,10 @@ def _of_queue(queue: Queue) -> list[str]:
 def _of_sample(sample: Sample) -> list[str]:
     if not sample.wrong:
         return []
-    shown = ", ".join(str(each) for each in sample.wrong[:5])
-    return [f"{len(sample.wrong)} edges of {sample.contacts} contacts are wrong: {shown}; run orchestrator backfill"]
+    return [
+        f"{len(sample.wrong):,} wrong edges in {sample.contacts:,} sampled contacts; for example, {sample.wrong[0]};"
+        " run orchestrator backfill"
+    ]
 
 
 def _of_finders(finders: Finders) -> list[str]:

@@ -95,7 +95,7 @@ def broken_columns() -> Iterator[tuple[str, str, str]]:
         yield (
             f"retype {table}.{column}",
             table,
-            f"DROP VIEW connection_paths.{TABLES[table][0]};"
+            f"SELECT connection_paths.detach_source('{table}');"
             f" ALTER TABLE {table} ALTER {column} TYPE uuid USING lpad({column}::text, 32, '0')::uuid",
         )
 
@@ -214,6 +214,8 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
         said = verify(dsn, sample=50)
         assert not said.ok
         assert any(f"changes of public.{table} are not noted" in each for each in said.findings)
+        if table == "contact_work_experiences":  # the view knows the column by its number, nothing else does
+            assert [each.split(":")[0] for each in said.unfinished] == [f"the rows of public.{table} cannot be counted"]
         (finding,) = [each for each in diagnose(dsn).findings if each.check == "bindings"]
         assert finding.severity == "wrong"
         assert finding.mend == "orchestrator sync"
@@ -544,9 +546,9 @@ def test_what_logical_replication_writes_is_noted() -> None:
 
             def follow() -> None:
                 count = "SELECT count(*) || ' ' || COALESCE(max(date_to)::text, '') FROM contact_work_experiences"
-                contacts = "SELECT count(*) FROM contacts"
-                eventually(here, f"SELECT ({count}) = %s", value(there, count))
-                eventually(here, f"SELECT ({contacts}) = %s", value(there, contacts))
+                others = "SELECT (SELECT count(*) FROM contacts) || ' ' || (SELECT count(*) FROM organizations)"
+                for each in (count, others):
+                    eventually(here, f"SELECT ({each}) = %s", value(there, each))
                 sync(here_dsn)
                 assert edges(here) == right_edges(here) == oracle.edges(world_of(there))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from psycopg import errors
 
-from orchestrator import rebuild, runs, sqlfiles
+from orchestrator import database, rebuild, runs, sqlfiles
 from orchestrator.backfill import Options, Progress, backfill
 from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError
@@ -81,7 +81,7 @@ def filled(connection: Connection) -> int:
 
 def complete(connection: Connection, run_id: int, workers: int = 2) -> None:
     """Take it to its end, by a session of its own."""
-    with connect(dsn_of(connection)) as control:
+    with database.connect(dsn_of(connection)) as control:
         rebuild.complete(dsn_of(connection), control, run_id, workers=workers)
 
 

@@ -183,12 +183,12 @@ def test_whatever_is_raised_for_one_contact_sets_it_aside(ruled: Connection, str
 def test_what_no_batch_would_fare_better_with_sets_nobody_aside(db: Connection, strategy: str) -> None:
     begin(db, office(6))
     create(db, strategy)
-    db.execute("ALTER FUNCTION connection_paths.possible_overlaps RENAME TO renamed")
+    db.execute("ALTER FUNCTION connection_paths.require_sources RENAME TO renamed")
     try:
         with pytest.raises(psycopg.errors.UndefinedFunction):
             backfill(dsn_of(db), Options(2, strategy, limits=None))
     finally:
-        db.execute("ALTER FUNCTION connection_paths.renamed RENAME TO possible_overlaps")
+        db.execute("ALTER FUNCTION connection_paths.renamed RENAME TO require_sources")
     (left,) = runs.listed(db)
     assert (left.status, left.batches_set_aside) == ("running", 0)
     assert backfill(dsn_of(db), Options(2, limits=None)).run.status == "succeeded"
@@ -439,7 +439,7 @@ PUBLICATIONS = ("FOR ALL TABLES", "FOR TABLES IN SCHEMA connection_paths")
 STAGES = ("before", "created", "half done", "filled", "indexed", "swapped")
 
 
-@pytest.mark.parametrize(("stage", "publication"), zip(STAGES, 3 * PUBLICATIONS, strict=True))
+@pytest.mark.parametrize(("stage", "publication"), list(zip(STAGES, 3 * PUBLICATIONS, strict=True)))
 @pytest.mark.parametrize("ends", ["finished", "cancelled"])
 def test_a_publication_stops_nothing(db: Connection, publication: str, stage: str, ends: str) -> None:
     begin(db, office(6), {(1, 2): Edge("friend", None, None, None)})
@@ -691,7 +691,7 @@ def test_who_is_at_work_is_told_at_once_and_nobody_after_that(own: Connection, d
     shown = run(*show).stdout
     assert "workers)" not in shown
     assert f":{process.pid}:" not in shown
-    assert "Nobody is at work on this run. To go on: orchestrator backfill" in shown
+    assert "No process is working on this run. To go on: orchestrator backfill" in shown
     assert json.loads(run("--dsn", dsn_of(own), "--json", "runs", "show").stdout)["run"]["processes"] == {}
     own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
     assert "orchestrator runs resume 1, then orchestrator backfill" in run(*show).stdout
