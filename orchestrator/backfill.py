@@ -249,7 +249,7 @@ class _Part:
             self._set_aside = tuple(runs.set_aside(connection, self._run.run_id))
 
     def _tell(self, connection: Connection) -> None:
-        """Say how this process is doing, for ``runs show`` elsewhere."""
+        """Record this process's state for ``runs show``."""
         if time.monotonic() < self._tell_at:
             return
         self._tell_at = time.monotonic() + _TELL_EVERY

@@ -1,6 +1,6 @@
 """The command line: parse, call, render, exit.
 
-Exit status: 0 done, 1 failed, 2 usage, 3 something was found wrong, worse or missed, 4 it cannot be told.
+Exit status: 0 done, 1 failed, 2 usage, 3 something was found wrong, worse or missed, 4 mixed, undecided or out of time.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from orchestrator import (
     seed,
     seed_csv,
     seed_synthetic,
+    sources,
     sync,
     text,
     verify,
@@ -163,7 +164,7 @@ class Group(click.Group):
         except psycopg.Error as error:
             raise Failure(one_line(error), "server", error.sqlstate) from error
         except KeyboardInterrupt:
-            told = "interrupted; what was committed stays, and running it again goes on"
+            told = "Stopped. Finished work is kept. Run the same command again to continue."
             raise Failure(told, "interrupted") from None
 
 
@@ -292,6 +293,10 @@ def install(
         told = [f"Installed: {len(done.applied)} migrations applied."]
     elif triggers is not None:
         told = [f"Already installed; changes of the host's tables are {'' if triggers else 'not '}captured."]
+    elif replicated is not None:
+        told = [
+            f"Already installed; what logical replication writes is {'' if replicated else 'not '}captured from now on."
+        ]
     elif done.mended:
         told = ["Already installed; mended what was not as it should be."]
     told += done.mended
@@ -299,7 +304,10 @@ def install(
     if roles is not None:
         with reading(dsn) as connection:
             grants = roles_of.host_grants(connection, roles, done.host_schema)
-        told += ["The roles read the host's tables when their owner has run:", *(f"  {line}" for line in grants)]
+        told += [
+            "For the roles to read the tables, the owner of the tables must run:",
+            *(f"  {line}" for line in grants),
+        ]
     data = {"applied": done.applied, "mended": done.mended}
     session.screen.result({**data, **({"grants": grants} if grants else {})}, *told)
 
@@ -526,7 +534,10 @@ def sync_command(ctx: click.Context, session: Session, follow: bool, workers: in
         if follow:  # the way to end it
             return
         raise
-    view.result(done, screen.sync_line(done))
+    with reading(dsn) as connection:
+        schema = installation.bound_host_schema(connection)
+        unnoted = [each.sentence for each in sources.problems(connection, schema) if each.kind in sources.UNNOTED]
+    view.result(done, screen.sync_line(done), *(f"WARNING: {sentence}" for sentence in unnoted))
     if done.failed:
         ctx.exit(1)
 

@@ -248,9 +248,8 @@ def patiently(
 ) -> _Result:
     """Do *work* in a transaction that waits at most *lock_timeout* for each lock, again until it gets them all.
 
-    For statements whose lock everybody else would queue behind: better to come back than to stand in the door. Between
-    attempts the others have their way. ``waiting`` is told the server's message when an attempt fails; after *patience*
-    seconds the error is raised.
+    For statements whose lock others would queue behind. The lock is tried briefly and released between attempts.
+    ``waiting`` is called with the server's message when an attempt fails; after *patience* seconds the error is raised.
     """
     deadline = time.monotonic() + patience
     while True:

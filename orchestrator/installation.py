@@ -7,7 +7,7 @@ import random
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -19,11 +19,10 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import default_migration_table
 
-from orchestrator import repair, sqlfiles
+from orchestrator import repair, sources, sqlfiles
 from orchestrator import roles as group_roles
 from orchestrator.database import Connection, Place, connect, patiently, place, reading, resolved
 from orchestrator.errors import OrchestratorError
-from orchestrator.sources import refuse_citus
 from orchestrator.steps import (
     CAPTURED,
     HOST_INDEXES,
@@ -149,7 +148,7 @@ def install(
         _check_no_stranger(connection)
         chosen = _host_schema(connection, host_schema)
         _check_host(connection, chosen)
-        refuse_citus(connection, chosen)
+        sources.refuse_citus(connection, chosen)
         _check_schema(connection, chosen)
         prefix = group_roles.to_use(connection, roles)
         if prefix is not None:
@@ -259,7 +258,7 @@ def require_installed(connection: Connection) -> None:
     ).fetchone()
     if row != (True,):
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
-    refuse_citus(connection)
+    sources.refuse_citus(connection)
 
 
 def require_unique_ids(connection: Connection) -> None:
@@ -282,8 +281,8 @@ def repeated_ids(connection: Connection) -> list[str]:
 
 def bound_host_schema(connection: Connection) -> str | None:
     """Return the schema that the package was installed for; where that is not known, the one that the views read."""
-    remembered = _remembered(connection)
-    return remembered[0] if remembered else _bound(connection)
+    known = sources.remembered(connection)
+    return known.host_schema if known else _bound(connection)
 
 
 def _bound(connection: Connection) -> str | None:
@@ -363,20 +362,13 @@ def _rehearse_uninstall(connection: Connection) -> None:
 
 
 def _problems(connection: Connection, host_schema: str | None, triggers: list[tuple[str, int]]) -> list[str]:
-    remembered = _remembered(connection)
-    captured = remembered[1] if remembered else any(enabled for _, enabled in triggers)
-    replicated = remembered is not None and remembered[2]
+    """Return what is wrong, each with what to type; what an install repairs comes first."""
+    known = sources.remembered(connection)
+    captured = known.has_triggers if known else any(enabled for _, enabled in triggers)
+    replicated = known is not None and known.is_replicated
     found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
-    return [each.what for each in found]
-
-
-def _remembered(connection: Connection) -> tuple[str, bool, bool] | None:
-    """Return what the last install was for: the host's schema, whether changes and replicated ones are captured."""
-    rows: list[tuple[Any, ...]] = []
-    missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
-    with suppress(*missing), connection.transaction():
-        rows = connection.execute(sqlfiles.query("installation")).fetchall()
-    return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
+    others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
+    return [*(f"{each.what}; run: orchestrator install" for each in found), *(each.sentence for each in others)]
 
 
 def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:
@@ -400,9 +392,9 @@ def _replicated(connection: Connection, wanted: bool | None) -> bool:
     """Whether changes that replication writes are to be captured: as wanted, else as they were."""
     if wanted is not None:
         return wanted
-    remembered = _remembered(connection)
-    if remembered is not None:
-        return remembered[2]
+    known = sources.remembered(connection)
+    if known is not None:
+        return known.is_replicated
     return any(trigger.name == REPLICATED_TRIGGER for trigger in own_triggers(connection))
 
 
@@ -410,9 +402,9 @@ def _captured(connection: Connection, wanted: bool | None) -> bool:
     """Whether changes are to be captured: as wanted, as the last install had it, else as triggers tell."""
     if wanted is not None:
         return wanted
-    remembered = _remembered(connection)
-    if remembered is not None:
-        return remembered[1]
+    known = sources.remembered(connection)
+    if known is not None:
+        return known.has_triggers
     migrations = connection.execute("SELECT to_regproc('connection_paths.sync_changes')").fetchone()
     return migrations == (None,) or bool(own_triggers(connection))
 

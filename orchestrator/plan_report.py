@@ -8,7 +8,6 @@ from typing import Any
 from rich.table import Table
 
 from orchestrator import left_out, text
-from orchestrator.left_out import COUNTED_SOURCES
 from orchestrator.plan import Plan
 from orchestrator.screen import SafeTable
 
@@ -27,7 +26,6 @@ def plan_lines(plan: Plan) -> Iterator[Any]:
     yield _experiences(plan)
     yield ""
     yield _members(plan)
-    yield f"  Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}, and only where there is a user."
     yield from left_out.member_lines(plan.members)
     for each in plan.duplicates:
         yield (

@@ -28,8 +28,16 @@ from orchestrator.roles import HOST_TABLES
 
 log = logging.getLogger(__name__)
 
-#: The views whose rows the edges are made of: when one is bound to another table, edges may be other ones.
-_OF_EDGES = ("live_contacts", "live_organizations", "work_experiences")
+#: What decides which edges there are, or holds what changed. Without one of these, or with another body, edges may be
+#: wrong or changes may not have been noted.
+_DECIDES_EDGES = frozenset(
+    {
+        *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
+        *("note_came_or_went", "note_changed_experiences", "note_replicated_row", "note_failure", "wake_listener"),
+        *("contact_connections", "contact_connections_live", "contact_changes", "due_changes", "capture_failures"),
+        "rebuild_replays",
+    }
+)
 _OBJECT = re.compile(
     r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX|TRIGGER)(?: IF NOT EXISTS)?"
     r" (?:connection_paths\.)?(?P<name>\w+)",
@@ -41,11 +49,15 @@ _STEPS = {"object": "migration", "view": "view", "index": "host_index", "trigger
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as ``install`` makes it: the step that mends it, its argument, and a sentence."""
+    """Something that is not as ``install`` makes it: the step that mends it, its argument, and a sentence.
+
+    ``object`` is its name in the database where that is another than the step's argument.
+    """
 
     step: str
     name: str
     what: str
+    object: str | None = None
 
 
 def problems(
@@ -69,8 +81,9 @@ def mend(
 ) -> list[str]:
     """Make again whatever is missing or bound to the wrong thing; returns a sentence for each thing that was mended.
 
-    The caller holds the installation lock, and every migration has been applied. Waits for the application's writers
-    and is never long in their way. Whoever may have wrong edges because of what was mended is queued for ``sync``.
+    The caller holds the installation lock, and every migration has been applied. Waits at most half a second at a time
+    for a lock that the application's writers would queue behind. Contacts whose edges may be wrong because of what was
+    mended are queued for ``sync``.
     """
     connection.execute("SELECT set_config(%s, %s, false)", (steps.HOST_SCHEMA, host_schema))
     connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
@@ -83,7 +96,7 @@ def mend(
     # rules are those of views, which must be there; and the rule of an index is its view's
     for look in (of_catalogs, _of_rules, _of_forms):
         found = look(connection)
-        if any("table backfill_runs is missing" in problem.what for problem in found):
+        if any(problem.object == "backfill_runs" for problem in found):
             # what is left of their batches means nothing, and has lost its foreign key
             connection.execute("DROP TABLE IF EXISTS connection_paths.backfill_batches CASCADE")
         for problem in _in_order(found):
@@ -101,7 +114,7 @@ def installation(subject: Subject) -> Iterator[Finding]:
 
     Views, triggers, functions and indexes on the tables are findings of their own.
     """
-    schema = subject.remembered or subject.host_schema
+    schema = subject.host_schema
     if schema is None:
         return
     for problem in _of_catalogs(subject.connection, schema, ()):
@@ -131,8 +144,8 @@ def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, 
         },
     ).fetchall()
     return [
-        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), str(name), what)
-        for kind, name, what in rows
+        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), str(name), what, found)
+        for kind, name, what, found in rows
     ]
 
 
@@ -177,7 +190,12 @@ def _looked(connection: Connection, look: Callable[[Subject], Iterator[Finding]]
     try:
         with connection.transaction():
             return list(look(examine(connection)))
-    except (OrchestratorError, psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable):
+    except (
+        OrchestratorError,
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedColumn,  # a renamed column is a finding of its own
+    ):
         return []
 
 
@@ -249,11 +267,7 @@ def _build_walk_index(connection: Connection, name: str) -> None:
 
 def _changes_edges(problem: Problem) -> bool:
     """Whether edges may be wrong because of it: changes were not captured, or they were made of other rows."""
-    return (
-        problem.step == "host_triggers"
-        or (problem.step == "view" and problem.name in _OF_EDGES)
-        or "table contact_connections" in problem.what
-    )
+    return problem.step == "host_triggers" or (problem.object or problem.name) in _DECIDES_EDGES
 
 
 @cache

@@ -28,6 +28,7 @@ HOST_TABLES = ("contacts", "contact_work_experiences", "organizations", "user_co
 
 _LONGEST_PREFIX = 63 - len("_operator")  # bytes
 _OWNING_LOCK = "ALTER TABLE connection_paths.installation OWNER"
+_SENTENCES = 10  # that an install prints about rights
 _ROUNDS = 3  # what a grant mends shows the next thing at most once
 _RACES = 20  # attempts while installs in other databases make the same roles
 _RACING = (
@@ -139,7 +140,16 @@ def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
             guard.execute(remedy.encode())
             guard.commit()
             mended.append(problem)
-    return list(dict.fromkeys(mended))
+    return _shown(list(dict.fromkeys(mended)))
+
+
+def _shown(mended: list[str]) -> list[str]:
+    """Return the sentences, or how many they are where they are too many to read: with new roles it is every object."""
+    return (
+        mended
+        if len(mended) <= _SENTENCES
+        else [f"{len(mended)} owners and rights in schema connection_paths were set"]
+    )
 
 
 def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[str]:

@@ -271,7 +271,9 @@ def sweep_progress(progress: Sweeping) -> str:
 def verdict_lines(found: verify.Verdict) -> Iterator[str]:
     """Tell what was looked at, and what is wrong."""
     strata = ", ".join(f"{number:,} {name}" for name, number in found.sample.strata.items())
-    yield f"{found.sample.contacts:,} contacts recomputed ({strata}): {len(found.sample.wrong):,} edges differ."
+    yield f"{found.sample.contacts:,} contacts recomputed: {len(found.sample.wrong):,} edges differ."
+    if strata:
+        yield f"  Drawn, some of them twice: {strata}."
     latencies = found.finders.latencies
     if latencies.calls:
         yield (
@@ -347,7 +349,7 @@ def run_lines(shown: dict[str, Any]) -> Iterator[Any]:
         yield f"{name}: {told['allowed']} of {told['workers']} workers{reasons}"
     if run.active and not (shown["workers"] or run.processes):
         first = f"orchestrator runs resume {run.run_id}, then " if run.status == "paused" else ""
-        yield f"Nobody is at work on this run. To go on: {first}orchestrator backfill"
+        yield f"No process is working on this run. To go on: {first}orchestrator backfill"
     if run.receipt:
         yield from receipt_lines(run.receipt)
     yield from set_aside_lines(shown["set_aside"])
@@ -380,7 +382,7 @@ def status_tables(status: Status) -> Iterator[Any]:
             roles.add_row(role.name, ", ".join(role.members))
         yield roles
         yield from (f"{problem}; run: orchestrator install" for problem in status.roles.problems)
-    yield from (f"{problem}; run: orchestrator install" for problem in status.problems)
+    yield from status.problems
     yield from status.public
 
 
@@ -405,6 +407,9 @@ def path_lines(question: paths.Question, answer: dict[str, Any], called: paths.N
         yield f"{number:>3}. {paths.chain(path, called, question.viewer_user_id)}"
         for hop in path["hops"]:
             yield f"       {paths.reason(hop, called)}"
+    if answer["paths"] and (answer["why"] or {}).get("reason") == "edge_limit":
+        most = answer["why"]["max_edges_per_hop"]
+        yield f"There may be more paths: from each contact, the search follows edges to at most {most} members."
     if answer["truncated"]:
         yield f"There are more than these {answer['total']}; ask with --max-paths."
     if not answer["complete"]:

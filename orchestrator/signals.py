@@ -55,7 +55,9 @@ class Signal:
 
     def __str__(self) -> str:
         if not self.fresh:
-            return f"{self.name}: not known at the moment"
+            if self.name == "canary":
+                return "still measuring the latency of find_paths"
+            return f"no current value for {self.name}"
         if not self.unit:
             return self.name if self.value else f"no {self.name}"
         name = self.name if self.of is None else f"{self.name} of {self.of}"

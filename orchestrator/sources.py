@@ -6,8 +6,12 @@ edges and paths. Each is read through a binding view, and triggers on three of t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
 
 from orchestrator import sqlfiles
 from orchestrator.database import Connection
@@ -25,11 +29,15 @@ COMMANDS: dict[str, str] = {
 }
 #: Kinds of problems with which the binding views cannot be read.
 UNREADABLE = ("table", "view", "detached")
+#: Kinds of problems that :mod:`orchestrator.repair` finds, too.
+REPAIRED = ("table", "view", "trigger", "stray trigger")
 
 
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong; the kinds and the remedies are listed in ``sql/queries/binding_problems.sql``.
+
+    Two kinds more: ``column``, a column was renamed; ``capture``, a trigger could not note a change.
 
     ``mend``: mend what the problem names, then sync. ``sync``: the capture works again, and a sync catches up.
     """
@@ -42,7 +50,7 @@ class Problem:
     @property
     def what(self) -> str:
         """What is wrong, and that a person must mend it before a command helps, where that is so."""
-        return f"{self.problem}; mend that first" if self.remedy == "mend" else self.problem
+        return f"{self.problem}; repair this first" if self.remedy == "mend" else self.problem
 
     @property
     def sentence(self) -> str:
@@ -51,14 +59,57 @@ class Problem:
         return self.what if command is None else f"{self.what}; run {command}"
 
 
+#: Kinds of problems because of which changes are not noted, so that a sync cannot make up for them.
+UNNOTED = ("column", "capture", "trigger", "queue", "subscription", "inheritance")
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What the last install was for: the schema of the application's tables, and which changes are captured."""
+
+    host_schema: str
+    has_triggers: bool
+    is_replicated: bool
+
+
+def remembered(connection: Connection) -> Remembered | None:
+    """Return what the last install was for; None where nothing says so, or this role may not read it."""
+    rows: list[tuple[Any, ...]] = []
+    missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
+    with suppress(*missing), connection.transaction():
+        rows = connection.execute(sqlfiles.query("installation")).fetchall()
+    return Remembered(*rows[0][:3]) if rows else None
+
+
 def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
     """Return what is wrong with the bindings, the capture and the surroundings of the application's tables.
 
     ``host_schema`` is the schema of those tables; None: ``public``. Works whatever part of the package is missing.
     """
-    schema = host_schema or "public"
-    rows = connection.execute(sqlfiles.query("binding_problems"), {"host_schema": schema}).fetchall()
-    return [*(Problem(*row) for row in rows), *_capture_failures(connection)]
+    known = remembered(connection)
+    asked = {
+        "host_schema": host_schema or "public",
+        "has_triggers": known is not None and known.has_triggers,
+        "is_replicated": known is not None and known.is_replicated,
+    }
+    rows = connection.execute(sqlfiles.query("binding_problems"), asked).fetchall()
+    return [*(Problem(*row) for row in rows), *_renamed_columns(connection), *_capture_failures(connection)]
+
+
+def renamed_views(connection: Connection) -> set[str]:
+    """Return the binding views of tables of which a column was renamed."""
+    return {row[0] for row in connection.execute(sqlfiles.query("renamed_columns"))}
+
+
+def _renamed_columns(connection: Connection) -> list[Problem]:
+    found = []
+    for _, table, missing, present in connection.execute(sqlfiles.query("renamed_columns")):
+        what = f"column {missing} of {table} was renamed, and its changes are not noted; rename it back"
+        if present is not None:
+            old, new = sql.Identifier(present).as_string(connection), sql.Identifier(missing).as_string(connection)
+            what += f" (ALTER TABLE {table} RENAME {old} TO {new})"
+        found.append(Problem("column", table, f"{what}, then run orchestrator sync", "person"))
+    return found
 
 
 def detached_views(connection: Connection) -> set[str]:
@@ -80,7 +131,7 @@ def _capture_failures(connection: Connection) -> list[Problem]:
     for source, failed_at, error, works_again in connection.execute(sqlfiles.query("capture_failures")):
         since = f"{failed_at:%Y-%m-%d %H:%M:%S %Z}"
         if works_again:
-            what = f"changes of {source} were not noted since {since}, and the triggers work again"
+            what = f"some changes of {source} from {since} on were not noted; the triggers work again"
         else:
             what = f"changes of {source} are not noted since {since}: {error}"
         found.append(Problem("capture", source, what, "sync" if works_again else "mend"))

@@ -122,7 +122,7 @@ def create_view(connection: Connection, name: str) -> None:
 
 
 def create_triggers(connection: Connection, table: str) -> None:
-    """Make the triggers on a table of the host's; waits for writers, never long in their way."""
+    """Make the triggers on a table of the host's; waits at most half a second at a time for the table's lock."""
     replicated = connection.execute("SELECT current_setting(%s, true)", (REPLICATED,)).fetchone() == ("on",)
 
     def create() -> None:
@@ -150,7 +150,7 @@ def own_triggers(connection: Connection) -> list[OwnTrigger]:
 
 
 def drop_trigger(connection: Connection, trigger: OwnTrigger) -> None:
-    """Remove a trigger; waits for writers, never long in their way."""
+    """Remove a trigger; waits at most half a second at a time for the table's lock."""
     statement = sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(
         sql.Identifier(trigger.name), sql.Identifier(trigger.schema, trigger.table)
     )

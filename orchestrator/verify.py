@@ -326,7 +326,7 @@ def _of_runs(
 
 def _of_queue(queue: Queue) -> list[str]:
     findings = []
-    if queue.is_behind:
+    if queue.is_behind and queue.waiting:  # else it is a change that was not noted, a finding of the bindings
         findings.append(
             f"{queue.waiting} changes wait, the oldest for {queue.oldest or 0:.0f} s: run orchestrator sync"
         )

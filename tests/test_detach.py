@@ -20,6 +20,7 @@ from orchestrator.installation import install, uninstall
 from orchestrator.sync import sync
 from orchestrator.verify import verify
 from tests.catalog import describe, difference
+from tests.copies import copied
 from tests.psql import run
 from tests.sessions import connect
 from tests.test_sync import edges, fill, right_edges, value
@@ -294,12 +295,12 @@ def test_the_commands(db: Connection, dsn: str) -> None:
     assert ask("doctor")[0] == 0
 
 
-@pytest.mark.parametrize("table", [*TABLES, None])
-def test_uninstall_while_tables_are_detached(host: str, table: str | None) -> None:
-    install(host)
-    detach(host, [table] if table else TABLES)
-    uninstall(host)
-    with connect(host) as connection:
-        assert value(connection, "SELECT to_regnamespace('connection_paths')") is None
-        found = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'connection_paths%%'"
-        assert value(connection, found) == 0
+def test_uninstall_while_tables_are_detached(server: str, dsn: str) -> None:
+    for tables in (*([table] for table in TABLES), TABLES):
+        with copied(server, dsn) as copy:
+            detach(copy, tables)
+            uninstall(copy)
+            with connect(copy) as connection:
+                assert value(connection, "SELECT to_regnamespace('connection_paths')") is None
+                found = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'connection_paths%%'"
+                assert value(connection, found) == 0

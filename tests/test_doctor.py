@@ -302,7 +302,7 @@ CAUSES = {
         " SELECT g, now() - interval '1 hour' FROM generate_series(1, 3) AS g",
         "queue",
         "contact_changes",
-        "3 changes wait, the oldest for 60 min; nobody waits for them",
+        "3 changes wait, the oldest for 60 min; no `sync --follow` is running",
     ),
     "a change that failed": Cause(
         "INSERT INTO connection_paths.contact_changes (contact_id, failures, error) VALUES (7, 3, 'it would not')",

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.installation import install
 from orchestrator.screen import backfill_screen
 from tests import oracle
+from tests.copies import copied
 from tests.sessions import connect
 from tests.test_cli import check_failed, finish, run, start, until
 from tests.test_runs import (
@@ -58,11 +59,20 @@ CREATE INDEX app_spy ON connection_paths.contact_connections (public.spied(conta
 """
 
 
-@pytest.fixture
-def own(host: str) -> Iterator[Connection]:
-    install(host)
-    with connect(host) as connection:
+@pytest.fixture(scope="module")
+def original(new_database: Callable[[], str]) -> str:
+    """An installed database with the world in it, to copy."""
+    made = new_database()
+    with connect(made) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(made)
         begin(connection, WORLD)
+    return made
+
+
+@pytest.fixture
+def own(server: str, original: str) -> Iterator[Connection]:
+    with copied(server, original) as copy, connect(copy) as connection:
         yield connection
 
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from psycopg import Connection, sql
 
 from orchestrator import cli, left_out, paths, sqlfiles
-from orchestrator.database import connect
 from orchestrator.installation import install
 from orchestrator.left_out import Experiences, Members
+from tests.sessions import connect
 
 SOURCES = (None, *range(-3, 20), 32767)
 MEMBERS = "SELECT count(*) FROM connection_paths.collection_members AS m WHERE m.collection_id = %s"

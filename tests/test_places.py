@@ -57,27 +57,27 @@ def ways(s: Servers) -> dict[str, tuple[str, dict[str, str], str]]:
     env = {"PGHOST": s.host, "PGPORT": s.port}
     return {
         "PGUSER and PGDATABASE": ("", {**env, "PGUSER": s.user, "PGDATABASE": s.app}, s.app),
-        "PGDATABASE alone": (f"{at} user={s.user}", {"PGDATABASE": s.app}, s.app),
-        "a service": ("service=app", {"PGSERVICEFILE": s.service_file}, s.app),
+        "PGDATABASE alone, and PGOPTIONS": (
+            f"{at} user={s.user}",
+            {
+                "PGDATABASE": s.app,
+                "PGOPTIONS": "-c search_path=pg_temp -c default_transaction_read_only=on -c datestyle=german",
+            },
+            s.app,
+        ),
         "PGSERVICE": ("", {"PGSERVICEFILE": s.service_file, "PGSERVICE": "app"}, s.app),
         "a service, and another PGDATABASE": (
             "service=app",
             {"PGSERVICEFILE": s.service_file, "PGDATABASE": s.other},
             s.app,
         ),
-        "PGOPTIONS": (
-            f"{at} user={s.user} dbname={s.app}",
-            {"PGOPTIONS": "-c search_path=pg_temp -c default_transaction_read_only=on -c datestyle=german"},
-            s.app,
-        ),
         "no database": (f"{at} user={s.user}", {}, s.other),
-        "several hosts": (
-            f"host=/nowhere,{s.host} port={s.port},{s.port} user={s.user} dbname={s.app}"
-            " target_session_attrs=read-write",
+        "a URI with several hosts": (
+            f"postgresql://{s.user}@/{s.app}?host=/nowhere,{quote(s.host, safe='')}&port={s.port},{s.port}"
+            "&target_session_attrs=read-write",
             {},
             s.app,
         ),
-        "a URI": (f"postgresql://{s.user}@/{s.app}?host={quote(s.host, safe='')}&port={s.port}", {}, s.app),
     }
 
 
@@ -111,7 +111,8 @@ def test_a_whole_life_in_one_database(server: str, servers: Servers, way: str, m
     do("install")
     with psycopg.connect(dsn) as connection:
         assert connection.info.dbname == meant
-    monkeypatch.setenv("PGDATABASE", elsewhere) if "dbname" in dsn or "service" in dsn else None
+    if "service" in dsn or "://" in dsn:  # it says which; what the environment says by now does not count
+        monkeypatch.setenv("PGDATABASE", elsewhere)
     assert (left(server, meant), left(server, elsewhere)) == ((True, 0), (False, 0))
     do("status")
     do("backfill", "--no-throttle")

@@ -28,7 +28,8 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 #: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
 OWNERS_ALONE = {
     "carry_edges", "copy_storage_parameters", "swap_rebuild",
-    "note_other_kind", "note_changed_experiences", "note_came_or_went", "refuse_reopening",
+    "note_other_kind", "note_changed_experiences", "note_came_or_went", "note_replicated_row", "note_failure",
+    "refuse_reopening", "detach_source", "attach_source",
 }  # fmt: skip
 
 #: What a caller is told to call.
@@ -182,7 +183,7 @@ def test_a_reader_writes_nothing(place: Place, superuser: Connection) -> None:
         " AND has_function_privilege(%s, oid, 'EXECUTE') AND (provolatile = 'v' OR prosecdef)",
         (place.login(READER),),
     )
-    assert able.fetchall() == []
+    assert able.fetchall() == [("connection_paths.raise_detached(text)",)]  # which only raises
     with connect(place.dsn_of(READER)) as reader:
         for statement in (
             "INSERT INTO connection_paths.finder_rollout VALUES (1, 'v1')",

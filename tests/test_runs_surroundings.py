@@ -15,10 +15,12 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import runs
+from orchestrator import runs, sqlfiles
 from orchestrator.backfill import Options, _Part, backfill
 from orchestrator.database import Connection, connect
+from orchestrator.installation import install
 from tests import oracle
+from tests.copies import copied
 from tests.test_cli import check_failed, finish, run, start, until
 from tests.test_runs import (
     INDEXES,
@@ -42,7 +44,6 @@ from tests.test_runs import (
     friends,
     in_the_background,
     office,
-    own,
     present,
     refused,
     set_for_database,
@@ -69,8 +70,25 @@ def wrong(connection: Connection, size: int, aside: Collection[int] = ()) -> dic
     return {pair: there.get(pair) for pair in right.keys() | there.keys() if right.get(pair) != there.get(pair)}
 
 
-assert db, own  # fixtures
-assert dsn
+assert db, dsn  # fixtures
+
+
+@pytest.fixture(scope="module")
+def original(new_database: Callable[[], str]) -> str:
+    """A database like that of this file, to copy."""
+    made = new_database()
+    with psycopg.connect(made, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("demo_tables"))
+        install(made)
+        connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
+    return made
+
+
+@pytest.fixture
+def own(server: str, original: str) -> Iterator[Connection]:
+    """A connection to an installed database for one test alone, where it may make what it likes."""
+    with copied(server, original) as copy, psycopg.connect(copy, autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture(autouse=True)

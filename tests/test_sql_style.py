@@ -53,7 +53,7 @@ _BUILT_INS = """
     jsonb_agg jsonb_array_elements_text jsonb_build_array jsonb_build_object jsonb_each jsonb_object_agg lag lead
     make_interval max min nextval now obj_description pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_backend_pid
     pg_blocking_pids pg_current_snapshot pg_current_xact_id pg_current_xact_id_if_assigned pg_get_indexdef
-    pg_get_triggerdef pg_get_viewdef pg_notify pg_sleep pg_snapshot_xmin pg_try_advisory_lock
+    pg_get_triggerdef pg_get_viewdef pg_notify pg_sleep pg_snapshot_xmax pg_snapshot_xmin pg_try_advisory_lock
     pg_try_advisory_xact_lock_shared quote_ident quote_literal rank regexp_replace round row_number string_agg
     substring sum to_jsonb to_regclass unnest width_bucket
 """
@@ -290,6 +290,15 @@ def is_ascii(text: str) -> list[str]:
     return [f"holds {' '.join(found)}"] if found else []
 
 
+def comments_are_short(text: str) -> list[str]:
+    """Lines that are nothing but a comment have at most 120 characters."""
+    return [
+        f"line {number}: {len(line)} characters"
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.lstrip().startswith("--") and len(line) > 120
+    ]
+
+
 def keeps_the_path_closed(text: str) -> list[str]:
     """A file of SQL or for psql: it sets no search path but those in which nobody else can make anything.
 
@@ -494,6 +503,11 @@ def test_is_ascii(path: Path) -> None:
     assert is_ascii(path.read_text()) == []
 
 
+@pytest.mark.parametrize("path", EVERYTHING, ids=by_path)
+def test_comments_are_short(path: Path) -> None:
+    assert comments_are_short(path.read_text()) == []
+
+
 @pytest.mark.parametrize("path", [path for path in FILES if path not in HOST_FILES], ids=by_path)
 def test_names_no_host_table(path: Path) -> None:
     assert names_no_host_table(path.read_text()) == []
@@ -669,6 +683,7 @@ BROKEN: list[tuple[Check, str, str, str]] = [
     (fixes_search_path, V2, "pg_catalog, pg_temp", "pg_catalog, public"),
     (fixes_search_path, WALK, body_of(WALK), "AS $function$SELECT 1$function$;"),
     (fixes_search_path, WALK, "BEGIN ATOMIC\n", "SET search_path = pg_catalog, pg_temp\nBEGIN ATOMIC\n"),
+    (comments_are_short, WALK, "-- contact", f"-- {'x' * 120}\n-- contact"),
     (is_ascii, WALK, "k * limit", "k \N{MULTIPLICATION SIGN} limit"),
     (keeps_the_path_closed, BEGIN, "search_path = pg_catalog,", "search_path = public, pg_catalog,"),
     (keeps_the_path_closed, BEGIN, "SET search_path = pg_catalog, pg_temp;", "SET search_path = pg_catalog;"),

@@ -578,7 +578,7 @@ def test_nobody_waits_in_a_circle_with_a_sync(
         waits = InThread(lambda: value(syncing, "SELECT taken FROM connection_paths.sync_changes(200, %s)", one_by_one))
         eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
         application.execute(NEEDS_THE_TABLE[name].encode())  # waits for the other's locks, until it gives up
-        with pytest.raises(psycopg.errors.LockNotAvailable, match="others wait for this transaction"):
+        with pytest.raises(psycopg.errors.LockNotAvailable, match="another session waits for this transaction"):
             waits.result()
         syncing.rollback()
         application.commit()

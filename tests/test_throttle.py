@@ -141,7 +141,7 @@ def test_a_stale_signal_holds_but_others_still_shed() -> None:
     run = Run(4)
     run.climb(2)
     assert run.seconds(40, STALE) == [2] * 40
-    assert run.governor.reason == "canary: not known at the moment"
+    assert run.governor.reason == "still measuring the latency of find_paths"
     assert run.second(STALE, 1.0) == 1
     assert run.seconds(3, 0.1) == [1, 2, 2]
 

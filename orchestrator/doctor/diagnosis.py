@@ -19,7 +19,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.errors import one_line
 
-#: Of each statement: whom it keeps waiting, and how much it reads, is bounded.
+#: Limits for each statement, so that no one waits long for a check.
 _LIMITS = {"statement_timeout": "5s", "lock_timeout": "1s"}
 
 #: For want of rights or of time, or because a standby had to go on.

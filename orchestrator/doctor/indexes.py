@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import sqlfiles
+from orchestrator import sources, sqlfiles
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
@@ -151,15 +151,17 @@ def usage(subject: Subject) -> Iterator[Finding]:
     }
     for row in subject.ask("unused_indexes", parameters):
         what = (
-            f"nobody has used {row.name} ({_megabytes(row.bytes)}) on this server since {row.began:%Y-%m-%d %H:%M}:"
-            " nobody asks for paths here, or the planner does not take it; verify asks"
+            f"{row.name} ({_megabytes(row.bytes)}) is unused since {row.began:%Y-%m-%d %H:%M} on this server. Either"
+            " find_paths is not called here, or the planner does not choose the index."
+            " `orchestrator verify` calls find_paths."
         )
         yield Finding("index use", "advice", what, "orchestrator verify", row.name)
 
 
 def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
     """Give each index whose table is there, as it should be and as it is."""
-    wanted = [index for index in wanted_indexes().values() if index.view in subject.tables]
+    renamed = sources.renamed_views(subject.connection)  # which the check of bindings tells of
+    wanted = [each for each in wanted_indexes().values() if each.view in subject.tables and each.view not in renamed]
     rows = subject.ask(
         "indexes",
         {"names": [index.name for index in wanted], "tables": [subject.tables[index.view].oid for index in wanted]},

@@ -20,7 +20,9 @@ def queue(subject: Subject) -> Iterator[Finding]:
     old = (row.oldest or 0) > _OLD
     if old or row.waiting > _MANY:
         many = f"{row.waiting:,} or more" if row.waiting >= _MOST_COUNTED else f"{row.waiting:,}"
-        follower = "orchestrator sync --follow sleeps beside them" if row.is_followed else "nobody waits for them"
+        follower = (
+            "orchestrator sync --follow sleeps beside them" if row.is_followed else "no `sync --follow` is running"
+        )
         what = f"{many} changes wait, the oldest for {row.oldest / 60:,.0f} min; {follower}"
         mend = "orchestrator sync" if row.is_followed else "orchestrator sync --follow"
         yield Finding("queue", "wrong" if old else "advice", what, mend, "contact_changes")

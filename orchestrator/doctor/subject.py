@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg.rows import namedtuple_row
 
 from orchestrator import sqlfiles
 from orchestrator.database import Connection, is_pooled
 from orchestrator.errors import OrchestratorError
-from orchestrator.sources import refuse_citus
+from orchestrator.sources import Remembered, refuse_citus, remembered
 
 #: The views that bind the host's tables.
 VIEWS = ("collection_members", "live_contacts", "live_organizations", "work_experiences")
@@ -48,7 +46,7 @@ class Subject:
     is_pooled: bool
     tables: Mapping[str, Table]
     #: The host's schema that the last install was for; None where this role may not know it.
-    remembered: str | None = None
+    remembered: Remembered | None = None
 
     def ask(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
         """Return the rows of ``sql/queries/doctor_QUERY.sql``, their columns by name."""
@@ -63,7 +61,9 @@ class Subject:
 
     @property
     def host_schema(self) -> str | None:
-        """The schema of the host's tables, where a view still says so."""
+        """The schema of the host's tables: what the last install was told, else where a view still says so."""
+        if self.remembered is not None:
+            return self.remembered.host_schema
         return next((table.schema for known_as, table in self.tables.items() if known_as in VIEWS), None)
 
     @property
@@ -82,11 +82,4 @@ def examine(connection: Connection) -> Subject:
     if EDGES not in tables:
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
     refuse_citus(connection)
-    return Subject(connection, row[0], is_pooled(connection), tables, _remembered(connection))
-
-
-def _remembered(connection: Connection) -> str | None:
-    rows: list[Any] = []
-    with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege), connection.transaction():
-        rows = connection.execute(sqlfiles.query("installation")).fetchall()
-    return str(rows[0][0]) if rows else None
+    return Subject(connection, row[0], is_pooled(connection), tables, remembered(connection))

@@ -57,10 +57,10 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     views = {table: view for view, table in versions.view_tables().items()}
     tables = [subject.tables[views[name]] for name in CAPTURED if views[name] in subject.tables]
     rows = subject.ask("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
-    # It waits for writers and never long in their way, and makes anew what is disabled. What changed without a note is
-    # in no queue, so everything is computed again.
+    # It makes anew what is disabled. What changed without a note is in no queue, so everything is computed again.
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
-    if rows and not any(row.is_there for row in rows):
+    captures = subject.remembered is not None and subject.remembered.has_triggers
+    if rows and not captures and not any(row.is_there for row in rows):
         what = "changes of the host's tables are not noted: the triggers were left out at install"
         yield Finding("triggers", "advice", what, again, "triggers")
     mends = {"install": again, "replicated": f"{_command(subject, 'replicated')}\norchestrator backfill"}

@@ -38,9 +38,8 @@ _VIEW = re.compile(
 def install_command(subject: Subject, *options: str) -> str:
     """Return the command that brings this database to the package's version."""
     schemas = {table.schema for known_as, table in subject.tables.items() if known_as in VIEWS}
-    elsewhere = (
-        ("--host-schema", *schemas) if len(schemas - {subject.remembered or "public"}) == 1 == len(schemas) else ()
-    )
+    known = "public" if subject.remembered is None else subject.remembered.host_schema
+    elsewhere = ("--host-schema", *schemas) if len(schemas - {known}) == 1 == len(schemas) else ()
     return shlex.join(["orchestrator", "install", *options, *elsewhere])
 
 
@@ -170,10 +169,10 @@ def views(subject: Subject) -> Iterator[Finding]:
 
     Both rules are written by the same hand to be compared, the planner's: as the filter of a plan.
     """
-    detached = sources.detached_views(subject.connection)
+    told_elsewhere = sources.detached_views(subject.connection) | sources.renamed_views(subject.connection)
     for found in _views():
-        if found["name"] in detached:
-            continue  # a finding of its own
+        if found["name"] in told_elsewhere:  # by the check of bindings
+            continue
         table = subject.tables.get(found["name"])
         name = f"connection_paths.{found['name']}"
         if table is None:

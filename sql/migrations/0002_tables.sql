@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_connections (
 ) PARTITION BY LIST (kind);
 
 -- One partition holds everything. A rebuild makes another beside it and exchanges the two: the table that grants, views
--- and policies are about stays the same one. Partitioning by kind is for form's sake: the walk wants one index, not two.
+-- and policies are about stays the same one. Partitioning by kind is for form's sake: the walk wants one index, not
+-- two.
 CREATE TABLE IF NOT EXISTS connection_paths.contact_connections_live
     PARTITION OF connection_paths.contact_connections DEFAULT;
 ALTER INDEX IF EXISTS connection_paths.contact_connections_live_pkey RENAME TO contact_connections_pkey_r0;
@@ -53,8 +54,8 @@ CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
 COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts whom a collection''s members do not want asked for introductions; written by the application or by hand, read by every finder at every call';
 
 -- The rule is the last column. A column and not a WHERE, so that "everybody may OR may_be_asked" costs nothing where
--- nobody of a collection is in do_not_ask, nearly always: a finder asks that once a call. OFFSET 0 keeps it a look-up of
--- one pair; the planner might hash the whole table instead.
+-- nobody of a collection is in do_not_ask, nearly always: a finder asks that once a call. OFFSET 0 keeps it a look-up
+-- of one pair; the planner might hash the whole table instead.
 CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
 SELECT
     m.collection_id,

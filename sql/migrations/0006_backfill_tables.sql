@@ -40,8 +40,9 @@ COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'What each orchest
 COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches; indexing and swapped: the end of a rebuild';
 
 -- A batch is the contacts above one id up to another, NULL being no bound. Together the batches of a run are every
--- bigint exactly once. The constraints see to it: each lower bound is the upper bound of exactly one other batch, except
--- that of the one batch without. (What they would let pass is that the last batch is deleted; nothing deletes one.)
+-- bigint exactly once. The constraints see to it: each lower bound is the upper bound of exactly one other batch,
+-- except that of the one batch without. (What they would let pass is that the last batch is deleted; nothing deletes
+-- one.)
 CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
     run_id bigint NOT NULL REFERENCES connection_paths.backfill_runs ON DELETE CASCADE,
     batch_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -153,7 +154,7 @@ COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its re
 -- A publication FOR ALL TABLES refuses UPDATE and DELETE of a table without a replica identity, and these have no key.
 ALTER TABLE connection_paths.contact_changes REPLICA IDENTITY FULL;
 
--- Beside contact_changes, not in it: what is not due is in nobody's way there, and in no count of what waits.
+-- A table beside contact_changes: rows that are not due yet are neither scanned nor counted as waiting.
 CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
     contact_id bigint PRIMARY KEY,
     due_on date NOT NULL
@@ -161,7 +162,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
 
 CREATE INDEX IF NOT EXISTS due_changes_due_on ON connection_paths.due_changes (due_on);
 
-COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts in the future; sync_changes puts each among the changes on that day';
+COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts in the future; sync_changes queues each of them on that day';
 
 -- No index and no constraint here either. REPLICA IDENTITY: a publication FOR ALL TABLES refuses a DELETE without one.
 CREATE TABLE IF NOT EXISTS connection_paths.capture_failures (
@@ -224,6 +225,7 @@ REVOKE ALL ON SEQUENCE
 FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.backfill_runs, connection_paths.backfill_batches, connection_paths.backfill_progress,
-    connection_paths.contact_changes, connection_paths.rebuild_replays, connection_paths.rebuild_missing_contacts,
-    connection_paths.rebuild_other_kinds, connection_paths.capture_failures, connection_paths.detached_sources
+    connection_paths.contact_changes, connection_paths.due_changes, connection_paths.rebuild_replays,
+    connection_paths.rebuild_missing_contacts, connection_paths.rebuild_other_kinds, connection_paths.capture_failures,
+    connection_paths.detached_sources
 FROM PUBLIC;

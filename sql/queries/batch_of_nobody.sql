@@ -1,6 +1,7 @@
 -- What a batch does, for no contact at all. Parameter: run_id. To be rolled back.
 --
--- When this fails, no batch would fare better: a right is missing, a table or a function, or the server takes no writes.
+-- When this fails, no batch would fare better: a right is missing, a table or a function, or the server takes no
+-- writes.
 SELECT
     CASE r.strategy
         WHEN 'rebuild' THEN connection_paths.insert_edges_of(0, 0)

@@ -1,7 +1,7 @@
 -- What is wrong with the binding views, the capture of changes, and the surroundings of the application's tables.
 --
 -- A row per problem; no row when all is well. Works whatever part of the package is missing, and with few rights.
--- Parameter: host_schema.
+-- Parameters: host_schema; has_triggers, is_replicated (what the last install was told to capture).
 --
 -- kind     'view'          a binding view is missing, or reads another table than the one in host_schema
 --          'detached'      a table is detached
@@ -89,11 +89,11 @@ own_triggers AS (
             )
         )
 ),
--- Somebody installed with --no-triggers where there is none at all; with --replicated where there is one for replicas.
+-- Changes are to be captured where the last install said so, or where any trigger of the package is left.
 capture AS (
     SELECT
-        count(*) > 0 AS is_on,
-        COALESCE(bool_or(t.name = 'connection_paths_replicated'), false) AS is_replicated
+        count(*) > 0 OR %(has_triggers)s::boolean AS is_on,
+        COALESCE(bool_or(t.name = 'connection_paths_replicated'), false) OR %(is_replicated)s::boolean AS is_replicated
     FROM own_triggers AS t
     WHERE t.function_name IS NOT NULL
 ),

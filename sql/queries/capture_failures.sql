@@ -4,7 +4,7 @@ SELECT
     f.table_name,
     min(f.failed_at) AS failed_at,
     (array_agg(f.error ORDER BY f.failed_at))[1] AS error,
-    bool_and(f.closed_by IS NOT NULL) AS works_again
+    bool_and(f.closed_by IS NOT NULL OR connection_paths.capture_works(f.table_oid)) AS works_again
 FROM connection_paths.capture_failures AS f
 GROUP BY f.table_name
 ORDER BY f.table_name

@@ -1,11 +1,12 @@
--- All that some schemas hold, as lines that are the same on every server version: who compares two of these descriptions
--- sees every difference that a caller or a DBA could meet. A function's or a view's text is told by its checksum.
+-- All that some schemas hold, as lines that are the same on every server version: who compares two of these
+-- descriptions sees every difference that a caller or a DBA could meet. A function's or a view's text is told by its
+-- checksum.
 --
 -- Parameter: schemas. With search_path = pg_catalog, names of everything else are told with their schemas.
 --
--- What depends on the version is told otherwise, or not at all: 18 keeps NOT NULL as a constraint too, versions lay out a
--- view's text differently (a view is told by its columns, what it reads, and the checksum of its text without layout and
--- qualifiers).
+-- What depends on the version is told otherwise, or not at all: 18 keeps NOT NULL as a constraint too, versions lay out
+-- a view's text differently (a view is told by its columns, what it reads, and the checksum of its text without layout
+-- and qualifiers).
 WITH mine AS (SELECT n.* FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ANY (%(schemas)s)),
 relations AS (
     SELECT

@@ -1,5 +1,5 @@
--- A few questions to plan for: target, collection and viewer, out of the statistics: the most common ones, then some spread
--- over their range. No table is read, nor an index, whose use is counted. No row where there are no statistics.
+-- A few questions to plan for: target, collection and viewer, out of the statistics: the most common ones, then some
+-- spread over their range. No table is read, nor an index, whose use is counted. No row where there are no statistics.
 -- Parameters: edges, members (oids of the tables).
 WITH known AS (
     SELECT

@@ -1,5 +1,6 @@
--- The functions of the schema: name, source between its dollar quotes, settings it makes, attributes, and the fingerprint of a body
--- that is kept parsed (NULL: there is none), as it is written out where the search path holds pg_catalog alone.
+-- The functions of the schema: name, source between its dollar quotes, settings it makes, attributes, and the
+-- fingerprint of a body that is kept parsed (NULL: there is none), as it is written out where the search path holds
+-- pg_catalog alone.
 SELECT
     p.proname,
     p.prosrc,

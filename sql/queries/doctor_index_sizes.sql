@@ -1,10 +1,10 @@
--- Indexes that take many more pages than their entries need. Parameters: tables (oids), names (of the package's indexes; of
--- the edges' table every index counts), least_bytes, least_factor.
+-- Indexes that take many more pages than their entries need. Parameters: tables (oids), names (of the package's
+-- indexes; of the edges' table every index counts), least_bytes, least_factor.
 --
--- An estimate, from the catalog alone: entries as last counted, each of them as wide as its columns, nine tenths of a page
--- full. It errs on the side of silence: every column is taken for eight bytes at least and some NULL for present in every
--- entry, and equal entries, which PostgreSQL may store once, are counted each. Indexes of columns without a fixed width
--- are left out.
+-- An estimate, from the catalog alone: entries as last counted, each of them as wide as its columns, nine tenths of a
+-- page full. It errs on the side of silence: every column is taken for eight bytes at least and some NULL for present
+-- in every entry, and equal entries, which PostgreSQL may store once, are counted each. Indexes of columns without a
+-- fixed width are left out.
 SELECT s.oid, s.name, s.bytes, s.needed
 FROM (
     SELECT

@@ -1,5 +1,5 @@
--- Other indexes of these tables that are not valid: writers keep them, no reader uses them. A CREATE INDEX CONCURRENTLY or
--- REINDEX CONCURRENTLY that failed leaves one; one that is under way holds its table's lock, and is not shown.
+-- Other indexes of these tables that are not valid: writers keep them, no reader uses them. A CREATE INDEX CONCURRENTLY
+-- or REINDEX CONCURRENTLY that failed leaves one; one that is under way holds its table's lock, and is not shown.
 -- Parameters: tables (oids), names (of the package's own, which are looked at elsewhere).
 SELECT format('%%I.%%I', n.nspname, c.relname) AS name, pg_relation_size(c.oid) AS bytes
 FROM pg_catalog.pg_index AS i

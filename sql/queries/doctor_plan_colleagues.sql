@@ -1,4 +1,5 @@
--- To be planned, not run: the colleagues of contact $1 who are members of collection $2, straight from work experiences.
+-- To be planned, not run: the colleagues of contact $1 who are members of collection $2, straight from work
+-- experiences.
 SELECT w.neighbour_id, w.organization_id, w.date_from, w.date_to
 FROM connection_paths.work_overlaps($1) AS w
 WHERE EXISTS (

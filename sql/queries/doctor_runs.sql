@@ -1,7 +1,7 @@
 -- The runs that are not over, or cancelled and not cleaned up; and the latest that came to its end.
 --
 -- seconds            since it was created
--- is_alive           somebody works on it: a worker, or a process that has told of itself lately
+-- is_alive           a worker is connected, or a process has reported within 15 seconds
 -- set_aside          contacts set aside; one of them with its error
 SELECT
     r.run_id,

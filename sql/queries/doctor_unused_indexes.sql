@@ -1,8 +1,8 @@
--- The package's indexes that nobody has used here for some time, and since when. Parameters: tables (oids), names, pages (a
--- table of fewer is not asked about), seconds.
+-- The package's indexes that nobody has used here for some time, and since when. Parameters: tables (oids), names,
+-- pages (a table of fewer is not asked about), seconds.
 --
--- Since the statistics were reset, the package installed or the edges exchanged, whichever was last: known to a role that
--- may read those. A standby counts for itself.
+-- Since the statistics were reset, the package installed or the edges exchanged, whichever was last: known to a role
+-- that may read those. A standby counts for itself.
 WITH beginnings AS (
     SELECT d.stats_reset AS at
     FROM pg_catalog.pg_stat_database AS d

@@ -1,4 +1,4 @@
--- A process leaves a run, so `runs show` names it no more. Parameters: run_id, process (its name).
+-- Removes a process's state, so that `runs show` does not list it. Parameters: run_id, process (its name).
 -- It does not wait where somebody has the run locked: a process whose session has ended is not shown either.
 UPDATE connection_paths.backfill_runs AS r
 SET processes = r.processes - %(process)s::text

@@ -1,5 +1,5 @@
--- The part of a session that builds an index while others do: of the processes, and of the memory that the server's settings
--- allow to one build, so that all together have no more. Once a session. Parameters: workers, builders.
+-- The part of a session that builds an index while others do: of the processes, and of the memory that the server's
+-- settings allow to one build, so that all together have no more. Once a session. Parameters: workers, builders.
 --
 -- The session is a process itself; max_parallel_maintenance_workers counts those that help it.
 SELECT

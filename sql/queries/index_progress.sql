@@ -1,6 +1,7 @@
 -- The indexes of a rebuild that are being built now.
 --
--- Until an index is committed only the statement that builds it tells others its name: it is of missing_rebuild_indexes.
+-- Until an index is committed only the statement that builds it tells others its name: it is of
+-- missing_rebuild_indexes.
 SELECT
     COALESCE(substring(a.query FROM ' INDEX (.+?) ON connection_paths[.]contact_connections_next USING '), 'an index') AS name,
     p.phase,

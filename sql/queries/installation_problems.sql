@@ -1,8 +1,10 @@
--- What of an installation is missing or bound to the wrong thing: a row each, none when all is well. Reads the catalogs alone.
+-- What of an installation is missing or bound to the wrong thing: a row each, none when all is well. Reads the catalogs
+-- alone.
 --
 -- Parameters
 --   host_schema             of the application's tables
---   objects                 JSON: kind, name and step of each table, view, index, sequence, type and trigger of the package's own
+--   objects                 JSON: kind, name and step of each table, view, index, sequence, type and trigger of the
+--                           package's own
 --   views, view_tables      the views that read the application's tables, and the table of each
 --   indexes, index_tables   the package's indexes of the application's tables, and the table of each
 --   captured, triggers      the tables whose changes are captured, and the names of the triggers of each
@@ -12,6 +14,7 @@
 --   kind    'object', 'view', 'index', 'triggers', 'stray trigger' or 'stray index'
 --   name    what mends it: the migration, the view, the index, the table
 --   what    a sentence
+--   object  the name of the thing, where kind is 'object'
 WITH ours AS (
     SELECT c.oid, c.relname::text AS relname, c.relkind
     FROM pg_catalog.pg_class AS c
@@ -73,7 +76,7 @@ marked AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
 )
-SELECT 'object'::text AS kind, w.step AS name, format('%%s %%s is missing', w.kind, w.name) AS what
+SELECT 'object'::text AS kind, w.step AS name, format('%%s %%s is missing', w.kind, w.name) AS what, w.name AS object
 FROM jsonb_to_recordset(%(objects)s::jsonb) AS w (kind text, name text, step text)
 WHERE CASE
     WHEN w.kind = 'type' THEN NOT EXISTS (
@@ -100,7 +103,8 @@ SELECT
             COALESCE((SELECT string_agg(b.table_oid::regclass::text, ', ') FROM bound AS b WHERE b.relname = v.name), 'nothing'),
             h.identity
         )
-    END
+    END,
+    NULL
 FROM sources AS v
 LEFT JOIN ours AS o ON o.relname = v.name AND o.relkind = 'v'
 LEFT JOIN host AS h ON h.relname = v.table_name
@@ -113,7 +117,8 @@ SELECT
         WHEN count(m.oid) FILTER (WHERE m.indrelid = h.oid AND m.is_marked AND m.nspname = %(host_schema)s) > 0
         THEN format('index %%s is not valid', e.name)
         ELSE format('index %%s is missing on %%s', e.name, h.identity)
-    END
+    END,
+    NULL
 FROM unnest(%(indexes)s::text[], %(index_tables)s::text[]) AS e (name, table_name)
 JOIN host AS h ON h.relname = e.table_name
 JOIN sources AS s ON s.table_name = e.table_name AND NOT s.is_detached
@@ -123,7 +128,7 @@ HAVING count(m.oid) FILTER (
     WHERE m.indrelid = h.oid AND m.is_marked AND m.is_valid AND m.nspname = %(host_schema)s
 ) = 0
 UNION ALL
-SELECT 'stray index', m.name, format('index %%s is left over', m.identity)
+SELECT 'stray index', m.name, format('index %%s is left over', m.identity), NULL
 FROM marked AS m
 LEFT JOIN host AS h ON h.relname = m.table_name
 WHERE CASE
@@ -133,7 +138,8 @@ END
 UNION ALL
 SELECT
     'triggers', h.relname,
-    format('triggers of %%s are missing or disabled: %%s', h.identity, string_agg(t.name, ', ' ORDER BY t.name))
+    format('triggers of %%s are missing or disabled: %%s', h.identity, string_agg(t.name, ', ' ORDER BY t.name)),
+    NULL
 FROM unnest(%(captured)s::text[]) AS e (table_name)
 JOIN host AS h ON h.relname = e.table_name
 JOIN sources AS s ON s.table_name = e.table_name AND NOT s.is_detached
@@ -143,7 +149,8 @@ GROUP BY h.relname, h.identity
 UNION ALL
 SELECT
     'stray trigger', format('%%I.%%I', n.nspname, c.relname),
-    format('table %%I.%%I, which is not the application''s any more, has triggers of connection_paths', n.nspname, c.relname)
+    format('table %%I.%%I, which is not the application''s any more, has triggers of connection_paths', n.nspname, c.relname),
+    NULL
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace AS o ON o.oid = p.pronamespace

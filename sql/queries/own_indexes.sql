@@ -1,6 +1,7 @@
 -- The package's indexes of the application's tables, in any schema, and in the host's those that have their names.
 --
--- Parameters: names (of the indexes), tables (of each, one), host_schema, and what a name ends with while it is new or old.
+-- Parameters: names (of the indexes), tables (of each, one), host_schema, and what a name ends with while it is new or
+-- old.
 -- is_taken     it has the name and not the mark, a comment that begins with 'connection_paths: '
 -- is_in_place  it has the name, and is on the host's table
 SELECT

@@ -1,8 +1,8 @@
 -- The organizations with the most people, and the overlapping pairs of each. Parameter: most (how many).
 --
 -- Pairs are counted in sorted passes, as in connection_paths.contact_loads: whoever begins makes a pair with everybody
--- present at that moment, himself and his own other stints excepted. Who has not begun yet is one of the people, and makes
--- no pair.
+-- present at that moment, himself and his own other stints excepted. Who has not begun yet is one of the people, and
+-- makes no pair.
 WITH usable AS NOT MATERIALIZED (
     SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
     FROM connection_paths.work_experiences AS e

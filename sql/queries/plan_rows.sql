@@ -1,6 +1,6 @@
 -- What the host's tables hold, and why some rows make no edge; a row may be left out for several reasons.
 --
--- `experiences` is every row of the host's table, put before this by the caller (see plan_experiences_table).
+-- `experiences` is every row of the host's table, put before this by the caller (see table_behind_view).
 -- Counted per contact first: a contact is looked up once, not once per row.
 SELECT
     (SELECT count(*) FROM connection_paths.live_contacts) AS contacts,

@@ -1,5 +1,5 @@
--- The queue of changes, with what has become due: how many notes wait, the age of the oldest in seconds, and how many contacts were left after
--- three failures.
+-- The queue of changes, with what has become due: how many notes wait, the age of the oldest in seconds, and how many
+-- contacts were left after three failures.
 SELECT
     count(*) FILTER (WHERE q.failures < 3) AS waiting,
     extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE q.failures < 3))::double precision AS oldest,

@@ -21,7 +21,7 @@ rights (suffix, class, names, privileges) AS (
             live_contacts, live_organizations, installation, _yoyo_migration, capture_failures
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
-            find_paths, deep_finder, legacy_finder, check_finder_arguments, chain_contacts, deep_search, edge_details,
+            find_paths, deep_finder, legacy_finder, capture_works, check_finder_arguments, chain_contacts, deep_search, edge_details,
             introducers_of, legacy_paths, legacy_walk, member_edges, near_members, openers, path_contacts,
             path_document, possible_overlaps, raise_detached, recent_edges, recent_members, search, shallow_search, walk,
             walked_paths, why_no_more, work_overlaps
@@ -37,7 +37,7 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
             advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
-            capture_works, claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run,
+            claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run,
             do_batch, drop_rebuild, fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders,
             missing_contacts, missing_rebuild_indexes, note_changes, note_everybody, predicted_edges, prepare_rebuild,
             rebuilt_edges, recover_capture, register_worker, require_batches_done, require_read_committed,

@@ -1,6 +1,6 @@
 -- The prefix of the group roles that the package was installed with; no row: without any.
--- Nothing keeps it but the rights themselves: the schema is P_owner's, which is no login, P_operator is there, and P_reader
--- has rights on the schema or in it.
+-- Nothing keeps it but the rights themselves: the schema is P_owner's, which is no login, P_operator is there, and
+-- P_reader has rights on the schema or in it.
 SELECT left(o.rolname, -6) AS prefix
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner

@@ -1,5 +1,5 @@
--- The process of an installation script that is under way; no row: none. It holds an advisory lock, which any role can take:
--- the lock of a role that could not install means nothing.
+-- The process of an installation script that is under way; no row: none. It holds an advisory lock, which any role can
+-- take: the lock of a role that could not install means nothing.
 -- Parameter: key.
 SELECT l.pid
 FROM pg_catalog.pg_locks AS l

@@ -7,11 +7,12 @@
 -- archive_backlog_files                    WAL files finished and not yet archived, from the name of the last one that
 --                                          was: its second half counts segments. No right is needed
 -- archiver_fails                           the last attempt to archive failed
--- waiting                                  sessions of others that have waited for a lock for a second and more; not for one
---                                          that is waited for in the ordinary way: an advisory lock, or (CREATE INDEX
---                                          CONCURRENTLY) the end of a transaction
--- blocked_by_us                            sessions that wait for any lock and that one of ours blocks; only waiters are looked into, 50 at
---                                          most, because pg_blocking_pids stops the lock manager for a moment
+-- waiting                                  sessions of others that have waited for a lock for a second and more; not
+--                                          for one that is waited for in the ordinary way: an advisory lock, or (CREATE
+--                                          INDEX CONCURRENTLY) the end of a transaction
+-- blocked_by_us                            sessions that wait for any lock and that one of ours blocks; only waiters
+--                                          are looked into, 50 at most, because pg_blocking_pids stops the lock manager
+--                                          for a moment
 -- wraparound_vacuums                       autovacuums of our tables against wraparound. NULL without pg_read_all_stats
 --
 -- Ours are the sessions whose application_name begins with orchestrator. pg_locks and the names of applications are

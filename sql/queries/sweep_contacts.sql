@@ -1,5 +1,5 @@
--- Contacts that may be targets, each with its edges, in an order that the seed shuffles. Parameters: seed, contacts (how
--- many random ids are tried).
+-- Contacts that may be targets, each with its edges, in an order that the seed shuffles. Parameters: seed, contacts
+-- (how many random ids are tried).
 --
 -- Half of them are the contacts at random ids, the other half a neighbour of each: a contact with a hundred times the
 -- edges is a hundred times as likely to be somebody's neighbour, so the hubs are among those. The cost depends on how

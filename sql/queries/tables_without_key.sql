@@ -1,5 +1,5 @@
--- The application's tables of contacts and of organizations that may hold an id twice, with the view that reads each: no
--- valid unique index is on id alone. One row for each such table.
+-- The application's tables of contacts and of organizations that may hold an id twice, with the view that reads each:
+-- no valid unique index is on id alone. One row for each such table.
 SELECT format('%I.%I', n.nspname, t.relname) AS table_name, v.relname AS view_name
 FROM pg_catalog.pg_class AS v
 JOIN pg_catalog.pg_namespace AS o ON o.oid = v.relnamespace

@@ -1,5 +1,5 @@
--- A process says how it is doing, for `runs show` elsewhere. Parameters: run_id, process (its name), worker (the number by
--- which its session is known to live), told (JSON).
+-- Records a process's state for `runs show`. Parameters: run_id, process (its name), worker (the number of its session
+-- as a worker; while that session lives the process counts as alive), told (JSON).
 -- No row where somebody has the run locked: it is no reason to wait.
 UPDATE connection_paths.backfill_runs AS r
 SET processes = r.processes || jsonb_build_object(

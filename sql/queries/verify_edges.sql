@@ -1,8 +1,8 @@
 -- How the edges of some contacts differ from what they should be: a row per pair. Parameter: contact_ids.
 --
 -- problem     'missing', 'stale' (should not be there) or 'different' (organization or dates)
--- is_waiting  one of the two is in the queue of changes, by itself, with an organization of its, or with everybody; or a work
---             experience of its has become due
+-- is_waiting  one of the two is in the queue of changes, by itself, with an organization of its, or with everybody; or
+--             a work experience of its has become due
 WITH checked AS (
     SELECT c.id FROM unnest(%(contact_ids)s::bigint[]) AS c (id)
 ),

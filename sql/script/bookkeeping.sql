@@ -1,4 +1,5 @@
--- The tables in which yoyo, which runs the migrations for `orchestrator install`, keeps what was applied: as it makes them.
+-- The tables in which yoyo, which runs the migrations for `orchestrator install`, keeps what was applied: as it makes
+-- them.
 CREATE TABLE IF NOT EXISTS connection_paths._yoyo_migration (
     migration_hash varchar(64),
     migration_id varchar(255),

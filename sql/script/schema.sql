@@ -1,7 +1,8 @@
 -- The schema, and the table whose one row says what was installed. Its comment marks the schema as the package's.
 --
--- Every install and uninstall holds this table's SHARE UPDATE EXCLUSIVE lock in a session of its own: one at a time, and
--- only a role that may write to the table can take the lock. No migration alters the table, for it would wait for that.
+-- Every install and uninstall holds this table's SHARE UPDATE EXCLUSIVE lock in a session of its own: one at a time,
+-- and only a role that may write to the table can take the lock. No migration alters the table, for it would wait for
+-- that.
 CREATE SCHEMA IF NOT EXISTS connection_paths;
 
 COMMENT ON SCHEMA connection_paths IS 'connection_paths: introduction paths through overlapping careers';

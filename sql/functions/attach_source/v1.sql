@@ -10,7 +10,9 @@
 --
 -- Waits for transactions that write the table or read the view, and others wait behind it: SET lock_timeout. Needs the
 -- rights of the package's owner and, to make triggers, of the table's. Raises 55000, naming columns and types, when the
--- table is not what the package needs; it stays detached then.
+-- table is not what the package needs; it stays detached then. Raises 22023 for another table_name.
+--
+-- Executes statements stored in detached_sources, which only the package's owner can write.
 CREATE OR REPLACE FUNCTION connection_paths.attach_source(table_name text)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -27,6 +29,13 @@ DECLARE
     definition text;
     statement text;
 BEGIN
+    IF attach_source.table_name IS NULL OR attach_source.table_name NOT IN (
+        'contacts', 'organizations', 'contact_work_experiences', 'user_contact_collections'
+    ) THEN
+        RAISE EXCEPTION 'table_name must not be %', COALESCE(quote_literal(attach_source.table_name), 'null')
+            USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'Use contacts, organizations, contact_work_experiences or user_contact_collections.';
+    END IF;
     DELETE FROM connection_paths.detached_sources AS s
     WHERE s.table_name = attach_source.table_name
     RETURNING * INTO source;

@@ -6,14 +6,14 @@
 -- before. Once all of those have ended, whoever computes anew has the last word. (The idea is that of grace periods in
 -- read-copy-update.)
 --
--- Those that begin meanwhile have seen it, whatever their lock says, and are not waited for. That is why it is
--- transactions that are waited for, not locks: beside a writer that has long been at it every recomputation has the
--- same lock, and there might always be one.
+-- The wait ends when the transactions that were under way at its start have ended. Recomputations that begin later have
+-- seen the change and are not waited for.
 --
 -- PostgreSQL cannot see that one session waits for another here, and its deadlock detector does not end a circle that
--- goes through this wait. So it is given up for whoever stands in one:
---   somebody waits for a lock that this transaction holds (on a table that it has read, say): after a tenth of a second;
---   this transaction has recomputed edges itself, so others may wait for it here: after half a second.
+-- goes through this wait. The wait is given up when it may be part of a circle:
+--   after a tenth of a second, when another session waits for a lock of this transaction, such as a lock of a table
+--       that it has read;
+--   after half a second, when this transaction has recomputed edges, so that others may wait for it here.
 -- In sync_changes a transaction of its own holds nothing that anybody needs, and waits up to 60 seconds.
 --
 -- Raises 55P03 when the wait is given up, with the pid of one that was waited for: call again in another transaction.
@@ -59,7 +59,7 @@ BEGIN
             FROM pg_catalog.pg_locks AS l
             WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))
         ) THEN
-            RAISE EXCEPTION 'others wait for this transaction, and it for one that recomputes edges'
+            RAISE EXCEPTION 'another session waits for this transaction, which waits for a recomputation of edges'
                 USING ERRCODE = 'lock_not_available',
                     HINT = 'Call again in another transaction. It waited for '
                         || COALESCE('process ' || process, 'a prepared transaction') || '.';

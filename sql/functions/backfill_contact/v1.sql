@@ -1,4 +1,5 @@
--- connection_paths.backfill_contact_v1(contact_id): the first generation, kept to measure against. Use backfill_contact.
+-- connection_paths.backfill_contact_v1(contact_id): the first generation, kept to measure against. Use
+-- backfill_contact.
 --
 -- Joins everything first and filters last: every edge of every colleague the contact ever shared an organization with
 -- is computed, and those that lead to the contact are kept. In the field the form cost the heaviest contact a

@@ -1,14 +1,15 @@
 -- connection_paths.begin_recompute(): what a transaction says before it recomputes edges.
 --
 -- Takes a shared advisory lock until the transaction ends, under the oldest transaction whose work the statements that
--- follow may not see. sync_changes waits for the holders that may not have seen a change before it recomputes that change:
--- else an edge computed before the change could be committed after it was taken off the queue, and stay.
+-- follow may not see. sync_changes waits for the holders that may not have seen a change before it recomputes that
+-- change: else an edge computed before the change could be committed after it was taken off the queue, and stay.
 --
--- It never waits. Any role can take any advisory lock; where somebody has taken this one exclusively, the lock of the next
--- older transaction is tried, and so on. An older one is as right: it is waited for by more.
+-- It never waits. Any role can take any advisory lock; where somebody has taken this one exclusively, the lock of the
+-- next older transaction is tried, and so on. An older one is as right: it is waited for by more.
 --
--- Raises what require_sources raises: a table that is detached, or that Citus manages. Raises 25001 unless the transaction is READ COMMITTED: under another level the statements that follow would see what
--- the transaction's first one saw, which may be older than this lock.
+-- Raises what require_sources raises: a table that is detached, or that Citus manages. Raises 25001 unless the
+-- transaction is READ COMMITTED: under another level the statements that follow would see what the transaction's first
+-- one saw, which may be older than this lock.
 CREATE OR REPLACE FUNCTION connection_paths.begin_recompute()
 RETURNS void
 LANGUAGE plpgsql

@@ -1,8 +1,8 @@
 -- connection_paths.cancel_run(run_id): ends a run before its end.
 --
 -- Edges that an in-place run has corrected stay; what a rebuild has made is dropped, which waits for batches under way.
--- A run whose status an operator has set to 'cancelled' is cleaned up the same way. The next run may have begun by then.
--- prepare_rebuild locks the same table, so nobody makes a rebuild's tables while they are dropped here.
+-- A run whose status an operator has set to 'cancelled' is cleaned up the same way. The next run may have begun by
+-- then. prepare_rebuild locks the same table, so nobody makes a rebuild's tables while they are dropped here.
 --
 -- Returns  whether the run was there to be cancelled: running, paused, or cancelled and not cleaned up.
 -- Raises   25001 unless the transaction is READ COMMITTED.
@@ -29,9 +29,10 @@ BEGIN
         RETURN false;
     END IF;
     IF run.strategy = 'rebuild' AND NOT EXISTS (
+        -- Another rebuild has begun; the tables are its own.
         SELECT
         FROM connection_paths.backfill_runs AS r
-        WHERE r.strategy = 'rebuild' AND r.status IN ('running', 'paused') -- what is there is another's by now
+        WHERE r.strategy = 'rebuild' AND r.status IN ('running', 'paused')
     ) THEN
         PERFORM connection_paths.drop_rebuild();
     END IF;

@@ -1,7 +1,8 @@
--- connection_paths.capture_works(table_oid): whether the triggers of a table can note its changes, as far as can be told.
+-- connection_paths.capture_works(table_oid): whether the triggers of a table can note its changes, as far as can be
+-- told.
 --
 -- They can when the columns that they read are there, with the types that they need, and the owner of their functions
--- may write to the queue. A table that is gone, or without triggers of ours, has no capture that could fail.
+-- may write to the queue. True for a table that does not exist or has no triggers of the package.
 --
 -- table_oid  a table of the application's, by its oid; it need not exist
 CREATE OR REPLACE FUNCTION connection_paths.capture_works(table_oid oid)

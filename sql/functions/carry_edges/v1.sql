@@ -1,13 +1,14 @@
--- connection_paths.carry_edges(run_id): when its batches are through, adds to a rebuild what no batch makes.
+-- connection_paths.carry_edges(run_id): adds to a rebuild, once its batches are done, the edges that no batch makes.
 --
--- Edges of other kinds as they are now (later changes are noted by triggers), and the work_overlap edges of contacts
--- that were set aside, as they were: they could not be computed, and are better old than gone. Who has come or gone since the
--- rebuild noted who is missing is recomputed after the swap: a sync may have been done with that before anybody could
--- see the run. The run's phase then is 'indexing'; in any other, or cancelled, it does nothing, so it may be called again
--- after any death.
+-- These are the edges of other kinds as they are now (later changes are noted by triggers), and the old work_overlap
+-- edges of contacts that were set aside: those could not be computed, and an old edge is better than none. Contacts
+-- that appeared or disappeared since the rebuild listed the missing ones are recomputed after the swap: a sync may have
+-- processed that change before the run was visible to it. The run's phase then is 'indexing'. In any other phase, or
+-- when the run is cancelled, the function does nothing, so it may be called again after any crash.
 --
 -- Returns  how many edges were carried.
--- Raises   CP002 while there are batches to do, CP004 when the table of the rebuild is not there.
+-- Raises   CP002 while there are batches to do, CP004 when the table of the rebuild is not there, 02000 for an unknown
+--          run, 25001 unless the transaction is READ COMMITTED.
 CREATE OR REPLACE FUNCTION connection_paths.carry_edges(run_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -22,6 +23,7 @@ DECLARE
 BEGIN
     PERFORM connection_paths.require_read_committed();
     PERFORM connection_paths.require_batches_done(carry_edges.run_id);
+    PERFORM connection_paths.require_rebuild(carry_edges.run_id);
     UPDATE connection_paths.backfill_runs AS r
     SET phase = 'indexing'
     WHERE r.run_id = carry_edges.run_id

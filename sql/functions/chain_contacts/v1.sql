@@ -1,6 +1,7 @@
 -- connection_paths.chain_contacts(contact_ids, parents, chain): the contacts of one chain of a search, the target last.
 --
--- contact_ids, parents  the tree of chains that search makes: a chain is a contact in front of another chain, its parent
+-- contact_ids, parents  the tree of chains that search makes: a chain is a contact in front of another chain, its
+--                       parent
 -- chain                 which one; chain 1 is the target alone, and its parent is 0
 --
 -- One expression, so that it is inlined: a path has six contacts at most. What lies outside an array is NULL.

@@ -1,4 +1,4 @@
--- connection_paths.claim_end(run_id): makes this session the one that does what comes after the batches of a run.
+-- connection_paths.claim_end(run_id): gives this session the right to finish a run once its batches are done.
 --
 -- The session becomes a worker, and its number is written into the run's row: it takes the right to update
 -- backfill_runs to hold the end of a run, and an advisory lock alone holds nothing. The claim ends with the session:

@@ -1,8 +1,8 @@
 -- connection_paths.copy_storage_parameters(): gives contact_connections_next the storage parameters of the live edges.
 --
 -- Whatever a DBA has set on contact_connections_live, such as fillfactor or autovacuum_vacuum_scale_factor, and on its
--- columns, such as a statistics target or n_distinct. LIKE does not copy them, and ALTER TABLE takes them only as literals: the one place where SQL is built from
--- strings, which are the catalog's own names and values.
+-- columns, such as a statistics target or n_distinct. LIKE does not copy them, and ALTER TABLE takes them only as
+-- literals: the one place where SQL is built from strings, which are the catalog's own names and values.
 CREATE OR REPLACE FUNCTION connection_paths.copy_storage_parameters()
 RETURNS void
 LANGUAGE plpgsql

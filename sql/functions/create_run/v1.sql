@@ -10,7 +10,8 @@
 --              never split.
 -- Returns      the run's id. It is 'running', and waits for workers: claim_batch.
 --
--- Raises 22023 for another strategy or size, CP003 when a run is under way already, and what require_sources raises.
+-- Raises 22023 for another strategy or size, CP003 when a run is under way already, what require_sources raises, and
+-- for a rebuild what prepare_rebuild raises: 55000 for tables that cannot be exchanged, 42501 for a role that may not.
 CREATE OR REPLACE FUNCTION connection_paths.create_run(strategy text, batch_edges bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql

@@ -1,16 +1,17 @@
--- connection_paths.deep_finder_v2(...): introduction paths by the recursive walk, sorted in SQL, details for the winners only.
+-- connection_paths.deep_finder_v2(...): introduction paths by the recursive walk, sorted in SQL, details for the
+-- winners only.
 --
 -- target_contact_id  whom to reach           collection_id  the team's collection, the only one that is read
 -- viewer_user_id     who asks                max_depth      contacts on a path, the target included, 1..6
--- max_paths          rows, 1..1000           seed_scope     'any' user opens a path, or only the 'importer' (the viewer)
+-- max_paths          rows, 1..1000           seed_scope     'any' user opens a path, or only 'importer' (viewer)
 -- max_edges_per_hop  most recent edges followed from each contact; NULL: all
 --
 -- Returns a row per path and user: from the user's contact to the target, with organization and dates of each edge,
 -- by depth, recency, the viewer's own first, user id, contact ids. Errors: see check_finder_arguments.
 --
--- The plan is a nested loop over indexes whatever the arguments, and the settings say so: an estimate for a generic plan
--- would otherwise turn into a hash of the membership or a sort of every edge of a hub, or be thought so bad that every
--- call is planned anew, which takes longer than a call of depth 2.
+-- The plan is a nested loop over indexes whatever the arguments, and the settings say so: an estimate for a generic
+-- plan would otherwise turn into a hash of the membership or a sort of every edge of a hub, or be thought so bad that
+-- every call is planned anew, which takes longer than a call of depth 2.
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder_v2(
     target_contact_id bigint,
     collection_id bigint,

@@ -1,8 +1,9 @@
--- connection_paths.deep_finder_v3(...): introduction paths level by level, ending at the first depth that fills the request.
+-- connection_paths.deep_finder_v3(...): introduction paths level by level, ending at the first depth that fills the
+-- request.
 --
--- Arguments, rows, order and errors are those of deep_finder_v2. search does the work, deep_search tells the algorithm; its
--- arguments are checked here, its settings made, and organizations and dates looked up for the rows returned only. To depth 2
--- the recursive walk is as good, in one statement.
+-- Arguments, rows, order and errors are those of deep_finder_v2. search does the work, deep_search tells the algorithm;
+-- its arguments are checked here, its settings made, and organizations and dates looked up for the rows returned only.
+-- To depth 2 the recursive walk is as good, in one statement.
 --
 -- One plan serves every call (force_generic_plan): planning these statements costs more than running them. That they
 -- read by index, and in its order, must not depend on what the tables held when a session planned; nor that members are

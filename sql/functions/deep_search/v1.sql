@@ -2,8 +2,8 @@
 --
 -- Arguments, result and order are search's, and
 --
--- tree_contact_ids  the tree of chains so far: a chain's first contact, the one nearest to the user; chain 1 is the target
---                   alone; the levels one after the other; empty to begin with the target
+-- tree_contact_ids  the tree of chains so far: a chain's first contact, the one nearest to the user; chain 1 is the
+--                   target alone; the levels one after the other; empty to begin with the target
 -- tree_parents      the rest of each chain, itself a chain; 0 for chain 1
 -- tree_recencies    what recencies says of each chain
 -- level_starts      the first chain of each level
@@ -18,8 +18,8 @@
 -- Members are recognised in one of two ways. Where many neighbours are members, 15 of them take few more than 15
 -- look-ups of an index, at 0.8 us. In a small collection around a hub they take thousands of edges, and hashing the
 -- members once leaves 0.15 us an edge. Which it is shows on the way: how many edges were read of a contact says what
--- look-ups would cost at the next level. If no more members exist than could be hashed in that time, they are, for the rest
--- of the search, and what each contact leads to is remembered.
+-- look-ups would cost at the next level. If no more members exist than could be hashed in that time, they are, for the
+-- rest of the search, and what each contact leads to is remembered.
 --
 -- For seed scope 'importer', chains of the last level that the viewer cannot open are not made.
 --

@@ -71,16 +71,17 @@ BEGIN
         ARRAY(
             SELECT
                 pg_get_triggerdef(t.oid)
-                || COALESCE(
-                    pg_catalog.format(
-                        '; ALTER TABLE %I.%I ENABLE %s TRIGGER %I',
-                        source.table_schema,
-                        detach_source.table_name,
-                        CASE t.tgenabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' END,
-                        t.tgname
-                    ),
-                    ''
-                )
+                || CASE
+                    WHEN t.tgenabled IN ('R', 'A') THEN
+                        pg_catalog.format(
+                            '; ALTER TABLE %I.%I ENABLE %s TRIGGER %I',
+                            source.table_schema,
+                            detach_source.table_name,
+                            CASE t.tgenabled WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END,
+                            t.tgname
+                        )
+                    ELSE ''
+                END
             FROM pg_catalog.pg_trigger AS t
             JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
             WHERE t.tgrelid = source.table_oid

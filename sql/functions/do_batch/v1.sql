@@ -6,9 +6,10 @@
 -- attempt  what claim_batch gave
 -- Returns  how many edges were changed (for a rebuild: inserted).
 --
--- Raises CP001 when the claim is not (or no longer) the caller's. That is a SQLSTATE of the package's own: whatever else
--- is raised comes from the work on the batch, for example from a trigger of the application's, and means that the batch
--- has failed. Raises CP004 when the table of the rebuild is not there, and 25001 unless the transaction is READ COMMITTED.
+-- Raises CP001 when the claim is not (or no longer) the caller's. That is a SQLSTATE of the package's own: whatever
+-- else is raised comes from the work on the batch, for example from a trigger of the application's, and means that the
+-- batch has failed. Raises CP004 when the table of the rebuild is not there, and 25001 unless the transaction is READ
+-- COMMITTED.
 CREATE OR REPLACE FUNCTION connection_paths.do_batch(run_id bigint, batch_id bigint, attempt integer)
 RETURNS bigint
 LANGUAGE plpgsql

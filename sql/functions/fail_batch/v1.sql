@@ -1,4 +1,4 @@
--- connection_paths.fail_batch(run_id, batch_id, attempt, error, passing): says that do_batch failed.
+-- connection_paths.fail_batch(run_id, batch_id, attempt, error, passing): records that do_batch failed.
 --
 -- error    what the server said
 -- passing  whether it may well go by itself (a deadlock, a lock timeout): such a batch is tried again as it is, up to

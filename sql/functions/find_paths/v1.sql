@@ -14,8 +14,8 @@
 -- others may be missing, and deeper ones were not looked for. why is null where max_paths were found, else it is what
 -- why_no_more returns: a reason and numbers.
 --
--- Under v2 the grouping is done by search, which counts chains: nothing is fetched to be thrown away but one chain more
--- than wanted, which says whether there are more. v1 is legacy_paths.
+-- Under v2, search counts chains, so only one chain more than wanted is fetched; it shows whether there are more. v1 is
+-- legacy_paths.
 --
 -- Settings: see deep_finder_v3. Errors: see check_finder_arguments.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(

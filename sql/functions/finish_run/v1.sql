@@ -1,11 +1,11 @@
--- connection_paths.finish_run(run_id, receipt): says that a run is through.
+-- connection_paths.finish_run(run_id, receipt): marks a run as finished.
 --
 -- Its status becomes 'succeeded', or 'succeeded with exceptions' when batches were set aside. A rebuild must have been
 -- swapped; what it replaced is dropped.
 --
 -- receipt  what to remember of it, for example latencies before and during; NULL: nothing
 -- Returns  the status.
--- Raises   CP002 when there is something left to do, or the run was cancelled.
+-- Raises   CP002 when there is something left to do, or the run was cancelled; 02000 for an unknown run.
 --
 -- Its commit is on disk before anybody can see it, whatever the session's synchronous_commit, and with it every commit
 -- before. Where standbys are synchronous they have it, too. An asynchronous standby may not have it: after a failover

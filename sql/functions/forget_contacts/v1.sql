@@ -2,10 +2,11 @@
 --
 -- An id may be used again, and its new owner would be left out of every path without a word.
 --
--- Nothing is removed while no contact exists at all: then contacts is being loaded anew, and what people said about whom
--- to ask could not be computed again.
+-- sync_changes calls it for contacts that have a note of their own. After TRUNCATE or note_everybody nothing is
+-- removed: contacts may be half loaded, and what people said about whom to ask cannot be computed again. For the same
+-- reason nothing is removed while no contact exists at all.
 --
--- contact_ids  the contacts to look at; NULL: all that do_not_ask names
+-- contact_ids  the contacts to look at
 CREATE OR REPLACE FUNCTION connection_paths.forget_contacts(contact_ids bigint[])
 RETURNS void
 LANGUAGE plpgsql
@@ -22,11 +23,7 @@ BEGIN
     END IF;
     gone := ARRAY(
         SELECT c.id
-        FROM (
-            SELECT u.id FROM unnest(forget_contacts.contact_ids) AS u (id)
-            UNION
-            SELECT d.contact_id FROM connection_paths.do_not_ask AS d WHERE forget_contacts.contact_ids IS NULL
-        ) AS c (id)
+        FROM unnest(forget_contacts.contact_ids) AS c (id)
         WHERE NOT EXISTS (SELECT FROM connection_paths.live_contacts AS l WHERE l.id = c.id)
     );
     IF cardinality(gone) > 0 THEN

@@ -1,12 +1,15 @@
--- connection_paths.hold_starts(contact_ids): has contacts recomputed on the day their next work experience starts.
+-- connection_paths.hold_starts(contact_ids): schedules contacts for recomputation on the day their next work experience
+-- starts.
 --
 -- An overlap that starts in the future is no edge yet. It starts when the later of its two work experiences does, so it
 -- is enough that each contact is recomputed on the days its own start. Whoever computes a contact's edges calls this
--- afterwards. It writes the contact's next such day to due_changes, one row a contact, and only where that row is missing
--- or has a later day. On that day sync_changes queues the contact, and its recomputation holds the day after that.
+-- afterwards. It writes the contact's next such day to due_changes, one row a contact, and only where that row is
+-- missing or has a later day. On that day sync_changes queues the contact, and its recomputation holds the day after
+-- that.
 --
--- The day is the session's current_date, as in possible_overlaps. Sessions in two time zones may differ about it for some
--- hours: each then holds what has not started for itself, and the edge is there when the day has begun for whoever syncs.
+-- The day is the session's current_date, as in possible_overlaps. Sessions in two time zones may differ about it for
+-- some hours: each then holds what has not started for itself, and the edge is there when the day has begun for whoever
+-- syncs.
 --
 -- A row whose work experience is gone stays. It costs one recomputation on its day.
 --

@@ -3,9 +3,9 @@
 -- Inserts into contact_connections_next every edge whose smaller end is above one id and not above the other. Each
 -- pair belongs to one batch, so batches never write the same row, and the table needs no index yet.
 --
--- A row that the live edges have, the same in every column, keeps its computed_at: that tells when the row last changed.
--- Live edges that change afterwards are recomputed after the swap, like all that changes meanwhile. The comparison costs
--- two fifths of the time of a batch, so it is left out where there are no live edges.
+-- A row that the live edges have, the same in every column, keeps its computed_at: that tells when the row last
+-- changed. Live edges that change afterwards are recomputed after the swap, like all that changes meanwhile. The
+-- comparison costs two fifths of the time of a batch, so it is left out where there are no live edges.
 --
 -- above_contact_id, upto_contact_id  the range, (above, upto]; NULL is no bound
 -- Returns                            how many rows were inserted.

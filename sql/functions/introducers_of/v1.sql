@@ -1,7 +1,8 @@
 -- connection_paths.introducers_of(...): who brought a contact into a collection, where the contact may be asked.
 --
 -- contact_id, collection_id             whom, and where; nobody, where the contact is no member
--- excluded_contact_ids, ask_everybody   recent_members', the latter as a literal: what is not needed is then not planned
+-- excluded_contact_ids, ask_everybody   recent_members', the latter as a literal: what is not needed is then not
+--                                       planned
 --
 -- One row per source, so a user may be there twice.
 --

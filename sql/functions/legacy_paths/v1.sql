@@ -11,8 +11,8 @@
 -- is_complete    false when the deadline passed: what was found is right, but paths of two contacts may be missing
 -- level_reached  contacts on the longest path that was found; 1 where there is none
 --
--- The clock is read before the target's overlaps are worked out, before each colleague is looked up among the members (see
--- legacy_walk), and before each is asked who may open a path.
+-- The clock is read before the target's overlaps are worked out, before each colleague is looked up among the members
+-- (see legacy_walk), and before each is asked who may open a path.
 --
 -- Not for applications.
 CREATE OR REPLACE FUNCTION connection_paths.legacy_paths(

@@ -2,10 +2,11 @@
 -- contacts that end at the target, straight from work experiences, without the edge table.
 --
 -- excluded_contact_ids  not to be asked, besides those in do_not_ask
--- deadline              from this moment on no colleague is looked up any more, so chains of two are missing; NULL: never
+-- deadline              from this moment on no colleague is looked up any more, so chains of two are missing; NULL:
+--                       never
 --
--- The clock is read before each colleague is looked up. The overlaps themselves are worked out before that, by one statement
--- that does not look at the clock: a contact with a part of its overlaps could get the wrong edge.
+-- The clock is read before each colleague is looked up. The overlaps themselves are worked out before that, by one
+-- statement that does not look at the clock: a contact with a part of its overlaps could get the wrong edge.
 --
 -- Returns like walk, and beside it the one edge of a chain of two: organization_id, date_from, date_to.
 CREATE OR REPLACE FUNCTION connection_paths.legacy_walk(

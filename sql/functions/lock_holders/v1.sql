@@ -10,8 +10,8 @@
 --
 -- Anybody who can connect may take the same locks. Only a holder counts that may do what the lock is for:
 --
--- * its session's role (or who prepared the transaction) has a privilege on the table that the work writes to, itself or
---   by any membership, whether or not that is inherited: it may be used by SET ROLE; or it is a superuser;
+-- * its session's role (or who prepared the transaction) has a privilege on the table that the work writes to, itself
+--   or by any membership, whether or not that is inherited: it may be used by SET ROLE; or it is a superuser;
 -- * or the transaction holds ROW EXCLUSIVE on that table, which it cannot have taken without such a privilege. So a
 --   function of the application's that is SECURITY DEFINER and recomputes for a role without rights is seen, too.
 --

@@ -1,6 +1,6 @@
 -- connection_paths.missing_contacts(): who has usable work experiences and does not exist, or is deleted.
 --
--- Nobody's neighbours. A rebuild asks for all of them at once, where work_overlaps looks each neighbour up.
+-- No edge leads to these contacts. A rebuild asks for all of them at once; work_overlaps looks up each neighbour.
 CREATE OR REPLACE FUNCTION connection_paths.missing_contacts()
 RETURNS TABLE (contact_id bigint)
 LANGUAGE sql

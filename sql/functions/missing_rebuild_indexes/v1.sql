@@ -8,9 +8,9 @@
 -- statement  CREATE INDEX; or ALTER TABLE, for an index that is there and is to carry a constraint, such as the primary
 --            key: ask again when the indexes are built
 --
--- Each index is built in the tablespace of the index on the live edges that it takes the place of. pg_get_indexdef shows
--- no tablespace, and it is to stand before the predicate; so the text is taken apart by the lengths of what is known to
--- stand at its ends, for a name may hold any word.
+-- Each index is built in the tablespace of the index on the live edges that it takes the place of. pg_get_indexdef
+-- shows no tablespace, and it is to stand before the predicate; so the text is taken apart by the lengths of what is
+-- known to stand at its ends, for a name may hold any word.
 CREATE OR REPLACE FUNCTION connection_paths.missing_rebuild_indexes(run_id bigint)
 RETURNS TABLE (name text, statement text)
 LANGUAGE sql

@@ -3,14 +3,14 @@
 -- contact_id      the contact to walk from
 -- collection_id   the collection whose members may be walked through
 -- not_contact_id  a contact not to return
--- excluded_contact_ids, ask_everybody   recent_members', the latter as a literal: what is not needed is then not planned
+-- excluded_contact_ids, ask_everybody   recent_members', the latter as a literal: what is not needed is then not
+--                                       planned
 -- reads_on        a literal, too: whether edges beyond the 300th are read
 -- max_members     how many rows at most
 --
--- Returns the neighbour, the date_to of the edge and the users who brought the neighbour into the collection (one may be
--- there twice), most recent edge first. Without reads_on there is one row of nulls instead of those beyond the 300th
--- edge: where the search may have to read the same edges again level after level, deep_search knows a better way. For a
--- world with one kind of edges.
+-- Returns the neighbour, the date_to of the edge and the users who brought the neighbour into the collection (one may
+-- be there twice), most recent edge first. Without reads_on it returns one row of nulls in place of the edges beyond
+-- the 300th; the caller then continues with deep_search. For edges of one kind only.
 --
 -- Who may open a path at a member is in the index entry that says it is one: taking it along saves a second look-up.
 -- Beyond the 300th edge members are few: a collection of up to 3,000 is then hashed, once a statement.

@@ -5,7 +5,7 @@
 -- new contact is queued whether or not it has work experiences, for those may be written by a transaction that is not
 -- visible yet.
 --
--- The writer's statement never fails because of this trigger; see note_changed_experiences.
+-- The writer's statement never fails because of this trigger; see note_changed_experiences, also for the COALESCE.
 CREATE OR REPLACE FUNCTION connection_paths.note_came_or_went()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -20,16 +20,16 @@ DECLARE
 BEGIN
     BEGIN
         IF TG_OP = 'INSERT' THEN
-            ids := ARRAY(SELECT n.id FROM new_rows AS n WHERE n.id IS NOT NULL);
+            ids := ARRAY(SELECT COALESCE(n.id, NULL::bigint) FROM new_rows AS n WHERE n.id IS NOT NULL);
         ELSIF TG_OP = 'DELETE' THEN
-            ids := ARRAY(SELECT o.id FROM old_rows AS o WHERE o.id IS NOT NULL);
+            ids := ARRAY(SELECT COALESCE(o.id, NULL::bigint) FROM old_rows AS o WHERE o.id IS NOT NULL);
         ELSIF TG_OP = 'UPDATE' THEN
             ids := ARRAY(
                 SELECT s.id
                 FROM (
-                    SELECT n.id, 1 AS more FROM new_rows AS n
+                    SELECT COALESCE(n.id, NULL::bigint) AS id, 1 AS more FROM new_rows AS n
                     UNION ALL
-                    SELECT o.id, -1 FROM old_rows AS o
+                    SELECT COALESCE(o.id, NULL::bigint), -1 FROM old_rows AS o
                 ) AS s
                 WHERE s.id IS NOT NULL
                 GROUP BY s.id
@@ -41,7 +41,7 @@ BEGIN
         IF cardinality(ids) = 0 THEN
             RETURN NULL;
         END IF;
-        -- raises whatever the INSERT below would raise
+        -- fails where the INSERT below would fail for want of the table, a column or a right
         INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
         SELECT NULL::bigint, NULL::bigint WHERE false;
         PERFORM connection_paths.wake_listener();

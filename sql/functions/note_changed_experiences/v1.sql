@@ -10,6 +10,9 @@
 -- dropped or retyped, a queue that is gone) is in a block that catches it. That block writes nothing, so it takes no
 -- transaction id: a transaction of many statements would otherwise slow down every snapshot of the server.
 -- When the block fails, note_failure records it.
+--
+-- COALESCE with a bigint: an id of another type is refused before a cast of it is looked up. The owner of the table
+-- could make such a cast, and its function would run with the rights of the package's owner.
 CREATE OR REPLACE FUNCTION connection_paths.note_changed_experiences()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -24,13 +27,13 @@ DECLARE
 BEGIN
     BEGIN
         IF TG_OP = 'INSERT' THEN
-            contact_ids := ARRAY(SELECT DISTINCT n.contact_id FROM new_rows AS n WHERE n.contact_id IS NOT NULL);
+            contact_ids := ARRAY(SELECT DISTINCT COALESCE(n.contact_id, NULL::bigint) FROM new_rows AS n WHERE n.contact_id IS NOT NULL);
         ELSIF TG_OP = 'DELETE' THEN
-            contact_ids := ARRAY(SELECT DISTINCT o.contact_id FROM old_rows AS o WHERE o.contact_id IS NOT NULL);
+            contact_ids := ARRAY(SELECT DISTINCT COALESCE(o.contact_id, NULL::bigint) FROM old_rows AS o WHERE o.contact_id IS NOT NULL);
         ELSIF TG_OP = 'UPDATE' THEN
             -- the rows of which there are more or fewer than before: that needs no key
             contact_ids := ARRAY(
-                SELECT DISTINCT d.contact_id
+                SELECT DISTINCT COALESCE(d.contact_id, NULL::bigint)
                 FROM (
                     SELECT s.contact_id
                     FROM (
@@ -49,7 +52,7 @@ BEGIN
         IF cardinality(contact_ids) = 0 THEN
             RETURN NULL;
         END IF;
-        -- raises whatever the INSERT below would raise
+        -- fails where the INSERT below would fail for want of the table, a column or a right
         INSERT INTO connection_paths.contact_changes (contact_id) SELECT NULL::bigint WHERE false;
         PERFORM connection_paths.wake_listener();
     EXCEPTION

@@ -1,4 +1,5 @@
--- connection_paths.note_changes(contact_ids, organization_ids): queues contacts and organizations that somebody changed.
+-- connection_paths.note_changes(contact_ids, organization_ids): queues contacts and organizations that somebody
+-- changed.
 --
 -- For whoever writes to the application's tables where triggers do not fire. Call it in the transaction that wrote, so
 -- that a change and its note are committed together. A contact stands for its existence and all of its work

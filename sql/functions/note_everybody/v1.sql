@@ -1,4 +1,4 @@
--- connection_paths.note_everybody(): queues everybody, when nobody knows what was changed.
+-- connection_paths.note_everybody(): queues every contact; for changes that cannot be named.
 --
 -- The next sync recomputes every contact, which takes about as long as a backfill in place. Acts with its owner's
 -- rights, so GRANT EXECUTE is all that a role needs.

@@ -5,7 +5,7 @@
 -- enabled for it. This one is enabled for replicas alone, so of a statement trigger and this one exactly one fires.
 --
 -- Queues the same as note_came_or_went and note_changed_experiences, a row at a time.
--- The writer's statement never fails because of this trigger; see note_changed_experiences.
+-- The writer's statement never fails because of this trigger; see note_changed_experiences, also for the COALESCE.
 CREATE OR REPLACE FUNCTION connection_paths.note_replicated_row()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -22,21 +22,21 @@ DECLARE
 BEGIN
     BEGIN
         IF TG_ARGV[0] = 'experience' THEN
-            before_id := CASE WHEN TG_OP <> 'INSERT' THEN OLD.contact_id END;
-            after_id := CASE WHEN TG_OP <> 'DELETE' THEN NEW.contact_id END;
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN COALESCE(OLD.contact_id, NULL::bigint) END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN COALESCE(NEW.contact_id, NULL::bigint) END;
             IF TG_OP = 'UPDATE' THEN
                 is_changed := (OLD.contact_id, OLD.organization_id, OLD.date_from, OLD.date_to)
                     IS DISTINCT FROM (NEW.contact_id, NEW.organization_id, NEW.date_from, NEW.date_to);
             END IF;
         ELSE
-            before_id := CASE WHEN TG_OP <> 'INSERT' THEN OLD.id END;
-            after_id := CASE WHEN TG_OP <> 'DELETE' THEN NEW.id END;
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN COALESCE(OLD.id, NULL::bigint) END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN COALESCE(NEW.id, NULL::bigint) END;
             is_changed := before_id IS DISTINCT FROM after_id;
         END IF;
         IF NOT is_changed OR COALESCE(before_id, after_id) IS NULL THEN
             RETURN NULL;
         END IF;
-        -- raises whatever the INSERT below would raise
+        -- fails where the INSERT below would fail for want of the table, a column or a right
         INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
         SELECT NULL::bigint, NULL::bigint WHERE false;
         PERFORM connection_paths.wake_listener();

@@ -1,4 +1,5 @@
--- connection_paths.possible_overlaps(contact_id, neighbours_from): work_overlaps, before asking whether the contacts exist.
+-- connection_paths.possible_overlaps(contact_id, neighbours_from): work_overlaps, before asking whether the contacts
+-- exist.
 --
 -- Two contacts have an edge when a usable work experience of each names the same live organization and the two date
 -- ranges, ends included, share a day. The edge carries the intersection. Of several, the one that ends last (going on
@@ -6,17 +7,18 @@
 --
 -- An intersection that starts after today is not one yet, so the choice is among those that have begun. Today is the
 -- session's current_date: the day by its TimeZone, that of the server unless the role or the client has another. An
--- intersection starts when the later of its two experiences does; hold_starts sees to it that it is computed on that day.
+-- intersection starts when the later of its two experiences does; hold_starts schedules the recomputation
+-- for that day.
 --
 -- A contact may have many experiences at one organization: the same one entered often, or one that overlaps the next.
 -- Joined with everybody else's, they make as many pairs as there are of both, multiplied. Each experience of others is
 -- joined with one of the contact's, that which makes the best intersection with it, by these rules:
 --   1. An experience within another one of the contact's (or the same again) is left out: every intersection of it lies
 --      within one of the other, which ends no earlier and, where it ends on the same day, starts no later.
---   2. Those that are left, in the order of their starts, are in the order of their ends, too. Of an experience of another
---      contact that ends on some day, the best intersection is with the first of them that ends on that day or later, if it
---      starts by then; else with the last one before it. So each is joined only with what ended after the one before it
---      has ended (ended_from), and before it ends itself or the next one starts (ended_upto).
+--   2. Those that are left, in the order of their starts, are in the order of their ends, too. Of an experience of
+--      another contact that ends on some day, the best intersection is with the first of them that ends on that day or
+--      later, if it starts by then; else with the last one before it. So each is joined only with what ended after the
+--      one before it has ended (ended_from), and before it ends itself or the next one starts (ended_upto).
 -- So the edges are those of all pairs, and the pairs are as many as there are experiences of others.
 --
 -- Only work_overlaps, which adds that both exist, and rebuilt_edges, which knows who does not, ask this:
@@ -91,8 +93,9 @@ BEGIN ATOMIC
         ) AS mine
         JOIN connection_paths.work_experiences AS theirs
             ON theirs.organization_id = mine.organization_id
-            -- all of these are conditions inside idx_experiences_by_organization, which has the COALESCE so; the first two
-            -- are of rows whose second part never decides: else PostgreSQL 18 takes a skip scan, a quarter slower here
+            -- all of these are conditions inside idx_experiences_by_organization, which has the COALESCE so; the first
+            -- two are of rows whose second part never decides: else PostgreSQL 18 takes a skip scan, a quarter slower
+            -- here
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.ended_from, '-infinity'::date)
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
             AND mine.begun_upto >= theirs.date_from

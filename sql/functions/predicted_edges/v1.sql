@@ -1,4 +1,5 @@
--- connection_paths.predicted_edges(): about how many edges will be made from each contact, for cutting a run into batches.
+-- connection_paths.predicted_edges(): about how many edges will be made from each contact, for cutting a run into
+-- batches.
 --
 -- A contact's weight is the people at the organizations it has worked for, times the share of contacts with a greater
 -- id, for an edge is made from its smaller end. How many edges a unit of weight makes is seen on 300 contacts. One pass

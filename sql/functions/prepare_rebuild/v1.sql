@@ -1,18 +1,19 @@
 -- connection_paths.prepare_rebuild(): makes the table that a rebuild fills, and has other kinds' edges noted.
 --
 -- contact_connections_next is as contact_connections is, in its partition's tablespace and with its storage parameters,
--- and without indexes until it is full. Edges of other kinds are the application's and go on being written to the live table: triggers there note
--- which, from now on, and the swap carries them over. Making the triggers waits for whoever is writing edges: set
--- lock_timeout.
+-- and without indexes until it is full. Edges of other kinds are the application's and go on being written to the live
+-- table: triggers there note which, from now on, and the swap carries them over. Making the triggers waits for whoever
+-- is writing edges: set lock_timeout.
 --
--- What an earlier rebuild may have left is removed first, never beside cancel_run. The new table belongs to whom the live
--- edges belong to, so that every member of that role can go on with it, and superusers do not take it away.
+-- What an earlier rebuild may have left is removed first, never beside cancel_run. The new table belongs to whom the
+-- live edges belong to, so that every member of that role can go on with it, and superusers do not take it away.
 --
--- A partition of the application's own, for a kind of its own, stays where it is: a rebuild neither reads nor writes it.
+-- A partition of the application's own, for a kind of its own, stays where it is: a rebuild neither reads nor writes
+-- it.
 --
 -- Raises 55000 when a foreign key of the application's refers to contact_connections: its rows could not be exchanged;
--- when something depends on contact_connections_live itself, such as a view of that, which would stay with the old rows;
--- when the kind work_overlap has another partition; and where the package is an extension, whose tables cannot be
+-- when something depends on contact_connections_live itself, such as a view of that, which would stay with the old
+-- rows; when the kind work_overlap has another partition; and where the package is an extension, whose tables cannot be
 -- exchanged. Raises 42501 for who is not a member of the role that the edges belong to.
 -- A CHECK of the application's that is NOT VALID becomes valid, so edges that are carried over must satisfy it.
 CREATE OR REPLACE FUNCTION connection_paths.prepare_rebuild()

@@ -1,7 +1,7 @@
 -- connection_paths.raise_detached(table_name): raises CP010; the binding view of a detached table reads from it.
 --
--- A function in FROM: its columns are no constants, so the planner cannot conclude that a join with them is empty and
--- leave the function out. An answer that depends on a detached table is always an error, never empty.
+-- It is a set-returning function in FROM, so the planner cannot prove the join empty and skip it: a query that needs a
+-- detached table always fails.
 --
 -- table_name  the table, qualified and quoted
 CREATE OR REPLACE FUNCTION connection_paths.raise_detached(table_name text)

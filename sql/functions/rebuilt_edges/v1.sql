@@ -1,8 +1,7 @@
 -- connection_paths.rebuilt_edges(above_contact_id, upto_contact_id): the edges of a batch of a rebuild.
 --
--- That the greater end exists is not looked up edge by edge, as work_overlaps does, which would take half the time of
--- a rebuild: who has work experiences and does not exist was noted when the rebuild was prepared, and carry_edges sees
--- who has come or gone since.
+-- Does not look up each greater end, which would take half the time of a rebuild. Contacts that have work experiences
+-- and do not exist were listed when the rebuild began; carry_edges queues contacts that changed since.
 --
 -- above_contact_id, upto_contact_id  the smaller ends, (above, upto]; NULL is no bound
 --

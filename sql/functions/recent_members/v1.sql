@@ -4,19 +4,21 @@
 -- collection_id         the collection whose members may be walked through
 -- excluded_contact_ids  not to be asked, besides those in do_not_ask; in order
 -- ask_everybody         true where neither holds anybody of the collection: then nobody is looked up there
--- some_members          contacts that need no look-up; one that is no member may be among them (deep_search: the target)
+-- some_members          contacts that need no look-up; one that is no member may be among them (deep_search: the
+--                       target)
 -- max_members           how many rows at most; NULL: all
 --
--- Returns the neighbour, the date_to of the edge, and how many edges had been read by then: a row per edge (so a pair with
--- several kinds comes several times), in order.
+-- Returns the neighbour, the date_to of the edge, and how many edges had been read by then: a row per edge (so a pair
+-- with several kinds comes several times), in order.
 --
 -- Each neighbour is looked up in the index, which is best where many are members. Beyond the 300th edge they are few: a
--- collection of up to 3,000 is then hashed, once a statement. Inlined. OFFSET 0 keeps a look-up what it is: as a join, it
--- might become a hash of a collection of any size.
+-- collection of up to 3,000 is then hashed, once a statement. Inlined. OFFSET 0 keeps a look-up what it is: as a join,
+-- it might become a hash of a collection of any size.
 --
 -- Whether a member may be asked is looked up after that, for members only, and not where everybody may. The array needs
--- no plan node, and every one of them costs a search, even one that never runs: a place in it is found by halving, which
--- is what width_bucket does. (SELECT ... || '{}') is a copy of it made once; PL/pgSQL's own would be copied at every look.
+-- no plan node, and every one of them costs a search, even one that never runs: a place in it is found by halving,
+-- which is what width_bucket does. (SELECT ... || '{}') is a copy of it made once; PL/pgSQL's own would be copied at
+-- every look.
 CREATE OR REPLACE FUNCTION connection_paths.recent_members(
     contact_id bigint,
     collection_id bigint,

@@ -1,11 +1,11 @@
--- connection_paths.recover_capture(): queues everybody when triggers work again that could not note some changes.
+-- connection_paths.recover_capture(): queues every contact after triggers failed to note changes and work again.
 --
--- Nobody knows which contacts those changes were about. Each call takes every failure one step further, in
--- transactions of their own; sync_changes calls it first.
+-- The changes that were missed are unknown. Each call takes every failure one step further; the steps are taken in
+-- different transactions. sync_changes calls it first.
 --
 -- 1. The triggers of the table work again: the failure is closed. Writers that fail from now on record a new one.
--- 2. The closing is committed: the caller's transaction id is kept. Every writer that relied on the closed failure,
---    instead of recording its own, had its transaction id before.
+-- 2. The closing is committed: the next transaction id to be given out is kept. Every writer that relied on the closed
+--    failure, instead of recording its own, has an older one. (Not the caller's own id, which may be older still.)
 -- 3. All transactions before that one have ended: the failure is replaced by a note for everybody. No change that was
 --    missed can be committed later.
 --
@@ -35,7 +35,7 @@ BEGIN
             CONTINUE;
         ELSIF failure.closed_by <> pg_current_xact_id() AND failure.awaited IS NULL THEN
             UPDATE connection_paths.capture_failures AS f
-            SET awaited = pg_current_xact_id()
+            SET awaited = pg_snapshot_xmax(pg_current_snapshot())
             WHERE f.ctid = failure.place;
         ELSIF failure.closed_by IS NULL AND connection_paths.capture_works(failure.table_oid) THEN
             UPDATE connection_paths.capture_failures AS f

@@ -2,8 +2,8 @@
 --
 -- Takes a number and holds an advisory lock under it until the session ends, however it ends. That lock is all there is
 -- to know whether a worker lives: no heartbeat, no timer. A number is passed over when somebody else holds its lock, or
--- when a batch or the end of a run is still claimed under it: a restore may have brought the claim and not the sequence.
--- Called again in the same session, it does nothing more.
+-- when a batch or the end of a run is still claimed under it: a restore may have brought the claim and not the
+-- sequence. Called again in the same session, it does nothing more.
 --
 -- Returns  the worker's id.
 -- Raises   42501 when the role of the session may not write to backfill_batches: its lock would not count. See

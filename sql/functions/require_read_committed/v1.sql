@@ -1,6 +1,7 @@
 -- connection_paths.require_read_committed(): raises 25001 in a transaction whose statements share one snapshot.
 --
--- Under such a level, what a statement sees may be older than the locks taken before it, and those would protect nothing.
+-- Under such a level, what a statement sees may be older than the locks taken before it, and those would protect
+-- nothing.
 CREATE OR REPLACE FUNCTION connection_paths.require_read_committed()
 RETURNS void
 LANGUAGE plpgsql

@@ -18,8 +18,8 @@
 --                max_edges_per_hop edges to members who may be asked. The target does not count among these members.
 --                False: no chain was left out because of that limit. True: some may have been.
 --
--- Where there is one kind of edges, shallow_search sees to the first three levels, and mostly that is all. Otherwise, and
--- from where that stopped, deep_search goes level by level.
+-- Where there is one kind of edges, shallow_search sees to the first three levels, and mostly that is all. Otherwise,
+-- and from where that stopped, deep_search goes level by level.
 --
 -- Who is not to be asked is no member here but where the target itself is one, and opens its own chain.
 --

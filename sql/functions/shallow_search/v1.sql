@@ -1,28 +1,29 @@
 -- connection_paths.shallow_search(...): the first three levels of a search in one statement, where that is little work.
 --
--- Arguments and order are search's, and near_members' reads_on; it and ask_everybody as literals (see there). There is one
--- kind of edges. One row:
+-- Arguments and order are search's, and near_members' reads_on; it and ask_everybody as literals (see there). There is
+-- one kind of edges. One row:
 --
 -- is_answered    the search is over: chains, recencies and users are what search returns
 -- is_cut         without reads_on: the search is to begin anew, because some contact has more than 300 edges, and those
 --                hold too few members
 -- level_reached  1 to 3, where fewer than max_found were found
 -- chains, recencies, users
---                what was found so far, as search returns it; with seed scope 'importer', or a deadline, maybe more than
---                max_found
+--                what was found so far, as search returns it; with seed scope 'importer', or a deadline, maybe more
+--                than max_found
 -- tree_levels, tree_contact_ids, tree_via_contact_ids, tree_recencies
 --                every chain there is, where fewer than max_found were found: how many contacts it has, the one at its
---                front, the one after that where it is not the target, and what recencies says of it; in no order, and once
---                for each user who opens it. With seed scope 'importer' all of them only where they can be of use: by_chain,
---                or with a fourth level
+--                front, the one after that where it is not the target, and what recencies says of it; in no order, and
+--                once for each user who opens it. With seed scope 'importer' all of them only where they can be of use:
+--                by_chain, or with a fourth level
 --
 -- Nobody leads more than one chain up to here, so there is nothing to group and nothing to remember; that is what the
--- statements for deeper levels are about, and what makes them slower to begin. Nearly every search in a large collection
--- ends here, and so does one that comes to an end early in a small one. Level 3 is not begun when two levels fill the
--- request, nor, if there may be a fourth, when what opens at level 2 lets one expect too little of level 3.
+-- statements for deeper levels are about, and what makes them slower to begin. Nearly every search in a large
+-- collection ends here, and so does one that comes to an end early in a small one. Level 3 is not begun when two levels
+-- fill the request, nor, if there may be a fourth, when what opens at level 2 lets one expect too little of level 3.
 --
--- Level 3 goes straight through a sort to the limit, and is kept nowhere: that saves a twentieth of a search. It loses no
--- chain: with seed scope 'any' somebody opens each, so below the limit none is left out; with 'importer' there is no limit.
+-- Level 3 goes straight through a sort to the limit, and is kept nowhere: that saves a twentieth of a search. It loses
+-- no chain: with seed scope 'any' somebody opens each, so below the limit none is left out; with 'importer' there is no
+-- limit.
 --
 -- Inlined.
 CREATE OR REPLACE FUNCTION connection_paths.shallow_search(

@@ -1,18 +1,18 @@
 -- connection_paths.swap_rebuild(run_id): puts a rebuild in place of the live edges.
 --
--- One short transaction: whoever reads or writes edges waits for it, and it for them, so set lock_timeout and try again.
--- contact_connections stays the table it is, with its grants, policies, views on it and functions; only its partition
--- is another. Then the contacts that were recomputed in the live edges meanwhile (and whom carry_edges added) are put
--- among the changes again, and the edges of other kinds that were noted are carried over as they are now.
+-- One short transaction: whoever reads or writes edges waits for it, and it for them, so set lock_timeout and try
+-- again. contact_connections stays the table it is, with its grants, policies, views on it and functions; only its
+-- partition is another. Then the contacts that were recomputed in the live edges meanwhile (and whom carry_edges added)
+-- are put among the changes again, and the edges of other kinds that were noted are carried over as they are now.
 --
--- contact_connections_next must have the indexes of contact_connections, or the exchange would build them under its lock;
--- that is refused with CP002. The replaced table stays as contact_connections_old until drop_rebuild.
+-- contact_connections_next must have the indexes of contact_connections, or the exchange would build them under its
+-- lock; that is refused with CP002. The replaced table stays as contact_connections_old until drop_rebuild.
 --
 -- Beside a partition of the application's own, PostgreSQL reads the whole new table during the exchange.
 --
 -- A transaction under REPEATABLE READ that began before the rebuild ended and reads edges only after the swap sees few
--- of them: to its snapshot, the new rows are not there yet. A statement that waited for the swap sees all of the package's
--- edges, but not those of other kinds that were written during the rebuild.
+-- of them: to its snapshot, the new rows are not there yet. A statement that waited for the swap sees all of the
+-- package's edges, but not those of other kinds that were written during the rebuild.
 --
 -- Returns  whether it was done now; false when it had been done before.
 CREATE OR REPLACE FUNCTION connection_paths.swap_rebuild(run_id bigint)

@@ -2,23 +2,24 @@
 --
 -- Takes notes off the queue, waits for recomputations that may not have seen those changes, and makes the edges of each
 -- contact what they should be; all in one transaction, so that nothing is lost by a death. An organization's note is
--- replaced by one for each contact that has worked there, everybody's by one for each contact, and contacts that were held
--- in due_changes until today are put in the queue: those are done by later calls. Call it until it returns no row with
--- taken > 0; any number of sessions may at once.
+-- replaced by one for each contact that has worked there, everybody's by one for each contact, and contacts that were
+-- held in due_changes until today are put in the queue: those are done by later calls. Call it until it returns no row
+-- with taken > 0; any number of sessions may at once.
 --
--- It waits before it reads a table of the host's, so that nobody who wants to lock one waits for it meanwhile. The wait is
--- given up with 55P03 where that is not enough (see await_recomputes): call again, in another transaction.
+-- It waits before it reads a table of the host's, so that nobody who wants to lock one waits for it meanwhile. The wait
+-- is given up with 55P03 where that is not enough (see await_recomputes): call again, in another transaction.
 --
--- A contact that no longer exists is also taken out of do_not_ask (see forget_contacts).
+-- A contact that has a note of its own and no longer exists is also taken out of do_not_ask (see forget_contacts).
 --
 -- Raises what require_sources raises, before it takes anything. Calls recover_capture first.
 --
 -- max_changes   how many notes to take at most, at least 1
--- one_by_one    a contact whose recomputation raises is put back with its error, the others go on. Costs a subtransaction
---               each, so it is for when a call without it has failed; takes 50 at most. Deferred constraints are checked
---               after each contact, and go on being checked at once until the transaction ends. Raised all the same is
---               what would be raised without any contact, a missing right for instance; and deadlocks, timeouts and
---               cancellations, unless max_changes is 1: then the contact is to blame for them, too.
+-- one_by_one    a contact whose recomputation raises is put back with its error, the others go on. Costs a
+--               subtransaction each, so it is for when a call without it has failed; takes 50 at most. Deferred
+--               constraints are checked after each contact, and go on being checked at once until the transaction ends.
+--               Raised all the same is what would be raised without any contact, a missing right for instance; and
+--               deadlocks, timeouts and cancellations, unless max_changes is 1: then the contact is to blame for them,
+--               too.
 -- retry_failed  takes notes that have failed three times, too
 -- taken         notes taken
 -- contacts      contacts recomputed
@@ -51,7 +52,8 @@ BEGIN
     edges_changed := 0;
     failed := 0;
 
-    -- a call of its own: who holds a contact in due_changes at the same time must not be waited for by who waits for us
+    -- Due contacts are moved in a call of their own. Otherwise this call would hold rows of due_changes while it waits
+    -- in await_recomputes, and sessions in hold_starts would wait for it.
     WITH due AS (
         DELETE FROM connection_paths.due_changes AS d
         WHERE d.contact_id = ANY (ARRAY(
@@ -123,7 +125,6 @@ BEGIN
         SELECT NULL
         FROM connection_paths.backfill_runs AS r
         WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild';
-        PERFORM connection_paths.forget_contacts(NULL);
     ELSIF batch.organization_ids IS NOT NULL THEN
         INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
         SELECT e.contact_id, batch.written_by, min(o.changed_at)
@@ -141,7 +142,7 @@ BEGIN
             RETURN NEXT;
             RETURN;
         END IF;
-        -- else what a deferred constraint says of a contact is said at COMMIT, of nobody in particular
+        -- check deferred constraints now: at COMMIT the error would not name the contact
         SET CONSTRAINTS ALL IMMEDIATE;
         FOR contact IN
             SELECT c.id, c.changed_at, c.failures
@@ -157,7 +158,7 @@ BEGIN
                     IF SQLSTATE IN ('40P01', '55P03', '40001', '57014') AND sync_changes.max_changes > 1 THEN
                         RAISE;
                     END IF;
-                    PERFORM connection_paths.backfill_contacts('{}'); -- raises what is nobody's fault
+                    PERFORM connection_paths.backfill_contacts('{}'); -- fails if recomputing fails for every contact; then this contact is not at fault
                     failed := failed + 1;
                     INSERT INTO connection_paths.contact_changes
                         (contact_id, written_by, changed_at, failures, error)

@@ -6,8 +6,9 @@
 -- the limit: a hub's budget is never spent on people who cannot be used. A neighbour reachable by several kinds counts
 -- once, by its most recent edge.
 --
--- Returns depth (contacts on the chain), contact_ids (the target last) and recency (the latest date_to on the chain, going
--- on or a future date being today; NULL at depth 1). Whether anybody may open a chain is not asked here. In no order.
+-- Returns depth (contacts on the chain), contact_ids (the target last) and recency (the latest date_to on the chain,
+-- going on or a future date being today; NULL at depth 1). Whether anybody may open a chain is not asked here. In no
+-- order.
 --
 -- The limit and the kinds: with k kinds a neighbour comes at most k times, so the first k * limit edges hold the
 -- first `limit` neighbours. Where there is one kind, nearly always, the plan's other branch is never run.

@@ -1,4 +1,5 @@
--- connection_paths.why_no_more(...): why find_paths found fewer paths than it was asked for: a code and numbers, no words.
+-- connection_paths.why_no_more(...): why find_paths found fewer paths than it was asked for: a code and numbers, no
+-- words.
 --
 -- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope   find_paths'
 -- max_edges_per_hop, excluded_contact_ids, ask_everybody                    search's; v1 follows every edge
@@ -15,34 +16,36 @@
 -- time_budget            the time ran out before the search ended
 -- unknown_target         there is no such contact
 -- empty_collection       the collection has no members
--- viewer_brought_nobody  seed_scope is importer, and the viewer brought nobody into the collection. Not looked for among
---                        more than 10,000 entries
+-- viewer_brought_nobody  seed_scope is importer, and the viewer brought nobody into the collection. Not looked for
+--                        among more than 10,000 entries
 -- target_has_no_edges    the target has no edge; under v1: nobody worked with the target
 -- no_edge_to_a_member    the target has edges, and none leads to a member
 -- all_excluded           of the target's edges some lead to members, all of whom are not to be asked
 -- nobody_to_ask          none of the target's edges leads to a member who may be asked. Returned where it is not known
 --                        which of the two reasons before it holds: 500 people or more are not to be asked
--- edge_limit             some contact that was followed has max_edges_per_hop edges or more to members who may be asked, so
---                        paths within max_depth may be missing
--- depth_limit            every path within max_depth was found, and some chain of members is as long as max_depth allows
---                        (v1: of two contacts). Longer ones were not looked for
+-- edge_limit             some contact that was followed has max_edges_per_hop edges or more to members who may be
+--                        asked, so paths within max_depth may be missing
+-- depth_limit            every path within max_depth was found, and some chain of members is as long as max_depth
+--                        allows (v1: of two contacts). Longer ones were not looked for
 -- exhausted              every path of any length was found
 --
--- level_reached is how many contacts the longest chains had that were looked at; where the time ran out, at least so many.
+-- level_reached is how many contacts the longest chains had that were looked at; where the time ran out, at least so
+-- many.
 --
 -- Other numbers, null where five paths were found or more, or the time ran out:
 --
 -- collection_members     members of the collection
 -- target_edges           edges of the target, one per pair and kind; under v1: contacts who worked with the target
--- target_edges_to_members, target_edges_to_excluded   how many of these lead to members, and to members who are not to be
---                        asked. Exact where counts_are_exact, else the least that it can be: the target's edges and the
---                        members both reach counted_to, and only so many edges were looked at
+-- target_edges_to_members, target_edges_to_excluded
+--                        how many of these lead to members, and to members who are not to be asked. Exact where
+--                        counts_are_exact, else the least that it can be: the target's edges and the members both
+--                        reach counted_to, and only so many edges were looked at
 -- excluded               contacts that are not to be asked, members or not
 -- counted_to             500, where each count stops: there it says "500 or more"
 --
 -- What is read is bounded: entries of up to 500 members, up to 500 edges of the target, and a look-up for each of the
--- fewer: 0.1 ms, and up to 0.8 around hubs; up to 10,000 entries of the collection, 1 ms, where the viewer alone may open a
--- path and nobody was found. (v1 works out all overlaps of the target once more.)
+-- fewer: 0.1 ms, and up to 0.8 around hubs; up to 10,000 entries of the collection, 1 ms, where the viewer alone may
+-- open a path and nobody was found. (v1 works out all overlaps of the target once more.)
 CREATE OR REPLACE FUNCTION connection_paths.why_no_more(
     target_contact_id bigint,
     collection_id bigint,

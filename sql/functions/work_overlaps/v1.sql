@@ -1,4 +1,5 @@
--- connection_paths.work_overlaps(contact_id, neighbours_from): the work_overlap edges of one contact, as they should be.
+-- connection_paths.work_overlaps(contact_id, neighbours_from): the work_overlap edges of one contact, as they should
+-- be.
 --
 -- This, with possible_overlaps that it is made of, is the definition of an edge, and its only place: backfills write
 -- what it returns, samples and checks compare with it, and the first-generation finder asks it directly.

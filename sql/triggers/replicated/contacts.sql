@@ -1,6 +1,6 @@
 -- Capture of changes that logical replication, or a session with session_replication_role = replica, writes.
--- Executed after ../contacts.sql, whose triggers do not fire for those. TRUNCATE has no row trigger: that of every statement
--- fires for both.
+-- Executed after ../contacts.sql, whose triggers do not fire for those. TRUNCATE has no row trigger: that of every
+-- statement fires for both.
 CREATE OR REPLACE TRIGGER connection_paths_replicated
     AFTER INSERT OR UPDATE OR DELETE ON :"host_schema".contacts
     FOR EACH ROW EXECUTE FUNCTION connection_paths.note_replicated_row('contact');

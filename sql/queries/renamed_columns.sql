@@ -1,0 +1,50 @@
+-- The columns that the package needs and that were renamed: the views follow them, but triggers and indexes name them.
+--
+-- A column of a binding view has the name of the column that it reads. A view depends on a column by its number, so the
+-- catalog has the present name.
+--
+-- view_name   the binding view
+-- table_name  the application's table, qualified and quoted
+-- missing     the name that the package needs
+-- present     the name that the column has now; NULL where it cannot be told
+SELECT
+    w.view_name,
+    format('%I.%I', w.nspname, w.relname) AS table_name,
+    w.missing,
+    CASE WHEN cardinality(w.others) = 1 THEN w.others[1] END AS present
+FROM (
+    SELECT
+        v.relname::text AS view_name,
+        n.nspname,
+        t.relname,
+        a.attname::text AS missing,
+        ARRAY(
+            SELECT c.attname::text
+            FROM pg_catalog.pg_depend AS d
+            JOIN pg_catalog.pg_attribute AS c ON c.attrelid = d.refobjid AND c.attnum = d.refobjsubid
+            WHERE d.classid = 'pg_rewrite'::regclass
+                AND d.objid = r.oid
+                AND d.refobjid = t.oid
+                AND c.attname <> 'source'
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS o WHERE o.attrelid = v.oid AND o.attname = c.attname)
+        ) AS others
+    FROM pg_catalog.pg_class AS v
+    JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
+    JOIN (
+        SELECT DISTINCT d.objid, d.refobjid
+        FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+    ) AS s ON s.objid = r.oid AND s.refobjid <> v.oid
+    JOIN pg_catalog.pg_class AS t ON t.oid = s.refobjid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = v.oid AND a.attnum > 0
+    WHERE v.relnamespace = (SELECT p.oid FROM pg_catalog.pg_namespace AS p WHERE p.nspname = 'connection_paths')
+        AND v.relname IN ('live_contacts', 'live_organizations', 'work_experiences', 'collection_members')
+        AND v.relkind = 'v'
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_catalog.pg_attribute AS c
+            WHERE c.attrelid = t.oid AND c.attname = a.attname AND NOT c.attisdropped
+        )
+) AS w
+ORDER BY 1, 3
