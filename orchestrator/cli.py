@@ -338,7 +338,7 @@ def detach(session: Session, tables: tuple[str, ...]) -> None:
     Edges and triggers stay. Until "orchestrator attach", whatever reads the tables through the package is an error.
     """
     done = detaching.detach(session.connection_string(), tables or detaching.TABLES, progress=session.screen.note)
-    told = f"Detached: {', '.join(done)}." if done else "They were detached already."
+    told = f"Detached: {', '.join(done)}." if done else "Nothing to do: the tables are detached already."
     session.screen.result({"detached": done}, told)
 
 
@@ -350,7 +350,7 @@ def attach(session: Session, tables: tuple[str, ...]) -> None:
     """Take up detached tables again (all of them unless some are given), and queue what may have changed meanwhile."""
     done = detaching.attach(session.connection_string(), tables, progress=session.screen.note)
     queued = any(table != "user_contact_collections" for table in done)
-    told = [f"Attached: {', '.join(done)}." if done else "None was detached."]
+    told = [f"Attached: {', '.join(done)}." if done else "Nothing to do: no table is detached."]
     told += ["Everybody is queued for recomputation: run orchestrator sync."] if queued else []
     session.screen.result({"attached": done}, *told)
 

@@ -362,7 +362,13 @@ def _refusal(error: psycopg.Error, given: Mapping[str, Any]) -> str:
         )
     if isinstance(error, psycopg.errors.ConnectionTimeout):
         said = "the server did not answer in time"
+    if not any(given.get(name) for name in ("host", "hostaddr", "service")) and not _named_by_environment():
+        said += " No server was named: give --dsn, set ORCHESTRATOR_DSN, or try --embedded=DIR."
     return without_secrets(said, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
+
+
+def _named_by_environment() -> bool:
+    return any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
 
 
 def _values(pgconn: psycopg.pq.abc.PGconn) -> dict[str, str]:

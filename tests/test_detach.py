@@ -290,7 +290,7 @@ def test_the_commands(db: Connection, dsn: str) -> None:
     assert "orchestrator install" not in told
     status, told = ask("attach", "--json")
     assert (status, json.loads(told)) == (0, {"attached": ["contacts"]})
-    assert ask("attach") == (0, "None was detached.\n")
+    assert ask("attach") == (0, "Nothing to do: no table is detached.\n")
     assert ask("sync")[0] == 0
     assert ask("doctor")[0] == 0
 

@@ -86,7 +86,7 @@ BEGIN
         );
     IF problems IS NOT NULL THEN
         RAISE EXCEPTION 'table %.% cannot be attached: %', source.table_schema, source.table_name, problems
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It stays detached. Mend the table, then attach.';
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Nothing was attached. Change the table, then attach it.';
     END IF;
     IF definition !~ '::text AS name' AND EXISTS (
         SELECT
