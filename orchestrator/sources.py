@@ -112,6 +112,21 @@ def _renamed_columns(connection: Connection) -> list[Problem]:
     return found
 
 
+def hidden_tables(connection: Connection) -> list[str]:
+    """Return the application's tables of which row-level security may hide rows from this role."""
+    return [row[0] for row in connection.execute("SELECT h.table_name FROM connection_paths.hidden_tables() AS h")]
+
+
+def require_every_row(connection: Connection, purpose: str) -> None:
+    """Raise :class:`OrchestratorError` when this role may not see every row, without which *purpose* makes no sense."""
+    hidden = hidden_tables(connection)
+    if hidden:
+        raise OrchestratorError(
+            f"row-level security may hide rows of {', '.join(hidden)} from this role; to {purpose}, use the owner of the"
+            " tables, a role with BYPASSRLS, or a policy for this role with USING (true)"
+        )
+
+
 def detached_views(connection: Connection) -> set[str]:
     """Return the binding views of tables that are detached."""
     return {row[0] for row in connection.execute(sqlfiles.query("detached_views"))}
@@ -128,7 +143,8 @@ def _capture_failures(connection: Connection) -> list[Problem]:
     if not readable:
         return []
     found = []
-    for source, failed_at, error, works_again in connection.execute(sqlfiles.query("capture_failures")):
+    for source, failed_at, error, tables in connection.execute(sqlfiles.query("capture_failures")).fetchall():
+        works_again = all(_capture_works(connection, table) for table in tables)
         since = f"{failed_at:%Y-%m-%d %H:%M:%S %Z}"
         if works_again:
             what = f"some changes of {source} from {since} on were not noted; the triggers work again"
@@ -136,6 +152,15 @@ def _capture_failures(connection: Connection) -> list[Problem]:
             what = f"changes of {source} are not noted since {since}: {error}"
         found.append(Problem("capture", source, what, "sync" if works_again else "mend"))
     return found
+
+
+def _capture_works(connection: Connection, table_oid: int) -> bool:
+    """Whether a table's triggers work; False where the function or the queue is missing, or this role may not ask."""
+    missing = (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege)
+    with suppress(*missing), connection.transaction():
+        row = connection.execute("SELECT connection_paths.capture_works(%s::oid)", (table_oid,)).fetchone()
+        return row == (True,)
+    return False
 
 
 def refuse_citus(connection: Connection, host_schema: str = "") -> None:
