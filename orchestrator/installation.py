@@ -157,6 +157,7 @@ def install(
             _check_schema(connection, chosen)  # another install may have been faster
             captured = _captured(connection, triggers)
             also = _replicated(connection, replicated)
+            before = sources.remembered(connection)
             _remember(connection, chosen, captured, also)
             with _migrations(connection, chosen, triggers=captured, replicated=also) as (backend, migrations):
                 _check_not_newer(connection, migrations)
@@ -169,6 +170,9 @@ def install(
             elif replicated is not None:
                 _set_triggers(connection, chosen, wanted=captured, replicated=also)
             mended = repair.mend(connection, chosen, has_triggers=captured, is_replicated=also, progress=progress)
+            if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
+                connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
+                mended.append("earlier writes were not captured, so everybody is queued; run: orchestrator sync")
             if prefix is not None:
                 granted = group_roles.grant(connection, guard, prefix)
                 mended += [] if todo else [f"mended: {problem}" for problem in granted]

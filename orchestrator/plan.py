@@ -13,6 +13,7 @@ from orchestrator import left_out, sqlfiles
 from orchestrator.database import Connection, reading
 from orchestrator.installation import require_installed
 from orchestrator.left_out import Experiences, Members
+from orchestrator.sources import require_every_row
 
 #: A compiled plan costs more here than it saves.
 SETTINGS = {
@@ -154,6 +155,7 @@ def plan(dsn: str, *, seed: int = 1, sample: int = 2000) -> Plan:
     # one snapshot: all figures are of one moment
     with reading(dsn, SETTINGS, isolation=IsolationLevel.REPEATABLE_READ) as connection:
         require_installed(connection)
+        require_every_row(connection, "plan")
         strata = _strata(connection, seed, sample)
         edges = _edges(strata, seed)
         total, with_experiences, experiences = left_out.experiences(connection)

@@ -43,6 +43,10 @@ _OBJECT = re.compile(
     r" (?:connection_paths\.)?(?P<name>\w+)",
     re.MULTILINE,
 )
+_ATTACH = (
+    "ALTER TABLE connection_paths.contact_connections"
+    " ATTACH PARTITION connection_paths.contact_connections_live DEFAULT"
+)
 #: What each kind of problem is mended by: a line of a migration.
 _STEPS = {"object": "migration", "view": "view", "index": "host_index", "triggers": "host_triggers"}
 
@@ -118,7 +122,7 @@ def installation(subject: Subject) -> Iterator[Finding]:
     if schema is None:
         return
     for problem in _of_catalogs(subject.connection, schema, ()):
-        if problem.step in ("migration", "stray index", "schema"):
+        if problem.step in ("migration", "partition", "stray index", "schema"):
             yield Finding("installation", "wrong", problem.what, versions.install_command(subject), problem.name)
 
 
@@ -219,6 +223,8 @@ def _mend(connection: Connection, problem: Problem) -> None:
         patiently(connection, lambda: connection.execute(text))
     elif problem.step == "view":
         patiently(connection, lambda: steps.create_view(connection, name))
+    elif problem.step == "partition":
+        patiently(connection, lambda: connection.execute(_ATTACH))
     elif problem.step == "function":
         patiently(connection, lambda: _create_function(connection, name))
     elif problem.step == "index":

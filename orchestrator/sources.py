@@ -122,8 +122,8 @@ def require_every_row(connection: Connection, purpose: str) -> None:
     hidden = hidden_tables(connection)
     if hidden:
         raise OrchestratorError(
-            f"row-level security may hide rows of {', '.join(hidden)} from this role; to {purpose}, use the owner of the"
-            " tables, a role with BYPASSRLS, or a policy for this role with USING (true)"
+            f"row-level security may hide rows of {', '.join(hidden)} from this role; to {purpose}, use the owner of"
+            " the tables, a role with BYPASSRLS, or a policy for this role with USING (true)"
         )
 
 

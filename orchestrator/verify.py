@@ -129,6 +129,7 @@ def verify(
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
             bindings = sources.problems(connection, bound_host_schema(connection))
+            sources.require_every_row(connection, "verify")
             if any(each.kind in sources.UNREADABLE for each in bindings):
                 return _unreadable(bindings, clock)
 

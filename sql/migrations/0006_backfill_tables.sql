@@ -122,7 +122,7 @@ CROSS JOIN LATERAL (
         count(*) FILTER (WHERE s.status IN ('pending', 'claimed')) AS batches_open,
         count(*) FILTER (WHERE s.status = 'claimed') AS batches_claimed,
         count(*) FILTER (WHERE s.status = 'set aside') AS batches_set_aside,
-        sum(s.predicted_edges)::bigint AS predicted_edges,
+        COALESCE(sum(s.predicted_edges), 0)::bigint AS predicted_edges,
         COALESCE(sum(s.predicted_edges) FILTER (WHERE s.status IN ('done', 'set aside')), 0)::bigint AS predicted_done,
         COALESCE(sum(s.edges_changed), 0)::bigint AS edges_changed,
         sum(s.attempts) AS attempts,

@@ -7,6 +7,7 @@ __depends__ = {"0006_backfill_tables"}
 function("advisory_key", "v1")
 function("lock_holders", "v1")
 function("require_read_committed", "v1")
+function("hidden_tables", "v1")
 function("require_sources", "v1")
 function("begin_recompute", "v1")
 function("await_recomputes", "v1")

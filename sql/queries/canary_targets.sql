@@ -2,7 +2,8 @@
 --
 -- Each is two probes of an index, at the first entry from a random id on, so it costs the same however many rows there
 -- are: the views cannot be sampled. Ids that follow a gap come more often, and every collection as often as another,
--- whatever its size. From beyond the last member a probe starts again at the first.
+-- whatever its size. From beyond the last member a probe starts again at the first. Random ids are computed as
+-- numeric, because two ids may be further apart than a bigint can say.
 -- No row without a member or without a contact that has usable work experiences.
 WITH ends AS MATERIALIZED (
     SELECT
@@ -13,9 +14,10 @@ WITH ends AS MATERIALIZED (
 ),
 probes AS MATERIALIZED (
     SELECT
-        e.first_contact + floor(random() * (e.last_contact - e.first_contact + 1))::bigint AS target,
-        e.first_contact + floor(random() * (e.last_contact - e.first_contact + 1))::bigint AS member,
-        e.first_collection + floor(random() * (e.last_collection - e.first_collection + 1))::bigint AS collection
+        (e.first_contact + floor(random()::numeric * (e.last_contact::numeric - e.first_contact + 1)))::bigint AS target,
+        (e.first_contact + floor(random()::numeric * (e.last_contact::numeric - e.first_contact + 1)))::bigint AS member,
+        (e.first_collection + floor(random()::numeric * (e.last_collection::numeric - e.first_collection + 1)))::bigint
+            AS collection
     FROM ends AS e
     CROSS JOIN generate_series(1, 40)
 )

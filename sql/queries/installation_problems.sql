@@ -11,12 +11,12 @@
 --   host_tables             the names of all four
 --   new, old                what the name of an index ends with while it is built, and when another has taken its place
 -- Returns
---   kind    'object', 'view', 'index', 'triggers', 'stray trigger' or 'stray index'
+--   kind    'object', 'view', 'partition', 'index', 'triggers', 'stray trigger' or 'stray index'
 --   name    what mends it: the migration, the view, the index, the table
 --   what    a sentence
 --   object  the name of the thing, where kind is 'object'
 WITH ours AS (
-    SELECT c.oid, c.relname::text AS relname, c.relkind
+    SELECT c.oid, c.relname::text AS relname, c.relkind, c.reloptions, c.relispartition
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'connection_paths'
@@ -110,6 +110,27 @@ LEFT JOIN ours AS o ON o.relname = v.name AND o.relkind = 'v'
 LEFT JOIN host AS h ON h.relname = v.table_name
 WHERE NOT v.is_detached
     AND (o.oid IS NULL OR NOT EXISTS (SELECT FROM bound AS b WHERE b.relname = v.name AND b.table_oid = h.oid))
+UNION ALL
+-- without it the caller sees what the owner of the view may see
+SELECT
+    CASE WHEN s.name IS NULL THEN 'object' ELSE 'view' END, COALESCE(s.name, w.step),
+    format('view %%s does not check the rights of its caller (security_invoker)', o.relname), o.relname
+FROM ours AS o
+LEFT JOIN sources AS s ON s.name = o.relname
+LEFT JOIN jsonb_to_recordset(%(objects)s::jsonb) AS w (kind text, name text, step text)
+    ON w.kind = 'view' AND w.name = o.relname
+WHERE o.relkind = 'v'
+    AND (s.name IS NOT NULL OR w.name IS NOT NULL)
+    AND s.is_detached IS NOT TRUE
+    AND NOT EXISTS (
+        SELECT
+        FROM pg_options_to_table(o.reloptions) AS p
+        WHERE p.option_name = 'security_invoker' AND p.option_value::boolean
+    )
+UNION ALL
+SELECT 'partition', o.relname, 'table contact_connections_live is not a partition of contact_connections', o.relname
+FROM ours AS o
+WHERE o.relname = 'contact_connections_live' AND NOT o.relispartition
 UNION ALL
 SELECT
     'index', e.name,

@@ -10,11 +10,13 @@ WITH ends AS MATERIALIZED (
         (SELECT max(c.id) FROM connection_paths.live_contacts AS c) AS last_contact
 ),
 tried AS MATERIALIZED (
-    SELECT e.first_contact
+    SELECT (
+        e.first_contact
         + mod(
-            hashint8extended(n, %(seed)s) & 9223372036854775807,
-            e.last_contact - e.first_contact + 1
-        ) AS id
+            (hashint8extended(n, %(seed)s) & 9223372036854775807)::numeric,
+            e.last_contact::numeric - e.first_contact + 1 -- numeric: ids may be further apart than a bigint can say
+        )
+    )::bigint AS id
     FROM ends AS e
     CROSS JOIN generate_series(1, %(contacts)s) AS n
     WHERE e.first_contact IS NOT NULL

@@ -105,8 +105,16 @@ BEGIN
             SELECT pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
             FROM pg_catalog.pg_trigger AS t
             JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+            JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             WHERE t.tgrelid = source.table_oid
                 AND NOT t.tgisinternal
+                -- after a restore, another of the four tables may have this number
+                AND (n.nspname, c.relname) NOT IN (
+                    (source.table_schema, 'contacts'),
+                    (source.table_schema, 'organizations'),
+                    (source.table_schema, 'contact_work_experiences')
+                )
                 AND p.pronamespace = 'connection_paths'::pg_catalog.regnamespace
         LOOP
             EXECUTE statement;

@@ -59,6 +59,20 @@ BEGIN
         RAISE EXCEPTION 'view connection_paths.% reads no table', source.view_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run orchestrator install.';
     END IF;
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_attribute AS v
+        WHERE v.attrelid = source.view_oid
+            AND v.attnum > 0
+            AND NOT EXISTS (
+                SELECT
+                FROM pg_catalog.pg_attribute AS a
+                WHERE a.attrelid = source.table_oid AND a.attname = v.attname AND NOT a.attisdropped
+            )
+    ) THEN -- the definition that is kept would name it as it is called now
+        RAISE EXCEPTION 'a column of %.% was renamed', source.table_schema, detach_source.table_name
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Rename it back, then detach.';
+    END IF;
 
     INSERT INTO connection_paths.detached_sources
         (table_name, view_name, table_schema, table_oid, view_definition, triggers, indexes)

@@ -4,8 +4,9 @@
 -- sync_changes and create_run. Otherwise the error would be taken for one of a contact's or a batch's, or
 -- (on Citus) there would be no error, and correct edges would be deleted.
 --
--- Raises CP010 when a table is detached, CP011 when Citus manages a table that is read or written: a distributed table
--- or a reference table is empty on the coordinator.
+-- Raises CP010 when a table is detached; CP012 when row-level security may hide rows from this role, whose work would
+-- delete the edges of the rows that it does not see; CP011 when Citus manages a table that is read or written: a
+-- distributed table or a reference table is empty on the coordinator.
 CREATE OR REPLACE FUNCTION connection_paths.require_sources()
 RETURNS void
 LANGUAGE plpgsql
@@ -24,6 +25,16 @@ BEGIN
         RAISE EXCEPTION 'detached from connection_paths: %', names
             USING ERRCODE = 'CP010',
                 HINT = 'Run orchestrator attach, or SELECT * FROM connection_paths.attach_source(...).';
+    END IF;
+
+    SELECT string_agg(h.table_name, ', ' ORDER BY h.table_name)
+    INTO names
+    FROM connection_paths.hidden_tables() AS h;
+    IF names IS NOT NULL THEN
+        RAISE EXCEPTION 'row-level security may hide rows of % from role %', names, current_user
+            USING ERRCODE = 'CP012',
+                DETAIL = 'Edges are made of all rows, so edges of the rows that are hidden would be deleted.',
+                HINT = 'Use the owner of the tables, a role with BYPASSRLS, or a policy for this role with USING (true).';
     END IF;
 
     IF to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN
@@ -58,6 +69,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.require_sources() IS 'Raises when a table of the application is detached, or managed by Citus';
+COMMENT ON FUNCTION connection_paths.require_sources() IS 'Raises when a table of the application is detached, hides rows from this role, or is managed by Citus';
 
 REVOKE ALL ON FUNCTION connection_paths.require_sources() FROM PUBLIC;
