@@ -372,7 +372,11 @@ def _problems(connection: Connection, host_schema: str | None, triggers: list[tu
     replicated = known is not None and known.is_replicated
     found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
     others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
-    return [*(f"{each.what}; run: orchestrator install" for each in found), *(each.sentence for each in others)]
+    before = {"table": "put it back, then run", "schema": "put them back, then run"}  # what install cannot mend alone
+    return [
+        *(f"{each.what}; {before.get(each.step, 'run')}: orchestrator install" for each in found),
+        *(each.sentence for each in others),
+    ]
 
 
 def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:

@@ -35,7 +35,7 @@ BASEBALL = Path(__file__).parents[2] / "shared" / "data" / "baseball"
 COMMANDS = (
     *("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo"),
     *("plan", "sync", "verify", "doctor", "runs", "runs list", "runs show", "runs pause", "runs resume"),
-    *("runs cancel", "runs set", "sweep", "compare", "serve", "script"),
+    *("runs cancel", "runs set", "sweep", "compare", "serve", "script", "detach", "attach"),
 )
 IN_PLACE = ("backfill", "--strategy", "in_place", "--no-throttle", "--batch-edges", "500")
 NEED_INSTALL = (
@@ -374,7 +374,7 @@ def test_json_is_all_of_standard_output(database: str, tmp_path: Path, before: b
     assert set(ask("seed", "csv", str(tmp_path)).values()) == {0}
     assert ask("seed", "synthetic", "--contacts", "200")["contacts"] == 200
     assert len(ask("install")["applied"]) > 0
-    assert ask("install") == {"applied": []}
+    assert ask("install") == {"applied": [], "mended": []}
     assert ask("status")["healthy"] is True
     done = ask("backfill", "--no-throttle")
     assert done["edges_changed"] > 0
@@ -439,7 +439,7 @@ def test_ctrl_c_ends_a_backfill_that_running_again_completes(host: str) -> None:
         process = start("--dsn", host, *IN_PLACE)
         until(lambda: connection.execute(EDGES).rowcount > 0)
         process.send_signal(signal.SIGINT)
-        check_error(*finish(process, 10), "interrupted")
+        check_error(*finish(process, 10), "Stopped. Finished work is kept.")
         until(lambda: sessions(connection) == 0, 5)
         assert 0 < len(edges(host)) < len(whole)
         again = run("--dsn", host, "backfill", "--no-throttle")
@@ -460,7 +460,7 @@ def test_ctrl_c_cancels_the_calls_under_way(small: str) -> None:
         sleeping = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
         until(lambda: connection.execute(sleeping).rowcount > 0)
         process.send_signal(signal.SIGINT)
-        check_error(*finish(process, 10), "interrupted")
+        check_error(*finish(process, 10), "Stopped. Finished work is kept.")
         until(lambda: sessions(connection) == 0, 5)
         process = start("--dsn", small, "--json", *IN_PLACE)
         until(lambda: connection.execute(sleeping).rowcount > 0)

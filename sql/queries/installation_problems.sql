@@ -11,7 +11,7 @@
 --   host_tables             the names of all four
 --   new, old                what the name of an index ends with while it is built, and when another has taken its place
 -- Returns
---   kind    'object', 'view', 'partition', 'index', 'triggers', 'stray trigger' or 'stray index'
+--   kind    'object', 'table', 'view', 'partition', 'index', 'triggers', 'stray trigger' or 'stray index'
 --   name    what mends it: the migration, the view, the index, the table
 --   what    a sentence
 --   object  the name of the thing, where kind is 'object'
@@ -92,11 +92,11 @@ WHERE CASE
 END
 UNION ALL
 SELECT
-    'view', v.name,
+    CASE WHEN h.oid IS NULL THEN 'table' ELSE 'view' END, v.name,
     CASE
-        WHEN o.oid IS NULL THEN format('view %%s is missing', v.name)
+        WHEN o.oid IS NULL AND h.oid IS NOT NULL THEN format('view %%s is missing', v.name)
         WHEN h.oid IS NULL
-        THEN format('table %%I.%%I, which view %%s should read, is missing', %(host_schema)s::text, v.table_name, v.name)
+        THEN format('table %%I.%%I, which view %%s should read, is missing or is no ordinary table', %(host_schema)s::text, v.table_name, v.name)
         ELSE format(
             'view %%s reads %%s, not %%s',
             v.name,
