@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Minutes, not seconds: random calls in large worlds, the whole life of an installation in every surrounding, five minutes
 # of kills, and many more examples for the properties of the finders.

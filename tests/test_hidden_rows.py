@@ -113,3 +113,46 @@ def test_a_detached_partition_is_attached_again(place: tuple[Connection, str, st
     assert any("is not a partition" in sentence for sentence in install(dsn).mended)
     assert db.execute(EDGES).fetchone() == before
     assert status(dsn).problems == []
+
+
+CASTS = """
+CREATE TYPE mood AS ENUM ('happy');
+CREATE TABLE called (by_whom text);
+CREATE FUNCTION of_mood(m mood) RETURNS bigint LANGUAGE sql AS $$
+    INSERT INTO public.called VALUES (current_user) RETURNING 1::bigint
+$$;
+CREATE CAST (mood AS bigint) WITH FUNCTION of_mood(mood) AS {context};
+GRANT INSERT, SELECT ON called TO PUBLIC;
+"""
+WRITES = (
+    ("contacts", "id", "INSERT INTO public.contacts (id) VALUES ('happy')"),
+    ("organizations", "id", "INSERT INTO public.organizations (id) VALUES ('happy')"),
+    (
+        "contact_work_experiences",
+        "contact_id",
+        "INSERT INTO public.contact_work_experiences (id, contact_id) VALUES (1, 'happy')",
+    ),
+)
+
+
+@pytest.mark.parametrize("replica", [False, True])
+@pytest.mark.parametrize("context", ["ASSIGNMENT", "IMPLICIT"])
+def test_a_trigger_calls_no_cast_of_the_owner_of_a_table(
+    new_database: Callable[[], str], context: str, replica: bool
+) -> None:
+    """The triggers run with the rights of the package's owner, here a superuser, and the table is another role's."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as db:
+        db.execute(sqlfiles.query("demo_tables"))
+        install(dsn, replicated=replica)
+        if replica:
+            db.execute("SET session_replication_role = replica")
+        db.execute(CASTS.format(context=context).encode())
+        for table, column, write in WRITES:
+            db.execute(f"ALTER TABLE public.{table} RENAME {column} TO before".encode())
+            db.execute(f"ALTER TABLE public.{table} ALTER before SET DEFAULT 1, ADD {column} mood".encode())
+            for step in (write, f"UPDATE public.{table} SET {column} = NULL", f"DELETE FROM public.{table}"):
+                db.execute(step.encode())
+        assert db.execute("SELECT * FROM public.called").fetchall() == []
+        failed = db.execute("SELECT count(DISTINCT table_name) FROM connection_paths.capture_failures").fetchone()
+        assert failed == (len(WRITES),)
