@@ -257,7 +257,8 @@ CAUSES = {
             f"DROP TRIGGER connection_paths_{event} ON {table}"
             for event in ("inserted", "updated", "deleted", "truncated")
             for table in ("contacts", "organizations", "contact_work_experiences")
-        ),
+        )
+        + "; UPDATE connection_paths.installation SET has_triggers = false",
         "triggers",
         "triggers",
         "left out at install",
@@ -298,7 +299,8 @@ CAUSES = {
         "migrations are not applied: 0001_binding_views, 0002_tables",
     ),
     "changes that wait": Cause(
-        "INSERT INTO connection_paths.contact_changes (contact_id, changed_at)"
+        "DELETE FROM connection_paths.contact_changes;"
+        " INSERT INTO connection_paths.contact_changes (contact_id, changed_at)"
         " SELECT g, now() - interval '1 hour' FROM generate_series(1, 3) AS g",
         "queue",
         "contact_changes",
@@ -381,6 +383,16 @@ def test_what_is_wrong_is_found_and_mended(db: Connection, dsn: str, name: str) 
     assert finding.object.startswith(cause.object)
     assert cause.part in finding.what
     check_cured(dsn, finding)
+
+
+def test_triggers_that_install_made_and_somebody_dropped_are_wrong(db: Connection, dsn: str) -> None:
+    statements = CAUSES["no triggers"].statements.split(";")
+    for statement in statements[:-1]:
+        db.execute(statement.encode())
+    findings = diagnose(dsn).findings
+    assert {(finding.check, finding.severity) for finding in findings} == {("triggers", "wrong")}
+    assert len(findings) == 3
+    check_cured(dsn, findings[0])
 
 
 MAY_SEE = "CREATE FUNCTION may_see(bigint) RETURNS boolean STABLE LANGUAGE"
@@ -519,7 +531,8 @@ def test_a_view_that_is_dropped_takes_what_is_bound_to_it_along(host: str) -> No
         connection.execute("DROP VIEW connection_paths.live_contacts CASCADE")
     wrong = {finding.check: finding.what for finding in diagnose(host).findings if finding.severity == "wrong"}
     assert "live_contacts is missing" in wrong["views"]
-    assert "missing: contact_loads" in wrong["functions"]
+    assert "missing: " in wrong["functions"]
+    assert "work_overlaps" in wrong["functions"]
 
 
 def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:
