@@ -45,7 +45,7 @@ BEGIN ATOMIC
         WHERE m.collection_id = legacy_walk.collection_id AND m.contact_id = w.neighbour_id AND m.may_be_asked
     )
         AND w.neighbour_id NOT IN (SELECT x.contact_id FROM unnest(legacy_walk.excluded_contact_ids) AS x (contact_id))
-        -- names the colleague, so that it is asked of each, and before the look-ups
+        -- refers to neighbour_id, so that the clock is read for each colleague, and before the look-ups
         AND (legacy_walk.deadline IS NULL OR w.neighbour_id IS NOT NULL AND clock_timestamp() < legacy_walk.deadline);
 END;
 
