@@ -614,7 +614,7 @@ def test_baseball_has_exactly_its_edges(database: str) -> None:
 
     ask("seed", "csv", str(BASEBALL))
     ask("install")
-    ask("backfill")
+    ask("backfill", "--no-throttle")
     with connect(database) as connection:
         count = connection.execute("SELECT count(*) FROM connection_paths.contact_connections").fetchone()
         degree = connection.execute(
