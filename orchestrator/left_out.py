@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,8 +13,17 @@ from orchestrator import sqlfiles
 from orchestrator.database import Connection
 from orchestrator.errors import OrchestratorError, one_line
 
-#: The sources that count; the view collection_members has the rule, and a test compares.
-COUNTED_SOURCES = (0, 1, 2, 3, 5, 10)
+_RULE = re.compile(r"m\.source IN \(([0-9, ]+)\)")
+
+
+def _counted_sources() -> tuple[int, ...]:
+    found = _RULE.search(sqlfiles.read("views", "collection_members.sql"))
+    assert found is not None
+    return tuple(int(word) for word in found[1].split(","))
+
+
+#: The sources that count, as the view collection_members has them.
+COUNTED_SOURCES = _counted_sources()
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,7 @@ def members(
     Of the table in *host_schema*, which need not be installed; by default of the one that the package reads.
     """
     table = None if host_schema is None else (host_schema, "user_contact_collections")
-    parameters = {"collection_id": collection_id}
+    parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
     rows = _over("members", connection, "collection_members", "members_by_source", parameters, table)
     return tuple(Members(*row) for row in rows)
 
