@@ -37,6 +37,8 @@ KEYS = {
     *("backfill_runs_one_active", "detached_sources_pkey"),
     *("pg_class_relname_nsp_index", "pg_namespace_oid_index", "pg_namespace_nspname_index"),
 }
+#: Tables of a row or none.
+OF_A_FEW_ROWS = {"detached_sources", "installation"}
 
 CALLS = {
     "deep_finder_v1": ("SELECT * FROM connection_paths.deep_finder_v1({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
@@ -126,7 +128,8 @@ def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, An
     used = {node["Index Name"] for node in found if "Index Name" in node}
     assert expected <= used
     assert used <= {MEMBERS, *WALK, *EXPERIENCES, *KEYS}
-    assert not [node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"]
+    scanned = {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
+    assert scanned <= OF_A_FEW_ROWS
 
 
 @pytest.mark.parametrize("finder", ["deep_finder_v2", "deep_finder_v3"])
