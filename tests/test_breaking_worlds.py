@@ -1078,8 +1078,8 @@ def test_what_is_found_where_the_budget_ends_is_right(slow: Slow, scope: str, sh
 def test_the_budget_acts_within_a_depth(slow: Slow) -> None:
     """A budget that is enough for five contacts, not for six: the search goes on to the sixth and does not finish it.
 
-    The bound is generous, but the sixth depth alone is beyond it. A machine that is busy with other things may be slow at
-    any moment, so the call may be tried again with less.
+    The bound is generous, but the sixth depth alone is beyond it. A machine that is busy with other things may be slow
+    at any moment, so the call may be tried again with less.
     """
     answer: dict[str, Any] = {"complete": True}
     for share in (4.0, 3.0, 2.0, 1.5):
