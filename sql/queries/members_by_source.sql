@@ -1,7 +1,6 @@
 -- How many memberships each source has, and whether the view collection_members counts them.
 -- `members` is every row of the host's table, put before this by the caller.
--- Parameters: collection_id (NULL: all), counted
--- (the sources of that view's rule).
+-- Parameters: collection_id (NULL: all); counted, the sources in the rule of that view.
 SELECT
     m.source,
     COALESCE(m.source = ANY (%(counted)s::integer[]), false) AS is_counted,
