@@ -13,27 +13,27 @@ test: $(VENV)/.installed
 
 # Minutes, not seconds: random calls in large worlds, the whole life of an installation in every surrounding, five minutes
 # of kills, and many more examples for the properties of the finders.
-# CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/soak_finders.py.
+# CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/finders/soak_finders.py.
 soak: $(VENV)/.installed
-	$(BIN)/python -m pytest tests/soak_finders.py
-	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/test_surroundings.py
-	CONNECTION_PATHS_SOAK_KILLS=$${CONNECTION_PATHS_SOAK_KILLS:-300} $(BIN)/python -m pytest -s tests/test_kills.py -k anything
+	$(BIN)/python -m pytest tests/finders/soak_finders.py
+	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/install/test_surroundings.py
+	CONNECTION_PATHS_SOAK_KILLS=$${CONNECTION_PATHS_SOAK_KILLS:-300} $(BIN)/python -m pytest -s tests/runs/test_kills.py -k anything
 	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
-		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/test_finders.py -k equal
+		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/finders/test_finders.py -k equal
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_sql_style.py
+	$(BIN)/python -m pytest -q tests/docs/test_sql_style.py
 
 # After a change of the schema that is meant: write tests/golden/schema.txt anew, and review how it differs.
 golden: $(VENV)/.installed
-	$(BIN)/python -m tests.catalog
+	$(BIN)/python -m tests.support.catalog
 
 # When a release is made: its SQL files, by checksum, and its installed state stay as they are from then on.
 freeze: $(VENV)/.installed
-	$(BIN)/python -m tests.frozen
+	$(BIN)/python -m tests.support.frozen
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

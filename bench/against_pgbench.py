@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.world import environment, roomy, world
-from orchestrator.database import connect
-from orchestrator.embedded import embedded_binaries
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.database import connect
+from orchestrator.core.embedded import embedded_binaries
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep import matrix, targets
 from orchestrator.sweep.client import Parameters
 from orchestrator.sweep.load import Fleet, fleet

@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.world import counts, environment, one, roomy, world
-from orchestrator import index_builds
-from orchestrator.backfill import Options, Progress, backfill
-from orchestrator.database import connect
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.database import connect
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.rebuild import index_builds
+from orchestrator.runs.backfill import Options, Progress, backfill
 
 RESULTS = Path(__file__).parent / "results" / "backfill.md"
 #: Room for all that a rebuild logs, in files that are kept for the next, and buffers that do not fill while one writes.

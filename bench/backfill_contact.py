@@ -17,7 +17,7 @@ import psycopg
 
 from bench.plans import Work, nested_plans, read_plan
 from bench.world import counts, environment, one, world
-from orchestrator.database import Connection, connect
+from orchestrator.core.database import Connection, connect
 
 RESULTS = Path(__file__).parent / "results" / "backfill_contact.md"
 GENERATIONS = ("backfill_contact_v1", "backfill_contact_v2")

@@ -22,8 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.world import environment, roomy, world
-from orchestrator import paths, runs, sqlfiles
-from orchestrator.database import connect
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import connect
+from orchestrator.finders import paths
+from orchestrator.runs import runs
 
 RESULTS = Path(__file__).parent / "results" / "bystanders.md"
 WAYS = ("alone", "unthrottled", "alone again", "throttled")
@@ -51,7 +53,9 @@ class Clients:
         self._rate = rate
         with connect(dsn) as connection:
             connection.execute("SELECT setseed(0.5)")
-            asked = [row for _ in range(5) for row in connection.execute(sqlfiles.query("canary_targets")).fetchall()]
+            asked = [
+                row for _ in range(5) for row in connection.execute(sqlfiles.query("finders/canary_targets")).fetchall()
+            ]
         self._questions = [paths.Question(row[0], row[1], row[2], depth) for row in asked]
         self._block: Block | None = None
         self._ended = threading.Event()

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from bench.finders import Arguments
-from orchestrator.database import Connection
+from orchestrator.core.database import Connection
 
 HUB, RANDOM, MEDIAN, LEAF, UNREACHABLE = "hub", "random", "median", "leaf", "unreachable"
 TARGET_CLASSES = (HUB, RANDOM, MEDIAN, LEAF, UNREACHABLE)

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import conninfo, pq
 
 from bench.world import one
-from orchestrator.database import Connection, connect
+from orchestrator.core.database import Connection, connect
 
 #: Parameters of a call, in the order of deep_finder's first six, as text.
 Arguments = Sequence[bytes]

@@ -44,8 +44,8 @@ from psycopg import sql
 
 from bench.plans import accesses, nested_plans, plan_of
 from bench.world import counts, environment, one, roomy, sizes, world
-from orchestrator import sqlfiles
-from orchestrator.database import Connection, connect
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, connect
 
 RESULTS = Path(__file__).parent / "results" / "phases.md"
 MAX_DEPTH, MAX_PATHS = 4, 25
@@ -206,7 +206,7 @@ def copies(dsn: str) -> Iterator[None]:
                 connection.execute(read(indexes))
                 connection.execute("VACUUM (ANALYZE) members")
                 for function in _COPIED:
-                    released = sqlfiles.read("functions", function, "v1.sql")
+                    released = sqlfiles.function(function)
                     connection.execute(_OWN_NAMES.sub(rf"{schema}.\1", released).encode())
             connection.execute("VACUUM (ANALYZE) public.user_contact_collections")  # index-only scans, as in the copies
             yield

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from psycopg.errors import Diagnostic
 
-from orchestrator.database import Connection
+from orchestrator.core.database import Connection
 
 NODE = re.compile(r"\(actual (?:time=\S+ )?rows=([\d.]+) loops=(\d+)\)")  # of a node that was run
 SCAN = re.compile(r"(?:Seq|Index|Index Only|Bitmap Heap|Bitmap Index) Scan(?: Backward)?(?: using (\S+))? on (\S+)")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.cells import ANY, Collection, arguments
 from bench.finders import text_of
-from orchestrator.embedded import embedded_binaries
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.embedded import embedded_binaries
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep.client import TYPES
 from orchestrator.sweep.load import fleet
 

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from bench.world import environment, one, world
-from orchestrator.database import Connection, connect
+from orchestrator.core.database import Connection, connect
 
 RESULTS = Path(__file__).parent / "results" / "triggers.md"
 _JOBS = "public.contact_work_experiences"

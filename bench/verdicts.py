@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from bench.world import environment, roomy, world
-from orchestrator.database import connect
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.database import connect
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep import compare
 from orchestrator.sweep.compare import Comparison
 from orchestrator.sweep.results import Options, Results

@@ -24,8 +24,8 @@ from bench.measured import CellResult, Measured, World
 from bench.objectives import objectives
 from bench.walk_report import objectives_table, report
 from bench.world import counts, environment, one, roomy, sizes, warm, world
-from orchestrator.database import Connection, connect
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.database import Connection, connect
+from orchestrator.core.errors import OrchestratorError
 
 RESULTS = Path(__file__).parent / "results" / "walk.md"
 THROUGHPUT, FIRST_CALLS = "throughput", "first calls"

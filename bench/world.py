@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator import embedded, seed_synthetic, sqlfiles
-from orchestrator import seed as loading
-from orchestrator.backfill import Options, backfill
-from orchestrator.database import Connection, connect
-from orchestrator.embedded import serve_temporarily
-from orchestrator.installation import install
+from orchestrator.core import embedded, sqlfiles
+from orchestrator.core.database import Connection, connect
+from orchestrator.core.embedded import serve_temporarily
+from orchestrator.install.installation import install
+from orchestrator.runs.backfill import Options, backfill
+from orchestrator.seed import loading
+from orchestrator.seed import synthetic as seed_synthetic
 
 _SETTINGS = (
     "shared_buffers",

@@ -26,34 +26,23 @@ from click.shell_completion import CompletionItem
 from psycopg.conninfo import make_conninfo
 
 from orchestrator import demo as story
-from orchestrator import (
-    detaching,
-    embedded,
-    extras,
-    installation,
-    left_out,
-    paths,
-    plan,
-    plan_report,
-    removal,
-    runs,
-    screen,
-    script,
-    seed,
-    seed_csv,
-    seed_synthetic,
-    sources,
-    sync,
-    text,
-    verify,
-)
-from orchestrator import roles as roles_of
-from orchestrator.backfill import Options
-from orchestrator.backfill import backfill as run_backfill
-from orchestrator.database import Connection, connect, reading
+from orchestrator.access import roles as roles_of
+from orchestrator.changes import sync
+from orchestrator.core import embedded, extras, text
+from orchestrator.core.database import Connection, connect, reading
+from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.errors import OrchestratorError, one_line
-from orchestrator.throttle import Limits
+from orchestrator.edges import verify
+from orchestrator.finders import paths
+from orchestrator.host import detaching, left_out, sources
+from orchestrator.install import installation, removal, script
+from orchestrator.runs import plan, plan_report, runs, screen
+from orchestrator.runs.backfill import Options
+from orchestrator.runs.backfill import backfill as run_backfill
+from orchestrator.runs.throttle import Limits
+from orchestrator.seed import csv_files as seed_csv
+from orchestrator.seed import loading as seed
+from orchestrator.seed import synthetic as seed_synthetic
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _ID = click.IntRange(-(2**63), 2**63 - 1)  # what a bigint holds

@@ -11,13 +11,16 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import extras, paths, seed, seed_synthetic, sqlfiles
-from orchestrator.backfill import Options, backfill
-from orchestrator.database import Connection, connect
-from orchestrator.errors import OrchestratorError
-from orchestrator.installation import install
-from orchestrator.paths import Question
-from orchestrator.screen import Screen, outcome_lines, path_lines
+from orchestrator.core import extras, sqlfiles
+from orchestrator.core.database import Connection, connect
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.finders import paths
+from orchestrator.finders.paths import Question
+from orchestrator.install.installation import install
+from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.screen import Screen, outcome_lines, path_lines
+from orchestrator.seed import loading as seed
+from orchestrator.seed import synthetic as seed_synthetic
 
 _SEED = 1
 _VIEWER = 1001  # a user of collections 1, 2 and 3 in every synthetic world
@@ -65,7 +68,7 @@ def tell(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: i
 
     screen.say("4. Who can introduce me?")
     with connect(dsn) as connection:
-        candidates = [row[0] for row in connection.execute(sqlfiles.query("demo_targets"))]
+        candidates = [row[0] for row in connection.execute(sqlfiles.query("finders/demo_targets"))]
         question = Question(candidates[0], 1, _VIEWER)
         for text, collection, scope, limit, depth in _EXAMPLES:
             question = _example(connection, candidates, collection, scope, limit, depth)

@@ -17,10 +17,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
 
-from orchestrator import sqlfiles
-from orchestrator.database import Connection
-from orchestrator.embedded import serve_temporarily
-from orchestrator.installation import install
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.embedded import serve_temporarily
+from orchestrator.install.installation import install
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the background, which its children would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -85,7 +85,7 @@ def database(new_database: Callable[[], str]) -> str:
 def host(database: str) -> str:
     """The connection string of a new database with empty host tables in ``public``."""
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("demo_tables"))
+        connection.execute(sqlfiles.query("install/demo_tables"))
     return database
 
 
@@ -94,6 +94,6 @@ def installed(new_database: Callable[[], str]) -> Iterator[Connection]:
     """A connection to a database with empty host tables and the package; each test empties what it fills."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("demo_tables"))
+        connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn)
         yield connection

@@ -1,7 +1,7 @@
 """Every check, one after another; what cannot be looked at does not keep the others from it.
 
 Reads only, and leaves nothing behind, not even in a pooler's session: each check is one READ ONLY transaction, and all
-that it sets is set for that transaction. Whether the edges themselves are right, :mod:`orchestrator.verify` asks.
+that it sets is set for that transaction. Whether the edges themselves are right, :mod:`orchestrator.edges.verify` asks.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import psycopg
 
-from orchestrator import repair
-from orchestrator.database import lost, stateless, transaction
+from orchestrator.core.database import lost, stateless, transaction
+from orchestrator.core.errors import one_line
 from orchestrator.doctor import indexes, plans, policies, runs, settings, standbys, tables, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
-from orchestrator.errors import one_line
+from orchestrator.install import repair
 
 #: Limits for each statement, so that no one waits long for a check.
 _LIMITS = {"statement_timeout": "5s", "lock_timeout": "1s"}

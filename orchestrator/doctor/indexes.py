@@ -11,10 +11,11 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import sources, sqlfiles
+from orchestrator.core import sqlfiles
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
+from orchestrator.host import sources
 
 #: From where on an index is bloated: bytes, and how many times what its entries need.
 BLOATED = (64 * 2**20, 2.0)
@@ -174,7 +175,7 @@ def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
 def _rules(subject: Subject) -> dict[str, str]:
     """Return the rule of each view that has one, its columns without the table's alias, as an index has them."""
     rules = {}
-    for name, text in subject.connection.execute(sqlfiles.query("doctor_view_rules")):
+    for name, text in subject.connection.execute(sqlfiles.query("doctor/view_rules")):
         found = _RULE.search(" ".join(text.split()))
         if found is not None:
             alias = re.split(r"[. ]", found["table"])[-1]

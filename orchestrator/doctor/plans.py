@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator import sqlfiles
+from orchestrator.core import sqlfiles
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject
@@ -37,7 +37,7 @@ _ALLOWED = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "en
 class _Probe:
     """A statement that a finder asks of a target, a collection and a viewer, and the indexes that it is made for.
 
-    It is ``sql/queries/doctor_plan_STATEMENT.sql``, planned under the settings of the finder's latest version.
+    It is ``sql/queries/doctor/plan_STATEMENT.sql``, planned under the settings of the finder's latest version.
     """
 
     finder: str
@@ -157,7 +157,7 @@ def _scans(
 ) -> list[set[tuple[str, str | None]]]:
     """Return how a statement would read: as it is planned for any arguments, or for each of some."""
     connection = subject.connection
-    statement = sqlfiles.query(f"doctor_plan_{probe.statement}")
+    statement = sqlfiles.query(f"doctor/plan_{probe.statement}")
     found = []
     with connection.transaction(force_rollback=True):  # the settings are for this statement alone
         for name, value in versions.settings_of(probe.finder).items():

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import psycopg
 
-from orchestrator.database import lost
+from orchestrator.core.database import lost
+from orchestrator.core.errors import one_line
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import VIEWS, Subject
-from orchestrator.errors import one_line
 
 
 def policies(subject: Subject) -> Iterator[Finding]:

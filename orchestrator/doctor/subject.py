@@ -8,10 +8,10 @@ from typing import Any
 
 from psycopg.rows import namedtuple_row
 
-from orchestrator import sqlfiles
-from orchestrator.database import Connection, is_pooled
-from orchestrator.errors import OrchestratorError
-from orchestrator.sources import Remembered, refuse_citus, remembered
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, is_pooled
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.sources import Remembered, refuse_citus, remembered
 
 #: The views that bind the host's tables.
 VIEWS = ("collection_members", "live_contacts", "live_organizations", "work_experiences")
@@ -49,9 +49,9 @@ class Subject:
     remembered: Remembered | None = None
 
     def ask(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
-        """Return the rows of ``sql/queries/doctor_QUERY.sql``, their columns by name."""
+        """Return the rows of ``sql/queries/doctor/QUERY.sql``, their columns by name."""
         with self.connection.cursor(row_factory=namedtuple_row) as cursor:
-            return cursor.execute(sqlfiles.query(f"doctor_{query}"), parameters).fetchall()
+            return cursor.execute(sqlfiles.query(f"doctor/{query}"), parameters).fetchall()
 
     def quoted(self, name: str) -> str:
         """Return a name as SQL wants it."""
@@ -77,7 +77,7 @@ def examine(connection: Connection) -> Subject:
     """Look at what a connection leads to; raises :class:`OrchestratorError` when the package is not there."""
     row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     assert row is not None
-    rows = connection.execute(sqlfiles.query("doctor_tables"), {"views": list(VIEWS)}).fetchall()
+    rows = connection.execute(sqlfiles.query("doctor/tables"), {"views": list(VIEWS)}).fetchall()
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator import sources
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
-from orchestrator.steps import CAPTURED, TRIGGERS
+from orchestrator.host import sources
+from orchestrator.install.steps import CAPTURED, TRIGGERS
 
 # Shares of a table from where on it is worth saying, and wrong. Autovacuum comes at a tenth and at a fifth.
 _CHANGED = (0.2, 0.5)

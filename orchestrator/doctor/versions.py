@@ -13,12 +13,13 @@ import yoyo
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
-from orchestrator import sources, sqlfiles
-from orchestrator.database import Connection
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import VIEWS, Subject
-from orchestrator.migration_files import migrations as migration_files
-from orchestrator.migration_files import said
+from orchestrator.host import sources
+from orchestrator.install.migration_files import migrations as migration_files
+from orchestrator.install.migration_files import said
 
 _SHOWN = 5  # names of a list
 _WRITTEN_ALIKE = range(15, 19)  # major versions of PostgreSQL
@@ -55,7 +56,7 @@ def _views() -> list[re.Match[str]]:
 
 def settings_of(function: str) -> dict[str, str]:
     """Return the settings that the latest version of a function makes."""
-    latest = max((sqlfiles.ROOT / "functions" / function).glob("v*.sql"), key=lambda path: int(path.stem[1:]))
+    latest = max(sqlfiles.function_folders()[function].glob("v*.sql"), key=lambda path: int(path.stem[1:]))
     return _settings(latest.read_text(encoding="utf-8"))
 
 
@@ -118,7 +119,7 @@ def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
     """
     installed: dict[str, list[Any]] = {}
     with connection.cursor(row_factory=namedtuple_row) as cursor:
-        rows: list[Any] = cursor.execute(sqlfiles.query("doctor_functions")).fetchall()
+        rows: list[Any] = cursor.execute(sqlfiles.query("doctor/functions")).fetchall()
         for row in rows:
             installed.setdefault(row.proname, []).append(row)
     return {
@@ -135,15 +136,16 @@ def function_files() -> dict[str, Path]:
     for migration in migration_files():
         for what, *names in said(migration):
             if what == "function":
-                path = sqlfiles.ROOT / "functions" / names[0] / f"{names[1]}.sql"
+                path = sqlfiles.function_folders()[names[0]] / f"{names[1]}.sql"
                 found[_described(path)["name"]] = path
     return found
 
 
 def made_by(folder: str, stem: str = "") -> str | None:
     """Return the name of the function that a file of ``sql/functions`` makes; None: there is no such file."""
-    path = sqlfiles.ROOT / "functions" / folder / f"{stem}.sql"
-    return str(_described(path)["name"]) if path.is_file() else None
+    found = sqlfiles.function_folders().get(folder)
+    path = found / f"{stem}.sql" if found else None
+    return str(_described(path)["name"]) if path and path.is_file() else None
 
 
 def _is_as_in(row: Any, path: Path, server_version: int) -> bool:

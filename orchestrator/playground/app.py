@@ -21,13 +21,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator import reasons
+from orchestrator.core.text import printable, shortened
+from orchestrator.finders import reasons
 from orchestrator.playground import form, questions, words
 from orchestrator.playground.form import Asked
 from orchestrator.playground.pictures import picture
 from orchestrator.playground.questions import Answer, Questions
 from orchestrator.playground.trouble import Trouble
-from orchestrator.text import printable, shortened
 
 #: What the address may be called by whoever asks; another name means that somebody else's page asks.
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")

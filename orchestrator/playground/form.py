@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from orchestrator.paths import Question
+from orchestrator.finders.paths import Question
 
 MOST_PATHS = 100  # that the page shows; find_paths itself has up to 1000
 LONGEST_BUDGET = 4000  # milliseconds, less than a statement of the playground may take

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from orchestrator.paths import Names
+from orchestrator.finders.paths import Names
 from orchestrator.playground import words
 
 PATHS_DRAWN = 30

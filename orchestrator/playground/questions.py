@@ -10,12 +10,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from orchestrator import paths, sqlfiles
-from orchestrator.database import Connection
-from orchestrator.errors import one_line
-from orchestrator.paths import Names, Question, readable
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import one_line
+from orchestrator.core.text import LONGEST_NAME
+from orchestrator.finders import paths
+from orchestrator.finders.paths import Names, Question, readable
 from orchestrator.playground.sessions import Sessions, Turns
-from orchestrator.text import LONGEST_NAME
 
 AT_ONCE = 4  # questions; as many look-ups again
 ANSWER_MS = 5000  # what one question may take, its plan too
@@ -35,7 +36,7 @@ _EXAMPLES_KEPT = 600.0  # seconds
 _PLAN_CHARACTERS = 200_000
 
 #: The server's clock before and after the call; what a SELECT lists is worked out from left to right.
-_TIMED = f"SELECT clock_timestamp(), ({sqlfiles.query('find_paths')}), clock_timestamp()"
+_TIMED = f"SELECT clock_timestamp(), ({sqlfiles.query('finders/find_paths')}), clock_timestamp()"
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Questions:
         is_id = text.isascii() and text.isdigit()
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             rows = connection.execute(
-                sqlfiles.query("playground_contact" if is_id else "playground_contacts"),
+                sqlfiles.query("playground/contact" if is_id else "playground/contacts"),
                 {"longest": LONGEST_NAME + 1}
                 | ({"contact_id": text} if is_id else {"pattern": pattern(text), "most": FOUND_SHOWN}),
             ).fetchall()
@@ -124,7 +125,7 @@ class Questions:
         """Return the first collections, by id."""
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             rows = connection.execute(
-                sqlfiles.query("playground_collections"), {"most": COLLECTIONS_SHOWN, "counted_to": COUNTED}
+                sqlfiles.query("playground/collections"), {"most": COLLECTIONS_SHOWN, "counted_to": COUNTED}
             ).fetchall()
         return [Collection(number, members if members <= COUNTED else None) for number, members in rows]
 
@@ -132,7 +133,7 @@ class Questions:
         """Return some users of a collection, those who brought in many of its first members before others."""
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             rows = connection.execute(
-                sqlfiles.query("playground_users"),
+                sqlfiles.query("playground/users"),
                 {"collection_id": collection_id, "rows_read": _USERS_FROM, "most": USERS_SHOWN},
             ).fetchall()
         return [user for (user,) in rows]
@@ -152,12 +153,12 @@ class Questions:
             why_not = None
             try:
                 with connection.transaction():
-                    connection.execute(sqlfiles.query("sweep_nested_plans"))
+                    connection.execute(sqlfiles.query("sweep/nested_plans"))
             except psycopg.Error as error:
                 why_not = one_line(error)
             connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
             lines = connection.execute(
-                "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) " + sqlfiles.query("find_paths"), vars(question)
+                "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) " + sqlfiles.query("finders/find_paths"), vars(question)
             ).fetchall()
         nested = [notice for notice in notices if "Query Text:" in notice and "EXPLAIN (ANALYZE" not in notice]
         return Plan("\n".join(line for (line,) in lines), _shortened(nested), why_not)
@@ -165,7 +166,9 @@ class Questions:
     def _new_examples(self) -> list[Example]:
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             by_depth: dict[int | None, list[Question]] = {}
-            for target, collection, user in connection.execute(sqlfiles.query("canary_targets")).fetchmany(_CANDIDATES):
+            for target, collection, user in connection.execute(sqlfiles.query("finders/canary_targets")).fetchmany(
+                _CANDIDATES
+            ):
                 question = Question(target, collection, user, _EXAMPLE_DEPTH, _EXAMPLE_PATHS)
                 depth = _first_depth(connection, question)
                 by_depth.setdefault(depth, []).append(question)
@@ -197,7 +200,7 @@ def _literal(value: Any) -> str:
 
 def _first_depth(connection: Connection, question: Question) -> int | None:
     arguments = {**vars(question), "time_budget_ms": _EXAMPLE_BUDGET}
-    row = connection.execute(sqlfiles.query("find_paths"), arguments).fetchone()
+    row = connection.execute(sqlfiles.query("finders/find_paths"), arguments).fetchone()
     assert row is not None  # a function's call returns one row
     return int(row[0]["paths"][0]["depth"]) if row[0]["paths"] else None
 

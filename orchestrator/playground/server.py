@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.playground import app
 
 _MOST_CONNECTIONS = 64  # of browsers; what they ask of the database is limited further in

@@ -18,8 +18,8 @@ from threading import BoundedSemaphore
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator.database import Connection, stateless, transaction
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.database import Connection, stateless, transaction
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.playground import trouble
 
 #: What the sessions are called while they are asked something.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from orchestrator.errors import OrchestratorError, one_line
+from orchestrator.core.errors import OrchestratorError, one_line
 
 _NOT_THERE = (
     psycopg.errors.UndefinedFunction,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.paths import Names, readable, year
+from orchestrator.finders.paths import Names, readable, year
 
 _USERS_NAMED = 3
 

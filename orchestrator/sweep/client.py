@@ -31,8 +31,8 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator.database import NEUTRAL, known, without_secrets
-from orchestrator.errors import one_line
+from orchestrator.core.database import NEUTRAL, known, without_secrets
+from orchestrator.core.errors import one_line
 
 #: A request's parameters as text, in the order of deep_finder's.
 Parameters = Sequence[bytes | None]

@@ -19,7 +19,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep import statistics
 from orchestrator.sweep.matrix import Request
 from orchestrator.sweep.results import Cell, Options, Results

@@ -11,18 +11,18 @@ from typing import Any
 
 import psycopg
 
-from orchestrator import sqlfiles
-from orchestrator.database import Connection
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
 
 _COMMIT = ("git", "describe", "--always", "--dirty", "--abbrev=12")
 
 
 def environment(connection: Connection, tables: list[int]) -> dict[str, Any]:
     """Return the server, the client, and the tables that finders read, with their indexes."""
-    row = connection.execute(sqlfiles.query("sweep_server")).fetchone()
+    row = connection.execute(sqlfiles.query("sweep/server")).fetchone()
     assert row is not None
     with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-        relations = cursor.execute(sqlfiles.query("sweep_relations"), {"tables": tables}).fetchall()
+        relations = cursor.execute(sqlfiles.query("sweep/relations"), {"tables": tables}).fetchall()
     return {"server": row[0], "client": _client(connection), "relations": relations}
 
 

@@ -17,7 +17,7 @@ from multiprocessing.sharedctypes import Synchronized
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep import client
 from orchestrator.sweep.client import Parameters, Prepare
 from orchestrator.sweep.statistics import Samples

@@ -9,8 +9,8 @@ from itertools import product
 
 from psycopg import sql
 
-from orchestrator.database import Connection
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
 
 WARM, COLD = "warm", "cold-connection"
 CACHES = (WARM, COLD)

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.errors import Diagnostic
 
-from orchestrator import sqlfiles
-from orchestrator.database import Connection, lost
-from orchestrator.errors import OrchestratorError
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, lost
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep.client import Parameters
 from orchestrator.sweep.matrix import Version
 
@@ -73,9 +73,9 @@ class Observer:
     def __init__(self, connection: Connection, connect: Callable[[], Connection]) -> None:
         self._connection = connection
         self._connect = connect
-        self.tables: list[int] = [row[0] for row in connection.execute(sqlfiles.query("sweep_tables"))]
+        self.tables: list[int] = [row[0] for row in connection.execute(sqlfiles.query("sweep/tables"))]
         self._identifiers: dict[Version, int | None] = {}
-        self._statement = self._of_extension("sweep_statement", "pg_stat_statements")
+        self._statement = self._of_extension("sweep/statement", "pg_stat_statements")
         self._has_statements = self._can_read(self._statement, {"identifier": 0})
 
     def _of_extension(self, query: str, extension: str) -> bytes | None:
@@ -84,7 +84,7 @@ class Observer:
         The sessions' ``search_path`` finds nothing in the schema of an extension.
         """
         parameters = {"extension": extension}
-        row = self._connection.execute(sqlfiles.query("sweep_extension"), parameters).fetchone()
+        row = self._connection.execute(sqlfiles.query("sweep/extension"), parameters).fetchone()
         if row is None:
             return None
         code = "\n".join(line for line in sqlfiles.query(query).splitlines() if not line.startswith("--"))
@@ -121,7 +121,7 @@ class Observer:
         return self._asked(self._counters)
 
     def _counters(self) -> Counters:
-        row = self._connection.execute(sqlfiles.query("sweep_counters"), {"tables": self.tables}).fetchone()
+        row = self._connection.execute(sqlfiles.query("sweep/counters"), {"tables": self.tables}).fetchone()
         assert row is not None
         return Counters(*row)
 
@@ -182,7 +182,7 @@ class Observer:
 
     def prewarm(self) -> bool:
         """Read the tables and their indexes into the server's cache; False where ``pg_prewarm`` is not there."""
-        return self._can_read(self._of_extension("sweep_prewarm", "pg_prewarm"), {"tables": self.tables})
+        return self._can_read(self._of_extension("sweep/prewarm", "pg_prewarm"), {"tables": self.tables})
 
     def plan(self, version: Version, parameters: Parameters) -> str:
         """Return the plan of one call as text, with those of the statements inside where the role may see them."""
@@ -194,7 +194,7 @@ class Observer:
 
         try:
             with self._connection.transaction():
-                self._connection.execute(sqlfiles.query("sweep_nested_plans"))
+                self._connection.execute(sqlfiles.query("sweep/nested_plans"))
         except psycopg.Error as error:
             inside.append(f"(the statements inside are not shown: {error.diag.message_primary})")
         self._connection.add_notice_handler(collect)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import pq
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep.client import CANCELLED, Parameters, Session, Unanswered
 from orchestrator.sweep.matrix import Request, Version
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep import compare as comparing
 from orchestrator.sweep import report, results, summary
 from orchestrator.sweep import sweep as measuring

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep.client import Order
 from orchestrator.sweep.load import Answers
 from orchestrator.sweep.matrix import Request

@@ -21,9 +21,9 @@ import numpy as np
 import psycopg
 from psycopg import pq
 
-from orchestrator.database import Connection, connect, resolved
-from orchestrator.errors import OrchestratorError, one_line
-from orchestrator.installation import require_installed
+from orchestrator.core.database import Connection, connect, resolved
+from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.install.installation import require_installed
 from orchestrator.sweep import matrix, parity
 from orchestrator.sweep import targets as drawing
 from orchestrator.sweep.client import MEASURED, TYPES, Parameters, Prepare, Session, Unanswered

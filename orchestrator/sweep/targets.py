@@ -16,9 +16,9 @@ from random import Random
 import numpy as np
 import psycopg
 
-from orchestrator import sqlfiles
-from orchestrator.database import Connection
-from orchestrator.errors import OrchestratorError
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep.statistics import percentile
 
 DEGREES = ("none", "few", "typical", "many", "hub")
@@ -50,7 +50,7 @@ def collections(connection: Connection, given: Sequence[int] = ()) -> dict[int, 
     These are the largest, one of about a hundredth of it, and one of about 30 members: a small collection around a hub
     is the hard case, and the largest one the easy one. Raises :class:`OrchestratorError` for one without members.
     """
-    rows = connection.execute(sqlfiles.query("sweep_collections"), {"collections": list(given) or None}).fetchall()
+    rows = connection.execute(sqlfiles.query("sweep/collections"), {"collections": list(given) or None}).fetchall()
     members: dict[int, int] = dict(rows)
     for collection in given:
         if collection not in members:
@@ -74,11 +74,11 @@ class Contacts:
     def __init__(self, connection: Connection, seed: int, given: Sequence[int] = ()) -> None:
         """Draw them, or take those that are *given*."""
         if given:
-            rows = connection.execute(sqlfiles.query("sweep_degrees"), {"contacts": list(dict.fromkeys(given))})
+            rows = connection.execute(sqlfiles.query("sweep/degrees"), {"contacts": list(dict.fromkeys(given))})
             self._edges = dict(rows.fetchall())
             linked = np.empty(0)
         else:
-            rows = connection.execute(sqlfiles.query("sweep_contacts"), {"seed": seed, "contacts": _CONTACTS})
+            rows = connection.execute(sqlfiles.query("sweep/contacts"), {"seed": seed, "contacts": _CONTACTS})
             found = rows.fetchall()
             self._edges = {contact: edges for contact, edges, _ in found}
             linked = np.array([edges for _, edges, is_random in found if is_random and edges], dtype=np.float64)
@@ -122,7 +122,7 @@ class Contacts:
 
 def viewers(connection: Connection, collection: int) -> list[int]:
     """Return users who may ask in *collection*: with most contacts in it, a middling number, fewest."""
-    return [row[0] for row in connection.execute(sqlfiles.query("sweep_viewers"), {"collection_id": collection})]
+    return [row[0] for row in connection.execute(sqlfiles.query("sweep/viewers"), {"collection_id": collection})]
 
 
 def distance_in(connection: Connection, collection: int, scope: str, deepest: int) -> Callable[[int, int], int | None]:

@@ -1,6 +1,6 @@
 """The views that bind the host's tables; see sql/views/README.md."""
 
-from orchestrator.steps import function, view
+from orchestrator.install.steps import function, view
 
 function("raise_detached", "v1")  # before the views, and so removed after them: a detached one reads from it
 view("work_experiences")

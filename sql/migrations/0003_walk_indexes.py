@@ -1,6 +1,6 @@
 """Indexes of the edge table. It is our own and, at first, empty: no need to build them beside writers."""
 
-from orchestrator.steps import index
+from orchestrator.install.steps import index
 
 __depends__ = {"0002_tables"}
 

@@ -1,6 +1,6 @@
 """Indexes of the host's tables, built without a write lock; hence outside a transaction, one a step."""
 
-from orchestrator.steps import host_index
+from orchestrator.install.steps import host_index
 
 __depends__ = {"0003_walk_indexes"}
 __transactional__ = False

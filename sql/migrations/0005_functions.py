@@ -1,6 +1,6 @@
 """What an edge is, and the finders, each in the order it needs the others."""
 
-from orchestrator.steps import function
+from orchestrator.install.steps import function
 
 __depends__ = {"0004_host_indexes"}
 

@@ -1,6 +1,6 @@
 """What makes edges and keeps them: one contact, a whole run, what changed. In the order each needs the others."""
 
-from orchestrator.steps import function
+from orchestrator.install.steps import function
 
 __depends__ = {"0006_backfill_tables"}
 

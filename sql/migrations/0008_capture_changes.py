@@ -1,6 +1,6 @@
 """Triggers on the host's tables that note what changed; the last step, for they fire as soon as they are there."""
 
-from orchestrator.steps import host_triggers
+from orchestrator.install.steps import host_triggers
 
 __depends__ = {"0007_backfill_functions"}
 __transactional__ = False

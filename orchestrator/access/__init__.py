@@ -1,0 +1,1 @@
+"""Makes roles and grants."""

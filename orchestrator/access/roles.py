@@ -1,0 +1,174 @@
+"""Three group roles: who may ask for paths, who may make edges, and who owns the package.
+
+``PREFIX_reader`` may ask, ``PREFIX_operator`` may also fill, sync and steer runs, ``PREFIX_owner`` owns everything in
+the schema, so its members install, upgrade and rebuild. None of them logs in; an application's roles are made members.
+They are the cluster's, so another database may have made them already, and may go on using them.
+
+What each may do is written once, in ``queries/role_differences.sql``, which compares it with what is.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, patiently
+from orchestrator.core.errors import OrchestratorError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PREFIX = "connection_paths"
+HOST_TABLES = ("contacts", "contact_work_experiences", "organizations", "user_contact_collections")
+
+_LONGEST_PREFIX = 63 - len("_operator")  # bytes
+_OWNING_LOCK = "ALTER TABLE connection_paths.installation OWNER"
+_SENTENCES = 10  # that an install prints about rights
+_ROUNDS = 3  # what a grant mends shows the next thing at most once
+_RACES = 20  # attempts while installs in other databases make the same roles
+_RACING = (
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.InternalError_,  # "tuple concurrently updated"
+)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A group role, and the names of its members, those of the three among them."""
+
+    name: str
+    members: list[str]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The group roles of an installation, and what about them is not as ``install`` leaves it, a sentence each."""
+
+    prefix: str
+    roles: list[Role]
+    problems: list[str]
+
+
+def in_use(connection: Connection) -> str | None:
+    """Return the prefix of the roles that the package was installed with, or None without roles."""
+    row = connection.execute(sqlfiles.query("access/roles_in_use")).fetchone()
+    return None if row is None else str(row[0])
+
+
+def describe(connection: Connection) -> Roles | None:
+    """Describe the roles in use, if any; reads only."""
+    prefix = in_use(connection)
+    if prefix is None:
+        return None
+    rows = connection.execute(sqlfiles.query("access/role_members"), {"prefix": prefix}).fetchall()
+    problems = [problem for _, problem, _ in _differences(connection, prefix, None)]
+    return Roles(prefix, [Role(*row) for row in rows], problems)
+
+
+def to_use(connection: Connection, wanted: str | None) -> str | None:
+    """Return the prefix to install with: the one in use, else *wanted*; raise where they are two."""
+    used = in_use(connection)
+    if wanted is None:
+        return used
+    if not wanted or len(wanted.encode()) > _LONGEST_PREFIX or "\0" in wanted:
+        raise OrchestratorError(f"{wanted!r} cannot begin the roles' names: 1 to {_LONGEST_PREFIX} bytes are needed")
+    if used not in (None, wanted):
+        raise OrchestratorError(f"the roles {used!r}_… are in use here; roles are not exchanged by another install")
+    return wanted
+
+
+def make(connection: Connection, prefix: str, *, progress: Callable[[str], None] = log.info) -> None:
+    """Make the roles, where they are missing, and the installer a member of the owner.
+
+    Raises :class:`OrchestratorError`, with nothing made, when this takes somebody else: it says what they must run.
+    """
+    installer = str(connection.execute("SELECT current_user::text").fetchall()[0][0])
+    for _ in range(_RACES):
+        differences = _differences(connection, prefix, installer)
+        for about, problem, remedy in differences:
+            if about == "attribute":
+                raise OrchestratorError(f"{problem}; choose other names (--roles=PREFIX), or: {remedy}")
+        todo = [remedy for about, _, remedy in differences if about == "role"]
+        if not todo:
+            return
+        try:
+            with connection.transaction():
+                for statement in todo:
+                    connection.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise OrchestratorError(
+                f"role {installer} may not do this. A superuser must run: {'; '.join(todo)};"
+            ) from error
+        except psycopg.errors.ReservedName as error:
+            raise OrchestratorError(f"names that begin with {prefix!r} are the server's own") from error
+        except _RACING as error:
+            log.info("roles: %s; trying again", error)
+            time.sleep(0.1)
+        else:
+            progress(f"made or joined: {prefix}_reader, {prefix}_operator, {prefix}_owner")
+            return
+    raise OrchestratorError(f"other installs keep changing the roles {prefix}_…; try again")
+
+
+def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
+    """Give everything in the schema to the owner, and the others their rights and no more; done again, nothing.
+
+    ``guard`` is the session that holds the lock of installations: only it can alter the table of that lock, and its
+    transaction ends here. Returns a sentence for each thing that was not as it should be.
+    """
+    mended: list[str] = []
+    for _ in range(_ROUNDS):
+        rows = [row for row in _differences(connection, prefix, None) if row[0] == "object"]
+        todo = [remedy for _, _, remedy in rows if not remedy.startswith(_OWNING_LOCK)]
+        if not todo:
+            break
+        mended += [problem for _, problem, _ in rows]
+
+        def execute(statements: tuple[str, ...] = tuple(todo)) -> None:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+        patiently(connection, execute)
+    for _, problem, remedy in _differences(connection, prefix, None):
+        if remedy.startswith(_OWNING_LOCK):
+            guard.execute(remedy.encode())
+            guard.commit()
+            mended.append(problem)
+    return _shown(list(dict.fromkeys(mended)))
+
+
+def _shown(mended: list[str]) -> list[str]:
+    """Return the sentences, or how many they are where they are too many to read: with new roles it is every object."""
+    return (
+        mended
+        if len(mended) <= _SENTENCES
+        else [f"{len(mended)} owners and rights in schema connection_paths were set"]
+    )
+
+
+def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[str]:
+    """Return the statements that the owner of the host's tables runs, so that the roles can read them."""
+    rows = connection.execute(
+        sqlfiles.query("access/role_host_grants"),
+        {"prefix": prefix, "host_schema": host_schema, "tables": list(HOST_TABLES)},
+    )
+    return [f"{row[0]};" for row in rows]
+
+
+def left_behind(connection: Connection, prefix: str) -> str:
+    """Say that the roles stay when the package goes, and how they would go."""
+    names = [sql.Identifier(f"{prefix}_{suffix}").as_string(connection) for suffix in ("reader", "operator", "owner")]
+    return f"the roles stay, for other databases may use them; when none does: DROP ROLE {', '.join(names)};"
+
+
+def _differences(connection: Connection, prefix: str, installer: str | None) -> list[tuple[str, str, str]]:
+    rows = connection.execute(
+        sqlfiles.query("access/role_differences"), {"prefix": prefix, "installer": installer}
+    ).fetchall()
+    return [(about, problem, remedy) for _, about, problem, remedy in rows]

@@ -1,0 +1,1 @@
+"""Brings edges up to date with what the application wrote."""

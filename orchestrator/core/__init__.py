@@ -1,0 +1,1 @@
+"""What every room uses: connections, errors, SQL files, the private server."""

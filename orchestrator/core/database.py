@@ -1,0 +1,376 @@
+"""Connections: the one place that opens them, and what is said when that fails.
+
+There are two kinds.
+
+* A **session** (:func:`connect`) belongs to one process and keeps settings, locks and prepared statements. It needs a
+  direct connection, so a pooler that shares sessions between clients is refused before anything is set.
+* A **stateless** connection (:func:`reading`, :func:`stateless`) leaves nothing behind: every setting is made for one
+  transaction. It works through any pooler.
+
+Both begin with ``search_path = pg_catalog, pg_temp``: a name or an operator that another role has created in ``public``
+never takes part in a statement of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.errors import OrchestratorError, one_line
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+_Result = TypeVar("_Result")
+
+#: Errors that another attempt may not meet.
+PASSING = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
+
+#: Only the server's own names are found, and our own temporary ones last.
+SEARCH_PATH = "pg_catalog, pg_temp"
+
+#: Settings of every connection. A role, a database or a connection string may have others, for the application; here
+#: those would change what a statement means, how a value is written, or end a command in the middle.
+NEUTRAL: Mapping[str, str] = {
+    "search_path": SEARCH_PATH,
+    # set here and not on connecting: pgbouncer would leave it to its next client
+    "application_name": "orchestrator",
+    "client_min_messages": "notice",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "row_security": "on",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",  # of 17 and later
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+}
+_SINCE = {"transaction_timeout": 170_000}
+
+#: Settings of a session that computes edges.
+COMPUTING = {
+    # A commit lost to a crash is work to do again and nothing worse: edges and books are lost together.
+    "synchronous_commit": "off",
+    # The server notices within a second that this process has died, and releases its locks.
+    "client_connection_check_interval": "1s",
+    "lock_timeout": "30s",
+    # A machine that has lost its power or its network holds nothing for longer than a minute.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "60s",
+}
+
+#: A network that has gone silent is noticed within a minute, on either side; and one that drops idle connections is
+#: given no reason to.
+KEEPALIVES = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds; nobody asks whether the other is alive while something is on its way
+}
+
+#: What no wait for a lock may exceed where others would queue up behind it.
+LOCK_TIMEOUT = "500ms"
+_PATIENCE = 300.0  # seconds
+_SECRET = 5  # letters: what is shorter hides nothing, and its removal would make an error unreadable
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which database a connection leads to: the cluster's identifier (None: not told), the database's oid and name."""
+
+    cluster: str | None
+    oid: int
+    name: str
+
+
+def connect(
+    dsn: str,
+    *,
+    autocommit: bool = True,
+    settings: Mapping[str, str] | None = None,
+    reads_only: bool = False,
+    at: Place | None = None,
+) -> Connection:
+    """Open a session on *dsn* (a libpq string or URI; empty means libpq's own environment).
+
+    ``settings`` are applied on top of :data:`NEUTRAL`; :data:`KEEPALIVES` hold unless *dsn* has its own.
+    ``reads_only``: the session is content with a standby. ``at``: the database that it must lead to.
+
+    Raises :class:`OrchestratorError` when the server cannot be reached or refuses, when a pooler stands in between,
+    when the server is a standby, or when the connection leads to another database than *at*.
+    """
+    connection = _open(dsn)
+    try:
+        _check_session(connection, reads_only=reads_only)
+        _apply(connection, {**NEUTRAL, **(settings or {})}, local=False)
+        if at is not None:
+            _check_place(connection, at)
+    except psycopg.OperationalError as error:  # gone already
+        connection.close()
+        raise OrchestratorError(f"cannot connect: {one_line(error)}") from error
+    except BaseException:
+        connection.close()
+        raise
+    connection.autocommit = autocommit
+    return connection
+
+
+def stateless(dsn: str) -> Connection:
+    """Open a connection on which nothing is set: for :func:`transaction`, and for use through a pooler.
+
+    Raises :class:`OrchestratorError` when the server cannot be reached or refuses.
+    """
+    connection = _open(dsn)
+    connection.prepare_threshold = None  # a prepared statement would stay in a pooler's session
+    return connection
+
+
+@contextmanager
+def transaction(
+    connection: Connection,
+    settings: Mapping[str, str] | None = None,
+    *,
+    read_only: bool = True,
+    isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
+    undo: bool = False,
+) -> Iterator[None]:
+    """Run the block in one transaction, with *settings* and :data:`NEUTRAL` made for this transaction alone.
+
+    ``undo`` rolls it back at its end.
+    """
+    connection.read_only = read_only
+    connection.isolation_level = isolation
+    connection.deferrable = False
+    with connection.transaction(force_rollback=undo):
+        _apply(connection, {**NEUTRAL, **(settings or {})}, local=True)
+        yield
+
+
+@contextmanager
+def reading(
+    dsn: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
+) -> Iterator[Connection]:
+    """Open a stateless connection and run the block in one READ ONLY transaction of it."""
+    with stateless(dsn) as connection, transaction(connection, settings, isolation=isolation):
+        yield connection
+
+
+def resolved(connection: Connection) -> str:
+    """Return a connection string that leads where *connection* does, whatever the environment says later.
+
+    Values of a service file and of ``PG…`` variables are written out. It may hold a password: it is not for printing.
+    Several hosts stay several, so that a reconnection finds the server that has taken over.
+    """
+    found = _values(connection.pgconn)
+    for said_anew in ("service", "servicefile", "application_name", "client_encoding"):
+        found.pop(said_anew, None)
+    return make_conninfo(**found)
+
+
+def place(connection: Connection) -> Place:
+    """Return which database *connection* leads to."""
+    row = connection.execute(sqlfiles.query("core/place")).fetchone()
+    assert row is not None  # the database that we are in
+    return Place(*row)
+
+
+def known(settings: Mapping[str, str], version: int) -> dict[str, str]:
+    """Return those of *settings* that a server of *version* (180001 is 18.1) has."""
+    return {name: value for name, value in settings.items() if version >= _SINCE.get(name, 0)}
+
+
+def without_secrets(said: str, given: Mapping[str, Any]) -> str:
+    """Return an error's text without what may be secret in the connection string *given* (its values by name).
+
+    The server repeats a value of ``options`` that it refuses, so those that are not a word of a few letters are left
+    out as well.
+    """
+    options = f"{given.get('options') or ''} {os.environ.get('PGOPTIONS', '')}"
+    words = [word.rpartition("=")[2] for word in options.split()]
+    secrets = [given.get("password"), os.environ.get("PGPASSWORD"), given.get("sslpassword")]
+    secrets += [word for word in words if len(word) >= _SECRET]
+    for secret in secrets:
+        if secret:
+            said = said.replace(str(secret), "***")
+    return said
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler stands in between: the process id that it tells its clients is not the server's."""
+    row = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
+    return row != (connection.info.backend_pid,)
+
+
+def lost(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether *error* means that the session is gone, and with it all that it held."""
+    ended = (
+        psycopg.errors.AdminShutdown,
+        psycopg.errors.CrashShutdown,
+        psycopg.errors.IdleSessionTimeout,
+        psycopg.errors.TransactionTimeout,
+    )
+    return connection.broken or connection.closed or isinstance(error, ended)
+
+
+def patiently(
+    connection: Connection,
+    work: Callable[[], _Result],
+    *,
+    waiting: Callable[[str], None] = lambda _: None,
+    lock_timeout: str = LOCK_TIMEOUT,
+    patience: float = _PATIENCE,
+) -> _Result:
+    """Do *work* in a transaction that waits at most *lock_timeout* for each lock, again until it gets them all.
+
+    For statements whose lock others would queue behind. The lock is tried briefly and released between attempts.
+    ``waiting`` is called with the server's message when an attempt fails; after *patience* seconds the error is raised.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (lock_timeout,))
+                return work()
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            if time.monotonic() > deadline:
+                raise
+            waiting(one_line(error))
+            time.sleep(random.uniform(0.2, 1.0))
+
+
+# How a connection is opened; what libpq says may repeat a part of a password.
+
+
+def _open(dsn: str) -> Connection:
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise OrchestratorError(f"not a connection string: {_unquoted(error)}") from None
+    _check_address(dsn, given)
+    alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, client_encoding="UTF8", **alive)
+    except psycopg.OperationalError as error:
+        raise OrchestratorError(f"cannot connect: {_refusal(error, given)}") from None
+    except (psycopg.Error, UnicodeError, ValueError) as error:
+        raise OrchestratorError(f"cannot connect: {type(error).__name__}") from None
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    return connection
+
+
+def _check_session(connection: Connection, *, reads_only: bool) -> None:
+    """Refuse a pooler, and a standby to those who write. In a transaction, whatever the role's default isolation is."""
+    connection.read_only = True
+    with connection.transaction():
+        row = connection.execute("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()").fetchone()
+    connection.read_only = None
+    assert row is not None
+    pid, is_standby = row
+    if pid != connection.info.backend_pid:
+        raise OrchestratorError(
+            "this connection goes through a pooler, and this command needs a session of its own;"
+            " connect to the server directly"
+        )
+    if is_standby and not reads_only:
+        raise OrchestratorError(
+            "this is a standby, and this command writes; connect to its primary"
+            " (with several hosts in the connection string, add target_session_attrs=read-write)"
+        )
+
+
+def _check_place(connection: Connection, at: Place) -> None:
+    found = place(connection)
+    if found != at:
+        raise OrchestratorError(
+            f"a second connection leads to database {found.name!r} and not to {at.name!r} of the same server, where the"
+            " first one leads; nothing was done"
+        )
+
+
+def _apply(connection: Connection, settings: Mapping[str, str], *, local: bool) -> None:
+    chosen = known(settings, connection.info.server_version)
+    calls = ", ".join([f"pg_catalog.set_config(%s, %s, {'true' if local else 'false'})"] * len(chosen))
+    words = [word for setting in chosen.items() for word in setting]
+    connection.execute(f"SELECT {calls}".encode(), words)
+
+
+def _check_address(dsn: str, given: Mapping[str, Any]) -> None:
+    """Refuse an address that can only come from a password whose special characters were not percent-encoded.
+
+    libpq would look for a host, a port or a database of that name, and say so, with a part of the password.
+    """
+    parts = [str(given.get(name) or "") for name in ("host", "port", "dbname", "user")]
+    is_uri = dsn.lstrip().startswith(("postgres://", "postgresql://"))
+    is_port = re.fullmatch(r"[0-9, ]*", parts[1])
+    if not is_port or "@" in parts[0].rsplit("/", 1)[-1].lstrip("@") or (is_uri and "@" in "".join(parts[2:3])):
+        raise OrchestratorError(
+            "not a connection string: host, port and database cannot be told apart;"
+            " percent-encode special characters of the password (@ is %40, / is %2F, : is %3A)"
+        )
+
+
+def _unquoted(error: psycopg.Error) -> str:
+    """Return what libpq says of a connection string that does not parse, without the words that it quotes from it."""
+    said = one_line(error)
+    for phrase in (
+        'missing "="',
+        "invalid percent-encoded token",
+        "forbidden value %00",
+        "unterminated quoted string",
+        "invalid connection option",
+        "invalid URI query parameter",
+        "missing key/value separator",
+        "extra key/value separator",
+    ):
+        if phrase in said:
+            return f"{phrase} (quote values that contain spaces; percent-encode special characters in a URI)"
+    return "it does not parse (quote values that contain spaces; percent-encode special characters in a URI)"
+
+
+def _refusal(error: psycopg.Error, given: Mapping[str, Any]) -> str:
+    said = one_line(error)
+    if "no password supplied" in said:
+        return (
+            "the server wants a password; put it into ~/.pgpass (host:port:database:user:password, mode 0600)"
+            " or into PGPASSWORD"
+        )
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        said = "the server did not answer in time"
+    if not any(given.get(name) for name in ("host", "hostaddr", "service")) and not _named_by_environment():
+        said += " No server was named: give --dsn, set ORCHESTRATOR_DSN, or try --embedded=DIR."
+    return without_secrets(said, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
+
+
+def _named_by_environment() -> bool:
+    return any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
+
+
+def _values(pgconn: psycopg.pq.abc.PGconn) -> dict[str, str]:
+    """Return what a connection was opened with, by libpq's names; from the environment and a service file, too."""
+    return {option.keyword.decode(): option.val.decode() for option in pgconn.info if option.val}

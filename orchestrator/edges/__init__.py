@@ -1,0 +1,1 @@
+"""Checks edges against a computation from scratch."""

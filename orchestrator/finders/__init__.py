@@ -1,0 +1,1 @@
+"""Asks find_paths, and words its answers."""

@@ -1,0 +1,239 @@
+"""Why an answer of ``find_paths`` holds no more paths, in sentences: the one place for them.
+
+``why_no_more`` in the database returns a reason and numbers, and its header defines what each reason asserts. Every
+sentence here says no more than that, and is true when it is read alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.finders.paths import Names, Question
+
+_DEEPEST = 6  # contacts on a path that find_paths looks for
+_V1_DEEPEST = 2
+
+#: Numbers of ``why`` with their labels, in the order they are shown; under v1 some have other labels.
+FIGURES: Mapping[str, str] = {
+    "collection_members": "members of the collection",
+    "target_edges": "edges of the target",
+    "target_edges_to_members": "edges of the target to members",
+    "target_edges_to_excluded": "edges of the target to members who may not be asked",
+    "excluded": "contacts who may not be asked",
+    "level_reached": "contacts on the longest chain looked at",
+    "caps_hit": "a contact has as many edges to members as are followed",
+}
+_V1_FIGURES: Mapping[str, str] = {
+    "target_edges": "contacts who worked with the target",
+    "target_edges_to_members": "members who worked with the target",
+    "target_edges_to_excluded": "members who worked with the target and may not be asked",
+}
+#: Keys of ``why`` that qualify the numbers and are not shown themselves.
+QUALIFIERS = ("max_edges_per_hop", "counted_to", "counts_are_exact")
+_COUNTS = ("collection_members", "target_edges", "target_edges_to_members", "target_edges_to_excluded", "excluded")
+_AT_LEAST = ("target_edges_to_members", "target_edges_to_excluded")  # unless counts_are_exact
+_UNLESS_NONE = ("target_edges_to_excluded", "excluded", "caps_hit")  # shown where there is something to show
+
+
+def sentences(question: Question, answer: Mapping[str, Any], called: Names) -> list[str]:
+    """Return why *answer* holds no more paths; empty when it holds as many as were asked for."""
+    why = answer["why"]
+    if why is None:
+        return []
+    told = _Told(question, answer, called)
+    known = {
+        "time_budget": told.time_budget,
+        "unknown_target": told.unknown_target,
+        "empty_collection": told.empty_collection,
+        "viewer_brought_nobody": told.viewer_brought_nobody,
+        "target_has_no_edges": told.target_has_no_edges,
+        "no_edge_to_a_member": told.no_edge_to_a_member,
+        "all_excluded": told.all_excluded,
+        "nobody_to_ask": told.nobody_to_ask,
+        "edge_limit": told.edge_limit,
+        "depth_limit": told.depth_limit,
+        "exhausted": told.exhausted,
+    }.get(why["reason"])
+    return [f"Reason: {why['reason']}."] if known is None else list(known())
+
+
+class _Told:
+    """The sentences of each reason, of one answer."""
+
+    def __init__(self, question: Question, answer: Mapping[str, Any], called: Names) -> None:
+        self.question = question
+        self.why: Mapping[str, Any] = answer["why"]
+        self.is_v1 = answer["impl"] == "v1"
+        self.deepest = deepest(question, answer)
+        self.other = "other " if answer["paths"] else ""
+        self.target = called.contact(question.target_contact_id)
+        self.collection = f"collection {question.collection_id}"
+        self.viewer = f"user {question.viewer_user_id}"
+
+    def time_budget(self) -> Iterator[str]:
+        yield f"The time budget of {self.question.time_budget_ms:,} ms ended the search, so paths may be missing."
+        reached = _number(self.why["level_reached"], "contact")
+        yield f"The search had come to paths of at least {reached}."
+
+    def unknown_target(self) -> Iterator[str]:
+        yield f"There is no contact {self.question.target_contact_id}."
+
+    def empty_collection(self) -> Iterator[str]:
+        yield f"The {self.collection} has no members: the view connection_paths.collection_members has no row of it."
+
+    def viewer_brought_nobody(self) -> Iterator[str]:
+        yield f"The {self.viewer} brought no contact into {self.collection}."
+        yield f"The seed scope importer lets only {self.viewer} open a path."
+
+    def target_has_no_edges(self) -> Iterator[str]:
+        if self.is_v1:
+            yield f"No contact is known to have worked with {self.target} at the same organization at the same time."
+        else:
+            yield f"The target {self.target} has no edges."
+            yield "The command orchestrator status shows about how many edges there are."
+
+    def no_edge_to_a_member(self) -> Iterator[str]:
+        yield from self._edges()
+        members = _number(self._count("collection_members"), "member")
+        if self.is_v1:
+            yield (
+                f"None of the contacts known to have worked with {self.target} is a member of {self.collection},"
+                f" which has {members}."
+            )
+        else:
+            yield f"None of the target's edges leads to a member of {self.collection}, which has {members}."
+
+    def all_excluded(self) -> Iterator[str]:
+        yield from self._edges()
+        yield from self._edges_to_members()
+        met = "worked with the target" if self.is_v1 else "has an edge with the target"
+        yield f"No member of {self.collection} who {met} may be asked."
+        yield "Contacts who may not be asked are in connection_paths.do_not_ask, or were excluded by the call."
+
+    def nobody_to_ask(self) -> Iterator[str]:
+        yield from self._edges()
+        yield f"None of the target's edges leads to a member of {self.collection} who may be asked."
+
+    def edge_limit(self) -> Iterator[str]:
+        cap = self.why["max_edges_per_hop"]
+        yield from self._edges()
+        yield from self._edges_to_members()
+        yield (
+            f"From each contact, the search follows edges to at most {_number(cap, 'member')} who may be asked,"
+            " most recent edges first."
+        )
+        yield (
+            f"At least one contact has {cap} or more edges to members who may be asked,"
+            f" so paths of up to {_number(self.deepest, 'contact')} may be missing."
+        )
+        if self.why["level_reached"] == self.deepest:
+            yield f"Paths of more than {_number(self.deepest, 'contact')} were not looked for."
+
+    def depth_limit(self) -> Iterator[str]:
+        yield from self._edges()
+        yield from self._edges_to_members()
+        yield self._no_path(f"of up to {_number(self.deepest, 'contact')}")
+        if self.is_v1 and self.deepest == _V1_DEEPEST:
+            yield f"The implementation v1 never looks for paths of more than {_number(_V1_DEEPEST, 'contact')}."
+        else:
+            yield f"Paths of more than {_number(self.deepest, 'contact')} were not looked for."
+
+    def exhausted(self) -> Iterator[str]:
+        yield from self._edges()
+        yield from self._edges_to_members()
+        yield self._no_path("of any length")
+
+    def _no_path(self, length: str) -> str:
+        start = "By work experiences alone, there" if self.is_v1 else "There"
+        avoiding = " that avoids the excluded contacts" if self.question.excluded_contact_ids else ""
+        opened = f" that {self.viewer} can open" if self.question.seed_scope == "importer" else ""
+        which = f"{opened} and{avoiding}" if opened and avoiding else opened or avoiding
+        return f"{start} is no {self.other}path {length} in {self.collection}{which}."
+
+    def _edges(self) -> Iterator[str]:
+        number = self._count("target_edges")
+        if number and self.is_v1:
+            verb = "is" if number == "1" else "are"
+            yield (
+                f"{_number(number, 'contact')} {verb} known to have worked with {self.target}"
+                " at the same organization at the same time."
+            )
+        elif number:
+            yield f"The target {self.target} has {_number(number, 'edge')}."
+
+    def _edges_to_members(self) -> Iterator[str]:
+        """Tell how many of the target's edges lead to members; nothing where the least that is known is none."""
+        for name, who in (
+            ("target_edges_to_members", f"of {self.collection}"),
+            ("target_edges_to_excluded", f"of {self.collection} who may not be asked"),
+        ):
+            if not self.why[name]:
+                continue
+            number = self._count(name)
+            if self.is_v1:
+                yield f"{_number(number, 'member')} {who} worked with the target."
+            else:
+                verb = "leads to a member" if self.why[name] == 1 and "or more" not in number else "lead to members"
+                start = f"{number} of the target's edges {verb} {who}."
+                yield start[0].upper() + start[1:]
+
+    def _count(self, name: str) -> str:
+        return count(self.why, name)
+
+
+def deepest(question: Question, answer: Mapping[str, Any]) -> int:
+    """Return how many contacts the longest paths may have that were looked for."""
+    return min(question.max_depth, _V1_DEEPEST) if answer["impl"] == "v1" else question.max_depth
+
+
+def count(why: Mapping[str, Any], name: str) -> str:
+    """Write a number of *why* as what it is: ``3``, ``at least 3``, ``500 or more``; empty where it was not counted."""
+    value = why[name]
+    if value is None:
+        return ""
+    if value >= why["counted_to"]:
+        return f"{value:,} or more"
+    return f"at least {value:,}" if name in _AT_LEAST and not why["counts_are_exact"] else f"{value:,}"
+
+
+def figures(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the numbers of ``why`` with their labels; a key that is unknown here is shown as it is."""
+    why = answer["why"]
+    labels = {**FIGURES, **_V1_FIGURES} if answer["impl"] == "v1" else FIGURES
+    unknown = sorted(name for name in why if name not in FIGURES and name not in QUALIFIERS and name != "reason")
+    return [
+        (labels.get(name, name.replace("_", " ")), _figure(why, name))
+        for name in (*FIGURES, *unknown)
+        if why.get(name) is not None and (why[name] or name not in _UNLESS_NONE)
+    ]
+
+
+def remedies(question: Question, answer: Mapping[str, Any]) -> dict[str, int | str]:
+    """Return which other arguments might find more, by the names of the command line's options."""
+    why = answer["why"] or {}
+    reason = why.get("reason")
+    found: dict[str, int | str] = {}
+    is_limited = reason in ("depth_limit", "edge_limit")
+    if answer["impl"] == "v1":
+        if is_limited or reason in ("target_has_no_edges", "no_edge_to_a_member", "all_excluded"):
+            found["impl"] = "v2"
+    elif is_limited and why["level_reached"] == question.max_depth < _DEEPEST:
+        found["depth"] = question.max_depth + 1
+    if question.seed_scope == "importer" and (is_limited or reason in ("exhausted", "viewer_brought_nobody")):
+        found["scope"] = "any"
+    return found
+
+
+def _figure(why: Mapping[str, Any], name: str) -> str:
+    value = why[name]
+    if name in _COUNTS:
+        return count(why, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    at_least = "at least " if name == "level_reached" and why["reason"] == "time_budget" else ""
+    return f"{at_least}{value:,}" if isinstance(value, int) else str(value)
+
+
+def _number(number: int | str, noun: str) -> str:
+    return f"{number} {noun}" if str(number) in ("1", "at least 1") else f"{number} {noun}s"

@@ -1,0 +1,162 @@
+"""Counts rows of the application's tables that make no edge or membership, and words the result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from psycopg import errors, sql
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError, one_line
+
+_RULE = re.compile(r"m\.source IN \(([0-9, ]+)\)")
+
+
+def _counted_sources() -> tuple[int, ...]:
+    found = _RULE.search(sqlfiles.read("views", "collection_members.sql"))
+    assert found is not None
+    return tuple(int(word) for word in found[1].split(","))
+
+
+#: The sources that count, as the view collection_members has them.
+COUNTED_SOURCES = _counted_sources()
+
+
+@dataclass(frozen=True)
+class Experiences:
+    """Rows of the host's table: those that count, and why others do not (a row may be in several)."""
+
+    total: int
+    usable: int
+    without_organization: int
+    without_start: int
+    end_before_start: int
+    orphans: int
+    of_missing_contacts: int
+
+    @property
+    def by_rule(self) -> tuple[tuple[str, int], ...]:
+        """Every reason not to count, with its rows."""
+        return (
+            ("without an organization", self.without_organization),
+            ("without a start", self.without_start),
+            ("that end before they start", self.end_before_start),
+            ("of an organization that does not exist", self.orphans),
+            ("of a contact that does not exist", self.of_missing_contacts),
+        )
+
+
+@dataclass(frozen=True)
+class Members:
+    """Memberships from one source: their number, and how many of them name no user, which never count."""
+
+    source: int | None
+    is_counted: bool
+    memberships: int
+    without_user: int
+
+    @property
+    def not_counted(self) -> int:
+        """How many of them do not count."""
+        return self.without_user if self.is_counted else self.memberships
+
+
+def experiences(connection: Connection) -> tuple[int, int, Experiences]:
+    """Return the number of contacts, that of contacts with work experiences, and what the experiences are."""
+    row = _over("experiences", connection, "work_experiences", "runs/plan_rows", {})[0]
+    contacts, with_experiences, *counted = row
+    return contacts, with_experiences, Experiences(*counted)
+
+
+def members(
+    connection: Connection, host_schema: str | None = None, collection_id: int | None = None
+) -> tuple[Members, ...]:
+    """Return the memberships by source, of one collection or all.
+
+    Of the table in *host_schema*, which need not be installed; by default of the one that the package reads.
+    """
+    table = None if host_schema is None else (host_schema, "user_contact_collections")
+    parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
+    rows = _over("members", connection, "collection_members", "runs/members_by_source", parameters, table)
+    return tuple(Members(*row) for row in rows)
+
+
+def table_behind(connection: Connection, view: str) -> tuple[str, str]:
+    """Return the schema and the name of the host's table behind a view of the package."""
+    table = connection.execute(
+        sqlfiles.query("host/table_behind_view"), {"view": f"connection_paths.{view}"}
+    ).fetchone()
+    if table is None:
+        raise OrchestratorError("the views of connection_paths are gone; run: orchestrator install")
+    return table[0], table[1]
+
+
+def _over(
+    name: str,
+    connection: Connection,
+    view: str,
+    query: str,
+    parameters: dict[str, Any],
+    table: tuple[str, str] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Run a query that reads all rows of a host table under *name*.
+
+    The view still reads a column that the application has renamed; this query, which reads the table, cannot.
+    """
+    schema, relation = table or table_behind(connection, view)
+    every_row = sql.SQL("WITH {} AS NOT MATERIALIZED (SELECT * FROM {})\n").format(
+        sql.Identifier(name), sql.Identifier(schema, relation)
+    )
+    try:
+        return connection.execute(every_row + sql.SQL(sqlfiles.query(query)), parameters).fetchall()
+    except (errors.UndefinedColumn, errors.UndefinedFunction) as error:
+        raise OrchestratorError(f"the rows of {schema}.{relation} cannot be counted: {one_line(error)}") from error
+
+
+def lines(connection: Connection) -> Iterator[str]:
+    """Tell what work experiences make no edge and what memberships do not count; nothing where all do."""
+    yield from experience_lines(experiences(connection)[2])
+    yield from member_lines(members(connection))
+
+
+def experience_lines(found: Experiences) -> Iterator[str]:
+    """Tell why work experiences make no edge; nothing where all of them count."""
+    if not found.total:
+        yield "There are no work experiences, and so no edges between contacts."
+    elif found.usable < found.total:
+        rules = ", ".join(f"{count:,} {rule}" for rule, count in found.by_rule if count)
+        how_many = f"{found.total - found.usable:,} of {found.total:,}" if found.usable else f"All {found.total:,}"
+        yield f"{how_many} work experiences make no edge: {rules}."
+
+
+def member_lines(found: Sequence[Members]) -> Iterator[str]:
+    """Tell why memberships do not count; nothing where all of them do."""
+    missed = sum(each.not_counted for each in found)
+    if not missed:
+        return
+    total = sum(each.memberships for each in found)
+    sources = ", ".join(
+        f"{each.memberships:,} {'without a source' if each.source is None else f'of source {each.source}'}"
+        for each in found
+        if not each.is_counted
+    )
+    without_user = sum(each.without_user for each in found if each.is_counted)
+    reasons = [sources] if sources else []
+    if without_user:
+        reasons.append(f"{without_user:,} without a user")
+    how_many = f"{missed:,} of {total:,}" if missed < total else f"All {total:,}"
+    yield (
+        f"{how_many} memberships are not counted: {', '.join(reasons)}."
+        f" Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}."
+    )
+
+
+def members_told(found: Sequence[Members]) -> dict[str, Any]:
+    """Return what JSON says of memberships that do not count: nothing where all of them do."""
+    if not any(each.not_counted for each in found):
+        return {}
+    return {"members_by_source": [asdict(each) for each in found], "counted_sources": list(COUNTED_SOURCES)}

@@ -1,0 +1,175 @@
+"""The application's tables that the package reads: what is wrong with the way they are bound and captured.
+
+``contacts``, ``organizations``, ``contact_work_experiences`` and ``user_contact_collections`` are the sources of all
+edges and paths. Each is read through a binding view, and triggers on three of them note what changes.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
+
+Remedy = Literal["install", "attach", "replicated", "mend", "sync", "person"]
+
+#: What to type for a remedy; the others ask for a person's judgement.
+COMMANDS: dict[str, str] = {
+    "install": "orchestrator install",
+    "attach": "orchestrator attach",
+    "replicated": "orchestrator install --replicated",
+    "mend": "orchestrator sync",
+    "sync": "orchestrator sync",
+}
+#: Kinds of problems with which the binding views cannot be read.
+UNREADABLE = ("table", "view", "detached")
+#: Kinds of problems that :mod:`orchestrator.install.repair` finds, too.
+REPAIRED = ("table", "view", "trigger", "stray trigger")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong; the kinds and the remedies are listed in ``sql/queries/binding_problems.sql``.
+
+    Two kinds more: ``column``, a column was renamed; ``capture``, a trigger could not note a change.
+
+    ``mend``: mend what the problem names, then sync. ``sync``: the capture works again, and a sync catches up.
+    """
+
+    kind: str
+    object: str
+    problem: str
+    remedy: Remedy
+
+    @property
+    def what(self) -> str:
+        """What is wrong, and that a person must mend it before a command helps, where that is so."""
+        return f"{self.problem}; repair this first" if self.remedy == "mend" else self.problem
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do, in one line."""
+        command = COMMANDS.get(self.remedy)
+        return self.what if command is None else f"{self.what}; run {command}"
+
+
+#: Kinds of problems because of which changes are not noted, so that a sync cannot make up for them.
+UNNOTED = ("column", "capture", "trigger", "queue", "subscription", "inheritance")
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What the last install was for: the schema of the application's tables, and which changes are captured."""
+
+    host_schema: str
+    has_triggers: bool
+    is_replicated: bool
+
+
+def remembered(connection: Connection) -> Remembered | None:
+    """Return what the last install was for; None where nothing says so, or this role may not read it."""
+    rows: list[tuple[Any, ...]] = []
+    missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
+    with suppress(*missing), connection.transaction():
+        rows = connection.execute(sqlfiles.query("install/installation")).fetchall()
+    return Remembered(*rows[0][:3]) if rows else None
+
+
+def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
+    """Return what is wrong with the bindings, the capture and the surroundings of the application's tables.
+
+    ``host_schema`` is the schema of those tables; None: ``public``. Works whatever part of the package is missing.
+    """
+    known = remembered(connection)
+    asked = {
+        "host_schema": host_schema or "public",
+        "has_triggers": known is not None and known.has_triggers,
+        "is_replicated": known is not None and known.is_replicated,
+    }
+    rows = connection.execute(sqlfiles.query("host/binding_problems"), asked).fetchall()
+    return [*(Problem(*row) for row in rows), *_renamed_columns(connection), *_capture_failures(connection)]
+
+
+def renamed_views(connection: Connection) -> set[str]:
+    """Return the binding views of tables of which a column was renamed."""
+    return {row[0] for row in connection.execute(sqlfiles.query("host/renamed_columns"))}
+
+
+def _renamed_columns(connection: Connection) -> list[Problem]:
+    found = []
+    for _, table, missing, present in connection.execute(sqlfiles.query("host/renamed_columns")):
+        what = f"column {missing} of {table} was renamed, and its changes are not noted; rename it back"
+        if present is not None:
+            old, new = sql.Identifier(present).as_string(connection), sql.Identifier(missing).as_string(connection)
+            what += f" (ALTER TABLE {table} RENAME {old} TO {new})"
+        found.append(Problem("column", table, f"{what}, then run orchestrator sync", "person"))
+    return found
+
+
+def hidden_tables(connection: Connection) -> list[str]:
+    """Return the application's tables of which row-level security may hide rows from this role."""
+    return [row[0] for row in connection.execute("SELECT h.table_name FROM connection_paths.hidden_tables() AS h")]
+
+
+def require_every_row(connection: Connection, purpose: str) -> None:
+    """Raise :class:`OrchestratorError` when this role may not see every row, without which *purpose* makes no sense."""
+    hidden = hidden_tables(connection)
+    if hidden:
+        raise OrchestratorError(
+            f"row-level security may hide rows of {', '.join(hidden)} from this role; to {purpose}, use the owner of"
+            " the tables, a role with BYPASSRLS, or a policy for this role with USING (true)"
+        )
+
+
+def detached_views(connection: Connection) -> set[str]:
+    """Return the binding views of tables that are detached."""
+    return {row[0] for row in connection.execute(sqlfiles.query("host/detached_views"))}
+
+
+def citus_tables(connection: Connection, host_schema: str) -> list[tuple[str, str]]:
+    """Return the tables that Citus manages, each with how: ``distributed``, ``reference`` or ``local``."""
+    rows = connection.execute(sqlfiles.query("host/citus_tables"), {"host_schema": host_schema})
+    return [(row[0], row[1]) for row in rows]
+
+
+def _capture_failures(connection: Connection) -> list[Problem]:
+    readable = connection.execute(sqlfiles.query("host/readable_tables"), {"names": ["capture_failures"]}).fetchall()
+    if not readable:
+        return []
+    found = []
+    for source, failed_at, error, tables in connection.execute(sqlfiles.query("host/capture_failures")).fetchall():
+        works_again = all(_capture_works(connection, table) for table in tables)
+        since = f"{failed_at:%Y-%m-%d %H:%M:%S %Z}"
+        if works_again:
+            what = f"some changes of {source} from {since} on were not noted; the triggers work again"
+        else:
+            what = f"changes of {source} are not noted since {since}: {error}"
+        found.append(Problem("capture", source, what, "sync" if works_again else "mend"))
+    return found
+
+
+def _capture_works(connection: Connection, table_oid: int) -> bool:
+    """Whether a table's triggers work; False where the function or the queue is missing, or this role may not ask."""
+    missing = (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege)
+    with suppress(*missing), connection.transaction():
+        row = connection.execute("SELECT connection_paths.capture_works(%s::oid)", (table_oid,)).fetchone()
+        return row == (True,)
+    return False
+
+
+def refuse_citus(connection: Connection, host_schema: str = "") -> None:
+    """Raise :class:`OrchestratorError` when Citus manages a table that the package reads or writes.
+
+    Such a table is empty on the coordinator: finders would return nothing, and sync would delete correct edges.
+    """
+    for table, management in citus_tables(connection, host_schema):
+        raise OrchestratorError(
+            f"table {table} is a {management} table of Citus; connection_paths needs ordinary tables"
+            f" (SELECT undistribute_table('{table}') makes one)"
+        )

@@ -1,0 +1,1 @@
+"""Installs, repairs, upgrades and removes the SQL."""

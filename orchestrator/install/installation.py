@@ -1,0 +1,573 @@
+"""Installing, removing and describing the package inside a database."""
+
+from __future__ import annotations
+
+import logging
+import random
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import psycopg
+import yoyo
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
+from yoyo.migrations import default_migration_table
+
+from orchestrator.access import roles as group_roles
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, Place, connect, patiently, place, reading, resolved
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.host import sources
+from orchestrator.install import repair
+from orchestrator.install.steps import (
+    CAPTURED,
+    HOST_INDEXES,
+    HOST_SCHEMA,
+    REPLICATED,
+    REPLICATED_TRIGGER,
+    SCHEMA,
+    TRIGGERS,
+    WITHOUT_TRIGGERS,
+    create_triggers,
+    drop_trigger,
+    drop_triggers,
+    own_triggers,
+)
+
+log = logging.getLogger(__name__)
+
+LOCK_KEY = 0x636F6E6E70617468  # "connpath": the advisory lock of an installation script, see sql/script
+OLDEST_SERVER = 15  # security_invoker views
+_RACING = (
+    psycopg.errors.DuplicateSchema,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InternalError_,  # "tuple concurrently updated"
+)
+_MIGRATIONS = sqlfiles.ROOT / "migrations"
+
+
+@dataclass(frozen=True)
+class IndexStatus:
+    """One index the package needs; ``valid`` is None when it is missing."""
+
+    name: str
+    table: str | None
+    valid: bool | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class TriggerStatus:
+    """Whether changes of a host table are captured: by how many of the triggers it takes, and enabled ones."""
+
+    table: str
+    enabled: int
+
+    @property
+    def state(self) -> str:
+        """``captured``, ``left out`` or ``INCOMPLETE``."""
+        return {0: "left out", len(TRIGGERS): "captured"}.get(self.enabled, "INCOMPLETE")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What of the package is in a database.
+
+    ``problems`` are what another install would mend; ``public`` is what every role may do with the package's objects.
+    """
+
+    package: str
+    server: str
+    host_schema: str | None
+    applied: list[str]
+    pending: list[str]
+    functions: dict[str, list[str]]
+    indexes: list[IndexStatus]
+    triggers: list[TriggerStatus]
+    edges: int
+    roles: group_roles.Roles | None = None
+    problems: list[str] = field(default_factory=list)
+    public: list[str] = field(default_factory=list)
+
+    @property
+    def installed(self) -> bool:
+        """Whether anything was applied and nothing is left to apply."""
+        return bool(self.applied) and not self.pending
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is installed, indexes valid, changes of all tables captured or none, roles as they should be."""
+        states = {trigger.state for trigger in self.triggers}
+        captured = len(states) == 1 and "INCOMPLETE" not in states
+        granted = self.roles is None or not self.roles.problems
+        return (
+            self.installed and all(index.valid for index in self.indexes) and captured and granted and not self.problems
+        )
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What an install did: the migrations that it applied, a sentence for each thing that it mended."""
+
+    applied: list[str]
+    mended: list[str]
+    host_schema: str
+
+
+def install(
+    dsn: str,
+    host_schema: str | None = None,
+    *,
+    triggers: bool | None = None,
+    replicated: bool | None = None,
+    roles: str | None = None,
+    progress: Callable[[str], None] = log.info,
+) -> Installed:
+    """Bring the database of *dsn* to this package's version, and mend what is missing or bound to the wrong thing.
+
+    ``host_schema`` is the schema of the application's tables; None: that of the last install, on a first one
+    ``public``. ``triggers`` says whether changes of the tables are captured; None: as it is, on a first install yes.
+    ``replicated``: whether they also capture what logical replication writes; None: as it is, on a first install no.
+    ``roles`` is what the names of the group roles begin with; None: on a first install none are made, later those in
+    use get what is theirs. Safe to run again, beside another install, and after one that was killed. Host tables
+    keep taking writes: their indexes are built concurrently, and triggers do not wait long for writers. Raises
+    :class:`OrchestratorError`, with nothing installed, when the server is too old, the host tables are not what the
+    design asks for, something else has a name of the package's, or the roles take somebody else to make.
+    """
+    with connect(dsn) as connection:
+        _check_server(connection)
+        _check_no_extension(connection)
+        _check_no_stranger(connection)
+        chosen = _host_schema(connection, host_schema)
+        _check_host(connection, chosen)
+        sources.refuse_citus(connection, chosen)
+        _check_schema(connection, chosen)
+        prefix = group_roles.to_use(connection, roles)
+        if prefix is not None:
+            group_roles.make(connection, prefix, progress=progress)
+        with _alone(connection, lambda: _make_schema(connection), progress) as guard:
+            _check_schema(connection, chosen)  # another install may have been faster
+            captured = _captured(connection, triggers)
+            also = _replicated(connection, replicated)
+            before = sources.remembered(connection)
+            _remember(connection, chosen, captured, also)
+            with _migrations(connection, chosen, triggers=captured, replicated=also) as (backend, migrations):
+                _check_not_newer(connection, migrations)
+                todo = backend.to_apply(migrations)
+                for migration in todo:
+                    progress(f"applying {migration.id}")
+                    backend.apply_one(migration)
+            if triggers is not None:  # the migration asked nobody
+                _set_triggers(connection, chosen, wanted=triggers, replicated=also)
+            elif replicated is not None:
+                _set_triggers(connection, chosen, wanted=captured, replicated=also)
+            mended = repair.mend(connection, chosen, has_triggers=captured, is_replicated=also, progress=progress)
+            if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
+                connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
+                mended.append("earlier writes were not captured, so everybody is queued; run: orchestrator sync")
+            if prefix is not None:
+                granted = group_roles.grant(connection, guard, prefix)
+                mended += [] if todo else [f"mended: {problem}" for problem in granted]
+            for sentence in repeated_ids(connection):
+                progress(f"warning: {sentence}; no backfill can succeed")
+            return Installed([migration.id for migration in todo], mended, chosen)
+
+
+def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
+    """Remove the package, edges included; returns the migrations that were rolled back.
+
+    The host's tables are left as they were before ``install``. Objects of the application's own that use the
+    package, and tables of its own that are partitions of the package's, are never dropped: they are an error that
+    names them.
+    """
+    with connect(dsn) as connection:
+        _check_no_extension(connection)
+        _check_no_stranger(connection)
+        if not _schema_exists(connection):
+            return []
+        with _alone(connection, lambda: _make_schema(connection), progress) as guard:
+            host_schema = _host_schema(connection, None)
+            prefix = group_roles.in_use(connection)
+            with _migrations(connection, host_schema) as (backend, migrations):
+                _check_no_partitions(connection)
+                _rehearse_uninstall(guard)
+                # Unmarked first: an install after a kill must not take for applied what is gone. And all of them,
+                # marked or not: a kill may have left more than the marks tell, and to remove what is not there is no
+                # error.
+                backend.unmark_migrations(backend.to_rollback(migrations))
+                _drop_triggers(connection)
+                todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
+                for migration in todo:
+                    progress(f"removing {migration.id}")
+                    backend.rollback_one(migration)
+            _drop_schema(guard)  # by the session that holds the lock, for it is the lock of a table in it
+            guard.commit()
+        if prefix is not None:
+            progress(group_roles.left_behind(connection, prefix))
+        return [migration.id for migration in todo]
+
+
+def status(dsn: str) -> Status:
+    """Describe what is installed; reads only."""
+    with reading(dsn) as connection:
+        known = [migration.id for migration in yoyo.read_migrations(str(_MIGRATIONS))]
+        applied: list[str] = []
+        if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
+            rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
+            applied = [row[0] for row in rows]
+        host_schema = bound_host_schema(connection)
+        names = sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql"))
+        indexes = connection.execute(
+            sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
+        ).fetchall()
+        functions = connection.execute(sqlfiles.query("install/installed_functions")).fetchall()
+        triggers = connection.execute(
+            sqlfiles.query("install/installed_triggers"),
+            {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
+        ).fetchall()
+        pending = [name for name in known if name not in applied]
+        edges = connection.execute(
+            "SELECT greatest(reltuples, 0)::bigint FROM pg_class"
+            " WHERE oid = to_regclass('connection_paths.contact_connections_live')"
+        ).fetchone()
+        return Status(
+            package=version("connection-paths"),
+            server=connection.info.parameter_status("server_version") or "",
+            host_schema=host_schema,
+            applied=applied,
+            pending=pending,
+            functions={name: versions for name, versions in functions},
+            indexes=[IndexStatus(*row) for row in indexes],
+            triggers=[TriggerStatus(*row) for row in triggers],
+            edges=edges[0] if edges else 0,
+            roles=group_roles.describe(connection),
+            problems=_problems(connection, host_schema, triggers) if applied and not pending else [],
+            public=[row[0] for row in connection.execute(sqlfiles.query("install/public_rights"))],
+        )
+
+
+def require_installed(connection: Connection) -> None:
+    """Raise :class:`OrchestratorError` unless the package is in the database."""
+    row = connection.execute(
+        "SELECT to_regclass('connection_paths.contact_connections') IS NOT NULL"
+        " AND to_regproc('connection_paths.find_paths') IS NOT NULL"
+    ).fetchone()
+    if row != (True,):
+        raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+    sources.refuse_citus(connection)
+
+
+def require_unique_ids(connection: Connection) -> None:
+    """Raise :class:`OrchestratorError` when two contacts, or two organizations, have the same id."""
+    for sentence in repeated_ids(connection):
+        raise OrchestratorError(f"{sentence}; no backfill can succeed")
+
+
+def repeated_ids(connection: Connection) -> list[str]:
+    """Say which contacts and organizations have an id that another has; reads a table only where no key forbids it."""
+    found = []
+    for table, view in connection.execute(sqlfiles.query("host/tables_without_key")).fetchall():
+        row = connection.execute(
+            f"SELECT v.id FROM connection_paths.{view} AS v GROUP BY v.id HAVING count(*) > 1 LIMIT 1".encode()
+        ).fetchone()
+        if row is not None:
+            found.append(f"table {table} has no key on id, and id {row[0]} is in several rows")
+    return found
+
+
+def bound_host_schema(connection: Connection) -> str | None:
+    """Return the schema that the package was installed for; where that is not known, the one that the views read."""
+    known = sources.remembered(connection)
+    return known.host_schema if known else _bound(connection)
+
+
+def _bound(connection: Connection) -> str | None:
+    row = connection.execute(sqlfiles.query("install/bound_host_schema")).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool, replicated: bool) -> None:
+    connection.execute("SELECT set_config(%s, %s, false)", (HOST_SCHEMA, host_schema))
+    connection.execute("SELECT set_config(%s, %s, false)", (REPLICATED, "on" if replicated else "off"))
+    for trigger in own_triggers(connection):
+        if trigger.name == REPLICATED_TRIGGER and not replicated:
+            drop_trigger(connection, trigger)
+    for table in CAPTURED:
+        (create_triggers if wanted else drop_triggers)(connection, table)
+
+
+def _schema_exists(connection: Connection) -> bool:
+    return connection.execute("SELECT to_regnamespace(%s)", (SCHEMA,)).fetchone() != (None,)
+
+
+def _make_schema(connection: Connection) -> None:
+    """Make the schema, and the table whose lock lets one install in at a time, where they are missing."""
+    while connection.execute("SELECT to_regclass('connection_paths.installation')").fetchone() == (None,):
+        try:
+            connection.execute(sqlfiles.read("script", "schema.sql"))
+        except _RACING as error:  # others make it, too, or drop it
+            log.info("schema: %s; trying again", error)
+            time.sleep(random.uniform(0.05, 0.2))
+
+
+def _drop_schema(connection: Connection) -> None:
+    for table in ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock", "installation"):
+        connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
+    connection.execute(f"DROP SCHEMA {SCHEMA}")
+
+
+def _drop_triggers(connection: Connection) -> None:
+    """Remove the package's triggers, an unfinished rebuild's too, wherever their tables are."""
+    for trigger in own_triggers(connection):
+        drop_trigger(connection, trigger)
+    for (statement,) in connection.execute(sqlfiles.query("install/drop_own_triggers")).fetchall():
+        patiently(connection, partial(connection.execute, statement.encode()))
+
+
+def _rehearse_uninstall(connection: Connection) -> None:
+    """Drop all of it in a transaction that is rolled back, so that what cannot be dropped stops nothing halfway.
+
+    Migrations are removed one by one, and the last ones to go are those that an application is likeliest to use.
+    The session is the one that holds the lock of installations.
+    """
+    names = [name for name in sqlfiles.function_folders() if name != "raise_detached"]
+
+    def drop_all() -> None:
+        with connection.transaction(force_rollback=True):
+            for trigger in own_triggers(connection):
+                connection.execute(f"DROP TRIGGER {trigger.name} ON {trigger.identity}".encode())
+            for (statement,) in connection.execute(sqlfiles.query("install/drop_own_triggers")).fetchall():
+                connection.execute(statement.encode())
+            functions = connection.execute(
+                "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%s)"
+                " AND regexp_replace(p.proname, '_v[0-9]+$', '') = ANY (%s)",
+                (SCHEMA, names),
+            ).fetchall()
+            if functions:
+                connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
+            for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):
+                connection.execute(sqlfiles.read("migrations", path.name))
+            for path in (sqlfiles.ROOT / "views").glob("*.sql"):
+                connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
+            connection.execute(
+                f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode()
+            )  # what a detached view reads
+            _drop_schema(connection)
+
+    patiently(connection, drop_all)
+
+
+def _problems(connection: Connection, host_schema: str | None, triggers: list[tuple[str, int]]) -> list[str]:
+    """Return what is wrong, each with what to type; what an install repairs comes first."""
+    known = sources.remembered(connection)
+    captured = known.has_triggers if known else any(enabled for _, enabled in triggers)
+    replicated = known is not None and known.is_replicated
+    found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
+    others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
+    before = {"table": "put it back, then run", "schema": "put them back, then run"}  # what install cannot mend alone
+    return [
+        *(f"{each.what}; {before.get(each.step, 'run')}: orchestrator install" for each in found),
+        *(each.sentence for each in others),
+    ]
+
+
+def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:
+    known = {
+        "host_schema": host_schema,
+        "has_triggers": captured,
+        "is_replicated": replicated,
+        "version": version("connection-paths"),
+    }
+    connection.execute(sqlfiles.query("install/remember_installation"), known)
+
+
+def _host_schema(connection: Connection, given: str | None) -> str:
+    """Return the schema of the application's tables: as given, as the last install had it, as the views have it."""
+    if given is not None:
+        return given
+    return bound_host_schema(connection) or "public"
+
+
+def _replicated(connection: Connection, wanted: bool | None) -> bool:
+    """Whether changes that replication writes are to be captured: as wanted, else as they were."""
+    if wanted is not None:
+        return wanted
+    known = sources.remembered(connection)
+    if known is not None:
+        return known.is_replicated
+    return any(trigger.name == REPLICATED_TRIGGER for trigger in own_triggers(connection))
+
+
+def _captured(connection: Connection, wanted: bool | None) -> bool:
+    """Whether changes are to be captured: as wanted, as the last install had it, else as triggers tell."""
+    if wanted is not None:
+        return wanted
+    known = sources.remembered(connection)
+    if known is not None:
+        return known.has_triggers
+    migrations = connection.execute("SELECT to_regproc('connection_paths.sync_changes')").fetchone()
+    return migrations == (None,) or bool(own_triggers(connection))
+
+
+def _check_server(connection: Connection) -> None:
+    if connection.info.server_version < OLDEST_SERVER * 10_000:
+        found = connection.info.parameter_status("server_version")
+        raise OrchestratorError(f"the server is PostgreSQL {found}; {OLDEST_SERVER} or newer is needed")
+    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+        raise OrchestratorError("the server is a standby; install on its primary")
+
+
+def _check_no_extension(connection: Connection) -> None:
+    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'connection_paths'").fetchone()
+    if row is not None:
+        raise OrchestratorError(
+            f"connection_paths {row[0]} is an extension here: ALTER EXTENSION connection_paths UPDATE upgrades"
+            " it, DROP EXTENSION connection_paths removes it with every edge"
+        )
+
+
+def _check_no_stranger(connection: Connection) -> None:
+    """Refuse a schema of the package's name that somebody else has made and uses."""
+    row = connection.execute(sqlfiles.query("install/strange_schema")).fetchone()
+    if row is not None:
+        raise OrchestratorError(
+            f"schema {SCHEMA} exists and connection_paths did not make it: it holds {row[0]}, for example; rename it"
+        )
+
+
+def _check_not_newer(connection: Connection, migrations: yoyo.migrations.MigrationList) -> None:
+    known = [str(migration.id) for migration in migrations]
+    rows = connection.execute("SELECT m.migration_id FROM connection_paths._yoyo_migration AS m ORDER BY 1")
+    newer = [row[0] for row in rows if row[0] not in known]
+    if newer:
+        raise OrchestratorError(
+            f"the database is of a newer version than this package, which does not know {newer[0]};"
+            " run: pip install --upgrade connection-paths"
+        )
+
+
+def _check_no_partitions(connection: Connection) -> None:
+    """Refuse to drop tables of the application's own along with the package's that they are partitions of."""
+    found = connection.execute(sqlfiles.query("install/foreign_partitions")).fetchall()
+    if found:
+        raise OrchestratorError(
+            f"{', '.join(row[0] for row in found)} would be dropped with its rows, for it is a partition of a table of"
+            f" connection_paths. Nothing was removed. To keep it: {' '.join(row[1] for row in found)}"
+        )
+
+
+def _check_host(connection: Connection, host_schema: str) -> None:
+    asked = {"host_schema": host_schema, "triggers": list(TRIGGERS), "indexes": list(HOST_INDEXES)}
+    problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
+    may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
+    if connection.execute(may_create, (host_schema,)).fetchone() == (False,):
+        problems.append(f"role {connection.info.user} may not create indexes in it (GRANT CREATE ON SCHEMA)")
+    if problems:
+        bound = _bound(connection)
+        elsewhere = "" if bound in (None, host_schema) else _elsewhere(str(bound))
+        raise OrchestratorError(
+            f"schema {host_schema!r} cannot be the host: {'; '.join(problems)}. Nothing was installed.{elsewhere}"
+        )
+
+
+def _elsewhere(bound: str) -> str:
+    command = shlex.join(["orchestrator", "install", "--host-schema", bound])
+    return f" (The tables that the installed views read are in {bound!r}; if they have moved there: {command})"
+
+
+def _check_schema(connection: Connection, host_schema: str) -> None:
+    """Refuse a schema that is bound to other host tables, or that a stranger has made and may have filled."""
+    tables = list(group_roles.HOST_TABLES)
+    stranger = connection.execute(
+        sqlfiles.query("install/foreign_schema_owner"), {"host_schema": host_schema, "tables": tables}
+    ).fetchone()
+    if stranger is not None:
+        raise OrchestratorError(
+            f"schema {SCHEMA} belongs to {stranger[0]}, who has nothing to do with the host's tables and could put code"
+            " into it; drop it, or ALTER SCHEMA connection_paths OWNER TO whom you trust"
+        )
+    known = _host_schema(connection, None)
+    if known == host_schema or bound_host_schema(connection) is None:
+        return
+    left = connection.execute(
+        sqlfiles.query("install/host_tables_left"), {"host_schema": known, "tables": tables}
+    ).fetchall()
+    if left:  # else they have moved
+        raise OrchestratorError(
+            f"already installed for host schema {known!r}; uninstall first to change it to {host_schema!r}"
+        )
+
+
+@contextmanager
+def _alone(
+    connection: Connection, prepare: Callable[[], None], progress: Callable[[str], None]
+) -> Iterator[Connection]:
+    """Hold the lock of installations, in a session that the server ends however this process does; gives the session.
+
+    It is the lock of a table, so that only a role with rights can take it. The session's transaction has neither a
+    snapshot nor an id, so nothing waits for it and VACUUM goes on; no query may run in it while an index is built.
+    Polled, because a session that waits for a lock has a snapshot, for which ``CREATE INDEX CONCURRENTLY`` would wait:
+    the two would wait for each other.
+    """
+    is_told = False
+    with connect(resolved(connection), autocommit=False, at=place(connection)) as guard:
+        while True:
+            prepare()
+            try:
+                guard.execute(f"LOCK TABLE {SCHEMA}.installation IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
+                if connection.execute(sqlfiles.query("install/script_under_way"), {"key": LOCK_KEY}).fetchone() is None:
+                    break
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                pass  # held by another, or dropped by it
+            guard.rollback()
+            if not is_told:
+                progress("waiting for another install or uninstall")
+                is_told = True
+            time.sleep(0.1)
+        yield guard
+        guard.rollback()
+
+
+@contextmanager
+def _migrations(
+    connection: Connection, host_schema: str, *, triggers: bool = True, replicated: bool = False
+) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
+    """Open yoyo on the database of *connection*, over a connection of its own; it keeps its tables in our schema."""
+    settings = {"search_path": f"{SCHEMA}, pg_temp", HOST_SCHEMA: host_schema}
+    if not triggers:
+        settings[WITHOUT_TRIGGERS] = "on"
+    if replicated:
+        settings[REPLICATED] = "on"
+    if connection.execute(sqlfiles.query("install/bookkeeping_is_there")).fetchone() == (False,):
+        connection.execute(sqlfiles.read("script", "bookkeeping.sql"))  # before yoyo does, which revokes nothing
+    backend = _backend(resolved(connection), settings, place(connection))
+    try:
+        backend.break_lock()  # ours alone while we hold the lock of installations: a row left by a kill
+        migrations = yoyo.read_migrations(str(_MIGRATIONS))
+        if not migrations:
+            raise OrchestratorError(f"no migrations in {_MIGRATIONS}: the package is damaged")
+        yield backend, migrations
+    finally:
+        backend.connection.close()
+
+
+def _backend(dsn: str, settings: dict[str, str], at: Place) -> yoyo.backends.DatabaseBackend:
+    """Return yoyo's backend with our way of connecting, which its ``copy()`` then has, too."""
+
+    class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+        def connect(self, _: Any) -> Connection:
+            return connect(dsn, settings=settings, at=at)
+
+    backend = Backend(parse_uri("postgresql+psycopg:///"), default_migration_table)
+    backend.init_database()
+    return backend

@@ -1,0 +1,27 @@
+"""The files of the migrations, and what each says: the steps of which an installation is made."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.core import sqlfiles
+
+FOLDER = sqlfiles.ROOT / "migrations"
+
+
+def migrations() -> list[Path]:
+    """Return the files of the migrations, in order."""
+    found = FOLDER.glob("[0-9]*.*")
+    return sorted(path for path in found if path.suffix in (".sql", ".py") and ".rollback" not in path.suffixes)
+
+
+def said(path: Path) -> Iterator[tuple[str, ...]]:
+    """Give what a migration says: its lines, each the name of a step and its arguments; or that it is SQL."""
+    if path.suffix == ".sql":
+        yield "migration", path.name
+        return
+    for line in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call):
+            yield ast.unparse(line.value.func), *(ast.literal_eval(argument) for argument in line.value.args)

@@ -1,0 +1,54 @@
+"""What an uninstall destroys beside the package's own code: what somebody should read before saying yes."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from orchestrator.core.database import Connection, reading
+
+_TABLES = (
+    ("do_not_ask", "rows of do_not_ask"),
+    ("finder_rollout", "rows of finder_rollout"),
+    ("backfill_runs", "runs"),
+)
+_OWN_KINDS = "SELECT count(*) FROM connection_paths.contact_connections AS c WHERE c.kind::text <> 'work_overlap'"
+
+
+def question(dsn: str) -> str | None:
+    """Return the sentence that says what an uninstall of the database of *dsn* removes; None: there is nothing."""
+    with reading(dsn) as connection:
+        row = connection.execute(
+            "SELECT current_database(), to_regnamespace('connection_paths') IS NOT NULL"
+        ).fetchone()
+        if row is None or not row[1]:
+            return None
+        parts = [_edges(connection)] if _exists(connection, "contact_connections") else []
+        for table, words in _TABLES:
+            if _exists(connection, table) and (rows := _count(connection, table)):
+                parts.append(f"{rows:,} {words}")
+    return f"This removes connection_paths from database {row[0]}: {'; '.join([*parts, 'its functions and views'])}."
+
+
+def _edges(connection: Connection) -> str:
+    row = connection.execute(
+        "SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t"
+        " WHERE t.oid = pg_catalog.to_regclass('connection_paths.contact_connections_live')"
+    ).fetchone()
+    told = f"about {row[0] if row else 0:,} edges"
+    kinds = connection.execute("SELECT enum_range(NULL::connection_paths.connection_kind)::text[]").fetchone()
+    if kinds is None or len(kinds[0]) < 2:
+        return told  # without reading the edges: there is no other kind
+    own = connection.execute(_OWN_KINDS).fetchone()
+    if own is None or own == (0,):
+        return told
+    return f"{told}, among them {own[0]:,} of the application's own kinds, which no backfill makes again"
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    return connection.execute("SELECT to_regclass(%s)", (f"connection_paths.{table}",)).fetchone() != (None,)
+
+
+def _count(connection: Connection, table: str) -> int:
+    counted = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("connection_paths", table))
+    row = connection.execute(counted).fetchone()
+    return row[0] if row else 0

@@ -1,0 +1,295 @@
+"""What of an installation is missing or bound to the wrong thing, and how that is mended without losing edges.
+
+PostgreSQL binds views, triggers and indexes to a table and not to its name. When an administrator renames a table and
+creates another in its place, everything of ours stays with the old one. Each problem names the step of a migration
+that makes the thing, and every step may be done again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import LiteralString
+
+import psycopg
+
+from orchestrator.access.roles import HOST_TABLES
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, patiently
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.doctor import indexes, versions
+from orchestrator.doctor.finding import Finding
+from orchestrator.doctor.subject import Subject, examine
+from orchestrator.install import steps
+from orchestrator.install.migration_files import migrations, said
+
+log = logging.getLogger(__name__)
+
+#: What decides which edges there are, or holds what changed. Without one of these, or with another body, edges may be
+#: wrong or changes may not have been noted.
+_DECIDES_EDGES = frozenset(
+    {
+        *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
+        *("note_came_or_went", "note_changed_experiences", "note_replicated_row", "note_failure", "wake_listener"),
+        *("contact_connections", "contact_connections_live", "contact_changes", "due_changes", "capture_failures"),
+        "rebuild_replays",
+    }
+)
+_OBJECT = re.compile(
+    r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX|TRIGGER)(?: IF NOT EXISTS)?"
+    r" (?:connection_paths\.)?(?P<name>\w+)",
+    re.MULTILINE,
+)
+_ATTACH = (
+    "ALTER TABLE connection_paths.contact_connections"
+    " ATTACH PARTITION connection_paths.contact_connections_live DEFAULT"
+)
+#: What each kind of problem is mended by: a line of a migration.
+_STEPS = {"object": "migration", "view": "view", "index": "host_index", "triggers": "host_triggers"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as ``install`` makes it: the step that mends it, its argument, and a sentence.
+
+    ``object`` is its name in the database where that is another than the step's argument.
+    """
+
+    step: str
+    name: str
+    what: str
+    object: str | None = None
+
+
+def problems(
+    connection: Connection, host_schema: str, *, has_triggers: bool, is_replicated: bool = False
+) -> list[Problem]:
+    """Find everything that an install would mend, grants apart; reads only."""
+    triggers = _triggers(has_triggers, is_replicated)
+    found = [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
+    broken = {problem.name for problem in found}
+    looked = [*_of_rules(connection), *_of_forms(connection)]
+    return found + [problem for problem in looked if problem.name not in broken]
+
+
+def mend(
+    connection: Connection,
+    host_schema: str,
+    *,
+    has_triggers: bool,
+    is_replicated: bool = False,
+    progress: Callable[[str], None] = log.info,
+) -> list[str]:
+    """Make again whatever is missing or bound to the wrong thing; returns a sentence for each thing that was mended.
+
+    The caller holds the installation lock, and every migration has been applied. Waits at most half a second at a time
+    for a lock that the application's writers would queue behind. Contacts whose edges may be wrong because of what was
+    mended are queued for ``sync``.
+    """
+    connection.execute("SELECT set_config(%s, %s, false)", (steps.HOST_SCHEMA, host_schema))
+    connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
+    triggers = _triggers(has_triggers, is_replicated)
+    told: list[str] = []
+
+    def of_catalogs(_: Connection) -> list[Problem]:
+        return [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
+
+    # rules are those of views, which must be there; and the rule of an index is its view's
+    for look in (of_catalogs, _of_rules, _of_forms):
+        found = look(connection)
+        if any(problem.object == "backfill_runs" for problem in found):
+            # what is left of their batches means nothing, and has lost its foreign key
+            connection.execute("DROP TABLE IF EXISTS connection_paths.backfill_batches CASCADE")
+        for problem in _in_order(found):
+            progress(f"mending: {problem.what}")
+            _mend(connection, problem)
+        told += [f"mended: {problem.what}" for problem in found]
+        if any(_changes_edges(problem) for problem in found):
+            connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
+            told.append("everybody is queued for recomputation; run: orchestrator sync")
+    return list(dict.fromkeys(told))
+
+
+def installation(subject: Subject) -> Iterator[Finding]:
+    """Find objects of the package that are missing, indexes that are left over, and tables in another schema.
+
+    Views, triggers, functions and indexes on the tables are findings of their own.
+    """
+    schema = subject.host_schema
+    if schema is None:
+        return
+    for problem in _of_catalogs(subject.connection, schema, ()):
+        if problem.step in ("migration", "partition", "stray index", "schema"):
+            yield Finding("installation", "wrong", problem.what, versions.install_command(subject), problem.name)
+
+
+def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, ...]) -> list[Problem]:
+    views = versions.view_tables()
+    asked = {"host_schema": host_schema, "tables": list(HOST_TABLES)}
+    if not connection.execute(sqlfiles.query("install/host_tables_left"), asked).fetchall():
+        return [_moved(connection, host_schema)]
+    rows = connection.execute(
+        sqlfiles.query("install/installation_problems"),
+        {
+            "host_schema": host_schema,
+            "host_tables": list(HOST_TABLES),
+            "objects": json.dumps(_objects()),
+            "views": list(views),
+            "view_tables": list(views.values()),
+            "indexes": list(steps.HOST_INDEXES),
+            "index_tables": list(steps.HOST_INDEXES.values()),
+            "captured": steps.CAPTURED,
+            "triggers": list(triggers),
+            "new": steps.NEW,
+            "old": steps.OLD,
+        },
+    ).fetchall()
+    return [
+        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), str(name), what, found)
+        for kind, name, what, found in rows
+    ]
+
+
+def _triggers(has_triggers: bool, is_replicated: bool) -> tuple[str, ...]:
+    """Return the names of the triggers that each captured table should have."""
+    return (*steps.TRIGGERS, *[steps.REPLICATED_TRIGGER] * is_replicated) if has_triggers else ()
+
+
+def _moved(connection: Connection, host_schema: str) -> Problem:
+    what = f"schema {host_schema!r} has none of the application's tables"
+    rows = connection.execute(sqlfiles.query("install/bound_host_schema")).fetchall()
+    for (bound,) in rows:
+        what += f"; those that the views read are in {bound!r}"
+    return Problem("schema", host_schema, what)
+
+
+def _of_functions(connection: Connection) -> list[Problem]:
+    return [
+        Problem(
+            "function", name, f"function {name} {'differs from' if is_there else 'is missing; it is in'} this package"
+        )
+        for name, (_, is_there) in versions.wrong_functions(connection).items()
+    ]
+
+
+def _of_rules(connection: Connection) -> list[Problem]:
+    return [
+        Problem("view", finding.object.removeprefix("connection_paths."), finding.what)
+        for finding in _looked(connection, versions.views)
+    ]
+
+
+def _of_forms(connection: Connection) -> list[Problem]:
+    return [
+        Problem("host_index" if finding.object in steps.HOST_INDEXES else "index", finding.object, finding.what)
+        for finding in _looked(connection, indexes.definitions)
+    ]
+
+
+def _looked(connection: Connection, look: Callable[[Subject], Iterator[Finding]]) -> list[Finding]:
+    """Return what a check of the doctor's finds, as far as this role can tell, where the package is there."""
+    try:
+        with connection.transaction():
+            return list(look(examine(connection)))
+    except (
+        OrchestratorError,
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedColumn,  # a renamed column is a finding of its own
+    ):
+        return []
+
+
+def _in_order(found: list[Problem]) -> Iterator[Problem]:
+    """Give the problems in the order of the migrations' lines, each line once; then what was left behind."""
+    by_line = {(problem.step, problem.name): problem for problem in found}
+    for path in migrations():
+        for step, *names in said(path):
+            name = {"migration": path.stem, "function": versions.made_by(*names)}.get(step) or names[0]
+            problem = by_line.pop((step, name), None)
+            if problem is not None:
+                yield problem
+    yield from by_line.values()
+
+
+def _mend(connection: Connection, problem: Problem) -> None:
+    name = problem.name
+    if problem.step == "migration":
+        file = next((path.name for path in migrations() if path.stem == name), None)
+        text = sqlfiles.read("script", "schema.sql") if file is None else sqlfiles.read("migrations", file)
+        patiently(connection, lambda: connection.execute(text))
+    elif problem.step == "view":
+        patiently(connection, lambda: steps.create_view(connection, name))
+    elif problem.step == "partition":
+        patiently(connection, lambda: connection.execute(_ATTACH))
+    elif problem.step == "function":
+        patiently(connection, lambda: _create_function(connection, name))
+    elif problem.step == "index":
+        _build_walk_index(connection, name)
+    elif problem.step == "host_index":
+        steps.build_index(connection, name, anew=True)
+    elif problem.step == "host_triggers":
+        steps.create_triggers(connection, name)
+    elif problem.step == "stray index":
+        steps.drop_strays(connection, name)
+    elif problem.step == "stray trigger":
+        for trigger in steps.own_triggers(connection):
+            if trigger.identity == name:
+                steps.drop_trigger(connection, trigger)
+
+
+def _create_function(connection: Connection, name: str) -> None:
+    """Run the function's file; a function whose signature is another makes way for it, unless something needs it."""
+    path = versions.function_files()[name]
+    text = sqlfiles.function(path.parent.name, path.stem)
+    try:
+        with connection.transaction():
+            connection.execute(text)
+    except psycopg.errors.InvalidFunctionDefinition:
+        connection.execute(f"DROP FUNCTION {steps.SCHEMA}.{name}".encode())
+        connection.execute(text)
+
+
+def _build_walk_index(connection: Connection, name: str) -> None:
+    """Build an index of the edges: of the partition first, beside writers; the whole then takes it over."""
+    text = sqlfiles.read("indexes", f"{name}.sql")
+    form = indexes.wanted_indexes()[name].form
+    new = f"{steps.SCHEMA}.{name}{steps.NEW}"
+    connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {new}".encode())
+    connection.execute(
+        f"CREATE INDEX CONCURRENTLY {name}{steps.NEW} ON {steps.SCHEMA}.contact_connections_live {form}".encode()
+    )
+
+    def exchange() -> None:
+        connection.execute(f"DROP INDEX IF EXISTS {steps.SCHEMA}.{name}".encode())
+        connection.execute(text)
+        connection.execute(f"ALTER INDEX {new} RENAME TO {name}_r0".encode())
+
+    patiently(connection, exchange)
+
+
+def _changes_edges(problem: Problem) -> bool:
+    """Whether edges may be wrong because of it: changes were not captured, or they were made of other rows."""
+    return problem.step == "host_triggers" or (problem.object or problem.name) in _DECIDES_EDGES
+
+
+@cache
+def _walk_indexes() -> frozenset[str]:
+    return frozenset(name for name in indexes.wanted_indexes() if name not in steps.HOST_INDEXES)
+
+
+@cache
+def _objects() -> list[dict[str, str]]:
+    """Return the package's own tables, views, sequences, types and indexes, and what makes each."""
+    files: list[tuple[str, LiteralString]] = [("schema", sqlfiles.read("script", "schema.sql"))]
+    files += [(path.stem, sqlfiles.read("migrations", path.name)) for path in migrations() if path.suffix == ".sql"]
+    files += [(name, sqlfiles.read("indexes", f"{name}.sql")) for name in sorted(_walk_indexes())]
+    return [
+        {"kind": found["kind"].lower(), "name": found["name"], "step": step}
+        for step, text in files
+        for found in _OBJECT.finditer(text)
+    ]

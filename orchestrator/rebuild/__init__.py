@@ -1,0 +1,1 @@
+"""Builds the indexes of a rebuild and exchanges its table with the live one."""

@@ -1,0 +1,205 @@
+"""Backfill runs as they stand in the database: what an operator sees and may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row, dict_row
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, patiently
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.install.installation import require_installed
+
+#: SQLSTATEs of the package's own, which nothing that is raised inside a batch or a statement can be mistaken for.
+CLAIM_LOST = "CP001"  #: the batch is not, or no longer, the caller's
+NOT_READY = "CP002"  #: there are batches to do, or the run is cancelled, or not swapped
+UNDER_WAY = "CP003"  #: there is a run already
+REBUILD_LOST = "CP004"  #: a rebuild's table is gone
+UNKNOWN_RUN = "02000"
+
+_FILL_SHARE = 0.45  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
+
+
+class NoSuchRun(OrchestratorError):
+    """The run is not in the database."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of ``connection_paths.backfill_progress``."""
+
+    run_id: int
+    strategy: str
+    status: str
+    phase: str
+    max_workers: int | None
+    created_at: datetime
+    created_by: str
+    finished_at: datetime | None
+    batches: int
+    batches_done: int
+    batches_open: int
+    batches_claimed: int
+    batches_set_aside: int
+    predicted_edges: int
+    predicted_done: int
+    edges_changed: int
+    attempts: int
+    failures: int
+    seconds_filling: float | None
+    recent_predicted: int
+    recent_seconds: float | None
+    processes: dict[str, dict[str, Any]]
+    receipt: dict[str, Any] | None
+
+    @property
+    def active(self) -> bool:
+        """Whether there is, or may again be, something to do."""
+        return self.status in ("running", "paused")
+
+    @property
+    def share_done(self) -> float:
+        """How much of the batches' predicted work is done, 0 to 1."""
+        if self.batches_open == 0:
+            return 1.0
+        return self.predicted_done / max(1, self.predicted_edges)
+
+    @property
+    def expected_edges(self) -> float:
+        """About how many edges there will be: the prediction, corrected by what the batches done have shown."""
+        if self.strategy != "rebuild" or self.predicted_done == 0:
+            return float(self.predicted_edges)
+        return self.edges_changed + (self.predicted_edges - self.predicted_done) * (
+            self.edges_changed / self.predicted_done
+        )
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Predicted edges a second, the lower and the higher of the last half minute's and the whole run's."""
+        recent = self.recent_predicted / self.recent_seconds if self.recent_seconds else 0.0
+        whole = self.predicted_done / self.seconds_filling if self.seconds_filling else recent
+        return (min(recent, whole), max(recent, whole))
+
+    @property
+    def seconds_left(self) -> tuple[float, float] | None:
+        """The least and the most that the rest will take at the rates seen; None while they are unknown."""
+        slow, fast = self.rates
+        if not self.active or self.phase != "filling" or slow <= 0:
+            return None
+        rest = self.predicted_edges - self.predicted_done
+        after = self.predicted_edges * (1 / _FILL_SHARE - 1) if self.strategy == "rebuild" else 0.0
+        return ((rest + after) / fast, (rest + after) / slow)
+
+    def told(self) -> dict[str, Any]:
+        """Return the row and what follows from it, as JSON has it."""
+        return {
+            **vars(self),
+            "share_done": round(self.share_done, 4),
+            "expected_edges": round(self.expected_edges),
+            "edges_per_second": [round(rate) for rate in self.rates],
+            "seconds_left": None if self.seconds_left is None else [round(each, 1) for each in self.seconds_left],
+        }
+
+
+def listed(connection: Connection) -> list[Run]:
+    """Return every run, the latest first."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute("SELECT * FROM connection_paths.backfill_progress ORDER BY run_id DESC").fetchall()
+
+
+def read(connection: Connection, run_id: int) -> Run:
+    """Return one run; raises :class:`OrchestratorError` when there is none of this number."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE run_id = %s", (run_id,))
+        run = cursor.fetchone()
+    if run is None:
+        raise NoSuchRun(f"there is no run {run_id}; see: orchestrator runs list")
+    return run
+
+
+def active(connection: Connection) -> Run | None:
+    """Return the run that is running or paused, if there is one."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE status IN ('running', 'paused') LIMIT 1")
+        return cursor.fetchone()
+
+
+def show(connection: Connection, run_id: int | None) -> dict[str, Any]:
+    """Return a run, by default the latest, with its workers, the indexes being built and what was set aside."""
+    require_installed(connection)
+    if run_id is None:
+        latest = connection.execute("SELECT max(run_id) FROM connection_paths.backfill_runs").fetchone()
+        if latest is None or latest[0] is None:
+            raise OrchestratorError("there are no runs; begin one: orchestrator backfill")
+        run_id = latest[0]
+    run = read(connection, run_id)
+    living = {row[0] for row in connection.execute("SELECT id FROM connection_paths.lock_holders('worker')")}
+    alive = {name: told for name, told in run.processes.items() if told.get("worker") in living}
+    return {
+        "run": replace(run, processes=alive),
+        "workers": workers(connection, run_id),
+        "building": building(connection),
+        "set_aside": set_aside(connection, run_id),
+    }
+
+
+def set_aside(connection: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return what was set aside: contact_id and error."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sqlfiles.query("runs/set_aside"), {"run_id": run_id}).fetchall()
+
+
+def workers(connection: Connection, run_id: int) -> list[dict[str, Any]]:
+    """Return the living workers that have a batch: worker_id, pid, batch_id, predicted_edges, seconds."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sqlfiles.query("runs/run_workers"), {"run_id": run_id}).fetchall()
+
+
+def building(connection: Connection) -> list[dict[str, Any]]:
+    """Return the indexes of a rebuild that are being built: name, phase and share done (0 to 1)."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sqlfiles.query("rebuild/index_progress")).fetchall()
+
+
+def pause(connection: Connection, run_id: int) -> Run:
+    """Let no batch begin from now on; those under way end."""
+    return _set_status(connection, run_id, "paused")
+
+
+def resume(connection: Connection, run_id: int) -> Run:
+    """Let batches begin again."""
+    return _set_status(connection, run_id, "running")
+
+
+def cancel(connection: Connection, run_id: int) -> Run:
+    """End a run; edges corrected in place stay, a rebuild's table is dropped once its batches under way have ended."""
+    _set_status(connection, run_id, "cancelled", unless_cancelled=False)
+    patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+    return read(connection, run_id)
+
+
+def set_workers(connection: Connection, run_id: int, most: int | None) -> Run:
+    """Limit how many batches may be under way at once, all machines together; None: no limit."""
+    changed = connection.execute(
+        "UPDATE connection_paths.backfill_runs SET max_workers = %s"
+        " WHERE run_id = %s AND status IN ('running', 'paused')",
+        (most, run_id),
+    )
+    run = read(connection, run_id)
+    if changed.rowcount == 0:
+        raise OrchestratorError(f"run {run_id} is over: {run.status}")
+    return run
+
+
+def _set_status(connection: Connection, run_id: int, status: str, *, unless_cancelled: bool = True) -> Run:
+    found = read(connection, run_id)
+    if not found.active and (unless_cancelled or found.status != "cancelled"):
+        raise OrchestratorError(f"run {run_id} is over: {found.status}")
+    connection.execute(
+        "UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s AND phase <> 'finished'",
+        (status, run_id),
+    )
+    return read(connection, run_id)

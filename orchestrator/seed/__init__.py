@@ -1,0 +1,1 @@
+"""Loads example data into the application's tables."""

@@ -1,0 +1,322 @@
+"""A made-up world with the shape of a real one: skewed careers, huge employers, orphans, bad dates.
+
+The same seed gives the same bytes on every Python and on every day. So randomness comes only from
+``Random.random`` and an integer hash, both fixed for good, and is bent only by arithmetic that
+IEEE 754 rounds exactly (``+ - * /`` and ``sqrt``); ``pow`` and ``exp`` differ between C libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from math import sqrt
+from random import Random
+
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.seed import loading
+
+#: The day the made-up world was looked at: no date lies after it.
+HORIZON = date(2026, 1, 1)
+
+#: The share of contacts that the network sources bring into collections 1, 2, ...
+LARGE_COLLECTIONS = (0.97, 0.12, 0.03, 0.005, 0.001)
+
+#: Sources that make a network membership, the likelier ones repeated, and sources that do not.
+NETWORK_SOURCES = (5, 5, 5, 0, 0, 1, 2, 3, 10)
+OTHER_SOURCES = (4, 6, 7, 8, 9)
+
+_CONTACTS_PER_CLUSTER = 1000
+_HEAVY_EVERY, _HEAVY_AT = 5000, 1000  # which contacts have about a hundred experiences
+
+_FIRST_DAY = date(1970, 1, 1)
+_EARLIEST_START = (date(1975, 1, 1) - _FIRST_DAY).days
+_LAST_DAY = (HORIZON - _FIRST_DAY).days
+_SHORTEST_CAREER = (HORIZON - date(2023, 12, 31)).days
+
+_LARGE_USERS = (40, 16, 8, 4, 2)  # users per large collection
+_FIRST_USER = 1001  # the busiest one of collections 1, 2 and 3
+_SMALL_USERS = 1_000_000  # users of small collections have ids from here on
+
+_MASK = (1 << 64) - 1
+_SPREAD = 2_147_483_647  # a prime beyond any count of organizations, so multiplying by it permutes them
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_FIRST_NAMES = _words(
+    """Aaron Ada Aisha Akira Alan Alba Alice Amara Amir Ana Andre Anika Anna Anton Arjun Astrid Ayo
+    Beatrix Ben Bruno Camila Carl Carmen Chen Clara Colin Dalia Dana Daniel David Diego Dora
+    Edgar Elena Elias Elif Emil Emma Erik Esther Eva Farid Fatima Felix Fiona Frida Gabriel
+    Grace Greta Hana Hannah Hassan Helen Henry Hugo Ida Igor Ines Ingrid Isaac Ivan Jack James
+    Jana Javier Joan Jonas Julia Jun Kai Karim Kate Kenji Lars Laura Leila Leo Lin Linda Louis
+    Lucas Lucia Maja Marco Maria Martin Mateo Maya Mei Mila Miriam Mona Nadia Naomi Nia Nils
+    Nina Noah Nora Olga Oliver Omar Oscar Paula Pedro Petra Priya Rafael Ravi Rosa Ruth Samir
+    Sara Simon Sofia Stefan Tara Tariq Theo Thomas Tomas Uma Vera Victor Wanda Wei Yara Yusuf
+    Zoe"""
+)
+_LAST_NAMES = _words(
+    """Abbott Adeyemi Ahmed Almeida Andersen Araujo Baker Banerjee Bauer Becker Bennett Berg Bianchi
+    Brandt Brooks Carter Castro Chan Chowdhury Clarke Cohen Costa Cruz Dahl Das Delgado Diaz
+    Dubois Eklund Ellis Endo Evans Farrell Fernandez Fischer Fleming Fontaine Foster Fuchs
+    Garcia Ghosh Gomez Grant Haas Hall Hansen Haruki Hayes Heller Hoffman Holm Hughes Hussain
+    Ibrahim Ito Ivanov Jansen Jensen Johnson Kapoor Kaya Keller Khan Kim Klein Kovac Kruger
+    Kumar Lambert Larsen Lee Lehmann Lindgren Lopez Lund Maier Marino Martens Meyer Mills
+    Mishra Moreau Morgan Moser Murphy Nakamura Nguyen Nilsen Novak Obi Ochoa Okafor Olsen Ortiz
+    Osman Park Patel Pereira Petrov Popescu Quinn Ramos Rao Reed Reyes Ricci Rossi Roy Ruiz
+    Sato Schmidt Sharma Silva Singh Smith Sokolov Stein Suzuki Takeda Tanaka Torres Usman
+    Vargas Vogel Wagner Walsh Wang Weber Wolf Wong Yamada Yilmaz Young Zhang Zimmer"""
+)
+_COMPANY_FIRST = _words(
+    """Alder Amber Anchor Apex Arbor Atlas Aurora Basalt Beacon Birch Blue Boreal Bright Canyon
+    Cedar Central Clear Cobalt Compass Copper Coral Crest Delta Eastern Ember Evergreen Falcon First
+    Granite Harbor Harvest Highland Horizon Iron Juniper Keystone Lakeside Lantern Maple
+    Meridian Metro Northern Oak Orchid Pacific Pine Pioneer Prairie Quartz Redwood River Sable
+    Silver Sierra Southern Sterling Summit Sunrise Timber Union Valley Vector Western Willow"""
+)
+_COMPANY_TRADE = _words(
+    """Advisory Aerospace Analytics Architects Bank Biotech Brewing Capital Chemicals Clinics
+    Construction Consulting Dynamics Education Electric Energy Engineering Fabrics Foods
+    Foundry Freight Gaming Health Hotels Insurance Interiors Labs Law Logistics Marine Media
+    Mining Mobility Motors Networks Optics Packaging Partners Pharma Power Press Properties
+    Rail Research Retail Robotics Security Semiconductors Shipping Software Solar Steel Studios
+    Systems Telecom Textiles Travel Ventures Water Works"""
+)
+_COMPANY_LAST = (
+    "",
+    "",
+    "",
+    " Group",
+    " International",
+    " Services",
+    " Holdings",
+    " Europe",
+    " Asia",
+)
+
+
+@dataclass(frozen=True)
+class _World:
+    contacts: int
+    seed: int
+    organizations: int  # those that exist; ids above are orphans
+    clusters: int  # of people and organizations: an industry in a region
+
+
+def tables(contacts: int, seed: int) -> loading.Tables:
+    """Return the rows of a world of *contacts* people, drawn from *seed*, for each host table.
+
+    Contacts have the ids 1 to *contacts*; organizations come at 17 to a hundred contacts. Memory
+    does not grow with the world. Raises :class:`OrchestratorError` when *contacts* is negative.
+    """
+    if contacts < 0:
+        raise OrchestratorError(f"a world cannot have {contacts} contacts")
+    world = _World(
+        contacts=contacts,
+        seed=_hash(seed),
+        organizations=(17 * contacts + 99) // 100,
+        clusters=max(1, contacts // _CONTACTS_PER_CLUSTER),
+    )
+    generators: dict[str, Callable[[_World], Iterator[str]]] = {
+        "contacts": _contacts,
+        "organizations": _organizations,
+        "contact_work_experiences": _experiences,
+        "user_contact_collections": _collections,
+    }
+
+    def rows_of(generate: Callable[[_World], Iterator[str]]) -> Callable[[], loading.Blocks]:
+        return lambda: loading.blocks(generate(world))
+
+    return {table: rows_of(generate) for table, generate in generators.items()}
+
+
+def _hash(value: int) -> int:
+    """Return 64 well-mixed bits of *value* (the finalizer of splitmix64)."""
+    value = (value + 0x9E3779B97F4A7C15) & _MASK
+    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ value >> 27) * 0x94D049BB133111EB) & _MASK
+    return value ^ value >> 31
+
+
+def _home(world: _World, contact: int) -> int:
+    """Return the cluster of *contact*: a hash, so careers and collections agree without a table."""
+    return _hash(world.seed + contact) % world.clusters
+
+
+def _contacts(world: _World) -> Iterator[str]:
+    for contact in range(1, world.contacts + 1):
+        bits = _hash(world.seed ^ contact << 1)
+        first = _FIRST_NAMES[bits % len(_FIRST_NAMES)]
+        last = _LAST_NAMES[(bits >> 32) % len(_LAST_NAMES)]
+        yield f"{contact}\t{first} {last}\n"
+
+
+def _organizations(world: _World) -> Iterator[str]:
+    for organization in range(1, world.organizations + 1):
+        yield f"{organization}\t{_company(_hash(world.seed ^ organization << 1))}\n"
+
+
+def _company(bits: int) -> str:
+    first = _COMPANY_FIRST[bits % len(_COMPANY_FIRST)]
+    trade = _COMPANY_TRADE[(bits >> 16) % len(_COMPANY_TRADE)]
+    return f"{first} {trade}{_COMPANY_LAST[(bits >> 32) % len(_COMPANY_LAST)]}"
+
+
+# Work experiences.
+
+
+@cache
+def _days() -> tuple[list[str], list[str], list[str]]:
+    """Return the text of each day since 1970: as it is, cut to its month, cut to its year."""
+    days = [_FIRST_DAY + timedelta(days=number) for number in range(_LAST_DAY + 1)]
+    return (
+        [day.isoformat() for day in days],
+        [f"{day.year}-{day.month:02}-01" for day in days],
+        [f"{day.year}-01-01" for day in days],
+    )
+
+
+def _experiences(world: _World) -> Iterator[str]:
+    roll = Random(_hash(world.seed ^ 1)).random
+    employer = _employers(world, roll)
+    exact, by_month, by_year = _days()
+    experience = 0
+    for contact in range(1, world.contacts + 1):
+        heavy = contact % _HEAVY_EVERY == _HEAVY_AT
+        skew = roll()
+        jobs = 90 + int(20 * skew) if heavy else 1 + int(4.75 * skew / (1.1 - skew))
+        ongoing = roll() < 0.7
+        end = _LAST_DAY if ongoing else _LAST_DAY - int(4000 * roll() * roll())
+        start = max(_EARLIEST_START, end - _SHORTEST_CAREER - int(jobs * 1300 * (0.35 + 1.3 * roll())))
+        pace = (end - start) / jobs
+        stretch = 8 * pace if heavy else pace  # so many jobs are mandates, held side by side
+        past: list[int] = []
+        home = _home(world, contact)
+        for job in range(jobs):
+            first = start + int(pace * (job + 0.5 * roll()))
+            last = min(end, first + int(stretch * (0.15 + 1.9 * roll())))
+            cut = roll()
+            text = by_month if cut < 0.6 else by_year if cut < 0.85 else exact
+            date_from = text[first]
+            date_to = r"\N" if ongoing and job == jobs - 1 else text[last]
+            blemish = roll()
+            if blemish < 0.02:
+                date_from = r"\N"
+            elif blemish < 0.022:
+                date_to = text[first - 400]  # more than a year, or cutting to years would hide it
+            experience += 1
+            organization = employer(home, past, heavy)
+            where = f"{organization}\t\\N" if organization else f"\\N\t{_company(int(roll() * (1 << 48)))}"
+            yield f"{experience}\t{contact}\t{where}\t{date_from}\t{date_to}\n"
+
+
+def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[int], bool], int]:
+    """Return what draws the organization of the next job, 0 for none.
+
+    Organization number n (from 0) belongs to cluster ``n % clusters``, and small numbers are large
+    employers, in the world as in their cluster. Drawing ``size * u ** 3.25`` gives rank r a weight
+    of ``r ** -0.69``.
+    """
+    live, clusters = world.organizations, world.clusters
+    orphans = 0  # ids given so far to organizations that do not exist
+
+    def employer(home: int, past: list[int], heavy: bool) -> int:
+        nonlocal orphans
+        kind = roll()
+        if kind < 0.11:
+            return 0
+        if kind < 0.555:
+            # Mostly one of its own; the rest gather on the early ones.
+            skew = roll()
+            if skew < 0.45 or not orphans:
+                orphans += 1
+                return live + orphans
+            skew = roll()
+            return live + 1 + int(orphans * skew * skew * skew)
+        skew = roll()
+        if past and skew < 0.08:
+            return past[int(roll() * len(past))]
+        where, skew = roll(), roll()
+        rank = skew * skew * skew * sqrt(sqrt(skew))
+        if heavy and where < 0.3:
+            number = int(min(20, live) * skew)
+        elif where < 0.75:
+            number = home + clusters * int((live - home + clusters - 1) // clusters * rank)
+        else:
+            number = int(live * rank)
+        organization = 1 + number * _SPREAD % live  # ids do not tell sizes
+        past.append(organization)
+        return organization
+
+    return employer
+
+
+# Collections.
+
+
+def _collections(world: _World) -> Iterator[str]:
+    roll = Random(_hash(world.seed ^ 2)).random
+    for collection, share in enumerate(LARGE_COLLECTIONS, start=1):
+        yield from _large_collection(world, roll, collection, share)
+    for number in range(world.contacts // 200):
+        collection = len(LARGE_COLLECTIONS) + 1 + number
+        size = min(world.contacts, int(5 / (1 - roll() * (1 - 5 / 300))))
+        users = range(_SMALL_USERS + 3 * number, _SMALL_USERS + 3 * number + 1 + int(3 * roll()))
+        members: set[int] = set()
+        while len(members) < size:
+            members.add(1 + int(world.contacts * roll()))
+        for contact in sorted(members):
+            yield from _member(roll, users, contact, collection)
+
+
+def _large_collection(world: _World, roll: Callable[[], float], collection: int, share: float) -> Iterator[str]:
+    users: list[int] = [
+        _FIRST_USER + 1000 * (collection - 1) + number for number in range(_LARGE_USERS[collection - 1])
+    ]
+    if collection <= 3:
+        users[0] = _FIRST_USER
+    leanings = _leanings(world, collection)
+    for contact in range(1, world.contacts + 1):
+        chance = share * leanings[_home(world, contact)]
+        drawn = roll()
+        if drawn < chance:
+            yield from _member(roll, users, contact, collection)
+        elif drawn < 1.05 * chance:  # known to the collection, but not by way of the network
+            yield _outsider(roll, users, contact, collection)
+
+
+def _leanings(world: _World, collection: int) -> list[float]:
+    """Return how many times likelier than average each cluster's contacts are to be members."""
+    if collection == 1:
+        return [1.0] * world.clusters
+    weights = [10 if (cluster + collection) % 3 == 0 else 1 for cluster in range(world.clusters)]
+    return [weight * world.clusters / sum(weights) for weight in weights]
+
+
+def _member(roll: Callable[[], float], users: list[int] | range, contact: int, collection: int) -> Iterator[str]:
+    """Yield the rows that make *contact* a member: one, or more by other users or sources."""
+    skew = roll()
+    user = int(len(users) * skew * skew * skew)
+    source = int(len(NETWORK_SOURCES) * roll())
+    yield f"{users[user]}\t{contact}\t{collection}\t{NETWORK_SOURCES[source]}\n"
+    more = roll()
+    if more < 0.1:
+        for other in range(1, min(len(users), 2 if more < 0.08 else 3)):
+            again = NETWORK_SOURCES[int(len(NETWORK_SOURCES) * roll())]
+            yield f"{users[(user + other) % len(users)]}\t{contact}\t{collection}\t{again}\n"
+    elif more < 0.13:
+        again = next(s for s in NETWORK_SOURCES if s != NETWORK_SOURCES[source])
+        yield f"{users[user]}\t{contact}\t{collection}\t{again}\n"
+    if roll() < 0.06:
+        yield _outsider(roll, users, contact, collection)
+
+
+def _outsider(roll: Callable[[], float], users: list[int] | range, contact: int, collection: int) -> str:
+    """Return a row that makes no network membership: by its source, or for want of a user."""
+    if roll() < 0.625:
+        user = users[int(len(users) * roll())]
+        return f"{user}\t{contact}\t{collection}\t{OTHER_SOURCES[int(len(OTHER_SOURCES) * roll())]}\n"
+    return f"\\N\t{contact}\t{collection}\t{NETWORK_SOURCES[int(len(NETWORK_SOURCES) * roll())]}\n"

@@ -1,0 +1,461 @@
+"""Who may do what: the group roles, and that nobody gets beyond their own rights through the package."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from psycopg import errors, sql
+from psycopg.conninfo import make_conninfo
+
+from orchestrator.access import roles
+from orchestrator.cli import main
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.install.installation import install, status, uninstall
+from tests.support.catalog import describe
+from tests.support.sessions import connect
+
+PREFIX = f"connection_paths_{os.getpid()}_test"
+READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
+
+#: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
+OWNERS_ALONE = {
+    "carry_edges", "copy_storage_parameters", "swap_rebuild",
+    "note_other_kind", "note_changed_experiences", "note_came_or_went", "note_replicated_row", "note_failure",
+    "refuse_reopening", "detach_source", "attach_source",
+}  # fmt: skip
+
+#: What a caller is told to call.
+CALLS = [
+    "SELECT connection_paths.find_paths(3, 1, 7) #- '{took}'",
+    "SELECT connection_paths.find_paths(3, 1, 7, impl => 'v1', seed_scope => 'importer')",
+    "SELECT connection_paths.find_paths(3, 1, 7, max_depth => 4, excluded_contact_ids => '{9}')",
+    *(f"SELECT * FROM connection_paths.deep_finder{v}(3, 1, 7)" for v in ("", "_v1", "_v2", "_v3")),
+    *(f"SELECT * FROM connection_paths.legacy_finder{v}(3, 1, 7)" for v in ("", "_v1")),
+]
+OPERATORS_CALLS = [
+    *(f"SELECT connection_paths.backfill_contact{v}(1)" for v in ("", "_v1", "_v2")),
+    "SELECT connection_paths.backfill_contacts('{1,2,3}')",
+    "SELECT taken FROM connection_paths.sync_changes()",
+]
+
+WORLD = """
+INSERT INTO contacts SELECT i, 'contact ' || i FROM generate_series(1, 5) AS i;
+INSERT INTO organizations VALUES (1, 'Acme'), (2, 'Byte');
+INSERT INTO contact_work_experiences VALUES
+    (1, 1, 1, 'Acme', '2020-01-01', NULL), (2, 2, 1, 'Acme', '2020-01-01', '2022-01-01'),
+    (3, 2, 2, 'Byte', '2022-01-01', NULL), (4, 3, 2, 'Byte', '2021-01-01', NULL), (5, 4, 1, 'Acme', '2019-01-01', NULL);
+INSERT INTO user_contact_collections VALUES (7, 1, 1, 1), (8, 2, 1, 1), (7, 4, 1, 1), (7, 1, 2, 1), (8, 2, 2, 1);
+"""
+
+
+class Place:
+    """A database with host tables, the package and its roles, and a login role in each of them."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+
+    def login(self, kind: str) -> str:
+        """The name of the login role that is a member of this one alone."""
+        return f"{PREFIX}_login_{kind}"
+
+    def dsn_of(self, kind: str) -> str:
+        return make_conninfo(self.dsn, user=self.login(kind))
+
+    def run(self, kind: str, *command: str) -> Result:
+        """Run a command as that role."""
+        return CliRunner().invoke(main, ["--dsn", self.dsn_of(kind), *command])
+
+
+def identifiers(text: str, *names: str) -> sql.Composed:
+    return sql.SQL(text).format(*(sql.Identifier(name) for name in names))
+
+
+@pytest.fixture(scope="module")
+def cleaned_up(server: str) -> Iterator[None]:
+    """All roles of this module go at the end, whatever databases hold of them."""
+    yield
+    with connect(server) as connection:
+        named = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", (PREFIX,)).fetchall()
+        databases = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE %s", (f"connection_paths_test_{os.getpid()}_%",)
+        ).fetchall()
+    for (database,) in databases:
+        with connect(make_conninfo(server, dbname=database)) as connection:
+            for (role,) in named:
+                connection.execute(identifiers("DROP OWNED BY {} CASCADE", role))
+    with connect(server) as connection:
+        for (role,) in named:
+            connection.execute(identifiers("DROP ROLE {}", role))
+
+
+@pytest.fixture(scope="module")
+def place(new_database: Callable[[], str], cleaned_up: None) -> Place:
+    found = Place(new_database())
+    with connect(found.dsn) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        install(found.dsn, roles=PREFIX)
+        for kind in (READER, OPERATOR, OWNER, STRANGER):
+            connection.execute(identifiers("CREATE ROLE {} LOGIN", found.login(kind)))
+            if kind != STRANGER:
+                connection.execute(identifiers("GRANT {} TO {}", f"{PREFIX}_{kind}", found.login(kind)))
+        for statement in roles.host_grants(connection, PREFIX, "public"):
+            connection.execute(statement.encode())
+        connection.execute(WORLD)
+        connection.execute("SELECT connection_paths.backfill_contacts('{1,2,3,4,5}')")
+    return found
+
+
+@pytest.fixture
+def superuser(place: Place) -> Iterator[Connection]:
+    with connect(place.dsn) as connection:
+        yield connection
+
+
+def executable(connection: Connection, role: str) -> set[str]:
+    rows = connection.execute(
+        "SELECT regexp_replace(proname, '_v[0-9]+$', '') FROM pg_proc"
+        " WHERE pronamespace = 'connection_paths'::regnamespace AND has_function_privilege(%s, oid, 'EXECUTE')",
+        (role,),
+    )
+    return {row[0] for row in rows}
+
+
+def answers(connection: Connection, calls: list[str]) -> list[Any]:
+    return [connection.execute(call.encode()).fetchall() for call in calls]
+
+
+# The roles.
+
+
+def test_a_function_is_a_readers_an_operators_or_the_owners_alone(place: Place, superuser: Connection) -> None:
+    everything = executable(superuser, superuser.info.user)
+    assert executable(superuser, place.login(OWNER)) == everything
+    assert everything - executable(superuser, place.login(OPERATOR)) == OWNERS_ALONE
+    assert executable(superuser, place.login(READER)) < executable(superuser, place.login(OPERATOR))
+
+
+def test_public_has_nothing(place: Place, superuser: Connection) -> None:
+    lines = describe(place.dsn, "connection_paths")
+    assert [line for line in lines if "grants to PUBLIC" in line] == []
+    assert executable(superuser, place.login(STRANGER)) == set()
+    with connect(place.dsn_of(STRANGER)) as stranger:
+        for call in (*CALLS, "SELECT FROM connection_paths.contact_connections"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                stranger.execute(call.encode())
+
+
+def test_without_roles_public_has_nothing_to_reach(installed: Connection) -> None:
+    lines = describe(make_conninfo(installed.info.dsn), "connection_paths")
+    granted = [line for line in lines if "grants to PUBLIC" in line]
+    assert granted == []
+
+
+def test_a_reader_finds_paths(place: Place) -> None:
+    with connect(place.dsn) as everybody, connect(place.dsn_of(READER)) as reader:
+        found = answers(reader, CALLS)
+        assert found == answers(everybody, CALLS)
+        assert all(found)
+    done = place.run(READER, "paths", "3", "--collection", "1", "--viewer", "7")
+    assert done.exit_code == 0, done.output
+    assert "contact 3" in done.output
+
+
+def test_a_reader_writes_nothing(place: Place, superuser: Connection) -> None:
+    writable = superuser.execute(
+        "SELECT c.oid::regclass::text, p.name FROM pg_class AS c"
+        " CROSS JOIN unnest('{INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS p (name)"
+        " WHERE c.relkind IN ('r', 'p', 'v') AND c.relnamespace::regnamespace::text IN ('connection_paths', 'public')"
+        " AND has_table_privilege(%s, c.oid, p.name)",
+        (place.login(READER),),
+    )
+    assert writable.fetchall() == []
+    # A function that is neither VOLATILE nor SECURITY DEFINER cannot write: the server refuses it.
+    able = superuser.execute(
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'connection_paths'::regnamespace"
+        " AND has_function_privilege(%s, oid, 'EXECUTE') AND (provolatile = 'v' OR prosecdef)",
+        (place.login(READER),),
+    )
+    assert able.fetchall() == [("connection_paths.raise_detached(text)",)]  # which only raises
+    with connect(place.dsn_of(READER)) as reader:
+        for statement in (
+            "INSERT INTO connection_paths.finder_rollout VALUES (1, 'v1')",
+            "DELETE FROM connection_paths.contact_connections",
+            "TRUNCATE connection_paths.do_not_ask",
+            "UPDATE connection_paths.backfill_runs SET status = 'cancelled'",
+            "INSERT INTO connection_paths.contact_changes VALUES (1)",
+            "SELECT nextval('connection_paths.backfill_worker_ids')",
+            "CREATE TABLE connection_paths.mine ()",
+            *OPERATORS_CALLS,
+        ):
+            with pytest.raises(errors.InsufficientPrivilege):
+                reader.execute(statement.encode())
+
+
+def test_an_operator_fills_syncs_and_steers(place: Place, superuser: Connection) -> None:
+    superuser.execute("TRUNCATE connection_paths.contact_connections")
+    for command in (
+        ("plan",),
+        ("backfill", "--strategy", "in_place", "--workers", "2", "--no-throttle"),
+        ("sync",),
+        ("verify",),
+        ("runs", "list"),
+        ("status",),
+    ):
+        done = place.run(OPERATOR, *command)
+        assert done.exit_code == 0, (command, done.output)
+    assert superuser.execute("SELECT count(*) FROM connection_paths.contact_connections").fetchone() == (4,)
+    with connect(place.dsn_of(OPERATOR)) as operator:
+        answers(operator, [*CALLS, *OPERATORS_CALLS])
+        row = operator.execute("SELECT connection_paths.create_run('in_place')").fetchone()
+        assert row is not None
+        for way in ("pause", "resume", "cancel"):
+            done = place.run(OPERATOR, "runs", way, str(row[0]))
+            assert done.exit_code == 0, done.output
+        for statement in ("DROP TABLE connection_paths.contact_connections", "CREATE TABLE connection_paths.mine ()"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                operator.execute(statement.encode())
+    done = place.run(OPERATOR, "backfill", "--strategy", "rebuild", "--workers", "1")
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "Use the strategy in_place" in done.output
+
+
+@pytest.mark.parametrize("who", [OWNER, "postgres"])
+def test_a_rebuild_leaves_the_edges_to_the_owners_role(place: Place, who: str, superuser: Connection) -> None:
+    dsn = place.dsn_of(OWNER) if who == OWNER else place.dsn
+    rebuild = ("backfill", "--strategy", "rebuild", "--workers", "1", "--no-throttle")
+    done = CliRunner().invoke(main, ["--dsn", dsn, *rebuild])
+    assert done.exit_code == 0, done.output
+    found = status(place.dsn)
+    assert found.roles is not None
+    assert found.roles.problems == []
+    with connect(place.dsn_of(READER)) as reader:
+        assert all(answers(reader, CALLS))
+
+
+def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, superuser: Connection) -> None:
+    before = describe(place.dsn)
+    reader, owner = f"{PREFIX}_reader", f"{PREFIX}_owner"
+    for statement in (
+        identifiers("GRANT INSERT ON connection_paths.contact_connections TO {}", reader),
+        identifiers("REVOKE USAGE ON SCHEMA connection_paths FROM {}", reader),
+        identifiers("REVOKE EXECUTE ON FUNCTION connection_paths.openers FROM {}", reader),
+        identifiers("ALTER TABLE connection_paths.finder_rollout OWNER TO {}", place.login(STRANGER)),
+        identifiers("GRANT EXECUTE ON FUNCTION connection_paths.sync_changes TO PUBLIC"),
+    ):
+        superuser.execute(statement)
+    found = status(place.dsn)
+    assert found.roles is not None
+    assert not found.healthy
+    said = "; ".join(found.roles.problems)
+    for problem in (
+        f"{reader} has INSERT on table connection_paths.contact_connections",
+        f"{reader} lacks EXECUTE on function connection_paths.openers",
+        f"{reader} lacks USAGE on schema connection_paths",
+        f"table connection_paths.finder_rollout belongs to {place.login(STRANGER)}",
+        "PUBLIC has EXECUTE on function connection_paths.sync_changes",
+    ):
+        assert problem in said
+    shown = place.run(OWNER, "status")
+    assert shown.exit_code == 1
+    assert "PUBLIC has EXECUTE" in shown.output
+    assert place.login(READER) in shown.output
+    assert owner in shown.output
+    assert install(place.dsn).applied == []
+    assert describe(place.dsn) == before
+    assert status(place.dsn).healthy
+
+
+def test_a_later_function_gets_its_grants_from_the_next_install(place: Place, superuser: Connection, host: str) -> None:
+    before = describe(place.dsn)
+    text = sqlfiles.function("path_document")
+    for name in re.findall(r"^DROP.*", text) or ["connection_paths.path_document"]:
+        superuser.execute(f"DROP FUNCTION {name}".encode())
+    superuser.execute(text)
+    assert describe(place.dsn) != before
+    install(place.dsn)
+    assert describe(place.dsn) == before
+
+
+def test_two_databases_share_the_roles(place: Place, host: str) -> None:
+    done = CliRunner().invoke(main, ["--json", "--dsn", host, "install", f"--roles={PREFIX}"])
+    assert json.loads(done.stdout)["grants"][0] == f"GRANT USAGE ON SCHEMA public TO {PREFIX}_reader;"
+    told = json.loads(CliRunner().invoke(main, ["--json", "--dsn", host, "status"]).stdout)["roles"]
+    assert [role["name"] for role in told["roles"]] == [f"{PREFIX}_{kind}" for kind in (READER, OPERATOR, OWNER)]
+    once = describe(host)
+    assert install(host, roles=PREFIX).applied == []
+    assert describe(host) == once
+    said: list[str] = []
+    uninstall(host, progress=said.append)
+    assert f'DROP ROLE "{PREFIX}_reader"' in said[-1]
+    assert status(place.dsn).healthy
+
+
+def test_installs_in_many_databases_make_the_same_roles_at_once(
+    new_database: Callable[[], str], cleaned_up: None
+) -> None:
+    databases = [new_database() for _ in range(4)]
+    for dsn in databases:
+        with connect(dsn) as connection:
+            connection.execute(sqlfiles.query("install/demo_tables"))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda dsn: install(dsn, roles=f"{PREFIX}_many"), databases))
+    for dsn in databases:
+        assert status(dsn).healthy
+
+
+def test_who_may_not_make_roles_is_told_what_a_superuser_must_run(
+    place: Place, host: str, superuser: Connection
+) -> None:
+    prefix, deploy = f"{PREFIX} made \"by' hand", place.login("deploy")
+    superuser.execute(identifiers("CREATE ROLE {} LOGIN", deploy))
+    dsn = make_conninfo(host, user=deploy)
+    with connect(host) as connection:
+        connection.execute(identifiers("GRANT CREATE ON DATABASE {} TO {}", connection.info.dbname, deploy))
+        connection.execute(identifiers("GRANT CREATE ON SCHEMA public TO {}", deploy))
+        for table in roles.HOST_TABLES:
+            connection.execute(identifiers("ALTER TABLE {} OWNER TO {}", table, deploy))
+        with pytest.raises(OrchestratorError, match="A superuser must run: ") as refused:
+            install(dsn, roles=prefix)
+        assert connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() == (None,)
+        connection.execute(str(refused.value).split("must run: ")[1].encode())
+    install(dsn, roles=prefix)
+    found = status(dsn)
+    assert found.healthy
+    assert found.roles is not None
+    assert [role.name for role in found.roles.roles] == [f"{prefix}_{kind}" for kind in (READER, OPERATOR, OWNER)]
+    assert uninstall(dsn)
+
+
+@pytest.mark.parametrize("prefix", ["", "x" * 55, "ä" * 28, "pg_mine", "a\0b"])
+def test_a_prefix_that_cannot_be_is_refused(host: str, prefix: str, cleaned_up: None) -> None:
+    with pytest.raises(OrchestratorError):
+        install(host, roles=prefix)
+    with connect(host) as connection:
+        assert connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() == (None,)
+
+
+def test_a_role_that_may_log_in_is_not_made_a_group(place: Place, host: str, superuser: Connection) -> None:
+    superuser.execute(identifiers("CREATE ROLE {} LOGIN", f"{PREFIX}_taken_owner"))
+    with pytest.raises(OrchestratorError, match="may log in"):
+        install(host, roles=f"{PREFIX}_taken")
+
+
+def test_other_roles_than_those_in_use_are_refused(place: Place) -> None:
+    with pytest.raises(OrchestratorError, match="in use"):
+        install(place.dsn, roles=f"{PREFIX}_other")
+
+
+# Isolation.
+
+
+def test_row_security_of_the_host_is_honoured(place: Place, superuser: Connection) -> None:
+    """A policy that hides a collection from a role: nothing of it comes out, of the others all."""
+    hidden = [call.replace("(3, 1, 7", "(3, 2, 7") for call in CALLS]
+    seen = answers(superuser, CALLS)
+    assert answers(superuser, hidden)[3]
+    superuser.execute("ALTER TABLE user_contact_collections ENABLE ROW LEVEL SECURITY")
+    theirs, everything = place.login(READER), f"{PREFIX}_owner"
+    superuser.execute(
+        identifiers("CREATE POLICY theirs ON user_contact_collections TO {} USING (collection_id <> 2)", theirs)
+    )
+    superuser.execute(
+        identifiers("CREATE POLICY everything ON user_contact_collections TO {} USING (true)", everything)
+    )
+    try:
+        with connect(place.dsn_of(READER)) as reader:
+            assert answers(reader, CALLS) == seen
+            for call, found in zip(hidden, answers(reader, hidden), strict=True):
+                assert found[0][0]["paths"] == [] if "find_paths" in call else found == []
+    finally:
+        superuser.execute("DROP POLICY theirs ON user_contact_collections")
+        superuser.execute("DROP POLICY everything ON user_contact_collections")
+        superuser.execute("ALTER TABLE user_contact_collections DISABLE ROW LEVEL SECURITY")
+
+
+def test_a_caller_without_rights_on_the_host_gets_nothing_through_a_finder(place: Place, superuser: Connection) -> None:
+    reader = f"{PREFIX}_reader"
+    superuser.execute(identifiers("REVOKE SELECT ON user_contact_collections FROM {}", reader))
+    try:
+        with connect(place.dsn_of(READER)) as connection:
+            for call in CALLS:
+                with pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute(call.encode())
+    finally:
+        superuser.execute(identifiers("GRANT SELECT ON user_contact_collections TO {}", reader))
+
+
+HOSTILE_TEXTS = ["", "any'; DROP TABLE connection_paths.finder_rollout; --", "ANY", 'v1" --', "$$", "%s", "\\'"]
+
+
+@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+def test_a_hostile_text_argument_is_refused_by_name(place: Place, text: str) -> None:
+    before = describe(place.dsn)
+    with connect(place.dsn_of(READER)) as reader:
+        for call in (
+            "SELECT connection_paths.find_paths(3, 1, 7, seed_scope => %s)",
+            "SELECT connection_paths.find_paths(3, 1, 7, impl => %s)",
+            "SELECT * FROM connection_paths.deep_finder(3, 1, 7, seed_scope => %s)",
+            "SELECT * FROM connection_paths.legacy_finder(3, 1, 7, seed_scope => %s)",
+        ):
+            with pytest.raises(errors.InvalidParameterValue):
+                reader.execute(call, (text,))
+    with connect(place.dsn_of(OPERATOR)) as operator, pytest.raises(errors.InvalidParameterValue):
+        operator.execute("SELECT connection_paths.create_run(%s)", (text,))
+    assert describe(place.dsn) == before
+
+
+@pytest.mark.parametrize("schema", ['a"; DROP TABLE contacts; --', "x" * 64, "", "'", "%s", "ä" * 40, "pg_temp"])
+def test_a_hostile_host_schema_is_one_line_and_harms_nothing(host: str, schema: str) -> None:
+    before = describe(host)
+    for command in ("install", "seed synthetic --contacts 10"):
+        done = CliRunner().invoke(main, ["--dsn", host, *command.split(), "--host-schema", schema])
+        if command == "install":
+            assert (done.exit_code, done.output.count("\n"), done.output[:7]) == (1, 1, "Error: ")
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert [line for line in describe(host) if "public." in line] == [line for line in before if "public." in line]
+
+
+def test_the_longest_name_is_a_host_schema(database: str) -> None:
+    schema = 'ä"' * 21  # 63 bytes
+    with connect(database) as connection:
+        connection.execute(identifiers("CREATE SCHEMA {}", schema))
+        connection.execute(identifiers("SET search_path = {}", schema))
+        connection.execute(sqlfiles.query("install/demo_tables"))
+    install(database, schema)
+    assert status(database).healthy
+    assert uninstall(database)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "not a connection string", "dbname='", "host=/nowhere", "postgresql://[", "postgresql://u:s3cret@127.0.0.1:1/x",
+        "port=no", "service=nowhere", "host=127.0.0.1 port=1 dbname=\"; DROP DATABASE x", "sslmode=hm", "a=b",
+        "postgresql://%zz", "host=/nowhere options='-c search_path=hostile'", "dbname=$(id)",
+    ],
+)  # fmt: skip
+def test_a_hostile_dsn_is_one_clear_error(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "/nowhere")
+    for command in ("install", "status", "paths"):
+        arguments = ["1", "--collection", "1", "--viewer", "1"] if command == "paths" else []
+        done = CliRunner().invoke(main, ["--dsn", dsn, command, *arguments])
+        assert (done.exit_code, done.output.count("\n")) == (1, 1), done.output
+        assert done.output.startswith("Error: ")
+        assert "s3cret" not in done.output
+
+
+def test_a_schema_that_a_stranger_has_laid_out_is_refused(place: Place, host: str) -> None:
+    with connect(host) as connection:
+        connection.execute(identifiers("CREATE SCHEMA connection_paths AUTHORIZATION {}", place.login(STRANGER)))
+        with pytest.raises(OrchestratorError, match="nothing to do with the host's tables"):
+            install(host)
+        assert describe(host, "connection_paths")[:2] == [f"schema connection_paths owner {place.login(STRANGER)}"]

@@ -1,0 +1,445 @@
+"""Every command of docs/runbook.md, in its order, on a server with a standby; and what it says one should see.
+
+``sh`` blocks are run by bash, ``sql`` blocks by psql, each by itself and until the first error; of ``ruby`` and
+``python`` blocks, which are migrations, psql runs the SQL in quotes, as a transaction; ``ini`` blocks are the reader's
+own files. A line that begins with →, and those that go on after a ·, quote the output of the block above: each piece
+of code is in a line of the output, in this order, where a number stands for any number (but 0 for 0), a size or a time
+for any, ``…`` for anything. In a comment ``<!-- test: … -->`` above a block, with semicolons between them:
+
+    setup = NAME         brings the situation about: a function of ``SETUPS``
+    expect exit N        instead of 0
+    in the background    is started and left to itself, once a batch is done; "the run ends" looks at what it prints
+    ends by interrupt    gets Ctrl-C when nothing waits in the queue any more, and the follower sleeps
+    do what it prints    what doctor prints below each WRONG is done, and then it finds nothing wrong
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from orchestrator import cli
+from orchestrator.changes.sync import sync
+from orchestrator.core import embedded
+from orchestrator.core.database import Connection
+from orchestrator.runs.backfill import Options, backfill
+from orchestrator.seed import loading as seed
+from orchestrator.seed import synthetic as seed_synthetic
+from tests.cli.test_cli import until
+from tests.conftest import SETTINGS
+from tests.doctor.test_doctor import pooler
+from tests.runs.test_plan import reachable_binaries, standby
+from tests.support.sessions import connect
+
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+CONTACTS = 1200  # with this seed, contact 42 and user 1001 are in collection 1, and there are about 50,000 edges
+
+_NOTE = re.compile(r"<!-- test: (.*) -->")
+_QUOTED = re.compile(r"`([^`]+)`")
+_UNITS = {"size": "bytes|kB|MB|GB|TB", "time": "s|min|h|days|ms"}
+_TOKEN = re.compile(
+    rf"(?P<size>\d[\d,.]* (?:{_UNITS['size']})\b)|(?P<time>\d[\d,.:]* (?:{_UNITS['time']})\b)"
+    r"|(?P<number>\d[\d,.]*\d|\d)|(?P<any>…)|(?P<space>\s+)"
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it begins, what is to be known of it, and what it is said to print."""
+
+    line: int
+    language: str
+    text: str
+    notes: tuple[str, ...]
+    quotes: list[str] = field(default_factory=list)
+
+    @property
+    def setup(self) -> str | None:
+        return next((note.removeprefix("setup = ") for note in self.notes if note.startswith("setup = ")), None)
+
+    @property
+    def status(self) -> int:
+        return next((int(note.rsplit(" ", 1)[1]) for note in self.notes if note.startswith("expect exit ")), 0)
+
+
+def blocks(text: str) -> list[Block]:
+    found: list[Block] = []
+    notes: tuple[str, ...] = ()
+    inside: list[str] | None = None
+    quoting = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            if inside is None:
+                inside, began, language = [], number, line[3:]
+            else:
+                found.append(Block(began, language, "\n".join(inside) + "\n", notes))
+                inside, notes = None, ()
+        elif inside is not None:
+            inside.append(line)
+        elif note := _NOTE.fullmatch(line):
+            notes = tuple(note[1].split("; "))
+        elif quoting or line.startswith("→"):
+            found[-1].quotes.extend(_QUOTED.findall(line))
+            quoting = line.endswith("·")
+    return found
+
+
+def pattern(quote: str) -> str:
+    def general(token: re.Match[str]) -> str:
+        kind, told = token.lastgroup, token[0]
+        if kind in _UNITS:
+            return rf"[\d,.:]+ (?:{_UNITS[kind]})\b"
+        if kind == "number":
+            return r"(?<![\d.,])0(?![\d.,]*\d)" if told == "0" else r"\d(?:[\d,.]*\d)?"
+        return {"any": ".*", "space": r"\s+"}[kind or ""]
+
+    parts, at = [], 0
+    for token in _TOKEN.finditer(quote):
+        parts += [re.escape(quote[at : token.start()]), general(token)]
+        at = token.end()
+    return "".join([*parts, re.escape(quote[at:])])
+
+
+def check_quotes(block: Block, output: str) -> None:
+    lines = iter(output.splitlines())
+    for quote in block.quotes:
+        wanted = pattern(quote)
+        assert any(re.search(wanted, line) for line in lines), f"line {block.line}: no {quote!r} in:\n{output}"
+
+
+def test_a_quote_is_a_pattern() -> None:
+    line = "Run 12 succeeded: 49,712 edges made in 1:09 min; 0 failures, 9.4 MB"
+    assert re.search(pattern("Run 1 succeeded: 3 edges made in 12 s; 0 failures, 88 kB"), line)
+    assert re.search(pattern("Run 1 … 9 edges"), line)
+    assert not re.search(pattern("0 edges made"), line)
+    assert not re.search(pattern("Run 1 failed"), line)
+    assert not re.search(pattern("0 rows"), "10 rows")
+
+
+@dataclass
+class Site:
+    """Where the runbook is gone through: a primary, a standby, a directory, and what runs in the background."""
+
+    dsn: str
+    directory: Path
+    environment: dict[str, str]
+    db: Connection
+    standby: Connection
+    stack: ExitStack
+    background: list[tuple[Block, subprocess.Popen[bytes], Path]] = field(default_factory=list)
+
+    def start(self, block: Block) -> tuple[subprocess.Popen[bytes], Path]:
+        suffix = block.language
+        script = self.directory / f"line-{block.line}.{suffix}"
+        script.write_text(block.text)
+        output = script.with_suffix(".out")
+        psql = ["psql", "-X", "-v", "ON_ERROR_STOP=1", "-P", "pager=off", "-f", str(script), self.dsn]
+        process = subprocess.Popen(
+            psql if suffix == "sql" else ["bash", "-euo", "pipefail", str(script)],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output.open("wb"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.stack.callback(end, process)
+        return process, output
+
+    def run(self, block: Block) -> str:
+        """Run a block, check how it ends and what it prints, and return that."""
+        if block.setup is not None:
+            SETUPS[block.setup](self)
+        self.catch_up()
+        process, output = self.start(block)
+        if "in the background" in block.notes:
+            self.background.append((block, process, output))
+            until(lambda: self.one("SELECT sum(batches_done) > 0 FROM connection_paths.backfill_progress"))
+            return ""
+        if "ends by interrupt" in block.notes:
+            waiting = "SELECT count(*) = 0 FROM connection_paths.contact_changes"
+            sleeping = "SELECT count(*) > 0 FROM connection_paths.lock_holders('listener')"
+            until(lambda: self.one(waiting) and self.one(sleeping))
+            os.killpg(process.pid, signal.SIGINT)
+        status, told = process.wait(timeout=60), output.read_text()
+        assert status == block.status, f"line {block.line}: exit {status}, not {block.status}:\n{block.text}\n{told}"
+        check_quotes(block, told)
+        if "do what it prints" in block.notes:
+            self.do_what(told)
+        return told
+
+    def do_what(self, told: str) -> None:
+        """Do what doctor prints below what is wrong."""
+        typed, wrong = [], False
+        for line in told.splitlines():
+            if not line.startswith("    "):
+                wrong = line.startswith("WRONG")
+            elif wrong:
+                typed.append(line.strip())
+        assert typed
+        self.run(Block(0, "sh" if typed[0].startswith("orchestrator") else "sql", "\n".join(typed) + "\n", ()))
+        self.run(Block(0, "sh", "orchestrator doctor\n", ()))
+
+    def catch_up(self) -> None:
+        """Wait until the standby has replayed what was written."""
+        self.one("SELECT pg_logical_emit_message(true, '', '')")  # its commit flushes what others have not, too
+        now = self.one("SELECT pg_current_wal_flush_lsn()::text")
+        query = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+        until(lambda: self.standby.execute(query, (now,)).fetchone() == (True,))
+
+    def one(self, query: str) -> Any:
+        row = self.db.execute(query.encode()).fetchone()
+        return row and row[0]
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+# Situations.
+
+
+def slow_batches(site: Site) -> None:
+    site.db.execute(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.7); RETURN NEW; END $$;"
+        "CREATE TRIGGER dawdle BEFORE UPDATE ON connection_paths.backfill_batches"
+        " FOR EACH ROW WHEN (NEW.status = 'done') EXECUTE FUNCTION dawdle()"
+    )
+
+
+def the_run_ends(site: Site) -> None:
+    processes = "SELECT count(*) FROM connection_paths.backfill_progress, jsonb_object_keys(processes)"
+    until(lambda: site.one(processes) == len(site.background))
+    site.db.execute(
+        "CREATE OR REPLACE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"
+    )
+    for block, process, output in site.background:
+        assert process.wait(timeout=60) == 0, output.read_text()
+        check_quotes(block, output.read_text())
+    site.db.execute("DROP FUNCTION dawdle() CASCADE")
+    changes(site)
+
+
+def changes(site: Site) -> None:
+    site.db.execute("UPDATE contact_work_experiences SET date_from = date_from - 1 WHERE contact_id <= 30")
+
+
+def interrupted(site: Site) -> None:
+    half(site, "in_place", 3)
+
+
+def half_a_rebuild(site: Site) -> None:
+    half(site, "rebuild", 1)
+
+
+def half(site: Site, strategy: str, batches: int) -> None:
+    """Begin a run, do some batches, and die with another."""
+    with connect(site.dsn) as connection:
+        row = connection.execute("SELECT connection_paths.create_run(%s)", (strategy,)).fetchone()
+        assert row is not None
+        claim = "SELECT batch_id, attempt FROM connection_paths.claim_batch(%s)"
+        for _ in range(batches):
+            batch = connection.execute(claim, row).fetchall()[0]
+            connection.execute("SELECT connection_paths.do_batch(%s, %s, %s)", (*row, *batch))
+        connection.execute(claim, row)
+
+
+def drifted_index(site: Site) -> None:
+    site.db.execute("DROP INDEX idx_members_by_collection")
+    site.db.execute(
+        "CREATE INDEX idx_members_by_collection ON user_contact_collections (collection_id, contact_id)"
+        " INCLUDE (user_id) WHERE source = 5"
+    )
+    site.db.execute("COMMENT ON INDEX idx_members_by_collection IS 'connection_paths: as it was a year ago'")
+
+
+def invalid_index(site: Site) -> None:
+    site.db.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.idx_members_by_collection'::regclass"
+    )
+
+
+def a_long_reader(site: Site) -> None:
+    reader = site.stack.enter_context(psycopg.connect(site.dsn, application_name="nightly report"))
+    reader.execute("SELECT count(*) FROM connection_paths.contact_connections")
+    site.stack.callback(reader.close)
+
+
+def poison(site: Site) -> None:
+    site.db.execute("DELETE FROM connection_paths.contact_connections WHERE contact_a_id = 42")
+    site.db.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON connection_paths.contact_connections"
+        " FOR EACH ROW WHEN (NEW.contact_a_id = 42) EXECUTE FUNCTION refuse()"
+    )
+
+
+def poisoned_contact(site: Site) -> None:
+    poison(site)
+    backfill(site.dsn, Options(workers=2, strategy="in_place", limits=None))
+
+
+def failed_contact(site: Site) -> None:
+    poison(site)
+    site.db.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (42)")
+    assert sync(site.dsn).failed == 1
+
+
+def mended(site: Site) -> None:
+    site.db.execute("DROP FUNCTION refuse() CASCADE")
+
+
+def wrong_edges(site: Site) -> None:
+    site.db.execute("DELETE FROM connection_paths.contact_connections WHERE (contact_a_id + contact_b_id) % 8 = 0")
+
+
+def a_pooler(site: Site) -> None:
+    site.environment["POOLED"] = site.stack.enter_context(pooler(site.dsn))
+
+
+SETUPS: dict[str, Callable[[Site], None]] = {
+    "slow batches": slow_batches,
+    "the run ends": the_run_ends,
+    "changes": changes,
+    "interrupted": interrupted,
+    "half a rebuild": half_a_rebuild,
+    "drifted index": drifted_index,
+    "invalid index": invalid_index,
+    "a long reader": a_long_reader,
+    "poisoned contact": poisoned_contact,
+    "failed contact": failed_contact,
+    "mended": mended,
+    "wrong edges": wrong_edges,
+    "pooler": a_pooler,
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
+    settings = {**SETTINGS, "shared_preload_libraries": "pg_stat_statements"}
+    with ExitStack() as stack:
+        directory, dsn = stack.enter_context(
+            embedded.serve_temporarily(binaries=Path(given) if given else None, settings=settings)
+        )
+        binaries = reachable_binaries(directory)
+        if not (binaries / "pg_basebackup").exists():
+            pytest.skip(f"no pg_basebackup in {binaries}")
+        with connect(dsn) as db:
+            db.execute("CREATE ROLE app")
+            db.execute("CREATE ROLE owner LOGIN CREATEROLE IN ROLE pg_monitor, pg_signal_backend")
+            db.execute("CREATE DATABASE app OWNER owner")
+        superuser, owner = make_conninfo(dsn, dbname="app"), make_conninfo(dsn, dbname="app", user="owner")
+        with connect(owner) as db:
+            seed.load(db, "public", seed_synthetic.tables(CONTACTS, 1), replace=False)
+        db = stack.enter_context(connect(superuser))
+        db.execute("CREATE EXTENSION pg_stat_statements")
+        db.execute("CREATE EXTENSION pg_prewarm")
+        replica = stack.enter_context(standby(superuser, binaries))
+        asking = stack.enter_context(connect(replica))
+        replica = make_conninfo(replica, user="owner")
+        (tmp_path / "connection_paths.env").write_text(f"ORCHESTRATOR_DSN='{owner}'\nREPLICA='{replica}'\n")
+        path = (str(Path(sys.executable).parent), str(embedded.embedded_binaries()), os.environ["PATH"])
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "ORCHESTRATOR_"))}
+        environment = {
+            **kept,
+            "PATH": os.pathsep.join(path),
+            "COLUMNS": "160",
+            "PSQLRC": os.devnull,
+            "ORCHESTRATOR_DSN": owner,
+            "REPLICA": replica,
+        }
+        yield Site(owner, tmp_path, environment, db, asking, stack)
+
+
+@pytest.mark.slow
+def test_the_runbook_does_what_it_says(site: Site) -> None:
+    for block in blocks(RUNBOOK.read_text(encoding="utf-8")):
+        if block.language in ("ruby", "python"):
+            statements = re.findall(r'"((?:SET|SELECT) [^"]*)"', block.text)
+            text = ";\n".join(["BEGIN", *statements, "COMMIT;\n"])
+            block = Block(block.line, "sql", text, block.notes, block.quotes)  # noqa: PLW2901
+        if block.language in ("sh", "sql"):
+            began = time.monotonic()
+            site.run(block)
+            print(f"line {block.line}: {time.monotonic() - began:.1f} s")
+    assert site.one("SELECT to_regnamespace('connection_paths') IS NULL")
+    assert site.one("SELECT count(*) = 0 FROM pg_roles WHERE starts_with(rolname, 'connection_paths')")
+
+
+def test_the_runbook_is_made_of_what_this_test_knows() -> None:
+    text = RUNBOOK.read_text(encoding="utf-8")
+    found = blocks(text)
+    assert {block.language for block in found} == {"sh", "sql", "ini", "ruby", "python"}
+    known = ("in the background", "ends by interrupt", "do what it prints")
+    for block in found:
+        for note in block.notes:
+            assert note in known or re.fullmatch(r"expect exit \d", note) or block.setup in SETUPS, note
+        assert block.language != "ini" or not block.quotes, block.line
+    assert {block.setup for block in found} - {None} == set(SETUPS)
+    assert text.count("<!--") == sum(1 for block in found if block.notes)
+
+
+def test_the_sizing_table_follows_from_its_rates() -> None:
+    """Within what rounding, planning and checking account for; what is measured is in the results."""
+    text = RUNBOOK.read_text(encoding="utf-8")
+    measured = (RUNBOOK.parents[1] / "bench" / "results" / "backfill.md").read_text(encoding="utf-8")
+    assert all(f" {seconds} |" in measured for seconds in ("61.1", "67.9", "206.4"))
+    told = " ".join(text.split())
+    filling, indexes, in_place, disk, wal, throttled = (
+        float(found[1].replace(",", "")) if (found := re.search(rate, told)) else 0.0
+        for rate in (
+            *(r"([\d,]+) edges/s a worker while filling", r"([\d,]+) a worker for each", r"([\d,]+) a worker in place"),
+            *(r"rebuild's: (\d+) and \d+ bytes", r"rebuild's: \d+ and (\d+) bytes", r"left ([\d,]+) edges/s"),
+        )
+    )
+    units = {"s": 1, "min": 60, "h": 3600, "GB": 1e9, "M": 1e6}
+    rows = re.findall(r"^\| [\d,.]+(?: M)? \| ([\d.]+ M) \| (.*) \|$", text, flags=re.MULTILINE)
+    assert len(rows) == 4
+
+    def value(cell: str) -> float:
+        number, unit = cell.strip("* ").split(" ")
+        return sum(float(part) for part in number.split("–")) / len(number.split("–")) * units[unit]
+
+    for size, others in rows:
+        edges = value(size)
+        expected = [edges * disk, edges * wal]
+        # three indexes one after another, two and then one, or all at once
+        rounds = {1: 3, 2: 2, 4: 1, 8: 1}
+        expected += [edges / (workers * filling) + rounds[workers] * edges / indexes for workers in (1, 2, 4, 8)]
+        expected += [edges / (workers * in_place) for workers in (1, 2, 4, 8)]
+        expected += [edges / throttled + rounds[2] * edges / indexes]
+        shown = [value(cell) for cell in others.split("|")]
+        assert shown == pytest.approx(expected, rel=0.12), size
+
+
+def test_commands_within_the_text_exist() -> None:
+    text = re.sub(r"^```.*?^```", "", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for told in re.findall(r"`orchestrator ([^`]*)`", text):
+        command: click.Command = cli.main
+        for word in told.split():
+            if isinstance(command, click.Group) and not word.startswith("-"):
+                assert word in command.commands, told
+                command = command.commands[word]
+            elif word.startswith("--"):
+                options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+                assert word.split("=")[0] in options, told
+    for path in re.findall(r"`((?:bench|sql|tests|docs)/[\w/.]+)`", text):
+        assert (RUNBOOK.parents[1] / path).exists(), path

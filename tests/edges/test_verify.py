@@ -1,0 +1,362 @@
+"""verify finds what is wrong, and nothing where all is well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from orchestrator.changes.sync import sync
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.edges.verify import Difference, Verdict, verify
+from orchestrator.install.installation import install
+from tests.cli.test_cli import run
+
+CONTACTS = 40
+
+
+@pytest.fixture(scope="module")
+def dsn(new_database: Callable[[], str]) -> str:
+    given = new_database()
+    with psycopg.connect(given, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        install(given)
+    return given
+
+
+@pytest.fixture
+def db(dsn: str) -> Iterator[Connection]:
+    """Forty contacts, five a team, of whom the first have edges; the last ten have no career. Synced."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("TRUNCATE contacts, organizations, contact_work_experiences, user_contact_collections")
+        connection.execute("TRUNCATE connection_paths.contact_connections")
+        connection.execute("TRUNCATE connection_paths.contact_changes, connection_paths.due_changes")
+        connection.execute("TRUNCATE connection_paths.backfill_runs CASCADE")
+        connection.execute("INSERT INTO contacts SELECT g, '' FROM generate_series(1, %s) AS g", (CONTACTS,))
+        connection.execute("INSERT INTO organizations SELECT g, '' FROM generate_series(1, 6) AS g")
+        connection.execute(
+            "INSERT INTO contact_work_experiences SELECT g, g, 1 + g / 5, '', date '2010-01-01' + g"
+            " FROM generate_series(1, %s - 11) AS g",
+            (CONTACTS,),
+        )
+        connection.execute(
+            "INSERT INTO user_contact_collections SELECT 1 + g %% 3, g, 7, 1 FROM generate_series(1, %s) AS g",
+            (CONTACTS,),
+        )
+        sync(dsn)
+        yield connection
+
+
+@contextmanager
+def uncaptured(connection: Connection) -> Iterator[None]:
+    """Let changes of work experiences go unnoticed."""
+    connection.execute("ALTER TABLE contact_work_experiences DISABLE TRIGGER USER")
+    try:
+        yield
+    finally:
+        connection.execute("ALTER TABLE contact_work_experiences ENABLE TRIGGER USER")
+
+
+def sole_finding(verdict: Verdict) -> str:
+    assert not verdict.ok
+    (finding,) = verdict.findings
+    return finding
+
+
+def finish_a_run(connection: Connection, status: str = "succeeded") -> int:
+    row = connection.execute(
+        "INSERT INTO connection_paths.backfill_runs (strategy, status, phase) VALUES ('in_place', %s, 'finished')"
+        " RETURNING run_id",
+        (status,),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_all_is_well(db: Connection, dsn: str) -> None:
+    told: list[str] = []
+    verdict = verify(dsn, report=told.append)
+    assert verdict.ok
+    assert verdict.findings == []
+    assert told
+    assert verdict.run is None
+    assert verdict.sample.contacts == CONTACTS
+    assert verdict.sample.strata.keys() == {"heavy", "middle", "light", "alone", "edge end"}
+    assert verdict.sample.strata["alone"] == CONTACTS - 29
+    assert (verdict.sample.wrong, verdict.sample.waiting) == ([], [])
+    assert (verdict.queue.waiting, verdict.queue.failed) == (0, [])
+    assert verdict.finders.latencies.calls > 0
+    assert verdict.finders.incomplete == 0
+    finish_a_run(db)
+    assert verify(dsn).ok
+
+
+def test_a_sample_is_a_sample_and_another_seed_another(db: Connection, dsn: str) -> None:
+    one = verify(dsn, sample=10)
+    assert set(one.sample.strata.values()) == {2}
+    assert one.sample.contacts <= 10
+    db.execute("DELETE FROM connection_paths.contact_connections")
+    wrong = [verify(dsn, sample=10, seed=seed).sample.wrong for seed in (1, 1, 2)]
+    assert wrong[0] == wrong[1] != wrong[2]
+
+
+def test_an_empty_database_is_well(db: Connection, dsn: str) -> None:
+    db.execute("TRUNCATE contacts, organizations, contact_work_experiences, user_contact_collections")
+    sync(dsn)
+    verdict = verify(dsn)
+    assert verdict.ok
+    assert verdict.sample.contacts == verdict.finders.latencies.calls == 0
+
+
+EDGE = "connection_paths.contact_connections"
+WRONG = {
+    "missing": f"DELETE FROM {EDGE} WHERE contact_a_id = 11 AND contact_b_id = 12",
+    "stale": f"INSERT INTO {EDGE} VALUES (11, 39, 'work_overlap', 3, '2010-01-01')",
+    "another date": f"UPDATE {EDGE} SET date_to = '2020-01-01' WHERE contact_a_id = 11 AND contact_b_id = 12",
+    "another organization": f"UPDATE {EDGE} SET organization_id = 1 WHERE contact_a_id = 11 AND contact_b_id = 12",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_edge_that_is_wrong(db: Connection, dsn: str, name: str) -> None:
+    finish_a_run(db)
+    db.execute(WRONG[name].encode())
+    verdict = verify(dsn)
+    (found,) = verdict.sample.wrong
+    assert found.contact_a_id == 11
+    assert found.problem == (name if name in ("missing", "stale") else "different")
+    assert str(found) in sole_finding(verdict)
+    db.execute("SELECT connection_paths.backfill_contact(11)")
+    assert verify(dsn).ok
+
+
+def test_an_edge_whose_ends_are_both_gone_is_found_in_any_sample(db: Connection, dsn: str) -> None:
+    finish_a_run(db)
+    db.execute(f"INSERT INTO {EDGE} VALUES (8000, 9000, 'work_overlap', 3, '2010-01-01')".encode())
+    verdict = verify(dsn, sample=5)
+    assert verdict.sample.wrong == [Difference(8000, 9000, "stale", is_waiting=False)]
+
+
+def test_edges_of_other_kinds_are_nobodys_business(db: Connection, dsn: str) -> None:
+    db.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE IF NOT EXISTS 'friend'")
+    db.execute(f"INSERT INTO {EDGE} VALUES (11, 39, 'friend'), (8000, 9000, 'friend')".encode())
+    assert verify(dsn).ok
+
+
+def test_what_changed_without_a_note(db: Connection, dsn: str) -> None:
+    with uncaptured(db):
+        db.execute("UPDATE contact_work_experiences SET date_from = '2016-01-01' WHERE contact_id = 11")
+    verdict = verify(dsn)
+    assert {each.problem for each in verdict.sample.wrong} == {"different"}
+    assert "no backfill has ever finished" in verdict.findings[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE contact_work_experiences SET date_from = '2016-01-01' WHERE contact_id = 11",
+        "UPDATE contact_work_experiences SET organization_id = 1 WHERE contact_id = 11",
+        "DELETE FROM organizations WHERE id = 3",
+        "DELETE FROM contacts WHERE id IN (11, 12)",
+        "TRUNCATE contact_work_experiences",
+    ],
+)
+def test_changes_that_wait_are_not_wrong_but_told(db: Connection, dsn: str, change: str) -> None:
+    db.execute(change.encode())
+    verdict = verify(dsn)
+    assert verdict.sample.wrong == []
+    assert verdict.sample.waiting != []
+    assert verdict.queue.is_behind
+    assert verdict.queue.waiting > 0
+    assert "orchestrator sync" in sole_finding(verdict)
+    sync(dsn)
+    assert verify(dsn).ok
+
+
+def test_changes_that_came_while_it_looked_are_no_finding(db: Connection, dsn: str) -> None:
+    def write(_: str) -> None:
+        db.execute("UPDATE contact_work_experiences SET date_from = date_from + 1 WHERE contact_id = 11")
+
+    verdict = verify(dsn, report=write)
+    assert verdict.queue.waiting > 0
+    assert verdict.ok
+
+
+def test_contacts_that_could_not_be_synced(db: Connection, dsn: str) -> None:
+    db.execute(
+        "ALTER TABLE connection_paths.contact_connections_live"
+        " ADD CONSTRAINT poison CHECK (11 NOT IN (contact_a_id, contact_b_id)) NOT VALID"
+    )
+    try:
+        db.execute("UPDATE contact_work_experiences SET date_from = '2016-01-01' WHERE contact_id = 11")
+        assert sync(dsn).failed == 1
+        verdict = verify(dsn)
+        assert verdict.sample.wrong == []
+        (left,) = verdict.queue.failed
+        assert left["contact_id"] == 11
+        assert "poison" in left["error"]
+        assert "contact 11" in sole_finding(verdict)
+        assert "--retry-failed" in sole_finding(verdict)
+    finally:
+        db.execute("ALTER TABLE connection_paths.contact_connections_live DROP CONSTRAINT poison")
+    sync(dsn, retry_failed=True)
+    assert verify(dsn).ok
+
+
+def test_a_run_that_is_not_over(db: Connection, dsn: str) -> None:
+    row = db.execute("SELECT connection_paths.create_run('in_place')").fetchone()
+    assert row is not None
+    verdict = verify(dsn)
+    assert f"run {row[0]} is running" in sole_finding(verdict)
+    assert verdict.run is not None
+    assert verdict.run.run_id == row[0]
+    db.execute("SELECT connection_paths.cancel_run(%s)", row)
+    assert verify(dsn).ok
+
+
+def test_contacts_that_a_run_has_set_aside(db: Connection, dsn: str) -> None:
+    run_id = finish_a_run(db, "succeeded with exceptions")
+    db.execute(
+        "INSERT INTO connection_paths.backfill_batches"
+        " (run_id, upto_contact_id, predicted_edges, status, contact_id, error)"
+        " VALUES (%s, NULL, 0, 'set aside', 11, 'it would not')",
+        (run_id,),
+    )
+    verdict = verify(dsn)
+    assert verdict.ok  # its edges are right by now
+    assert [each["contact_id"] for each in verdict.set_aside] == [11]
+    db.execute(WRONG["missing"].encode())
+    verdict = verify(dsn, sample=1)  # whatever the sample
+    assert Difference(11, 12, "missing", is_waiting=False) in verdict.sample.wrong
+    assert "set aside" in verdict.findings[0]
+    assert "it would not" in verdict.findings[0]
+
+
+def test_a_range_without_contacts_that_a_run_has_set_aside(db: Connection, dsn: str) -> None:
+    run_id = finish_a_run(db, "succeeded with exceptions")
+    db.execute(
+        "INSERT INTO connection_paths.backfill_batches (run_id, upto_contact_id, predicted_edges, status, error)"
+        " VALUES (%s, NULL, 0, 'set aside', 'it would not')",
+        (run_id,),
+    )
+    assert verify(dsn).ok
+
+
+INDEXES = ("idx_members_by_collection", "idx_experiences_by_contact", "idx_cc_walk_a")
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("how", ["missing", "not valid"])
+def test_indexes_are_looked_at_first(db: Connection, dsn: str, index: str, how: str) -> None:
+    """Without one of them, every contact takes a scan of whole tables: 424 s, before."""
+    row = db.execute(
+        "SELECT i.indexrelid::regclass::text FROM pg_index AS i"
+        " JOIN pg_class AS c ON c.oid = i.indexrelid AND c.relname = %s",
+        (index,),
+    ).fetchone()
+    assert row is not None
+    flag = "UPDATE pg_index SET indisvalid = {} WHERE indexrelid = '{}'::regclass"
+    db.execute((f"DROP INDEX {row[0]}" if how == "missing" else flag.format("false", row[0])).encode())
+    try:
+        verdict = verify(dsn)
+        finding = sole_finding(verdict)
+        assert f"{index} is {how}" in finding
+        assert finding.endswith("; orchestrator doctor says what to type")
+        assert verdict.unfinished == ["edges were not compared and find_paths was not timed, for want of indexes"]
+        assert (verdict.sample.contacts, verdict.finders.latencies.calls) == (0, 0)
+        shown = run("--dsn", dsn, "verify")
+        assert shown.exit_code == 3
+        assert "NOT LOOKED AT: edges were not compared" in shown.stdout
+    finally:
+        if how == "missing":
+            install(dsn)
+        else:
+            db.execute(flag.format("true", row[0]).encode())
+    assert verify(dsn).ok
+
+
+@pytest.mark.parametrize(
+    ("query", "left_out"),
+    [
+        ("edges/verify_sample", "no contacts could be chosen within "),
+        ("edges/verify_edges", "0 of 40 contacts were compared within "),
+        ("finders/canary_targets", "find_paths was timed 0 times within "),
+    ],
+)
+def test_what_takes_too_long_is_left_out(
+    db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, query: str, left_out: str
+) -> None:
+    real = sqlfiles.query
+    slow = {query: f"SELECT r.* FROM pg_catalog.pg_sleep(60) CROSS JOIN ({real(query)}) AS r"}
+    monkeypatch.setattr(sqlfiles, "query", lambda name: slow.get(name) or real(name))
+    verdict = verify(dsn, time_limit=1)
+    assert verdict.findings == []
+    assert not verdict.ok
+    assert verdict.unfinished[0].startswith(left_out)
+    shown = run("--dsn", dsn, "verify", "--time-limit", "1")
+    assert shown.exit_code == 4
+    assert shown.stdout.endswith("Nothing wrong was found, as far as it was looked at.\n")
+
+
+def test_a_statement_that_somebody_else_cancels_is_no_matter_of_time(
+    db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlfiles.query
+    cancelled = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9), %(each)s, %(seed)s"
+    monkeypatch.setattr(sqlfiles, "query", lambda name: cancelled if name == "verify_sample" else real(name))
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        verify(dsn)
+
+
+def test_finders_that_are_slow_or_fail(db: Connection, dsn: str) -> None:
+    verdict = verify(dsn, objective_ms=0.001)
+    assert verdict.finders.latencies.p95 is not None
+    assert "p95 of find_paths" in sole_finding(verdict)
+    db.execute("ALTER FUNCTION connection_paths.find_paths RENAME TO mislaid")
+    db.execute(
+        "CREATE FUNCTION connection_paths.find_paths(target_contact_id bigint, collection_id bigint,"
+        " viewer_user_id bigint, max_depth integer, max_paths integer, seed_scope text, impl text,"
+        " time_budget_ms integer, excluded_contact_ids bigint[]) RETURNS jsonb LANGUAGE sql AS 'SELECT to_jsonb(1 / 0)'"
+    )
+    try:
+        assert "division by zero" in sole_finding(verify(dsn))
+    finally:
+        db.execute("DROP FUNCTION connection_paths.find_paths")
+        db.execute("ALTER FUNCTION connection_paths.mislaid RENAME TO find_paths")
+
+
+def test_who_may_only_read_may_verify(db: Connection, dsn: str) -> None:
+    role = f"connection_paths_test_{os.getpid()}"
+    db.execute(f"CREATE ROLE {role}".encode())
+    try:
+        db.execute(f"GRANT USAGE ON SCHEMA connection_paths TO {role}".encode())
+        db.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA connection_paths, public TO {role}".encode())
+        db.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA connection_paths TO {role}".encode())
+        assert verify(make_conninfo(dsn, options=f"-c role={role}")).ok
+    finally:
+        db.execute(f"DROP OWNED BY {role}".encode())
+        db.execute(f"DROP ROLE {role}".encode())
+
+
+def test_what_has_not_begun_is_well_and_what_has_begun_waits(db: Connection, dsn: str) -> None:
+    """Two time zones that are never on the same day let the day of an experience come."""
+    yesterday, today = (make_conninfo(dsn, options=f"-c timezone={zone}") for zone in ("Etc/GMT+12", "Etc/GMT-14"))
+    with psycopg.connect(today) as connection:
+        connection.execute(
+            "INSERT INTO contact_work_experiences VALUES (900, 39, 1, '', current_date), (901, 39, 2, '', '2999-01-01')"
+        )
+    sync(yesterday)
+    before = verify(yesterday)
+    assert (before.queue.waiting, before.sample.wrong, before.sample.waiting) == (0, [], [])
+    after = verify(today)
+    assert after.queue.waiting == 1
+    assert after.queue.is_behind
+    assert after.sample.wrong == []
+    assert {each.problem for each in after.sample.waiting} == {"missing"}
+    sync(today)
+    assert verify(today).ok

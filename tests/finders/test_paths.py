@@ -1,0 +1,190 @@
+"""What `orchestrator paths` says where there is no path, and whom it leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from orchestrator.finders import paths, reasons
+from orchestrator.finders.paths import Question
+from orchestrator.runs import screen
+from tests.finders.test_finders import enter, graph
+from tests.support.world import Membership
+
+#: 1 knows 2, 2 knows 3, 3 knows 4; user 1 brought 2 and 3, user 2 brought 4 and, into collection 2, 9.
+WORLD = graph(
+    [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None), (3, 4, "2010-01-01", None)], [(1, 2), (1, 3), (2, 4)]
+)
+WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)), contacts=WORLD.contacts | {9})
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        (Question(999, 1, 1), ["There is no contact 999."]),
+        (
+            Question(1, 7, 1),
+            ["The collection 7 has no members: the view connection_paths.collection_members has no row of it."],
+        ),
+        (
+            Question(1, 1, 9, seed_scope="importer"),
+            [
+                "The user 9 brought no contact into collection 1.",
+                "The seed scope importer lets only user 9 open a path.",
+                "Another search may find one: --scope any.",
+            ],
+        ),
+        (
+            Question(9, 1, 1),
+            [
+                "The target contact 9 has no edges.",
+                "The command orchestrator status shows about how many edges there are.",
+            ],
+        ),
+        (
+            Question(9, 1, 1, impl="v1"),
+            [
+                "No contact is known to have worked with contact 9 at the same organization at the same time.",
+                "Another search may find one: --impl v2.",
+            ],
+        ),
+        (
+            Question(1, 2, 2),
+            [
+                "The target contact 1 has 1 edge.",
+                "None of the target's edges leads to a member of collection 2, which has 1 member.",
+            ],
+        ),
+        (
+            Question(1, 1, 1, excluded_contact_ids=[2]),
+            [
+                "The target contact 1 has 1 edge.",
+                "1 of the target's edges leads to a member of collection 1.",
+                "1 of the target's edges leads to a member of collection 1 who may not be asked.",
+                "No member of collection 1 who has an edge with the target may be asked.",
+                "Contacts who may not be asked are in connection_paths.do_not_ask, or were excluded by the call.",
+            ],
+        ),
+        (
+            Question(1, 1, 1, max_depth=1),
+            [
+                "The target contact 1 has 1 edge.",
+                "1 of the target's edges leads to a member of collection 1.",
+                "There is no path of up to 1 contact in collection 1.",
+                "Paths of more than 1 contact were not looked for.",
+                "Another search may find one: --depth 2.",
+            ],
+        ),
+        (
+            Question(1, 1, 2, seed_scope="importer", max_depth=3),
+            [
+                "The target contact 1 has 1 edge.",
+                "1 of the target's edges leads to a member of collection 1.",
+                "There is no path of up to 3 contacts in collection 1 that user 2 can open.",
+                "Paths of more than 3 contacts were not looked for.",
+                "Another search may find one: --depth 4 or --scope any.",
+            ],
+        ),
+        (
+            Question(1, 1, 2, seed_scope="importer", max_depth=3, impl="v1"),
+            [
+                "1 contact is known to have worked with contact 1 at the same organization at the same time.",
+                "1 member of collection 1 worked with the target.",
+                "By work experiences alone, there is no path of up to 2 contacts in collection 1 that user 2 can open.",
+                "The implementation v1 never looks for paths of more than 2 contacts.",
+                "Another search may find one: --impl v2 or --scope any.",
+            ],
+        ),
+        (
+            Question(1, 1, 2, seed_scope="importer", max_depth=5, excluded_contact_ids=[4]),
+            [
+                "The target contact 1 has 1 edge.",
+                "1 of the target's edges leads to a member of collection 1.",
+                "There is no path of any length in collection 1 that user 2 can open"
+                " and that avoids the excluded contacts.",
+                "Another search may find one: --scope any.",
+            ],
+        ),
+    ],
+)
+def test_no_path_is_explained(installed: Connection[Any], question: Question, expected: list[str]) -> None:
+    enter(installed, WORLD)
+    answer = paths.find_paths(installed, question)
+    assert not answer["paths"]
+    target = question.target_contact_id
+    assert [*screen.path_lines(question, answer, paths.Names({}, {}))] == [
+        f"No path to contact {target} was found.",
+        *expected,
+    ]
+
+
+def test_a_colleague_whom_the_edge_limit_hides_is_not_denied(installed: Connection[Any]) -> None:
+    """The viewer's own contact is among the target's colleagues, but not among the 15 most recent."""
+    colleagues = range(10, 60)
+    edges = [(1, contact, "2001-01-01", str(date(2020, 1, 1) - timedelta(contact))) for contact in colleagues]
+    members = [(3 if contact == colleagues[-1] else 9, contact) for contact in colleagues]
+    enter(installed, graph(edges, members))
+    question = Question(1, 1, 3, seed_scope="importer")
+    answer = paths.find_paths(installed, question)
+    assert not answer["paths"]
+    assert installed.execute(
+        "SELECT contact_ids FROM connection_paths.deep_finder(1, 1, 3, 2, 25, 'importer', NULL)"
+    ).fetchall() == [([colleagues[-1], 1],)]
+    assert reasons.sentences(question, answer, paths.Names({}, {})) == [
+        "The target contact 1 has 50 edges.",
+        "50 of the target's edges lead to members of collection 1.",
+        "From each contact, the search follows edges to at most 15 members who may be asked, most recent edges first.",
+        "At least one contact has 15 or more edges to members who may be asked,"
+        " so paths of up to 2 contacts may be missing.",
+        "Paths of more than 2 contacts were not looked for.",
+    ]
+
+
+def test_what_was_found_is_not_explained(installed: Connection[Any]) -> None:
+    enter(installed, WORLD)
+    question = Question(1, 1, 1)
+    answer = paths.find_paths(installed, question)
+    assert [line.strip() for line in screen.path_lines(question, answer, paths.Names({}, {}))] == [
+        "1. you → contact 2 → contact 1",
+        "contact 2 and contact 1: organization 101, 2010-01 to now",
+    ]
+
+
+SAID = {
+    "target_edges": 500,
+    "target_edges_to_members": 7,
+    "target_edges_to_excluded": 0,
+    "collection_members": 500,
+    "excluded": 0,
+    "level_reached": 1,
+    "caps_hit": False,
+    "max_edges_per_hop": 15,
+    "counted_to": 500,
+    "counts_are_exact": False,
+}
+
+
+def test_a_count_that_was_not_finished_is_told_as_that() -> None:
+    answer = {"impl": "v2", "paths": [], "why": {**SAID, "reason": "depth_limit"}}
+    told = reasons.sentences(Question(1, 2, 3, max_depth=1), answer, paths.Names({1: "Ana"}, {}))
+    assert told[:2] == [
+        "The target Ana has 500 or more edges.",
+        "At least 7 of the target's edges lead to members of collection 2.",
+    ]
+    assert [value for _, value in reasons.figures(answer)] == ["500 or more", "500 or more", "at least 7", "1"]
+    exact = {"impl": "v2", "paths": [], "why": {**SAID, "reason": "depth_limit", "counts_are_exact": True}}
+    assert reasons.figures(exact)[2] == (reasons.FIGURES["target_edges_to_members"], "7")
+
+
+def test_a_search_that_ran_out_of_time_says_how_far_it_got() -> None:
+    counts = dict.fromkeys((name for name in SAID if "edges" in name or "count" in name), None)
+    answer = {"impl": "v2", "paths": [], "why": {**SAID, **counts, "reason": "time_budget", "level_reached": 3}}
+    told = reasons.sentences(Question(1, 2, 3, max_depth=6), answer, paths.Names({}, {}))
+    assert told == [
+        "The time budget of 1,500 ms ended the search, so paths may be missing.",
+        "The search had come to paths of at least 3 contacts.",
+    ]

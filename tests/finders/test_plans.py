@@ -1,0 +1,321 @@
+"""The intended indexes are used, by plans made for the arguments and by generic ones, whatever was planned before.
+
+Plans are those of the statements inside the functions, as ``auto_explain`` reports them, so they are what callers get.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.install.installation import install
+from orchestrator.runs.backfill import Options, backfill
+from orchestrator.seed import loading as seed
+from orchestrator.seed import synthetic as seed_synthetic
+
+CONTACTS = 4_000
+HEAVY = "SELECT contact_id FROM connection_paths.work_experiences GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+
+HUB = (
+    "SELECT contact_id FROM (SELECT contact_a_id AS contact_id FROM connection_paths.contact_connections"
+    " UNION ALL SELECT contact_b_id FROM connection_paths.contact_connections) AS e"
+    " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+)
+
+MEMBERS = "idx_members_by_collection"
+REFUSED = "do_not_ask_pkey"
+SINCE_V2 = ("deep_finder_v2", "deep_finder_v3")
+WALK = {"idx_cc_walk_a", "idx_cc_walk_b"}
+EXPERIENCES = {"idx_experiences_by_contact", "idx_experiences_by_organization"}
+KEYS = {
+    *("contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey", "do_not_ask_pkey"),
+    *("backfill_runs_one_active", "detached_sources_pkey"),
+    *("pg_class_relname_nsp_index", "pg_namespace_oid_index", "pg_namespace_nspname_index"),
+}
+#: Tables of a row or none.
+OF_A_FEW_ROWS = {"detached_sources", "installation"}
+
+CALLS = {
+    "deep_finder_v1": ("SELECT * FROM connection_paths.deep_finder_v1({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
+    "deep_finder_v2": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
+    "deep_finder_v3": ("SELECT * FROM connection_paths.deep_finder_v3({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
+    "v3 importer": ("SELECT * FROM connection_paths.deep_finder_v3({t}, 3, 1001, 4, 25, 'importer')", {MEMBERS, *WALK}),
+    "deep_finder": ("SELECT * FROM connection_paths.deep_finder({t}, 3, 1001, 4)", {MEMBERS, *WALK}),
+    "importer": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 3, 1001, 3, 25, 'importer')", {MEMBERS, *WALK}),
+    "no cap": ("SELECT * FROM connection_paths.deep_finder_v2({t}, 3, 1001, 2, 25, 'any', NULL)", {MEMBERS, *WALK}),
+    "legacy_finder": ("SELECT * FROM connection_paths.legacy_finder({t}, 1, 1001)", {MEMBERS, *EXPERIENCES}),
+    "find_paths v2": ("SELECT connection_paths.find_paths({t}, 1, 1001, 3)", {MEMBERS, *WALK}),
+    "find_paths v1": ("SELECT connection_paths.find_paths({t}, 1, 1001, 2, impl => 'v1')", {MEMBERS, *EXPERIENCES}),
+    "backfill_contact": ("SELECT connection_paths.backfill_contact({t})", EXPERIENCES),
+}
+
+
+@pytest.fixture(scope="module")
+def world(new_database: Callable[[], str]) -> str:
+    """A database with a synthetic world and all its edges."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        seed.load(connection, "public", seed_synthetic.tables(CONTACTS, 1), replace=False)
+    install(dsn)
+    backfill(dsn, Options(workers=2, limits=None))
+    return dsn
+
+
+@pytest.fixture
+def session(world: str) -> Iterator[tuple[Connection, list[dict[str, Any]]]]:
+    """A new session and the plans of the statements it runs inside functions."""
+    plans: list[dict[str, Any]] = []
+    with psycopg.connect(world, autocommit=True) as connection:
+
+        def keep(diagnostic: psycopg.errors.Diagnostic) -> None:
+            text = diagnostic.message_primary or ""
+            if "plan:" in text:
+                plans.append(json.loads(text.split("plan:", 1)[1]))
+
+        connection.add_notice_handler(keep)
+        try:
+            connection.execute("LOAD 'auto_explain'")
+        except psycopg.errors.InsufficientPrivilege:
+            pytest.skip("auto_explain needs a superuser")
+        connection.execute("SET auto_explain.log_nested_statements = on")
+        connection.execute("SET auto_explain.log_analyze = on")
+        connection.execute("SET auto_explain.log_timing = off")
+        connection.execute("SET auto_explain.log_format = json")
+        connection.execute("SET auto_explain.log_min_duration = 0")
+        connection.execute("SET client_min_messages = log")
+        yield connection, plans
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every node of a plan that was run."""
+    if plan.get("Actual Loops", 1):
+        yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def all_nodes(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every node, an index of the edges' partition being called what it is called on the whole table."""
+    found = [node for plan in plans for node in nodes(plan["Plan"])]
+    for node in found:
+        if "Index Name" in node:
+            node["Index Name"] = re.sub(r"_r\d+$", "", node["Index Name"])
+    return found
+
+
+def one(connection: Connection, query: str) -> Any:
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+@pytest.mark.parametrize("call", CALLS)
+def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str) -> None:
+    connection, plans = session
+    target = one(connection, HEAVY)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    query, expected = CALLS[call]
+    connection.execute(query.format(t=target).encode())
+    found = all_nodes(plans)
+    assert found, "auto_explain reported nothing"
+    used = {node["Index Name"] for node in found if "Index Name" in node}
+    assert expected <= used
+    assert used <= {MEMBERS, *WALK, *EXPERIENCES, *KEYS}
+    scanned = {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
+    assert scanned <= OF_A_FEW_ROWS
+
+
+@pytest.mark.parametrize("finder", ["deep_finder_v2", "deep_finder_v3"])
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_the_walk_reads_no_more_of_a_hub_than_it_follows(
+    session: tuple[Connection, list[dict[str, Any]]], mode: str, finder: str
+) -> None:
+    """The two walk indexes are merged in their order and left early: nothing sorts a hub's edges."""
+    connection, plans = session
+    hub = one(connection, HUB)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute(f"SELECT * FROM connection_paths.{finder}(%s, 1, 1001, 2)".encode(), (hub,))
+    found = all_nodes(plans)
+    assert "Merge Append" in {node["Node Type"] for node in found}
+    walked = [node for node in found if node.get("Index Name") in WALK]
+    assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
+    # 15 followed; a few more are read because some neighbours are not members
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < 100
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_each_contact_of_a_level_is_read_once_and_no_further_than_needed(
+    session: tuple[Connection, list[dict[str, Any]]], mode: str
+) -> None:
+    connection, plans = session
+    hub = one(connection, HUB)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute("SELECT * FROM connection_paths.deep_finder_v3(%s, 1, 1001, 4, 1000)", (hub,))
+    found = all_nodes(plans)
+    row = connection.execute(
+        "SELECT chains FROM connection_paths.search(%s, 1, 1001, 3, 100000, 'any', 15, '{}', true, true, NULL)", (hub,)
+    ).fetchone()  # afterwards: it would have planned without the finder's settings
+    assert row is not None
+    chains = [[contact for contact in chain if contact is not None] for chain in row[0]]
+    fronts = {(len(chain), chain[0]) for chain in [[hub], *chains]}
+    assert len(fronts) < len(chains)  # some contacts lead several chains of a level
+    merged = [node for node in found if node["Node Type"] == "Merge Append"]
+    assert sum(node["Actual Loops"] for node in merged) == len(fronts)
+    walked = [node for node in found if node.get("Index Name") in WALK]
+    assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < len(fronts) * 30
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_after_its_deadline_a_search_reads_nobodys_edges(
+    session: tuple[Connection, list[dict[str, Any]]], depth: int
+) -> None:
+    """A millisecond has passed when a session's first search is planned, so only the target's are read."""
+    connection, plans = session
+    hub = one(connection, HUB)
+    plans.clear()
+    answer = one(connection, f"SELECT connection_paths.find_paths({hub}, 1, 1001, {depth}, time_budget_ms => 1)")
+    assert (answer["complete"], answer["why"]["level_reached"]) == (False, 2)
+    merged = [node for node in all_nodes(plans) if node["Node Type"] == "Merge Append"]
+    assert sum(node["Actual Loops"] for node in merged) == 1
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_a_small_collection_around_a_hub_is_hashed(session: tuple[Connection, list[dict[str, Any]]], mode: str) -> None:
+    """Its members are too few among a hub's edges to look each of them up."""
+    connection, plans = session
+    hub = one(connection, HUB)
+    small = one(connection, "SELECT max(m.collection_id) FROM connection_paths.collection_members AS m")
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute("SELECT * FROM connection_paths.deep_finder_v3(%s, %s, 1001, 4)", (hub, small))
+    found = all_nodes(plans)
+    read = sum(node["Actual Rows"] * node["Actual Loops"] for node in found if node.get("Index Name") in WALK)
+    looked_up = sum(node["Actual Loops"] for node in found if node.get("Index Name") == MEMBERS)
+    assert read > 600
+    assert looked_up < 700  # twice 300 before it is seen that they are few
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_backfill_bounds_its_reading_by_date(session: tuple[Connection, list[dict[str, Any]]], mode: str) -> None:
+    """Both the organization and the date are conditions of the index, not filters after it."""
+    connection, plans = session
+    target = one(connection, HEAVY)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    plans.clear()
+    connection.execute("SELECT connection_paths.backfill_contact(%s)", (target,))
+    conditions = {
+        node["Index Cond"] for node in all_nodes(plans) if node.get("Index Name") == "idx_experiences_by_organization"
+    }
+    assert conditions
+    assert all("organization_id" in text and "COALESCE" in text for text in conditions)
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+def test_whom_not_to_ask_is_looked_up_for_members_only(
+    session: tuple[Connection, list[dict[str, Any]]], world: str, mode: str
+) -> None:
+    """By the pair, however many rows there are; and not at all where there are none of the collection."""
+    connection, plans = session
+    hub = one(connection, HUB)
+    connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
+    query = "SELECT * FROM connection_paths.{finder}({hub}, 1, 1001, {depth})"
+    finders = [query.format(finder=finder, hub=hub, depth=depth) for finder in SINCE_V2 for depth in (2, 4)]
+    finders.append(f"SELECT connection_paths.find_paths({hub}, 1, 1001, 3)")
+    connection.execute("INSERT INTO connection_paths.do_not_ask SELECT 2, n FROM generate_series(1, 20000) AS n")
+    for finder in finders:
+        plans.clear()
+        connection.execute(finder.encode())
+        looked_up = sum(node["Actual Loops"] for node in all_nodes(plans) if node.get("Index Name") == REFUSED)
+        assert looked_up <= 1 or "v2" in finder, finder
+    # contacts whom nobody knows: the answers stay the same
+    connection.execute(
+        "INSERT INTO connection_paths.do_not_ask SELECT 1, n FROM generate_series(9000001, 9005000) AS n"
+    )
+    for finder in finders:
+        plans.clear()
+        connection.execute(finder.encode())
+        nodes = all_nodes(plans)
+        found = [node for node in nodes if node.get("Index Name") == REFUSED]
+        members = sum(n["Actual Rows"] * n["Actual Loops"] for n in nodes if n.get("Index Name") == MEMBERS)
+        assert found, finder
+        assert not [
+            node for node in nodes if node.get("Relation Name") == "do_not_ask" and node["Node Type"] == "Seq Scan"
+        ]
+        assert sum(node["Actual Rows"] * node["Actual Loops"] for node in found) <= 501, finder
+        assert sum(node["Actual Loops"] for node in found) <= members + 10, finder
+    connection.execute("TRUNCATE connection_paths.do_not_ask")
+
+
+FINDERS = (
+    "SELECT * FROM connection_paths.deep_finder_v2(3000, 1, 1001, 3)",
+    "SELECT * FROM connection_paths.deep_finder_v3(3000, 1, 1001, 3)",
+    "SELECT * FROM connection_paths.deep_finder_v3(3000, 1, 1002, 3, 25, 'importer')",
+    "SELECT connection_paths.find_paths(3000, 1, 1001, 3)",
+)
+
+
+def test_a_plan_made_on_an_empty_table_does_no_harm(new_database: Callable[[], str]) -> None:
+    """A session that began on empty tables keeps its plans: they must read no more than they need of full ones."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        install(dsn)
+        with psycopg.connect(dsn, autocommit=True) as other:  # so that every statement has been planned
+            other.execute("INSERT INTO contacts (id, name) SELECT n, 'x' FROM generate_series(2998, 3002) AS n")
+            other.execute(
+                "INSERT INTO connection_paths.contact_connections"
+                " SELECT a, a + 1, 'work_overlap', 1, '2020-01-01' FROM generate_series(2998, 3001) AS a"
+            )
+            other.execute(
+                "INSERT INTO user_contact_collections (user_id, contact_id, collection_id, source)"
+                " SELECT 1001 + n % 2, n, 1, 0 FROM generate_series(2998, 3002) AS n"
+            )
+        for _ in range(7):
+            connection.execute("SELECT connection_paths.backfill_contact(1)")
+            for finder in FINDERS:
+                connection.execute(finder.encode())
+        with psycopg.connect(dsn, autocommit=True) as other:
+            other.execute(
+                "INSERT INTO connection_paths.contact_connections"
+                " SELECT a, a + d, 'work_overlap', 1, '2020-01-01'"
+                " FROM generate_series(1, 4000) AS a, generate_series(1, 20) AS d ON CONFLICT DO NOTHING"
+            )
+            other.execute(
+                "INSERT INTO user_contact_collections (user_id, contact_id, collection_id, source)"
+                " SELECT 1001 + n % 2, n, 1, 0 FROM generate_series(1, 100000) AS n"
+            )
+        before, members = _scans(connection), _members_read(connection)
+        connection.execute("SELECT connection_paths.backfill_contact(2)")
+        for finder in FINDERS:
+            connection.execute(finder.encode())
+        assert _scans(connection) == before
+        assert _members_read(connection) - members < 20_000  # a fifth of the collection
+
+
+def _members_read(connection: Connection) -> int:
+    """Entries of the membership index read so far."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    return int(one(connection, f"SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = '{MEMBERS}'"))
+
+
+def _scans(connection: Connection) -> int:
+    """Sequential scans of the edges and of the members so far."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    scans = one(
+        connection,
+        "SELECT sum(seq_scan) FROM pg_stat_user_tables"
+        " WHERE relname IN ('contact_connections', 'user_contact_collections')",
+    )
+    return int(scans)

@@ -1,0 +1,423 @@
+"""Install and uninstall: whole or not at all, run again after any death, beside writers, in any schema."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from yoyo.backends import PostgresqlBackend
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.install.installation import Installed, install, status, uninstall
+from tests.install.test_script import interrupted_build
+from tests.support.catalog import describe as catalog
+from tests.support.sessions import connect
+
+HOSTILE = 'we"ird; schema --'
+AT_ONCE = 20
+
+#: Sessions of the database that wait to build an index concurrently.
+WAITING_BUILDS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%CREATE INDEX CONCURRENTLY%'
+    AND pid <> pg_backend_pid()
+"""
+
+Role = Callable[[], str]
+
+
+def nothing_done(done: Installed) -> bool:
+    """Whether an install found nothing to apply and nothing to mend."""
+    return done.applied == done.mended == []
+
+
+def start(dsn: str, *command: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "--dsn", dsn, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str]:
+    """Wait for a process; returns its exit status and what it said on standard error."""
+    try:
+        _, said = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+    return process.returncode, said
+
+
+def kill_after(process: subprocess.Popen[str], lines: int, seconds: float) -> None:
+    """Kill a process some time after it has told so many lines of progress."""
+    assert process.stderr is not None
+    for _ in range(lines):
+        process.stderr.readline()
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()
+
+
+def wait_for_build(connection: psycopg.Connection[Any]) -> None:
+    """Wait until a concurrent build waits for somebody's transaction."""
+    deadline = time.monotonic() + 30
+    while connection.execute(WAITING_BUILDS).fetchone() == (0,):
+        assert time.monotonic() < deadline, "no build came to wait"
+        time.sleep(0.02)
+
+
+@contextmanager
+def old_transaction(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Hold a transaction that wrote to a host table: a concurrent build of its indexes waits for its end."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("INSERT INTO user_contact_collections VALUES (1, 1, 1, 1)")
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def new_role(server: str) -> Iterator[Role]:
+    """A maker of roles that may log in and no more."""
+    made: list[sql.Identifier] = []
+
+    def make() -> str:
+        name = f"connection_paths_role_{os.getpid()}_{len(made)}"
+        with connect(server) as connection:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+        made.append(sql.Identifier(name))
+        return name
+
+    yield make
+    with connect(server) as connection:
+        databases = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE %s", (f"connection_paths_test_{os.getpid()}_%",)
+        ).fetchall()
+    for (database,) in databases:
+        with connect(make_conninfo(server, dbname=database)) as connection:
+            for role in made:
+                connection.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(role))
+    with connect(server) as connection:
+        for role in made:
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+@pytest.fixture(scope="session")
+def clean(new_database: Callable[[], str]) -> list[str]:
+    """The catalog after one undisturbed install."""
+    dsn = new_database()
+    with connect(dsn) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+    install(dsn)
+    return catalog(dsn)
+
+
+def refusal(dsn: str, host_schema: str = "public") -> str:
+    """Return what install says when it refuses, having checked that it left nothing behind."""
+    before = catalog(dsn, "connection_paths", "public", host_schema)
+    with pytest.raises((OrchestratorError, psycopg.Error)) as caught:
+        install(dsn, host_schema)
+    assert catalog(dsn, "connection_paths", "public", host_schema) == before
+    return str(caught.value)
+
+
+def test_install_makes_a_healthy_database_and_again_does_nothing(host: str) -> None:
+    applied = install(host).applied
+    found = status(host)
+    assert applied == found.applied
+    assert found.healthy
+    assert found.host_schema == "public"
+    once = catalog(host)
+    assert nothing_done(install(host))
+    assert catalog(host) == once
+
+
+def test_many_installs_at_once_make_one(host: str, clean: list[str]) -> None:
+    processes = [start(host, "install") for _ in range(AT_ONCE)]
+    ends = [finish(process, 120) for process in processes]
+    assert [end for end in ends if end[0] != 0] == []
+    assert status(host).healthy
+    assert catalog(host) == clean
+
+
+@pytest.mark.parametrize("lines", range(6))
+def test_an_install_killed_anywhere_is_completed_by_the_next(host: str, clean: list[str], lines: int) -> None:
+    for _ in range(2):
+        kill_after(start(host, "install"), lines, random.uniform(0, 0.05))
+    install(host)
+    assert status(host).healthy
+    assert catalog(host) == clean
+
+
+def test_an_install_killed_while_its_index_build_waits_is_completed_by_the_next(host: str, clean: list[str]) -> None:
+    with old_transaction(host) as blocker, connect(host) as observer:
+        first = start(host, "install")
+        wait_for_build(observer)
+        first.kill()
+        first.communicate()
+        second = start(host, "install")  # while the server still builds for the first, which is dead
+        time.sleep(1.5)
+        blocker.rollback()
+        code, said = finish(second)
+    assert code == 0, said
+    assert status(host).healthy
+    assert catalog(host) == clean
+
+
+def test_an_invalid_index_of_an_interrupted_build_is_replaced(host: str, clean: list[str]) -> None:
+    with connect(host) as connection:
+        for statement in ("SET lock_timeout = '200ms'", "SET search_path = public"):
+            connection.execute(statement)
+        with old_transaction(host), pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute(interrupted_build())
+    assert any("idx_members_by_collection" in line and "INVALID" in line for line in catalog(host, "public"))
+    install(host)
+    assert catalog(host) == clean
+
+
+def test_a_stale_lock_row_of_yoyo_does_no_harm(host: str) -> None:
+    kill_after(start(host, "install"), 2, 0)
+    with connect(host) as connection:
+        connection.execute(
+            "INSERT INTO connection_paths.yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1) ON CONFLICT DO NOTHING"
+        )
+    install(host)
+    assert status(host).healthy
+    with connect(host) as connection:
+        connection.execute("INSERT INTO connection_paths.yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")
+    assert nothing_done(install(host))
+    assert uninstall(host)
+
+
+def test_install_keeps_no_writer_waiting(host: str) -> None:
+    """The builds are held up by an old transaction, as long as it takes a blocked writer to give up."""
+    failures: list[psycopg.Error] = []
+    stop = threading.Event()
+    written = itertools.count()
+
+    def write() -> None:
+        with connect(host, settings={"lock_timeout": "1s"}) as writer:
+            for number in written:
+                if stop.is_set():
+                    return
+                try:
+                    writer.execute("INSERT INTO contacts VALUES (%s, 'x')", (number,))
+                    writer.execute("INSERT INTO organizations VALUES (%s, 'x')", (number,))
+                    writer.execute(
+                        "INSERT INTO contact_work_experiences VALUES (%s, 1, 1, 'x', '2020-01-01')", (number,)
+                    )
+                    writer.execute("INSERT INTO user_contact_collections VALUES (1, %s, 1, 1)", (number,))
+                except psycopg.Error as error:
+                    failures.append(error)
+                    return
+
+    writer = threading.Thread(target=write)
+    with old_transaction(host) as blocker, connect(host) as observer:
+        blocker.execute("INSERT INTO contact_work_experiences VALUES (-1, 1, 1, 'x', '2020-01-01')")
+        writer.start()
+        process = start(host, "install")
+        wait_for_build(observer)
+        time.sleep(2)  # twice what the writer puts up with
+        blocker.rollback()
+        code, said = finish(process)
+    stop.set()
+    writer.join()
+    assert code == 0, said
+    assert failures == []
+    assert status(host).healthy
+
+
+def test_uninstall_leaves_the_host_as_it_was_and_again_does_nothing(host: str) -> None:
+    before = catalog(host)
+    applied = install(host).applied
+    assert sorted(uninstall(host)) == applied
+    assert catalog(host) == before
+    assert uninstall(host) == []
+
+
+def test_uninstall_takes_an_unfinished_rebuild_along(host: str) -> None:
+    before = catalog(host)
+    install(host)
+    with connect(host) as connection:
+        connection.execute("SELECT connection_paths.create_run('rebuild')")
+    uninstall(host)
+    assert catalog(host) == before
+
+
+@pytest.mark.parametrize("lines", range(6))
+def test_an_uninstall_killed_anywhere_is_completed_by_the_next(host: str, lines: int) -> None:
+    before = catalog(host)
+    install(host)
+    kill_after(start(host, "uninstall", "--yes"), lines, random.uniform(0, 0.03))
+    uninstall(host)
+    assert catalog(host) == before
+
+
+@pytest.mark.parametrize("last", ["0005_functions", "0004_host_indexes", "0002_tables", "0001_binding_views"])
+def test_an_uninstall_killed_anywhere_is_undone_by_an_install(
+    host: str, clean: list[str], monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """Stopped where it hurts most: a migration's objects are gone, and yoyo has not written that down yet."""
+    install(host)
+
+    def stop(backend: PostgresqlBackend, migration: Any, direction: str) -> None:
+        if migration.id == last:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PostgresqlBackend, "log_migration", stop)
+    with pytest.raises(KeyboardInterrupt):
+        uninstall(host)
+    monkeypatch.undo()
+    install(host)
+    assert catalog(host) == clean
+
+
+def test_uninstall_removes_an_install_that_was_killed_in_an_index_build(host: str) -> None:
+    before = catalog(host)
+    with old_transaction(host), connect(host) as observer:
+        process = start(host, "install")
+        wait_for_build(observer)
+        process.kill()
+        process.communicate()
+        observer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE '%CREATE INDEX%' AND pid <> pg_backend_pid()"
+        )
+    assert any("INVALID" in line for line in catalog(host))
+    uninstall(host)
+    assert catalog(host) == before
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "SELECT connection_paths.find_paths(1, 1, 1) AS answer",
+        "SELECT * FROM connection_paths.contact_connections",
+        "SELECT * FROM connection_paths.work_experiences",
+    ],
+)
+def test_uninstall_refuses_while_the_application_uses_the_package(host: str, view: str) -> None:
+    install(host)
+    with connect(host) as connection:
+        connection.execute(f"CREATE VIEW their_own AS {view}".encode())
+        connection.execute(
+            "INSERT INTO connection_paths.contact_connections VALUES (1, 2, 'work_overlap', 1, '2020-01-01')"
+        )
+        before = catalog(host)
+        code, said = finish(start(host, "uninstall", "--yes"))
+        assert code == 1
+        (error,) = [line for line in said.splitlines() if line.startswith("Error: ")]
+        assert "their_own" in error
+        assert catalog(host) == before
+        assert connection.execute("SELECT count(*) FROM connection_paths.contact_connections").fetchone() == (1,)
+        connection.execute("DROP VIEW their_own")
+    assert uninstall(host)
+
+
+@pytest.mark.parametrize("schema", ["crm", HOSTILE, "100% MiXed?&=ü"])
+def test_any_host_schema_works_end_to_end(database: str, schema: str) -> None:
+    with connect(database) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        connection.execute("INSERT INTO contacts VALUES (1, 'Ana'), (2, 'Ben')")
+        connection.execute("INSERT INTO organizations VALUES (1, 'Acme')")
+        connection.execute(
+            "INSERT INTO contact_work_experiences VALUES (1, 1, 1, 'Acme', '2020-01-01'), (2, 2, 1, '', '2020-01-01')"
+        )
+        connection.execute("INSERT INTO user_contact_collections VALUES (7, 1, 9, 1)")
+    before = catalog(database, schema)
+    install(database, schema)
+    found = status(database)
+    assert (found.healthy, found.host_schema) == (True, schema)
+    assert nothing_done(install(database, schema))
+    code, said = finish(start(database, "backfill"))
+    assert code == 0, said
+    with connect(database) as connection:
+        rows = connection.execute("SELECT user_id, contact_ids FROM connection_paths.deep_finder(2, 9, 7)")
+        assert rows.fetchall() == [(7, [1, 2])]
+    uninstall(database)
+    assert catalog(database, schema) == before
+
+
+def test_another_host_schema_than_the_installed_is_refused(host: str) -> None:
+    install(host)
+    with connect(host) as connection:
+        connection.execute("CREATE SCHEMA other; SET search_path TO other")
+        connection.execute(sqlfiles.query("install/demo_tables"))
+    said = refusal(host, "other")
+    assert "'public'" in said
+    assert "'other'" in said
+
+
+def test_all_that_is_wrong_with_the_host_is_told_at_once(host: str) -> None:
+    with connect(host) as connection:
+        connection.execute(
+            "DROP TABLE organizations;"
+            "ALTER TABLE contacts DROP COLUMN name;"
+            "ALTER TABLE contact_work_experiences ALTER COLUMN date_to TYPE timestamptz;"
+            "ALTER TABLE user_contact_collections ALTER COLUMN user_id TYPE integer;"
+            "ALTER TABLE user_contact_collections RENAME TO members;"
+            "CREATE VIEW user_contact_collections AS SELECT * FROM members"
+        )
+    said = refusal(host)
+    for problem in (
+        "organizations is missing",
+        "contacts.name is missing",
+        "contact_work_experiences.date_to is timestamp with time zone",
+        "user_contact_collections.user_id is integer",
+        "user_contact_collections is not an ordinary table",
+    ):
+        assert problem in said
+    code, printed = finish(start(host, "install"))
+    assert (code, printed.count("\n")) == (1, 1)
+
+
+def test_a_host_schema_that_is_not_there_is_refused(host: str) -> None:
+    assert refusal(host, "nowhere").count("is missing") == 4
+
+
+def test_host_tables_of_another_owner_are_refused(host: str, new_role: Role) -> None:
+    role = new_role()
+    with connect(host) as connection:
+        name = connection.info.dbname
+        connection.execute(
+            sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(name), sql.Identifier(role))
+        )
+    said = refusal(make_conninfo(host, user=role))
+    assert said.count("whose rights indexing it needs") == 4
+
+
+@pytest.mark.parametrize("lacking", ["database", "schema"])
+def test_lacking_a_right_to_create_is_one_error_and_nothing_half_done(host: str, new_role: Role, lacking: str) -> None:
+    name = new_role()
+    role = sql.Identifier(name)
+    with connect(host) as connection:
+        for table in ("contacts", "organizations", "contact_work_experiences", "user_contact_collections"):
+            connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(sql.Identifier(table), role))
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM public")
+        if lacking == "database":
+            connection.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(role))
+        else:
+            database = sql.Identifier(connection.info.dbname)
+            connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, role))
+    dsn = make_conninfo(host, user=name)
+    said = refusal(dsn)
+    assert "permission" in said or "may not" in said
+    code, printed = finish(start(dsn, "install"))
+    assert (code, printed.count("\n"), "Error: " in printed) == (1, 1, True)

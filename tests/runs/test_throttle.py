@@ -1,0 +1,891 @@
+"""What keeps a backfill from hurting users: the governor on simulated signals, canary and watch on a real server."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import random
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from orchestrator.cli import main
+from orchestrator.core import embedded, sqlfiles
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.install.installation import install
+from orchestrator.runs.backfill import Options, Progress, backfill
+from orchestrator.runs.canary import Canary, Latencies, _Baseline, _Call, percentile
+from orchestrator.runs.signals import Server
+from orchestrator.runs.throttle import Governor, Limits, Signal, Watch
+from orchestrator.runs.workers import Workers
+from orchestrator.seed import loading as seed
+from orchestrator.seed import synthetic as seed_synthetic
+from tests.conftest import SETTINGS
+from tests.runs.test_plan import reachable_binaries, standby
+from tests.support.sessions import connect
+
+EDGES = "connection_paths.contact_connections"
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+# The governor: a decision a second, unless a test says otherwise.
+
+
+class Run:
+    """A governor and its clock."""
+
+    def __init__(self, most: int, least: int = 0) -> None:
+        self.governor = Governor(most, least=least)
+        self.now = 1000.0
+
+    def second(self, *loads: float | Signal) -> float:
+        """Decide on these loads, the first of them the canary's; then a second passes."""
+        names = ("canary", "replica lag", "waiting locks")
+        signals = [
+            given if isinstance(given, Signal) else Signal(name, given, 1, "x")
+            for name, given in zip(names, loads, strict=False)
+        ]
+        allowed = self.governor.decide(signals, self.now)
+        self.now += 1
+        return allowed
+
+    def seconds(self, number: int, *loads: float | Signal) -> list[float]:
+        return [self.second(*loads) for _ in range(number)]
+
+    def full(self) -> None:
+        """Climb to the top, and stay there long enough to have proven harmless."""
+        self.climb(self.governor.most)
+        self.seconds(40, 0.1)
+
+    def climb(self, workers: float) -> None:
+        """Climb to a number, which is on trial then, and may be changed at once."""
+        while self.governor.allowed < workers:
+            self.second(0.1)
+        self.now += 1
+        assert self.governor.allowed == workers
+
+
+STALE = Signal("canary", 0, 1, "x", fresh=False)
+
+
+def test_it_climbs_by_halves_to_one_and_then_one_by_one() -> None:
+    run = Run(4)
+    assert run.seconds(12, 0.39) == [0.25, 0.25, 0.5, 0.5, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert run.governor.reason is None
+
+
+def test_without_any_signal_it_climbs() -> None:
+    run = Run(2)
+    assert run.seconds(7) == [0.25, 0.25, 0.5, 0.5, 1, 1, 2]
+
+
+def test_four_work_within_ten_seconds_when_nothing_is_slow() -> None:
+    assert Run(4).seconds(11, 0.1)[-1] == 4
+
+
+@pytest.mark.parametrize("load", [0.4, 0.69])
+def test_it_holds_in_the_middle(load: float) -> None:
+    run = Run(4)
+    run.climb(2)
+    assert run.seconds(50, load) == [2] * 50
+    assert run.governor.reason == f"canary {load} x against a limit of 1 x"
+
+
+def test_it_sheds_one_by_one_below_the_limit() -> None:
+    run = Run(4)
+    run.full()
+    assert run.seconds(11, 0.7) == [3, 3, 2, 2, 1, 1, 0.5, 0.5, 0.25, 0.25, 0]
+
+
+def test_it_halves_at_the_limit() -> None:
+    run = Run(9)
+    run.full()
+    assert run.seconds(11, 1.0) == [4, 4, 2, 2, 1, 1, 0.5, 0.5, 0.25, 0.25, 0]
+
+
+def test_the_worst_signal_decides() -> None:
+    run = Run(8)
+    run.full()
+    assert run.second(0.1, 1.5, 0.7) == 4
+    assert run.governor.reason == "replica lag 1.5 x against a limit of 1 x"
+
+
+def test_it_comes_back_one_by_one() -> None:
+    run = Run(6)
+    run.full()
+    assert run.second(2.0) == 3
+    assert run.seconds(7, 0.0) == [3, 4, 4, 5, 5, 6, 6]
+
+
+def test_a_stale_signal_holds_but_others_still_shed() -> None:
+    run = Run(4)
+    run.climb(2)
+    assert run.seconds(40, STALE) == [2] * 40
+    assert run.governor.reason == "still measuring the latency of find_paths"
+    assert run.second(STALE, 1.0) == 1
+    assert run.seconds(3, 0.1) == [1, 2, 2]
+
+
+def test_what_a_stale_signal_said_does_not_count() -> None:
+    run = Run(4)
+    run.full()
+    assert run.second(Signal("canary", 9, 1, "x", fresh=False)) == 4
+
+
+def test_a_number_that_proved_too_many_is_left_alone() -> None:
+    run = Run(3)
+    run.climb(3)
+    assert run.second(1.0) == 1
+    decided = run.seconds(200, 0.1)
+    assert decided[:3] == [1, 2, 2]
+    assert decided.index(3) == 19
+    assert decided[-1] == 3
+
+
+def test_what_proves_too_many_again_and_again_is_tried_ever_less_often() -> None:
+    run = Run(2)
+    run.climb(2)
+    tried = []
+    for _ in range(1000):
+        before = run.governor.allowed
+        if run.second(1.0 if before == 2 else 0.1) > before:
+            tried.append(run.now)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tried)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 50
+    assert pauses[-1] == pauses[-2] >= 160
+    run.full()
+    run.seconds(2, 1.0)
+    run.seconds(2, 0.1)
+    assert run.second(1.0) < 2
+    assert 2 in run.seconds(25, 0.1)
+
+
+def test_a_number_that_proved_harmless_is_taken_again_at_once() -> None:
+    run = Run(2)
+    run.full()
+    assert run.second(1.0) == 1
+    assert run.seconds(3, 0.1) == [1, 2, 2]
+
+
+def test_least_work_whatever_the_signals_say() -> None:
+    run = Run(8, least=2)
+    assert run.seconds(100, 5.0) == [2] * 100
+    assert run.governor.rebaseline is False
+
+
+def test_slowness_without_workers_is_not_ours() -> None:
+    run = Run(4)
+    assert run.seconds(3, 3.0) == [0.25, 0.25, 0]
+    decided, flags = [], []
+    for _ in range(30):
+        decided.append(run.second(3.0 if True not in flags else 0.1))
+        flags.append(run.governor.rebaseline)
+    assert flags.count(True) == 1
+    assert flags.index(True) == 20
+    assert decided[:20] == [0] * 20
+    assert decided[20:25] == [0.25, 0.25, 0.5, 0.5, 1]
+
+
+@pytest.mark.parametrize("others", [(2.0, 2.0), (0.1, 2.0), (STALE, 0.1), (2.0, Signal("x", 0, 1, "", fresh=False))])
+def test_it_is_not_told_to_rebaseline_for_other_reasons(others: tuple[float | Signal, ...]) -> None:
+    run = Run(4)
+    run.seconds(3, 3.0)
+    for _ in range(100):
+        assert run.second(*others) == 0
+        assert not run.governor.rebaseline
+
+
+def test_the_number_wanted_can_change() -> None:
+    run = Run(4)
+    run.full()
+    run.governor.set_most(2)
+    assert run.seconds(2, 0.1) == [2, 2]
+    run.governor.set_most(0)
+    assert run.seconds(30, 3.0) == [0] * 30
+    assert not run.governor.rebaseline
+    assert run.governor.throttled_seconds.keys() == {"slow start"}
+    run.governor.set_most(3)
+    assert run.seconds(5, 0.1) == [0.25, 0.25, 0.5, 0.5, 1]
+
+
+def test_throttled_time_goes_to_what_caused_it() -> None:
+    run = Run(2)
+    run.seconds(6, 0.1)
+    run.seconds(40, 0.1)  # two at work from the sixth second on
+    run.second(0.1, 1.0)  # one for two seconds, the time of a step
+    run.seconds(2, 0.1)
+    assert run.governor.allowed == 2
+    run.seconds(10, 0.1)
+    assert run.governor.throttled_seconds == {"slow start": 6.0, "replica lag": 2.0}
+
+
+LOADS = st.one_of(st.floats(0, 3), st.sampled_from((0.0, 0.4, 0.7, 1.0)))
+STEPS = st.lists(
+    st.tuples(
+        st.floats(0.01, 40),  # seconds since the last decision
+        st.lists(st.tuples(LOADS, st.booleans()), max_size=3),
+        st.one_of(st.none(), st.none(), st.none(), st.integers(0, 9)),  # another number wanted
+    ),
+    max_size=60,
+)
+
+
+@given(most=st.integers(0, 9), least=st.integers(0, 3), steps=STEPS)
+def test_whatever_happens_the_governor_keeps_its_bounds(most: int, least: int, steps: list[Any]) -> None:
+    watch = Watch("", most=most, least=least)
+    governor = watch.governor
+    now = 50.0
+    decided_at = []
+    before = governor.allowed
+    for seconds, loads, wanted in steps:
+        now += seconds
+        decided_at.append(now)
+        if wanted is not None:
+            governor.set_most(most := wanted)
+            before = governor.allowed
+        names = ("canary", "replica lag", "waiting locks")
+        signals = [Signal(name, load, 1, "x", fresh) for name, (load, fresh) in zip(names, loads, strict=False)]
+        allowed = governor.decide(signals, now)
+        assert min(least, most) <= allowed <= most
+        assert allowed <= before + 1
+        assert (governor.reason is None) == (allowed == most)
+        watch._signals = signals
+        assert bool(watch.reasons) == (allowed < most)
+        if not any(not signal.fresh or signal.load >= 0.4 for signal in signals):
+            waits = ("slow start", "workers are added again step by step, after ", "more are tried in ")
+            assert all(any(each in reason for each in waits) for reason in watch.reasons)
+        if any(not signal.fresh for signal in signals):
+            assert allowed <= before
+        before = allowed
+    assert all(seconds >= 0 for seconds in governor.throttled_seconds.values())
+    assert sum(governor.throttled_seconds.values()) <= now - min(decided_at, default=now) + 1e-6
+
+
+# Percentiles.
+
+
+def test_percentiles_are_nearest_ranks() -> None:
+    assert [percentile([1, 2, 3, 4], share) for share in (0.01, 0.25, 0.26, 0.5, 0.95, 1.0)] == [1, 1, 2, 2, 4, 4]
+    assert Latencies.of([]) == Latencies(0, None, None, None)
+    assert Latencies.of(range(99, 0, -1)) == Latencies(99, 50, 95, None)
+    assert Latencies.of(range(1, 101)) == Latencies(100, 50, 95, 99)
+
+
+# What counts as slow: a canary without a server.
+
+
+class Heard:
+    """A canary with 20 questions that usually take 1 to 20 ms, and that has heard of *calls* in the last 15 seconds."""
+
+    def __init__(self, limits: Limits | None = None, noise: float = 0.0) -> None:
+        self.canary = Canary("", limits or Limits())
+        self.usual = [float(number) for number in range(1, 21)]
+        calls = [_Call(0.0, usual + noise * (number % 2), usual) for number, usual in enumerate(self.usual)]
+        self.canary._first = self.canary._now = _Baseline.of(calls)
+        self.canary.interval = 0.25
+        self.canary.available = True
+
+    def hears(self, calls: int, took: Callable[[int, float], float], failed: bool = False) -> Signal:
+        """Record calls that end now; *took* is given their number and what is usual."""
+        now = time.monotonic()
+        for number in range(calls):
+            usual = self.usual[number % len(self.usual)]
+            self.canary._record(_Call(now, took(number, usual), usual, failed))
+        signal = self.canary.signal()
+        assert signal is not None
+        return signal
+
+
+def test_usual_calls_are_not_slow() -> None:
+    signal = Heard().hears(60, lambda number, usual: usual)
+    assert (signal.value, signal.limit, signal.fresh) == (0, 9, True)
+
+
+def test_a_few_slow_calls_are_not_slowness() -> None:
+    assert Heard().hears(60, lambda number, usual: usual + 50 * (number in (5, 31))).load < 0.4
+
+
+def test_every_call_being_twice_as_slow_is() -> None:
+    assert Heard().hears(20, lambda number, usual: 2.1 * usual).load >= 1
+
+
+def test_one_call_in_six_being_late_is_though_the_median_does_not_move() -> None:
+    assert Heard().hears(60, lambda number, usual: usual + 20 * (number % 6 == 0)).load >= 1
+
+
+def test_a_delay_below_the_floor_or_as_before_is_not_slow() -> None:
+    assert Heard(Limits(floor_milliseconds=30)).hears(60, lambda number, usual: usual + 29).value == 0
+    assert Heard(noise=30).hears(60, lambda number, usual: usual + 44).value == 0
+    assert Heard(noise=30).hears(60, lambda number, usual: usual + 46).value == 60
+
+
+def test_a_call_that_fails_is_slow_however_fast() -> None:
+    assert Heard().hears(5, lambda number, usual: 0.1, failed=True).load == 1
+
+
+def test_one_long_stall_stands_for_the_calls_it_kept_away() -> None:
+    heard = Heard()
+    assert heard.hears(1, lambda number, usual: 2000).load > 1
+    assert sorted(heard.canary.samples) == [250 * number for number in range(1, 9)]
+
+
+def test_too_few_calls_say_nothing() -> None:
+    heard = Heard()
+    assert not heard.hears(4, lambda number, usual: usual).fresh
+    assert heard.hears(1, lambda number, usual: usual).fresh
+    heard.canary.forget()
+    assert not heard.hears(0, lambda number, usual: usual).fresh
+
+
+def test_a_stall_under_way_counts() -> None:
+    heard = Heard()
+    assert heard.hears(10, lambda number, usual: usual).value == 0
+    heard.canary._in_flight = (time.monotonic() - 1.3, 5.0)
+    assert heard.hears(0, lambda number, usual: usual).value == 6
+    assert (heard.canary.in_flight_milliseconds or 0) >= 1300
+
+
+def test_the_baseline_is_taken_again_and_the_first_one_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard, clock = Heard(), [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    assert heard.hears(60, lambda number, usual: 3 * usual).load > 1
+    heard.canary.rebaseline()
+    clock[0] += 16
+    assert heard.hears(60, lambda number, usual: 3 * usual).load == 0
+    clock[0] += 16
+    assert heard.hears(60, lambda number, usual: usual).load == 0
+    clock[0] += 16
+    assert heard.hears(60, lambda number, usual: 3 * usual).load > 1
+
+
+# The control: governor and canary together, on a clock of their own.
+
+
+class Simulated:
+    """A watch of four workers over a server where a share of the calls is slow, depending on how many work."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, slow: Callable[[float], float], seed: int) -> None:
+        self.clock = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.clock)
+        self._slow = slow
+        self._random = random.Random(seed)
+        self._watch = Watch("", Limits(), 4)
+        self._watch.canary = Heard().canary
+        self._watch.canary.interval = 0.1
+        monkeypatch.setattr(self._watch._server, "signals", lambda: [])
+
+    def seconds(self, seconds: int) -> list[float]:
+        """Return how many worked, twice a second."""
+        worked = []
+        for _ in range(2 * seconds):
+            worked.append(self._watch.tick())
+            for _ in range(5):
+                self.clock += 0.1
+                slow = self._random.random() < self._slow(worked[-1])
+                self._watch.canary._record(_Call(self.clock, 40.0 if slow else 5.0, 5.0))
+        return worked
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_settles_where_few_calls_are_slow(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    server = Simulated(monkeypatch, lambda workers: 0.03 if workers <= 1 else 0.3, seed)
+    server.seconds(20)
+    worked = server.seconds(180)
+    assert 0.8 < statistics.mean(worked) < 1.1
+    assert sum(workers > 1 for workers in worked) < len(worked) / 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_one_worker_is_too_many_a_part_of_one_works(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    server = Simulated(monkeypatch, lambda workers: 0.02 if workers < 0.5 else 0.25, seed)
+    server.seconds(20)
+    worked = server.seconds(180)
+    assert 0.2 < statistics.mean(worked) < 0.35
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_nothing_helps_it_keeps_trying(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    server = Simulated(monkeypatch, lambda workers: 0.3 if workers else 0.02, seed)
+    server.seconds(20)
+    for _ in range(5):
+        assert 0 < statistics.mean(server.seconds(40)) < 0.1
+
+
+# How workers rest.
+
+
+def test_a_part_of_a_worker_rests_in_proportion() -> None:
+    workers = Workers("", 1, 3, batch_timeout=1)
+    assert workers._rest(2, 0.1) == 0
+    workers.allowed = 0.25
+    assert workers._rest(0, 0.1) == pytest.approx(0.3)
+    assert workers._rest(1, 0.1) == math.inf
+    workers.allowed = 2
+    assert [workers._rest(number, 0.1) for number in range(3)] == [0, 0, math.inf]
+    workers.allowed = 0
+    assert workers._rest(0, 0.0) > 0
+
+
+# The canary.
+
+
+@pytest.fixture(scope="module")
+def small(new_database: Callable[[], str]) -> str:
+    """The connection string of a database with a synthetic world, installed; no edges."""
+    dsn = new_database()
+    with connect(dsn) as connection:
+        seed.load(connection, "public", seed_synthetic.tables(300, 1), replace=True)
+    install(dsn)
+    return dsn
+
+
+@pytest.fixture
+def watched(small: str) -> Iterator[Watch]:
+    #: A shared machine stumbles for some milliseconds now and then; what these tests cause takes a second.
+    with Watch(small, Limits(floor_milliseconds=500), 4, baseline_seconds=0.3) as watch:
+        yield watch
+
+
+@contextmanager
+def edges_locked(dsn: str) -> Iterator[None]:
+    with connect(dsn, autocommit=False) as connection:
+        connection.execute(f"LOCK TABLE {EDGES}")
+        yield
+
+
+def canary_load(watch: Watch) -> float:
+    signal = watch.canary.signal()
+    return -1.0 if signal is None or not signal.fresh else signal.load
+
+
+def kill_sessions(dsn: str) -> int:
+    """End every session of ours in the database but the one that does it."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'orchestrator'"
+        ).fetchall()
+    return len(found)
+
+
+@pytest.mark.parametrize("emptied", ["user_contact_collections", "contacts", "contact_work_experiences"])
+def test_with_nothing_to_ask_there_is_no_canary(small: str, emptied: str) -> None:
+    with without_rows(small, emptied):
+        canary = Canary(small)
+        try:
+            assert canary.measure_baseline().calls == 0
+            canary.start()
+            assert not canary.available
+            assert canary.problem is None
+            assert canary.signal() is None
+        finally:
+            canary.stop()
+
+
+@contextmanager
+def without_rows(dsn: str, table: str) -> Iterator[psycopg.Connection[Any]]:
+    """Empty a host table for the length of the block."""
+    name = sql.Identifier(table)
+    with connect(dsn) as connection:
+        connection.execute(sql.SQL("CREATE TABLE kept AS TABLE {}").format(name))
+        connection.execute(sql.SQL("TRUNCATE {}").format(name))
+        try:
+            yield connection
+        finally:
+            connection.execute(sql.SQL("TRUNCATE {}").format(name))
+            connection.execute(sql.SQL("INSERT INTO {} TABLE kept").format(name))
+            connection.execute("DROP TABLE kept")
+
+
+def test_the_questions_are_of_the_host_and_repeatable(small: str) -> None:
+    with connect(small) as connection:
+        drawn = []
+        for _ in range(2):
+            connection.execute("SELECT setseed(0.5)")
+            drawn.append(connection.execute(sqlfiles.query("finders/canary_targets")).fetchall())
+        assert drawn[0] == drawn[1]
+        assert len(set(drawn[0])) > 10
+        for target, collection, user in drawn[0]:
+            assert connection.execute("SELECT 1 FROM contacts WHERE id = %s", (target,)).fetchone()
+            assert connection.execute(
+                "SELECT 1 FROM user_contact_collections WHERE collection_id = %s AND user_id = %s", (collection, user)
+            ).fetchone()
+
+
+def test_one_member_is_enough_for_every_question(small: str) -> None:
+    with without_rows(small, "user_contact_collections") as connection:
+        connection.execute("INSERT INTO user_contact_collections VALUES (7, -5, 9, 1), (8, 3, 10, 4)")
+        drawn = connection.execute(sqlfiles.query("finders/canary_targets")).fetchall()
+    assert len(drawn) == 40
+    assert {row[1:] for row in drawn} == {(9, 7)}
+
+
+def test_the_baseline_comes_before_and_the_samples_during(small: str) -> None:
+    canary = Canary(small, seed=1)
+    try:
+        before = canary.measure_baseline(calls=20, seconds=1)
+        assert before == canary.baseline
+        assert 0 < before.calls <= 20
+        assert before.p50 is not None
+        assert before.p50 > 0
+        assert before.p99 is None
+        assert canary.available
+        assert canary.samples == []
+        canary.start()
+        until(lambda: len(canary.samples) >= 3)
+        assert canary.in_flight_milliseconds is None or canary.in_flight_milliseconds >= 0
+        assert canary.latencies().calls >= 3
+    finally:
+        canary.stop()
+    assert canary.during().calls == len(canary.samples)
+
+
+def test_a_stall_is_seen_while_it_lasts_and_forgotten_after(small: str, watched: Watch) -> None:
+    until(lambda: 0 <= canary_load(watched) < 1)
+    with edges_locked(small):
+        until(lambda: canary_load(watched) >= 1)
+        until(lambda: watched.tick() == 0)
+        assert watched.governor.reason is not None
+        assert "canary" in watched.governor.reason
+        assert watched.reasons
+    until(lambda: 0 <= canary_load(watched) < 0.4)
+    slowest = max(watched.canary.samples)
+    assert slowest > 500
+
+
+def test_a_call_under_way_counts_already(small: str, watched: Watch) -> None:
+    until(lambda: 0 <= canary_load(watched) < 0.2)
+    with edges_locked(small):
+        until(lambda: (watched.canary.in_flight_milliseconds or 0) > 600)
+        with suppress(AssertionError):  # it may have ended in between; then it counts as one that ended
+            until(lambda: canary_load(watched) > 0, 0.3)
+        assert canary_load(watched) > 0
+
+
+def test_lost_connections_are_opened_again(small: str, watched: Watch) -> None:
+    until(lambda: canary_load(watched) >= 0 and watched._server.signals()[0].fresh)
+    assert kill_sessions(small) == 2
+    asked = len(watched.canary.samples)
+    until(lambda: len(watched.canary.samples) >= asked + 3)
+    until(lambda: watched._server.signals()[0].fresh)
+    assert watched.canary.problem is None
+
+
+def test_a_server_that_does_not_answer_any_more_holds(small: str, watched: Watch, server: str) -> None:
+    until(lambda: canary_load(watched) >= 0)
+    dbname = psycopg.conninfo.conninfo_to_dict(small)["dbname"]
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(allow.format(sql.Identifier(str(dbname)), sql.SQL("false")))
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (str(dbname),)
+            )
+            until(
+                lambda: (
+                    not any(signal.fresh for signal in [watched.canary.signal(), *watched._server.signals()] if signal)
+                )
+            )
+            held = watched.tick()
+            assert watched.tick() == held
+            assert watched.canary.problem is not None
+        finally:
+            connection.execute(allow.format(sql.Identifier(str(dbname)), sql.SQL("true")))
+    until(lambda: canary_load(watched) >= 0)
+
+
+def test_a_server_that_is_not_there_is_said_at_once(small: str) -> None:
+    with pytest.raises(OrchestratorError), Watch(make_conninfo(small, dbname="no such database")):
+        pass
+
+
+@pytest.fixture
+def finder(small: str) -> Iterator[str]:
+    """The connection string of a role that may ask for paths and nothing else."""
+    name = f"connection_paths_finder_{time.monotonic_ns()}"
+    role = sql.Identifier(name)
+    with psycopg.connect(small, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(role))
+        try:
+            for grant in (
+                "USAGE ON SCHEMA connection_paths",
+                "SELECT ON ALL TABLES IN SCHEMA connection_paths",
+                "SELECT ON ALL TABLES IN SCHEMA public",
+                "EXECUTE ON ALL FUNCTIONS IN SCHEMA connection_paths",
+            ):
+                connection.execute(sql.SQL(f"GRANT {grant} TO {{}}").format(role))
+            yield make_conninfo(small, user=name, password="x")
+        finally:
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(role))
+            connection.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def test_a_role_that_may_only_find_is_enough(finder: str, small: str) -> None:
+    with Watch(finder, Limits(), 2, baseline_seconds=0.5) as watch, waiting(small, "application"):
+        assert watch.canary.available
+        until(lambda: server_values(watch._server).get("waiting locks") == 1)
+        assert server_values(watch._server).keys() == {"waiting locks", "blocked by us"}
+
+
+def test_without_rights_there_is_no_canary_and_the_problem_is_told(small: str, finder: str) -> None:
+    with connect(small) as connection:
+        role = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(finder)["user"]))
+        connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
+    with Watch(finder, Limits(), 2, baseline_seconds=0.5) as watch:
+        assert not watch.canary.available
+        assert "permission denied" in (watch.canary.problem or "")
+        until(lambda: watch.tick() == 2)
+
+
+# The server's signals.
+
+
+def server_values(server: Server) -> dict[str, float]:
+    return {signal.name: signal.value for signal in server.signals() if signal.fresh}
+
+
+@pytest.fixture
+def asking(small: str) -> Iterator[Server]:
+    server = Server(small, Limits())
+    server.start()
+    yield server
+    server.stop()
+
+
+@contextmanager
+def waiting(
+    dsn: str,
+    blocker: str,
+    held: str = f"LOCK TABLE {EDGES} IN ROW EXCLUSIVE MODE",
+    wanted: str = f"LOCK TABLE {EDGES} IN SHARE MODE",
+) -> Iterator[None]:
+    """A session of the application waits for a lock that a session called *blocker* holds."""
+
+    def wait() -> None:
+        with psycopg.connect(dsn, application_name="application") as connection:
+            connection.execute(wanted.encode())
+
+    with psycopg.connect(dsn, application_name=blocker) as connection:
+        connection.execute(held.encode())
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        try:
+            yield
+        finally:
+            connection.rollback()
+            waiter.join()
+
+
+def test_a_quiet_server_has_nothing_to_say(asking: Server) -> None:
+    until(lambda: server_values(asking))
+    found = asking.signals()
+    assert {"waiting locks", "blocked by us", "autovacuum against wraparound"} <= {signal.name for signal in found}
+    assert [str(signal) for signal in found if signal.load > 0] == []
+    assert "replica lag" not in server_values(asking)
+
+
+def test_waiting_sessions_are_counted(asking: Server, small: str) -> None:
+    with waiting(small, "application"):
+        until(lambda: server_values(asking).get("waiting locks") == 1)
+        assert server_values(asking)["blocked by us"] == 0
+    until(lambda: server_values(asking).get("waiting locks") == 0)
+
+
+def test_who_waits_in_the_ordinary_way_is_not_counted(asking: Server, small: str) -> None:
+    """Leaders are elected by advisory locks, and whoever is not one waits for ever."""
+    lock = "SELECT pg_advisory_xact_lock(7)"
+    with waiting(small, "application", lock, lock):
+        until(lambda: server_values(asking))
+        time.sleep(2.2)  # seconds; from one on it would count
+        assert server_values(asking)["waiting locks"] == 0
+
+
+def test_who_waits_for_us_is_one_too_many(asking: Server, small: str) -> None:
+    with waiting(small, "orchestrator worker"):
+        until(lambda: server_values(asking).get("blocked by us") == 1)
+        (signal,) = [found for found in asking.signals() if found.name == "blocked by us"]
+        assert signal.load >= 1
+
+
+def test_a_session_of_ours_that_waits_is_not_counted(asking: Server, small: str) -> None:
+    with edges_locked(small), waiting_orchestrator(small):
+        until(lambda: server_values(asking))
+        time.sleep(2.2)  # seconds; from one on it would count
+        assert server_values(asking)["waiting locks"] == 0
+
+
+@contextmanager
+def waiting_orchestrator(dsn: str) -> Iterator[None]:
+    with connect(make_conninfo(dsn, application_name="orchestrator"), autocommit=False) as connection:
+
+        def wait() -> None:
+            with suppress(psycopg.errors.QueryCanceled):
+                connection.execute(f"LOCK TABLE {EDGES} IN SHARE MODE")
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        try:
+            yield
+        finally:
+            connection.cancel_safe(timeout=5)
+            waiter.join()
+
+
+def test_a_signal_without_a_limit_is_left_out(small: str) -> None:
+    server = Server(small, Limits(waiting_locks=None))
+    server.start()
+    try:
+        until(lambda: server_values(server))
+        assert not {"waiting locks", "blocked by us"} & server_values(server).keys()
+    finally:
+        server.stop()
+
+
+def is_over(server: Server, expected: set[str]) -> bool:
+    """Whether these signals, and no others, exceed their limits."""
+    return {signal.name for signal in server.signals() if signal.load > 1} == expected
+
+
+def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
+    given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
+    with ExitStack() as stack:
+        serving = embedded.serve_temporarily(binaries=Path(given) if given else None, settings=SETTINGS)
+        directory, primary = stack.enter_context(serving)
+        named = make_conninfo(primary, application_name="delayed")
+        replica = stack.enter_context(standby(named, reachable_binaries(directory)))
+        with psycopg.connect(replica, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
+            connection.execute("SELECT pg_reload_conf()")
+        with psycopg.connect(primary, autocommit=True) as connection:
+            connection.execute("CREATE TABLE written (id integer)")
+            connection.execute("INSERT INTO written SELECT generate_series(1, 100000)")
+        tight = Limits(replica_lag_seconds=0.1, replica_lag_megabytes=0.1)
+        both = {"replica lag", "replica backlog"}
+        for limits, told in (
+            (tight, both),
+            (replace(tight, replica_lag_seconds=None), {"replica backlog"}),
+            (replace(tight, replica_lag_megabytes=None), {"replica lag"}),
+            (replace(tight, ignored_replicas=("another",)), both),
+            (replace(tight, ignored_replicas=("another", "delayed")), set()),
+        ):
+            server = Server(primary, limits)
+            server.start()
+            try:
+                until(partial(server_values, server))
+                until(partial(is_over, server, told))
+                assert {each.of for each in server.signals() if each.name in both} <= {"delayed"}
+                words = [str(each) for each in server.signals() if each.name == "replica backlog"]
+                assert all(word.startswith("replica backlog of delayed ") for word in words)
+            finally:
+                server.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), Limits()),
+        (("--replica-lag", "3600"), Limits(replica_lag_seconds=3600.0)),
+        (("--replica-lag", "off", "--replica-backlog", "off"), Limits(1.5, 1.0, None, None)),
+        (("--ignore-replica", "a", "--ignore-replica", "b c"), Limits(ignored_replicas=("a", "b c"))),
+        (("--no-throttle", "--replica-lag", "1"), None),
+        (("--replica-lag", "0"), 2),
+        (("--replica-backlog", "much"), 2),
+    ],
+)
+def test_the_limits_are_options(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: Limits | int | None
+) -> None:
+    given: list[Any] = []
+
+    def backfill(dsn: str, options: Options, **_: Any) -> None:
+        given.append(options.limits)
+        raise OrchestratorError("not now")
+
+    monkeypatch.setattr("orchestrator.cli.run_backfill", backfill)
+    ran = CliRunner().invoke(main, ["backfill", *arguments])
+    if expected == 2:
+        assert ran.exit_code == 2
+    else:
+        assert given == [expected]
+
+
+# The watch.
+
+
+def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
+    """While they are added, while none may work, while the run is paused, and at its end."""
+    seen: list[tuple[float, tuple[str, ...]]] = []
+    steps = iter(
+        ["UPDATE backfill_runs SET max_workers = 0", "UPDATE backfill_runs SET max_workers = 1",
+         "UPDATE backfill_runs SET status = 'paused'",
+         "UPDATE backfill_runs SET status = 'running', max_workers = NULL"]
+    )  # fmt: skip
+    with psycopg.connect(small, autocommit=True, options="-c search_path=connection_paths") as connection:
+
+        def report(progress: Progress) -> None:
+            seen.append((progress.allowed, progress.reasons))
+            if progress.run.active and progress.doing in ("filling", "paused"):
+                statement = next(steps, None)
+                if statement is not None:
+                    connection.execute(f"{statement} WHERE run_id = {progress.run.run_id}".encode())
+
+        backfill(small, Options(workers=2, limits=Limits(floor_milliseconds=500)), report=report)
+    assert all(bool(reasons) == (allowed < 2) for allowed, reasons in seen)
+    told = {reason for _, reasons in seen for reason in reasons}
+    assert {f"the run may have {number} workers, all processes together" for number in (0, 1)} <= told
+    assert "the run is paused" in told
+    assert seen[-1] == (2, ())
+
+
+def test_status_and_receipt_are_json_and_add_up(small: str, watched: Watch) -> None:
+    until(lambda: watched.tick() >= 2)
+    watched.set_most(1)
+    assert watched.tick() == 1
+    status = json.loads(json.dumps(watched.status()))
+    assert (status["allowed"], status["most"]) == (1, 1)
+    assert status["canary"]["available"]
+    assert {signal["name"] for signal in status["signals"]} >= {"canary", "waiting locks"}
+    receipt = json.loads(json.dumps(watched.receipt()))
+    assert receipt.keys() == {"canary", "seconds", "throttled_seconds", "rebaselined"}
+    assert receipt["canary"]["before"].keys() == {"calls", "p50", "p95", "p99"}
+    assert receipt["canary"]["during"]["calls"] > 0
+    assert 0 < sum(receipt["throttled_seconds"].values()) <= receipt["seconds"]
+
+
+def test_while_more_work_than_may_the_canary_says_nothing(watched: Watch) -> None:
+    until(lambda: canary_load(watched) >= 0)
+    watched.tick(working=9)
+    assert canary_load(watched) == -1
+
+
+def test_leaving_ends_threads_and_sessions(small: str) -> None:
+    before = threading.active_count()
+    with Watch(small, baseline_seconds=0.2) as watch:
+        until(lambda: watch.canary.samples)
+    assert threading.active_count() == before
+    seconds = watch.receipt()["seconds"]
+    assert watch.receipt()["seconds"] == seconds
+    until(lambda: kill_sessions(small) == 0)

@@ -1,0 +1,287 @@
+"""The made-up world is the same everywhere, and has the shape that makes the real one hard."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import statistics
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.seed import loading as seed
+from orchestrator.seed import synthetic as seed_synthetic
+from tests.support.sessions import connect
+
+CONTACTS = 20_000
+LIVE = 3_400
+
+#: Of 2,000 contacts drawn from seed 7: whoever changes it changes everybody's demo world.
+FINGERPRINT = "f9f05ff8d5d31af7db020098527ea358fa902b022a2c14be2278ac2c54bfa875"
+
+
+class Experience(NamedTuple):
+    contact: int
+    organization: int | None
+    company: str | None
+    date_from: str | None
+    date_to: str | None
+
+
+class Member(NamedTuple):
+    user: int | None
+    contact: int
+    collection: int
+    source: int
+
+    @property
+    def qualifies(self) -> bool:
+        return self.user is not None and self.source in (0, 1, 2, 3, 5, 10)
+
+
+def fields(contacts: int, table: str, seed_: int = 1) -> list[list[str | None]]:
+    text = b"".join(seed_synthetic.tables(contacts, seed_)[table]()).decode("ascii")
+    rows = [line.split("\t") for line in text.splitlines()]
+    return [[None if field == r"\N" else field for field in row] for row in rows]
+
+
+def integer(field: str | None) -> int:
+    assert field is not None
+    return int(field)
+
+
+@pytest.fixture(scope="module")
+def experiences() -> list[Experience]:
+    rows = fields(CONTACTS, "contact_work_experiences")
+    assert [row[0] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
+    return [Experience(integer(row[1]), None if row[2] is None else int(row[2]), *row[3:]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def members() -> list[Member]:
+    return [
+        Member(None if user is None else int(user), integer(c), integer(n), integer(s))
+        for user, c, n, s in fields(CONTACTS, "user_contact_collections")
+    ]
+
+
+def fingerprint(contacts: int, seed_: int) -> str:
+    digest = hashlib.sha256()
+    for rows in seed_synthetic.tables(contacts, seed_).values():
+        for block in rows():
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def share(flags: Iterable[bool]) -> float:
+    return statistics.fmean(flags)
+
+
+def test_same_seed_gives_the_same_bytes() -> None:
+    assert fingerprint(2000, 7) == FINGERPRINT
+    assert fingerprint(2000, 8) != FINGERPRINT
+    assert fingerprint(2000, -7) != FINGERPRINT
+
+
+def test_another_process_and_hash_seed_change_nothing() -> None:
+    code = f"import tests.seed.{Path(__file__).stem} as here; print(here.fingerprint(2000, 7))"
+    environment = {**os.environ, "PYTHONHASHSEED": "99", "TZ": "Pacific/Kiritimati"}
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == FINGERPRINT
+
+
+def test_tables_can_be_read_in_any_order_and_again() -> None:
+    tables = seed_synthetic.tables(300, 3)
+    backwards = {table: b"".join(tables[table]()) for table in reversed(list(tables))}
+    assert backwards == {table: b"".join(tables[table]()) for table in tables}
+
+
+def test_contacts_and_organizations_are_numbered_and_named() -> None:
+    for table, count in (("contacts", CONTACTS), ("organizations", LIVE)):
+        rows = fields(CONTACTS, table)
+        assert [row[0] for row in rows] == [str(number) for number in range(1, count + 1)]
+        names = [row[1] for row in rows]
+        assert all(name and " " in name for name in names)
+        assert len(set(names)) > count / 2
+
+
+def test_careers_are_skewed(experiences: list[Experience]) -> None:
+    counts = Counter(experience.contact for experience in experiences)
+    assert set(counts) == set(range(1, CONTACTS + 1))
+    assert 7.8 < statistics.fmean(counts.values()) < 8.8
+    assert 0.5 < share(count <= 5 for count in counts.values()) < 0.65
+    assert 0.01 < share(count > 35 for count in counts.values()) < 0.05
+    heavy = {contact for contact, count in counts.items() if count > 60}
+    assert heavy == {1000, 6000, 11000, 16000}
+    assert all(90 <= counts[contact] < 110 for contact in heavy)
+
+
+def test_experiences_without_a_live_organization(experiences: list[Experience]) -> None:
+    linked = [e.organization for e in experiences if e.organization is not None]
+    assert 0.10 < 1 - len(linked) / len(experiences) < 0.12
+    assert all((e.organization is None) == (e.company is not None) for e in experiences)
+    orphans = Counter(organization for organization in linked if organization > LIVE)
+    assert 0.48 < orphans.total() / len(linked) < 0.52
+    assert share(count == 1 for count in orphans.values()) > 0.55
+
+
+def test_organizations_follow_a_power_law(experiences: list[Experience]) -> None:
+    sizes = sorted(live_sizes(experiences).values(), reverse=True)
+    assert len(sizes) > 0.95 * LIVE
+    assert sizes[0] > 100 * statistics.median(sizes)
+    assert sum(sizes[: LIVE // 100]) > 0.2 * sum(sizes)
+    top = [number for number, _ in live_sizes(experiences).most_common(20)]
+    for contact in (1000, 6000, 11000, 16000):
+        assert len({e.organization for e in experiences if e.contact == contact} & set(top)) >= 3
+
+
+def live_sizes(experiences: list[Experience]) -> Counter[int]:
+    return Counter(e.organization for e in experiences if e.organization and e.organization <= LIVE)
+
+
+def test_who_shares_an_employer_tends_to_share_another(experiences: list[Experience]) -> None:
+    live = [e for e in experiences if e.organization and e.organization <= LIVE]
+    organizations = [e.organization for e in live]
+    random.Random(1).shuffle(organizations)
+    shuffled = [e._replace(organization=o) for e, o in zip(live, organizations, strict=True)]
+    assert twice_met(live) > 3 * twice_met(shuffled)
+
+
+def twice_met(experiences: list[Experience]) -> float:
+    """Return the share of pairs of colleagues who met at two organizations or more."""
+    return share(times > 1 for times in colleague_pairs(experiences).values())
+
+
+def colleague_pairs(experiences: list[Experience]) -> Counter[tuple[int, int]]:
+    """Count the organizations of moderate size that pairs of contacts have both seen."""
+    sizes = live_sizes(experiences)
+    people: dict[int, set[int]] = defaultdict(set)
+    for e in experiences:
+        if e.organization and 0 < sizes[e.organization] <= 60:
+            people[e.organization].add(e.contact)
+    return Counter(pair for group in people.values() for pair in combinations(sorted(group), 2))
+
+
+def test_dates(experiences: list[Experience]) -> None:
+    starts = [e.date_from for e in experiences if e.date_from]
+    assert min(starts) >= "1975-01-01"
+    horizon = seed_synthetic.HORIZON.isoformat()
+    assert max(starts) <= horizon
+    assert max(e.date_to for e in experiences if e.date_to) <= horizon
+    assert 0.015 < 1 - len(starts) / len(experiences) < 0.025
+    both = [(e.date_from, e.date_to) for e in experiences if e.date_from and e.date_to]
+    assert 0.001 < share(first > last for first, last in both) < 0.003
+    years = [int(last[:4]) - int(first[:4]) for first, last in both]
+    assert 2.5 < statistics.fmean(years) < 3.5
+    assert share(start.endswith("-01") for start in starts) > 0.8
+    assert share(start.endswith("-01-01") for start in starts) > 0.25
+
+
+def test_careers_are_sequences(experiences: list[Experience]) -> None:
+    last: dict[int, Experience] = {e.contact: e for e in experiences}
+    assert 0.68 < share(e.date_to is None for e in last.values()) < 0.72
+    following = [
+        (a, b) for a, b in pairwise(experiences) if a.contact == b.contact and a.date_from and a.date_to and b.date_from
+    ]
+    assert share(a.date_from <= b.date_from for a, b in following if a.date_from and b.date_from) > 0.9
+    overlapping = share(b.date_from < a.date_to for a, b in following if b.date_from and a.date_to)
+    assert 0.2 < overlapping < 0.6
+    stints = Counter((e.contact, e.organization) for e in experiences if e.organization)
+    assert 0.005 < share(times > 1 for times in stints.values()) < 0.15
+
+
+def test_large_collections(members: list[Member]) -> None:
+    for number, expected in enumerate(seed_synthetic.LARGE_COLLECTIONS, start=1):
+        inside = {m.contact for m in members if m.collection == number and m.qualifies}
+        slack = 4 * (expected * CONTACTS) ** 0.5  # standard deviations
+        assert abs(len(inside) - expected * CONTACTS) < slack
+    assert {m.collection for m in members if m.user == 1001} == {1, 2, 3}
+    of_users = Counter(m.user for m in members if m.collection == 1 and m.qualifies)
+    assert len(of_users) == 40
+    assert of_users.most_common(1)[0][0] == 1001
+    assert of_users[1001] > 5 * statistics.median(of_users.values())
+
+
+def test_small_collections(members: list[Member]) -> None:
+    inside: dict[int, set[int]] = defaultdict(set)
+    for m in members:
+        if m.collection > len(seed_synthetic.LARGE_COLLECTIONS) and m.qualifies:
+            inside[m.collection].add(m.contact)
+    sizes = sorted(len(contacts) for contacts in inside.values())
+    assert len(sizes) == CONTACTS // 200
+    assert sizes[0] >= 5
+    assert sizes[-1] <= 300
+    assert sizes[-1] > 8 * statistics.median(sizes)
+
+
+def test_membership_rows_that_do_not_count(members: list[Member]) -> None:
+    assert 0.04 < share(m.source in (4, 6, 7, 8, 9) for m in members) < 0.06
+    assert 0.02 < share(m.user is None for m in members) < 0.04
+    assert {m.source for m in members} <= set(range(11))
+    assert len(members) == pytest.approx(len(set(members)), rel=0.01)
+    brought = defaultdict(list)
+    for m in members:
+        if m.qualifies:
+            brought[m.contact, m.collection].append(m)
+    several = [rows for rows in brought.values() if len(rows) > 1]
+    assert 0.08 < len(several) / len(brought) < 0.2
+    assert {len({m.user for m in rows}) for rows in several} == {1, 2, 3}
+
+
+def test_members_lean_toward_some_clusters(members: list[Member], experiences: list[Experience]) -> None:
+    """A colleague of a member is likelier to be one than anybody is."""
+    inside = {m.contact for m in members if m.collection == 2 and m.qualifies}
+    colleagues = colleague_pairs(experiences)
+    either = [b in inside for a, b in colleagues if a in inside]
+    assert share(either) > 1.3 * len(inside) / CONTACTS
+
+
+def test_edges_are_many_but_not_too_many(experiences: list[Experience]) -> None:
+    stays: dict[int, list[tuple[str, str, int]]] = defaultdict(list)
+    for e in experiences:
+        if e.organization and e.organization <= LIVE and e.date_from:
+            last = e.date_to or "infinity"
+            if e.date_from <= last:
+                stays[e.organization].append((e.date_from, last, e.contact))
+    # A tenth of the people is sample enough, at an offset that misses the few very heavy ones.
+    neighbours: dict[int, set[int]] = defaultdict(set)
+    for group in stays.values():
+        for first, last, contact in group:
+            if contact % 10 == 3:
+                neighbours[contact].update(c for f, t, c in group if f <= last and first <= t)
+    degrees = [len(found - {contact}) for contact, found in neighbours.items()]
+    edges = sum(degrees) * 10 / 2
+    assert 800_000 < edges < 1_500_000
+    assert max(degrees) > 10 * statistics.median(degrees)
+
+
+@pytest.mark.parametrize("contacts", [0, 1, 999, 1000])
+def test_small_worlds_load(database: str, contacts: int) -> None:
+    with connect(database) as connection:
+        rows = seed.load(connection, "small", seed_synthetic.tables(contacts, 1), replace=False)
+        heaviest = connection.execute(
+            "SELECT count(*) FROM small.contact_work_experiences GROUP BY contact_id ORDER BY count(*) DESC LIMIT 1"
+        ).fetchone()
+    assert rows["contacts"] == contacts
+    assert (heaviest is not None and heaviest[0] >= 90) == (contacts >= 1000)
+    assert all(rows.values()) == (contacts > 0)
+
+
+def test_negative_world() -> None:
+    with pytest.raises(OrchestratorError, match="-1 contacts"):
+        seed_synthetic.tables(-1, 1)

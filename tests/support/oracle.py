@@ -1,0 +1,390 @@
+"""What edges and paths are, said a second time in Python too plain to be wrong.
+
+Quotations are from the design, §1 to §3, and from the headers of find_paths and why_no_more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from tests.support.world import KINDS, MEMBER_SOURCES, TODAY, WORK_OVERLAP, Edge, Experience, Pair, World
+
+Chain = tuple[int, ...]  # contact ids, from the user's contact to the target
+COUNTED_TO, FEW, LOOKED_THROUGH = 500, 5, 10_000  # of why_no_more
+Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None]
+
+
+def usable(experience: Experience, world: World) -> bool:
+    """“organization present, date_from present, date_to absent or ≥ date_from”.
+
+    And the organization is live, and the contact exists.
+    """
+    return (
+        experience.organization_id in world.organizations
+        and experience.contact_id in world.contacts
+        and experience.date_from is not None
+        and (experience.date_to is None or experience.date_to >= experience.date_from)
+    )
+
+
+def latest_first(day: date | None) -> int:
+    """“date_to DESC NULLS FIRST”, as a sort key."""
+    return -(date.max.toordinal() + 1) if day is None else -day.toordinal()
+
+
+def overlap(one: Experience, other: Experience) -> Edge | None:
+    """“date ranges intersect, ends included, date_to IS NULL meaning ongoing”.
+
+    “The row holds the intersection (date_to NULL when both go on).”
+    """
+    assert one.date_from is not None
+    assert other.date_from is not None
+    start = max(one.date_from, other.date_from)
+    ends = [day for day in (one.date_to, other.date_to) if day is not None]
+    end = min(ends) if ends else None
+    if end is not None and end < start:
+        return None
+    return Edge(WORK_OVERLAP, one.organization_id, start, end)
+
+
+def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
+    """The work_overlap edges, “one row per pair”.
+
+    “Several intersections: the one that ends last wins (NULL last of all), then the
+    earliest date_from, then the smallest organization id.”
+    “An intersection that starts in the future makes no edge until that day.”
+    """
+    found: dict[Pair, list[Edge]] = {}
+    experiences = [each for each in world.experiences if usable(each, world)]
+    for one in experiences:
+        for other in experiences:
+            if one.contact_id < other.contact_id and one.organization_id == other.organization_id:
+                edge = overlap(one, other)
+                if edge is not None and edge.date_from is not None and edge.date_from <= today:
+                    found.setdefault((one.contact_id, other.contact_id), []).append(edge)
+
+    def best(edge: Edge) -> tuple[int, date, int]:
+        assert edge.date_from is not None
+        assert edge.organization_id is not None
+        return (latest_first(edge.date_to), edge.date_from, edge.organization_id)
+
+    return {pair: min(candidates, key=best) for pair, candidates in found.items()}
+
+
+def walked_edges(world: World) -> dict[Pair, Edge]:
+    """“A neighbour reachable by several kinds counts once, by its most recent edge.”
+
+    Of equally recent ones, the kind that comes first in the enum.
+    """
+    work, extra = edges(world), world.extra_edges
+    return {
+        pair: min(
+            (kinds[pair] for kinds in (work, extra) if pair in kinds),
+            key=lambda edge: (latest_first(edge.date_to), KINDS.index(edge.kind)),
+        )
+        for pair in {*work, *extra}
+    }
+
+
+def users(world: World, collection: int) -> dict[int, set[int]]:
+    """The members of a collection, each with the users who brought it in.
+
+    “source IN (0, 1, 2, 3, 5, 10) AND user_id IS NOT NULL”; “a user who brought a contact in
+    by several sources counts once”.
+    """
+    found: dict[int, set[int]] = {}
+    for row in world.memberships:
+        member = row.collection_id == collection and row.source in MEMBER_SOURCES
+        if member and row.user_id is not None:
+            found.setdefault(row.contact_id, set()).add(row.user_id)
+    return found
+
+
+def introducers(world: World, collection: int, excluded: Collection[int] = ()) -> set[int]:
+    """The members who may stand on a path before its target.
+
+    “People not to be asked in this search, besides the collection's in do_not_ask: they stand on no path but as its
+    target.”
+    """
+    not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
+    return set(users(world, collection)) - not_to_be_asked
+
+
+def between(world_edges: Mapping[Pair, Edge], chain: Chain) -> list[Edge]:
+    """The edges along a chain."""
+    return [world_edges[min(pair), max(pair)] for pair in pairwise(chain)]
+
+
+def walk(
+    world_edges: Mapping[Pair, Edge],
+    introducers: set[int],
+    target: int,
+    max_depth: int,
+    max_edges_per_hop: int | None,
+) -> Iterator[Chain]:
+    """Every chain the walk visits, “backward from the target”, the target alone included.
+
+    “From a partial path it follows the max_edges_per_hop most recent edges among those that
+    lead to a member not already on the path. Most recent: date_to DESC NULLS FIRST, then the
+    smaller neighbour id.” Members who are not to be asked are left out before that too.
+    """
+    neighbours: dict[int, list[tuple[int, int]]] = {}
+    for (a, b), edge in world_edges.items():
+        neighbours.setdefault(a, []).append((latest_first(edge.date_to), b))
+        neighbours.setdefault(b, []).append((latest_first(edge.date_to), a))
+
+    level: list[Chain] = [(target,)]
+    for depth in range(1, max_depth + 1):
+        yield from level
+        if depth < max_depth:
+            level = [
+                (contact, *chain)
+                for chain in level
+                for _, contact in sorted(
+                    (recency, contact)
+                    for recency, contact in neighbours.get(chain[0], [])
+                    if contact in introducers and contact not in chain
+                )[:max_edges_per_hop]
+            ]
+
+
+def recency(path: list[Edge], today: date) -> date | None:
+    """“The latest date_to on the path, NULL or a future date counting as today”.
+
+    “Depth 1 has none.”
+    """
+    return max((min(edge.date_to or today, today) for edge in path), default=None)
+
+
+def deep_finder(
+    world_edges: Mapping[Pair, Edge],
+    world: World,
+    target: int,
+    collection: int,
+    viewer: int,
+    *,
+    max_depth: int,
+    max_paths: int,
+    seed_scope: str,
+    max_edges_per_hop: int | None,
+    today: date,
+) -> list[Row]:
+    """“One row per path (user and contact chain), at most max_paths”, in the order of §3.
+
+    “any: any user of the collection may open the path. importer: only the viewer.”
+    """
+    opened_by = users(world, collection)
+    rows: list[Row] = []
+    for chain in walk(world_edges, introducers(world, collection), target, max_depth, max_edges_per_hop):
+        path = between(world_edges, chain)
+        for user in opened_by.get(chain[0], ()):
+            if seed_scope == "any" or user == viewer:
+                rows.append(
+                    (
+                        len(chain),
+                        user,
+                        list(chain),
+                        [edge.organization_id for edge in path],
+                        [edge.date_from for edge in path],
+                        [edge.date_to for edge in path],
+                        recency(path, today),
+                    )
+                )
+
+    def order(row: Row) -> tuple[int, int, bool, int, list[int]]:
+        """“depth; recency descending; the viewer's own paths first; user id; contact ids”."""
+        depth, user, chain, *_, latest = row
+        return (depth, latest_first(latest), user != viewer, user, chain)
+
+    return sorted(rows, key=order)[:max_paths]
+
+
+def find_paths(
+    world_edges: Mapping[Pair, Edge],
+    world: World,
+    target: int,
+    collection: int,
+    viewer: int,
+    *,
+    max_depth: int,
+    seed_scope: str,
+    max_edges_per_hop: int | None,
+    excluded: Collection[int],
+    today: date,
+) -> list[dict[str, Any]]:
+    """Every path of find_paths, before max_paths: “one entry, all its users, the viewer first”.
+
+    “Where paths are grouped by contact chain: depth, recency, chains the viewer can open
+    first, contact ids.”
+    """
+    opened_by = users(world, collection)
+    groups: list[tuple[tuple[int, int, bool, Chain], dict[str, Any]]] = []
+    for chain in walk(world_edges, introducers(world, collection, excluded), target, max_depth, max_edges_per_hop):
+        path = between(world_edges, chain)
+        latest = recency(path, today)
+        openers = [
+            user
+            for user in sorted(opened_by.get(chain[0], ()), key=lambda user: (user != viewer, user))
+            if seed_scope == "any" or user == viewer
+        ]
+        if openers:
+            entry = {
+                "depth": len(chain),
+                "user_ids": openers,
+                "contact_ids": list(chain),
+                "recency": _iso(latest),
+                "hops": [
+                    {
+                        "from": start,
+                        "to": end,
+                        "kind": edge.kind,
+                        "organization_id": edge.organization_id,
+                        "date_from": _iso(edge.date_from),
+                        "date_to": _iso(edge.date_to),
+                    }
+                    for (start, end), edge in zip(pairwise(chain), path, strict=True)
+                ],
+            }
+            order = (len(chain), latest_first(latest), viewer not in openers, chain)
+            groups.append((order, entry))
+    return [entry for _, entry in sorted(groups, key=lambda group: group[0])]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is true of a world, a call of find_paths and its walk, counted without any limit."""
+
+    is_known: bool  # the target is in contacts
+    members: int
+    entries: int  # rows that make somebody a member
+    viewer_brought: bool  # at least one member
+    target_edges: int  # one per pair and kind
+    target_edges_to_members: int
+    target_edges_to_excluded: int  # members who may not be asked
+    excluded: int  # contacts who may not be asked, members or not
+    max_depth: int
+    max_edges_per_hop: int | None
+    level_reached: int  # contacts on the longest chain of the walk
+    is_cut: bool  # the walk did not go on to somebody because of max_edges_per_hop
+    is_at_limit: bool  # the walk came to a contact with max_edges_per_hop edges or more to members who may be asked
+    paths: Collection[Chain]  # that the call may return
+
+
+def facts(
+    counted_edges: Mapping[Pair, int],
+    world_edges: Mapping[Pair, Edge],
+    world: World,
+    target: int,
+    collection: int,
+    viewer: int,
+    *,
+    max_depth: int,
+    seed_scope: str,
+    max_edges_per_hop: int | None,
+    excluded: Collection[int],
+) -> Facts:
+    """Look at everything; *counted_edges* is how many kinds a pair has."""
+    opened_by = users(world, collection)
+    not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
+    may_be_asked = set(opened_by) - not_to_be_asked
+    neighbours: dict[int, Counter[int]] = {}
+    for (a, b), kinds in counted_edges.items():
+        neighbours.setdefault(a, Counter())[b] += kinds
+        neighbours.setdefault(b, Counter())[a] += kinds
+    around = neighbours.get(target, Counter())
+    walked = list(walk(world_edges, may_be_asked, target, max_depth, max_edges_per_hop))
+    limit = max_edges_per_hop or sys.maxsize
+    fronts = [chain for chain in walked if len(chain) < max_depth]
+    to_whom = {chain: (may_be_asked - {target}) & set(neighbours.get(chain[0], ())) for chain in fronts}
+    return Facts(
+        is_known=target in world.contacts,
+        members=len(opened_by),
+        entries=sum(
+            row.collection_id == collection and row.source in MEMBER_SOURCES and row.user_id is not None
+            for row in world.memberships
+        ),
+        viewer_brought=any(viewer in brought_by for brought_by in opened_by.values()),
+        target_edges=around.total(),
+        target_edges_to_members=sum(number for contact, number in around.items() if contact in opened_by),
+        target_edges_to_excluded=sum(
+            number for contact, number in around.items() if contact in opened_by and contact not in may_be_asked
+        ),
+        excluded=len(not_to_be_asked),
+        max_depth=max_depth,
+        max_edges_per_hop=max_edges_per_hop,
+        level_reached=max(map(len, walked)),
+        is_cut=any(len(to_whom[chain] - set(chain)) > limit for chain in fronts),
+        is_at_limit=any(sum(neighbours[chain[0]][each] for each in to_whom[chain]) >= limit for chain in fronts),
+        paths={
+            chain
+            for chain in walked
+            if (viewer in opened_by.get(chain[0], ()) if seed_scope == "importer" else chain[0] in opened_by)
+        },
+    )
+
+
+def holds(reason: str, true: Facts, seed_scope: str, found: Collection[Chain]) -> bool:
+    """Whether what *reason* asserts is so, of a search that was complete and found *found*; see why_no_more."""
+    edges, to_members, to_excluded = true.target_edges, true.target_edges_to_members, true.target_edges_to_excluded
+    assertions = {
+        "unknown_target": not true.is_known,
+        "empty_collection": not true.members,
+        "viewer_brought_nobody": seed_scope == "importer" and not true.viewer_brought,
+        "target_has_no_edges": not edges,
+        "no_edge_to_a_member": edges > 0 and not to_members,
+        "all_excluded": 0 < to_members == to_excluded,
+        "nobody_to_ask": edges > 0 and to_members == to_excluded,
+        "edge_limit": true.is_at_limit,
+        # where nothing was cut, the walk is every chain there is
+        "depth_limit": not true.is_cut and set(found) == true.paths and true.level_reached == true.max_depth,
+        "exhausted": not true.is_cut and set(found) == true.paths and true.level_reached < true.max_depth,
+    }
+    return assertions[reason]
+
+
+def possible_reasons(
+    true: Facts,
+    seed_scope: str,
+    found: Collection[Chain],
+    counted_to: int = COUNTED_TO,
+    looked_through: int = LOOKED_THROUGH,
+    is_v1: bool = False,
+) -> set[str]:
+    """The reasons that why_no_more may return: the first that holds, and others where it cannot know that."""
+    first = {
+        "unknown_target": not true.target_edges and not found and not true.is_known,
+        "empty_collection": not true.members,
+        "viewer_brought_nobody": not found and seed_scope == "importer" and not true.viewer_brought,
+        "target_has_no_edges": not true.target_edges,
+    }
+    for reason, is_so in first.items():
+        if is_so and (reason != "viewer_brought_nobody" or true.entries <= looked_through):
+            return {reason}
+    possible = set()
+    if true.target_edges_to_members == true.target_edges_to_excluded:
+        near = "all_excluded" if true.target_edges_to_members else "no_edge_to_a_member"
+        is_exact = is_v1 or true.members < counted_to or true.target_edges < counted_to
+        if is_exact or (true.excluded < counted_to and true.max_depth > 1):
+            return {near}
+        if true.max_depth > 1:
+            return {near, "nobody_to_ask"}
+    if true.is_at_limit:
+        possible.add("edge_limit")
+    if not true.is_cut:
+        possible.add("depth_limit" if true.level_reached == true.max_depth else "exhausted")
+    return possible
+
+
+def number_is_right(said: int, truth: int, counted_to: int, is_exact: bool) -> bool:
+    """Whether a count that stops at *counted_to* fits the truth."""
+    return said == min(truth, counted_to) if is_exact else said <= min(truth, counted_to)
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
