@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import sql_headers
+from tests.support import sql_headers, sql_reference
 
 FILES = sql_headers.function_files()
 NOT_YET = [path for path in FILES if not sql_headers.has_form(path.read_text())]
@@ -29,6 +29,10 @@ def test_the_function_is_short_and_flat(path: Path) -> None:
     if path in NOT_YET:
         pytest.skip(f"one of {len(NOT_YET)} functions without a header of the fixed form")
     assert sql_headers.limit_problems(path.read_text()) == []
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert sql_reference.PAGE.read_text(encoding="utf-8") == sql_reference.page(), "run make reference"
 
 
 # Each check can fail: a correct file, broken in one place.

@@ -97,7 +97,7 @@ def expression(query: str, mode: int) -> str:
 def body_statements(text: str) -> list[Any]:
     """Return the parsed SQL inside the functions and DO blocks of a file."""
     inside: list[Any] = []
-    for one in pglast.split(text):
+    for one in pglast.split(text.replace(sqlfiles.HOST_SCHEMA, "host")):
         (stmt,) = statements(one)
         if isinstance(stmt, ast.CreateFunctionStmt) and stmt.sql_body is not None:
             inside += [stmt.sql_body]
