@@ -13,8 +13,8 @@ from pglast import ast, enums
 from pglast.stream import RawStream
 
 from tests.support import sql_headers
-from tests.support.sql_headers import PROJECT, ROOT, SCHEMA, Facts, Header
-from tests.support.sql_parsing import body_statements, nodes, statements
+from tests.support.sql_headers import PROJECT, ROOT, Facts, Header
+from tests.support.sql_parsing import SCHEMA, body_statements, nodes, statements
 
 PAGE = PROJECT / "docs" / "reference" / "sql.md"
 
