@@ -906,7 +906,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing(db: Connection, ds
     pair_up(db)
     db.execute("UPDATE public.contact_work_experiences SET date_from = '2021-01-01'")
     with closed_gate(dsn):
-        code = f"from orchestrator.sync import sync; sync({gated(dsn)!r})"
+        code = f"from orchestrator.changes.sync import sync; sync({gated(dsn)!r})"
         with subprocess.Popen([sys.executable, "-c", code]) as process:
             wait_for_gate(db)
             process.send_signal(signal.SIGKILL)
