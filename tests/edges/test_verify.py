@@ -15,7 +15,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.edges.verify import Difference, Verdict, verify
 from orchestrator.install.installation import install
-from tests.cli.test_cli import run
+from tests.support.command_line import run
 
 CONTACTS = 40
 
