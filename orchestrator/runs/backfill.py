@@ -262,12 +262,12 @@ class _Part:
         }
         worker = connection.execute("SELECT connection_paths.register_worker()").fetchone()
         assert worker is not None
-        parameters = {**self._me(), "worker": worker[0], "told": Jsonb(told)}
-        if connection.execute(sqlfiles.query("runs/tell_of_process"), parameters).rowcount == 0:
+        parameters = {**self._me(), "worker": worker[0], "report": Jsonb(told)}
+        if connection.execute(sqlfiles.query("runs/record_process"), parameters).rowcount == 0:
             self._tell_at = 0.0  # somebody has the row; soon again
 
     def _leave(self, connection: Connection) -> None:
-        connection.execute(sqlfiles.query("runs/forget_process"), self._me())
+        connection.execute(sqlfiles.query("runs/remove_process"), self._me())
 
     def _me(self) -> dict[str, Any]:
         return {"run_id": self._run.run_id, "process": f"{socket.gethostname()}:{os.getpid()}"}
@@ -332,7 +332,7 @@ class _Part:
 
     def _end_if_first(self, connection: Connection) -> None:
         run_id = self._run.run_id
-        is_mine = connection.execute("SELECT connection_paths.claim_end(%s)", (run_id,)).fetchone() == (True,)
+        is_mine = connection.execute("SELECT connection_paths.claim_finish(%s)", (run_id,)).fetchone() == (True,)
         self._read(connection)
         if not is_mine:
             self._doing = "waiting for the process that ends the run"

@@ -126,7 +126,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A row of ``plan_strata.sql``, which says what the columns mean."""
+    """A row of ``sample_overlaps.sql``, which says what the columns mean."""
 
     number: int | None
     contacts: int
@@ -180,7 +180,7 @@ def plan(dsn: str, *, seed: int = 1, sample: int = 2000) -> Plan:
 
 def _strata(connection: Connection, seed: int, sample: int) -> list[Stratum]:
     rows = connection.execute(
-        sqlfiles.query("runs/plan_strata"),
+        sqlfiles.query("runs/sample_overlaps"),
         {"sample": sample, "per_stratum": _PER_STRATUM, "most_overlaps": _MOST_OVERLAPS, "seed": seed},
     )
     return [Stratum(*row) for row in rows]
@@ -254,7 +254,7 @@ def _duplicates(connection: Connection) -> tuple[Duplicates, ...]:
 
 
 def _organizations(connection: Connection, pairs: int) -> tuple[Organization, ...]:
-    rows = connection.execute(sqlfiles.query("runs/plan_organizations"), {"most": _LARGEST})
+    rows = connection.execute(sqlfiles.query("runs/largest_organizations"), {"most": _LARGEST})
     return tuple(
         Organization(organization, name, people, shared, _share(shared, pairs))
         for organization, name, people, shared in rows
@@ -262,7 +262,7 @@ def _organizations(connection: Connection, pairs: int) -> tuple[Organization, ..
 
 
 def _server(connection: Connection, edges: int) -> tuple[Storage, int]:
-    row = connection.execute(sqlfiles.query("runs/plan_server")).fetchone()
+    row = connection.execute(sqlfiles.query("runs/edge_table_size")).fetchone()
     assert row is not None  # an aggregate returns one row
     edges_now, bytes_now, connections_free = row
     measured = edges_now >= _EDGES_TO_MEASURE

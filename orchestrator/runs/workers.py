@@ -183,7 +183,7 @@ class Workers:
             return False
         try:
             with connection.transaction(force_rollback=True):
-                connection.execute(sqlfiles.query("runs/batch_of_nobody"), {"run_id": self._run_id})
+                connection.execute(sqlfiles.query("runs/try_empty_batch"), {"run_id": self._run_id})
         except (*PASSING, psycopg.errors.QueryCanceled):
             return False
         except psycopg.Error as failure:

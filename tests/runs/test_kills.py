@@ -513,7 +513,7 @@ def test_a_process_killed_near_the_end_of_a_rebuild(world: str, phase: str) -> N
             "indexing": "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
             " AND command = 'CREATE INDEX'",
             "indexed": "SELECT count(*) FROM pg_locks AS l WHERE NOT granted AND mode = 'AccessExclusiveLock'",
-            "swapped": "SELECT count(*) FROM connection_paths.backfill_runs WHERE phase = 'swapped'",
+            "swapped": "SELECT count(*) FROM connection_paths.backfill_runs WHERE phase = 'exchanged'",
         }[phase]
         until(lambda: value(connection, reached) > 0 or process.poll() is not None, 30)
         process.kill()

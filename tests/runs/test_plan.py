@@ -41,7 +41,7 @@ from tests.support.world import TODAY, Experience, World, load, load_hosts, worl
 BASEBALL = Path(__file__).parents[3] / "shared" / "data" / "baseball"
 needs_baseball = pytest.mark.skipif(not BASEBALL.is_dir(), reason="../shared is not there")
 CROWD = 4_000  # contacts of a world too large to be drawn whole
-LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l"
+LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.overlaps_by_contact() AS l"
 
 repeatable = settings(
     max_examples=40,
@@ -53,8 +53,8 @@ repeatable = settings(
 )
 
 
-def add_contact_loads(connection: Connection) -> None:
-    connection.execute(sqlfiles.function("contact_loads"))
+def add_overlaps_by_contact(connection: Connection) -> None:
+    connection.execute(sqlfiles.function("overlaps_by_contact"))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def database(new_database: Callable[[], str]) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn)
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
     return dsn
 
 
@@ -216,7 +216,7 @@ def test_another_host_schema_whose_name_needs_quotes(new_database: Callable[[], 
         connection.execute('SET search_path = "the ""host"""')
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn, 'the "host"')
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
         connection.execute("INSERT INTO contact_work_experiences VALUES (1, 1, NULL, 'Acme', NULL, NULL)")
     assert plan(dsn).experiences.without_organization == 1
 
@@ -299,7 +299,7 @@ def baseball(new_database: Callable[[], str]) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         seed_csv.load(connection, "public", BASEBALL, replace=False)
         install(dsn)
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
         connection.execute("ANALYZE")
     return dsn
 
@@ -363,7 +363,7 @@ def test_bytes_of_either_kind_of_table(db: Connection, partitioned: bool) -> Non
         db.execute("CREATE INDEX ON connection_paths.contact_connections (id)")
         db.execute("INSERT INTO connection_paths.contact_connections SELECT generate_series(1, 5000)")
         db.execute("ANALYZE connection_paths.contact_connections")
-        row = db.execute(sqlfiles.query("runs/plan_server")).fetchone()
+        row = db.execute(sqlfiles.query("runs/edge_table_size")).fetchone()
         expected = db.execute(
             "SELECT pg_table_size(r) + pg_indexes_size(r) FROM to_regclass(%s) AS r", [f"connection_paths.{part}"]
         ).fetchone()
@@ -513,7 +513,7 @@ def test_a_hot_standby_gives_the_same_plan() -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(sqlfiles.query("install/demo_tables"))
             install(dsn)
-            add_contact_loads(connection)
+            add_overlaps_by_contact(connection)
             load_hosts(connection, world)
         with standby(dsn, binaries) as replica:
             with psycopg.connect(replica) as connection:

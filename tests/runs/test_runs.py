@@ -644,7 +644,7 @@ def test_a_failure_that_passes_is_tried_again_four_times(db: Connection) -> None
         batch = claimed(db, run_id)
         assert batch.attempt == attempt
         outcomes.append(fail(db, run_id, batch, "deadlock", passing=True))
-    assert outcomes == ["again"] * 4 + ["split"]
+    assert outcomes == ["retry"] * 4 + ["split"]
     rows = batches(db, run_id)
     check_partition(rows)
     told = [(row.status, row.attempts, row.failures, row.error) for row in rows]
@@ -956,8 +956,8 @@ def test_a_batch_of_a_rebuild_must_see_what_is_there(db: Connection, dsn: str) -
 
 def test_telling_how_one_is_doing_waits_for_nobody(db: Connection, dsn: str) -> None:
     begin(db, office(3))
-    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "told": Jsonb({"workers": 2})}
-    tell = sqlfiles.query("runs/tell_of_process")
+    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "report": Jsonb({"workers": 2})}
+    tell = sqlfiles.query("runs/record_process")
     with connect(dsn, autocommit=False) as holder:
         holder.execute("UPDATE connection_paths.backfill_runs SET max_workers = 2")
         db.execute("SET lock_timeout = '1s'")

@@ -231,9 +231,11 @@ def test_a_function_of_an_index_that_raises_is_not_taken_for_an_index_that_is_th
 #: What a crash or a failover may take back once all batches have been seen to be done.
 LOST = {
     "batches": """
+        SET session_replication_role = replica; -- a crash meets no trigger
         UPDATE connection_paths.backfill_batches SET status = 'claimed', worker_id = 0, finished_at = NULL,
             edges_changed = NULL
-        WHERE above_contact_id IS NULL OR upto_contact_id IS NULL""",
+        WHERE above_contact_id IS NULL OR upto_contact_id IS NULL;
+        RESET session_replication_role""",
     "edges": """
         DELETE FROM {table} AS c USING connection_paths.backfill_batches AS b
         WHERE b.status = 'claimed' AND (b.above_contact_id IS NULL OR c.contact_a_id > b.above_contact_id)
@@ -312,7 +314,7 @@ def test_a_run_restored_without_its_sequences(ruled: Connection, strategy: str) 
     run_id = create(ruled, strategy, 5)
     for _ in range(3):
         claimed(ruled, run_id)
-    ruled.execute("UPDATE connection_paths.backfill_runs SET ended_by = 2")
+    ruled.execute("UPDATE connection_paths.backfill_runs SET finishing_worker_id = 2")
     ruled.execute("UPDATE connection_paths.backfill_batches SET worker_id = batch_id WHERE status = 'claimed'")
     ruled.execute("SELECT pg_advisory_unlock_all()")
     ruled.execute("ALTER SEQUENCE connection_paths.backfill_worker_ids RESTART")
@@ -386,14 +388,14 @@ def test_a_role_without_rights_does_not_live_for_a_worker_that_died(db: Connecti
     with connect(dsn_of(db)) as doomed, log_in(db, role()) as intruder:
         old = claimed(doomed, run_id)
         worker = value(doomed, "SELECT connection_paths.register_worker()")
-        db.execute("UPDATE connection_paths.backfill_runs SET ended_by = %s", (worker,))
+        db.execute("UPDATE connection_paths.backfill_runs SET finishing_worker_id = %s", (worker,))
         key = value(db, "SELECT connection_paths.advisory_key('worker', %s)", worker)
         with in_the_background(lambda: intruder.execute("SELECT pg_advisory_lock(%s)", (key,))) as waiting:
             until(lambda: value(db, WAITING) == 1)
             terminate(db, doomed)
             waiting.result()
         assert claimed(db, run_id) == old._replace(attempt=2)
-        assert value(db, "SELECT connection_paths.claim_end(%s)", run_id) is True
+        assert value(db, "SELECT connection_paths.claim_finish(%s)", run_id) is True
 
 
 MEMBER = "GRANT {group} TO {role}"
