@@ -455,10 +455,14 @@ def test_three_processes_share_a_run(world: str, strategy: str) -> None:
     )
     with connect(world) as connection:
         connection.execute("SELECT connection_paths.create_run(%s, 100)", (strategy,))
-        connection.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
+        connection.execute(
+            "SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'"
+        )
         processes = [begin(world, workers=workers) for workers in (1, 2, 3)]
         until(lambda: value(connection, ours) == 3 + 6, 30)
-        connection.execute("UPDATE connection_paths.backfill_runs SET status = 'running'")
+        connection.execute(
+            "SELECT connection_paths.resume_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'paused'"
+        )
         told = [check_succeeds(process) for process in processes]
         assert {each["run_id"] for each in told} == {1}
         check_run(connection, 1)
@@ -754,9 +758,10 @@ class Chaos:
 
     def _pause(self) -> None:
         with connect(self._dsn) as connection:
-            for now, then in (("running", "paused"), ("paused", "running")):
+            for function, status in (("pause_run", "running"), ("resume_run", "paused")):
                 connection.execute(
-                    "UPDATE connection_paths.backfill_runs SET status = %s WHERE status = %s", (then, now)
+                    f"SELECT connection_paths.{function}(run_id) FROM connection_paths.backfill_runs"
+                    f" WHERE status = '{status}'".encode()
                 )
                 time.sleep(0.2)
 
@@ -766,7 +771,7 @@ class Chaos:
             if run is None or self._rng.random() < 0.5:
                 return
             connection.execute(
-                "UPDATE connection_paths.backfill_runs SET status = 'cancelled'"
+                "SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs"
                 " WHERE run_id = %s AND status IN ('running', 'paused')",
                 (run.run_id,),
             )
@@ -810,7 +815,9 @@ def test_through_anything(server: Server, world: str) -> None:
             time.sleep(rng.uniform(0.0, 0.5))
         with connect(world) as connection:
             connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(connection.info.dbname)))
-            connection.execute("UPDATE connection_paths.backfill_runs SET status = 'running' WHERE status = 'paused'")
+            connection.execute(
+                "SELECT connection_paths.resume_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'paused'"
+            )
             chaos.end()
             if runs.active(connection) or not any(
                 run.status == "succeeded" and run.run_id > 1 for run in runs.listed(connection)

@@ -152,16 +152,20 @@ def test_an_operator_steers_a_run(own: Connection) -> None:
     assert run("--dsn", dsn, "runs", "pause", "1").stdout == "Run 1 is paused.\n"
     check_held()
     assert "run 1, in_place: paused, filling" in run("--dsn", dsn, "runs", "show", "1").stdout
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'running'")
+    own.execute(
+        "SELECT connection_paths.resume_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'paused'"
+    )
     check_goes_on()
     assert run("--dsn", dsn, "runs", "set", "1", "--workers", "0").stdout == "Run 1 may have 0 workers at most.\n"
     check_held()
-    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    own.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     check_goes_on()
     for _ in range(20):
         assert value(own, AT_IT) <= 1
         time.sleep(0.01)
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
+    own.execute(
+        "SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'"
+    )
     check_held()
     assert run("--dsn", dsn, "runs", "resume", "1").stdout == "Run 1 is running.\n"
     told = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
@@ -219,7 +223,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     own.execute(DAWDLE if strategy == "in_place" else "")
     there = own.execute(LEFT_THERE).fetchall()
     create(own, strategy, 20)
-    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    own.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     dsn = dsn_of(own)
     first = claimed(own, 1) if strategy == "rebuild" else None  # and nobody else gets one
     process = start("--dsn", dsn, "backfill", "--workers", "2", "--no-throttle")
@@ -231,7 +235,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
         told = run("--dsn", dsn, "runs", "cancel", "1")
         assert (told.exit_code, told.stdout) == (0, "Run 1 is cancelled.\n")
     else:
-        own.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+        own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     code, out, err = finish(process, 30)
     assert (code, "Run 1 cancelled" in out) == (1, True), err
     assert "Error" not in err

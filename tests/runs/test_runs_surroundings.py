@@ -352,7 +352,7 @@ def test_a_role_without_rights_keeps_nobody_from_a_run(
 def test_a_role_without_rights_does_not_live_for_a_worker_that_died(db: Connection, role: Callable[..., str]) -> None:
     begin(db, office(4))
     run_id = create(db, "in_place")
-    db.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    db.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     with connect(dsn_of(db)) as doomed, log_in(db, role()) as intruder:
         old = claimed(doomed, run_id)
         worker = value(doomed, "SELECT connection_paths.register_worker()")
@@ -683,7 +683,9 @@ def test_who_is_at_work_is_told_at_once_and_nobody_after_that(own: Connection, d
     assert f":{process.pid}:" not in shown
     assert "No process is working on this run. To go on: orchestrator backfill" in shown
     assert json.loads(run("--dsn", dsn_of(own), "--json", "runs", "show").stdout)["run"]["processes"] == {}
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
+    own.execute(
+        "SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'"
+    )
     assert "orchestrator runs resume 1, then orchestrator backfill" in run(*show).stdout
 
 

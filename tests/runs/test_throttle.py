@@ -832,18 +832,21 @@ def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
     """While they are added, while none may work, while the run is paused, and at its end."""
     seen: list[tuple[float, tuple[str, ...]]] = []
     steps = iter(
-        ["UPDATE backfill_runs SET max_workers = 0", "UPDATE backfill_runs SET max_workers = 1",
-         "UPDATE backfill_runs SET status = 'paused'",
-         "UPDATE backfill_runs SET status = 'running', max_workers = NULL"]
-    )  # fmt: skip
-    with psycopg.connect(small, autocommit=True, options="-c search_path=connection_paths") as connection:
+        [
+            "SELECT connection_paths.set_max_workers(%(run_id)s, 0)",
+            "SELECT connection_paths.set_max_workers(%(run_id)s, 1)",
+            "SELECT connection_paths.pause_run(%(run_id)s)",
+            "SELECT connection_paths.resume_run(%(run_id)s), connection_paths.set_max_workers(%(run_id)s, NULL)",
+        ]
+    )
+    with psycopg.connect(small, autocommit=True) as connection:
 
         def report(progress: Progress) -> None:
             seen.append((progress.allowed, progress.reasons))
             if progress.run.active and progress.doing in ("filling", "paused"):
                 statement = next(steps, None)
                 if statement is not None:
-                    connection.execute(f"{statement} WHERE run_id = {progress.run.run_id}".encode())
+                    connection.execute(statement.encode(), {"run_id": progress.run.run_id})
 
         backfill(small, Options(workers=2, limits=Limits(floor_milliseconds=500)), report=report)
     assert all(bool(reasons) == (allowed < 2) for allowed, reasons in seen)

@@ -19,7 +19,7 @@
 -- mean_loss      By how much the overlaps of a drawn contact exceed its edges, on average.
 -- loss_variance  The variance of that.
 WITH loads AS MATERIALIZED (
-    SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l
+    SELECT l.contact_id, l.overlaps FROM connection_paths.overlaps_by_contact() AS l
 ),
 wanted AS MATERIALIZED (
     SELECT
