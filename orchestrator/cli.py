@@ -37,9 +37,9 @@ from orchestrator.finders import paths
 from orchestrator.host import detaching, left_out, sources
 from orchestrator.install import installation, removal, script
 from orchestrator.runs import plan, plan_report, runs, screen
-from orchestrator.runs.backfill import Options
+from orchestrator.runs.backfill import BackfillOptions
 from orchestrator.runs.backfill import backfill as run_backfill
-from orchestrator.runs.throttle import Limits
+from orchestrator.runs.throttle import ThrottleLimits
 from orchestrator.seed import csv_files as seed_csv
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
@@ -462,15 +462,15 @@ def plan_command(session: Session, sample: int, seed: int) -> None:
 )  # fmt: skip
 @click.option("--throttle/--no-throttle", default=True, show_default=True, help="Shed workers when others suffer.")
 @click.option(
-    "--slowdown", type=Number(min=1.05), default=Limits().slowdown, show_default=True, metavar="RATIO",
+    "--slowdown", type=Number(min=1.05), default=ThrottleLimits().slowdown, show_default=True, metavar="RATIO",
     help="How much slower find_paths may get.",
 )  # fmt: skip
 @click.option(
-    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{Limits().replica_lag_seconds:g}",
+    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{ThrottleLimits().replica_lag_seconds:g}",
     show_default=True, help="How far behind a replica may be.",
 )  # fmt: skip
 @click.option(
-    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{Limits().replica_lag_megabytes:g}",
+    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{ThrottleLimits().replica_lag_megabytes:g}",
     show_default=True, help="How much WAL a replica may have left to replay.",
 )  # fmt: skip
 @click.option(
@@ -489,10 +489,10 @@ def backfill(
     view = session.screen
     limits = None
     if throttle:
-        limits = Limits(
+        limits = ThrottleLimits(
             slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
         )
-    options = Options(workers, strategy, batch_edges, batch_timeout, limits)
+    options = BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits)
     with view.backfilling() as report:
         done = run_backfill(session.connection_string(), options, report=report)
     missed = what_is_left_out(session)

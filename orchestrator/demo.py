@@ -17,7 +17,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.finders import paths
 from orchestrator.finders.paths import Question
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.runs.screen import Screen, outcome_lines, path_lines
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
@@ -63,7 +63,7 @@ def tell(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: i
 
     screen.say(f"3. Backfill: every pair who worked at one place at one time, {workers} connections")
     with screen.backfilling() as report:
-        done = backfill(dsn, Options(workers=workers, limits=None), report=report)
+        done = backfill(dsn, BackfillOptions(workers=workers, limits=None), report=report)
     screen.say(*(f"   {line}" for line in outcome_lines(done)))
 
     screen.say("4. Who can introduce me?")

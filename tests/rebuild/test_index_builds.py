@@ -18,7 +18,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, Progress, backfill
+from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
 from orchestrator.runs.screen import backfill_screen
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
@@ -146,7 +146,7 @@ def test_builds_share_the_memory_of_one_and_the_workers_that_the_run_may_have(
     own.execute(SPY)
     create(own, "rebuild")
     own.execute("SELECT connection_paths.set_max_workers(run_id, %s) FROM connection_paths.backfill_runs", (most,))
-    assert backfill(dsn_of(own), Options(workers, "rebuild", limits=None)).run.status == "succeeded"
+    assert backfill(dsn_of(own), BackfillOptions(workers, "rebuild", limits=None)).run.status == "succeeded"
     usual = ("96MB", value(own, "SHOW max_parallel_maintenance_workers"), "30s")
     assert own.execute("SELECT DISTINCT * FROM public.app_seen ORDER BY 1").fetchall() == [
         ("ANALYZE", *usual),

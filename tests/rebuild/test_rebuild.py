@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.core.database import Connection
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support import oracle
 from tests.support.changes import drain
 from tests.support.command_line import finish, run, start
@@ -348,7 +348,7 @@ def test_the_databases_timeouts_do_not_stop_the_end_of_a_rebuild(own: Connection
     begin(own, office(8))
     slow_to_index(own, 30)  # 28 edges
     set_for_database(own, timeout, "400ms")
-    done = backfill(dsn_of(own), Options(workers=1, strategy="rebuild", limits=None))
+    done = backfill(dsn_of(own), BackfillOptions(workers=1, strategy="rebuild", limits=None))
     assert done.run.status == "succeeded"
 
 
@@ -356,12 +356,12 @@ def test_a_run_cancelled_while_it_waits_for_the_swap_ends_as_cancelled(
     own: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However late the process that ends it learns of that."""
-    monkeypatch.setattr("orchestrator.runs.backfill._Part._look_at_index", lambda *_: None)
+    monkeypatch.setattr("orchestrator.runs.driver.RunDriver._show_index_builds", lambda *_: None)
     begin(own, office(4))
     there = own.execute(LEFT_THERE).fetchall()
     with connect(dsn_of(own), autocommit=False) as reader:
         reader.execute("SELECT FROM connection_paths.contact_connections")
-        options = Options(workers=1, strategy="rebuild", limits=None)
+        options = BackfillOptions(workers=1, strategy="rebuild", limits=None)
         with in_the_background(lambda: backfill(dsn_of(own), options)) as filling:
             until(lambda: value(own, WAITING) == 1)
             own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")

@@ -30,7 +30,7 @@ from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from tests.support import oracle
@@ -567,7 +567,7 @@ def test_what_was_said_to_be_done_outlives_the_server(server: Server, world: str
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
         connection.execute("SELECT pg_reload_conf()")
         time.sleep(0.5)
-    done = backfill(world, Options(2, strategy, limits=None))
+    done = backfill(world, BackfillOptions(2, strategy, limits=None))
     server.kill()
     with connect(world) as connection:
         connection.execute("ALTER SYSTEM RESET ALL")
@@ -605,7 +605,7 @@ def test_commits_that_a_crash_takes_back_after_the_last_batch(server: Server, wo
 
 
 def test_readers_and_writers_do_not_notice_a_rebuild(world: str) -> None:
-    backfill(world, Options(2, "rebuild", limits=None))
+    backfill(world, BackfillOptions(2, "rebuild", limits=None))
     with connect(world) as connection:
         connection.execute(
             "CREATE FUNCTION public.edges_there() RETURNS bigint LANGUAGE plpgsql STABLE AS"
@@ -796,7 +796,7 @@ def test_through_anything(server: Server, world: str) -> None:
     rng = random.Random(SEED)
     chaos = Chaos(server, world, rng)
     print(f"CONNECTION_PATHS_SOAK_SEED={SEED}")  # shown when it fails
-    backfill(world, Options(2, "rebuild", limits=None))
+    backfill(world, BackfillOptions(2, "rebuild", limits=None))
     with connect(world) as connection:
         drain(connection)
         connection.execute(SPOIL)

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator.core import database
 from orchestrator.core.database import Connection
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.edges import edges
@@ -69,7 +69,7 @@ def test_a_poisoned_contact_is_found_set_aside_and_told(own: Connection, strateg
 def test_the_databases_isolation_level_does_not_matter(own: Connection, level: str, strategy: str) -> None:
     begin(own, office(8), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     set_for_database(own, "default_transaction_isolation", level)
-    done = backfill(dsn_of(own), Options(workers=2, strategy=strategy, batch_edges=5, limits=None))
+    done = backfill(dsn_of(own), BackfillOptions(workers=2, strategy=strategy, batch_edges=5, limits=None))
     assert (done.run.status, done.set_aside) == ("succeeded", [])
     assert edges(own) == oracle.edges(office(8))
     with connect(dsn_of(own), settings={"default_transaction_isolation": "read committed"}) as other:
@@ -282,7 +282,7 @@ def test_a_dba_works_beside_a_process(own: Connection) -> None:
 def test_auto_rebuilds_where_there_are_no_edges_and_corrects_where_there_are(own: Connection) -> None:
     begin(own, replace(office(5), extra_edges={(1, 2): Edge(FRIEND, None, None, None)}))
     for strategy, changed in (("rebuild", 10), ("in_place", 0)):
-        done = backfill(dsn_of(own), Options(workers=1, limits=None))
+        done = backfill(dsn_of(own), BackfillOptions(workers=1, limits=None))
         assert (done.run.strategy, done.run.edges_changed, done.run.status) == (strategy, changed, "succeeded")
     assert list(friends(own)) == [(1, 2)]
 
