@@ -94,7 +94,7 @@ class Run:
         after = self.predicted_edges * (1 / _FILL_SHARE - 1) if self.strategy == "rebuild" else 0.0
         return ((rest + after) / fast, (rest + after) / slow)
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the row and what follows from it, as JSON has it."""
         return {
             **vars(self),

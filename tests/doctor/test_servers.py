@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from tests.support.servers import SETTINGS, reachable_binaries, standby
 
 
 def test_few_connections_are_left(db: Connection, dsn: str) -> None:
+    gc.collect()  # closes sessions that earlier tests have lost, which would otherwise end while this one counts
     (most, *_), *_ = db.execute(sqlfiles.query("doctor/connections")).fetchall()
     with ExitStack() as stack:
 
@@ -226,7 +228,7 @@ def test_who_has_no_rights_is_told_what_he_may_know(db: Connection, dsn: str, ro
     shown = run("--dsn", poor, "doctor")
     assert shown.exit_code == 0
     assert "NOT CHECKED: plans: permission denied" in shown.stdout
-    assert shown.stdout.endswith("All is well, as far as it was checked.\n")
+    assert shown.stdout.endswith("No problems found in what was checked.\n")
     db.execute(f"DROP INDEX {MEMBERS}")
     finding = sole(poor)
     assert (finding.check, finding.object) == ("indexes", MEMBERS)
