@@ -14,7 +14,7 @@
 -- Writes
 --     backfill_runs
 -- Used by
---     operators, orchestrator/runs/backfill.py, orchestrator/runs/runs.py
+--     operators, orchestrator/runs/driver.py, orchestrator/runs/runs.py
 -- Why
 --     prepare_rebuild takes the same lock on rebuild_missing_contacts, so no rebuild makes its tables while the tables
 --     of another are dropped. The next rebuild may have begun before this run is cleaned up: the tables are its own

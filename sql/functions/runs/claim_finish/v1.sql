@@ -14,7 +14,7 @@
 -- Writes
 --     backfill_runs
 -- Used by
---     orchestrator/runs/backfill.py
+--     orchestrator/runs/driver.py
 -- Why
 --     The right is the worker's number in the row of the run, so taking it needs the privilege to update backfill_runs.
 --     An advisory lock alone would not do: any role that can connect may take one. A number whose worker has died

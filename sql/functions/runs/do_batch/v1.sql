@@ -12,8 +12,6 @@
 --     25001  The run is a rebuild and the transaction is not READ COMMITTED.
 --     CP001  The caller does not have the batch, or no longer: another worker has claimed it, or the run is over.
 --     CP004  The table that the rebuild fills does not exist.
---     Any other error comes from the work on the batch, for example from a trigger of the application: the batch has
---     failed, and the caller reports it to fail_batch.
 -- Reads
 --     backfill_runs, backfill_batches, contact_connections_next
 -- Writes
@@ -22,6 +20,8 @@
 --     orchestrator/runs/workers.py
 -- Why
 --     Edges, status and counters commit together, so the counters are always true, and each batch is done exactly once.
+--     CP001 and CP004 are raised for nothing else. Any other error comes from the work on the batch, for example from a
+--     trigger of the application: the batch has failed, and the caller reports that to fail_batch.
 CREATE OR REPLACE FUNCTION connection_paths.do_batch(run_id bigint, batch_id bigint, attempt integer)
 RETURNS bigint
 LANGUAGE plpgsql

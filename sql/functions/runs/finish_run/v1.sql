@@ -16,7 +16,7 @@
 -- Writes
 --     backfill_runs
 -- Used by
---     operators, orchestrator/runs/backfill.py
+--     operators, orchestrator/runs/driver.py
 -- Why
 --     The commit waits for the disk even where the session has switched that off, so a run that is reported as
 --     succeeded survives a crash, with all commits of its workers before. Synchronous standbys have it too. An

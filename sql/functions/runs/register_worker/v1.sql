@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     claim_batch, claim_finish, orchestrator/runs/backfill.py
+--     claim_batch, claim_finish, orchestrator/runs/driver.py
 -- Why
 --     The session holds an advisory lock under the number until it ends, in whatever way it ends. That lock alone shows
 --     that a worker lives: there is no heartbeat and no timeout. It is a lock of the session, and a pooler that shares
