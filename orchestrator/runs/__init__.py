@@ -1,7 +1,7 @@
 """Runs: plans a backfill, works on it with many connections, and keeps it from slowing down the application.
 
-The state of a run is in the database; see ``docs/explanation/runs.md`` and ``sql/functions/runs/README.md``. The modules
-here decide when a batch is done and by how many workers::
+The state of a run is in the database; see ``docs/explanation/runs.md`` and ``sql/functions/runs/README.md``. The
+modules here decide when a batch is done and by how many workers::
 
     backfill --> driver --> workers      claim batches and do them, each over a session of its own
        |           |
