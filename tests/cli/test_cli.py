@@ -31,7 +31,7 @@ from orchestrator.cli.screen import SafeTable, Screen
 from orchestrator.core import embedded, text
 from orchestrator.finders import paths
 from orchestrator.install import installation
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from tests.support.command_line import check_error, check_failed, finish, run, start
@@ -394,7 +394,7 @@ def test_status_fails_unless_all_is_there_and_valid(host: str) -> None:
 
 def test_ctrl_c_ends_a_backfill_that_running_again_completes(host: str) -> None:
     with synthetic(host, 4000) as connection:
-        backfill(host, Options(workers=2, limits=None))
+        backfill(host, BackfillOptions(workers=2, limits=None))
         whole = edges(host)
         connection.execute("TRUNCATE connection_paths.contact_connections")
         process = start("--dsn", host, *IN_PLACE)
@@ -451,7 +451,7 @@ def test_a_failing_contact_is_told_and_the_others_are_done(small: str) -> None:
 
 def test_two_backfills_at_once_end_as_one(host: str) -> None:
     with synthetic(host, 1500) as connection:
-        backfill(host, Options(workers=2, limits=None))
+        backfill(host, BackfillOptions(workers=2, limits=None))
         whole = edges(host)
         connection.execute("TRUNCATE connection_paths.contact_connections")
         ends = [finish(process) for process in [start("--dsn", host, "backfill", "--no-throttle") for _ in range(2)]]

@@ -1,7 +1,7 @@
--- What the host's tables hold, and why some rows make no edge; a row may be left out for several reasons.
+-- Counts the work experiences, and those that each rule leaves out; one experience may be left out by several rules.
 --
--- `experiences` is every row of the host's table, put before this by the caller (see table_behind_view).
--- Counted per contact first: a contact is looked up once, not once per row.
+-- `experiences` has every row of the application's table; the caller puts it in front of this query as a CTE.
+-- Rows are counted per contact first, so that each contact is looked up once and not once per row.
 SELECT
     (SELECT count(*) FROM connection_paths.live_contacts) AS contacts,
     count(*) FILTER (WHERE c.id IS NOT NULL) AS contacts_with_experiences,

@@ -1,5 +1,7 @@
--- What the edge table takes, and how many more sessions the server admits.
--- Works for an ordinary table, and for a partitioned one, whose rows and indexes are its partitions'.
+-- Returns the size of the edge table, and how many more connections the server accepts.
+--
+-- The edge table may be an ordinary table, or a partitioned one, whose rows and indexes are those of its partitions.
+-- The count of rows is the server's estimate.
 WITH parts AS (
     SELECT c.oid, c.reltuples
     FROM pg_catalog.pg_class AS c

@@ -1,8 +1,8 @@
--- The organizations with the most people, and the overlapping pairs of each. Parameter: most (how many).
+-- Returns the organizations with the most people, and how many overlapping pairs each has. Parameter: most, how many.
 --
--- Pairs are counted in sorted passes, as in connection_paths.contact_loads: whoever begins makes a pair with everybody
--- present at that moment, himself and his own other stints excepted. Who has not begun yet is one of the people, and
--- makes no pair.
+-- Pairs are counted by sorted passes, as in connection_paths.overlaps_by_contact: an experience that begins makes a
+-- pair with every experience that goes on at that moment, except those of the same contact. A contact whose experience
+-- begins in the future is one of the people and makes no pair.
 WITH usable AS NOT MATERIALIZED (
     SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
     FROM connection_paths.work_experiences AS e
@@ -30,22 +30,22 @@ present AS (
     SELECT
         e.organization_id,
         e.change,
-        -- who ends on a day is still there for whoever begins on it
+        -- An experience that ends on a day overlaps one that begins on that day.
         sum(e.change) OVER (
             PARTITION BY e.organization_id
             ORDER BY e.day, e.change DESC ROWS UNBOUNDED PRECEDING
-        ) AS everybody,
+        ) AS all_present,
         sum(e.change) OVER (
             PARTITION BY e.organization_id, e.contact_id
             ORDER BY e.day, e.change DESC ROWS UNBOUNDED PRECEDING
-        ) AS himself
+        ) AS own_present
     FROM events AS e
 )
 SELECT
     l.organization_id AS id,
     (SELECT min(o.name) FROM connection_paths.live_organizations AS o WHERE o.id = l.organization_id) AS name,
     l.people,
-    COALESCE(sum(p.everybody - p.himself) FILTER (WHERE p.change = 1), 0)::bigint AS pairs
+    COALESCE(sum(p.all_present - p.own_present) FILTER (WHERE p.change = 1), 0)::bigint AS pairs
 FROM largest AS l
 LEFT JOIN present AS p ON p.organization_id = l.organization_id
 GROUP BY l.organization_id, l.people

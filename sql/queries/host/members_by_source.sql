@@ -1,6 +1,7 @@
--- How many memberships each source has, and whether the view collection_members counts them.
--- `members` is every row of the host's table, put before this by the caller.
--- Parameters: collection_id (NULL: all); counted, the sources in the rule of that view.
+-- Counts the memberships of each source, and whether the view collection_members counts that source.
+--
+-- `members` has every row of the application's table; the caller puts it in front of this query as a CTE.
+-- Parameters: collection_id, NULL for all collections; counted, the sources in the rule of the view.
 SELECT
     m.source,
     COALESCE(m.source = ANY (%(counted)s::integer[]), false) AS is_counted,

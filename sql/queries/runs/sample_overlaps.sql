@@ -1,23 +1,25 @@
--- A random sample of contacts, and how far their overlaps exceed their edges; a row per stratum.
--- Parameters: sample (how many contacts), per_stratum (at least so many of them in each stratum), most_overlaps, seed.
+-- Draws a random sample of contacts and measures by how much their overlaps exceed their edges: a row per stratum.
 --
--- The edges of a drawn contact are computed, which takes time in proportion to its overlaps. Because contacts are drawn
--- in proportion to them, a drawn contact has sum(overlaps^2) / sum(overlaps) of them on average. So fewer contacts are
--- drawn where the sample would have more than most_overlaps, but never fewer than two strata's.
+-- Parameters: sample, how many contacts to draw; per_stratum, the least to draw in each stratum; most_overlaps, about
+-- how many overlaps the sample may have; seed, which makes the sample repeatable.
 --
--- Contacts are drawn in proportion to their overlaps, or nearly so: in order of overlaps, cut into strata that hold
--- equal numbers of overlaps, as many contacts drawn from each. The heaviest, who alone hold as much as a drawn contact
--- stands for, are all taken: stratum 0. Contacts without overlaps lose nothing and are not drawn: stratum NULL.
--- Same data and same seed, same sample.
+-- Contacts are drawn about in proportion to their overlaps. They are sorted by overlaps and cut into strata with equal
+-- sums of overlaps, and the same number is drawn from each. A contact with more overlaps than a drawn contact
+-- represents is always taken: stratum 0. Contacts without overlaps have no edges to lose and are not drawn: stratum
+-- NULL.
 --
--- stratum        see above
--- contacts       in the stratum
--- overlaps       of them together
--- sampled        how many contacts were drawn
--- mean_loss      overlaps less edges, of a drawn contact
--- loss_variance  how much that varies among them (squared)
+-- The edges of each drawn contact are computed, and that takes time in proportion to its overlaps. A drawn contact has
+-- sum(overlaps^2) / sum(overlaps) of them on average. Where the sample would exceed most_overlaps, fewer contacts are
+-- drawn, but never fewer than two strata need.
+--
+-- stratum        The number of the stratum, 0 or NULL.
+-- contacts       How many contacts the stratum has.
+-- overlaps       How many overlaps they have together.
+-- sampled        How many of them were drawn.
+-- mean_loss      By how much the overlaps of a drawn contact exceed its edges, on average.
+-- loss_variance  The variance of that.
 WITH loads AS MATERIALIZED (
-    SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l
+    SELECT l.contact_id, l.overlaps FROM connection_paths.overlaps_by_contact() AS l
 ),
 wanted AS MATERIALIZED (
     SELECT
@@ -48,7 +50,7 @@ taken AS MATERIALIZED (
         r.contact_id,
         r.overlaps,
         r.not_heavier,
-        -- he holds as much as one of the contacts still to be drawn stands for
+        -- The contact has at least as many overlaps as each contact that is still to be drawn represents.
         r.overlaps * (w.sample - r.place + 1) >= r.not_heavier AS for_certain
     FROM ranked AS r
     CROSS JOIN wanted AS w

@@ -1,4 +1,4 @@
--- The living workers of a run that have a batch, and for how many seconds. Parameter: run_id.
+-- Returns the living workers of a run that have a batch, and for how many seconds each has had it. Parameter: run_id.
 SELECT
     b.worker_id,
     h.pid,

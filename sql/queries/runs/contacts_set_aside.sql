@@ -1,4 +1,4 @@
--- What a run has set aside. Parameter: run_id.
+-- Returns the contacts that a run has set aside, with the error of each. Parameter: run_id.
 SELECT b.contact_id, b.error
 FROM connection_paths.backfill_batches AS b
 WHERE b.run_id = %(run_id)s AND b.status = 'set aside'
