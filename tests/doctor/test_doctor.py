@@ -186,7 +186,7 @@ CAUSES = {
         " SELECT g, now() - interval '1 hour' FROM generate_series(1, 3) AS g",
         "queue",
         "contact_changes",
-        "3 changes wait, the oldest for 60 min; no `sync --follow` is running",
+        "3 changes wait, the oldest for 1:00 h; no `sync --follow` is running",
     ),
     "a change that failed": Cause(
         "INSERT INTO connection_paths.contact_changes (contact_id, failures, error) VALUES (7, 3, 'it would not')",
@@ -206,7 +206,7 @@ CAUSES = {
         " UPDATE connection_paths.backfill_runs SET created_at = now() - interval '2 hours' WHERE status = 'running'",
         "runs",
         "run",
-        "(in_place) is not over and nobody works on it; it was begun 2.0 h ago",
+        "(in_place) is not over and nobody works on it; it was begun 2:00 h ago",
     ),
     "a paused run": Cause(
         "SELECT connection_paths.create_run('in_place'); UPDATE connection_paths.backfill_runs SET status = 'paused'"
