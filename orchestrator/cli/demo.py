@@ -42,7 +42,8 @@ _EXAMPLES = (
 
 
 @click.command("demo")
-@click.option("--contacts", type=click.IntRange(min=1000), default=20_000, show_default=True, metavar="N")
+@click.option("--contacts", type=click.IntRange(min=1000), default=20_000, show_default=True, metavar="N",
+              help="Contacts of the network.")  # fmt: skip
 @click.option("--keep", is_flag=True, help="Keep the database, to continue with it.")
 @workers_option
 @shared_options

@@ -7,8 +7,20 @@ from typing import Any
 
 import click
 
-#: An id of a contact, a user or a collection: what a bigint holds.
-ID = click.IntRange(-(2**63), 2**63 - 1)
+
+class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no argument here
+    """A number that a bigint of the database holds. ``--help`` shows no range: nobody needs it."""
+
+    name = "id"
+    _range = click.IntRange(-(2**63), 2**63 - 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number."""
+        return self._range.convert(value, param, ctx)
+
+
+#: An id of a contact, a user or a collection, or the seed of a random choice.
+ID = _Bigint()
 
 
 class Number(click.FloatRange):

@@ -18,13 +18,21 @@ from orchestrator.host import left_out
 @click.argument("target", type=ID)
 @click.option("--collection", type=ID, required=True, help="The collection of the team.")
 @click.option("--viewer", type=ID, required=True, help="The user who asks.")
-@click.option("--depth", type=click.IntRange(1, 6), default=2, show_default=True, help="Contacts on a path, at most.")
-@click.option("--max-paths", type=click.IntRange(1, 1000), default=25, show_default=True, help="Paths, at most.")
+@click.option(
+    "--depth", type=click.IntRange(1, 6), default=2, show_default=True, metavar="N", help="Contacts on a path, at most."
+)
+@click.option(
+    "--max-paths", type=click.IntRange(1, 1000), default=25, show_default=True, metavar="N", help="Paths, at most."
+)
 @click.option(
     "--scope", type=click.Choice(["any", "importer"]), default="any", show_default=True,
     help="importer: a path may start only with a contact that the viewer brought in.",
 )  # fmt: skip
-@click.option("--impl", type=click.Choice(["v1", "v2"]), help="By default what the collection is set to.")
+@click.option(
+    "--impl",
+    type=click.Choice(["v1", "v2"]),
+    help="v1: legacy_finder; v2: deep_finder. By default what the collection is set to.",
+)
 @click.option(
     "--time-budget", type=click.IntRange(1, 2**31 - 1), default=1500, show_default=True, metavar="MS",
     help="Milliseconds after which the search ends.",

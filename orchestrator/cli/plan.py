@@ -20,10 +20,12 @@ _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits
 
 @click.command("plan")
 @click.option(
-    "--sample", type=click.IntRange(30, 1_000_000), default=2000, show_default=True,
+    "--sample", type=click.IntRange(30, 1_000_000), default=2000, show_default=True, metavar="N",
     help="Contacts to look at, at most; fewer where they have very many edges.",
 )  # fmt: skip
-@click.option("--seed", type=ID, default=1, show_default=True, help="The same seed gives the same sample.")
+@click.option(
+    "--seed", type=ID, default=1, show_default=True, metavar="NUMBER", help="The same seed gives the same sample."
+)
 @shared_options
 @pass_invocation
 def command(invocation: Invocation, sample: int, seed: int) -> None:

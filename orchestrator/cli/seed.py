@@ -44,7 +44,15 @@ def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool
 
 @command.command("synthetic")
 @click.option("--contacts", type=click.IntRange(min=0), required=True, metavar="N", help="How many contacts.")
-@click.option("--seed", "number", type=ID, default=1, show_default=True, help="The same seed gives the same data.")
+@click.option(
+    "--seed",
+    "number",
+    type=ID,
+    default=1,
+    show_default=True,
+    metavar="NUMBER",
+    help="The same seed gives the same data.",
+)
 @host_schema_option
 @_replace_option
 @yes_option

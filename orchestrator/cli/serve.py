@@ -11,8 +11,10 @@ from orchestrator.core import extras
 
 
 @click.command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: any free port.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, metavar="PORT", help="0: any free port."
+)
 @click.option(
     "--allow-remote", is_flag=True, help="Listen where other machines can connect, although there is no login."
 )

@@ -38,11 +38,18 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     help="v2 or v3 of deep_finder, current, legacy, find_paths, or a function SCHEMA.NAME like it.",
 )
 @click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two versions in one run.")
-@click.option("--a-a", "twice", is_flag=True, help="Compare the version with itself: what the noise is.")
-@click.option("--depth", "depths", **listed(click.IntRange(1, 6), "DEPTHS"), default="1,2,3,4", show_default=True)
-@click.option("--max-paths", **listed(click.IntRange(1, 1000), "NUMBERS"), default="25", show_default=True)
+@click.option("--a-a", "twice", is_flag=True, help="Compare the version with itself, to measure the noise.")
+@click.option("--depth", "depths", **listed(click.IntRange(1, 6), "DEPTHS"), default="1,2,3,4", show_default=True,
+              help="Depths to search to.")  # fmt: skip
+@click.option("--max-paths", **listed(click.IntRange(1, 1000), "NUMBERS"), default="25", show_default=True,
+              help="Numbers of paths to return.")  # fmt: skip
 @click.option(
-    "--scope", "scopes", **listed(click.Choice(["any", "importer"]), "SCOPES"), default="any", show_default=True
+    "--scope",
+    "scopes",
+    **listed(click.Choice(["any", "importer"]), "SCOPES"),
+    default="any",
+    show_default=True,
+    help="any, importer: which contacts may start a path.",
 )
 @click.option(
     "--collection",
@@ -65,26 +72,40 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     default=25,
     show_default=True,
     metavar="N",
-    help="Contacts asked about, of every degree and distance.",
+    help="Contacts to find paths to, of every degree and distance.",
 )
-@click.option("--target", "contacts", **listed(ID, "IDS"), default="", help="These contacts instead.")
-@click.option("--viewer", type=ID, metavar="ID", help="Who asks; by default users with many and with few contacts.")
-@click.option("--connections", type=click.IntRange(1, 256), default=10, show_default=True, metavar="N")
-@click.option("--seconds", type=Number(min=0.1), default=10.0, show_default=True, help="Of each cell.")
+@click.option("--target", "contacts", **listed(ID, "IDS"), default="", help="Find paths to these contacts instead.")
+@click.option(
+    "--viewer",
+    type=ID,
+    metavar="ID",
+    help="The viewer of every call; by default users with many and with few contacts.",
+)
+@click.option("--connections", type=click.IntRange(1, 256), default=10, show_default=True, metavar="N",
+              help="Connections that ask at the same time.")  # fmt: skip
+@click.option(
+    "--seconds",
+    type=Number(min=0.1),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Measured time of each cell.",
+)
 @click.option(
     "--blocks",
     type=click.IntRange(1, 100),
     default=10,
     show_default=True,
     metavar="N",
-    help="Parts of a cell; versions take turns.",
+    help="Parts of a cell; the versions take turns.",
 )
-@click.option("--warmup", type=Number(min=0), default=1.0, show_default=True, metavar="SECONDS")
+@click.option("--warmup", type=Number(min=0), default=1.0, show_default=True, metavar="SECONDS",
+              help="Unmeasured time before each cell.")  # fmt: skip
 @click.option(
     "--rate",
     type=Number(min=0, min_open=True),
     metavar="PER_SECOND",
-    help="Open loop: so many requests a second, timed from when each should have begun.",
+    help="Open loop: this many requests a second, each timed from its planned start.",
 )
 @click.option(
     "--timeout",
@@ -92,15 +113,26 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     default=1.5,
     show_default=True,
     metavar="SECONDS",
-    help="What one request may take.",
+    help="Statement timeout of a request.",
 )
-@click.option("--max-edges-per-hop", metavar="N|all", callback=_edges_or_all, default="15", show_default=True)
+@click.option("--max-edges-per-hop", metavar="N|all", callback=_edges_or_all, default="15", show_default=True,
+              help="Edges of a contact that the search follows; all: no limit.")  # fmt: skip
 @objective_option
 @margin_option
 @click.option("--explain", is_flag=True, help="Keep the plan of every target in every cell.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same targets and order.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where the results go; by default sweep-DATE-TIME."
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="NUMBER",
+    help="The same seed gives the same targets and order.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Directory for the files; by default sweep-DATE-TIME.",
 )
 @shared_options
 @pass_invocation

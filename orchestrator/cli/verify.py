@@ -15,12 +15,19 @@ from orchestrator.edges import verify
 
 @click.command("verify")
 @click.option(
-    "--sample", type=click.IntRange(10, 1_000_000), default=500, show_default=True, help="Contacts to recompute."
+    "--sample",
+    type=click.IntRange(10, 1_000_000),
+    default=500,
+    show_default=True,
+    metavar="N",
+    help="Contacts to recompute.",
 )
-@click.option("--seed", type=ID, default=1, show_default=True, help="The same seed gives the same sample.")
+@click.option(
+    "--seed", type=ID, default=1, show_default=True, metavar="NUMBER", help="The same seed gives the same sample."
+)
 @click.option(
     "--objective", type=Number(min=0.1), default=250.0, show_default=True, metavar="MS",
-    help="What the p95 of find_paths may be.",
+    help="The p95 of find_paths must not be longer.",
 )  # fmt: skip
 @click.option(
     "--time-limit", type=click.FloatRange(min=1), default=verify.TIME_LIMIT, show_default=True, metavar="SECONDS",

@@ -39,10 +39,11 @@ from tests.support.sessions import connect, value
 from tests.support.waiting import until
 from tests.support.world import Edge, Experience, Pair, World
 
-SECONDS = float(os.environ.get("CONNECTION_PATHS_SOAK_KILLS", "10"))
+SOAK = os.environ.get("CONNECTION_PATHS_SOAK_KILLS")
+SECONDS = float(SOAK or "10")
 SEED = int(os.environ.get("CONNECTION_PATHS_SOAK_SEED", str(random.randrange(10**6))))
-CONTACTS = 3000
-LARGE = (1, 128, 255, 511)  # organizations of hundreds; in between, others
+CONTACTS = 3000 if SOAK else 1500  # about 114,000 and 65,000 edges
+LARGE = (1, 128, 255, 256, 511)  # organizations of hundreds; in between, others
 SMALL = range(130, 240)
 ALL = range(1, 520)
 SETTINGS = {**embedded.SETTINGS, "shared_buffers": "128MB"}
@@ -435,6 +436,7 @@ def read(connection: Connection, rng: random.Random) -> None:
     connection.execute(
         "SELECT connection_paths.find_paths(%s, 1, 1001, max_depth => 3)", (rng.randrange(1, CONTACTS + 1),)
     )
+    time.sleep(rng.uniform(0, 0.02))
 
 
 def count_edges(connection: Connection, least: int) -> None:
@@ -622,11 +624,11 @@ def test_readers_and_writers_do_not_notice_a_rebuild(world: str) -> None:
                 threads.go(write_little, SEED + number)
             threads.go(befriend, SEED)
             threads.go(sync, 0)
-            for number in (2, 3):
+            for number in (2, 3) if SOAK else (2,):
                 told = check_succeeds(begin(world, "--strategy", "rebuild", "--batch-edges", "200"))
                 assert told["run_id"] == number
         drain(connection)
-        check_run(connection, 3)
+        check_run(connection, told["run_id"])
         check_edges(connection)
 
 
