@@ -21,7 +21,7 @@ UNDER_WAY = "CP003"  #: another run is running or paused
 REBUILD_LOST = "CP004"  #: the table that a rebuild fills does not exist
 UNKNOWN_RUN = "02000"
 
-#: The share of a rebuild's time that its batches take; indexes and the exchange take the rest (bench/results/backfill.md).
+#: The share of a rebuild's time that its batches take, by bench/results/backfill.md.
 _FILL_SHARE = 0.45
 
 
