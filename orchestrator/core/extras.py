@@ -9,7 +9,7 @@ from orchestrator.core.errors import OrchestratorError
 
 
 def load(module: str, extra: str) -> Any:
-    """Import *module*; if a library is missing, raise :class:`OrchestratorError` with the command that installs *extra*."""
+    """Import *module*; a missing library is an :class:`OrchestratorError` with the command that installs *extra*."""
     try:
         return import_module(module)
     except ImportError as error:

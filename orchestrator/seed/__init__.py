@@ -1,1 +1,1 @@
-"""Example data for the host tables: from CSV files (``csv_files``) or made up (``synthetic``), loaded by ``loading``."""
+"""Example data for the host tables, from CSV files (``csv_files``) or made up (``synthetic``)."""
