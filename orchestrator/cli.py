@@ -734,21 +734,21 @@ objective_option = click.option(
 )  # fmt: skip
 margin_option = click.option(
     "--margin", type=Number(0, 1), default=0.05, show_default=True, metavar="SHARE",
-    help="A smaller difference is none.",
+    help="A smaller difference counts as the same.",
 )  # fmt: skip
 
 
 @main.command("sweep")
 @click.option(
-    "--version",
-    "versions",
-    **listed(click.STRING, "VERSIONS"),
-    default="current",
+    "--finder",
+    "finders",
+    **listed(click.STRING, "FINDERS"),
+    default="deep_finder",
     show_default=True,
-    help="v2 or v3 of deep_finder, current, legacy, find_paths, or a function SCHEMA.NAME like it.",
+    help="find_paths, deep_finder, legacy_finder, or SCHEMA.NAME of a function with deep_finder's parameters.",
 )
-@click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two versions in one run.")
-@click.option("--a-a", "twice", is_flag=True, help="Compare the version with itself: what the noise is.")
+@click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two finders in one sweep.")
+@click.option("--a-a", "against_itself", is_flag=True, help="Compare the finder with itself, to learn the noise.")
 @click.option("--depth", "depths", **listed(click.IntRange(1, 6), "DEPTHS"), default="1,2,3,4", show_default=True)
 @click.option("--max-paths", **listed(click.IntRange(1, 1000), "NUMBERS"), default="25", show_default=True)
 @click.option(
@@ -762,23 +762,20 @@ margin_option = click.option(
     help="By default the largest, a middling and a small one.",
 )
 @click.option(
-    "--cache",
-    "caches",
-    **listed(click.Choice(["warm", "cold-connection"]), "STATES"),
-    default="warm",
-    show_default=True,
-    help="cold-connection: every request makes its own connection.",
-)
-@click.option(
     "--targets",
     type=click.IntRange(min=1),
     default=25,
     show_default=True,
     metavar="N",
-    help="Contacts asked about, of every degree and distance.",
+    help="Contacts to find paths to, of every degree and distance.",
 )
-@click.option("--target", "contacts", **listed(_ID, "IDS"), default="", help="These contacts instead.")
-@click.option("--viewer", type=_ID, metavar="ID", help="Who asks; by default users with many and with few contacts.")
+@click.option("--target", "contacts", **listed(_ID, "IDS"), default="", help="Find paths to these contacts instead.")
+@click.option(
+    "--viewer",
+    type=_ID,
+    metavar="ID",
+    help="The viewer of every call; by default users with many and with few contacts.",
+)
 @click.option("--connections", type=click.IntRange(1, 256), default=10, show_default=True, metavar="N")
 @click.option("--seconds", type=Number(min=0.1), default=10.0, show_default=True, help="Of each cell.")
 @click.option(
@@ -787,14 +784,14 @@ margin_option = click.option(
     default=10,
     show_default=True,
     metavar="N",
-    help="Parts of a cell; versions take turns.",
+    help="Parts of a cell; the finders take turns.",
 )
 @click.option("--warmup", type=Number(min=0), default=1.0, show_default=True, metavar="SECONDS")
 @click.option(
     "--rate",
     type=Number(min=0, min_open=True),
     metavar="PER_SECOND",
-    help="Open loop: so many requests a second, timed from when each should have begun.",
+    help="Open loop: this many requests per second, each timed from its planned start.",
 )
 @click.option(
     "--timeout",
@@ -802,44 +799,37 @@ margin_option = click.option(
     default=1.5,
     show_default=True,
     metavar="SECONDS",
-    help="What one request may take.",
+    help="Statement timeout of a request.",
 )
 @click.option("--max-edges-per-hop", metavar="N|all", callback=edges_or_all, default="15", show_default=True)
 @objective_option
 @margin_option
-@click.option("--explain", is_flag=True, help="Keep the plan of every target in every cell.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same targets and order.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same targets and order.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where the results go; by default sweep-DATE-TIME."
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Directory for the files; by default sweep-DATE-TIME.",
 )
 @shared_options
 @pass_session
 @click.pass_context
 def sweep_command(
     ctx: click.Context, session: Session, /, objectives: tuple[str, ...], margin: float, output: Path | None,
-    explain: bool, versus: tuple[str, ...] | None, versions: tuple[str, ...], seed: int, connections: int,
-    seconds: float, blocks: int, warmup: float, rate: float | None, timeout: float, max_edges_per_hop: int | None,
-    **asked: Any,
+    versus: tuple[str, ...] | None, finders: tuple[str, ...], seed: int, connections: int, seconds: float, blocks: int,
+    warmup: float, rate: float | None, timeout: float, max_edges_per_hop: int | None, **matrix: Any,
 ) -> None:  # fmt: skip
-    """Measure the finders: version by depth by collection, over many connections, with a report to look at.
+    """Measure the finders under load, for every combination of depth, scope, paths and collection, and write a report.
 
-    Exit 3 when an objective was missed or the new version is worse, 4 when it is better here and worse there, or when
-    that cannot be told.
+    Exit 3 when an objective was missed or the new finder is worse; 4 when it is mixed or nothing can be decided.
     """
-    publish = extras.load("orchestrator.sweep.publish", "sweep")
-    directory = publish.new_directory(output)
-    options = publish.Options(seed, connections, seconds, blocks, warmup, rate, timeout, max_edges_per_hop)
-    questions = publish.Asked(
-        versions=versus or versions,
-        versus=versus is not None,
-        explain=directory / "plans" if explain else None,
-        **asked,
-    )
+    commands = extras.load("orchestrator.sweep.commands", "sweep")
+    directory = commands.new_directory(output)
+    options = commands.SweepOptions(seed, connections, seconds, blocks, warmup, rate, timeout, max_edges_per_hop)
+    cells = commands.Matrix(finders=versus or finders, versus=versus is not None, **matrix)
     dsn = session.connection_string()
     with session.screen.sweeping() as progress:
-        done = publish.sweep(
-            dsn, questions, options, directory, objectives=objectives, margin=margin, progress=progress
-        )
+        done = commands.sweep(dsn, cells, options, directory, objectives=objectives, margin=margin, progress=progress)
     session.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)
 
@@ -855,8 +845,9 @@ def sweep_command(
 def compare_command(
     ctx: click.Context, session: Session, base: Path, new: Path, objectives: tuple[str, ...], margin: float
 ) -> None:
-    """Say whether sweep NEW is better than BASE, as Markdown; exit 3 when it is worse, 4 when mixed or undecided."""
-    done = extras.load("orchestrator.sweep.publish", "sweep").compare(base, new, objectives=objectives, margin=margin)
+    """Compare sweep NEW with sweep BASE, as Markdown; exit 3 when NEW is worse, 4 when mixed or nothing is decided."""
+    commands = extras.load("orchestrator.sweep.commands", "sweep")
+    done = commands.compare(base, new, objectives=objectives, margin=margin)
     session.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)
 

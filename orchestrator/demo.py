@@ -11,7 +11,7 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.core import extras, sqlfiles
+from orchestrator.core import extras, formats, sqlfiles
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.finders import paths
@@ -77,7 +77,9 @@ def tell(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: i
             screen.say("", f"   {text}", f"   To meet {called.contact(question.target_contact_id)}:")
             screen.say(*(f"   {line}" for line in path_lines(question, answer, called)))
 
-    screen.say("", "5. How fast, and how fast was the generation before? A small sweep, both under the same load")
+    screen.say(
+        "", "5. How fast? A small sweep of the finder without edges and the finder with edges, under the same load"
+    )
     _sweep(dsn, screen, report_to)
     screen.say("", f"   {time.monotonic() - started:.0f} s in all.")
     return question
@@ -96,21 +98,21 @@ def _example(
 
 
 def _sweep(dsn: str, screen: Screen, directory: Path) -> None:
-    """Compare two versions of the finder, and tell where the report is; without its libraries, tell what is missing."""
+    """Compare the finders without and with edges; leave the sweep out when its libraries are missing."""
     try:
-        publish = extras.load("orchestrator.sweep.publish", "sweep")
+        commands = extras.load("orchestrator.sweep.commands", "sweep")
     except OrchestratorError as error:
         screen.say(f"   Left out: {error}")
         return
-    asked = publish.Asked(versions=("v2", "v3"), depths=(2, 4), collections=(1,), versus=True)
-    options = publish.Options(
+    matrix = commands.Matrix(finders=("legacy_finder", "deep_finder"), depths=(2,), collections=(1,), versus=True)
+    options = commands.SweepOptions(
         seed=_SEED, connections=4, seconds=2.0, blocks=4, warmup=0.2, rate=None, timeout=1.5, max_edges_per_hop=15
     )
     with screen.sweeping() as progress:
-        done = publish.sweep(dsn, asked, options, directory, progress=progress)
+        done = commands.sweep(dsn, matrix, options, directory, progress=progress)
     for cell in done.data["cells"]:
         screen.say(
-            f"   {cell['version']} at depth {cell['depth']}: median {cell['p50_ms']:.1f} ms, 95 % within"
-            f" {cell['p95_ms']:.1f} ms, {cell['answers_per_second']:,.0f} answers/s"
+            f"   {cell['finder']} at depth {cell['depth']}: median {formats.milliseconds(cell['p50_ms'])}, 95% within"
+            f" {formats.milliseconds(cell['p95_ms'])}, {cell['answers_per_second']:,.0f} answers per second"
         )
     screen.say(f"   {done.lines[-1]}")

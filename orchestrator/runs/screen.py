@@ -30,7 +30,7 @@ from orchestrator.runs import backfill
 from orchestrator.runs.runs import Run
 
 if TYPE_CHECKING:  # it needs libraries that are not always there
-    from orchestrator.sweep.sweep import Progress as Sweeping
+    from orchestrator.sweep.measure.sweep import Progress as Sweeping
 
 _PIPED_WIDTH = 160  # characters of a table where no terminal says its width
 _PASSING_WIDTH = 60  # characters, so that a shorter line leaves nothing of a longer one
@@ -256,18 +256,16 @@ def sync_line(done: sync.Synced) -> str:
 
 def sweep_screen(progress: Sweeping) -> Iterator[Any]:
     """Show a sweep as two lines and a bar."""
-    yield Text(printable(progress.doing), style="bold")
+    yield Text(printable(progress.step), style="bold")
     yield ProgressBar(total=max(1, progress.cells), completed=progress.done, width=60)
     yield sweep_progress(progress)
 
 
 def sweep_progress(progress: Sweeping) -> str:
     """Tell how far a sweep is."""
-    parts = [f"{progress.done} of {progress.cells} cells done"] if progress.cells else [progress.doing]
+    parts = [f"{progress.done} of {progress.cells} cells done"] if progress.cells else [progress.step]
     if progress.seconds_left is not None:
         parts.append(f"{duration(max(0.0, progress.seconds_left))} left")
-    if progress.p95 is not None:
-        parts.append(f"p95 now {milliseconds(progress.p95)}")
     return ", ".join(parts)
 
 
