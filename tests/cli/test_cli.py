@@ -23,14 +23,15 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from rich.table import Table
 
-from orchestrator import cli, demo
+from orchestrator import cli
+from orchestrator.cli import demo, runs
+from orchestrator.cli import seed as seed_command
+from orchestrator.cli.screen import SafeTable, Screen
 from orchestrator.core import embedded, text
 from orchestrator.finders import paths
 from orchestrator.install import installation
 from orchestrator.runs.backfill import Options, backfill
-from orchestrator.runs.screen import Screen
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from tests.support.command_line import check_error, check_failed, finish, run, start
@@ -183,8 +184,8 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_the_list_of_commands_here_is_whole() -> None:
-    nested = [f"seed {name}" for name in cli.seed_group.commands]
-    nested += [f"runs {name}" for name in cli.runs_group.commands]
+    nested = [f"seed {name}" for name in seed_command.command.commands]
+    nested += [f"runs {name}" for name in runs.command.commands]
     assert sorted([*cli.main.commands, *nested]) == sorted(COMMANDS)
 
 
@@ -590,7 +591,7 @@ def test_baseball_has_exactly_its_edges(database: str) -> None:
 
 def test_what_a_database_holds_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     name = "Acme [in liquidation] [/x] :rocket:"
-    table = Table("name")
+    table = SafeTable("name")
     table.add_row(name)
     Screen().say(name, table)
     Screen(as_json=True).result({"name": name})
@@ -813,7 +814,7 @@ def test_a_connection_string_is_shown_without_its_secrets(dsn: str) -> None:
 @pytest.mark.parametrize("form", ["words", "uri"])
 def test_the_demo_tells_how_to_go_on_but_no_password(server: str, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     given = {name: str(value) for name, value in conninfo_to_dict(server).items()}
-    monkeypatch.setattr(demo, "tell", lambda *_, **__: paths.Question(1, 2, 3))
+    monkeypatch.setattr(demo, "run", lambda *_, **__: paths.Question(1, 2, 3))
     with connect(server) as connection:
         before = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
         dsn = make_conninfo(server, password=MARKER, application_name="it's")

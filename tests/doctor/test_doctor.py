@@ -484,7 +484,7 @@ def test_what_is_not_installed_says_so(host: str, dsn: str) -> None:
 
 def test_the_command(db: Connection, dsn: str) -> None:
     well = run("--dsn", dsn, "doctor")
-    assert (well.exit_code, well.stdout) == (0, "All is well.\n")
+    assert (well.exit_code, well.stdout) == (0, "No problems found.\n")
     db.execute("SELECT set_config('lock_timeout', '5s', false)")
     db.execute(f"DROP INDEX {MEMBERS}")
     db.execute(f"ALTER DATABASE {db.info.dbname} SET jit = on".encode())

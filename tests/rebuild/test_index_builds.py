@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from psycopg import errors
 
+from orchestrator.cli import run_lines
 from orchestrator.core import database, sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
@@ -19,7 +20,6 @@ from orchestrator.install.installation import install
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import Options, Progress, backfill
-from orchestrator.runs.screen import backfill_screen
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.copies import copied
@@ -123,7 +123,7 @@ def test_the_screen_names_what_is_built_and_shows_one_bar(own: Connection) -> No
     progress = Progress(
         runs.read(own, filled(own)), 1.0, workers=2, allowed=2, busy=0, doing="building 3 indexes", building=building
     )
-    heading, bar, *lines = backfill_screen(progress)
+    heading, bar, *lines = run_lines.drawn(progress)
     assert str(heading) == "run 1, rebuild: building 3 indexes"
     assert bar.completed == pytest.approx(0.4)
     assert "one, two" in lines

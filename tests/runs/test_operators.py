@@ -165,7 +165,7 @@ def test_an_operator_steers_a_run(own: Connection) -> None:
     check_held()
     assert run("--dsn", dsn, "runs", "resume", "1").stdout == "Run 1 is running.\n"
     told = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
-    assert told == "Run 1 may have as many workers as come.\n"
+    assert told == "Run 1 may have any number of workers.\n"
 
     refused = run("--dsn", dsn, "backfill", "--strategy", "rebuild", "--no-throttle")
     check_failed(refused, "run 1 is under way", "orchestrator runs cancel 1")

@@ -20,11 +20,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
+from orchestrator.cli.plan import plan_lines
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.database import Connection, reading
 from orchestrator.install.installation import install
 from orchestrator.runs import plan as planning
-from orchestrator.runs import plan_report
 from orchestrator.runs.plan import Plan, plan
 from orchestrator.seed import csv_files as seed_csv
 from tests.support import oracle
@@ -378,7 +378,7 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
 def told(found: Plan) -> str:
     """The plan as a terminal of 100 columns shows it."""
     console = Console(width=100, highlight=False, file=StringIO(), record=True)
-    for line in plan_report.plan_lines(found):
+    for line in plan_lines(found):
         console.print(line)
     return console.export_text()
 

@@ -679,7 +679,7 @@ def test_who_is_at_work_is_told_at_once_and_nobody_after_that(own: Connection, d
     shown = run(*show).stdout
     assert "workers)" not in shown
     assert f":{process.pid}:" not in shown
-    assert "No process is working on this run. To go on: orchestrator backfill" in shown
+    assert "No process is working on this run. To continue: orchestrator backfill" in shown
     assert json.loads(run("--dsn", dsn_of(own), "--json", "runs", "show").stdout)["run"]["processes"] == {}
     own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
     assert "orchestrator runs resume 1, then orchestrator backfill" in run(*show).stdout

@@ -817,7 +817,7 @@ def test_the_limits_are_options(
         given.append(options.limits)
         raise OrchestratorError("not now")
 
-    monkeypatch.setattr("orchestrator.cli.run_backfill", backfill)
+    monkeypatch.setattr("orchestrator.cli.backfill.backfill", backfill)
     ran = CliRunner().invoke(main, ["backfill", *arguments])
     if expected == 2:
         assert ran.exit_code == 2
