@@ -11,8 +11,8 @@ from orchestrator.cli.options import Number, limit_or_off, workers_option
 from orchestrator.core.database import reading
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.host import left_out
-from orchestrator.runs.backfill import Options, backfill
-from orchestrator.runs.throttle import Limits
+from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.runs.throttle import ThrottleLimits
 
 
 @click.command("backfill")
@@ -39,15 +39,15 @@ from orchestrator.runs.throttle import Limits
     help="Let fewer workers work when find_paths, replicas or other sessions are slowed down.",
 )  # fmt: skip
 @click.option(
-    "--slowdown", type=Number(min=1.05), default=Limits().slowdown, show_default=True, metavar="RATIO",
+    "--slowdown", type=Number(min=1.05), default=ThrottleLimits().slowdown, show_default=True, metavar="RATIO",
     help="How much slower find_paths may get.",
 )  # fmt: skip
 @click.option(
-    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{Limits().replica_lag_seconds:g}",
+    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{ThrottleLimits().replica_lag_seconds:g}",
     show_default=True, help="How far behind a replica may be.",
 )  # fmt: skip
 @click.option(
-    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{Limits().replica_lag_megabytes:g}",
+    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{ThrottleLimits().replica_lag_megabytes:g}",
     show_default=True, help="How much WAL a replica may have left to replay.",
 )  # fmt: skip
 @click.option(
@@ -66,15 +66,15 @@ def command(
     screen = invocation.screen
     limits = None
     if throttle:
-        limits = Limits(
+        limits = ThrottleLimits(
             slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
         )
-    options = Options(workers, strategy, batch_edges, batch_timeout, limits)
+    options = BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits)
     with screen.watching(run_lines.drawn, run_lines.progress_line) as report:
         done = backfill(invocation.connection_string(), options, report=report)
     missed = _left_out(invocation)
     screen.result(
-        {**done.run.told(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside, "left_out": missed},
+        {**done.run.as_json(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside, "left_out": missed},
         *run_lines.outcome_lines(done),
         *missed,
     )

@@ -27,7 +27,7 @@ from orchestrator.core.formats import duration, milliseconds
 from orchestrator.finders import paths
 from orchestrator.finders.paths import Question
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading, synthetic
 
 _SEED = 1
@@ -104,7 +104,7 @@ def run(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: in
 
     screen.say(f"3. Backfill: an edge for any two contacts who worked at one place at one time, {workers} connections")
     with screen.watching(run_lines.drawn, run_lines.progress_line) as report:
-        done = backfill(dsn, Options(workers=workers, limits=None), report=report)
+        done = backfill(dsn, BackfillOptions(workers=workers, limits=None), report=report)
     screen.say(*(f"   {line}" for line in run_lines.outcome_lines(done)))
 
     screen.say("4. Who can introduce me?")

@@ -13,7 +13,7 @@ from orchestrator.cli.screen import SafeTable
 from orchestrator.core import text
 from orchestrator.core.formats import duration, size
 from orchestrator.host import left_out
-from orchestrator.runs.plan import Plan, plan
+from orchestrator.runs.plan import BackfillPlan, plan
 
 _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits 100 columns
 
@@ -34,7 +34,7 @@ def command(invocation: Invocation, sample: int, seed: int) -> None:
     invocation.screen.result(found, *plan_lines(found))
 
 
-def plan_lines(found: Plan) -> Iterator[Any]:
+def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     """Show a plan as lines and tables, readable in 100 columns."""
     people, edges, storage = found.contacts, found.edges, found.storage
     yield (
@@ -72,7 +72,7 @@ def plan_lines(found: Plan) -> Iterator[Any]:
     yield f"  The server has {found.connections_free:,} connections free."
 
 
-def _experiences(found: Plan) -> SafeTable:
+def _experiences(found: BackfillPlan) -> SafeTable:
     rows = found.experiences
     table = SafeTable("work experiences", ">rows", ">share")
     for label, count in (("all", rows.total), *rows.by_rule, ("that count", rows.usable)):
@@ -80,7 +80,7 @@ def _experiences(found: Plan) -> SafeTable:
     return table
 
 
-def _members(found: Plan) -> SafeTable:
+def _members(found: BackfillPlan) -> SafeTable:
     table = SafeTable("memberships by source", ">rows", ">that count")
     for each in found.members:
         source = "no source" if each.source is None else str(each.source)
@@ -88,7 +88,7 @@ def _members(found: Plan) -> SafeTable:
     return table
 
 
-def _organizations(found: Plan) -> SafeTable:
+def _organizations(found: BackfillPlan) -> SafeTable:
     table = SafeTable("largest organizations", ">id", ">people", ">overlapping pairs", ">share of all")
     for each in found.organizations:
         name = text.shortened(each.name or "", _NAME_WIDTH)
@@ -96,7 +96,7 @@ def _organizations(found: Plan) -> SafeTable:
     return table
 
 
-def _durations(found: Plan) -> SafeTable:
+def _durations(found: BackfillPlan) -> SafeTable:
     seconds = {(each.strategy, each.workers): each.seconds for each in found.durations}
     table = SafeTable(">workers", ">rebuild", ">in place", "")
     for workers in sorted({each.workers for each in found.durations}):

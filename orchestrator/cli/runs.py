@@ -22,7 +22,7 @@ _RUN_ID = click.IntRange(1, 2**63 - 1)
 @click.group("runs", cls=Group)
 @shared_options
 def command() -> None:
-    """Show backfill runs and control them. SQL can do the same; see connection_paths.backfill_runs."""
+    """Show backfill runs and control them. The SQL functions pause_run, resume_run, cancel_run do the same."""
 
 
 @command.command("list")
@@ -33,7 +33,7 @@ def list_command(invocation: Invocation) -> None:
     with reading(invocation.connection_string()) as connection:
         require_installed(connection)
         listed = runs.listed(connection)
-    invocation.screen.result([run.told() for run in listed], runs_table(listed) if listed else "No runs.")
+    invocation.screen.result([run.as_json() for run in listed], runs_table(listed) if listed else "No runs.")
 
 
 @command.command("show")
@@ -44,7 +44,7 @@ def show_command(invocation: Invocation, run_id: int | None) -> None:
     """Show how far RUN is, which workers work on it and what was set aside. Without RUN, show the latest."""
     with reading(invocation.connection_string()) as connection:
         shown = runs.show(connection, run_id)
-    invocation.screen.result({**shown, "run": shown["run"].told()}, *one_run(shown))
+    invocation.screen.result({**shown, "run": shown["run"].as_json()}, *one_run(shown))
 
 
 def _controlling(name: str, change: Callable[[Any, int], runs.Run], text: str) -> None:
@@ -58,7 +58,7 @@ def _controlling(name: str, change: Callable[[Any, int], runs.Run], text: str) -
         with connect(invocation.connection_string()) as connection:
             require_installed(connection)
             run = change(connection, run_id)
-        invocation.screen.result(run.told(), f"Run {run.run_id} is {run.status}.")
+        invocation.screen.result(run.as_json(), f"Run {run.run_id} is {run.status}.")
 
 
 _controlling("pause", runs.pause, "Start no more batches; batches under way are finished.")
@@ -84,7 +84,7 @@ def set_command(invocation: Invocation, run_id: int, workers: int | None, any_wo
         require_installed(connection)
         run = runs.set_workers(connection, run_id, workers)
     most = "any number of workers" if run.max_workers is None else f"{run.max_workers} workers at most"
-    invocation.screen.result(run.told(), f"Run {run.run_id} may have {most}.")
+    invocation.screen.result(run.as_json(), f"Run {run.run_id} may have {most}.")
 
 
 def runs_table(listed: Sequence[runs.Run]) -> SafeTable:

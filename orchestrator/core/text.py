@@ -34,6 +34,11 @@ def shortened(text: str, longest: int = LONGEST_NAME) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def capitalized(sentence: str) -> str:
+    """Return *sentence* with a capital first letter, and the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def without_secrets(dsn: str) -> str:
     """Return the connection string *dsn* without passwords and keys; empty when it cannot be parsed."""
     try:

@@ -195,8 +195,8 @@ CAUSES = {
         "contact 7 for instance: it would not",
     ),
     "a run that was cancelled by hand": Cause(
-        "SELECT connection_paths.create_run('rebuild'); UPDATE connection_paths.backfill_runs SET status = 'cancelled'"
-        " WHERE status = 'running'",
+        "SELECT connection_paths.create_run('rebuild');"
+        " SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs",
         "runs",
         "run",
         "was cancelled, and what it made is still there",
@@ -209,8 +209,8 @@ CAUSES = {
         "(in_place) is not over and nobody works on it; it was begun 2:00 h ago",
     ),
     "a paused run": Cause(
-        "SELECT connection_paths.create_run('in_place'); UPDATE connection_paths.backfill_runs SET status = 'paused'"
-        " WHERE status = 'running'",
+        "SELECT connection_paths.create_run('in_place');"
+        " SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'",
         "runs",
         "run",
         "(in_place) is paused",

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 
 from orchestrator.cli import main
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options as BackfillOptions
-from orchestrator.runs.backfill import backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from orchestrator.sweep.measure.load_generator import LoadGenerator, load_generator

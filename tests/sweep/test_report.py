@@ -19,7 +19,7 @@ from orchestrator.sweep.judge.compare import Comparison, compare_finders, compar
 from orchestrator.sweep.judge.objectives import Judgement, judge, parse
 from orchestrator.sweep.measure.results import PERCENTS, Cell, Results
 from orchestrator.sweep.show import charts, report
-from tests.support.pages import Elements, chromium
+from tests.support.browser import Elements, chromium
 from tests.support.sweeps import Report, block_of, made
 
 HOSTILE = "<script>alert('x')</script> $y^2$ {{ 7 * 7 }} \"& as long as nobody would call a function"
