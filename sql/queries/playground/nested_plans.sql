@@ -1,5 +1,5 @@
--- Let the plans of statements inside functions be told, as notices, for the rest of the session. Needs the right to
--- load auto_explain.
+-- Sends the plans of statements inside functions as notices, for the rest of the session. Needs the right to load
+-- auto_explain.
 LOAD 'auto_explain';
 SELECT
     set_config('client_min_messages', 'notice', false),

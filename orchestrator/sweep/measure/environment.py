@@ -1,4 +1,4 @@
-"""What a number depends on besides the code: without it, a sweep cannot be done again."""
+"""The environment of a sweep: what its figures depend on besides the code."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from orchestrator.core.database import Connection
 _COMMIT = ("git", "describe", "--always", "--dirty", "--abbrev=12")
 
 
-def environment(connection: Connection, tables: list[int]) -> dict[str, Any]:
-    """Return the server, the client, and the tables that finders read, with their indexes."""
+def environment(connection: Connection) -> dict[str, Any]:
+    """Return what is known of the server, of this client, and of the tables and indexes that finders read."""
     row = connection.execute(sqlfiles.query("sweep/server")).fetchone()
     assert row is not None
     with connection.cursor(row_factory=psycopg.rows.dict_row) as cursor:
-        relations = cursor.execute(sqlfiles.query("sweep/relations"), {"tables": tables}).fetchall()
+        relations = cursor.execute(sqlfiles.query("sweep/relations")).fetchall()
     return {"server": row[0], "client": _client(connection), "relations": relations}
 
 
@@ -42,18 +42,17 @@ def _client(connection: Connection) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """Return the checkout's commit, None in an installed package."""
+    """Return the commit of the checkout, None in an installed package."""
+    here = Path(__file__).parent
     try:
-        done = subprocess.run(
-            _COMMIT, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10
-        )
+        done = subprocess.run(_COMMIT, cwd=here, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
 
 
 def _processor() -> str:
-    """Return the processor's name as Linux has it, else what Python knows."""
+    """Return the processor's name from Linux, else from Python."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
