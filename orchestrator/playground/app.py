@@ -238,7 +238,7 @@ def _answered(asked: Asked, answer: Answer) -> dict[str, Any]:
         "target_name": target,
         "heading": _heading(document, target),
         "lead": _lead(document, viewer),
-        "cards": words.cards(document, answer.names, viewer, question.collection_id),
+        "cards": words.cards(document, answer.names, viewer),
         "picture": drawn,
         "is_wide": drawn is not None and drawn.columns >= _WIDE,
         "why": (reasons.sentences(question, document, answer.names), reasons.figures(document)) if why else None,

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from orchestrator.core.text import capitalized
+from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names
-from orchestrator.playground import words
 
 PATHS_DRAWN = 30
 
@@ -104,17 +105,16 @@ def _graph(
     last = 1 + max(far.values())  # the target's column
     for number, path in enumerate(paths):
         opener, contacts = path["user_ids"][0], path["contact_ids"]
-        who = "You" if opener == viewer else words.user(opener)
+        who = capitalized(reasons.user(opener, viewer))
         keys = [f"u{opener}", *(f"c{contact}" for contact in contacts)]
         nodes.setdefault(keys[0], Node(keys[0], 0, "you" if opener == viewer else "user", who, fitted(who)))
         for key, contact in zip(keys[1:], contacts, strict=True):
             name = names.contact(contact)
             kind = "contact" if far[contact] else "target"
             nodes.setdefault(key, Node(key, last - far[contact], kind, name, fitted(name)))
-        opens = f"{who} {'know' if opener == viewer else 'knows'} {names.contact(contacts[0])}."
-        opens += f" {words.also(path['user_ids'][1:])}".rstrip()
+        opens = f"{reasons.opening(path, names, viewer)} {reasons.other_openers(path)}".rstrip()
         told = [(opens, "your own contact" if opener == viewer else "their own contact")]
-        told += [(words.sentence(hop, names), words.ground(hop, names)) for hop in path["hops"]]
+        told += [(reasons.hop(hop, names), reasons.ground(hop, names)) for hop in path["hops"]]
         for (a, b), (title, label) in zip(pairwise(keys), told, strict=True):
             ends = (a, b) if nodes[a].column <= nodes[b].column else (b, a)
             if ends[::-1] in edges:  # two in one column, met the other way round

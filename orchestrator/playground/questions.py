@@ -153,7 +153,7 @@ class Questions:
             why_not = None
             try:
                 with connection.transaction():
-                    connection.execute(sqlfiles.query("sweep/nested_plans"))
+                    connection.execute(sqlfiles.query("playground/nested_plans"))
             except psycopg.Error as error:
                 why_not = one_line(error)
             connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))

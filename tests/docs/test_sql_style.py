@@ -275,8 +275,8 @@ def python_keeps_the_path_closed(text: str) -> list[str]:
 #: What speaks of the search paths of the application's functions, and sets none.
 ADVISING = {"doctor/policies.py", "policies.sql"}
 
-#: Who opens connections. The server of one's own is only asked whether it answers; the load client has SEARCH_PATH.
-CONNECTING = {"core/database.py", "core/embedded.py", "sweep/client.py"}
+#: Modules that open connections. The embedded server is only asked whether it answers.
+CONNECTING = {"core/database.py", "core/embedded.py"}
 
 
 def opens_no_connection(text: str) -> list[str]:
