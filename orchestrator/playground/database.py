@@ -1,4 +1,4 @@
-"""What the playground asks of the database. All of it is bounded: rows read, rows told, time, how many ask at once."""
+"""The playground's calls of the database. All are bounded: rows read, rows shown, time, and how many run at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
@@ -18,30 +17,30 @@ from orchestrator.finders import paths
 from orchestrator.finders.paths import Names, Question, readable
 from orchestrator.playground.sessions import Sessions, Turns
 
-AT_ONCE = 4  # questions; as many look-ups again
-ANSWER_MS = 5000  # what one question may take, its plan too
-LOOKUP_MS = 2000  # what a search by name, or a list to choose from, may take
+AT_ONCE = 4  # questions, and as many look-ups beside them
+ANSWER_MS = 5000  # limit of a question, also with its plan
+LOOKUP_MS = 2000  # limit of a search by name, and of a list to choose from
 
-FOUND_SHOWN = 20  # contacts of a search
+FOUND_SHOWN = 20  # contacts that a search by name found
 COLLECTIONS_SHOWN = 50
 USERS_SHOWN = 12
-COUNTED = 1000  # members of a collection; more are "more than"
-_USERS_FROM = 2000  # members whose users are offered
+COUNTED = 1000  # members of a collection; beyond, the page shows "more than"
+_USERS_FROM = 2000  # members of a collection whose users are offered
 
 _EXAMPLES = 3
-_CANDIDATES = 12  # questions asked to find examples that differ
+_CANDIDATES = 12  # questions that are asked to find different examples
 _EXAMPLE_DEPTH, _EXAMPLE_PATHS, _EXAMPLE_BUDGET = 3, 10, 100
 _EXAMPLES_KEPT = 600.0  # seconds
 
 _PLAN_CHARACTERS = 200_000
 
-#: The server's clock before and after the call; what a SELECT lists is worked out from left to right.
+#: The call between two readings of the server's clock; a SELECT computes its columns from left to right.
 _TIMED = f"SELECT clock_timestamp(), ({sqlfiles.query('finders/find_paths')}), clock_timestamp()"
 
 
 @dataclass(frozen=True)
 class Contact:
-    """A contact to choose: where several have one name, the latest organization tells them apart."""
+    """A contact to choose, with the latest organization, which distinguishes contacts of the same name."""
 
     contact_id: int
     name: str | None
@@ -50,7 +49,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection to choose; ``members`` is None when there are more than were counted."""
+    """A collection to choose; ``members`` is None when it has more than :data:`COUNTED`."""
 
     collection_id: int
     members: int | None
@@ -58,7 +57,7 @@ class Collection:
 
 @dataclass(frozen=True)
 class Answer:
-    """What ``find_paths`` said, the names in it, and milliseconds: on the server's clock, and with the way there."""
+    """The answer of ``find_paths``, its names, and its milliseconds: on the server, and with the round trip."""
 
     document: dict[str, Any]
     names: Names
@@ -69,7 +68,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Example:
-    """A question to begin with; ``depth`` is that of the first path, None where there is none."""
+    """A question to begin with; ``depth`` is that of its first path, None without a path."""
 
     question: Question
     name: str
@@ -77,20 +76,20 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """EXPLAIN's text of a call, those of the statements inside, and why the latter are not there."""
+class ExplainedCall:
+    """EXPLAIN's text of a call and of the statements inside, or why the latter are not shown."""
 
     call: str
     nested: Sequence[str]
     why_not_nested: str | None
 
 
-class Questions:
-    """The database of *dsn*, for the pages. Every method raises :class:`~orchestrator.playground.trouble.Trouble`."""
+class Database:
+    """The database of *dsn*. Every method raises :class:`~orchestrator.playground.trouble.Trouble`."""
 
     def __init__(self, dsn: str) -> None:
         self._sessions = Sessions(dsn)
-        self._asking = Turns(AT_ONCE)
+        self._answering = Turns(AT_ONCE)
         self._looking = Turns(AT_ONCE)
         self._examples: tuple[float, list[Example]] = (0.0, [])
 
@@ -100,7 +99,7 @@ class Questions:
 
     def answer(self, question: Question) -> Answer:
         """Ask for paths."""
-        with self._sessions.open(self._asking, ANSWER_MS) as (connection, is_new):
+        with self._sessions.open(self._answering, ANSWER_MS) as (connection, is_new):
             begun = time.perf_counter()
             row = connection.execute(_TIMED, vars(question)).fetchone()
             assert row is not None  # a SELECT without FROM returns one
@@ -110,7 +109,7 @@ class Questions:
         return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new)
 
     def contacts(self, text: str) -> list[Contact]:
-        """Look for a contact by id, when *text* is one, else for those whose names contain its words in that order."""
+        """Return the contact with the id *text*, else contacts whose names contain its words in that order."""
         is_id = text.isascii() and text.isdigit()
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             rows = connection.execute(
@@ -130,7 +129,7 @@ class Questions:
         return [Collection(number, members if members <= COUNTED else None) for number, members in rows]
 
     def users(self, collection_id: int) -> list[int]:
-        """Return some users of a collection, those who brought in many of its first members before others."""
+        """Return some users of a collection; those who brought many of its first members come first."""
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             rows = connection.execute(
                 sqlfiles.query("playground/users"),
@@ -139,17 +138,17 @@ class Questions:
         return [user for (user,) in rows]
 
     def examples(self) -> list[Example]:
-        """Return a few questions that are answered differently: near, far, not at all; the same for some minutes."""
+        """Return a few questions with different answers (near, far, no path); the same ones for ten minutes."""
         made, examples = self._examples
         if not examples or time.monotonic() - made > _EXAMPLES_KEPT:
             examples = self._new_examples()
             self._examples = time.monotonic(), examples
         return examples
 
-    def plan(self, question: Question) -> Plan:
-        """Have the call explained, and what it does inside where the role may load ``auto_explain``."""
+    def plan(self, question: Question) -> ExplainedCall:
+        """Explain the call, and the statements inside when the role may load ``auto_explain``."""
         notices: list[str] = []
-        with self._sessions.apart(self._asking, ANSWER_MS) as connection:
+        with self._sessions.apart(self._answering, ANSWER_MS) as connection:
             why_not = None
             try:
                 with connection.transaction():
@@ -161,7 +160,7 @@ class Questions:
                 "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) " + sqlfiles.query("finders/find_paths"), vars(question)
             ).fetchall()
         nested = [notice for notice in notices if "Query Text:" in notice and "EXPLAIN (ANALYZE" not in notice]
-        return Plan("\n".join(line for (line,) in lines), _shortened(nested), why_not)
+        return ExplainedCall("\n".join(line for (line,) in lines), _shortened(nested), why_not)
 
     def _new_examples(self) -> list[Example]:
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
@@ -181,21 +180,9 @@ class Questions:
 
 
 def pattern(text: str) -> str:
-    """Return the ILIKE pattern of what contains the words of *text* in their order; wildcards in it mean themselves."""
+    """Return an ILIKE pattern for names with the words of *text* in this order; wildcards in *text* have no effect."""
     words = (word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in text.split())
     return f"%{'%'.join(words)}%"
-
-
-def call(question: Question) -> str:
-    """Return the call to type into psql."""
-    given = ",\n".join(f"    {name} => {_literal(value)}" for name, value in vars(question).items())
-    return f"SELECT jsonb_pretty(connection_paths.find_paths(\n{given}\n));"
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, list):
-        return f"'{{{','.join(map(str, value))}}}'"
-    return sql.Literal(value).as_string()
 
 
 def _first_depth(connection: Connection, question: Question) -> int | None:
