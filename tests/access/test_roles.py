@@ -30,7 +30,7 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 OWNERS_ALONE = {
     "carry_edges", "copy_storage_parameters", "swap_rebuild",
     "note_other_kind", "note_changed_experiences", "note_came_or_went", "note_replicated_row", "note_failure",
-    "refuse_reopening", "detach_source", "attach_source",
+    "refuse_transition", "detach_source", "attach_source",
 }  # fmt: skip
 
 #: What a caller is told to call.

@@ -25,7 +25,7 @@ from orchestrator import cli
 from orchestrator.access.roles import DEFAULT_PREFIX
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from tests.support import sql_headers
@@ -176,7 +176,7 @@ def filled() -> Iterator[str]:
             seed.load(connection, "public", seed_synthetic.tables(1000, 1), replace=False)
             connection.execute("CREATE ROLE app")
         install(dsn, roles=DEFAULT_PREFIX)
-        backfill(dsn, Options(workers=1, limits=None))
+        backfill(dsn, BackfillOptions(workers=1, limits=None))
         yield dsn
 
 

@@ -34,7 +34,7 @@ from orchestrator import cli
 from orchestrator.changes.sync import sync
 from orchestrator.core import embedded
 from orchestrator.core.database import Connection
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from tests.support.pages import Block, blocks, check_quotes, pattern
@@ -219,7 +219,7 @@ def poison(site: Site) -> None:
 
 def poisoned_contact(site: Site) -> None:
     poison(site)
-    backfill(site.dsn, Options(workers=2, strategy="in_place", limits=None))
+    backfill(site.dsn, BackfillOptions(workers=2, strategy="in_place", limits=None))
 
 
 def failed_contact(site: Site) -> None:

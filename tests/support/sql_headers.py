@@ -20,7 +20,7 @@ Every function file begins with a comment of one form::
     --     Optional: the measured reason for how it is done.
 
 ``header`` reads that form. ``facts`` reads the code with PostgreSQL's parser. ``problems`` compares the two and returns
-a sentence for each difference. ``docs/reference/sql.md`` is made from the same headers (tests/support/sql_reference.py).
+a sentence for each difference. ``docs/reference/sql.md`` is made from the same headers.
 """
 
 from __future__ import annotations

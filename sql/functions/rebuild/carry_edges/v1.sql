@@ -24,13 +24,7 @@ BEGIN
     PERFORM connection_paths.require_read_committed();
     PERFORM connection_paths.require_batches_done(carry_edges.run_id);
     PERFORM connection_paths.require_rebuild(carry_edges.run_id);
-    UPDATE connection_paths.backfill_runs AS r
-    SET phase = 'indexing'
-    WHERE r.run_id = carry_edges.run_id
-        AND r.phase = 'filling'
-        AND r.strategy = 'rebuild'
-        AND r.status IN ('running', 'paused'); -- and nobody cancels it now: the table stays this run's
-    IF NOT FOUND THEN
+    IF NOT connection_paths.begin_indexing(carry_edges.run_id) THEN
         RETURN 0;
     END IF;
 

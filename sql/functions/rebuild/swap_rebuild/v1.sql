@@ -27,10 +27,7 @@ DECLARE
     missing bigint;
 BEGIN
     PERFORM connection_paths.require_read_committed();
-    UPDATE connection_paths.backfill_runs AS r
-    SET phase = 'swapped'
-    WHERE r.run_id = swap_rebuild.run_id AND r.phase = 'indexing' AND r.status IN ('running', 'paused');
-    IF NOT FOUND THEN
+    IF NOT connection_paths.mark_exchanged(swap_rebuild.run_id) THEN
         RETURN false;
     END IF;
 
