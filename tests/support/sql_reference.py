@@ -87,7 +87,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _function(path: Path) -> str:
     text = path.read_text()
     told, code = sql_headers.header(text), sql_headers.facts(text)
-    parts = [f"### {code.name}\n", f"{_cell(told.sentence)}\n", f"```sql\n{_signature(code)}\n```\n"]
+    parts = [f"### {code.name}\n", f"{_cell(told.sentence)}\n", f"```text\n{_signature(code)}\n```\n"]
     if code.parameters:
         meanings = dict(told.entries("Parameters"))
         rows = [
