@@ -91,7 +91,7 @@ def _function(path: Path) -> str:
     if code.parameters:
         meanings = dict(told.entries("Parameters"))
         rows = [
-            (f"`{name}`", f"`{kind}`", "required" if default is None else f"`{default}`", _cell(meanings[name]))
+            (f"`{name}`", f"`{kind}`", "required" if default is None else f"`{default}`", _meaning(meanings[name]))
             for name, kind, default in code.parameters
         ]
         parts.append(_table(("parameter", "type", "default", "meaning"), rows))
@@ -102,6 +102,10 @@ def _function(path: Path) -> str:
     reads, writes = told.items("Reads"), told.items("Writes")
     parts.append(f"Reads {_names(reads)}. Writes {_names(writes)}. Source: {_link(path)}.\n")
     return "\n".join(parts)
+
+
+def _meaning(text: str) -> str:
+    return _cell(text.removesuffix(" Required."))  # a column of its own says so
 
 
 def _signature(code: Facts) -> str:
