@@ -99,8 +99,9 @@ def _function(path: Path) -> str:
     errors = [(f"`{name}`", _cell(meaning)) for name, meaning in told.entries("Errors")]
     if errors:
         parts.append(_table(("SQLSTATE", "raised when"), errors))
-    reads, writes = told.items("Reads"), told.items("Writes")
-    parts.append(f"Reads {_names(reads)}. Writes {_names(writes)}. Source: {_link(path)}.\n")
+    reads, writes, calls = told.items("Reads"), told.items("Writes"), sorted(code.calls)
+    does = f"reads {_names(reads)}, writes {_names(writes)}, and calls {_names(calls)}"
+    parts.append(f"The code of the function itself {does}. Source: {_link(path)}.\n")
     return "\n".join(parts)
 
 
