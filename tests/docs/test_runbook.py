@@ -1,7 +1,8 @@
 """Run every command of docs/runbook.md, in its order, on a server with a standby, and compare the output.
 
-bash runs the ``sh`` blocks and psql the ``sql`` blocks, each by itself and until the first error. ``ruby`` and ``python``
-blocks are migrations: psql runs the SQL in their quotes, in one transaction. ``ini`` blocks are files of the reader.
+bash runs the ``sh`` blocks and psql the ``sql`` blocks, each by itself and until the first error. ``ruby`` and
+``python`` blocks are migrations: psql runs the SQL in their quotes, in one transaction. ``ini`` blocks are files of the
+reader.
 ``tests/support/pages.py`` says how the page quotes output. Notes in a comment ``<!-- test: … -->`` above a block:
 
     setup = NAME         first call a function of ``SETUPS``, which makes the situation that the block is about
@@ -25,12 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import cli
 from orchestrator.changes.sync import sync
 from orchestrator.core import embedded
 from orchestrator.core.database import Connection
@@ -354,18 +353,3 @@ def test_the_sizing_table_follows_from_its_rates() -> None:
         expected += [edges / throttled + rounds[2] * edges / indexes]
         shown = [value(cell) for cell in others.split("|")]
         assert shown == pytest.approx(expected, rel=0.12), size
-
-
-def test_commands_within_the_text_exist() -> None:
-    text = re.sub(r"^```.*?^```", "", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    for told in re.findall(r"`orchestrator ([^`]*)`", text):
-        command: click.Command = cli.main
-        for word in told.split():
-            if isinstance(command, click.Group) and not word.startswith("-"):
-                assert word in command.commands, told
-                command = command.commands[word]
-            elif word.startswith("--"):
-                options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
-                assert word.split("=")[0] in options, told
-    for path in re.findall(r"`((?:bench|sql|tests|docs)/[\w/.]+)`", text):
-        assert (RUNBOOK.parents[1] / path).exists(), path

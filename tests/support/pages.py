@@ -1,9 +1,9 @@
 """The fenced blocks of a Markdown page, the notes about each, and the quotes of what it prints.
 
 A line that begins with → quotes the output of the block above. It continues on the next line when it ends with ·. Each
-piece of code in it must be in a line of the output, in this order. In a quote a number stands for any number (0 only for
-0), a size for any size, a time for any time, and ``…`` for anything. A comment ``<!-- test: … -->`` above a block holds
-notes, separated by semicolons.
+piece of code in it must be in a line of the output, in this order. In a quote a number stands for any number (but 0
+only for 0), a size for any size, a time for any time, and ``…`` for anything. A comment ``<!-- test: … -->`` above a
+block holds notes, separated by semicolons.
 """
 
 from __future__ import annotations
