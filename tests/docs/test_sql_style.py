@@ -80,8 +80,12 @@ NOTING = {"note_changes", "note_everybody"}
 #: Triggers that write nothing.
 REFUSING = {"refuse_transition"}
 
-#: ALTER TABLE takes storage parameters only as literals; a view is put back as it was; Citus may not be there.
-BUILDING_SQL = {"copy_storage_parameters", "attach_source", "detach_source", "require_sources"}
+#: ALTER TABLE takes storage parameters only as literals; detaching stores statements and attaching executes them; Citus
+#: may be missing.
+BUILDING_SQL = {
+    *("copy_storage_parameters", "attach_source", "detach_source", "require_sources"),
+    *("attached_definition", "index_definitions", "trigger_definitions"),
+}
 
 
 def by_path(path: Path) -> str:

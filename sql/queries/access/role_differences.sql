@@ -23,7 +23,7 @@ rights (suffix, class, names, privileges) AS (
         ('reader', 'FUNCTION', '{
             find_paths, deep_finder, legacy_finder, capture_works, hidden_tables, check_finder_arguments, chain_contacts, deep_search, edge_details,
             introducers_of, legacy_paths, legacy_walk, member_edges, near_members, openers, path_contacts,
-            path_document, possible_overlaps, raise_detached, recent_edges, recent_members, search, shallow_search, walk,
+            path_document, possible_overlaps, raise_detached, source_tables, recent_edges, recent_members, search, shallow_search, walk,
             walked_paths, why_no_more, work_overlaps
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
