@@ -455,7 +455,7 @@ def test_any_changes_of_any_world(
 
 RECOMPUTATIONS = {
     "backfill_contact": "SELECT connection_paths.backfill_contact(1)",
-    "a batch in place": "SELECT connection_paths.correct_edges_of(NULL, NULL)",
+    "a batch in place": "SELECT connection_paths.refresh_range(NULL, NULL)",
     "another sync": "SELECT connection_paths.sync_changes()",
 }
 
@@ -507,11 +507,11 @@ def test_those_that_begin_later_are_not_waited_for_beside_an_old_writer(db: Conn
         psycopg.connect(dsn) as later,
     ):
         writer.execute("SELECT pg_current_xact_id()")  # until it ends, nobody can be sure to have seen it
-        first.execute("SELECT connection_paths.begin_recompute()")
+        first.execute("SELECT connection_paths.begin_refresh()")
         db.execute("DELETE FROM public.contact_work_experiences WHERE id = 2")
         done = executed(dsn, "SELECT connection_paths.sync_changes()")
         eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
-        later.execute("SELECT connection_paths.begin_recompute()")
+        later.execute("SELECT connection_paths.begin_refresh()")
         first.rollback()
         done.result()  # without the end of the later one, or of the writer
     assert notes(db) == 0
@@ -538,13 +538,13 @@ def test_an_intruder_holds_no_recomputation_up(db: Connection, dsn: str) -> None
     pair_up(db)
     with psycopg.connect(dsn) as intruder, psycopg.connect(dsn) as other:
         intruder.execute(
-            "SELECT pg_advisory_lock(connection_paths.advisory_key('recompute', g))"
+            "SELECT pg_advisory_lock(connection_paths.advisory_key('refresh', g))"
             " FROM pg_snapshot_xmin(pg_current_snapshot()) AS x, LATERAL generate_series("
             " x::text::bigint - 100, x::text::bigint + 100) AS g"
         )
         other.execute("SET lock_timeout = '1ms'")
         assert value(other, "SELECT connection_paths.backfill_contact(1)") == 1
-        mine = "SELECT min(h.id) FROM connection_paths.lock_holders('recompute') AS h WHERE h.pid = pg_backend_pid()"
+        mine = "SELECT min(h.id) FROM connection_paths.lock_holders('refresh') AS h WHERE h.pid = pg_backend_pid()"
         assert value(other, mine) < value(intruder, "SELECT pg_current_xact_id()::text::bigint")
         other.commit()
     assert edges(db) == right_edges(db) != {}
@@ -608,7 +608,7 @@ def test_two_that_have_recomputed_do_not_wait_for_each_other(db: Connection, dsn
     fill(db)
     with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
         for connection in (one, other):
-            connection.execute("SELECT connection_paths.begin_recompute()")
+            connection.execute("SELECT connection_paths.begin_refresh()")
         db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-07-01' WHERE contact_id IN (1, 2)".encode())
 
         def again(connection: Connection) -> None:
@@ -635,7 +635,7 @@ def run(dsn: str, statement: str) -> None:
 def rebuilt(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection, rebuilding(connection) as run_id:
         do_batches(connection, run_id)
-        connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         swap(connection, run_id)
         connection.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
 
@@ -644,7 +644,7 @@ MAKING_EDGES: dict[str, Callable[[str], Any]] = {
     "sync": sync,
     "one by one": lambda dsn: run(dsn, "SELECT connection_paths.sync_changes(one_by_one => true)"),
     "backfill_contact": lambda dsn: run(dsn, "SELECT connection_paths.backfill_contact(id) FROM public.contacts"),
-    "in place": lambda dsn: run(dsn, "SELECT connection_paths.correct_edges_of(NULL, NULL)"),
+    "in place": lambda dsn: run(dsn, "SELECT connection_paths.refresh_range(NULL, NULL)"),
     "rebuild": rebuilt,
 }
 
@@ -1128,7 +1128,7 @@ def test_everybody_at_once(db: Connection, dsn: str) -> None:
     others = [InThread(lambda seed=seed: scribble(dsn, seed, ended)) for seed in range(3)]  # type: ignore[misc]
     others += [
         InThread(lambda: repeat(dsn, "SELECT connection_paths.backfill_contact(1 + floor(random() * 30)::int)", ended)),
-        InThread(lambda: repeat(dsn, "SELECT connection_paths.correct_edges_of(5, 20)", ended)),
+        InThread(lambda: repeat(dsn, "SELECT connection_paths.refresh_range(5, 20)", ended)),
     ]
     followers = [InThread(lambda: sync(dsn, follow=True, workers=2, batch=20, stopping=stopping)) for _ in range(2)]
     time.sleep(6)
@@ -1170,7 +1170,7 @@ def swap(connection: Connection, run_id: int) -> None:
     ).fetchall():
         for (statement,) in rows:
             connection.execute(statement.encode())
-    assert value(connection, "SELECT connection_paths.swap_rebuild(%s)", run_id) is True
+    assert value(connection, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is True
 
 
 @contextmanager
@@ -1204,7 +1204,7 @@ def test_changes_while_a_rebuild_is_under_way(db: Connection, dsn: str, seed: in
         write(synced=chance.random() < 0.5)
         do_batches(db, run_id)
         write(synced=True)
-        db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         write(synced=chance.random() < 0.5)
         swap(db, run_id)
         write(synced=chance.random() < 0.5)
@@ -1246,7 +1246,7 @@ def test_everybody_at_once_beside_a_rebuild(db: Connection, dsn: str) -> None:
         follower = InThread(lambda: sync(dsn, follow=True, batch=20, stopping=stopping))
         while do_batches(db, run_id, 1):
             time.sleep(0.2)
-        db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         time.sleep(0.5)
         swap(db, run_id)
         time.sleep(0.5)
@@ -1276,7 +1276,7 @@ def test_a_table_truncated_while_the_first_edges_are_being_made(db: Connection, 
         do_batches(db, run_id)
         db.execute(f"TRUNCATE public.{table}".encode())
         sync(dsn)
-        db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         swap(db, run_id)
         db.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
     sync(dsn)

@@ -31,7 +31,7 @@ from tests.support.world import (
     worlds,
 )
 
-VERSIONS = ("backfill_contact_v1", "backfill_contact_v2", "backfill_contact")
+VERSIONS = ("backfill_contact",)
 EVERYBODY = (*CONTACT_IDS, *GHOST_CONTACT_IDS)
 
 repeatable = settings(

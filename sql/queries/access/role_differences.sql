@@ -36,12 +36,13 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
-            advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
-            claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run,
-            do_batch, drop_rebuild, fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders,
-            missing_contacts, missing_rebuild_indexes, note_changes, note_everybody, predicted_edges, prepare_rebuild,
-            rebuilt_edges, recover_capture, register_worker, require_batches_done, require_read_committed,
-            require_rebuild, require_sources, split_batch, sync_changes, wake_listener
+            advisory_key, await_refreshes, backfill_contact, begin_refresh, cancel_run, claim_batch, claim_end,
+            clean_do_not_ask, contact_loads, contacts_to_refresh, create_run, do_batch, drop_rebuild, fail_batch,
+            finish_run, lock_holders, missing_contacts, missing_rebuild_indexes, predicted_edges, prepare_rebuild,
+            queue_affected_contacts, queue_changes, queue_due_contacts, queue_everyone, rebuild_range, rebuilt_edges,
+            recover_capture, refresh_one_by_one, refresh_range, register_worker, require_batches_done,
+            require_read_committed, require_rebuild, require_sources, schedule_refreshes, split_batch, sync_changes,
+            take_changes, wake_listener, write_edges
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

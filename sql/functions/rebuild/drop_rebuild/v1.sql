@@ -20,9 +20,9 @@ BEGIN
         FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'connection_paths.contact_connections_live'::regclass AND t.tgname = 'refuse_truncate'
     ) THEN
-        DROP TRIGGER note_inserted ON connection_paths.contact_connections_live;
-        DROP TRIGGER note_updated ON connection_paths.contact_connections_live;
-        DROP TRIGGER note_deleted ON connection_paths.contact_connections_live;
+        DROP TRIGGER record_inserted ON connection_paths.contact_connections_live;
+        DROP TRIGGER record_updated ON connection_paths.contact_connections_live;
+        DROP TRIGGER record_deleted ON connection_paths.contact_connections_live;
         DROP TRIGGER refuse_truncate ON connection_paths.contact_connections_live;
     END IF;
     DELETE FROM connection_paths.rebuild_other_kinds;

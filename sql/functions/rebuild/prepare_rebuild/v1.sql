@@ -105,21 +105,21 @@ BEGIN
     REVOKE ALL ON TABLE connection_paths.contact_connections_next FROM PUBLIC;
     COMMENT ON TABLE connection_paths.contact_connections_next IS 'A rebuild under way; becomes contact_connections_live';
 
-    CREATE TRIGGER note_inserted
+    CREATE TRIGGER record_inserted
         AFTER INSERT ON connection_paths.contact_connections_live
         FOR EACH ROW WHEN (NEW.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.note_other_kind();
-    CREATE TRIGGER note_updated
+        EXECUTE FUNCTION connection_paths.record_other_kind();
+    CREATE TRIGGER record_updated
         AFTER UPDATE ON connection_paths.contact_connections_live
         FOR EACH ROW WHEN (OLD.kind <> 'work_overlap' OR NEW.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.note_other_kind();
-    CREATE TRIGGER note_deleted
+        EXECUTE FUNCTION connection_paths.record_other_kind();
+    CREATE TRIGGER record_deleted
         AFTER DELETE ON connection_paths.contact_connections_live
         FOR EACH ROW WHEN (OLD.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.note_other_kind();
+        EXECUTE FUNCTION connection_paths.record_other_kind();
     CREATE TRIGGER refuse_truncate
         BEFORE TRUNCATE ON connection_paths.contact_connections_live
-        EXECUTE FUNCTION connection_paths.note_other_kind();
+        EXECUTE FUNCTION connection_paths.record_other_kind();
 
     PERFORM pg_catalog.set_config('role', mine, true);
 END

@@ -1,7 +1,7 @@
 -- connection_paths.rebuilt_edges(above_contact_id, upto_contact_id): the edges of a batch of a rebuild.
 --
 -- Does not look up each greater end, which would take half the time of a rebuild. Contacts that have work experiences
--- and do not exist were listed when the rebuild began; carry_edges queues contacts that changed since.
+-- and do not exist were listed when the rebuild began; copy_remaining_edges queues contacts that changed since.
 --
 -- above_contact_id, upto_contact_id  the smaller ends, (above, upto]; NULL is no bound
 --
@@ -22,6 +22,6 @@ BEGIN ATOMIC
         AND (rebuilt_edges.upto_contact_id IS NULL OR c.id <= rebuilt_edges.upto_contact_id);
 END;
 
-COMMENT ON FUNCTION connection_paths.rebuilt_edges(bigint, bigint) IS 'The edges whose smaller end is in a range of contact ids, as a rebuild computes them; part of insert_edges_of';
+COMMENT ON FUNCTION connection_paths.rebuilt_edges(bigint, bigint) IS 'The edges whose smaller end is in a range of contact ids, as a rebuild computes them; part of rebuild_range';
 
 REVOKE ALL ON FUNCTION connection_paths.rebuilt_edges(bigint, bigint) FROM PUBLIC;
