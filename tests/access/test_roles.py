@@ -28,8 +28,8 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 
 #: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
 OWNERS_ALONE = {
-    "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild",
-    "record_other_kind", "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
+    "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
+    "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
     "refuse_reopening", "detach_source", "attach_source",
 }  # fmt: skip
 

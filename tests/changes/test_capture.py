@@ -20,12 +20,15 @@ from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.install.installation import install
-from tests.changes.test_sync import edges, eventually, fill, notes, right_edges, value, world_of
-from tests.conftest import SETTINGS
 from tests.support import oracle
+from tests.support.changes import fill, notes
 from tests.support.copies import copied
+from tests.support.edges import edges, right_edges
 from tests.support.psql import binaries
-from tests.support.sessions import connect
+from tests.support.servers import SETTINGS
+from tests.support.sessions import connect, value
+from tests.support.waiting import eventually
+from tests.support.world import world_of
 
 TABLES = {
     "contacts": ("live_contacts", "name"),
@@ -162,7 +165,7 @@ def test_a_queue_that_cannot_be_written_makes_no_statement_fail(db: Connection, 
         ):
             assert [row[0] for row in failures(db)] == [f"public.{table}"]
         else:  # there is nothing to record it in: the client is told
-            assert any(f"cannot note a change of public.{table}" in each for each in told), (told, recorded)
+            assert any(f"cannot queue a change of public.{table}" in each for each in told), (told, recorded)
         found = {problem.kind for problem in sources.problems(db, "public")}
         assert found & {"queue", "capture"}
 

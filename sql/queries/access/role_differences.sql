@@ -41,7 +41,7 @@ rights (suffix, class, names, privileges) AS (
             finish_run, lock_holders, missing_contacts, missing_rebuild_indexes, predicted_edges, prepare_rebuild,
             queue_affected_contacts, queue_changes, queue_due_contacts, queue_everyone, rebuild_range, rebuilt_edges,
             recover_capture, refresh_one_by_one, refresh_range, register_worker, require_batches_done,
-            require_read_committed, require_rebuild, require_sources, schedule_refreshes, split_batch, sync_changes,
+            require_exchangeable, require_read_committed, require_rebuild, require_sources, schedule_refreshes, split_batch, sync_changes,
             take_changes, wake_listener, write_edges
         }', '{EXECUTE}')
 ),

@@ -3,11 +3,11 @@
 -- Trigger function that queues the contacts or organizations that a statement inserted or deleted.
 --
 -- Parameters
---     none; the argument of the trigger is 'contact' or 'organization'
+--     none
 -- Returns
 --     NULL, which PostgreSQL ignores.
 -- Errors
---     none; an error while reading the changed rows is recorded by record_capture_failure
+--     none
 -- Reads
 --     none
 -- Writes
@@ -15,12 +15,13 @@
 -- Used by
 --     trigger on contacts, trigger on organizations
 -- Why
---     The function queues one row for each contact or organization. sync_changes finds the contacts that worked at an
---     organization, so the writer does not pay for that. An UPDATE counts only when it changes the id. A new contact is
---     queued even when it has no work experiences yet, because an open transaction may have written some. TRUNCATE
---     queues every contact.
+--     The argument of the trigger is 'contact' or 'organization': what the table contains. The function queues one row
+--     for each contact or organization. sync_changes finds the contacts that worked at an organization, so the writer
+--     does not pay for that. An UPDATE counts only when it changes the id. A new contact is queued even when it has no
+--     work experiences yet, because an open transaction may have written some. TRUNCATE queues every contact.
 --
---     SECURITY DEFINER, the exception block and COALESCE: see queue_changed_experiences.
+--     SECURITY DEFINER, the exception block and COALESCE: see queue_changed_experiences. An error while reading the
+--     changed rows is recorded by record_capture_failure.
 CREATE OR REPLACE FUNCTION connection_paths.queue_added_or_removed()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -65,15 +66,20 @@ BEGIN
             failure := SQLERRM || ' [SQLSTATE ' || SQLSTATE || ']';
     END;
 
-    IF failure IS NOT NULL THEN
-        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    IF failure IS NULL THEN
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT
+            CASE TG_ARGV[0] WHEN 'contact' THEN c.id END,
+            CASE TG_ARGV[0] WHEN 'organization' THEN c.id END
+        FROM unnest(ids) AS c (id);
         RETURN NULL;
     END IF;
-    INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
-    SELECT
-        CASE TG_ARGV[0] WHEN 'contact' THEN c.id END,
-        CASE TG_ARGV[0] WHEN 'organization' THEN c.id END
-    FROM unnest(ids) AS c (id);
+    BEGIN
+        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'connection_paths cannot queue a change of %.%: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, failure;
+    END;
     RETURN NULL;
 END
 $function$;

@@ -7,7 +7,7 @@
 -- Returns
 --     NULL, which PostgreSQL ignores.
 -- Errors
---     none; an error while reading the changed rows is recorded by record_capture_failure
+--     none
 -- Reads
 --     none
 -- Writes
@@ -15,8 +15,9 @@
 -- Used by
 --     trigger on contact_work_experiences
 -- Why
---     A statement costs one INSERT, however many rows it wrote, into a table without an index or a constraint. An UPDATE
---     that changes neither the contact nor the organization nor a date queues nothing. TRUNCATE queues every contact.
+--     A statement costs one INSERT, however many rows it wrote, into a table without an index or a constraint. An
+--     UPDATE that changes neither the contact nor the organization nor a date queues nothing. TRUNCATE queues every
+--     contact.
 --
 --     The trigger runs in the transaction of the writer. So the change and its queue row are committed together or not
 --     at all. SECURITY DEFINER: the writer needs no rights in connection_paths.
@@ -24,7 +25,9 @@
 --     The statement of the writer never fails because of this trigger. Everything that may raise an error (a column was
 --     renamed, dropped or changed its type; the queue is missing) is in a block that catches the error. The block
 --     writes nothing, so its subtransaction gets no transaction id. Otherwise a transaction of many statements would
---     slow down every snapshot of the server.
+--     slow down every snapshot of the server. record_capture_failure records the error. When even that fails, for
+--     example because the function is missing, the client gets a warning. These blocks stand in every trigger function:
+--     a function that they share could be missing as well.
 --
 --     COALESCE with a bigint: PostgreSQL rejects an id of another type before it looks for a cast. The owner of the
 --     table could create a cast, and its function would run with the rights of the owner of the package.
@@ -48,18 +51,15 @@ BEGIN
         ELSIF TG_OP = 'UPDATE' THEN
             -- the rows of which there are more or fewer than before; this needs no key
             contact_ids := ARRAY(
-                SELECT DISTINCT COALESCE(d.contact_id, NULL::bigint)
+                SELECT DISTINCT COALESCE(s.contact_id, NULL::bigint)
                 FROM (
-                    SELECT s.contact_id
-                    FROM (
-                        SELECT n.contact_id, n.organization_id, n.date_from, n.date_to, 1 AS more FROM new_rows AS n
-                        UNION ALL
-                        SELECT o.contact_id, o.organization_id, o.date_from, o.date_to, -1 FROM old_rows AS o
-                    ) AS s
-                    WHERE s.contact_id IS NOT NULL
-                    GROUP BY s.contact_id, s.organization_id, s.date_from, s.date_to
-                    HAVING sum(s.more) <> 0
-                ) AS d
+                    SELECT n.contact_id, n.organization_id, n.date_from, n.date_to, 1 AS more FROM new_rows AS n
+                    UNION ALL
+                    SELECT o.contact_id, o.organization_id, o.date_from, o.date_to, -1 FROM old_rows AS o
+                ) AS s
+                WHERE s.contact_id IS NOT NULL
+                GROUP BY s.contact_id, s.organization_id, s.date_from, s.date_to
+                HAVING sum(s.more) <> 0
             );
         ELSE
             contact_ids := ARRAY[NULL]::bigint[]; -- every contact
@@ -75,11 +75,16 @@ BEGIN
             failure := SQLERRM || ' [SQLSTATE ' || SQLSTATE || ']';
     END;
 
-    IF failure IS NOT NULL THEN
-        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    IF failure IS NULL THEN
+        INSERT INTO connection_paths.contact_changes (contact_id) SELECT c.id FROM unnest(contact_ids) AS c (id);
         RETURN NULL;
     END IF;
-    INSERT INTO connection_paths.contact_changes (contact_id) SELECT c.id FROM unnest(contact_ids) AS c (id);
+    BEGIN
+        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'connection_paths cannot queue a change of %.%: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, failure;
+    END;
     RETURN NULL;
 END
 $function$;

@@ -3,11 +3,11 @@
 -- Trigger function that queues the change of one row that was written as a replica.
 --
 -- Parameters
---     none; the argument of the trigger is the content of the table: 'contact', 'organization' or 'experience'
+--     none
 -- Returns
 --     NULL, which PostgreSQL ignores.
 -- Errors
---     none; an error while reading the changed row is recorded by record_capture_failure
+--     none
 -- Reads
 --     none
 -- Writes
@@ -15,6 +15,8 @@
 -- Used by
 --     trigger on contacts, trigger on organizations, trigger on contact_work_experiences
 -- Why
+--     The argument of the trigger is 'contact', 'organization' or 'experience': what the table contains.
+--
 --     Logical replication fires no statement triggers, and a session with session_replication_role = replica fires only
 --     triggers that are enabled for replicas. This trigger is enabled for replicas only. So for every change exactly
 --     one trigger fires: this one or a statement trigger. This function queues the same as queue_added_or_removed and
@@ -60,16 +62,21 @@ BEGIN
             failure := SQLERRM || ' [SQLSTATE ' || SQLSTATE || ']';
     END;
 
-    IF failure IS NOT NULL THEN
-        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    IF failure IS NULL THEN
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT
+            CASE WHEN TG_ARGV[0] <> 'organization' THEN c.id END,
+            CASE WHEN TG_ARGV[0] = 'organization' THEN c.id END
+        FROM unnest(ARRAY[before_id, after_id]) WITH ORDINALITY AS c (id, place)
+        WHERE c.id IS NOT NULL AND (c.place = 1 OR c.id IS DISTINCT FROM before_id);
         RETURN NULL;
     END IF;
-    INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
-    SELECT
-        CASE WHEN TG_ARGV[0] <> 'organization' THEN c.id END,
-        CASE WHEN TG_ARGV[0] = 'organization' THEN c.id END
-    FROM unnest(ARRAY[before_id, after_id]) WITH ORDINALITY AS c (id, place)
-    WHERE c.id IS NOT NULL AND (c.place = 1 OR c.id IS DISTINCT FROM before_id);
+    BEGIN
+        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'connection_paths cannot queue a change of %.%: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, failure;
+    END;
     RETURN NULL;
 END
 $function$;

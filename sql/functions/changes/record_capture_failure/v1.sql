@@ -8,7 +8,7 @@
 -- Returns
 --     Nothing.
 -- Errors
---     none; when the failure cannot be recorded, the client gets a warning, because the writer must not fail
+--     none
 -- Reads
 --     capture_failures
 -- Writes
@@ -55,9 +55,6 @@ BEGIN
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = record_capture_failure.table_oid;
-EXCEPTION
-    WHEN OTHERS THEN
-        RAISE WARNING 'connection_paths cannot queue a change of %: %', table_oid::regclass, error;
 END
 $function$;
 

@@ -7,15 +7,15 @@
 --     contacts_changed_at  The time of the change of each contact, in the same order.
 --     contacts_failures    How often each contact has failed so far, in the same order.
 --     written_by           The transaction for the rows that are put back. Required.
---     blame_any_error      true: a deadlock, a lock timeout, a serialization failure or a cancellation also counts as an
---                          error of the contact. false: such an error is raised. Required.
+--     blame_any_error      true: a deadlock, a lock timeout, a serialization failure or a cancellation also counts as
+--                          an error of the contact. false: such an error is raised. Required.
 -- Returns
 --     contacts       The number of contacts that were refreshed.
 --     edges_changed  The number of rows of contact_connections that were inserted, updated or deleted.
 --     failed         The number of contacts that were put back.
 -- Errors
---     Every error that a refresh of no contacts raises, for example when a right is missing.
---     40P01, 55P03, 40001, 57014  Unless blame_any_error is true.
+--     40P01, 55P03, 40001, 57014  A deadlock, a lock timeout, a serialization failure or a cancellation, unless
+--                                 blame_any_error is true.
 -- Reads
 --     none
 -- Writes
@@ -23,6 +23,9 @@
 -- Used by
 --     sync_changes
 -- Why
+--     After a contact has failed, the function refreshes no contacts at all. An error of that call, for example a
+--     missing right, does not depend on the contact, so it is raised.
+--
 --     Each contact costs a subtransaction, so sync_changes uses this function only after a common refresh has failed.
 --     Deferred constraints are checked after each contact, because an error at COMMIT would not name the contact. They
 --     stay immediate until the transaction ends.

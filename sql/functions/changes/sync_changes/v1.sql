@@ -18,9 +18,9 @@
 --     22023  max_changes is NULL or less than 1.
 --     25001  The transaction is not READ COMMITTED.
 --     55P03  Another transaction that refreshes edges did not end in time. Call again in another transaction.
---     The errors of require_sources, before a change is taken. Without one_by_one, any error of a refresh. With
---     one_by_one, an error that every contact would raise; a deadlock, a timeout and a cancellation are raised too,
---     unless max_changes is 1: then they count as errors of the contact.
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
 --     none
 -- Writes
@@ -34,8 +34,12 @@
 --     A call does one of two things. Contacts whose scheduled refresh is due are moved to the queue, and the call ends:
 --     it must not hold rows of due_changes while it waits in await_refreshes, because sessions in schedule_refreshes
 --     would wait for these rows. Otherwise the call takes queue rows. A row for an organization is replaced by a row
---     for each contact that has worked there, and a row for every contact by a row for each contact. Later calls refresh
---     these contacts.
+--     for each contact that has worked there, and a row for every contact by a row for each contact. Later calls
+--     refresh these contacts.
+--
+--     Without one_by_one, every error of a refresh is raised. With one_by_one, only two kinds of errors are raised:
+--     those that every contact would raise, and deadlocks, timeouts and cancellations. When max_changes is 1, the
+--     latter also count as errors of the contact.
 --
 --     The function waits in await_refreshes before it reads a table of the application. So it holds no lock on such a
 --     table during the wait.

@@ -17,7 +17,7 @@
 -- Writes
 --     none
 -- Used by
---     begin_refresh, lock_holders, register_worker, wake_listener, orchestrator/changes/follower.py
+--     begin_refresh, lock_holders, register_worker, wake_listener, orchestrator/changes/sync.py
 -- Why
 --     The high 16 bits of the key hold the purpose, so that lock_holders can read purpose and id from pg_locks.
 --

@@ -9,9 +9,11 @@
 -- Errors
 --     25001  The transaction is not READ COMMITTED: its statements may see data that is older than the lock.
 --     55P03  Other sessions hold every advisory lock of the purpose 'refresh' exclusively.
---     The errors of require_sources, when a table of the application cannot be read completely.
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
---     none
+--     contact_connections
 -- Writes
 --     none
 -- Used by

@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     refresh_range, expand_changes
+--     refresh_range, queue_affected_contacts
 -- Why
 --     Both ends of an edge may have lost their work experiences. Only the edge itself then leads to these contacts.
 --     The smaller ends are found by a loose index scan: one index probe for each contact instead of one row for each

@@ -23,8 +23,8 @@
 --     ranges, ends included, share a day. The overlap is the intersection of the ranges. Of several overlaps of two
 --     contacts the function chooses the one that ends last (one that continues ends last of all), then the one that
 --     starts first, then the one with the smallest organization id. An overlap that starts after today does not count
---     yet. Today is CURRENT_DATE: it depends on the TimeZone of the session. schedule_refreshes refreshes the contact on
---     the day when such an overlap starts.
+--     yet. Today is CURRENT_DATE: it depends on the TimeZone of the session. schedule_refreshes refreshes the contact
+--     on the day when such an overlap starts.
 --
 --     A contact may have many work experiences at one organization. A plain join would make a row for every pair of
 --     experiences of the two contacts. Here each experience of another contact is joined with only one of the contact's
@@ -74,30 +74,27 @@ BEGIN ATOMIC
                 ) AS ended_upto
             FROM (
                 SELECT
-                    u.organization_id,
-                    u.date_from,
-                    u.date_to,
-                    u.rank,
-                    max(u.rank) OVER (
-                        PARTITION BY u.organization_id
-                        ORDER BY u.date_from
+                    e.organization_id,
+                    e.date_from,
+                    e.date_to,
+                    r.rank,
+                    max(r.rank) OVER (
+                        PARTITION BY e.organization_id
+                        ORDER BY e.date_from
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                     ) AS earlier_end
-                FROM (
+                FROM connection_paths.work_experiences AS e
+                CROSS JOIN LATERAL (
+                    -- NULL sorts after 'infinity': the rank of 'infinity' is the last possible day
                     SELECT
-                        e.organization_id,
-                        e.date_from,
-                        e.date_to,
-                        -- NULL sorts after 'infinity': the rank of 'infinity' is the last possible day
                         CASE e.date_to
                             WHEN 'infinity'::date THEN '5874897-12-31'::date
                             ELSE COALESCE(e.date_to, 'infinity'::date)
                         END AS rank
-                    FROM connection_paths.work_experiences AS e
-                    WHERE e.contact_id = possible_overlaps.contact_id
-                        AND e.date_from <= CURRENT_DATE
-                        AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
-                ) AS u
+                ) AS r
+                WHERE e.contact_id = possible_overlaps.contact_id
+                    AND e.date_from <= CURRENT_DATE
+                    AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
             ) AS s
             WHERE s.earlier_end IS NULL OR s.earlier_end < s.rank
             -- optimization fence: the conditions below then refer to one relation and become index conditions
@@ -105,9 +102,9 @@ BEGIN ATOMIC
         ) AS mine
         JOIN connection_paths.work_experiences AS theirs
             ON theirs.organization_id = mine.organization_id
-            -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The second
-            -- parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip scan, which is
-            -- 25 % slower here.
+            -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The
+            -- second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip scan,
+            -- which is 25 % slower here.
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.ended_from, '-infinity'::date)
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
             AND mine.begun_upto >= theirs.date_from

@@ -9,7 +9,9 @@
 --     The number of rows of contact_connections that were inserted, updated or deleted.
 -- Errors
 --     25001  The transaction is not READ COMMITTED.
---     The errors of require_sources, when a table of the application cannot be read completely.
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
 --     none
 -- Writes

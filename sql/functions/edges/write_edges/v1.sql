@@ -5,13 +5,15 @@
 -- Parameters
 --     contact_ids        The contacts. NULL elements and repeated elements are ignored. A contact that no longer exists
 --                        loses its edges.
---     smaller_ends_only  true: only the edges whose smaller contact id is in contact_ids. false: every edge that touches
---                        one of the contacts. NULL means false.
+--     smaller_ends_only  true: only the edges whose smaller contact id is in contact_ids. false: every edge that
+--                        touches one of the contacts. NULL means false.
 -- Returns
 --     The number of rows of contact_connections that were inserted, updated or deleted.
 -- Errors
 --     25001  The transaction is not READ COMMITTED.
---     The errors of require_sources, when a table of the application cannot be read completely.
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
 --     contact_connections, backfill_runs
 -- Writes

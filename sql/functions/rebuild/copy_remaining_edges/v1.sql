@@ -1,14 +1,32 @@
--- connection_paths.copy_remaining_edges(run_id): adds to a rebuild, once its batches are done, the edges that no batch makes.
+-- connection_paths.copy_remaining_edges(run_id)
 --
--- These are the edges of other kinds as they are now (later changes are noted by triggers), and the old work_overlap
--- edges of contacts that were set aside: those could not be computed, and an old edge is better than none. Contacts
--- that appeared or disappeared since the rebuild listed the missing ones are recomputed after the swap: a sync may have
--- processed that change before the run was visible to it. The run's phase then is 'indexing'. In any other phase, or
--- when the run is cancelled, the function does nothing, so it may be called again after any crash.
+-- Copies the edges that no batch computes into the table of a rebuild, after the last batch.
 --
--- Returns  how many edges were carried.
--- Raises   CP002 while there are batches to do, CP004 when the table of the rebuild is not there, 02000 for an unknown
---          run, 25001 unless the transaction is READ COMMITTED.
+-- Parameters
+--     run_id  The run. Required.
+-- Returns
+--     The number of edges that were copied. 0 when the run is not a rebuild in the phase filling, or is over.
+-- Errors
+--     25001  The transaction is not READ COMMITTED.
+--     02000  There is no such run.
+--     CP002  Some batches are not finished.
+--     CP004  The table of the rebuild does not exist.
+-- Reads
+--     backfill_batches, contact_connections_live, rebuild_missing_contacts
+-- Writes
+--     backfill_runs, contact_connections_next, rebuild_replays
+-- Used by
+--     orchestrator/rebuild/rebuild.py
+-- Why
+--     The function copies the edges of other kinds as they are now; triggers record later changes of them. It also
+--     copies the old work_overlap edges of contacts that were set aside: they could not be computed, and an old edge is
+--     better than none.
+--
+--     The batches used a list of missing contacts that was made when the rebuild began. A contact that was inserted or
+--     deleted since then is queued for the time after the exchange, because a sync may have handled that change before
+--     the run was visible to it.
+--
+--     The phase of the run becomes indexing in the same transaction. So the function may be called again after a crash.
 CREATE OR REPLACE FUNCTION connection_paths.copy_remaining_edges(run_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -29,7 +47,7 @@ BEGIN
     WHERE r.run_id = copy_remaining_edges.run_id
         AND r.phase = 'filling'
         AND r.strategy = 'rebuild'
-        AND r.status IN ('running', 'paused'); -- and nobody cancels it now: the table stays this run's
+        AND r.status IN ('running', 'paused'); -- locks the row: no session can cancel the run now
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
@@ -50,13 +68,13 @@ BEGIN
     INSERT INTO connection_paths.rebuild_replays (contact_id)
     SELECT contact_id
     FROM connection_paths.missing_contacts() AS now
-    FULL JOIN connection_paths.rebuild_missing_contacts AS noted USING (contact_id)
-    WHERE now.contact_id IS NULL OR noted.contact_id IS NULL;
+    FULL JOIN connection_paths.rebuild_missing_contacts AS earlier USING (contact_id)
+    WHERE now.contact_id IS NULL OR earlier.contact_id IS NULL;
 
     RETURN others + kept;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.copy_remaining_edges(bigint) IS 'Adds to a rebuild the edges of other kinds and the old ones of contacts that were set aside, and notes who came or went';
+COMMENT ON FUNCTION connection_paths.copy_remaining_edges(bigint) IS 'Copies the edges of other kinds, and the old ones of contacts that were set aside, into the table of a rebuild';
 
 REVOKE ALL ON FUNCTION connection_paths.copy_remaining_edges(bigint) FROM PUBLIC;

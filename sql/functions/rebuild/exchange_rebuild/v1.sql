@@ -1,20 +1,33 @@
--- connection_paths.exchange_rebuild(run_id): puts a rebuild in place of the live edges.
+-- connection_paths.exchange_rebuild(run_id)
 --
--- One short transaction: whoever reads or writes edges waits for it, and it for them, so set lock_timeout and try
--- again. contact_connections stays the table it is, with its grants, policies, views on it and functions; only its
--- partition is another. Then the contacts that were recomputed in the live edges meanwhile (and whom copy_remaining_edges added)
--- are put among the changes again, and the edges of other kinds that were noted are carried over as they are now.
+-- Exchanges the live edges for the table of a rebuild.
 --
--- contact_connections_next must have the indexes of contact_connections, or the exchange would build them under its
--- lock; that is refused with CP002. The replaced table stays as contact_connections_old until drop_rebuild.
+-- Parameters
+--     run_id  The run. Required.
+-- Returns
+--     true when this call did the exchange. false when the run is not a rebuild in the phase indexing, or is over.
+-- Errors
+--     25001  The transaction is not READ COMMITTED.
+--     CP002  contact_connections_next lacks an index of contact_connections. PostgreSQL would build it under the lock.
+-- Reads
+--     contact_connections, contact_connections_live
+-- Writes
+--     backfill_runs, contact_connections_next, contact_changes, rebuild_other_kinds, rebuild_replays
+-- Used by
+--     orchestrator/rebuild/rebuild.py
+-- Why
+--     This is one short transaction with an exclusive lock. Sessions that read or write edges wait for it, and it waits
+--     for them. So callers set lock_timeout and try again.
 --
--- Beside a partition of the application's own, PostgreSQL reads the whole new table during the exchange.
+--     contact_connections stays the same table, with its grants, policies, views and functions; only its partition is
+--     exchanged. Contacts that were refreshed during the rebuild are queued again, and edges of other kinds that were
+--     written during the rebuild are copied. The replaced table is kept as contact_connections_old until drop_rebuild.
 --
--- A transaction under REPEATABLE READ that began before the rebuild ended and reads edges only after the swap sees few
--- of them: to its snapshot, the new rows are not there yet. A statement that waited for the swap sees all of the
--- package's edges, but not those of other kinds that were written during the rebuild.
+--     When the application has a partition of its own, PostgreSQL reads the whole new table during the exchange.
 --
--- Returns  whether it was done now; false when it had been done before.
+--     A REPEATABLE READ transaction that began before the rebuild ended, and reads edges only after the exchange, sees
+--     almost no edges: its snapshot is older than the new rows. A statement that waited for the exchange sees all edges
+--     of the package, but not the edges of other kinds that were written during the rebuild.
 CREATE OR REPLACE FUNCTION connection_paths.exchange_rebuild(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -42,7 +55,7 @@ BEGIN
     IF missing > 0 THEN
         RAISE EXCEPTION 'contact_connections_next lacks % indexes', missing
             USING ERRCODE = 'CP002',
-                HINT = 'Execute the statements that missing_rebuild_indexes gives.';
+                HINT = 'Execute the statements that missing_rebuild_indexes returns.';
     END IF;
 
     DELETE FROM connection_paths.contact_connections_next AS n
@@ -55,16 +68,18 @@ BEGIN
         SELECT DISTINCT k.contact_a_id, k.contact_b_id, k.kind
         FROM connection_paths.rebuild_other_kinds AS k
         WHERE k.kind <> 'work_overlap'
-    ) AS noted
+    ) AS recorded
     JOIN connection_paths.contact_connections_live AS c
-        ON c.contact_a_id = noted.contact_a_id AND c.contact_b_id = noted.contact_b_id AND c.kind = noted.kind;
+        ON c.contact_a_id = recorded.contact_a_id
+        AND c.contact_b_id = recorded.contact_b_id
+        AND c.kind = recorded.kind;
 
     INSERT INTO connection_paths.contact_changes (contact_id)
     SELECT DISTINCT p.contact_id FROM connection_paths.rebuild_replays AS p;
     DELETE FROM connection_paths.rebuild_replays;
     DELETE FROM connection_paths.rebuild_other_kinds;
 
-    -- as they are by now, and autovacuum as it was
+    -- the current values of the live table; this also turns autovacuum on again
     PERFORM connection_paths.copy_storage_parameters();
     IF EXISTS (
         SELECT
@@ -82,6 +97,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.exchange_rebuild(bigint) IS 'Puts contact_connections_next in place of the live edges, in one short transaction';
+COMMENT ON FUNCTION connection_paths.exchange_rebuild(bigint) IS 'Exchanges the live edges for contact_connections_next, in one short transaction';
 
 REVOKE ALL ON FUNCTION connection_paths.exchange_rebuild(bigint) FROM PUBLIC;

@@ -1,7 +1,21 @@
--- connection_paths.record_other_kind(): trigger; notes an edge of another kind that is written during a rebuild.
+-- connection_paths.record_other_kind()
 --
--- Runs with its owner's rights: who writes edges of another kind need have none on the package's own tables.
--- TRUNCATE is refused meanwhile with 55006, for the rows that are to be carried over would come back.
+-- Trigger function that records an edge of another kind which is written during a rebuild.
+--
+-- Parameters
+--     none
+-- Returns
+--     NULL, which PostgreSQL ignores.
+-- Errors
+--     55006  The statement is TRUNCATE: the rows that exchange_rebuild copies would come back.
+-- Reads
+--     none
+-- Writes
+--     rebuild_other_kinds
+-- Used by
+--     prepare_rebuild, trigger on contact_connections_live
+-- Why
+--     SECURITY DEFINER: a role that writes edges of another kind needs no rights on the other tables of the package.
 CREATE OR REPLACE FUNCTION connection_paths.record_other_kind()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -13,7 +27,7 @@ AS $function$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION 'contact_connections is being rebuilt'
-            USING ERRCODE = 'object_in_use', HINT = 'DELETE, or cancel the run.';
+            USING ERRCODE = 'object_in_use', HINT = 'Use DELETE, or cancel the run.';
     END IF;
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO connection_paths.rebuild_other_kinds (contact_a_id, contact_b_id, kind)
@@ -27,6 +41,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.record_other_kind() IS 'Trigger: notes an edge of another kind that is written while a rebuild is under way';
+COMMENT ON FUNCTION connection_paths.record_other_kind() IS 'Trigger: records an edge of another kind that is written during a rebuild';
 
 REVOKE ALL ON FUNCTION connection_paths.record_other_kind() FROM PUBLIC;
