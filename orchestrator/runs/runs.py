@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
+import psycopg
 from psycopg.rows import class_row, dict_row
 
 from orchestrator.core import sqlfiles
@@ -93,7 +94,7 @@ class Run:
         after = self.predicted_edges * (1 / _FILL_SHARE - 1) if self.strategy == "rebuild" else 0.0
         return ((rest + after) / fast, (rest + after) / slow)
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the row and what follows from it, as JSON has it."""
         return {
             **vars(self),
@@ -149,13 +150,13 @@ def show(connection: Connection, run_id: int | None) -> dict[str, Any]:
 def set_aside(connection: Connection, run_id: int) -> list[dict[str, Any]]:
     """Return what was set aside: contact_id and error."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sqlfiles.query("runs/set_aside"), {"run_id": run_id}).fetchall()
+        return cursor.execute(sqlfiles.query("runs/contacts_set_aside"), {"run_id": run_id}).fetchall()
 
 
 def workers(connection: Connection, run_id: int) -> list[dict[str, Any]]:
     """Return the living workers that have a batch: worker_id, pid, batch_id, predicted_edges, seconds."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sqlfiles.query("runs/run_workers"), {"run_id": run_id}).fetchall()
+        return cursor.execute(sqlfiles.query("runs/busy_workers"), {"run_id": run_id}).fetchall()
 
 
 def building(connection: Connection) -> list[dict[str, Any]]:
@@ -165,41 +166,41 @@ def building(connection: Connection) -> list[dict[str, Any]]:
 
 
 def pause(connection: Connection, run_id: int) -> Run:
-    """Let no batch begin from now on; those under way end."""
-    return _set_status(connection, run_id, "paused")
+    """Pause a run: no batch begins from now on; batches that are being done are finished."""
+    return _call(connection, "SELECT connection_paths.pause_run(%s)", run_id)
 
 
 def resume(connection: Connection, run_id: int) -> Run:
-    """Let batches begin again."""
-    return _set_status(connection, run_id, "running")
+    """Resume a paused run."""
+    return _call(connection, "SELECT connection_paths.resume_run(%s)", run_id)
+
+
+def set_workers(connection: Connection, run_id: int, most: int | None) -> Run:
+    """Limit how many workers of all processes and machines work on a run; None: no limit."""
+    return _call(connection, "SELECT connection_paths.set_max_workers(%s, %s)", run_id, most)
 
 
 def cancel(connection: Connection, run_id: int) -> Run:
-    """End a run; edges corrected in place stay, a rebuild's table is dropped once its batches under way have ended."""
-    _set_status(connection, run_id, "cancelled", unless_cancelled=False)
+    """Cancel a run and drop the tables of a rebuild; edges that an in-place run has corrected stay.
+
+    The run is cancelled at once. Dropping the tables waits for batches that are being done.
+    """
+    run = read(connection, run_id)
+    if not run.active and run.status != "cancelled":
+        raise OrchestratorError(f"run {run_id} is over: {run.status}; start another: orchestrator backfill")
+    connection.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
     patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
     return read(connection, run_id)
 
 
-def set_workers(connection: Connection, run_id: int, most: int | None) -> Run:
-    """Limit how many batches may be under way at once, all machines together; None: no limit."""
-    changed = connection.execute(
-        "UPDATE connection_paths.backfill_runs SET max_workers = %s"
-        " WHERE run_id = %s AND status IN ('running', 'paused')",
-        (most, run_id),
-    )
-    run = read(connection, run_id)
-    if changed.rowcount == 0:
-        raise OrchestratorError(f"run {run_id} is over: {run.status}")
-    return run
-
-
-def _set_status(connection: Connection, run_id: int, status: str, *, unless_cancelled: bool = True) -> Run:
-    found = read(connection, run_id)
-    if not found.active and (unless_cancelled or found.status != "cancelled"):
-        raise OrchestratorError(f"run {run_id} is over: {found.status}")
-    connection.execute(
-        "UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s AND phase <> 'finished'",
-        (status, run_id),
-    )
+def _call(connection: Connection, statement: LiteralString, run_id: int, *arguments: int | None) -> Run:
+    """Change a run by a function; returns the run as it is then, or raises an error that names the run."""
+    try:
+        connection.execute(statement, (run_id, *arguments))
+    except psycopg.errors.ObjectNotInPrerequisiteState as error:
+        raise OrchestratorError(f"{error.diag.message_primary}; start another: orchestrator backfill") from error
+    except psycopg.Error as error:
+        if error.sqlstate != UNKNOWN_RUN:
+            raise
+        raise NoSuchRun(f"there is no run {run_id}; see: orchestrator runs list") from error
     return read(connection, run_id)

@@ -30,7 +30,7 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 OWNERS_ALONE = {
     "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
     "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
-    "refuse_reopening", "detach_source", "attach_source",
+    "refuse_transition", "detach_source", "attach_source",
 }  # fmt: skip
 
 #: What a caller is told to call.

@@ -2,9 +2,7 @@
 
 ``sh`` blocks are run by bash, ``sql`` blocks by psql, each by itself and until the first error; of ``ruby`` and
 ``python`` blocks, which are migrations, psql runs the SQL in quotes, as a transaction; ``ini`` blocks are the reader's
-own files. A line that begins with →, and those that go on after a ·, quote the output of the block above: each piece
-of code is in a line of the output, in this order, where a number stands for any number (but 0 for 0), a size or a time
-for any, ``…`` for anything. In a comment ``<!-- test: … -->`` above a block, with semicolons between them:
+own files. ``tests/support/pages.py`` says how output is quoted. Notes in a comment ``<!-- test: … -->`` above a block:
 
     setup = NAME         brings the situation about: a function of ``SETUPS``
     expect exit N        instead of 0
@@ -36,9 +34,10 @@ from orchestrator import cli
 from orchestrator.changes.sync import sync
 from orchestrator.core import embedded
 from orchestrator.core.database import Connection
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
+from tests.support.pages import Block, blocks, check_quotes, pattern
 from tests.support.pooler import pooler
 from tests.support.servers import SETTINGS, reachable_binaries, standby
 from tests.support.sessions import connect
@@ -46,78 +45,6 @@ from tests.support.waiting import until
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 CONTACTS = 1200  # with this seed, contact 42 and user 1001 are in collection 1, and there are about 50,000 edges
-
-_NOTE = re.compile(r"<!-- test: (.*) -->")
-_QUOTED = re.compile(r"`([^`]+)`")
-_UNITS = {"size": "bytes|kB|MB|GB|TB", "time": "s|min|h|days|ms"}
-_TOKEN = re.compile(
-    rf"(?P<size>\d[\d,.]* (?:{_UNITS['size']})\b)|(?P<time>\d[\d,.:]* (?:{_UNITS['time']})\b)"
-    r"|(?P<number>\d[\d,.]*\d|\d)|(?P<any>…)|(?P<space>\s+)"
-)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: where it begins, what is to be known of it, and what it is said to print."""
-
-    line: int
-    language: str
-    text: str
-    notes: tuple[str, ...]
-    quotes: list[str] = field(default_factory=list)
-
-    @property
-    def setup(self) -> str | None:
-        return next((note.removeprefix("setup = ") for note in self.notes if note.startswith("setup = ")), None)
-
-    @property
-    def status(self) -> int:
-        return next((int(note.rsplit(" ", 1)[1]) for note in self.notes if note.startswith("expect exit ")), 0)
-
-
-def blocks(text: str) -> list[Block]:
-    found: list[Block] = []
-    notes: tuple[str, ...] = ()
-    inside: list[str] | None = None
-    quoting = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith("```"):
-            if inside is None:
-                inside, began, language = [], number, line[3:]
-            else:
-                found.append(Block(began, language, "\n".join(inside) + "\n", notes))
-                inside, notes = None, ()
-        elif inside is not None:
-            inside.append(line)
-        elif note := _NOTE.fullmatch(line):
-            notes = tuple(note[1].split("; "))
-        elif quoting or line.startswith("→"):
-            found[-1].quotes.extend(_QUOTED.findall(line))
-            quoting = line.endswith("·")
-    return found
-
-
-def pattern(quote: str) -> str:
-    def general(token: re.Match[str]) -> str:
-        kind, told = token.lastgroup, token[0]
-        if kind in _UNITS:
-            return rf"[\d,.:]+ (?:{_UNITS[kind]})\b"
-        if kind == "number":
-            return r"(?<![\d.,])0(?![\d.,]*\d)" if told == "0" else r"\d(?:[\d,.]*\d)?"
-        return {"any": ".*", "space": r"\s+"}[kind or ""]
-
-    parts, at = [], 0
-    for token in _TOKEN.finditer(quote):
-        parts += [re.escape(quote[at : token.start()]), general(token)]
-        at = token.end()
-    return "".join([*parts, re.escape(quote[at:])])
-
-
-def check_quotes(block: Block, output: str) -> None:
-    lines = iter(output.splitlines())
-    for quote in block.quotes:
-        wanted = pattern(quote)
-        assert any(re.search(wanted, line) for line in lines), f"line {block.line}: no {quote!r} in:\n{output}"
 
 
 def test_a_quote_is_a_pattern() -> None:
@@ -292,7 +219,7 @@ def poison(site: Site) -> None:
 
 def poisoned_contact(site: Site) -> None:
     poison(site)
-    backfill(site.dsn, Options(workers=2, strategy="in_place", limits=None))
+    backfill(site.dsn, BackfillOptions(workers=2, strategy="in_place", limits=None))
 
 
 def failed_contact(site: Site) -> None:

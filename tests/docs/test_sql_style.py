@@ -78,7 +78,7 @@ BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  #
 NOTING = {"queue_changes", "queue_everyone"}
 
 #: Triggers that write nothing.
-REFUSING = {"refuse_reopening"}
+REFUSING = {"refuse_transition"}
 
 #: ALTER TABLE takes storage parameters only as literals; a view is put back as it was; Citus may not be there.
 BUILDING_SQL = {"copy_storage_parameters", "attach_source", "detach_source", "require_sources"}

@@ -20,7 +20,7 @@ from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.host.detaching import TABLES, attach, detach
 from orchestrator.install.installation import install, uninstall
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe, difference
 from tests.support.changes import fill
 from tests.support.copies import copied
@@ -119,7 +119,7 @@ def test_who_writes_edges_stops_before_it_does_anything(db: Connection, dsn: str
         with pytest.raises(psycopg.Error, match="detached"):
             sync(dsn)
         with pytest.raises(psycopg.Error, match="detached"):
-            backfill(dsn, Options(strategy="in_place", limits=None))
+            backfill(dsn, BackfillOptions(strategy="in_place", limits=None))
         said = verify(dsn)
         assert not said.ok
         assert said.findings == [f"table public.{table} is detached: its rows are not read; run orchestrator attach"]

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator.core import database
 from orchestrator.core.database import Connection
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.edges import edges
@@ -69,7 +69,7 @@ def test_a_poisoned_contact_is_found_set_aside_and_told(own: Connection, strateg
 def test_the_databases_isolation_level_does_not_matter(own: Connection, level: str, strategy: str) -> None:
     begin(own, office(8), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     set_for_database(own, "default_transaction_isolation", level)
-    done = backfill(dsn_of(own), Options(workers=2, strategy=strategy, batch_edges=5, limits=None))
+    done = backfill(dsn_of(own), BackfillOptions(workers=2, strategy=strategy, batch_edges=5, limits=None))
     assert (done.run.status, done.set_aside) == ("succeeded", [])
     assert edges(own) == oracle.edges(office(8))
     with connect(dsn_of(own), settings={"default_transaction_isolation": "read committed"}) as other:
@@ -152,20 +152,24 @@ def test_an_operator_steers_a_run(own: Connection) -> None:
     assert run("--dsn", dsn, "runs", "pause", "1").stdout == "Run 1 is paused.\n"
     check_held()
     assert "run 1, in_place: paused, filling" in run("--dsn", dsn, "runs", "show", "1").stdout
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'running'")
+    own.execute(
+        "SELECT connection_paths.resume_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'paused'"
+    )
     check_goes_on()
     assert run("--dsn", dsn, "runs", "set", "1", "--workers", "0").stdout == "Run 1 may have 0 workers at most.\n"
     check_held()
-    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    own.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     check_goes_on()
     for _ in range(20):
         assert value(own, AT_IT) <= 1
         time.sleep(0.01)
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
+    own.execute(
+        "SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'"
+    )
     check_held()
     assert run("--dsn", dsn, "runs", "resume", "1").stdout == "Run 1 is running.\n"
     told = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
-    assert told == "Run 1 may have as many workers as come.\n"
+    assert told == "Run 1 may have any number of workers.\n"
 
     refused = run("--dsn", dsn, "backfill", "--strategy", "rebuild", "--no-throttle")
     check_failed(refused, "run 1 is under way", "orchestrator runs cancel 1")
@@ -219,7 +223,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     own.execute(DAWDLE if strategy == "in_place" else "")
     there = own.execute(LEFT_THERE).fetchall()
     create(own, strategy, 20)
-    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    own.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     dsn = dsn_of(own)
     first = claimed(own, 1) if strategy == "rebuild" else None  # and nobody else gets one
     process = start("--dsn", dsn, "backfill", "--workers", "2", "--no-throttle")
@@ -231,7 +235,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
         told = run("--dsn", dsn, "runs", "cancel", "1")
         assert (told.exit_code, told.stdout) == (0, "Run 1 is cancelled.\n")
     else:
-        own.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+        own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     code, out, err = finish(process, 30)
     assert (code, "Run 1 cancelled" in out) == (1, True), err
     assert "Error" not in err
@@ -278,7 +282,7 @@ def test_a_dba_works_beside_a_process(own: Connection) -> None:
 def test_auto_rebuilds_where_there_are_no_edges_and_corrects_where_there_are(own: Connection) -> None:
     begin(own, replace(office(5), extra_edges={(1, 2): Edge(FRIEND, None, None, None)}))
     for strategy, changed in (("rebuild", 10), ("in_place", 0)):
-        done = backfill(dsn_of(own), Options(workers=1, limits=None))
+        done = backfill(dsn_of(own), BackfillOptions(workers=1, limits=None))
         assert (done.run.strategy, done.run.edges_changed, done.run.status) == (strategy, changed, "succeeded")
     assert list(friends(own)) == [(1, 2)]
 

@@ -20,12 +20,14 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
+from orchestrator.cli.plan import plan_lines
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.database import Connection, reading
 from orchestrator.install.installation import install
+from orchestrator.runs import edge_estimate
 from orchestrator.runs import plan as planning
-from orchestrator.runs import plan_report
-from orchestrator.runs.plan import Plan, plan
+from orchestrator.runs.edge_estimate import draw_strata, estimate_edges
+from orchestrator.runs.plan import BackfillPlan, plan
 from orchestrator.seed import csv_files as seed_csv
 from tests.support import oracle
 from tests.support.datasets import BASEBALL, needs_baseball
@@ -35,11 +37,11 @@ from tests.support.sessions import connect
 from tests.support.world import TODAY, Experience, World, colleagues, load, load_hosts, worlds
 
 CROWD = 4_000  # contacts of a world too large to be drawn whole
-LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l"
+LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.overlaps_by_contact() AS l"
 
 
-def add_contact_loads(connection: Connection) -> None:
-    connection.execute(sqlfiles.function("contact_loads"))
+def add_overlaps_by_contact(connection: Connection) -> None:
+    connection.execute(sqlfiles.function("overlaps_by_contact"))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def database(new_database: Callable[[], str]) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn)
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
     return dsn
 
 
@@ -92,7 +94,7 @@ def largest(world: World) -> list[tuple[int, str, int, int]]:
     return [(each, f"organization {each}", len(people[each]), pairs[each] // 2) for each in order[:10]]
 
 
-def check(found: Plan, world: World) -> None:
+def check(found: BackfillPlan, world: World) -> None:
     """Check the plan of a world small enough to be drawn whole."""
     rows = world.experiences
     usable = [each for each in rows if oracle.usable(each, world)]
@@ -201,7 +203,7 @@ def test_another_host_schema_whose_name_needs_quotes(new_database: Callable[[], 
         connection.execute('SET search_path = "the ""host"""')
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn, 'the "host"')
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
         connection.execute("INSERT INTO contact_work_experiences VALUES (1, 1, NULL, 'Acme', NULL, NULL)")
     assert plan(dsn).experiences.without_organization == 1
 
@@ -231,9 +233,9 @@ def skewed(db: Connection) -> int:
     return edges
 
 
-def estimates(dsn: str, sample: int, seeds: range) -> list[planning.Edges]:
+def estimates(dsn: str, sample: int, seeds: range) -> list[edge_estimate.EdgeEstimate]:
     with connect(dsn, settings=planning.SETTINGS) as connection:
-        return [planning._edges(planning._strata(connection, seed, sample), seed) for seed in seeds]
+        return [estimate_edges(draw_strata(connection, seed, sample), seed) for seed in seeds]
 
 
 def test_the_interval_holds_the_edges_nine_times_of_ten(database: str, skewed: int) -> None:
@@ -262,8 +264,8 @@ def test_everybody_drawn_is_exact(database: str, skewed: int) -> None:
 
 def test_a_loss_too_rare_to_be_met_is_not_excluded(database: str, db: Connection) -> None:
     """Nobody drawn lost anything; that is no proof that nobody did."""
-    stratum = planning.Stratum(1, contacts=10_000, overlaps=1_000_000, sampled=100, mean_loss=0, loss_variance=0)
-    found = planning._edges([stratum], 1)
+    stratum = edge_estimate.Stratum(1, contacts=10_000, overlaps=1_000_000, sampled=100, mean_loss=0, loss_variance=0)
+    found = estimate_edges([stratum], 1)
     assert (found.estimate, found.high) == (500_000, 500_000)
     assert 485_000 < found.low < 495_000
 
@@ -272,7 +274,7 @@ def test_a_loss_too_rare_to_be_met_is_not_excluded(database: str, db: Connection
     ("freedom", "quantile"), [(4, 2.776), (5, 2.571), (10, 2.228), (30, 2.042), (float("inf"), 1.960)]
 )
 def test_students_quantiles(freedom: float, quantile: float) -> None:
-    assert planning._student(freedom) == pytest.approx(quantile, abs=0.01)
+    assert edge_estimate.student_quantile(freedom) == pytest.approx(quantile, abs=0.01)
 
 
 # A real data set, with known answers.
@@ -284,7 +286,7 @@ def baseball(new_database: Callable[[], str]) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         seed_csv.load(connection, "public", BASEBALL, replace=False)
         install(dsn)
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
         connection.execute("ANALYZE")
     return dsn
 
@@ -292,7 +294,7 @@ def baseball(new_database: Callable[[], str]) -> str:
 @needs_baseball
 def test_baseball(baseball: str) -> None:
     found = plan(baseball)
-    assert found.contacts == planning.Contacts(20_982, 20_982, 0, 0.0)
+    assert found.contacts == planning.ContactCounts(20_982, 20_982, 0, 0.0)
     assert (found.experiences.total, found.experiences.usable) == (54_015, 54_015)
     assert found.edges.pairs == 1_559_018
     assert found.edges.low <= 1_468_551 <= found.edges.high
@@ -348,7 +350,7 @@ def test_bytes_of_either_kind_of_table(db: Connection, partitioned: bool) -> Non
         db.execute("CREATE INDEX ON connection_paths.contact_connections (id)")
         db.execute("INSERT INTO connection_paths.contact_connections SELECT generate_series(1, 5000)")
         db.execute("ANALYZE connection_paths.contact_connections")
-        row = db.execute(sqlfiles.query("runs/plan_server")).fetchone()
+        row = db.execute(sqlfiles.query("runs/edge_table_size")).fetchone()
         expected = db.execute(
             "SELECT pg_table_size(r) + pg_indexes_size(r) FROM to_regclass(%s) AS r", [f"connection_paths.{part}"]
         ).fetchone()
@@ -364,7 +366,7 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
     assert {each.workers for each in found.durations if each.strategy == "in_place"} == {1, 2, 4, 8, 16}
     with psycopg.connect(database), psycopg.connect(database):
         assert plan(database).connections_free <= found.connections_free - 1  # others may come and go
-    seconds = {(each.strategy, each.workers): each.seconds for each in planning._durations(60_000_000)}
+    seconds = {(each.strategy, each.workers): each.seconds for each in planning.predicted_times(60_000_000)}
     assert seconds["rebuild", 1] == 60_000_000 / 500_000 + 3 * 60_000_000 / 1_750_000
     assert seconds["rebuild", 2] == 60_000_000 / 1_000_000 + 2 * 60_000_000 / 1_750_000
     assert seconds["rebuild", 4] == 60_000_000 / 2_000_000 + 60_000_000 / 1_750_000
@@ -375,10 +377,10 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
 # Telling it.
 
 
-def told(found: Plan) -> str:
+def told(found: BackfillPlan) -> str:
     """The plan as a terminal of 100 columns shows it."""
     console = Console(width=100, highlight=False, file=StringIO(), record=True)
-    for line in plan_report.plan_lines(found):
+    for line in plan_lines(found):
         console.print(line)
     return console.export_text()
 
@@ -452,7 +454,7 @@ def test_a_hot_standby_gives_the_same_plan() -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(sqlfiles.query("install/demo_tables"))
             install(dsn)
-            add_contact_loads(connection)
+            add_overlaps_by_contact(connection)
             load_hosts(connection, world)
         with standby(dsn, binaries) as replica:
             with psycopg.connect(replica) as connection:
@@ -469,7 +471,7 @@ def test_fewer_are_drawn_where_each_has_very_many_overlaps(
     """What a plan takes is bounded by overlaps, however few organizations everybody is at."""
     people = range(1, 1501)
     load(db, colleagues(*((person, person % organizations + 1, "2010-01-01", None) for person in people)))
-    monkeypatch.setattr(planning, "_MOST_OVERLAPS", 20_000)
+    monkeypatch.setattr(edge_estimate, "_MOST_OVERLAPS", 20_000)
     found = plan(database, sample=1000)
     each = len(people) // organizations - 1
     most = min(1000, max(40, 20_000 // each))

@@ -151,12 +151,12 @@ def test_nothing_is_to_be_had_of_a_run_that_is_not_there(db: Connection) -> None
 def test_there_is_one_run_at_a_time(db: Connection, strategy: str) -> None:
     begin(db, office(3))
     run_id = create(db, strategy)
-    for status in ("running", "paused"):
-        db.execute("UPDATE connection_paths.backfill_runs SET status = %s", (status,))
+    for function in ("resume_run", "pause_run"):
+        db.execute(f"SELECT connection_paths.{function}(%s)".encode(), (run_id,))
         for other in STRATEGIES:
             with refused(runs.UNDER_WAY, f"run {run_id} is under way"):
                 create(db, other)
-    db.execute("UPDATE connection_paths.backfill_runs SET status = 'running'")
+    db.execute("SELECT connection_paths.resume_run(%s)", (run_id,))
     work(db, run_id)
     end(db, run_id, strategy)
     assert create(db, strategy) > run_id
@@ -278,9 +278,9 @@ def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
     with ExitStack() as stack:
         sessions = [stack.enter_context(connect(dsn)) for _ in range(10)]
         for most, expected in ((3, 3), (3, 0), (5, 2), (1, 0), (0, 0)):
-            db.execute("UPDATE connection_paths.backfill_runs SET max_workers = %s", (most,))
+            db.execute("SELECT connection_paths.set_max_workers(%s, %s)", (run_id, most))
             assert grab() == expected
-        db.execute("UPDATE connection_paths.backfill_runs SET max_workers = 5")
+        db.execute("SELECT connection_paths.set_max_workers(%s, 5)", (run_id,))
         for session in list(held)[:2]:
             do(session, run_id, held.pop(session))
         assert grab() == 2
@@ -291,27 +291,29 @@ def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
         del held[victim]
         assert grab() == 1
         assert lost._replace(attempt=2) in held.values()
-        db.execute("UPDATE connection_paths.backfill_runs SET max_workers = NULL")
+        db.execute("SELECT connection_paths.set_max_workers(%s, NULL)", (run_id,))
         assert grab() == 4
         assert len({each.batch_id for each in held.values()}) == 9
 
 
 @pytest.mark.parametrize(
-    ("edit", "may_end"),
-    [("status = 'paused'", True), ("max_workers = 0", True), ("status = 'cancelled'", False)],
+    ("call", "may_end"),
+    [("pause_run(%s)", True), ("set_max_workers(%s, 0)", True), ("request_cancel(%s)", False)],
 )
 @each_strategy
-def test_a_run_that_is_held_gives_no_batch(db: Connection, dsn: str, edit: str, may_end: bool, strategy: str) -> None:
+def test_a_run_that_is_held_gives_no_batch(db: Connection, dsn: str, call: str, may_end: bool, strategy: str) -> None:
     begin(db, office(6))
     run_id = create(db, strategy, 1)
     with connect(dsn) as worker:
         batch = claimed(worker, run_id)
-        db.execute(f"UPDATE connection_paths.backfill_runs SET {edit}".encode())
+        db.execute(f"SELECT connection_paths.{call}".encode(), (run_id,))
         with connect(dsn) as other:
             assert claim(other, run_id) is None
         if may_end:
             assert do(worker, run_id, batch) > 0
-            db.execute("UPDATE connection_paths.backfill_runs SET status = 'running', max_workers = NULL")
+            db.execute(
+                "SELECT connection_paths.resume_run(%s), connection_paths.set_max_workers(%s, NULL)", (run_id, run_id)
+            )
             assert claim(worker, run_id) is not None
         else:
             with refused(runs.CLAIM_LOST):
@@ -366,7 +368,7 @@ def test_a_failure_that_passes_is_tried_again_four_times(db: Connection) -> None
         batch = claimed(db, run_id)
         assert batch.attempt == attempt
         outcomes.append(fail(db, run_id, batch, "deadlock", passing=True))
-    assert outcomes == ["again"] * 4 + ["split"]
+    assert outcomes == ["retry"] * 4 + ["split"]
     rows = batches(db, run_id)
     check_partition(rows)
     told = [(row.status, row.attempts, row.failures, row.error) for row in rows]
@@ -448,7 +450,7 @@ def test_a_run_that_is_over_stays_over(db: Connection) -> None:
         if last == "succeeded":
             end(db, run_id, "in_place")
         else:
-            db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+            db.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
         for status in ("running", "paused"):
             with pytest.raises(errors.ObjectNotInPrerequisiteState, match=f"run {run_id} is over: {last}"):
                 db.execute("UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s", (status, run_id))
@@ -462,10 +464,10 @@ def test_a_run_that_is_over_stays_over(db: Connection) -> None:
 
 def test_telling_how_one_is_doing_waits_for_nobody(db: Connection, dsn: str) -> None:
     begin(db, office(3))
-    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "told": Jsonb({"workers": 2})}
-    tell = sqlfiles.query("runs/tell_of_process")
+    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "report": Jsonb({"workers": 2})}
+    tell = sqlfiles.query("runs/record_process")
     with connect(dsn, autocommit=False) as holder:
-        holder.execute("UPDATE connection_paths.backfill_runs SET max_workers = 2")
+        holder.execute("SELECT connection_paths.set_max_workers(%s, 2)", (told["run_id"],))
         db.execute("SET lock_timeout = '1s'")
         assert db.execute(tell, told).rowcount == 0
         holder.rollback()

@@ -17,7 +17,8 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.core.database import Connection, connect
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, _Part, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.runs.driver import RunDriver
 from tests.support import oracle
 from tests.support.changes import drain
 from tests.support.command_line import check_failed, finish, run, start
@@ -63,8 +64,8 @@ def wrong(connection: Connection, size: int, aside: Collection[int] = ()) -> dic
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have processes look again sooner."""
-    monkeypatch.setattr("orchestrator.runs.backfill._TICK", 0.03)
-    monkeypatch.setattr("orchestrator.runs.workers._LOOK_AGAIN", 0.03)
+    monkeypatch.setattr("orchestrator.runs.driver._TICK", 0.03)
+    monkeypatch.setattr("orchestrator.runs.workers._PAUSE", 0.03)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_many_bad_contacts_are_set_aside_and_nobody_else(ruled: Connection, stra
     begin(ruled, office(40))
     ruled.execute(RULE.format("IF contact_a_id % 4 = 0 THEN RAISE 'no'; END IF;").encode())
     bad = {number for number in range(1, 40) if number % 4 == 0}
-    done = backfill(dsn_of(ruled), Options(workers, strategy, batch_edges=80, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(workers, strategy, batch_edges=80, limits=None))
     assert done.run.status == "succeeded with exceptions"
     assert {row["contact_id"] for row in done.set_aside} == bad
     assert wrong(ruled, 40, bad) == {}
@@ -136,7 +137,7 @@ def test_many_bad_contacts_are_set_aside_and_nobody_else(ruled: Connection, stra
 def test_large_batches_that_take_too_long_are_split_by_all_workers_at_once(ruled: Connection) -> None:
     begin(ruled, office(24))
     ruled.execute(RULE.format("PERFORM pg_sleep(0.006);").encode())  # 276 edges
-    done = backfill(dsn_of(ruled), Options(4, "in_place", batch_edges=60, batch_timeout=0.3, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(4, "in_place", batch_edges=60, batch_timeout=0.3, limits=None))
     assert (done.run.status, done.set_aside, wrong(ruled, 24)) == ("succeeded", [], {})
     assert done.run.failures > 0
 
@@ -162,7 +163,7 @@ def test_whatever_is_raised_for_one_contact_sets_it_aside(ruled: Connection, str
         ).encode()
     )
     bad = {2 * number for number in range(1, len(STATES) + 1)}
-    done = backfill(dsn_of(ruled), Options(4, strategy, batch_edges=60, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(4, strategy, batch_edges=60, limits=None))
     assert {row["contact_id"] for row in done.set_aside} == bad
     assert (done.run.status, wrong(ruled, size, bad)) == ("succeeded with exceptions", {})
 
@@ -174,12 +175,12 @@ def test_what_no_batch_would_fare_better_with_sets_nobody_aside(db: Connection, 
     db.execute("ALTER FUNCTION connection_paths.require_sources RENAME TO renamed")
     try:
         with pytest.raises(psycopg.errors.UndefinedFunction):
-            backfill(dsn_of(db), Options(2, strategy, limits=None))
+            backfill(dsn_of(db), BackfillOptions(2, strategy, limits=None))
     finally:
         db.execute("ALTER FUNCTION connection_paths.renamed RENAME TO require_sources")
     (left,) = runs.listed(db)
     assert (left.status, left.batches_set_aside) == ("running", 0)
-    assert backfill(dsn_of(db), Options(2, limits=None)).run.status == "succeeded"
+    assert backfill(dsn_of(db), BackfillOptions(2, limits=None)).run.status == "succeeded"
     assert wrong(db, 6) == {}
 
 
@@ -191,7 +192,7 @@ def test_a_function_of_an_index_that_raises_is_not_taken_for_an_index_that_is_th
     )
     begin(own, office(3))
     with pytest.raises(psycopg.errors.DuplicateTable, match="mine"):
-        backfill(dsn_of(own), Options(2, "rebuild", limits=None))
+        backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None))
 
 
 # Commits that are lost
@@ -199,9 +200,11 @@ def test_a_function_of_an_index_that_raises_is_not_taken_for_an_index_that_is_th
 #: What a crash or a failover may take back once all batches have been seen to be done.
 LOST = {
     "batches": """
+        SET session_replication_role = replica; -- a crash meets no trigger
         UPDATE connection_paths.backfill_batches SET status = 'claimed', worker_id = 0, finished_at = NULL,
             edges_changed = NULL
-        WHERE above_contact_id IS NULL OR upto_contact_id IS NULL""",
+        WHERE above_contact_id IS NULL OR upto_contact_id IS NULL;
+        RESET session_replication_role""",
     "edges": """
         DELETE FROM {table} AS c USING connection_paths.backfill_batches AS b
         WHERE b.status = 'claimed' AND (b.above_contact_id IS NULL OR c.contact_a_id > b.above_contact_id)
@@ -223,22 +226,22 @@ def test_what_is_lost_is_done_again(
     there = ruled.execute(LEFT_THERE).fetchall()
     lose = [LOST[lost]] if lost != "batches" else [LOST["batches"], LOST["edges"]]
     table = "connection_paths.contact_connections" + ("_next" if strategy == "rebuild" else "")
-    method = {"filling": "_look", "ending": "_complete"}[when]
-    real = getattr(_Part, method)
+    method = {"filling": "_show", "ending": "_complete"}[when]
+    real = getattr(RunDriver, method)
     seen: list[int] = []
 
-    def once(part: _Part, *arguments: Any) -> None:
+    def once(driver: RunDriver, *arguments: Any) -> None:
         if not seen:
-            seen.append(part._run.run_id)
+            seen.append(driver.run.run_id)
             with connect(dsn_of(ruled)) as other:
                 for statement in lose:
                     other.execute(statement.format(table=table).encode())
-        real(part, *arguments)
+        real(driver, *arguments)
 
-    monkeypatch.setattr(_Part, method, once)
+    monkeypatch.setattr(RunDriver, method, once)
     if when == "filling" and lost != "run":  # as long as there are batches to do
         ruled.execute(RULE.format("PERFORM pg_sleep(0.01);").encode())
-    done = backfill(dsn_of(ruled), Options(2, strategy, batch_edges=11, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(2, strategy, batch_edges=11, limits=None))
     assert (done.run.status, wrong(ruled, 12)) == ("succeeded", {})
     assert len(seen) == 1
     assert (done.run.run_id > seen[0]) == (lost in ("run", "table"))
@@ -268,7 +271,7 @@ def test_a_rebuild_restored_without_its_table(ruled: Connection, phase: str, way
         assert value(ruled, "SELECT connection_paths.cancel_run(%s)", run_id) is True
     elif way == "cancel":
         assert run("--dsn", dsn_of(ruled), "runs", "cancel", str(run_id)).stdout == f"Run {run_id} is cancelled.\n"
-    done = backfill(dsn_of(ruled), Options(2, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(2, limits=None))
     assert (done.run.run_id > run_id, done.run.status, wrong(ruled, 8)) == (True, "succeeded", {})
     assert runs.read(ruled, run_id).status == "cancelled"
 
@@ -280,11 +283,11 @@ def test_a_run_restored_without_its_sequences(ruled: Connection, strategy: str) 
     run_id = create(ruled, strategy, 5)
     for _ in range(3):
         claimed(ruled, run_id)
-    ruled.execute("UPDATE connection_paths.backfill_runs SET ended_by = 2")
+    ruled.execute("UPDATE connection_paths.backfill_runs SET finishing_worker_id = 2")
     ruled.execute("UPDATE connection_paths.backfill_batches SET worker_id = batch_id WHERE status = 'claimed'")
     ruled.execute("SELECT pg_advisory_unlock_all()")
     ruled.execute("ALTER SEQUENCE connection_paths.backfill_worker_ids RESTART")
-    done = backfill(dsn_of(ruled), Options(2, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(2, limits=None))
     assert (done.run.run_id, done.run.status, wrong(ruled, 8)) == (run_id, "succeeded", {})
 
 
@@ -340,7 +343,7 @@ def test_a_role_without_rights_keeps_nobody_from_a_run(
     )
     with log_in(db, reads) as intruder, intruder.transaction():
         intruder.execute(TAKE.format(lock=lock).encode())
-        done = backfill(dsn_of(db), Options(2, strategy, batch_edges=9, limits=None))
+        done = backfill(dsn_of(db), BackfillOptions(2, strategy, batch_edges=9, limits=None))
         assert (done.run.status, wrong(db, 10)) == ("succeeded", {})
         run_id = create(db, "rebuild")
         cancelled = run("--dsn", dsn_of(db), "runs", "cancel", str(run_id))
@@ -350,18 +353,18 @@ def test_a_role_without_rights_keeps_nobody_from_a_run(
 def test_a_role_without_rights_does_not_live_for_a_worker_that_died(db: Connection, role: Callable[..., str]) -> None:
     begin(db, office(4))
     run_id = create(db, "in_place")
-    db.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    db.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     with connect(dsn_of(db)) as doomed, log_in(db, role()) as intruder:
         old = claimed(doomed, run_id)
         worker = value(doomed, "SELECT connection_paths.register_worker()")
-        db.execute("UPDATE connection_paths.backfill_runs SET ended_by = %s", (worker,))
+        db.execute("UPDATE connection_paths.backfill_runs SET finishing_worker_id = %s", (worker,))
         key = value(db, "SELECT connection_paths.advisory_key('worker', %s)", worker)
         with in_the_background(lambda: intruder.execute("SELECT pg_advisory_lock(%s)", (key,))) as waiting:
             until(lambda: value(db, WAITING) == 1)
             terminate(db, doomed)
             waiting.result()
         assert claimed(db, run_id) == old._replace(attempt=2)
-        assert value(db, "SELECT connection_paths.claim_end(%s)", run_id) is True
+        assert value(db, "SELECT connection_paths.claim_finish(%s)", run_id) is True
 
 
 MEMBER = "GRANT {group} TO {role}"
@@ -514,7 +517,7 @@ def test_a_rebuild_stays_where_the_edges_are(own: Connection, tablespaces: list[
         before = own.execute(PLACES).fetchall()
         assert ({row[1] for row in before} == {None}) is not elsewhere
         for _ in range(2):
-            assert backfill(dsn_of(own), Options(2, "rebuild", limits=None)).run.status == "succeeded"
+            assert backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None)).run.status == "succeeded"
             assert own.execute(PLACES).fetchall() == before
     own.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(own.info.dbname)))
 
@@ -552,7 +555,7 @@ def test_whatever_an_index_is_called_it_comes_along(own: Connection) -> None:
     for setting, to in (("search_path", "connection_paths, public"), ("quote_all_identifiers", "on")):
         own.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(own.info.dbname)))
         set_for_database(own, setting, to)
-        assert backfill(dsn_of(own), Options(2, "rebuild", limits=None)).run.status == "succeeded"
+        assert backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None)).run.status == "succeeded"
         assert own.execute(DEFINED).fetchall() == before
 
 
@@ -595,7 +598,7 @@ def test_a_partition_of_the_applications_own_stays(own: Connection, attached: st
         if ends == "cancelled":
             own.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
         own.execute("SELECT pg_advisory_unlock_all()")
-        assert backfill(dsn_of(own), Options(2, "rebuild", limits=None)).run.status == "succeeded"
+        assert backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None)).run.status == "succeeded"
         assert (friends(own), wrong(own, 6)) == (there, {})
         assert value(own, "SELECT count(*) FROM public.knows") == len(there) == (2 if attached == "before" else 3)
         assert len(own.execute(PARTITIONS).fetchall()) == 2
@@ -630,9 +633,9 @@ def test_what_a_rebuild_would_break_refuses_it(own: Connection) -> None:
         begin(own, office(4))
         own.execute(hindrance.encode())
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=named):
-            backfill(dsn_of(own), Options(2, "rebuild", limits=None))
+            backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None))
         assert runs.listed(own) == []
-        assert backfill(dsn_of(own), Options(1, "in_place", limits=None)).run.status == "succeeded"
+        assert backfill(dsn_of(own), BackfillOptions(1, "in_place", limits=None)).run.status == "succeeded"
         assert wrong(own, 4) == {}
         own.execute(removed.encode())
 
@@ -648,7 +651,7 @@ def test_what_was_set_for_the_edges_comes_along(own: Connection) -> None:
         " WHERE relname = 'contact_connections_live' AND attnum > 0 ORDER BY attnum"
     )
     before = own.execute(set_there).fetchall()
-    backfill(dsn_of(own), Options(2, "rebuild", limits=None))
+    backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None))
     assert own.execute(set_there).fetchall() == before
 
 
@@ -657,7 +660,7 @@ def test_what_was_set_for_the_edges_comes_along(own: Connection) -> None:
 
 def test_a_run_that_is_over_is_not_changed(own: Connection) -> None:
     begin(own, office(3))
-    backfill(dsn_of(own), Options(1, limits=None))
+    backfill(dsn_of(own), BackfillOptions(1, limits=None))
     for words in (("--workers", "2"), ("--any-workers",)):
         check_failed(run("--dsn", dsn_of(own), "runs", "set", "1", *words), "run 1 is over: succeeded")
     check_failed(run("--dsn", dsn_of(own), "runs", "set", "9", "--workers", "2"), "there is no run 9")
@@ -679,9 +682,11 @@ def test_who_is_at_work_is_told_at_once_and_nobody_after_that(own: Connection, d
     shown = run(*show).stdout
     assert "workers)" not in shown
     assert f":{process.pid}:" not in shown
-    assert "No process is working on this run. To go on: orchestrator backfill" in shown
+    assert "No process is working on this run. To continue: orchestrator backfill" in shown
     assert json.loads(run("--dsn", dsn_of(own), "--json", "runs", "show").stdout)["run"]["processes"] == {}
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
+    own.execute(
+        "SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'"
+    )
     assert "orchestrator runs resume 1, then orchestrator backfill" in run(*show).stdout
 
 

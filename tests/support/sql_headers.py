@@ -20,7 +20,7 @@ Every function file begins with a comment of one form::
     --     Optional: the measured reason for how it is done.
 
 ``header`` reads that form. ``facts`` reads the code with PostgreSQL's parser. ``problems`` compares the two and returns
-a sentence for each difference. ``docs/reference/sql.md`` is made from the same headers (tests/support/reference.py).
+a sentence for each difference. ``docs/reference/sql.md`` is made from the same headers.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class Header:
     sections: dict[str, tuple[str, ...]]
 
     def text(self, label: str) -> str:
-        """Return a section as one line; empty where it says ``none`` or is absent."""
+        """Return a section as one line; empty where it says ``none`` (a remark may follow) or is absent."""
         text = " ".join(line.strip() for line in self.sections.get(label, ()))
-        return "" if text == "none" else text
+        return "" if re.match(r"none\b", text) else text
 
     def entries(self, label: str) -> list[tuple[str, str]]:
         """Return the entries of a section whose lines are a name, two blanks or more, and a text."""

@@ -29,8 +29,7 @@ from orchestrator.cli import main
 from orchestrator.core.database import NEUTRAL, known
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options as BackfillOptions
-from orchestrator.runs.backfill import backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from orchestrator.sweep import objectives, publish, results, targets

@@ -15,8 +15,8 @@
 -- Writes
 --     none
 -- Used by
---     await_refreshes, claim_batch, claim_end, register_worker, orchestrator/runs/runs.py,
---     sql/queries/doctor/queue.sql, sql/queries/doctor/runs.sql, sql/queries/runs/run_workers.sql
+--     await_refreshes, claim_batch, claim_finish, register_worker, orchestrator/runs/runs.py,
+--     sql/queries/doctor/queue.sql, sql/queries/doctor/runs.sql, sql/queries/runs/busy_workers.sql
 -- Why
 --     A session that has died holds no lock. So this function separates live workers from dead ones without timeouts.
 --     It reads pg_locks, which shows the present whatever snapshot the caller has.

@@ -14,7 +14,7 @@
 -- Reads
 --     backfill_batches, contact_connections_live, rebuild_missing_contacts
 -- Writes
---     backfill_runs, contact_connections_next, rebuild_replays
+--     contact_connections_next, rebuild_replays
 -- Used by
 --     orchestrator/rebuild/rebuild.py
 -- Why
@@ -42,13 +42,7 @@ BEGIN
     PERFORM connection_paths.require_read_committed();
     PERFORM connection_paths.require_batches_done(copy_remaining_edges.run_id);
     PERFORM connection_paths.require_rebuild(copy_remaining_edges.run_id);
-    UPDATE connection_paths.backfill_runs AS r
-    SET phase = 'indexing'
-    WHERE r.run_id = copy_remaining_edges.run_id
-        AND r.phase = 'filling'
-        AND r.strategy = 'rebuild'
-        AND r.status IN ('running', 'paused'); -- locks the row: no session can cancel the run now
-    IF NOT FOUND THEN
+    IF NOT connection_paths.begin_indexing(copy_remaining_edges.run_id) THEN
         RETURN 0;
     END IF;
 

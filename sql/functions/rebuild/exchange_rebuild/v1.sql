@@ -12,7 +12,7 @@
 -- Reads
 --     contact_connections, contact_connections_live
 -- Writes
---     backfill_runs, contact_connections_next, contact_changes, rebuild_other_kinds, rebuild_replays
+--     contact_connections_next, contact_changes, rebuild_other_kinds, rebuild_replays
 -- Used by
 --     orchestrator/rebuild/rebuild.py
 -- Why
@@ -40,10 +40,7 @@ DECLARE
     missing bigint;
 BEGIN
     PERFORM connection_paths.require_read_committed();
-    UPDATE connection_paths.backfill_runs AS r
-    SET phase = 'swapped'
-    WHERE r.run_id = exchange_rebuild.run_id AND r.phase = 'indexing' AND r.status IN ('running', 'paused');
-    IF NOT FOUND THEN
+    IF NOT connection_paths.mark_exchanged(exchange_rebuild.run_id) THEN
         RETURN false;
     END IF;
 
