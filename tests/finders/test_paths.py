@@ -150,7 +150,7 @@ def test_what_was_found_is_not_explained(installed: Connection[Any]) -> None:
     answer = paths.find_paths(installed, question)
     assert [line.strip() for line in path_lines(question, answer, paths.Names({}, {}))] == [
         "1. you → contact 2 → contact 1",
-        "contact 2 and contact 1: organization 101, 2010-01 to now",
+        "contact 2 knows contact 1: both worked at organization 101, since 2010-01",
     ]
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from orchestrator.core.database import SEARCH_PATH, Connection
 from orchestrator.host.sources import TABLES
 from orchestrator.install import script
 from orchestrator.playground import server as playground_server
-from orchestrator.sweep.client import Prepare, Session
+from orchestrator.sweep.measure.connection import TimedConnection
 from tests.support import psql
 from tests.support.sessions import connect
 
@@ -325,10 +325,6 @@ def test_a_writer_calls_nothing_of_it(filled: World, path: str) -> None:
 
 def test_the_load_client_has_a_closed_path(server: str) -> None:
     """Whatever the connection string says."""
-    session = Session(f"{server} options='-c search_path=public -c jit=off'", 1.0)
-    try:
-        session.prepare(Prepare((), ()))
-        asked = session.connect().exec_(b"SELECT pg_catalog.current_setting('search_path')")
-        assert asked.get_value(0, 0) == SEARCH_PATH.encode()
-    finally:
-        session.close()
+    with closing(TimedConnection(f"{server} options='-c search_path=public -c jit=off'", 1.0)) as connection:
+        found = connection.open().exec_(b"SELECT pg_catalog.current_setting('search_path')")
+        assert found.get_value(0, 0) == SEARCH_PATH.encode()

@@ -15,7 +15,7 @@
 -- Writes
 --     none
 -- Used by
---     begin_recompute, create_run, insert_edges_of, sync_changes
+--     begin_refresh, create_run, rebuild_range, sync_changes
 -- Why
 --     Every function that writes edges calls it first. Otherwise the error would be counted for a contact or a batch. A
 --     distributed table of Citus has no rows on the coordinator, so without this check correct edges would be deleted.
