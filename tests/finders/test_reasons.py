@@ -189,7 +189,7 @@ ASSERTED: dict[str, Truth] = {
         lambda true, number: int(number) == true.max_edges_per_hop
     ),
     "At least one contact has N or more edges to members who may be asked, so paths of up to [1-6] contacts?"
-    " may be missing.": lambda true, number: true.is_at_limit and int(number) == true.max_edges_per_hop,
+    " may be missing.": lambda true, number: true.is_cut and int(number) == true.max_edges_per_hop,
     "Paths of more than N contacts? were not looked for.": lambda true, number: int(number) == true.max_depth,
     "The implementation v1 never looks for paths of more than 2 contacts.": lambda true, _: True,
     "(?:By work experiences alone, there|There) is no (?:other )?path of up to N contacts? in collection C.*": (
