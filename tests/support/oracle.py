@@ -149,12 +149,14 @@ def walk(
     for (a, b), edge in world_edges.items():
         neighbours.setdefault(a, []).append((latest_first(edge.date_to), b))
         neighbours.setdefault(b, []).append((latest_first(edge.date_to), a))
+    for each in neighbours.values():
+        each.sort()
 
     def longer(chain: Chain) -> list[Chain]:
         """The chain with each neighbour in front of it, the one with the best edge first."""
         return [
             (contact, *chain)
-            for _, contact in sorted(neighbours.get(chain[0], []))
+            for _, contact in neighbours.get(chain[0], [])
             if contact in introducers and contact not in chain
         ]
 
@@ -162,8 +164,8 @@ def walk(
     chains, is_cut = list(fronts), False
     for depth in range(2, max_depth + 1):
         candidates = [longer(chain) for chain in fronts]
-        first = [each[:max_edges_per_hop] for each in candidates]
-        fronts = [chain for each in first for chain in each]
+        first = [chains_of_one[:max_edges_per_hop] for chains_of_one in candidates]
+        fronts = [chain for chains_of_one in first for chain in chains_of_one]
         chains += candidates[0] if depth == 2 else fronts
         is_cut |= first != candidates and max_depth > 2
     return Walk(chains, is_cut)
