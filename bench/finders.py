@@ -1,4 +1,4 @@
-"""Calling one version of deep_finder and timing it: prepared by the server, no work of the client's in between."""
+"""Call one version of deep_finder and time it, as a statement that the server prepared."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import conninfo, pq
 
+from bench import generations
 from bench.world import one
 from orchestrator.core.database import Connection, connect
 
 #: Parameters of a call, in the order of deep_finder's first six, as text.
 Arguments = Sequence[bytes]
 
-SIGNATURE = "bigint, bigint, bigint, integer, integer, text"
-_TYPES = (20, 20, 20, 23, 23, 25)  # oids of SIGNATURE
+#: The finder of the package that is installed.
+INSTALLED = "deep_finder"
+
+_TYPES = (20, 20, 20, 23, 23, 25)  # oids of bigint, integer and text
 _CANCELLED = b"57014"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call gave; ``rows`` is None when the statement timeout stopped it."""
+    """The result of one call; ``rows`` is None when the statement timeout stopped it."""
 
     milliseconds: float
     rows: tuple[tuple[bytes | None, ...], ...] | None
@@ -32,13 +35,13 @@ class Answer:
 
 @dataclass
 class Samples:
-    """Milliseconds of calls by target; one that was stopped counts with the time it had taken by then."""
+    """Milliseconds of calls by target. A call that was stopped counts with the time it had taken by then."""
 
     by_target: dict[int, list[float]] = field(default_factory=dict)
     stopped: int = 0
 
     def add(self, target: int, answer: Answer) -> None:
-        """Take a call in."""
+        """Add a call."""
         self.by_target.setdefault(target, []).append(answer.milliseconds)
         self.stopped += answer.rows is None
 
@@ -54,12 +57,12 @@ class Samples:
 
     @property
     def p95(self) -> float:
-        """What 95 % of all calls do not exceed."""
+        """The 95th percentile of all calls."""
         return _p95(self.milliseconds)
 
     @property
     def calm_p95(self) -> float:
-        """What 95 % of targets do not exceed by their median call: slow targets show, a disturbed call does not."""
+        """The 95th percentile of the targets' median calls: it shows slow targets and hides disturbed calls."""
         return _p95([statistics.median(calls) for calls in self.by_target.values()])
 
     @property
@@ -72,15 +75,23 @@ def _p95(values: Sequence[float]) -> float:
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
+def function_of(version: str) -> str:
+    """Return the function that *version* names: ``v3`` of the generations, ``deep_finder``, or ``SCHEMA.FUNCTION``."""
+    if version in generations.FINDERS:
+        return f"{generations.SCHEMA}.deep_finder_{version}"
+    return version if "." in version else f"connection_paths.{version}"
+
+
 def text_of(version: str, arguments: Sequence[object] = ("$1", "$2", "$3", "$4", "$5", "$6")) -> str:
     """Return the query that calls *version* with *arguments*, by default the parameters of a prepared statement."""
-    return f"SELECT * FROM connection_paths.deep_finder_{version}({', '.join(map(str, arguments))})"
+    return f"SELECT * FROM {function_of(version)}({', '.join(map(str, arguments))})"
 
 
 def require(connection: Connection, versions: Sequence[str]) -> None:
-    """End the program unless every one of *versions* is installed."""
+    """Install the generations, and end the program unless every one of *versions* is there."""
+    generations.install(connection)
     for version in versions:
-        name = f"connection_paths.deep_finder_{version}"
+        name = function_of(version)
         if one(connection, "SELECT to_regproc(%s) IS NULL", (name,)):
             raise SystemExit(f"there is no {name} in this database")
 
@@ -106,7 +117,7 @@ def prepare(connection: Connection, version: str) -> None:
         raise SystemExit(result.get_error_message())
 
 
-# libpq's own calls: psycopg's execute() adds as much time as depth 1 takes, the same to every version.
+# The functions below call libpq directly: psycopg's execute() would add as much time to a call as depth 1 takes.
 
 
 def call(connection: Connection, version: str, arguments: Arguments) -> Answer:
