@@ -57,8 +57,8 @@ def measure(
 ) -> list[FirstCalls]:
     """Call each version 40 times in each of *sessions* new sessions. A session has one of the *targets*.
 
-    Sessions of the versions take turns. The first call is a statement that contains its arguments, on a connection where
-    nothing has run. The other calls are prepared. All are for 25 paths in *collection*, where any user may open a path.
+    Sessions of the versions take turns. The first call is a statement that contains its arguments, on a connection
+    where nothing has run. The other calls are prepared. All are for 25 paths in *collection*, with any opener.
     """
     results: list[FirstCalls] = []
     for depth in DEPTHS:

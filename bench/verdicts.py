@@ -48,7 +48,7 @@ class Verdicts:
 
 
 def measure(dsn: str, pairs: int, options: Options) -> dict[str, Verdicts]:
-    """Compare the finder with itself *pairs* times, in one sweep and in two, and with the slower one a fifth as often."""
+    """Compare deep_finder *pairs* times with itself, in one sweep and in two; a fifth as often with the slower."""
     found = {ONE_SWEEP: Verdicts(), TWO_SWEEPS: Verdicts(), SLOWER: Verdicts()}
     before: Results | None = None
     for number in range(pairs + 1):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from bench import generations
 from tests.support.finder_worlds import database_that_knows
 from tests.support.world import FRIEND
 
@@ -22,6 +23,14 @@ def one_kind(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
 def three_kinds(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
     """A database that knows two more kinds."""
     yield from database_that_knows(new_database(), FRIEND, "family")
+
+
+@pytest.fixture(scope="module")
+def with_generations(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+    """A database that knows another kind, with the earlier generations of the finders beside today's."""
+    for connection in database_that_knows(new_database(), FRIEND):
+        generations.install(connection)
+        yield connection
 
 
 @pytest.fixture(scope="module", params=["one_kind", "three_kinds"])

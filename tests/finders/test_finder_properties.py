@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from bench import generations
 from tests.support.finder_calls import Situation, crowds, enter, repeatable, situations
 from tests.support.world import COLLECTION_IDS
 
@@ -78,11 +77,10 @@ def test_depth_two_equals_legacy_finder_whatever_the_cap(installed: Connection[A
 @repeatable(50)
 @given(situation=situations(20))
 def test_without_a_cap_the_last_generation_returns_the_same_rows(
-    installed: Connection[Any], situation: Situation
+    with_generations: Connection[Any], situation: Situation
 ) -> None:
-    generations.install(installed)
     world, drawn = situation
-    loaded = enter(installed, world)
+    loaded = enter(with_generations, world)
     for each in drawn:
         call = replace(each, max_edges_per_hop=None)
         rows = loaded.find("deep_finder", call)
@@ -92,10 +90,11 @@ def test_without_a_cap_the_last_generation_returns_the_same_rows(
 
 @repeatable(25)
 @given(situation=crowds(8))
-def test_with_a_cap_the_plain_recursion_returns_the_same_rows(installed: Connection[Any], situation: Situation) -> None:
-    generations.install(installed)
+def test_with_a_cap_the_plain_recursion_returns_the_same_rows(
+    with_generations: Connection[Any], situation: Situation
+) -> None:
     world, drawn = situation
-    loaded = enter(installed, world)
+    loaded = enter(with_generations, world)
     for call in drawn:
         assert loaded.find("generations.recursive_finder", call) == loaded.expect(call), call
 
