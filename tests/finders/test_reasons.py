@@ -24,26 +24,23 @@ from tests.support.finder_calls import Call, Limits, Situation, enter, graph, re
 from tests.support.oracle import Facts
 from tests.support.world import FRIEND, Edge, World
 
-CONSTANTS = {"why_no_more": ("few_paths", "counted_to", "looked_through")}
 
 
 @pytest.fixture(scope="module", params=["one kind", "two kinds"])
 def lowered(request: pytest.FixtureRequest, new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
-    """A database whose find_paths and why_no_more read their constants from settings."""
+    """A database whose limits of why_no_more are settings of the session."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn)
         if request.param == "two kinds":
             connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
-        for function, names in CONSTANTS.items():
-            text = sqlfiles.function(function)
-            for name in names:
-                text, count = re.subn(
-                    rf"\b({name} CONSTANT integer := )\d+;", rf"\1current_setting('lowered.{name}')::integer;", text
-                )
-                assert count == 1, name
-            connection.execute(text.encode())
+        text, count = re.subn("IMMUTABLE", "STABLE", sqlfiles.function("search_limit"))
+        assert count == 1
+        for name in vars(Limits()):
+            text, count = re.subn(rf"('{name}' THEN) \d+", rf"\1 current_setting('lowered.{name}')::integer", text)
+            assert count == 1, name
+        connection.execute(text.encode())
         yield connection
 
 
