@@ -1,10 +1,10 @@
 """How fast edges are made: a rebuild and an in-place backfill of a whole world, compared with a floor.
 
 ``python -m bench.backfill --contacts 430000`` writes ``bench/results/backfill.md``. The floor is how long PostgreSQL
-takes to load the finished rows: ``COPY`` by as many connections as there are workers, into a table without indexes, and
-then the same indexes, built side by side as a rebuild builds them. It is measured twice: from text, the default of
-``COPY`` and of restoring a dump, and from PostgreSQL's binary format, which needs no conversion of numbers. Rebuilds and
-floors take turns, and the ratios are of one run.
+takes to load the finished rows: ``COPY`` by as many connections as there are workers, into a table without indexes,
+and then the same indexes, built side by side as a rebuild builds them. It is measured twice: from text, the default of
+``COPY`` and of restoring a dump, and from PostgreSQL's binary format, which needs no conversion of numbers. Rebuilds
+and floors take turns, and the ratios are of one run.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def floor(dsn: str, workers: int, copy_format: str) -> Timed:
         timed.rows = int(one(connection, f"SELECT count(*) FROM {_FLOOR}"))
         connection.execute(f"DROP TABLE {_FLOOR}".encode())
         for file in files:
-            connection.execute(f"COPY (SELECT 1) TO '{file}'".encode())  # the file belongs to the server, so it is emptied and not removed
+            connection.execute(f"COPY (SELECT 1) TO '{file}'".encode())  # only the server may remove it
     return timed
 
 

@@ -25,7 +25,6 @@ from tests.support.oracle import Facts
 from tests.support.world import FRIEND, Edge, World
 
 
-
 @pytest.fixture(scope="module", params=["one kind", "two kinds"])
 def lowered(request: pytest.FixtureRequest, new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
     """A database whose limits of why_no_more are settings of the session."""
