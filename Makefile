@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test soak lint golden freeze clean
+.PHONY: demo test soak lint golden reference freeze clean
 
 demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
@@ -25,11 +25,15 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/docs/test_sql_style.py
+	$(BIN)/python -m pytest -q tests/docs/test_sql_style.py tests/docs/test_sql_headers.py
 
 # After a change of the schema that is meant: write tests/golden/schema.txt anew, and review how it differs.
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.support.catalog
+
+# After a change of an SQL header or of a COMMENT ON: write docs/reference/sql.md anew.
+reference: $(VENV)/.installed
+	$(BIN)/python -m tests.support.sql_reference
 
 # When a release is made: its SQL files, by checksum, and its installed state stay as they are from then on.
 freeze: $(VENV)/.installed
