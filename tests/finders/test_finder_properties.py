@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from tests.support.finder_calls import Situation, crowds, enter, repeatable, situations
+from tests.support.finder_calls import Situation, crowds, enter, situations
+from tests.support.properties import repeatable
 from tests.support.world import COLLECTION_IDS
 
 

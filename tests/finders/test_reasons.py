@@ -20,8 +20,9 @@ from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names, Question
 from orchestrator.install.installation import install
-from tests.support.finder_calls import Call, Limits, Situation, enter, graph, repeatable, situations, star
+from tests.support.finder_calls import Call, Limits, Situation, enter, graph, situations, star
 from tests.support.oracle import Facts
+from tests.support.properties import repeatable
 from tests.support.world import FRIEND, Edge, World
 
 

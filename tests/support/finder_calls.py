@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
@@ -32,20 +30,6 @@ from tests.support.world import (
     load_edges,
     worlds,
 )
-
-TIMES = int(os.environ.get("CONNECTION_PATHS_EXAMPLES", "1"))  # `make soak` draws this many times as many examples
-
-
-def repeatable(max_examples: int) -> settings:
-    """Hypothesis settings that draw the same examples in every run."""
-    return settings(
-        max_examples=max_examples * TIMES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.explicit, Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @dataclass(frozen=True)
