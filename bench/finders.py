@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 from psycopg import conninfo, pq
@@ -17,6 +18,9 @@ from orchestrator.core.database import Connection, connect
 
 #: Parameters of a call, in the order of deep_finder's first six, as text.
 Arguments = Sequence[bytes]
+
+#: Gives seconds since some moment.
+Clock = Callable[[], float]
 
 #: The finder of the package that is installed.
 INSTALLED = "deep_finder"
@@ -110,6 +114,19 @@ def open_blank_session(dsn: str, timeout: int) -> Connection:
     return psycopg.connect(dsn, autocommit=True, options=f"{options} -c statement_timeout={timeout}s".strip())
 
 
+def clock_of(connection: Connection, *, cpu: bool) -> Clock:
+    """Return the clock for calls on *connection*: the wall clock, or the processor time of its server process.
+
+    Processor time needs Linux and a server on the same machine.
+    """
+    if not cpu:
+        return time.perf_counter
+    file = Path(f"/proc/{connection.info.backend_pid}/schedstat")
+    if not file.exists():
+        raise SystemExit(f"There is no {file}. Processor time needs Linux and a server on this machine.")
+    return lambda: int(file.read_text().split()[0]) / 1e9
+
+
 def prepare(connection: Connection, version: str) -> None:
     """Prepare *version* under its name."""
     result = connection.pgconn.prepare(version.encode(), text_of(version).encode(), _TYPES)
@@ -120,20 +137,22 @@ def prepare(connection: Connection, version: str) -> None:
 # The functions below call libpq directly: psycopg's execute() would add as much time to a call as depth 1 takes.
 
 
-def call(connection: Connection, version: str, arguments: Arguments) -> Answer:
+def call(connection: Connection, version: str, arguments: Arguments, clock: Clock = time.perf_counter) -> Answer:
     """Call *version*, which is prepared."""
-    started = time.perf_counter()
+    started = clock()
     result = connection.pgconn.exec_prepared(version.encode(), arguments)
-    return _answer(started, result)
+    return _answer(clock() - started, result)
 
 
-def call_unprepared(connection: Connection, version: str, arguments: Arguments) -> Answer:
+def call_unprepared(
+    connection: Connection, version: str, arguments: Arguments, clock: Clock = time.perf_counter
+) -> Answer:
     """Call *version* by a statement that has the arguments in it."""
     *numbers, scope = (argument.decode() for argument in arguments)
     query = text_of(version, (*numbers, f"'{scope}'")).encode()
-    started = time.perf_counter()
+    started = clock()
     result = connection.pgconn.exec_(query)
-    return _answer(started, result)
+    return _answer(clock() - started, result)
 
 
 def round_trip(connection: Connection, calls: int = 200) -> float:
@@ -147,8 +166,8 @@ def round_trip(connection: Connection, calls: int = 200) -> float:
     return statistics.median(elapsed)
 
 
-def _answer(started: float, result: pq.abc.PGresult) -> Answer:
-    milliseconds = (time.perf_counter() - started) * 1000
+def _answer(seconds: float, result: pq.abc.PGresult) -> Answer:
+    milliseconds = 1000 * seconds
     if result.status != pq.ExecStatus.TUPLES_OK:
         if result.error_field(pq.DiagnosticField.SQLSTATE) == _CANCELLED:
             return Answer(milliseconds, None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.cells import ANY, Collection, arguments
-from bench.finders import call, call_unprepared, open_blank_session, prepare
+from bench.finders import call, call_unprepared, clock_of, open_blank_session, prepare
 
 DEPTHS = (2, 4)
 _CALLS = 40
@@ -53,7 +53,14 @@ class FirstCalls:
 
 
 def measure(
-    dsn: str, versions: Sequence[str], collection: Collection, targets: Sequence[int], timeout: int, sessions: int = 20
+    dsn: str,
+    versions: Sequence[str],
+    collection: Collection,
+    targets: Sequence[int],
+    timeout: int,
+    *,
+    cpu: bool = False,
+    sessions: int = 20,
 ) -> list[FirstCalls]:
     """Call each version 40 times in each of *sessions* new sessions. A session has one of the *targets*.
 
@@ -67,9 +74,10 @@ def measure(
             request = arguments(targets[number % len(targets)], collection, collection.many, ANY, depth, _MAX_PATHS)
             for version in versions if number % 2 == 0 else reversed(versions):
                 with open_blank_session(dsn, timeout) as connection:
-                    answers = [call_unprepared(connection, version, request)]
+                    clock = clock_of(connection, cpu=cpu)
+                    answers = [call_unprepared(connection, version, request, clock)]
                     prepare(connection, version)
-                    answers += [call(connection, version, request) for _ in range(_CALLS - 1)]
+                    answers += [call(connection, version, request, clock) for _ in range(_CALLS - 1)]
                 if any(answer.rows is None for answer in answers):
                     raise SystemExit(f"first calls: {version} was stopped after {timeout} s")
                 measured[version].sessions.append([answer.milliseconds for answer in answers])

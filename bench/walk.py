@@ -23,7 +23,7 @@ from pathlib import Path
 
 from bench import first_calls, generations, throughput
 from bench.cells import HUB, RANDOM, Cell, cells, collections, targets
-from bench.finders import INSTALLED, Answer, Samples, call, open_session, require, round_trip
+from bench.finders import INSTALLED, Answer, Samples, call, clock_of, open_session, require, round_trip
 from bench.measured import CellResult, Measured, World
 from bench.objectives import objectives
 from bench.walk_report import objectives_table, report
@@ -39,7 +39,7 @@ _LEAST_SECONDS = 0.2  # that a cell is timed, so that a disturbance of some mill
 
 
 def measure_cell(
-    dsn: str, cell: Cell, drawn: Sequence[int], versions: Sequence[str], repeats: int, timeout: int
+    dsn: str, cell: Cell, drawn: Sequence[int], versions: Sequence[str], repeats: int, timeout: int, *, cpu: bool
 ) -> CellResult:
     """Compare the rows of all versions for each target, then time them.
 
@@ -50,6 +50,7 @@ def measure_cell(
     samples = {version: Samples() for version in versions}
     rows = uncompared = 0
     with open_session(dsn, [*versions, EXPECTED], timeout) as connection:
+        clock = clock_of(connection, cpu=cpu)
         for target, request in zip(drawn, requests, strict=True):
             answers = {version: call(connection, version, request) for version in (EXPECTED, *versions)}
             compare(cell, target, {name: answers[name] for name in answers if name in generations.FINDERS})
@@ -65,7 +66,7 @@ def measure_cell(
                 break
             for number, (target, request) in enumerate(zip(drawn, requests, strict=True)):
                 for version in versions if (number + repeat) % 2 == 0 else reversed(versions):
-                    samples[version].add(target, call(connection, version, request))
+                    samples[version].add(target, call(connection, version, request, clock))
     return CellResult(cell, rows / len(drawn), uncompared, samples)
 
 
@@ -110,7 +111,7 @@ def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Meas
     results = []
     for number, cell in enumerate(chosen, start=1):
         result = measure_cell(
-            dsn, cell, drawn[cell.target_class], given.versions, given.repeats, given.statement_timeout
+            dsn, cell, drawn[cell.target_class], given.versions, given.repeats, given.statement_timeout, cpu=given.cpu
         )
         p95 = ", ".join(f"{version} {samples.p95:.2f}" for version, samples in result.samples.items())
         print(f"[{number}/{len(chosen)}] {cell.name}: {result.rows:.1f} rows, p95 {p95} ms", flush=True)
@@ -123,7 +124,9 @@ def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Meas
         throughput=throughput.measure(dsn, given.versions, found[0], both, given.seconds, given.seed)
         if given.cells.search(THROUGHPUT)
         else None,
-        first_calls=first_calls.measure(dsn, given.versions, found[0], drawn[RANDOM], given.statement_timeout)
+        first_calls=first_calls.measure(
+            dsn, given.versions, found[0], drawn[RANDOM], given.statement_timeout, cpu=given.cpu
+        )
         if given.cells.search(FIRST_CALLS)
         else [],
     )
@@ -135,6 +138,8 @@ def command(given: argparse.Namespace) -> str:
     parts.append("--dsn …" if given.dsn else f"--contacts {given.contacts}")
     parts += [f"--seed {given.seed}", f"--targets {given.targets}", f"--repeats {given.repeats}"]
     parts += [f"--seconds {given.seconds}", f"--statement-timeout {given.statement_timeout}"]
+    if given.cpu:
+        parts.append("--cpu")
     if given.cells.pattern:
         parts.append(f"--cells '{given.cells.pattern}'")
     return " ".join(parts)
@@ -188,6 +193,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=_positive, default=3, help="timed calls a target, at least (%(default)s)")
     parser.add_argument("--seconds", type=_positive, default=4, help="a block of throughput (%(default)s)")
     parser.add_argument("--statement-timeout", type=_positive, default=10, help="seconds (%(default)s)")
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="time calls by the processor time of the server process, for a machine that is busy with other work",
+    )
     parser.add_argument("--dsn", help="measure in this database instead of a private server")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the tables go (bench/results/walk.md)")
     given = parser.parse_args()
@@ -203,7 +213,7 @@ def main() -> None:
         raise SystemExit(f"bench.walk: {error}") from error
     print(objectives_table(objectives(measured)))
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(report(measured, command(given), given.repeats), encoding="utf-8")
+    given.output.write_text(report(measured, command(given), given.repeats, cpu=given.cpu), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def objectives_table(found: Sequence[Objective]) -> str:
     )
 
 
-def report(measured: Measured, command: str, repeats: int) -> str:
+def report(measured: Measured, command: str, repeats: int, *, cpu: bool) -> str:
     """Return the results file."""
     world = measured.world
     targets = ", ".join(f"{number} {name}" for name, number in world.targets.items())
@@ -31,6 +31,9 @@ def report(measured: Measured, command: str, repeats: int) -> str:
         " connection, so a disturbance hit all of them. The p95 of calls that take less than a millisecond mostly shows"
         " disturbances of the machine; “calm” is the p95 of the targets' median calls. v1, v2 and v3 are earlier"
         " generations (`bench/generations`): they cap depth 2, so they may return fewer paths of two contacts.",
+        "Times are processor time of the server process, without what the client and the connection add."
+        if cpu
+        else "Times are those that the client waits.",
         "## Objectives",
         objectives_table(objectives(measured)),
         _compared(measured),
