@@ -16,11 +16,13 @@ from bench.world import Counts
 class CellResult:
     """One cell: the mean rows of a target, and the samples of each version.
 
-    For ``uncompared`` targets some version was stopped before it returned rows to compare.
+    For ``changed`` targets the judged version returned other rows than the generations, which cap depth 2. For
+    ``uncompared`` targets some version was stopped before it returned rows to compare.
     """
 
     cell: Cell
     rows: float
+    changed: int
     uncompared: int
     samples: Mapping[str, Samples]
 

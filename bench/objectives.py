@@ -93,7 +93,14 @@ def _ratio(
     worst = sorted(results, key=ratio, reverse=True)
     above = [result for result in worst if ratio(result) > at_most]
     named = ", ".join(f"{ratio(result):.2f} in {result.cell.name}" for result in worst[:_NAMED])
-    return Objective(where, wanted, f"{len(above)} of {len(results)} cells above; worst: {named}", not above)
+    same = [result for result in worst if not result.changed]
+    found = (
+        f"{len(above)} of {len(results)} cells above; worst: {named}. Of the {len(same)} cells with the same rows,"
+        f" {sum(not result.changed for result in above)} above"
+    )
+    if same:
+        found += f"; worst: {ratio(same[0]):.2f} in {same[0].cell.name}"
+    return Objective(where, wanted, found, not above)
 
 
 def _limit(where: str, results: Sequence[CellResult], judged: str, at_most: float) -> Objective:

@@ -48,14 +48,16 @@ def measure_cell(
     """
     requests = [cell.arguments(target) for target in drawn]
     samples = {version: Samples() for version in versions}
-    rows = uncompared = 0
+    rows = changed = uncompared = 0
     with open_session(dsn, [*versions, EXPECTED], timeout) as connection:
         clock = clock_of(connection, cpu=cpu)
         for target, request in zip(drawn, requests, strict=True):
             answers = {version: call(connection, version, request) for version in (EXPECTED, *versions)}
             compare(cell, target, {name: answers[name] for name in answers if name in generations.FINDERS})
             compare(cell, target, {name: answers[name] for name in answers if name not in generations.FINDERS})
-            rows += len(answers[versions[-1]].rows or ())
+            judged = answers[versions[-1]].rows or ()
+            rows += len(judged)
+            changed += any(answers[name].rows not in (None, judged) for name in versions if name in generations.FINDERS)
             uncompared += any(answer.rows is None for answer in answers.values())
         for _ in range(len(requests), _WARM_CALLS):
             for version in versions:
@@ -67,7 +69,7 @@ def measure_cell(
             for number, (target, request) in enumerate(zip(drawn, requests, strict=True)):
                 for version in versions if (number + repeat) % 2 == 0 else reversed(versions):
                     samples[version].add(target, call(connection, version, request, clock))
-    return CellResult(cell, rows / len(drawn), uncompared, samples)
+    return CellResult(cell, rows / len(drawn), changed, uncompared, samples)
 
 
 def compare(cell: Cell, target: int, answers: dict[str, Answer]) -> None:

@@ -55,7 +55,8 @@ def report(measured: Measured, command: str, repeats: int, *, cpu: bool) -> str:
             "A cell's name: collection and its share of contacts, scope, depth, paths, targets. Targets:"
             f" {targets}. Each version was called {repeats} times for each target, and more often where that took less"
             " than a fifth of a second. Every call is a sample. Rows: the mean of the rows that"
-            f" {measured.judged} returned for a target. Times in ms.",
+            f" {measured.judged} returned for a target. Changed: for how many targets a generation returned other rows,"
+            " because it caps depth 2. Times in ms.",
             _cells(measured),
         ]
     if measured.throughput is not None:
@@ -110,12 +111,12 @@ def _collections(collections: Sequence[Collection]) -> str:
 
 def _cells(measured: Measured) -> str:
     *others, judged = measured.versions
-    heads = ["cell", "rows"]
+    heads = ["cell", "rows", "changed"]
     heads += [f"{version} {name}" for version in measured.versions for name in ("p50", "p95", "calm", "max")]
     heads += [f"{name} {judged}/{version}" for version in others for name in ("p50", "p95", "calm")]
     rows = []
     for result in measured.cells:
-        row = [result.cell.name, f"{result.rows:.1f}"]
+        row = [result.cell.name, f"{result.rows:.1f}", str(result.changed)]
         for version in measured.versions:
             samples = result.samples[version]
             row += [_ms(samples.p50), _ms(samples.p95), _ms(samples.calm_p95), _ms(samples.longest)]
