@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test soak lint golden freeze clean
+.PHONY: demo test soak lint golden reference freeze clean
 
 demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
@@ -19,17 +19,21 @@ soak: $(VENV)/.installed
 	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/install/test_surroundings.py
 	CONNECTION_PATHS_SOAK_KILLS=$${CONNECTION_PATHS_SOAK_KILLS:-300} $(BIN)/python -m pytest -s tests/runs/test_kills.py -k anything
 	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
-		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/finders/test_finders.py -k equal
+		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/finders/test_finder_properties.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/docs/test_sql_style.py
+	$(BIN)/python -m pytest -q tests/docs/test_sql_style.py tests/docs/test_sql_headers.py
 
 # After a change of the schema that is meant: write tests/golden/schema.txt anew, and review how it differs.
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.support.catalog
+
+# After a change of an SQL header or of a COMMENT ON: write docs/reference/sql.md anew.
+reference: $(VENV)/.installed
+	$(BIN)/python -m tests.support.sql_reference
 
 # When a release is made: its SQL files, by checksum, and its installed state stay as they are from then on.
 freeze: $(VENV)/.installed

@@ -21,15 +21,12 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.install.installation import install
+from tests.support.servers import SETTINGS
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the background, which its children would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-#: Tests kill servers, not machines: nothing need reach the disk.
-SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "256MB", "max_connections": "60"}
-
 #: Files whose tests take a minute or more: begun last, one of them would leave the other processes with nothing to do.
-LONGEST = ("breaking_worlds", "runbook", "kills", "runs", "sweep", "cli", "finders")
+LONGEST = ("levels", "hubs", "shapes", "runbook", "kills", "runs", "sweep", "cli", "finder_properties")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

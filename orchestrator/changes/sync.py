@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import COMPUTING, PASSING, Connection, connect, lost, resolved
+from orchestrator.core.database import COMPUTING, TRANSIENT_ERRORS, Connection, connect, lost, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.install.installation import require_installed
 
@@ -300,7 +300,7 @@ class _Worker(threading.Thread):
         try:
             taken = self._take(connection)
             return self._is_more(connection, taken)
-        except (*PASSING, psycopg.errors.QueryCanceled) as error:
+        except (*TRANSIENT_ERRORS, psycopg.errors.QueryCanceled) as error:
             self._pass(error)
         except psycopg.Error as error:
             if lost(connection, error):

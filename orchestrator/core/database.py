@@ -31,8 +31,8 @@ from orchestrator.core.errors import OrchestratorError, one_line
 Connection = psycopg.Connection[tuple[Any, ...]]
 _Result = TypeVar("_Result")
 
-#: Errors that another attempt may not meet.
-PASSING = (
+#: Errors that the same statement may not meet when it is tried again.
+TRANSIENT_ERRORS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.LockNotAvailable,
@@ -91,9 +91,8 @@ KEEPALIVES = {
     "tcp_user_timeout": 60_000,  # milliseconds; nobody asks whether the other is alive while something is on its way
 }
 
-#: What no wait for a lock may exceed where others would queue up behind it.
-LOCK_TIMEOUT = "500ms"
-_PATIENCE = 300.0  # seconds
+_LOCK_TIMEOUT = "500ms"  # of patiently()
+_PATIENCE = 300.0  # seconds of patiently()
 _SECRET = 5  # letters: what is shorter hides nothing, and its removal would make an error unreadable
 
 
@@ -153,15 +152,14 @@ def transaction(
     connection: Connection,
     settings: Mapping[str, str] | None = None,
     *,
-    read_only: bool = True,
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
     undo: bool = False,
 ) -> Iterator[None]:
-    """Run the block in one transaction, with *settings* and :data:`NEUTRAL` made for this transaction alone.
+    """Run the block in one READ ONLY transaction, in which *settings* and :data:`NEUTRAL` hold.
 
-    ``undo`` rolls it back at its end.
+    ``undo`` rolls the transaction back at the end, so that a setting made inside the block does not last.
     """
-    connection.read_only = read_only
+    connection.read_only = True
     connection.isolation_level = isolation
     connection.deferrable = False
     with connection.transaction(force_rollback=undo):
@@ -243,19 +241,19 @@ def patiently(
     work: Callable[[], _Result],
     *,
     waiting: Callable[[str], None] = lambda _: None,
-    lock_timeout: str = LOCK_TIMEOUT,
-    patience: float = _PATIENCE,
 ) -> _Result:
-    """Do *work* in a transaction that waits at most *lock_timeout* for each lock, again until it gets them all.
+    """Return what *work* gives; it runs in a transaction that waits at most half a second for each lock.
 
-    For statements whose lock others would queue behind. The lock is tried briefly and released between attempts.
-    ``waiting`` is called with the server's message when an attempt fails; after *patience* seconds the error is raised.
+    For statements that lock a table which the application uses: while such a statement waits for its lock, every later
+    statement on the table waits behind it. When a lock is not free in time, the transaction is rolled back, and tried
+    again after a random pause. ``waiting`` is called with the server's message after each failed attempt. The error is
+    raised when five minutes have passed.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + _PATIENCE
     while True:
         try:
             with connection.transaction():
-                connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (lock_timeout,))
+                connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
                 return work()
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             if time.monotonic() > deadline:

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from orchestrator.core import sqlfiles
+from orchestrator.core.formats import size
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
@@ -118,7 +119,7 @@ def invalid(subject: Subject) -> Iterator[Finding]:
     """Find other indexes of the same tables that are not valid."""
     parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes())}
     for row in subject.ask("invalid_indexes", parameters):
-        what = f"index {row.name} is not valid: writers keep its {_megabytes(row.bytes)} up, no reader uses it"
+        what = f"index {row.name} is not valid: writers keep its {size(row.bytes)} up, no reader uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
 
 
@@ -138,7 +139,7 @@ def sizes(subject: Subject) -> Iterator[Finding]:
             needed, how = row.bytes * density / _FRESH, f"its leaves are {density:.0f} % full"
             if row.bytes < least_factor * needed:
                 continue
-        what = f"index {row.name} has {_megabytes(row.bytes)} where {_megabytes(needed)} would do ({how})"
+        what = f"index {row.name} has {size(row.bytes)} where {size(needed)} would do ({how})"
         yield Finding("index sizes", "wrong", what, f"REINDEX INDEX CONCURRENTLY {row.name};", row.name)
 
 
@@ -152,7 +153,7 @@ def usage(subject: Subject) -> Iterator[Finding]:
     }
     for row in subject.ask("unused_indexes", parameters):
         what = (
-            f"{row.name} ({_megabytes(row.bytes)}) is unused since {row.began:%Y-%m-%d %H:%M} on this server. Either"
+            f"{row.name} ({size(row.bytes)}) is unused since {row.began:%Y-%m-%d %H:%M} on this server. Either"
             " find_paths is not called here, or the planner does not choose the index."
             " `orchestrator verify` calls find_paths."
         )
@@ -205,7 +206,3 @@ def _wrong(index: Wanted, what: str, mend: str) -> Finding:
 def _plain(form: str) -> str:
     """Leave the parentheses around an expression out: a file has them and the server does not."""
     return re.sub(r"[\s()]", "", form).lower()
-
-
-def _megabytes(size: float) -> str:
-    return f"{size / 1e6:,.1f} MB"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from orchestrator.core.formats import duration, size
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 
@@ -23,7 +24,7 @@ def queue(subject: Subject) -> Iterator[Finding]:
         follower = (
             "orchestrator sync --follow sleeps beside them" if row.is_followed else "no `sync --follow` is running"
         )
-        what = f"{many} changes wait, the oldest for {row.oldest / 60:,.0f} min; {follower}"
+        what = f"{many} changes wait, the oldest for {duration(row.oldest)}; {follower}"
         mend = "orchestrator sync" if row.is_followed else "orchestrator sync --follow"
         yield Finding("queue", "wrong" if old else "advice", what, mend, "contact_changes")
     if row.failed:
@@ -49,8 +50,7 @@ def leftovers(subject: Subject) -> Iterator[Finding]:
     rows = subject.ask("leftovers")
     if rows:
         names = ", ".join(row.name for row in rows)
-        size = sum(row.bytes for row in rows) / 1e6
-        what = f"a rebuild that is over has left {names} ({size:,.1f} MB)"
+        what = f"a rebuild that is over has left {names} ({size(sum(row.bytes for row in rows))})"
         yield Finding("rebuild leftovers", "wrong", what, "SELECT connection_paths.drop_rebuild();", rows[0].name)
 
 
@@ -61,12 +61,12 @@ def _of_run(row: Any) -> Iterator[Finding]:
             what = f"{name} was cancelled, and what it made is still there"
             yield Finding("runs", "wrong", what, f"orchestrator runs cancel {row.run_id}", name)
     elif row.status == "paused":
-        what = f"{name} ({row.strategy}) is paused; it was begun {row.seconds / 3600:,.1f} h ago"
+        what = f"{name} ({row.strategy}) is paused; it was begun {duration(row.seconds)} ago"
         mend = f"orchestrator runs resume {row.run_id}" + ("" if row.is_alive else "\norchestrator backfill")
         yield Finding("runs", "wrong", what, mend, name)
     elif row.status == "running":
         if not row.is_alive and row.seconds > _GRACE:
-            begun = f"it was begun {row.seconds / 3600:,.1f} h ago"
+            begun = f"it was begun {duration(row.seconds)} ago"
             what = f"{name} ({row.strategy}) is not over and nobody works on it; {begun}"
             yield Finding("runs", "wrong", what, "orchestrator backfill", name)
     elif row.set_aside:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from orchestrator.core.formats import size
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
@@ -25,7 +26,7 @@ def statistics(subject: Subject) -> Iterator[Finding]:
     for table, row in _leaves(subject):
         is_large = row.bytes >= SMALL * 8192
         if row.is_unknown and is_large:
-            what = f"{table.name} was never analysed: the planner guesses what is in its {row.bytes / 1e6:,.1f} MB"
+            what = f"{table.name} was never analysed: the planner guesses what is in its {size(row.bytes)}"
             yield Finding("statistics", "wrong", what, _vacuum(table), table.name)
         elif is_large and row.modified > _CHANGED[0] * row.live:
             share = row.modified / max(1, row.live)

@@ -18,6 +18,7 @@ from orchestrator.changes import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.formats import milliseconds
 from orchestrator.doctor import indexes
 from orchestrator.doctor.subject import examine
 from orchestrator.finders.paths import Question
@@ -357,5 +358,5 @@ def _of_finders(finders: Finders) -> list[str]:
         return [f"find_paths fails: {finders.error}"]
     p95 = finders.latencies.p95
     if p95 is not None and p95 > finders.objective:
-        return [f"p95 of find_paths is {p95:.1f} ms, the objective {finders.objective:g} ms"]
+        return [f"p95 of find_paths is {milliseconds(p95)}, the objective {milliseconds(finders.objective)}"]
     return []

@@ -155,7 +155,7 @@ def install(
         prefix = group_roles.to_use(connection, roles)
         if prefix is not None:
             group_roles.make(connection, prefix, progress=progress)
-        with _alone(connection, lambda: _make_schema(connection), progress) as guard:
+        with _alone(connection, progress) as guard:
             _check_schema(connection, chosen)  # another install may have been faster
             captured = _captured(connection, triggers)
             also = _replicated(connection, replicated)
@@ -195,7 +195,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
         _check_no_stranger(connection)
         if not _schema_exists(connection):
             return []
-        with _alone(connection, lambda: _make_schema(connection), progress) as guard:
+        with _alone(connection, progress) as guard:
             host_schema = _host_schema(connection, None)
             prefix = group_roles.in_use(connection)
             with _migrations(connection, host_schema) as (backend, migrations):
@@ -509,9 +509,7 @@ def _check_schema(connection: Connection, host_schema: str) -> None:
 
 
 @contextmanager
-def _alone(
-    connection: Connection, prepare: Callable[[], None], progress: Callable[[str], None]
-) -> Iterator[Connection]:
+def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[Connection]:
     """Hold the lock of installations, in a session that the server ends however this process does; gives the session.
 
     It is the lock of a table, so that only a role with rights can take it. The session's transaction has neither a
@@ -522,7 +520,7 @@ def _alone(
     is_told = False
     with connect(resolved(connection), autocommit=False, at=place(connection)) as guard:
         while True:
-            prepare()
+            _make_schema(connection)
             try:
                 guard.execute(f"LOCK TABLE {SCHEMA}.installation IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
                 if connection.execute(sqlfiles.query("install/script_under_way"), {"key": LOCK_KEY}).fetchone() is None:

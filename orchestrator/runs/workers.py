@@ -15,7 +15,7 @@ import time
 import psycopg
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import COMPUTING, PASSING, Connection, connect, lost
+from orchestrator.core.database import COMPUTING, TRANSIENT_ERRORS, Connection, connect, lost
 from orchestrator.core.errors import one_line
 from orchestrator.core.reconnect import reconnect
 from orchestrator.runs import runs
@@ -95,7 +95,7 @@ class Workers:
                 try:
                     if not self._do_one(connection):
                         self._stopping.wait(_LOOK_AGAIN)
-                except (*PASSING, psycopg.errors.QueryCanceled) as error:
+                except (*TRANSIENT_ERRORS, psycopg.errors.QueryCanceled) as error:
                     log.info("worker %s: %s", number, one_line(error))
                     connection.close()  # it may hold a claim of which it could not say that it failed
                     self._stopping.wait(_LOOK_AGAIN)
@@ -163,7 +163,7 @@ class Workers:
         try:
             outcome = connection.execute(
                 "SELECT connection_paths.fail_batch(%s, %s, %s, %s, %s)",
-                (*batch, one_line(error), isinstance(error, PASSING)),
+                (*batch, one_line(error), isinstance(error, TRANSIENT_ERRORS)),
             ).fetchone()
         except psycopg.Error as failure:
             if failure.sqlstate != runs.CLAIM_LOST:
@@ -179,12 +179,12 @@ class Workers:
         """
         if isinstance(error, psycopg.errors.DiskFull):
             return True
-        if isinstance(error, (*PASSING, psycopg.errors.QueryCanceled)):
+        if isinstance(error, (*TRANSIENT_ERRORS, psycopg.errors.QueryCanceled)):
             return False
         try:
             with connection.transaction(force_rollback=True):
                 connection.execute(sqlfiles.query("runs/batch_of_nobody"), {"run_id": self._run_id})
-        except (*PASSING, psycopg.errors.QueryCanceled):
+        except (*TRANSIENT_ERRORS, psycopg.errors.QueryCanceled):
             return False
         except psycopg.Error as failure:
             if lost(connection, failure):

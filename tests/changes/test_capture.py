@@ -20,12 +20,15 @@ from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.install.installation import install
-from tests.changes.test_sync import edges, eventually, fill, notes, right_edges, value, world_of
-from tests.conftest import SETTINGS
 from tests.support import oracle
+from tests.support.changes import fill, notes
 from tests.support.copies import copied
+from tests.support.edges import edges, right_edges
 from tests.support.psql import binaries
-from tests.support.sessions import connect
+from tests.support.servers import SETTINGS
+from tests.support.sessions import connect, value
+from tests.support.waiting import eventually
+from tests.support.world import world_of
 
 TABLES = {
     "contacts": ("live_contacts", "name"),

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,9 +33,11 @@ from orchestrator.runs.backfill import Options, backfill
 from orchestrator.runs.screen import Screen
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
+from tests.support.command_line import check_error, check_failed, finish, run, start
+from tests.support.datasets import BASEBALL, needs_baseball
 from tests.support.sessions import connect
+from tests.support.waiting import until
 
-BASEBALL = Path(__file__).parents[3] / "shared" / "data" / "baseball"
 COMMANDS = (
     *("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo"),
     *("plan", "sync", "verify", "doctor", "runs", "runs list", "runs show", "runs pause", "runs resume"),
@@ -57,53 +58,7 @@ EDGES = """
 SELECT contact_a_id, contact_b_id, kind, organization_id, date_from, date_to
 FROM connection_paths.contact_connections ORDER BY 1, 2, 3
 """
-
 NewDatabase = Callable[[], str]
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.main, arguments)
-
-
-def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """Start the command line in a process of its own."""
-    kept = {name: value for name, value in os.environ.items() if name != "ORCHESTRATOR_DSN"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**kept, **environment},
-    )
-
-
-def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str, str]:
-    """Wait for a process; returns its exit status, standard output and standard error."""
-    try:
-        out, err = process.communicate(timeout=timeout)
-    finally:
-        process.kill()
-    return process.returncode, out, err
-
-
-def check_error(code: int, out: str, err: str, *parts: str) -> None:
-    """Check for status 1 and one line of error that contains all *parts*."""
-    assert (code, out, err.count("\n")) == (1, "", 1), err
-    assert err.startswith("Error: ")
-    for part in parts:
-        assert part in err
-
-
-def check_failed(result: Result, *parts: str) -> None:
-    check_error(result.exit_code, result.stdout, result.stderr, *parts)
-
-
-def until(condition: Callable[[], Any], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
 
 
 def processes_of(directory: Path) -> list[str]:
@@ -610,7 +565,7 @@ def test_the_demo_leaves_only_its_report_behind(directory: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not BASEBALL.is_dir(), reason="the baseball data set is not beside the checkout")
+@needs_baseball
 def test_baseball_has_exactly_its_edges(database: str) -> None:
     def ask(*command: str) -> Any:
         code, out, err = finish(start("--dsn", database, "--json", *command), 300)
@@ -714,6 +669,7 @@ def test_a_foreign_key_that_forbids_replacing_is_named(host: str) -> None:
 
 
 # What a terminal gets.
+
 
 #: Names that forge lines, colour and hide what stands beside them, turn it round; and harmless ones of many scripts.
 HOSTILE = (
@@ -834,6 +790,7 @@ def test_every_date_has_its_month(small: str) -> None:
 
 
 # Secrets.
+
 
 MARKER = "s3cretMarker"
 

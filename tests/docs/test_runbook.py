@@ -39,11 +39,10 @@ from orchestrator.core.database import Connection
 from orchestrator.runs.backfill import Options, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
-from tests.cli.test_cli import until
-from tests.conftest import SETTINGS
-from tests.doctor.test_doctor import pooler
-from tests.runs.test_plan import reachable_binaries, standby
+from tests.support.pooler import pooler
+from tests.support.servers import SETTINGS, reachable_binaries, standby
 from tests.support.sessions import connect
+from tests.support.waiting import until
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 CONTACTS = 1200  # with this seed, contact 42 and user 1001 are in collection 1, and there are about 50,000 edges

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast as python
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,21 @@ from pglast.stream import RawStream
 
 from orchestrator.core import sqlfiles
 from orchestrator.install import script
+from tests.support.sql_parsing import (
+    SCHEMA,
+    body_statements,
+    dotted,
+    inputs,
+    nodes,
+    options,
+    plpgsql,
+    plpgsql_items,
+    statements,
+    tables,
+    without_placeholders,
+)
 
 ROOT = sqlfiles.ROOT
-SCHEMA = "connection_paths"
 HOST_TABLES = {"contacts", "organizations", "contact_work_experiences", "user_contact_collections"}
 
 FILES = sorted(ROOT.rglob("*.sql"))
@@ -76,79 +88,6 @@ def by_path(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def without_placeholders(text: str) -> str:
-    """What psycopg would send, every parameter being NULL."""
-    return re.sub(r"%\(\w+\)s|%s", "NULL", text).replace("%%", "%")
-
-
-def statements(text: str) -> list[Any]:
-    return [raw.stmt for raw in pglast.parse_sql(text.replace(sqlfiles.HOST_SCHEMA, "host"))]
-
-
-def nodes(root: Any, kind: type[Any] = object) -> Iterator[Any]:
-    """Every node of a kind below a statement, itself included."""
-    if isinstance(root, tuple):
-        for child in root:
-            yield from nodes(child, kind)
-    elif isinstance(root, ast.Node):
-        if isinstance(root, kind):
-            yield root
-        for name in root:
-            yield from nodes(getattr(root, name), kind)
-
-
-def options(function: Any) -> dict[str, Any]:
-    return {option.defname: option.arg for option in function.options}
-
-
-def dotted(names: Any) -> str:
-    return ".".join(name.sval for name in names)
-
-
-def plpgsql_items(tree: Any, key: str) -> Iterator[Any]:
-    """Every value under a key, anywhere in what parse_plpgsql gives."""
-    if isinstance(tree, dict):
-        for name, value in tree.items():
-            if name == key:
-                yield value
-            yield from plpgsql_items(value, key)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from plpgsql_items(value, key)
-
-
-def expression(query: str, mode: int) -> str:
-    """A statement that holds an SQL expression of PL/pgSQL; modes are those of RawParseMode."""
-    if mode == 0:
-        return query
-    if mode == 2:
-        return f"SELECT {query}"
-    assert mode in (3, 4, 5), f"an expression of a kind unknown here: {query}"
-    return f"SELECT {re.split(r':?=', query, maxsplit=1)[1]}"
-
-
-def body_statements(text: str) -> list[Any]:
-    """The parsed SQL inside the functions and DO blocks of a file."""
-    inside: list[Any] = []
-    for one in pglast.split(text):
-        (stmt,) = statements(one)
-        if isinstance(stmt, ast.CreateFunctionStmt) and stmt.sql_body is not None:
-            inside += [stmt.sql_body]
-        elif isinstance(stmt, ast.CreateFunctionStmt) and options(stmt)["language"].sval == "sql":
-            inside += statements(options(stmt)["as"][0].sval)
-        elif isinstance(stmt, ast.CreateFunctionStmt | ast.DoStmt):
-            for found in plpgsql_items(pglast.parse_plpgsql(one), "PLpgSQL_expr"):
-                inside += statements(expression(found["query"], found["parseMode"]))
-    return inside
-
-
-def tables(stmt: Any) -> list[Any]:
-    """The relations a statement names, its CTEs not being any, nor the aliases after FOR UPDATE OF."""
-    ctes = {cte.ctename for cte in nodes(stmt, ast.CommonTableExpr)}
-    ctes |= {found.relname for lock in nodes(stmt, ast.LockingClause) for found in lock.lockedRels or ()}
-    return [found for found in nodes(stmt, ast.RangeVar) if found.schemaname or found.relname not in ctes]
-
-
 # The checks.
 
 
@@ -193,7 +132,7 @@ def builds_no_sql(text: str) -> list[str]:
     ]
     for one in pglast.split(text):
         if isinstance(statements(one)[0], ast.CreateFunctionStmt) and "plpgsql" in one:
-            tree = pglast.parse_plpgsql(one)
+            tree = plpgsql(one)
             for key in ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "dynquery"):
                 problems += [f"EXECUTE ({key})" for _ in plpgsql_items(tree, key)]
     return problems
@@ -203,11 +142,6 @@ def made_by(path: Path) -> str:
     """The name of the function that a file makes, as `steps.function` has it."""
     versioned = any(path.parent.glob("alias_*.sql")) and not path.stem.startswith("alias_")
     return f"{path.parent.name}_{path.stem}" if versioned else path.parent.name
-
-
-def inputs(function: Any) -> list[Any]:
-    results = (enums.FunctionParameterMode.FUNC_PARAM_TABLE, enums.FunctionParameterMode.FUNC_PARAM_OUT)
-    return [found for found in function.parameters or () if found.mode not in results]
 
 
 def is_whole(text: str, name: str) -> list[str]:

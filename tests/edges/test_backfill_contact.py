@@ -8,15 +8,16 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection, sql
 
 from tests.support import oracle
+from tests.support.edges import EVERYBODY, Stored, stored, work_edges, wrong_edges
+from tests.support.properties import repeatable
 from tests.support.world import (
     CONTACT_IDS,
     DAYS,
-    GHOST_CONTACT_IDS,
     ORGANIZATION_IDS,
     ORPHAN_ORGANIZATION_ID,
     TODAY,
@@ -25,6 +26,7 @@ from tests.support.world import (
     Experience,
     Pair,
     World,
+    colleagues,
     load,
     load_edges,
     load_hosts,
@@ -32,19 +34,7 @@ from tests.support.world import (
 )
 
 VERSIONS = ("backfill_contact_v1", "backfill_contact_v2", "backfill_contact")
-EVERYBODY = (*CONTACT_IDS, *GHOST_CONTACT_IDS)
-
-repeatable = settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
 each_version = pytest.mark.parametrize("function", VERSIONS)
-
-Stored = dict[tuple[int, int, str], tuple[Any, ...]]
 
 
 def backfill(connection: Connection[Any], function: str, contact: int) -> int:
@@ -57,39 +47,12 @@ def backfill(connection: Connection[Any], function: str, contact: int) -> int:
     return changed
 
 
-def stored(connection: Connection[Any]) -> Stored:
-    """Every row of contact_connections by its key, with when and where it was written."""
-    rows = connection.execute(
-        "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to,"
-        " computed_at, xmin::text, ctid::text FROM connection_paths.contact_connections"
-    )
-    return {row[:3]: row[3:] for row in rows}
-
-
-def work_edges(rows: Stored) -> dict[Pair, Edge]:
-    return {(a, b): Edge(kind, *row[:3]) for (a, b, kind), row in rows.items() if kind == WORK_OVERLAP}
-
-
 def changes(before: Stored, after: Stored) -> set[tuple[int, int, str]]:
     return {key for key in {*before, *after} if before.get(key) != after.get(key)}
 
 
 def touching(edges: Mapping[Pair, Edge], contact: int) -> dict[Pair, Edge]:
     return {pair: edge for pair, edge in edges.items() if contact in pair}
-
-
-@st.composite
-def wrong_edges(draw: st.DrawFn) -> dict[Pair, Edge]:
-    """Rows that say work_overlap for no reason, or nearly the right one."""
-    pairs = st.tuples(st.sampled_from(EVERYBODY), st.sampled_from(EVERYBODY))
-    edge = st.builds(
-        Edge,
-        st.just(WORK_OVERLAP),
-        st.sampled_from(ORGANIZATION_IDS),
-        st.sampled_from(DAYS[:3]),
-        st.sampled_from((*DAYS[3:], None)),
-    )
-    return draw(st.dictionaries(pairs.filter(lambda pair: pair[0] < pair[1]), edge, max_size=12))
 
 
 @st.composite
@@ -149,7 +112,7 @@ def mutations(draw: st.DrawFn, world: World) -> tuple[World, set[int]]:
 
 
 @each_version
-@repeatable
+@repeatable(40)
 @given(world=worlds(), wrong=wrong_edges(), order=st.permutations(EVERYBODY))
 def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
     installed: Connection[Any],
@@ -177,7 +140,7 @@ def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
 
 
 @each_version
-@repeatable
+@repeatable(40)
 @given(world=worlds())
 def test_a_second_pass_changes_nothing(installed: Connection[Any], function: str, world: World) -> None:
     load(installed, world)
@@ -190,7 +153,7 @@ def test_a_second_pass_changes_nothing(installed: Connection[Any], function: str
 
 
 @each_version
-@repeatable
+@repeatable(40)
 @given(data=st.data())
 def test_after_changes_the_touched_contacts_are_enough(
     installed: Connection[Any], function: str, data: st.DataObject
@@ -207,22 +170,6 @@ def test_after_changes_the_touched_contacts_are_enough(
         after = stored(installed)
         assert work_edges(after) == oracle.edges(world)
         assert all(touched & {a, b} and kind == WORK_OVERLAP for a, b, kind in changes(before, after))
-
-
-def colleagues(*jobs: tuple[int, int, date | str | None, date | str | None]) -> World:
-    """A world of (contact, organization, date_from, date_to); dates may be ISO text."""
-
-    def day(value: date | str | None) -> date | None:
-        return date.fromisoformat(value) if isinstance(value, str) else value
-
-    return World(
-        contacts=frozenset(job[0] for job in jobs),
-        organizations=frozenset(job[1] for job in jobs),
-        experiences=tuple(
-            Experience(number, contact, organization, day(start), day(end))
-            for number, (contact, organization, start, end) in enumerate(jobs, 1)
-        ),
-    )
 
 
 def work(organization: int, start: str, end: str | None) -> Edge:
@@ -360,7 +307,7 @@ def crowded_stints(draw: st.DrawFn) -> World:
     )
 
 
-@settings(parent=repeatable, max_examples=80)
+@repeatable(80)
 @given(world=crowded_stints())
 def test_many_stints_of_a_contact_make_the_edges_of_all_their_pairs(installed: Connection[Any], world: World) -> None:
     load(installed, world)

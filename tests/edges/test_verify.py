@@ -15,7 +15,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.edges.verify import Difference, Verdict, verify
 from orchestrator.install.installation import install
-from tests.cli.test_cli import run
+from tests.support.command_line import run
 
 CONTACTS = 40
 
@@ -308,7 +308,7 @@ def test_a_statement_that_somebody_else_cancels_is_no_matter_of_time(
 ) -> None:
     real = sqlfiles.query
     cancelled = "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9), %(each)s, %(seed)s"
-    monkeypatch.setattr(sqlfiles, "query", lambda name: cancelled if name == "verify_sample" else real(name))
+    monkeypatch.setattr(sqlfiles, "query", lambda name: cancelled if name == "edges/verify_sample" else real(name))
     with pytest.raises(psycopg.errors.QueryCanceled):
         verify(dsn)
 

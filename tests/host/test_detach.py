@@ -21,11 +21,12 @@ from orchestrator.host import sources
 from orchestrator.host.detaching import TABLES, attach, detach
 from orchestrator.install.installation import install, uninstall
 from orchestrator.runs.backfill import Options, backfill
-from tests.changes.test_sync import edges, fill, right_edges, value
 from tests.support.catalog import describe, difference
+from tests.support.changes import fill
 from tests.support.copies import copied
+from tests.support.edges import edges, right_edges
 from tests.support.psql import run
-from tests.support.sessions import connect
+from tests.support.sessions import connect, value
 
 VIEWS = {
     "contacts": "live_contacts",
@@ -168,7 +169,7 @@ def test_a_migration_between_detach_and_attach(
     db: Connection, dsn: str, before: list[str], what: str, how: str
 ) -> None:
     db.execute("DROP TABLE IF EXISTS old_jobs")
-    indexes = value(db, "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'idx_%%' AND schemaname = 'public'")
+    indexes = value(db, "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'idx_%' AND schemaname = 'public'")
     if how == "orchestrator":
         assert detach(dsn) == list(TABLES)
         assert detach(dsn) == []
@@ -184,7 +185,7 @@ def test_a_migration_between_detach_and_attach(
     assert difference(before, schema_of(dsn)) == ""
     assert sources.problems(db, "public") == []
     assert indexes == value(
-        db, "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'idx_%%' AND schemaname = 'public'"
+        db, "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'idx_%' AND schemaname = 'public'"
     )
     assert value(db, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
     db.execute("UPDATE contact_work_experiences SET date_to = date_to + 1 WHERE id = 4")  # the fixture compares edges
@@ -306,5 +307,5 @@ def test_uninstall_while_tables_are_detached(server: str, dsn: str) -> None:
             uninstall(copy)
             with connect(copy) as connection:
                 assert value(connection, "SELECT to_regnamespace('connection_paths')") is None
-                found = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'connection_paths%%'"
+                found = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'connection_paths%'"
                 assert value(connection, found) == 0

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.install.installation import install, status
-from tests.cli.test_cli import run
+from tests.support.command_line import run
 
 TABLES = ("contacts", "organizations", "contact_work_experiences")
 #: Policies for the role, and whether with them it may not see every row.

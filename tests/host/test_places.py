@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.core import sqlfiles
-from tests.cli.test_cli import run
+from tests.support.command_line import run
 from tests.support.sessions import connect
 
 

@@ -17,9 +17,9 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.install.installation import LOCK_KEY, install, status, uninstall
 from orchestrator.install.script import psql as script
-from tests.cli.test_cli import run
 from tests.support import psql
 from tests.support.catalog import describe
+from tests.support.command_line import run
 from tests.support.sessions import connect
 
 EDGES = "connection_paths.contact_connections"

@@ -22,8 +22,8 @@ from yoyo.backends import PostgresqlBackend
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import Installed, install, status, uninstall
-from tests.install.test_script import interrupted_build
 from tests.support.catalog import describe as catalog
+from tests.support.index_builds import interrupted_build
 from tests.support.sessions import connect
 
 HOSTILE = 'we"ird; schema --'

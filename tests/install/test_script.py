@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import LiteralString
 
 import psycopg
 import pytest
@@ -26,6 +25,7 @@ from orchestrator.install.installation import LOCK_KEY, install, status, uninsta
 from orchestrator.install.migration_files import migrations
 from tests.support import psql
 from tests.support.catalog import describe, difference
+from tests.support.index_builds import interrupted_build
 from tests.support.sessions import connect
 
 HOSTILE = "we\"ird; 'schema' -- :x \\d ü"
@@ -38,13 +38,6 @@ def fresh(new_database: Callable[[], str]) -> list[str]:
         connection.execute(sqlfiles.query("install/demo_tables"))
     install(dsn)
     return describe(dsn)
-
-
-def interrupted_build() -> LiteralString:
-    """The statement that builds a host index of ``public``, under the name that it has until it is there."""
-    name = "idx_members_by_collection"
-    create = sqlfiles.for_host(sqlfiles.read("indexes", f"{name}.sql"), "public").split(";")[0]
-    return create.replace(f"CONCURRENTLY {name}", f"CONCURRENTLY {name}_connection_paths_new")
 
 
 def make_host(dsn: str, schema: str) -> None:

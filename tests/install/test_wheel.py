@@ -76,7 +76,7 @@ def test_the_wheel_holds_every_sql_file_and_nothing_of_the_tests(wheel: Path) ->
 
 
 def test_the_unpacked_wheel_works_by_itself(run: Run, unpacked: Path, host: str) -> None:
-    root = run("-c", "from orchestrator import sqlfiles; print(sqlfiles.ROOT)")
+    root = run("-c", "from orchestrator.core import sqlfiles; print(sqlfiles.ROOT)")
     assert Path(root.strip()) == unpacked / "orchestrator" / "sql"
 
     def ask(*command: str) -> Any:

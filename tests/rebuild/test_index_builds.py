@@ -20,26 +20,15 @@ from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import Options, Progress, backfill
 from orchestrator.runs.screen import backfill_screen
-from tests.cli.test_cli import check_failed, finish, run, start, until
-from tests.runs.test_runs import (
-    INDEXES,
-    LEFT_THERE,
-    WAITING,
-    begin,
-    create,
-    dsn_of,
-    in_the_background,
-    office,
-    present,
-    set_for_database,
-    slow_to_index,
-    slower,
-    value,
-    work,
-)
 from tests.support import oracle
+from tests.support.command_line import check_failed, finish, run, start
 from tests.support.copies import copied
-from tests.support.sessions import connect
+from tests.support.edges import edges
+from tests.support.index_builds import slow_to_index, slower
+from tests.support.runs import INDEXES, LEFT_THERE, WAITING, begin, create, work
+from tests.support.sessions import connect, dsn_of, set_for_database, value
+from tests.support.waiting import in_the_background, until
+from tests.support.world import office
 
 WORLD = office(8)  # 28 edges
 BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
@@ -101,7 +90,7 @@ def check_whole(connection: Connection, indexes: int) -> None:
     found: dict[str, bool] = dict(connection.execute(INDEXES).fetchall())
     assert len(found) == indexes
     assert all(found.values()), found
-    assert present(connection) == oracle.edges(WORLD)
+    assert edges(connection) == oracle.edges(WORLD)
     assert connection.execute("SELECT to_regclass(%s)", (NEXT,)).fetchone() == (None,)
 
 

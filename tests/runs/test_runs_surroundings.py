@@ -15,46 +15,35 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, connect
-from orchestrator.install.installation import install
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import Options, _Part, backfill
-from tests.changes.test_sync import drain
-from tests.cli.test_cli import check_failed, finish, run, start, until
-from tests.runs.test_runs import (
+from tests.support import oracle
+from tests.support.changes import drain
+from tests.support.command_line import check_failed, finish, run, start
+from tests.support.edges import edges
+from tests.support.runs import (
     INDEXES,
     LEFT_THERE,
     PARTITIONS,
     WAITING,
-    all_at_once,
+    batches,
     begin,
     check_books,
     check_partition,
     claim,
     claimed,
     create,
-    db,
     do,
-    dsn,
-    dsn_of,
     each_strategy,
     end,
     fail,
     friends,
-    in_the_background,
-    office,
-    present,
-    refused,
-    set_for_database,
-    terminate,
-    value,
     work,
 )
-from tests.runs.test_runs import batches as batches_of
-from tests.support import oracle
-from tests.support.copies import copied
-from tests.support.world import Edge, load_edges
+from tests.support.sessions import dsn_of, refused, set_for_database, terminate, value
+from tests.support.waiting import all_at_once, in_the_background, until
+from tests.support.world import Edge, load_edges, office
 
 #: A rule of the application's that is asked for each edge, in place and in a rebuild's table.
 RULE = """
@@ -67,29 +56,8 @@ ALTER TABLE connection_paths.contact_connections
 def wrong(connection: Connection, size: int, aside: Collection[int] = ()) -> dict[Any, Any]:
     """The edges that differ from what they should be, apart from those of who was set aside."""
     right = {pair: edge for pair, edge in oracle.edges(office(size)).items() if pair[0] not in aside}
-    there = present(connection)
+    there = edges(connection)
     return {pair: there.get(pair) for pair in right.keys() | there.keys() if right.get(pair) != there.get(pair)}
-
-
-assert db, dsn  # fixtures
-
-
-@pytest.fixture(scope="module")
-def original(new_database: Callable[[], str]) -> str:
-    """A database like that of this file, to copy."""
-    made = new_database()
-    with psycopg.connect(made, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(made)
-        connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
-    return made
-
-
-@pytest.fixture
-def own(server: str, original: str) -> Iterator[Connection]:
-    """A connection to an installed database for one test alone, where it may make what it likes."""
-    with copied(server, original) as copy, psycopg.connect(copy, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +112,7 @@ def test_neighbours_are_split_one_after_the_other(db: Connection, dsn: str, spli
             one.commit()
             splitting.result()
     until(lambda: value(db, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0)  # both have gone
-    check_partition(batches_of(db, run_id))
+    check_partition(batches(db, run_id))
     assert runs.read(db, run_id).failures == 2
     work(db, run_id)
     end(db, run_id, "in_place")
@@ -161,7 +129,7 @@ def test_many_bad_contacts_are_set_aside_and_nobody_else(ruled: Connection, stra
     assert {row["contact_id"] for row in done.set_aside} == bad
     assert wrong(ruled, 40, bad) == {}
     check_books(ruled, done.run.run_id)
-    split = sum(row.batch_id > following.batch_id for row, following in pairwise(batches_of(ruled, done.run.run_id)))
+    split = sum(row.batch_id > following.batch_id for row, following in pairwise(batches(ruled, done.run.run_id)))
     assert done.run.failures >= len(bad) + split
 
 

@@ -36,18 +36,11 @@ from orchestrator.runs.throttle import Governor, Limits, Signal, Watch
 from orchestrator.runs.workers import Workers
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
-from tests.conftest import SETTINGS
-from tests.runs.test_plan import reachable_binaries, standby
+from tests.support.servers import SETTINGS, reachable_binaries, standby
 from tests.support.sessions import connect
+from tests.support.waiting import until
 
 EDGES = "connection_paths.contact_connections"
-
-
-def until(condition: Callable[[], Any], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
 
 
 # The governor: a decision a second, unless a test says otherwise.

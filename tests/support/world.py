@@ -1,4 +1,4 @@
-"""Small worlds: the host tables of design §1 as values, and how to draw and load them."""
+"""Small worlds: the application's tables of design §1 as values; drawing, loading and reading them."""
 
 from __future__ import annotations
 
@@ -68,6 +68,48 @@ class World:
     memberships: tuple[Membership, ...] = ()
     extra_edges: Mapping[Pair, Edge] = field(default_factory=dict)
     do_not_ask: frozenset[tuple[int, int]] = frozenset()  # collection, contact
+
+
+def colleagues(*jobs: tuple[int, int, date | str | None, date | str | None]) -> World:
+    """A world of (contact, organization, date_from, date_to); dates may be ISO text."""
+
+    def day(value: date | str | None) -> date | None:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+
+    return World(
+        contacts=frozenset(job[0] for job in jobs),
+        organizations=frozenset(job[1] for job in jobs),
+        experiences=tuple(
+            Experience(number, contact, organization, day(start), day(end))
+            for number, (contact, organization, start, end) in enumerate(jobs, 1)
+        ),
+    )
+
+
+def office(size: int, *, organization: int = 7) -> World:
+    """Everybody has worked with everybody."""
+    return World(
+        contacts=frozenset(range(1, size + 1)),
+        organizations=frozenset({organization}),
+        experiences=tuple(
+            Experience(number, number, organization, TODAY - timedelta(days=1000 + number), None)
+            for number in range(1, size + 1)
+        ),
+    )
+
+
+def world_of(connection: Connection) -> World:
+    """What the host's tables hold."""
+    return World(
+        contacts=frozenset(row[0] for row in connection.execute("SELECT id FROM public.contacts")),
+        organizations=frozenset(row[0] for row in connection.execute("SELECT id FROM public.organizations")),
+        experiences=tuple(
+            Experience(*row)
+            for row in connection.execute(
+                "SELECT id, contact_id, organization_id, date_from, date_to FROM public.contact_work_experiences"
+            )
+        ),
+    )
 
 
 def load(connection: Connection[Any], world: World) -> None:

@@ -1,0 +1,33 @@
+"""Databases of the tests of doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from orchestrator.core.database import Connection
+from tests.support.doctor import make
+
+
+@pytest.fixture(scope="module")
+def worlds() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def dsn(request: pytest.FixtureRequest, new_database: Callable[[], str], worlds: list[str]) -> Iterator[str]:
+    """A database in which all is well: the one of the test before, which has mended it unless it failed."""
+    if not worlds:
+        worlds.append(make(new_database()))
+    failed = request.session.testsfailed
+    yield worlds[0]
+    if request.session.testsfailed > failed:
+        worlds.clear()
+
+
+@pytest.fixture
+def db(dsn: str) -> Iterator[Connection]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection

@@ -1,0 +1,62 @@
+"""The rows of contact_connections as values, the edges that should be there, and wrong ones to begin with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from orchestrator.core.database import Connection
+from tests.support import oracle
+from tests.support.world import (
+    CONTACT_IDS,
+    DAYS,
+    GHOST_CONTACT_IDS,
+    ORGANIZATION_IDS,
+    WORK_OVERLAP,
+    Edge,
+    Pair,
+    world_of,
+)
+
+EVERYBODY = (*CONTACT_IDS, *GHOST_CONTACT_IDS)
+Stored = dict[tuple[int, int, str], tuple[Any, ...]]
+
+
+def stored(connection: Connection) -> Stored:
+    """Every row of contact_connections by its key, with when and where it was written."""
+    rows = connection.execute(
+        "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to,"
+        " computed_at, xmin::text, ctid::text FROM connection_paths.contact_connections"
+    )
+    return {row[:3]: row[3:] for row in rows}
+
+
+def work_edges(rows: Stored) -> dict[Pair, Edge]:
+    return {(a, b): Edge(kind, *row[:3]) for (a, b, kind), row in rows.items() if kind == WORK_OVERLAP}
+
+
+@st.composite
+def wrong_edges(draw: st.DrawFn) -> dict[Pair, Edge]:
+    """Rows that say work_overlap for no reason, or nearly the right one."""
+    pairs = st.tuples(st.sampled_from(EVERYBODY), st.sampled_from(EVERYBODY))
+    edge = st.builds(
+        Edge,
+        st.just(WORK_OVERLAP),
+        st.sampled_from(ORGANIZATION_IDS),
+        st.sampled_from(DAYS[:3]),
+        st.sampled_from((*DAYS[3:], None)),
+    )
+    return draw(st.dictionaries(pairs.filter(lambda pair: pair[0] < pair[1]), edge, max_size=12))
+
+
+def edges(connection: Connection) -> dict[Pair, Edge]:
+    rows = connection.execute(
+        "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to"
+        " FROM connection_paths.contact_connections WHERE kind = 'work_overlap'"
+    )
+    return {(row[0], row[1]): Edge(*row[2:]) for row in rows}
+
+
+def right_edges(connection: Connection) -> dict[Pair, Edge]:
+    return oracle.edges(world_of(connection))

