@@ -27,7 +27,7 @@ from tests.support.index_builds import interrupted_build
 from tests.support.sessions import connect
 
 HOSTILE = 'we"ird; schema --'
-AT_ONCE = 20
+AT_ONCE = 20 if os.environ.get("CONNECTION_PATHS_SOAK_KILLS") else 8  # installs
 
 #: Sessions of the database that wait to build an index concurrently.
 WAITING_BUILDS = """
