@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import COMPUTING, TRANSIENT_ERRORS, Connection, connect, lost, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 
 log = logging.getLogger(__name__)
 

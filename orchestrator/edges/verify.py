@@ -23,7 +23,7 @@ from orchestrator.doctor import indexes
 from orchestrator.doctor.subject import examine
 from orchestrator.finders.paths import Question
 from orchestrator.host import left_out, sources
-from orchestrator.install.installation import bound_host_schema, require_installed
+from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs import runs
 from orchestrator.runs.canary import Latencies
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from orchestrator.core.database import Connection, connect, patiently
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import TABLES
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,9 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import TABLES
-from orchestrator.install.installation import LOCK_KEY, OLDEST_SERVER
+from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migrations, said
+from orchestrator.install.refusals import OLDEST_SERVER
 from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
 
 EXTENSION = "connection_paths"

@@ -22,7 +22,8 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import sources
-from orchestrator.install.installation import install, status, uninstall
+from orchestrator.install.installation import install, uninstall
+from orchestrator.install.status import status
 from tests.support.catalog import describe
 from tests.support.sessions import connect
 

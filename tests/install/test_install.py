@@ -21,7 +21,8 @@ from yoyo.backends import PostgresqlBackend
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import Installed, install, status, uninstall
+from orchestrator.install.installation import Installed, install, uninstall
+from orchestrator.install.status import status
 from tests.support.catalog import describe as catalog
 from tests.support.index_builds import interrupted_build
 from tests.support.sessions import connect
