@@ -1,1 +1,1 @@
-"""Brings edges up to date with what the application wrote."""
+"""Changes of the application: they are in a queue, and ``sync`` refreshes the edges of the contacts in it."""

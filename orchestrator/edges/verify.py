@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from orchestrator.changes import sync
+from orchestrator.changes.refresher import left
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError, one_line
@@ -155,7 +156,7 @@ def verify(
             clock.unfinished = ["edges were not compared and find_paths was not timed, for want of indexes"]
 
         with transaction(connection, _SETTINGS):
-            queue = _queue(connection, sync.left(connection, row[0]))
+            queue = _queue(connection, left(connection, row[0]))
         advice: tuple[str, ...] = ()
         findings = [
             *(f"{problem}; orchestrator doctor says what to type" for problem in unusable),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
+from datetime import datetime
 
 import psycopg
 import pytest
 
 from orchestrator.changes import sync as module
+from orchestrator.changes.refresher import Refresher, Work
 from orchestrator.changes.sync import sync
 from orchestrator.core.database import Connection
 from tests.support.changes import STATEMENTS, fill
@@ -111,12 +112,10 @@ def test_a_follower_works_whoever_holds_its_lock(
 
 
 def test_a_follower_that_is_ended_while_it_goes_to_sleep_does_not_sleep() -> None:
-    owner = SimpleNamespace(follow=True, awake=threading.Event(), look=threading.Event(), ended=threading.Event())
-    owner.ended.set()
-    owner.awake.set()  # and before the worker clears it
-    worker = object.__new__(module._Worker)
-    worker._owner = owner  # type: ignore[assignment]
-    asleep = threading.Thread(target=worker._is_more, args=(None, 0), daemon=True)
+    work = Work(datetime.now(), follow=True, batch=1, stopping=threading.Event(), running=1)
+    work.ended.set()
+    work.awake.set()  # and before the refresher clears it
+    asleep = threading.Thread(target=Refresher("", work)._is_more, args=(None, 0), daemon=True)
     asleep.start()
     asleep.join(timeout=5)
     assert not asleep.is_alive()
