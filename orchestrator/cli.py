@@ -672,14 +672,18 @@ def runs_set(session: Session, run_id: int, workers: int | None, any_workers: bo
     help="Milliseconds.",
 )  # fmt: skip
 @click.option("--exclude", type=_ID, multiple=True, metavar="CONTACT", help="Not to be asked; may be repeated.")
+@click.option("--max-edges", type=click.IntRange(1), default=paths.Question.max_edges_per_hop, show_default=True,
+              help="From each contact, follow at most this many edges.")  # fmt: skip
 @shared_options
 @pass_session
 def paths_command(
     session: Session, target: int, collection: int, viewer: int, depth: int, max_paths: int, scope: str,
-    impl: str | None, time_budget: int, exclude: tuple[int, ...],
+    impl: str | None, time_budget: int, exclude: tuple[int, ...], max_edges: int,
 ) -> None:  # fmt: skip
     """Show who can introduce VIEWER to the contact TARGET."""
-    question = paths.Question(target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude))
+    question = paths.Question(
+        target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude), max_edges
+    )
     with reading(session.connection_string()) as connection:
         answer = paths.find_paths(connection, question)
         called = paths.names(connection, answer, target)
