@@ -31,9 +31,10 @@ lint: $(VENV)/.installed
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.support.catalog
 
-# After a change of an SQL header or of a COMMENT ON: write docs/reference/sql.md anew.
+# After a change of an SQL header, of a COMMENT ON or of a command: write docs/reference/sql.md and cli.md anew.
 reference: $(VENV)/.installed
 	$(BIN)/python -m tests.support.sql_reference
+	$(BIN)/python -m tests.support.cli_reference
 
 # When a release is made: its SQL files, by checksum, and its installed state stay as they are from then on.
 freeze: $(VENV)/.installed

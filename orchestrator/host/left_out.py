@@ -67,7 +67,7 @@ class Members:
 
 def experiences(connection: Connection) -> tuple[int, int, Experiences]:
     """Return the number of contacts, that of contacts with work experiences, and what the experiences are."""
-    row = _over("experiences", connection, "work_experiences", "runs/plan_rows", {})[0]
+    row = _over("experiences", connection, "work_experiences", "host/experiences_by_rule", {})[0]
     contacts, with_experiences, *counted = row
     return contacts, with_experiences, Experiences(*counted)
 
@@ -81,15 +81,13 @@ def members(
     """
     table = None if host_schema is None else (host_schema, "user_contact_collections")
     parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
-    rows = _over("members", connection, "collection_members", "runs/members_by_source", parameters, table)
+    rows = _over("members", connection, "collection_members", "host/members_by_source", parameters, table)
     return tuple(Members(*row) for row in rows)
 
 
 def table_behind(connection: Connection, view: str) -> tuple[str, str]:
     """Return the schema and the name of the host's table behind a view of the package."""
-    table = connection.execute(
-        sqlfiles.query("host/table_behind_view"), {"view": f"connection_paths.{view}"}
-    ).fetchone()
+    table = connection.execute(sqlfiles.query("host/table_behind_view"), {"view": view}).fetchone()
     if table is None:
         raise OrchestratorError("the views of connection_paths are gone; run: orchestrator install")
     return table[0], table[1]

@@ -75,13 +75,17 @@ TRANSITION_TABLES = {"old_rows", "new_rows"}
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  # the parser qualifies the standard's own
 
 #: What an application may be allowed to call without any other right.
-NOTING = {"note_changes", "note_everybody"}
+NOTING = {"queue_changes", "queue_everyone"}
 
 #: Triggers that write nothing.
-REFUSING = {"refuse_reopening"}
+REFUSING = {"refuse_transition"}
 
-#: ALTER TABLE takes storage parameters only as literals; a view is put back as it was; Citus may not be there.
-BUILDING_SQL = {"copy_storage_parameters", "attach_source", "detach_source", "require_sources"}
+#: ALTER TABLE takes storage parameters only as literals; detaching stores statements and attaching executes them; Citus
+#: may be missing.
+BUILDING_SQL = {
+    *("copy_storage_parameters", "attach_source", "detach_source", "require_sources"),
+    *("attached_definition", "index_definitions", "trigger_definitions"),
+}
 
 
 def by_path(path: Path) -> str:
@@ -275,8 +279,8 @@ def python_keeps_the_path_closed(text: str) -> list[str]:
 #: What speaks of the search paths of the application's functions, and sets none.
 ADVISING = {"doctor/policies.py", "policies.sql"}
 
-#: Who opens connections. The server of one's own is only asked whether it answers; the load client has SEARCH_PATH.
-CONNECTING = {"core/database.py", "core/embedded.py", "sweep/client.py"}
+#: Modules that open connections. The embedded server is only asked whether it answers.
+CONNECTING = {"core/database.py", "core/embedded.py"}
 
 
 def opens_no_connection(text: str) -> list[str]:

@@ -195,8 +195,8 @@ CAUSES = {
         "contact 7 for instance: it would not",
     ),
     "a run that was cancelled by hand": Cause(
-        "SELECT connection_paths.create_run('rebuild'); UPDATE connection_paths.backfill_runs SET status = 'cancelled'"
-        " WHERE status = 'running'",
+        "SELECT connection_paths.create_run('rebuild');"
+        " SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs",
         "runs",
         "run",
         "was cancelled, and what it made is still there",
@@ -209,8 +209,8 @@ CAUSES = {
         "(in_place) is not over and nobody works on it; it was begun 2:00 h ago",
     ),
     "a paused run": Cause(
-        "SELECT connection_paths.create_run('in_place'); UPDATE connection_paths.backfill_runs SET status = 'paused'"
-        " WHERE status = 'running'",
+        "SELECT connection_paths.create_run('in_place');"
+        " SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'",
         "runs",
         "run",
         "(in_place) is paused",
@@ -240,16 +240,16 @@ CAUSES = {
     "a rebuild's triggers": Cause(
         "".join(
             f"CREATE TRIGGER {name} AFTER {event} ON connection_paths.contact_connections_live"
-            " EXECUTE FUNCTION connection_paths.note_other_kind();"
+            " EXECUTE FUNCTION connection_paths.record_other_kind();"
             for name, event in {
-                "note_inserted": "INSERT",
-                "note_updated": "UPDATE",
-                "note_deleted": "DELETE",
+                "record_inserted": "INSERT",
+                "record_updated": "UPDATE",
+                "record_deleted": "DELETE",
                 "refuse_truncate": "TRUNCATE",
             }.items()
         ),
         "rebuild leftovers",
-        "trigger note_deleted of contact_connections_live",
+        "trigger record_deleted of contact_connections_live",
         "refuse_truncate",
     ),
 }
@@ -484,7 +484,7 @@ def test_what_is_not_installed_says_so(host: str, dsn: str) -> None:
 
 def test_the_command(db: Connection, dsn: str) -> None:
     well = run("--dsn", dsn, "doctor")
-    assert (well.exit_code, well.stdout) == (0, "All is well.\n")
+    assert (well.exit_code, well.stdout) == (0, "No problems found.\n")
     db.execute("SELECT set_config('lock_timeout', '5s', false)")
     db.execute(f"DROP INDEX {MEMBERS}")
     db.execute(f"ALTER DATABASE {db.info.dbname} SET jit = on".encode())

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from orchestrator.cli.paths import path_lines
 from orchestrator.finders import paths, reasons
 from orchestrator.finders.paths import Question
-from orchestrator.runs import screen
 from tests.support.finder_calls import enter, graph
 from tests.support.world import Membership
 
@@ -116,7 +116,7 @@ def test_no_path_is_explained(installed: Connection[Any], question: Question, ex
     answer = paths.find_paths(installed, question)
     assert not answer["paths"]
     target = question.target_contact_id
-    assert [*screen.path_lines(question, answer, paths.Names({}, {}))] == [
+    assert [*path_lines(question, answer, paths.Names({}, {}))] == [
         f"No path to contact {target} was found.",
         *expected,
     ]
@@ -158,9 +158,9 @@ def test_what_was_found_is_not_explained(installed: Connection[Any]) -> None:
     enter(installed, WORLD)
     question = Question(1, 1, 1)
     answer = paths.find_paths(installed, question)
-    assert [line.strip() for line in screen.path_lines(question, answer, paths.Names({}, {}))] == [
+    assert [line.strip() for line in path_lines(question, answer, paths.Names({}, {}))] == [
         "1. you → contact 2 → contact 1",
-        "contact 2 and contact 1: organization 101, 2010-01 to now",
+        "contact 2 knows contact 1: both worked at organization 101, since 2010-01",
     ]
 
 

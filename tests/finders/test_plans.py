@@ -17,7 +17,7 @@ from bench import generations
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 
@@ -67,7 +67,7 @@ def world(new_database: Callable[[], str]) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         seed.load(connection, "public", seed_synthetic.tables(CONTACTS, 1), replace=False)
     install(dsn)
-    backfill(dsn, Options(workers=2, limits=None))
+    backfill(dsn, BackfillOptions(workers=2, limits=None))
     return dsn
 
 

@@ -1,6 +1,6 @@
 -- Contacts whose edges verify computes again. Parameters: each (how many of a stratum), seed (another, other contacts).
 --
--- heavy, middle, light   a third each of all overlaps, as contact_loads predicts them
+-- heavy, middle, light   a third each of all overlaps, as overlaps_by_contact predicts them
 -- alone                  contacts that exist and overlap with nobody
 -- edge end               the smaller ends of edges; first those that should have none, and all of them are looked at
 WITH RECURSIVE loads AS MATERIALIZED (
@@ -8,7 +8,7 @@ WITH RECURSIVE loads AS MATERIALIZED (
         l.contact_id,
         sum(l.overlaps) OVER (ORDER BY l.overlaps DESC, l.contact_id) - l.overlaps AS before,
         sum(l.overlaps) OVER () AS total
-    FROM connection_paths.contact_loads() AS l
+    FROM connection_paths.overlaps_by_contact() AS l
     WHERE l.overlaps > 0
 ),
 -- a loose index scan, one probe per contact instead of one row per edge
