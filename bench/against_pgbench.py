@@ -28,7 +28,6 @@ from orchestrator.sweep.measure.load_generator import LoadGenerator, Samples, lo
 from orchestrator.sweep.measure.matrix import DEEP_FINDER, Finder
 
 RESULTS = Path(__file__).parent / "results" / "against_pgbench.md"
-_FINDER = "connection_paths.deep_finder"
 _DEPTH, _MAX_PATHS, _EDGES = 4, 25, 15
 _TARGETS = 25
 _TIMEOUT = 10.0  # seconds
