@@ -19,6 +19,7 @@ from orchestrator.cli import main
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host import sources
 from orchestrator.install.installation import install, status, uninstall
 from tests.support.catalog import describe
 from tests.support.sessions import connect
@@ -28,8 +29,8 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 
 #: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
 OWNERS_ALONE = {
-    "carry_edges", "copy_storage_parameters", "swap_rebuild",
-    "note_other_kind", "note_changed_experiences", "note_came_or_went", "note_replicated_row", "note_failure",
+    "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
+    "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
     "refuse_transition", "detach_source", "attach_source",
 }  # fmt: skip
 
@@ -43,7 +44,7 @@ CALLS = [
 ]
 OPERATORS_CALLS = [
     *(f"SELECT connection_paths.backfill_contact{v}(1)" for v in ("", "_v1", "_v2")),
-    "SELECT connection_paths.backfill_contacts('{1,2,3}')",
+    "SELECT connection_paths.write_edges('{1,2,3}')",
     "SELECT taken FROM connection_paths.sync_changes()",
 ]
 
@@ -110,7 +111,7 @@ def place(new_database: Callable[[], str], cleaned_up: None) -> Place:
         for statement in roles.host_grants(connection, PREFIX, "public"):
             connection.execute(statement.encode())
         connection.execute(WORLD)
-        connection.execute("SELECT connection_paths.backfill_contacts('{1,2,3,4,5}')")
+        connection.execute("SELECT connection_paths.write_edges('{1,2,3,4,5}')")
     return found
 
 
@@ -321,7 +322,7 @@ def test_who_may_not_make_roles_is_told_what_a_superuser_must_run(
     with connect(host) as connection:
         connection.execute(identifiers("GRANT CREATE ON DATABASE {} TO {}", connection.info.dbname, deploy))
         connection.execute(identifiers("GRANT CREATE ON SCHEMA public TO {}", deploy))
-        for table in roles.HOST_TABLES:
+        for table in sources.TABLES:
             connection.execute(identifiers("ALTER TABLE {} OWNER TO {}", table, deploy))
         with pytest.raises(OrchestratorError, match="A superuser must run: ") as refused:
             install(dsn, roles=prefix)

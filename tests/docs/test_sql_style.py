@@ -75,13 +75,17 @@ TRANSITION_TABLES = {"old_rows", "new_rows"}
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  # the parser qualifies the standard's own
 
 #: What an application may be allowed to call without any other right.
-NOTING = {"note_changes", "note_everybody"}
+NOTING = {"queue_changes", "queue_everyone"}
 
 #: Triggers that write nothing.
 REFUSING = {"refuse_transition"}
 
-#: ALTER TABLE takes storage parameters only as literals; a view is put back as it was; Citus may not be there.
-BUILDING_SQL = {"copy_storage_parameters", "attach_source", "detach_source", "require_sources"}
+#: ALTER TABLE takes storage parameters only as literals; detaching stores statements and attaching executes them; Citus
+#: may be missing.
+BUILDING_SQL = {
+    *("copy_storage_parameters", "attach_source", "detach_source", "require_sources"),
+    *("attached_definition", "index_definitions", "trigger_definitions"),
+}
 
 
 def by_path(path: Path) -> str:
