@@ -1,8 +1,9 @@
-"""Whether a sweep measures what ``pgbench`` does: one cell by both, in turns, with the same statement and arguments.
+"""Whether a sweep and ``pgbench`` measure the same: one cell by both, with the same statement and arguments.
 
 ``python -m bench.against_pgbench`` writes ``bench/results/against_pgbench.md``. Depth 4 in the largest collection, 25
-targets, ``-M prepared``; ``pgbench`` draws a target at random for each call, the sweep takes them by turns. Its latency
-percentiles are of ``--log``, which has every transaction. Each round runs both, the order swapped from round to round.
+targets, ``-M prepared``. ``pgbench`` draws a random target for each call, the sweep takes the targets in turns. The
+latency percentiles of ``pgbench`` come from its ``--log``, which has every transaction. Each round runs both, and the
+order is swapped from round to round.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from orchestrator.sweep.measure.load_generator import LoadGenerator, Samples, lo
 from orchestrator.sweep.measure.matrix import DEEP_FINDER, Finder
 
 RESULTS = Path(__file__).parent / "results" / "against_pgbench.md"
+_FINDER = "connection_paths.deep_finder"
 _DEPTH, _MAX_PATHS, _EDGES = 4, 25, 15
 _TARGETS = 25
 _TIMEOUT = 10.0  # seconds
@@ -50,7 +52,7 @@ class Measured:
 
 
 def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tuple[Measured, Measured]:
-    """Return what the sweep's clients and what ``pgbench`` measured."""
+    """Return the measurements of the sweep's clients and of ``pgbench``."""
     with connect(dsn) as connection:
         collection = next(iter(targets.choose_collections(connection)))
         viewer = targets.viewers(connection, collection)[0]
@@ -97,7 +99,7 @@ def _by_pgbench(
     seed: int,
     into: Measured,
 ) -> None:
-    """One script a target, chosen at random for each call; every argument is a parameter, as in the sweep."""
+    """Run pgbench with a script for each target. It picks one at random for each call; all arguments are parameters."""
     viewer, depth, max_paths, scope, edges = fixed
     names = {"c": collection, "v": viewer, "d": depth, "p": max_paths, "s": scope, "e": edges}
     statement = finder.statement

@@ -1,8 +1,10 @@
-"""How often a comparison is wrong: of a version with itself, where better and worse are false, and with a slower one.
+"""How often the verdict of a comparison is wrong.
 
-``python -m bench.verdicts`` writes ``bench/results/verdicts.md``. Of one kind of request: a version with itself in
-``--pairs`` sweeps, whose blocks take turns; each of these sweeps with the one after it; and, a fifth as often, with a
-function that sleeps for a millisecond more, where everything but worse is false.
+``python -m bench.verdicts`` writes ``bench/results/verdicts.md``. It compares deep_finder, for one kind of request,
+
+* with itself in one sweep, ``--pairs`` times: the verdicts *better* and *worse* are wrong,
+* with itself in the next sweep: the same verdicts are wrong,
+* with a function that sleeps for a millisecond more, a fifth as often: every verdict but *worse* is wrong.
 """
 
 from __future__ import annotations
@@ -23,24 +25,25 @@ RESULTS = Path(__file__).parent / "results" / "verdicts.md"
 _SCHEMA = "bench_verdicts"
 _SLOWER = (Path(__file__).parent / "verdicts" / "slower.sql").read_text(encoding="utf-8")
 _SLOWER_EVERY = 5
+FINDER = "connection_paths.deep_finder"
 ONE_SWEEP, TWO_SWEEPS, SLOWER = "itself, in one sweep", "itself, in two sweeps", "a slower one, in one sweep"
 
 
 class Verdicts:
-    """What comparisons of one kind said, and how wide their intervals of the 95th percentile were."""
+    """The verdicts of one kind of comparison, and how wide their intervals of the 95th percentile were."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.widths: list[float] = []
 
     def add(self, comparison: Comparison) -> None:
-        """Take a comparison in."""
+        """Add a comparison."""
         self.counts[comparison.verdict] += 1
         self.widths.append(comparison.noise)
 
     @property
     def width(self) -> float:
-        """The middle one: how far from 1 an interval reaches."""
+        """The median width: how far from 1 an interval reaches."""
         return sorted(self.widths)[len(self.widths) // 2]
 
 
@@ -76,7 +79,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
     ]
     return "\n".join(
         [
-            "# Verdicts about deep_finder",
+            "# Verdicts of comparisons of deep_finder",
             "",
             f"`{told}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
             "",
@@ -84,7 +87,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
             "|---|---:|---:|---:|---:|---:|---:|",
             *rows,
             "",
-            "Against itself *better* and *worse* are false; against the slower one all but *worse* are.",
+            "Against itself, the verdicts *better* and *worse* are wrong. Against the slower one, all but *worse* are.",
             "",
         ]
     )

@@ -1,4 +1,4 @@
--- deep_finder and a millisecond of sleep.
+-- deep_finder, and a millisecond of sleep in each call.
 DROP SCHEMA IF EXISTS bench_verdicts CASCADE;
 CREATE SCHEMA bench_verdicts;
 CREATE FUNCTION bench_verdicts.slower(bigint, bigint, bigint, integer, integer, text, integer)

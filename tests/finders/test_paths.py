@@ -12,7 +12,7 @@ from psycopg import Connection
 from orchestrator.cli.paths import path_lines
 from orchestrator.finders import paths, reasons
 from orchestrator.finders.paths import Question
-from tests.finders.test_finders import enter, graph
+from tests.support.finder_calls import enter, graph
 from tests.support.world import Membership
 
 #: 1 knows 2, 2 knows 3, 3 knows 4; user 1 brought 2 and 3, user 2 brought 4 and, into collection 2, 9.

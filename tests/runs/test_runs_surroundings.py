@@ -112,9 +112,7 @@ def test_neighbours_are_split_one_after_the_other(db: Connection, dsn: str, spli
             until(lambda: value(db, WAITING) == 1)
             one.commit()
             splitting.result()
-    until(
-        lambda: value(db, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0
-    )  # both have ended
+    until(lambda: value(db, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0)  # both have ended
     check_partition(batches(db, run_id))
     assert runs.read(db, run_id).failures == 2
     work(db, run_id)
