@@ -57,7 +57,7 @@ def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tup
         viewer = targets.viewers(connection, collection)[0]
         distance = targets.distance_in(connection, collection, "any", _DEPTH)
         drawn = targets.ContactPool(connection, seed).draw(_TARGETS, [viewer], str(seed), distance)
-        finder = matrix.resolve(connection, DEEP_FINDER, _EDGES)
+        finder = matrix.resolve(connection, DEEP_FINDER)
     fixed = [viewer, _DEPTH, _MAX_PATHS, "any", _EDGES]
     asked: list[Parameters] = [
         [str(value).encode() for value in (target.contact, collection, *fixed)] for target in drawn
