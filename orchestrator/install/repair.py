@@ -34,7 +34,13 @@ log = logging.getLogger(__name__)
 _DECIDES_EDGES = frozenset(
     {
         *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
-        *("note_came_or_went", "note_changed_experiences", "note_replicated_row", "note_failure", "wake_listener"),
+        *(
+            "queue_added_or_removed",
+            "queue_changed_experiences",
+            "queue_replicated_row",
+            "record_capture_failure",
+            "wake_listener",
+        ),
         *("contact_connections", "contact_connections_live", "contact_changes", "due_changes", "capture_failures"),
         "rebuild_replays",
     }

@@ -31,7 +31,7 @@ def complete(
     phase = _phase(connection, run_id)
     if phase == "filling":
         step("carrying over edges of other kinds")
-        patiently(connection, lambda: connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,)))
+        patiently(connection, lambda: connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,)))
         phase = _phase(connection, run_id)  # as it was, if the run is cancelled
     if phase == "indexing":
         _build_indexes(dsn, connection, run_id, workers, step)
@@ -42,7 +42,7 @@ def complete(
         step("waiting for a moment to swap")
         patiently(
             connection,
-            lambda: connection.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,)),
+            lambda: connection.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,)),
             waiting=lambda message: step(f"waiting for a moment to swap ({message})"),
         )
     step("analysing")

@@ -28,8 +28,8 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 
 #: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
 OWNERS_ALONE = {
-    "carry_edges", "copy_storage_parameters", "swap_rebuild",
-    "note_other_kind", "note_changed_experiences", "note_came_or_went", "note_replicated_row", "note_failure",
+    "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
+    "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
     "refuse_transition", "detach_source", "attach_source",
 }  # fmt: skip
 
@@ -43,7 +43,7 @@ CALLS = [
 ]
 OPERATORS_CALLS = [
     *(f"SELECT connection_paths.backfill_contact{v}(1)" for v in ("", "_v1", "_v2")),
-    "SELECT connection_paths.backfill_contacts('{1,2,3}')",
+    "SELECT connection_paths.write_edges('{1,2,3}')",
     "SELECT taken FROM connection_paths.sync_changes()",
 ]
 
@@ -110,7 +110,7 @@ def place(new_database: Callable[[], str], cleaned_up: None) -> Place:
         for statement in roles.host_grants(connection, PREFIX, "public"):
             connection.execute(statement.encode())
         connection.execute(WORLD)
-        connection.execute("SELECT connection_paths.backfill_contacts('{1,2,3,4,5}')")
+        connection.execute("SELECT connection_paths.write_edges('{1,2,3,4,5}')")
     return found
 
 

@@ -203,7 +203,7 @@ MAKING_EDGES: dict[str, Callable[[str], Any]] = {
     "sync": sync,
     "one by one": lambda dsn: run(dsn, "SELECT connection_paths.sync_changes(one_by_one => true)"),
     "backfill_contact": lambda dsn: run(dsn, "SELECT connection_paths.backfill_contact(id) FROM public.contacts"),
-    "in place": lambda dsn: run(dsn, "SELECT connection_paths.correct_edges_of(NULL, NULL)"),
+    "in place": lambda dsn: run(dsn, "SELECT connection_paths.refresh_range(NULL, NULL)"),
     "rebuild": rebuilt,
 }
 

@@ -75,7 +75,7 @@ TRANSITION_TABLES = {"old_rows", "new_rows"}
 BUILT_IN_TYPES = {"text", "date", "jsonb", "timestamptz", "xid8", "regclass"}  # the parser qualifies the standard's own
 
 #: What an application may be allowed to call without any other right.
-NOTING = {"note_changes", "note_everybody"}
+NOTING = {"queue_changes", "queue_everyone"}
 
 #: Triggers that write nothing.
 REFUSING = {"refuse_transition"}

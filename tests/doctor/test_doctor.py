@@ -240,16 +240,16 @@ CAUSES = {
     "a rebuild's triggers": Cause(
         "".join(
             f"CREATE TRIGGER {name} AFTER {event} ON connection_paths.contact_connections_live"
-            " EXECUTE FUNCTION connection_paths.note_other_kind();"
+            " EXECUTE FUNCTION connection_paths.record_other_kind();"
             for name, event in {
-                "note_inserted": "INSERT",
-                "note_updated": "UPDATE",
-                "note_deleted": "DELETE",
+                "record_inserted": "INSERT",
+                "record_updated": "UPDATE",
+                "record_deleted": "DELETE",
                 "refuse_truncate": "TRUNCATE",
             }.items()
         ),
         "rebuild leftovers",
-        "trigger note_deleted of contact_connections_live",
+        "trigger record_deleted of contact_connections_live",
         "refuse_truncate",
     ),
 }

@@ -33,7 +33,7 @@ from tests.support.world import (
     worlds,
 )
 
-VERSIONS = ("backfill_contact_v1", "backfill_contact_v2", "backfill_contact")
+VERSIONS = ("backfill_contact",)
 each_version = pytest.mark.parametrize("function", VERSIONS)
 
 

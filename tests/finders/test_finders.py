@@ -962,8 +962,6 @@ SIGNATURES: dict[str, dict[str, Any]] = {
     **dict.fromkeys(DEEP_FINDERS, DEEP),
     **dict.fromkeys(LEGACY_FINDERS, LEGACY),
     "find_paths": FIND,
-    "backfill_contact_v1": CONTACT,
-    "backfill_contact_v2": CONTACT,
     "backfill_contact": CONTACT,
 }
 MAY_BE_NULL = ("max_edges_per_hop", "impl")

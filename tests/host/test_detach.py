@@ -105,8 +105,8 @@ def test_who_writes_edges_stops_before_it_does_anything(db: Connection, dsn: str
     before = edges(db)
     with detached(db, table):
         for call in (
-            "sync_changes()", "backfill_contact(1)", "backfill_contact_v1(1)", "backfill_contacts('{}')",
-            "create_run('in_place')", "create_run('rebuild')", "correct_edges_of(NULL, NULL)", "insert_edges_of(1, 2)",
+            "sync_changes()", "backfill_contact(1)", "write_edges('{}')",
+            "create_run('in_place')", "create_run('rebuild')", "refresh_range(NULL, NULL)", "rebuild_range(1, 2)",
         ):  # fmt: skip
             with pytest.raises(psycopg.Error, match=f"detached.*: public.{table}") as raised, db.transaction():
                 db.execute(f"SELECT connection_paths.{call}".encode())

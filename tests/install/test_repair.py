@@ -128,7 +128,7 @@ CAUSES: dict[str, tuple[str, str]] = {
     "functions with other attributes": (
         "ALTER FUNCTION connection_paths.find_paths VOLATILE;"
         "ALTER FUNCTION connection_paths.do_batch PARALLEL SAFE;"
-        "ALTER FUNCTION connection_paths.note_came_or_went SECURITY INVOKER;"
+        "ALTER FUNCTION connection_paths.queue_added_or_removed SECURITY INVOKER;"
         "ALTER FUNCTION connection_paths.sync_changes RESET ALL",
         "",
     ),

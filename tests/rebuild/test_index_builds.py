@@ -76,7 +76,7 @@ def filled(connection: Connection) -> int:
     """Begin a rebuild and take it to where its indexes are built."""
     run_id = create(connection, "rebuild")
     work(connection, run_id)
-    connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+    connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     return run_id
 
 

@@ -91,8 +91,8 @@ def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
         run_id = create(own, "rebuild", 3)
         for _ in stages(own, run_id):
             write(writer)
-        assert value(own, "SELECT connection_paths.swap_rebuild(%s)", run_id) is True
-        assert value(own, "SELECT connection_paths.swap_rebuild(%s)", run_id) is False
+        assert value(own, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is True
+        assert value(own, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is False
         write(writer)
         assert end(own, run_id, "rebuild") == "succeeded"
         write(writer)
@@ -150,7 +150,7 @@ def test_a_cancelled_rebuild_leaves_nothing_behind(db: Connection, stage: str, b
         if reached == stage:
             break
     if stage == "swapped":
-        db.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))
+        db.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))
     if by_update:
         db.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
     db.execute("SELECT connection_paths.backfill_contact(1)") if stage == "half done" else None
@@ -210,7 +210,7 @@ def test_nothing_is_carried_for_a_cancelled_rebuild(db: Connection) -> None:
     run_id = create(db, "rebuild")
     work(db, run_id)
     db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
-    assert value(db, "SELECT connection_paths.carry_edges(%s)", run_id) == 0
+    assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
     told = "SELECT count(*) FROM connection_paths.contact_connections_next WHERE kind = 'friend'"
     assert value(db, told) == 0
     assert runs.read(db, run_id).phase == "filling"
@@ -235,15 +235,15 @@ def test_the_end_must_not_come_before_the_batches_are_done(db: Connection) -> No
     begin(db, office(4))
     run_id = create(db, "rebuild", 2)
     do(db, run_id, claimed(db, run_id))
-    for name in ("carry_edges", "finish_run"):
+    for name in ("copy_remaining_edges", "finish_run"):
         with refused(runs.NOT_READY):
             db.execute(f"SELECT connection_paths.{name}(%s)".encode(), (run_id,))
-    assert value(db, "SELECT connection_paths.swap_rebuild(%s)", run_id) is False
+    assert value(db, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is False
     work(db, run_id)
     with refused(runs.NOT_READY):
         db.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
-    assert value(db, "SELECT connection_paths.carry_edges(%s)", run_id) == 0
-    assert value(db, "SELECT connection_paths.carry_edges(%s)", run_id) == 0
+    assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
+    assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
     assert end(db, run_id, "rebuild") == "succeeded"
     assert end(db, run_id, "rebuild") == "succeeded"
 
@@ -252,17 +252,17 @@ def test_a_swap_is_refused_while_an_index_is_missing(db: Connection) -> None:
     begin(db, office(4), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     run_id = create(db, "rebuild")
     work(db, run_id)
-    db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+    db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     query = "SELECT statement FROM connection_paths.missing_rebuild_indexes(%s)"
     seen = 0
     while missing := db.execute(query, (run_id,)).fetchall():
         with refused(runs.NOT_READY):
-            db.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))
+            db.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))
         assert len(edges(db)) == 1
         db.execute(missing[-1][0].encode())  # in any order
         seen += 1
     assert seen >= 4  # the primary key takes two
-    assert value(db, "SELECT connection_paths.swap_rebuild(%s)", run_id) is True
+    assert value(db, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is True
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
@@ -275,7 +275,7 @@ def test_a_swap_that_would_not_see_everything_is_refused(db: Connection, dsn: st
         blind.execute(f"BEGIN ISOLATION LEVEL {level}; SELECT FROM public.contacts".encode())
         db.execute(WRITE.encode(), (1, 4, FRIEND, None))
         with pytest.raises(errors.ActiveSqlTransaction):
-            blind.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))
+            blind.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))
     assert end(db, run_id, "rebuild") == "succeeded"
     assert list(friends(db)) == [(1, 4)]
 

@@ -131,7 +131,7 @@ def test_an_empty_database_has_a_run_too(db: Connection, strategy: str) -> None:
         ("do_batch(NULL, NULL, NULL)", runs.CLAIM_LOST),
         ("fail_batch(-1, 1, 1, 'no', true)", runs.CLAIM_LOST),
         ("finish_run(-1)", "02000"),
-        ("carry_edges(-1)", "02000"),
+        ("copy_remaining_edges(-1)", "02000"),
         ("require_batches_done(-1)", "02000"),
     ],
 )
@@ -144,7 +144,7 @@ def test_bad_arguments(db: Connection, call: str, refusal: str) -> None:
 def test_nothing_is_to_be_had_of_a_run_that_is_not_there(db: Connection) -> None:
     assert claim(db, -1) is None
     assert value(db, "SELECT connection_paths.cancel_run(-1)") is False
-    assert value(db, "SELECT connection_paths.swap_rebuild(-1)") is False
+    assert value(db, "SELECT connection_paths.exchange_rebuild(-1)") is False
 
 
 @each_strategy

@@ -259,7 +259,7 @@ def test_a_rebuild_restored_without_its_table(ruled: Connection, phase: str, way
     if phase == "indexing":
         do(ruled, run_id, batch)
         work(ruled, run_id)
-        ruled.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        ruled.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     ruled.execute("SELECT pg_advisory_unlock_all()")
     ruled.execute("DROP TABLE connection_paths.contact_connections_next")
     ruled.execute("ALTER SEQUENCE connection_paths.backfill_worker_ids RESTART")
@@ -406,11 +406,11 @@ def test_who_recomputes_by_anothers_rights_counts(db: Connection, role: Callable
     db.execute(
         "CREATE OR REPLACE FUNCTION public.recompute() RETURNS void LANGUAGE sql SECURITY DEFINER AS"
         " 'LOCK TABLE connection_paths.contact_connections IN ROW EXCLUSIVE MODE;"
-        "  SELECT connection_paths.begin_recompute()'"
+        "  SELECT connection_paths.begin_refresh()'"
     )
     with log_in(db, name) as session, session.transaction():
         session.execute("SELECT public.recompute()")
-        held = db.execute("SELECT pid FROM connection_paths.lock_holders('recompute')").fetchall()
+        held = db.execute("SELECT pid FROM connection_paths.lock_holders('refresh')").fetchall()
         assert held == [(session.info.backend_pid,)]
 
 
@@ -438,7 +438,7 @@ def test_a_publication_stops_nothing(db: Connection, publication: str, stage: st
         ("half done", lambda run_id: do(db, run_id, claimed(db, run_id))),
         ("filled", lambda run_id: work(db, run_id)),
         ("indexed", lambda run_id: _index(db, run_id)),
-        ("swapped", lambda run_id: db.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))),
+        ("swapped", lambda run_id: db.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))),
     ]
     try:
         if stage == "before":
@@ -467,7 +467,7 @@ def test_a_publication_stops_nothing(db: Connection, publication: str, stage: st
 
 
 def _index(connection: Connection, run_id: int) -> None:
-    connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+    connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     missing = "SELECT statement FROM connection_paths.missing_rebuild_indexes(%s)"
     while statements := connection.execute(missing, (run_id,)).fetchall():
         for (statement,) in statements:

@@ -36,13 +36,14 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
-            advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_indexing, begin_recompute,
-            cancel_run, claim_batch, claim_finish, contacts_to_recompute, correct_edges_of, create_run, do_batch,
-            drop_rebuild, fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_active_run,
-            lock_holders, mark_exchanged, missing_contacts, missing_rebuild_indexes, note_changes, note_everybody,
-            overlaps_by_contact, pause_run, predicted_edges, prepare_rebuild, rebuilt_edges, recover_capture,
-            register_worker, request_cancel, require_batches_done, require_read_committed, require_rebuild,
-            require_sources, resume_run, set_aside_batch, set_max_workers, split_batch, sync_changes, wake_listener
+            advisory_key, await_refreshes, backfill_contact, begin_indexing, begin_refresh, cancel_run, claim_batch,
+            claim_finish, clean_do_not_ask, contacts_to_refresh, create_run, do_batch, drop_rebuild, fail_batch,
+            finish_run, lock_active_run, lock_holders, mark_exchanged, missing_contacts, missing_rebuild_indexes,
+            overlaps_by_contact, pause_run, predicted_edges, prepare_rebuild, queue_affected_contacts, queue_changes,
+            queue_due_contacts, queue_everyone, rebuild_range, rebuilt_edges, recover_capture, refresh_one_by_one,
+            refresh_range, register_worker, request_cancel, require_batches_done, require_exchangeable,
+            require_read_committed, require_rebuild, require_sources, resume_run, schedule_refreshes, set_aside_batch,
+            set_max_workers, split_batch, sync_changes, take_changes, wake_listener, write_edges
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

@@ -5,8 +5,8 @@
 -- not accept writes.
 SELECT
     CASE r.strategy
-        WHEN 'rebuild' THEN connection_paths.insert_edges_of(0, 0)
-        ELSE connection_paths.correct_edges_of(0, 0)
+        WHEN 'rebuild' THEN connection_paths.rebuild_range(0, 0)
+        ELSE connection_paths.refresh_range(0, 0)
     END
 FROM connection_paths.backfill_runs AS r
 WHERE r.run_id = %(run_id)s

@@ -3,6 +3,6 @@
 -- that of every statement fires for both.
 CREATE OR REPLACE TRIGGER connection_paths_replicated
     AFTER INSERT OR UPDATE OR DELETE ON :"host_schema".contact_work_experiences
-    FOR EACH ROW EXECUTE FUNCTION connection_paths.note_replicated_row('experience');
+    FOR EACH ROW EXECUTE FUNCTION connection_paths.queue_replicated_row('experience');
 ALTER TABLE :"host_schema".contact_work_experiences ENABLE REPLICA TRIGGER connection_paths_replicated;
 ALTER TABLE :"host_schema".contact_work_experiences ENABLE ALWAYS TRIGGER connection_paths_truncated;

@@ -3,6 +3,6 @@
 -- statement fires for both.
 CREATE OR REPLACE TRIGGER connection_paths_replicated
     AFTER INSERT OR UPDATE OR DELETE ON :"host_schema".organizations
-    FOR EACH ROW EXECUTE FUNCTION connection_paths.note_replicated_row('organization');
+    FOR EACH ROW EXECUTE FUNCTION connection_paths.queue_replicated_row('organization');
 ALTER TABLE :"host_schema".organizations ENABLE REPLICA TRIGGER connection_paths_replicated;
 ALTER TABLE :"host_schema".organizations ENABLE ALWAYS TRIGGER connection_paths_truncated;

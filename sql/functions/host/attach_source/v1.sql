@@ -130,7 +130,7 @@ BEGIN
         END IF;
     END LOOP;
     IF attach_source.table_name <> 'user_contact_collections' THEN
-        PERFORM connection_paths.note_everybody();
+        PERFORM connection_paths.queue_everyone();
     END IF;
 
     RETURN QUERY

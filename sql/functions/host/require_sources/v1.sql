@@ -1,6 +1,6 @@
 -- connection_paths.require_sources(): raises unless the application's tables can be read as they are.
 --
--- Whoever writes edges calls this first: begin_recompute and insert_edges_of, and, before they have done anything else,
+-- Whoever writes edges calls this first: begin_refresh and rebuild_range, and, before they have done anything else,
 -- sync_changes and create_run. Otherwise the error would be taken for one of a contact's or a batch's, or
 -- (on Citus) there would be no error, and correct edges would be deleted.
 --

@@ -14,7 +14,7 @@
 -- Writes
 --     backfill_runs
 -- Used by
---     carry_edges
+--     copy_remaining_edges
 CREATE OR REPLACE FUNCTION connection_paths.begin_indexing(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql

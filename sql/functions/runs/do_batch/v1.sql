@@ -62,9 +62,9 @@ BEGIN
     END IF;
 
     IF batch.strategy = 'rebuild' THEN
-        edges := connection_paths.insert_edges_of(batch.above_contact_id, batch.upto_contact_id);
+        edges := connection_paths.rebuild_range(batch.above_contact_id, batch.upto_contact_id);
     ELSE
-        edges := connection_paths.correct_edges_of(batch.above_contact_id, batch.upto_contact_id);
+        edges := connection_paths.refresh_range(batch.above_contact_id, batch.upto_contact_id);
     END IF;
 
     UPDATE connection_paths.backfill_batches AS b

@@ -14,7 +14,7 @@
 -- Writes
 --     backfill_runs
 -- Used by
---     swap_rebuild
+--     exchange_rebuild
 CREATE OR REPLACE FUNCTION connection_paths.mark_exchanged(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql

@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     carry_edges, finish_run
+--     copy_remaining_edges, finish_run
 CREATE OR REPLACE FUNCTION connection_paths.require_batches_done(run_id bigint)
 RETURNS void
 LANGUAGE plpgsql
