@@ -70,5 +70,8 @@ function("clean_do_not_ask", "v1")
 function("refresh_one_by_one", "v1")
 function("sync_changes", "v1")
 
+function("trigger_statements", "v1")
+function("index_statements", "v1")
 function("detach_source", "v1")
+function("column_problems", "v1")
 function("attach_source", "v1")

@@ -81,7 +81,10 @@ NOTING = {"queue_changes", "queue_everyone"}
 REFUSING = {"refuse_transition"}
 
 #: ALTER TABLE takes storage parameters only as literals; a view is put back as it was; Citus may not be there.
-BUILDING_SQL = {"copy_storage_parameters", "attach_source", "detach_source", "require_sources"}
+BUILDING_SQL = {
+    *("copy_storage_parameters", "attach_source", "detach_source", "require_sources"),
+    *("column_problems", "trigger_statements", "index_statements"),
+}
 
 
 def by_path(path: Path) -> str:

@@ -1,18 +1,31 @@
--- connection_paths.attach_source(table_name): takes up a table again that detach_source let go of.
+-- connection_paths.attach_source(table_name)
 --
--- Puts the binding view back, over whatever table has that name in that schema now; makes the triggers again if it is
--- another table, or they are gone; and queues everybody, for changes may have been missed (memberships are not in the
--- edges, so they queue nobody). It does nothing for a table that is attached.
+-- Attaches a table that detach_source has detached, and queues every contact.
 --
--- table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'
--- Returns     the statements that build indexes which have gone with a column or with the table. Run each outside a
---             transaction; `orchestrator attach` does.
+-- Parameters
+--     table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'. Required.
+-- Returns
+--     The statements that build the indexes of the package that the table no longer has. Run each of them outside a
+--     transaction; the command orchestrator attach does. No row when the table was not detached.
+-- Errors
+--     22023  table_name is NULL or another name.
+--     55000  There is no ordinary table of that name without child tables, or its columns are not those that the
+--            package needs. The table stays detached.
+-- Reads
+--     detached_sources
+-- Writes
+--     detached_sources
+-- Used by
+--     orchestrator/host/detaching.py, operators
+-- Why
+--     The function creates the binding view again, over the table that has the name and the schema now. It creates the
+--     triggers again when they are missing, for example because it is another table. Changes may have been missed, so
+--     every contact is queued; not for user_contact_collections, because memberships are not part of edges.
 --
--- Waits for transactions that write the table or read the view, and others wait behind it: SET lock_timeout. Needs the
--- rights of the package's owner and, to make triggers, of the table's. Raises 55000, naming columns and types, when the
--- table is not what the package needs; it stays detached then. Raises 22023 for another table_name.
---
--- Executes statements stored in detached_sources, which only the package's owner can write.
+--     The function waits for transactions that write the table or read the view, and other sessions wait behind it: set
+--     lock_timeout. The caller needs the rights of the owner of the package, and of the owner of the table to create
+--     triggers. The function executes statements that are stored in detached_sources. Only the owner of the package can
+--     write them.
 CREATE OR REPLACE FUNCTION connection_paths.attach_source(table_name text)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -56,43 +69,17 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Create it, then attach.';
     END IF;
 
-    -- The view still has the columns and the types that it shall have; text may come from character varying.
-    definition := source.view_definition;
-    SELECT
-        string_agg(
-            CASE
-                WHEN a.attname IS NULL THEN pg_catalog.format('column %I is missing', v.attname)
-                ELSE pg_catalog.format(
-                    'column %I is %s, not %s',
-                    v.attname, format_type(a.atttypid, NULL), format_type(v.atttypid, NULL)
-                )
-            END,
-            ', ' ORDER BY v.attnum
-        )
-    INTO problems
-    FROM pg_catalog.pg_attribute AS v
-    LEFT JOIN pg_catalog.pg_attribute AS a
-        ON a.attrelid = host AND a.attname = v.attname AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE v.attrelid = to_regclass('connection_paths.' || source.view_name)
-        AND v.attnum > 0
-        AND (
-            a.atttypid IS NULL
-            OR format_type(a.atttypid, NULL) <> ALL (
-                CASE format_type(v.atttypid, NULL)
-                    WHEN 'text' THEN '{text,character varying}'::text[]
-                    ELSE ARRAY[format_type(v.atttypid, NULL)]
-                END
-            )
-        );
+    problems := connection_paths.column_problems(host, source.view_name);
     IF problems IS NOT NULL THEN
         RAISE EXCEPTION 'table %.% cannot be attached: %', source.table_schema, source.table_name, problems
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Nothing was attached. Change the table, then attach it.';
     END IF;
+    definition := source.view_definition;
     IF definition !~ '::text AS name' AND EXISTS (
         SELECT
         FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = host AND a.attname = 'name' AND format_type(a.atttypid, NULL) = 'character varying'
-    ) THEN -- it may have been text, which needed no cast
+    ) THEN -- the column was text, which needed no cast
         definition := regexp_replace(definition, '(\m(\w+\.)?name\M)', '\1::text AS name');
     END IF;
     EXECUTE pg_catalog.format(
@@ -100,7 +87,7 @@ BEGIN
         source.view_name, definition
     );
 
-    IF host <> source.table_oid THEN -- the other table is not read any more
+    IF host <> source.table_oid THEN -- the package no longer reads the other table
         FOR statement IN
             SELECT pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
             FROM pg_catalog.pg_trigger AS t
@@ -109,7 +96,7 @@ BEGIN
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             WHERE t.tgrelid = source.table_oid
                 AND NOT t.tgisinternal
-                -- after a restore, another of the four tables may have this number
+                -- after a restore, this oid may belong to another of the four tables
                 AND (n.nspname, c.relname) NOT IN (
                     (source.table_schema, 'contacts'),
                     (source.table_schema, 'organizations'),
@@ -137,7 +124,7 @@ BEGIN
     SELECT s.statement
     FROM jsonb_each(source.indexes) AS i (name, statements)
     CROSS JOIN LATERAL (
-        -- the index of that name may have gone elsewhere with a table that was renamed
+        -- a table that was renamed may have taken the index of that name with it
         SELECT pg_catalog.format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) AS statement, 0 AS place
         FROM pg_catalog.pg_index AS x
         JOIN pg_catalog.pg_class AS c ON c.oid = x.indexrelid
@@ -156,6 +143,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.attach_source(text) IS 'Takes up a table of the application again; returns the statements that build missing indexes';
+COMMENT ON FUNCTION connection_paths.attach_source(text) IS 'Attaches a detached table of the application again; returns the statements that build missing indexes';
 
 REVOKE ALL ON FUNCTION connection_paths.attach_source(text) FROM PUBLIC;

@@ -1,15 +1,28 @@
--- connection_paths.detach_source(table_name): lets go of a table of the application's, so that it can be altered.
+-- connection_paths.detach_source(table_name)
 --
--- PostgreSQL refuses to change the type of a column, or to drop one, while a view reads it. This replaces the binding
--- view by one with the same columns that reads nothing and raises CP010. Views and functions on top of it stay.
--- Finders that need the table, and everything that writes edges, raise that error until attach_source. The edges and
--- the triggers stay.
+-- Replaces the binding view of a table by one that raises an error, so that the columns of the table can be changed.
 --
--- table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'
--- Returns     whether the table was attached before.
+-- Parameters
+--     table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'. Required.
+-- Returns
+--     true when the table was attached before; false when it was detached already.
+-- Errors
+--     22023  table_name is NULL or another name.
+--     55000  The binding view does not exist or reads no table, or a column of the table was renamed.
+-- Reads
+--     detached_sources
+-- Writes
+--     detached_sources
+-- Used by
+--     orchestrator/host/detaching.py, operators
+-- Why
+--     PostgreSQL refuses to drop a column, or to change its type, while a view reads it. The view that replaces the
+--     binding view has the same columns, so views and functions that use it stay. It reads no table and raises CP010.
+--     So finders that need the table, and everything that writes edges, fail until attach_source. The edges and the
+--     triggers stay.
 --
--- Waits for transactions that read the view, and others wait behind it: SET lock_timeout. Needs the rights of the
--- package's owner. Raises 22023 for another name, 55000 when the view is not there or reads no table.
+--     The function waits for transactions that read the view, and other sessions wait behind it: set lock_timeout. The
+--     caller needs the rights of the owner of the package.
 CREATE OR REPLACE FUNCTION connection_paths.detach_source(table_name text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -19,8 +32,6 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    own_indexes CONSTANT text[] :=
-        '{idx_members_by_collection, idx_experiences_by_contact, idx_experiences_by_organization}';
     source record;
     columns text;
     grantee record;
@@ -69,58 +80,22 @@ BEGIN
                 FROM pg_catalog.pg_attribute AS a
                 WHERE a.attrelid = source.table_oid AND a.attname = v.attname AND NOT a.attisdropped
             )
-    ) THEN -- the definition that is kept would name it as it is called now
+    ) THEN -- the stored definition of the view would have the new name
         RAISE EXCEPTION 'a column of %.% was renamed', source.table_schema, detach_source.table_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Rename it back, then detach.';
     END IF;
 
     INSERT INTO connection_paths.detached_sources
         (table_name, view_name, table_schema, table_oid, view_definition, triggers, indexes)
-    SELECT
+    VALUES (
         detach_source.table_name,
         source.view_name,
         source.table_schema,
         source.table_oid,
         pg_get_viewdef(source.view_oid),
-        ARRAY(
-            SELECT
-                pg_get_triggerdef(t.oid)
-                || CASE
-                    WHEN t.tgenabled IN ('R', 'A') THEN
-                        pg_catalog.format(
-                            '; ALTER TABLE %I.%I ENABLE %s TRIGGER %I',
-                            source.table_schema,
-                            detach_source.table_name,
-                            CASE t.tgenabled WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END,
-                            t.tgname
-                        )
-                    ELSE ''
-                END
-            FROM pg_catalog.pg_trigger AS t
-            JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
-            WHERE t.tgrelid = source.table_oid
-                AND NOT t.tgisinternal
-                AND p.pronamespace = 'connection_paths'::pg_catalog.regnamespace
-        ),
-        (
-            SELECT
-                COALESCE(
-                    jsonb_object_agg(
-                        c.relname,
-                        jsonb_build_array(
-                            regexp_replace(pg_get_indexdef(c.oid), '^CREATE INDEX', 'CREATE INDEX CONCURRENTLY'),
-                            pg_catalog.format(
-                                'COMMENT ON INDEX %I.%I IS %L',
-                                source.table_schema, c.relname, obj_description(c.oid, 'pg_class')
-                            )
-                        )
-                    ),
-                    '{}'
-                )
-            FROM pg_catalog.pg_index AS i
-            JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-            WHERE i.indrelid = source.table_oid AND c.relname = ANY (own_indexes)
-        );
+        connection_paths.trigger_statements(source.table_oid),
+        connection_paths.index_statements(source.table_oid)
+    );
 
     SELECT
         string_agg(
@@ -143,7 +118,7 @@ BEGIN
         pg_catalog.format('%I.%I', source.table_schema, detach_source.table_name),
         columns
     );
-    -- so that whoever may read the view gets the error that it raises, and not one about rights
+    -- every role that may read the view must get this error, and not one about rights
     FOR grantee IN
         SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS name
         FROM aclexplode(source.relacl) AS a
@@ -155,6 +130,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.detach_source(text) IS 'Lets go of a table of the application, so that its columns can be altered; attach_source takes it up again';
+COMMENT ON FUNCTION connection_paths.detach_source(text) IS 'Detaches a table of the application, so that its columns can be changed; attach_source attaches it again';
 
 REVOKE ALL ON FUNCTION connection_paths.detach_source(text) FROM PUBLIC;

@@ -1,11 +1,24 @@
--- connection_paths.hidden_tables(): the application's tables of which row-level security may hide rows from this role.
+-- connection_paths.hidden_tables()
 --
--- Edges are made of all rows. A role that sees fewer would make fewer edges, and would delete everybody else's.
+-- Lists the tables of the application whose rows row-level security may hide from the current role.
 --
--- A policy hides nothing where a permissive one for this role has USING (true), and no restrictive one applies to it.
--- Memberships are not in the edges, so their table is not looked at.
---
--- Returns  the names, qualified and quoted; none for a superuser, an owner (without FORCE), or a role with BYPASSRLS.
+-- Parameters
+--     none
+-- Returns
+--     One row per table: table_name is qualified and quoted. No row for a superuser, for a role with BYPASSRLS, and for
+--     the owner of the tables, unless the policies are forced on the owner.
+-- Errors
+--     none
+-- Reads
+--     installation
+-- Writes
+--     none
+-- Used by
+--     require_sources, orchestrator/host/sources.py
+-- Why
+--     Edges are made from all rows. A role that sees fewer rows would make fewer edges, and would delete the edges of
+--     the rows that it does not see. A policy hides nothing when a permissive policy for the role has USING (true), and
+--     no restrictive policy applies to it. Memberships are not part of edges, so their table is not checked.
 CREATE OR REPLACE FUNCTION connection_paths.hidden_tables()
 RETURNS TABLE (table_name text)
 LANGUAGE sql
@@ -35,6 +48,6 @@ BEGIN ATOMIC
         );
 END;
 
-COMMENT ON FUNCTION connection_paths.hidden_tables() IS 'The application''s tables of which row-level security may hide rows from this role';
+COMMENT ON FUNCTION connection_paths.hidden_tables() IS 'The application''s tables whose rows row-level security may hide from the current role';
 
 REVOKE ALL ON FUNCTION connection_paths.hidden_tables() FROM PUBLIC;

@@ -1,12 +1,25 @@
--- connection_paths.require_sources(): raises unless the application's tables can be read as they are.
+-- connection_paths.require_sources()
 --
--- Whoever writes edges calls this first: begin_refresh and rebuild_range, and, before they have done anything else,
--- sync_changes and create_run. Otherwise the error would be taken for one of a contact's or a batch's, or
--- (on Citus) there would be no error, and correct edges would be deleted.
+-- Raises an error unless the current role can read the tables of the application completely.
 --
--- Raises CP010 when a table is detached; CP012 when row-level security may hide rows from this role, whose work would
--- delete the edges of the rows that it does not see; CP011 when Citus manages a table that is read or written: a
--- distributed table or a reference table is empty on the coordinator.
+-- Parameters
+--     none
+-- Returns
+--     Nothing.
+-- Errors
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
+-- Reads
+--     detached_sources
+-- Writes
+--     none
+-- Used by
+--     begin_refresh, create_run, rebuild_range, sync_changes
+-- Why
+--     Everything that writes edges calls this function first. Otherwise the error would look like the fault of one
+--     contact or one batch. On Citus there would be no error: a distributed table is empty on the coordinator, so
+--     correct edges would be deleted. A hidden row has the same effect.
 CREATE OR REPLACE FUNCTION connection_paths.require_sources()
 RETURNS void
 LANGUAGE plpgsql
@@ -69,6 +82,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.require_sources() IS 'Raises when a table of the application is detached, hides rows from this role, or is managed by Citus';
+COMMENT ON FUNCTION connection_paths.require_sources() IS 'Raises unless the tables of the application are attached, show all their rows to this role, and are not managed by Citus';
 
 REVOKE ALL ON FUNCTION connection_paths.require_sources() FROM PUBLIC;
