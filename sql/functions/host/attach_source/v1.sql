@@ -1,31 +1,30 @@
 -- connection_paths.attach_source(table_name)
 --
--- Attaches a table that detach_source has detached, and queues every contact.
+-- Attaches a table of the application again, after detach_source.
 --
 -- Parameters
---     table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'. Required.
+--     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
 -- Returns
---     The statements that build the indexes of the package that the table no longer has. Run each of them outside a
---     transaction; the command orchestrator attach does. No row when the table was not detached.
+--     The statements that build those indexes of the package that were dropped with a column or with the table. Run
+--     each outside a transaction; `orchestrator attach` does. No row when no index is missing or the table is not
+--     detached.
 -- Errors
---     22023  table_name is NULL or another name.
---     55000  There is no ordinary table of that name without child tables, or its columns are not those that the
---            package needs. The table stays detached.
+--     22023  table_name is none of the four.
+--     55000  The table is missing, is not an ordinary table without children, or its columns are not those that the
+--            package needs. It stays detached.
 -- Reads
---     detached_sources
+--     none
 -- Writes
 --     detached_sources
 -- Used by
---     orchestrator/host/detaching.py, operators
+--     operators, orchestrator/host/detaching.py
 -- Why
---     The function creates the binding view again, over the table that has the name and the schema now. It creates the
---     triggers again when they are missing, for example because it is another table. Changes may have been missed, so
---     every contact is queued; not for user_contact_collections, because memberships are not part of edges.
---
---     The function waits for transactions that write the table or read the view, and other sessions wait behind it: set
---     lock_timeout. The caller needs the rights of the owner of the package, and of the owner of the table to create
---     triggers. The function executes statements that are stored in detached_sources. Only the owner of the package can
---     write them.
+--     The binding view then reads the table that now has the name, which may be another table than before. The triggers
+--     are created again if they are missing. Changes may have been missed while the table was detached, so every
+--     contact is queued, except after user_contact_collections, which edges do not depend on. It waits for transactions
+--     that write the table or read the view, and later ones wait for it: set lock_timeout. It needs the rights of the
+--     package's owner and, to create triggers, of the table's. It executes statements that are stored in
+--     detached_sources, which only the package's owner can write.
 CREATE OR REPLACE FUNCTION connection_paths.attach_source(table_name text)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -38,12 +37,10 @@ AS $function$
 DECLARE
     source record;
     host oid;
-    problems text;
-    definition text;
     statement text;
 BEGIN
-    IF attach_source.table_name IS NULL OR attach_source.table_name NOT IN (
-        'contacts', 'organizations', 'contact_work_experiences', 'user_contact_collections'
+    IF NOT EXISTS (
+        SELECT FROM connection_paths.source_tables() AS s WHERE s.table_name = attach_source.table_name
     ) THEN
         RAISE EXCEPTION 'table_name must not be %', COALESCE(quote_literal(attach_source.table_name), 'null')
             USING ERRCODE = 'invalid_parameter_value',
@@ -69,25 +66,13 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Create it, then attach.';
     END IF;
 
-    problems := connection_paths.column_problems(host, source.view_name);
-    IF problems IS NOT NULL THEN
-        RAISE EXCEPTION 'table %.% cannot be attached: %', source.table_schema, source.table_name, problems
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Nothing was attached. Change the table, then attach it.';
-    END IF;
-    definition := source.view_definition;
-    IF definition !~ '::text AS name' AND EXISTS (
-        SELECT
-        FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = host AND a.attname = 'name' AND format_type(a.atttypid, NULL) = 'character varying'
-    ) THEN -- the column was text, which needed no cast
-        definition := regexp_replace(definition, '(\m(\w+\.)?name\M)', '\1::text AS name');
-    END IF;
     EXECUTE pg_catalog.format(
         'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS %s',
-        source.view_name, definition
+        source.view_name,
+        connection_paths.attached_definition(source.view_name, source.view_definition, host)
     );
 
-    IF host <> source.table_oid THEN -- the package no longer reads the other table
+    IF host <> source.table_oid THEN -- the table from before the detaching is no longer read
         FOR statement IN
             SELECT pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
             FROM pg_catalog.pg_trigger AS t
@@ -96,7 +81,7 @@ BEGIN
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             WHERE t.tgrelid = source.table_oid
                 AND NOT t.tgisinternal
-                -- after a restore, this oid may belong to another of the four tables
+                -- After a restore another of the four tables may have this oid.
                 AND (n.nspname, c.relname) NOT IN (
                     (source.table_schema, 'contacts'),
                     (source.table_schema, 'organizations'),
@@ -124,7 +109,7 @@ BEGIN
     SELECT s.statement
     FROM jsonb_each(source.indexes) AS i (name, statements)
     CROSS JOIN LATERAL (
-        -- a table that was renamed may have taken the index of that name with it
+        -- A renamed table may still have the index of that name.
         SELECT pg_catalog.format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) AS statement, 0 AS place
         FROM pg_catalog.pg_index AS x
         JOIN pg_catalog.pg_class AS c ON c.oid = x.indexrelid
@@ -143,6 +128,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.attach_source(text) IS 'Attaches a detached table of the application again; returns the statements that build missing indexes';
+COMMENT ON FUNCTION connection_paths.attach_source(text) IS 'Attaches a table of the application again; returns the statements that build missing indexes';
 
 REVOKE ALL ON FUNCTION connection_paths.attach_source(text) FROM PUBLIC;

@@ -1,28 +1,26 @@
 -- connection_paths.detach_source(table_name)
 --
--- Replaces the binding view of a table by one that raises an error, so that the columns of the table can be changed.
+-- Detaches a table of the application, so that its columns can be altered or dropped.
 --
 -- Parameters
---     table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'. Required.
+--     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
 -- Returns
---     true when the table was attached before; false when it was detached already.
+--     Whether the table was attached before.
 -- Errors
---     22023  table_name is NULL or another name.
---     55000  The binding view does not exist or reads no table, or a column of the table was renamed.
+--     22023  table_name is none of the four.
+--     55000  The binding view is missing or reads no table, or a column that it reads was renamed.
 -- Reads
---     detached_sources
+--     none
 -- Writes
 --     detached_sources
 -- Used by
---     orchestrator/host/detaching.py, operators
+--     operators, orchestrator/host/detaching.py
 -- Why
---     PostgreSQL refuses to drop a column, or to change its type, while a view reads it. The view that replaces the
---     binding view has the same columns, so views and functions that use it stay. It reads no table and raises CP010.
---     So finders that need the table, and everything that writes edges, fail until attach_source. The edges and the
---     triggers stay.
---
---     The function waits for transactions that read the view, and other sessions wait behind it: set lock_timeout. The
---     caller needs the rights of the owner of the package.
+--     PostgreSQL refuses to change the type of a column, or to drop one, while a view reads it. The binding view is
+--     replaced by a view with the same columns that reads nothing and raises CP010. Views and functions that use it
+--     stay. Until attach_source, finders that need the table and all functions that write edges raise CP010. The edges
+--     and the triggers stay. It waits for transactions that read the view, and later ones wait for it: set
+--     lock_timeout. It needs the rights of the package's owner.
 CREATE OR REPLACE FUNCTION connection_paths.detach_source(table_name text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -36,25 +34,10 @@ DECLARE
     columns text;
     grantee record;
 BEGIN
-    SELECT s.view_name, v.oid AS view_oid, v.relacl, t.oid AS table_oid, n.nspname::text AS table_schema
+    SELECT s.*, v.relacl
     INTO source
-    FROM (
-        VALUES
-            ('contacts'::text, 'live_contacts'::text),
-            ('organizations', 'live_organizations'),
-            ('contact_work_experiences', 'work_experiences'),
-            ('user_contact_collections', 'collection_members')
-    ) AS s (table_name, view_name)
-    LEFT JOIN pg_catalog.pg_class AS v
-        ON v.oid = to_regclass('connection_paths.' || s.view_name) AND v.relkind = 'v'
-    LEFT JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
-    LEFT JOIN pg_catalog.pg_depend AS d
-        ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-        AND d.objid = r.oid
-        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        AND d.refobjid <> v.oid
-    LEFT JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
-    LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+    FROM connection_paths.source_tables() AS s
+    LEFT JOIN pg_catalog.pg_class AS v ON v.oid = s.view_oid
     WHERE s.table_name = detach_source.table_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'table_name must not be %', COALESCE(quote_literal(detach_source.table_name), 'null')
@@ -80,22 +63,21 @@ BEGIN
                 FROM pg_catalog.pg_attribute AS a
                 WHERE a.attrelid = source.table_oid AND a.attname = v.attname AND NOT a.attisdropped
             )
-    ) THEN -- the stored definition of the view would have the new name
+    ) THEN -- the stored definition would have the new name
         RAISE EXCEPTION 'a column of %.% was renamed', source.table_schema, detach_source.table_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Rename it back, then detach.';
     END IF;
 
     INSERT INTO connection_paths.detached_sources
         (table_name, view_name, table_schema, table_oid, view_definition, triggers, indexes)
-    VALUES (
+    SELECT
         detach_source.table_name,
         source.view_name,
         source.table_schema,
         source.table_oid,
         pg_get_viewdef(source.view_oid),
-        connection_paths.trigger_statements(source.table_oid),
-        connection_paths.index_statements(source.table_oid)
-    );
+        connection_paths.trigger_definitions(source.table_oid),
+        connection_paths.index_definitions(source.table_oid);
 
     SELECT
         string_agg(
@@ -118,7 +100,7 @@ BEGIN
         pg_catalog.format('%I.%I', source.table_schema, detach_source.table_name),
         columns
     );
-    -- every role that may read the view must get this error, and not one about rights
+    -- Every role that may read the view gets CP010, not an error about missing rights.
     FOR grantee IN
         SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS name
         FROM aclexplode(source.relacl) AS a
@@ -130,6 +112,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.detach_source(text) IS 'Detaches a table of the application, so that its columns can be changed; attach_source attaches it again';
+COMMENT ON FUNCTION connection_paths.detach_source(text) IS 'Detaches a table of the application, so that its columns can be altered; attach_source attaches it again';
 
 REVOKE ALL ON FUNCTION connection_paths.detach_source(text) FROM PUBLIC;

@@ -1,11 +1,11 @@
 -- connection_paths.raise_detached(table_name)
 --
--- Raises the error that says that a table is detached.
+-- Raises CP010; the binding view of a detached table reads from this function.
 --
 -- Parameters
---     table_name  The table, qualified and quoted.
+--     table_name  The detached table, with its schema and quoted. Required.
 -- Returns
---     Nothing: the function always raises an error.
+--     Never: it always raises. The view that calls it lists the columns.
 -- Errors
 --     CP010  Always.
 -- Reads
@@ -15,8 +15,8 @@
 -- Used by
 --     detach_source
 -- Why
---     The binding view of a detached table reads from this function. It is a set-returning function in FROM, so the
---     planner cannot prove that the result is empty and leave it out. So every query that needs the table fails.
+--     It is a set-returning function in FROM. The planner cannot prove that it returns no rows, so every query that
+--     needs a detached table fails.
 CREATE OR REPLACE FUNCTION connection_paths.raise_detached(table_name text)
 RETURNS SETOF record
 LANGUAGE plpgsql
@@ -32,6 +32,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.raise_detached(text) IS 'What the binding view of a detached table reads: it raises an error';
+COMMENT ON FUNCTION connection_paths.raise_detached(text) IS 'Raises CP010: the binding view of a detached table reads from it';
 
 REVOKE ALL ON FUNCTION connection_paths.raise_detached(text) FROM PUBLIC;

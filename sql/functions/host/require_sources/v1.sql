@@ -1,15 +1,15 @@
 -- connection_paths.require_sources()
 --
--- Raises an error unless the current role can read the tables of the application completely.
+-- Raises unless the tables of the application are attached, show all their rows to this role, and are ordinary tables.
 --
 -- Parameters
 --     none
 -- Returns
 --     Nothing.
 -- Errors
---     CP010  A table of the application is detached.
+--     CP010  A table is detached.
 --     CP011  Citus manages a table of the application or of the package.
---     CP012  Row-level security may hide rows of the application's tables from the current role.
+--     CP012  Row-level security may hide rows of a table from this role.
 -- Reads
 --     detached_sources
 -- Writes
@@ -17,9 +17,8 @@
 -- Used by
 --     begin_refresh, create_run, rebuild_range, sync_changes
 -- Why
---     Everything that writes edges calls this function first. Otherwise the error would look like the fault of one
---     contact or one batch. On Citus there would be no error: a distributed table is empty on the coordinator, so
---     correct edges would be deleted. A hidden row has the same effect.
+--     Every function that writes edges calls it first. Otherwise the error would be counted for a contact or a batch. A
+--     distributed table of Citus has no rows on the coordinator, so without this check correct edges would be deleted.
 CREATE OR REPLACE FUNCTION connection_paths.require_sources()
 RETURNS void
 LANGUAGE plpgsql
@@ -46,7 +45,7 @@ BEGIN
     IF names IS NOT NULL THEN
         RAISE EXCEPTION 'row-level security may hide rows of % from role %', names, current_user
             USING ERRCODE = 'CP012',
-                DETAIL = 'Edges are made of all rows, so edges of the rows that are hidden would be deleted.',
+                DETAIL = 'Edges are computed from all rows, so the edges of hidden rows would be deleted.',
                 HINT = 'Use the owner of the tables, a role with BYPASSRLS, or a policy for this role with USING (true).';
     END IF;
 
@@ -59,18 +58,7 @@ BEGIN
         JOIN pg_catalog.pg_class AS c ON c.oid = p.logicalrelid::oid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = 'connection_paths'
-            OR EXISTS (
-                SELECT
-                FROM pg_catalog.pg_class AS v
-                JOIN pg_catalog.pg_namespace AS o ON o.oid = v.relnamespace
-                JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
-                JOIN pg_catalog.pg_depend AS d
-                    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
-                WHERE o.nspname = 'connection_paths'
-                    AND v.relkind = 'v'
-                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                    AND d.refobjid = c.oid
-            )
+            OR c.oid IN (SELECT s.table_oid FROM connection_paths.source_tables() AS s)
         $query$
     INTO names;
     IF names IS NOT NULL THEN
@@ -82,6 +70,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.require_sources() IS 'Raises unless the tables of the application are attached, show all their rows to this role, and are not managed by Citus';
+COMMENT ON FUNCTION connection_paths.require_sources() IS 'Raises when a table of the application is detached, hides rows from this role, or is managed by Citus';
 
 REVOKE ALL ON FUNCTION connection_paths.require_sources() FROM PUBLIC;
