@@ -19,7 +19,8 @@
 --     none
 -- Used by
 --     legacy_walk, predicted_edges, why_no_more, write_edges, sql/queries/doctor/plan_colleagues.sql,
---     sql/queries/edges/verify_edges.sql, sql/queries/rebuild/rebuild_problems.sql, sql/queries/runs/sample_overlaps.sql
+--     sql/queries/edges/verify_edges.sql, sql/queries/rebuild/rebuild_problems.sql,
+--     sql/queries/runs/sample_overlaps.sql
 -- Why
 --     This function and possible_overlaps are the only definition of an edge. write_edges stores what it returns, and
 --     every check compares with it. Two contacts have an edge when both exist and their work experiences overlap:
