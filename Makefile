@@ -19,7 +19,7 @@ soak: $(VENV)/.installed
 	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/install/test_surroundings.py
 	CONNECTION_PATHS_SOAK_KILLS=$${CONNECTION_PATHS_SOAK_KILLS:-300} $(BIN)/python -m pytest -s tests/runs/test_kills.py -k anything
 	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
-		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/finders/test_finders.py -k equal
+		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/finders/test_finder_properties.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,10 +1,10 @@
-"""How fast edges are made: a rebuild and an in-place backfill of a whole world, against the floor.
+"""How fast edges are made: a rebuild and an in-place backfill of a whole world, compared with a floor.
 
-``python -m bench.backfill --contacts 430000`` writes ``bench/results/backfill.md``. The floor is what PostgreSQL
-takes to be given the finished rows: ``COPY`` by as many connections as there are workers into a table without
-indexes, then the same indexes, side by side as a rebuild builds them. It is measured twice: from text, which is what
-``COPY`` and a dump's restore do unless told otherwise, and from PostgreSQL's own binary format, where not even numbers
-have to be read. Rebuilds and floors take turns; the ratios are of one run.
+``python -m bench.backfill --contacts 430000`` writes ``bench/results/backfill.md``. The floor is how long PostgreSQL
+takes to load the finished rows: ``COPY`` by as many connections as there are workers, into a table without indexes,
+and then the same indexes, built side by side as a rebuild builds them. It is measured twice: from text, the default of
+``COPY`` and of restoring a dump, and from PostgreSQL's binary format, which needs no conversion of numbers. Rebuilds
+and floors take turns, and the ratios are of one run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from orchestrator.rebuild import index_builds
 from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
 
 RESULTS = Path(__file__).parent / "results" / "backfill.md"
-#: Room for all that a rebuild logs, in files that are kept for the next, and buffers that do not fill while one writes.
+#: WAL settings with room for all that a rebuild writes, so that no checkpoint interrupts it.
 WAL = {"max_wal_size": "20GB", "min_wal_size": "12GB", "wal_buffers": "128MB"}
 _LIVE = "connection_paths.contact_connections_live"
 _FLOOR = "public.backfill_floor"
@@ -36,7 +36,7 @@ _FORMATS = ("text", "binary")
 
 @dataclass
 class Timed:
-    """One way to the whole table: seconds by step, rows, and the most memory its server processes had of their own."""
+    """One way to fill the table: seconds of each step, rows, and the most private memory of its server processes."""
 
     name: str
     rows: int = 0
@@ -45,7 +45,7 @@ class Timed:
 
     @property
     def seconds(self) -> float:
-        """All steps."""
+        """The sum of all steps."""
         return sum(self.steps.values())
 
     @contextmanager
@@ -57,7 +57,7 @@ class Timed:
 
 
 class Steps:
-    """What a backfill says it is doing, as seconds by step."""
+    """Seconds of each step that a backfill reports."""
 
     def __init__(self, timed: Timed) -> None:
         self._timed = timed
@@ -65,11 +65,11 @@ class Steps:
         self._since = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        """Take a report."""
+        """Receive a report of the backfill."""
         self.change("vacuum" if "vacuum" in progress.doing else progress.doing.split()[0])
 
     def change(self, doing: str) -> None:
-        """Something else is done from now on."""
+        """Begin another step."""
         if doing != self._doing:
             now = time.monotonic()
             self._timed.steps[self._doing] = self._timed.steps.get(self._doing, 0.0) + now - self._since
@@ -78,7 +78,7 @@ class Steps:
 
 @contextmanager
 def memory_watched(dsn: str, timed: Timed) -> Iterator[None]:
-    """Watch how much memory of their own the orchestrator's server processes have, where /proc says so."""
+    """Watch how much private memory the orchestrator's server processes have, where there is a /proc."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -106,7 +106,7 @@ def _own_megabytes(pid: int) -> float:
             if line.startswith("RssAnon:"):
                 return int(line.split()[1]) / 1024
     except OSError:
-        pass  # it has ended, or this is not Linux
+        pass  # the process has ended, or this is not Linux
     return 0.0
 
 
@@ -127,7 +127,7 @@ def run(dsn: str, strategy: str, workers: int) -> Timed:
 
 
 def floor(dsn: str, workers: int, copy_format: str) -> Timed:
-    """Give PostgreSQL the rows that are there, from files of its own in one of COPY's formats."""
+    """Load the rows that the table has into another one, from files of the server in one of the formats of COPY."""
     timed = Timed(_floor_name(copy_format))
     with connect(dsn, settings={"synchronous_commit": "off"}) as connection:
         directory = Path(str(one(connection, "SELECT current_setting('data_directory')")))
@@ -172,7 +172,7 @@ def floor(dsn: str, workers: int, copy_format: str) -> Timed:
         timed.rows = int(one(connection, f"SELECT count(*) FROM {_FLOOR}"))
         connection.execute(f"DROP TABLE {_FLOOR}".encode())
         for file in files:
-            connection.execute(f"COPY (SELECT 1) TO '{file}'".encode())  # it is the server's: emptied, not removed
+            connection.execute(f"COPY (SELECT 1) TO '{file}'".encode())  # only the server may remove it
     return timed
 
 
@@ -181,7 +181,7 @@ def _floor_name(copy_format: str) -> str:
 
 
 def measure(dsn: str, workers: int, repeats: int, progress: Callable[[str], None] = print) -> list[Timed]:
-    """Rebuild and floor, taking turns; then in place, once.
+    """Measure rebuilds and floors in turns, then one backfill in place.
 
     A rebuild that is not measured comes first: a server in use has WAL files to use again, a new one has to make them.
     """
@@ -201,7 +201,7 @@ def measure(dsn: str, workers: int, repeats: int, progress: Callable[[str], None
 
 
 def line(timed: Timed) -> str:
-    """Tell one way in a line."""
+    """Return one way as a line of text."""
     steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timed.steps.items() if seconds >= 0.05)
     return f"{timed.name}: {timed.rows:,} rows, {timed.seconds:.1f} s = {timed.rows / timed.seconds:,.0f}/s ({steps})"
 

@@ -1,8 +1,8 @@
-"""How much the second generation of backfill_contact saves on the heaviest contact of a synthetic world.
+"""How much faster backfill_contact is than its first generation, on the heaviest contact of a synthetic world.
 
-``python -m bench.backfill_contact`` writes ``bench/results/backfill_contact.md``. Both generations start from
-the same state: the contact's edges deleted in a transaction that is rolled back after the call. Blocks are
-interleaved, and the ratio is of medians of one run; milliseconds of different machines say nothing.
+``python -m bench.backfill_contact`` writes ``bench/results/backfill_contact.md``. Both functions start from the same
+state: the edges of the contact are deleted in a transaction that is rolled back after the call. Blocks take turns, and
+the ratio is of the medians of one run. Milliseconds of different machines cannot be compared.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from pathlib import Path
 
 import psycopg
 
+from bench import generations
 from bench.plans import Work, nested_plans, read_plan
 from bench.world import counts, environment, one, world
 from orchestrator.core.database import Connection, connect
 
 RESULTS = Path(__file__).parent / "results" / "backfill_contact.md"
-GENERATIONS = ("backfill_contact_v1", "backfill_contact_v2")
+FUNCTIONS = ("generations.backfill_contact_v1", "connection_paths.backfill_contact")
 _CANDIDATES = 20  # contacts with the most experiences, of whom the one with the most edges is taken
 
 
 @dataclass
 class Measured:
-    """One generation's runs; ``work`` and ``edges`` are None when the time limit was hit."""
+    """The runs of one function; ``work`` and ``edges`` are None when the time limit stopped it."""
 
     milliseconds: list[float] = field(default_factory=list)
     work: Work | None = None
@@ -53,28 +54,28 @@ def heaviest(connection: Connection) -> tuple[int, int, int]:
 
 
 def call(connection: Connection, function: str, contact: int) -> tuple[float, tuple[int, int]]:
-    """Build the contact's edges from none and undo it; returns milliseconds, and the edges' number and hash."""
+    """Make all edges of the contact and roll that back; return milliseconds, and the number and a hash of the edges."""
     with connection.transaction(force_rollback=True):
         connection.execute(
             "DELETE FROM connection_paths.contact_connections AS c"
             " WHERE %(contact)s IN (c.contact_a_id, c.contact_b_id)",
             {"contact": contact},
         )
-        connection.execute("DISCARD PLANS")  # every call is planned for its contact, whatever came before
+        connection.execute("DISCARD PLANS")  # so that the plan is made for this contact
         started = time.perf_counter()
-        number = one(connection, f"SELECT connection_paths.{function}(%s)", (contact,))
+        number = one(connection, f"SELECT {function}(%s)", (contact,))
         elapsed = (time.perf_counter() - started) * 1000
         checksum = one(
             connection,
             "SELECT sum(hashtextextended(ROW(c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from,"
             " c.date_to)::text, 0)) FROM connection_paths.contact_connections AS c",
         )
-    connection.execute("VACUUM connection_paths.contact_connections")  # the next call meets no dead rows
+    connection.execute("VACUUM connection_paths.contact_connections")  # so that the next call reads no dead rows
     return elapsed, (number, int(checksum or 0))
 
 
 def explain(connection: Connection, function: str, contact: int) -> tuple[Work, tuple[int, int]]:
-    """Call once under auto_explain; returns what the query inside the function did."""
+    """Call once under auto_explain; return the work of the query inside the function."""
     with nested_plans(connection) as messages:
         _, edges = call(connection, function, contact)
     inside = [text for text in messages if "Insert on contact_connections" in text]
@@ -84,8 +85,8 @@ def explain(connection: Connection, function: str, contact: int) -> tuple[Work, 
 
 
 def measure(dsn: str, contact: int, runs: int, timeout: int) -> dict[str, Measured]:
-    """Explain each generation once, which also warms the cache, then time *runs* interleaved blocks."""
-    measured = {function: Measured() for function in GENERATIONS}
+    """Explain each function once, which also warms the cache, then time *runs* blocks that take turns."""
+    measured = {function: Measured() for function in FUNCTIONS}
     with connect(dsn, settings={"statement_timeout": f"{timeout}s"}) as connection:
         for function, result in measured.items():
             try:
@@ -93,8 +94,8 @@ def measure(dsn: str, contact: int, runs: int, timeout: int) -> dict[str, Measur
             except psycopg.errors.QueryCanceled:
                 print(f"{function} was stopped after {timeout} s")
     if len({result.edges for result in measured.values() if result.edges}) > 1:
-        raise SystemExit("the generations disagree about the edges: nothing to compare")
-    finished = [function for function in GENERATIONS if measured[function].work]
+        raise SystemExit("The two functions made different edges. There is nothing to compare.")
+    finished = [function for function in FUNCTIONS if measured[function].work]
     with connect(dsn, settings={"statement_timeout": f"{2 * timeout}s"}) as connection:
         for function in finished:
             call(connection, function, contact)  # a session's first call also fills its catalog caches
@@ -120,13 +121,13 @@ def table(measured: dict[str, Measured], timeout: int) -> str:
             f"| {function} | {each} | {result.median:,.0f} | {work.rows_read:,} | {work.rows_all:,}"
             f" | {work.buffers:,} |"
         )
-    first, second = (measured[function] for function in GENERATIONS)
+    first, second = (measured[function] for function in FUNCTIONS)
     lines.append("")
     if second.work is None:
-        lines.append("Neither ratio nor bound: the second generation was stopped as well.")
+        lines.append("No ratio: both functions were stopped.")
     elif first.work is None:
         bound = timeout * 1000 / second.median
-        lines.append(f"Ratio of medians: more than **{bound:,.0f}x** (the time limit over the second's median).")
+        lines.append(f"Ratio of medians: more than **{bound:,.0f}x** (the time limit over the median of the second).")
     else:
         lines.append(
             f"Ratio of medians **{first.median / second.median:,.1f}x**, of rows read"
@@ -140,32 +141,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.backfill_contact", description=__doc__)
     parser.add_argument("--contacts", type=int, default=20_000, help="size of the world (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which world of that size (%(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="timed calls of each generation (%(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="timed calls of each function (%(default)s)")
     parser.add_argument("--statement-timeout", type=int, default=600, help="seconds a call may take (%(default)s)")
     parser.add_argument("--dsn", help="measure in this database, as a superuser, instead of a private server")
     given = parser.parse_args()
 
     with world(given.contacts, given.seed, given.dsn) as dsn:
         with connect(dsn) as connection:
+            generations.install(connection)
             size, facts = counts(connection), environment(connection)
             contact, experiences, edges = heaviest(connection)
         print(f"contact {contact}: {experiences} experiences, {edges:,} edges")
         measured = measure(dsn, contact, given.runs, given.statement_timeout)
 
     both = all(result.work for result in measured.values())
-    agreed = "The same edges came out of both. " if both else ""
+    agreed = "Both made the same edges. " if both else ""
     compared = table(measured, given.statement_timeout)
     print(compared)
     text = [
-        "# backfill_contact: first and second generation on the heaviest contact",
+        "# backfill_contact and its first generation, on the heaviest contact",
         f"`python -m bench.backfill_contact --contacts {given.contacts} --seed {given.seed} --runs {given.runs}"
         f" --statement-timeout {given.statement_timeout}`",
         f"World: {size.contacts:,} contacts, {size.organizations:,} organizations, {size.experiences:,} usable"
         f" experiences, no edges yet. Contact {contact}: {experiences} experiences, {edges:,} edges, all of them"
         " written by each call and rolled back.",
         compared,
-        f"{agreed}Rows and buffers are those of the query inside the function, planned"
-        " for this contact; other processes may have shared the machine, so only the ratios count.",
+        f"{agreed}Rows and buffers are those of the query inside the function, planned for this contact. Other"
+        " processes may have used the machine at the same time, so only the ratios count.",
         ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
     ]
     for function, result in measured.items():

@@ -1,10 +1,10 @@
-"""What a rebuild does to those who look for paths meanwhile, with the throttle and without.
+"""How much a rebuild slows find_paths down, with the throttle and without.
 
-``python -m bench.bystanders`` writes ``bench/results/bystanders.md``. Clients ask ``find_paths`` at a fixed rate, each
-call timed from when it should have begun, so that a stall counts for all it delays. Blocks take turns: nothing else, a
-rebuild without the throttle, nothing else, a rebuild with it. A block begins with the first batch, so that it counts
-what a run costs until it has found its pace (unless ``--settle`` waits for that), and the rebuild is cancelled when it
-ends.
+``python -m bench.bystanders`` writes ``bench/results/bystanders.md``. Clients call ``find_paths`` at a fixed rate. Each
+call is timed from the moment when it should have begun, so that a stall counts for every call that it delays. Blocks
+take turns: no rebuild, a rebuild without the throttle, no rebuild, a rebuild with the throttle. A block begins with the
+first batch of the rebuild, so that it includes the time until the run has found its pace (unless ``--settle`` waits for
+that). The rebuild is cancelled when the block ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WAYS = ("alone", "unthrottled", "alone again", "throttled")
 
 @dataclass
 class Block:
-    """One block: latencies in milliseconds, and edges the rebuild made a second meanwhile."""
+    """One block: latencies in milliseconds, and how many edges a second the rebuild made in that time."""
 
     way: str
     milliseconds: list[float] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Block:
 
 
 class Clients:
-    """Connections that ask, each at its rate."""
+    """Connections that call find_paths, each at its rate."""
 
     def __init__(self, dsn: str, count: int, rate: float, depth: int) -> None:
         self._dsn = dsn
@@ -63,7 +63,7 @@ class Clients:
 
     @contextmanager
     def asking(self) -> Iterator[Clients]:
-        """Ask for the length of the block."""
+        """Call find_paths for the length of the block."""
         for thread in self._threads:
             thread.start()
         try:
@@ -73,8 +73,8 @@ class Clients:
             for thread in self._threads:
                 thread.join()
 
-    def note(self, block: Block | None) -> None:
-        """Take latencies down in *block* from now on."""
+    def record_in(self, block: Block | None) -> None:
+        """Add latencies to *block* from now on."""
         self._block = block
 
     def _ask(self, number: int) -> None:
@@ -94,9 +94,9 @@ def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, 
     """Measure one block."""
     block = Block(way)
     if way.startswith("alone"):
-        clients.note(block)
+        clients.record_in(block)
         time.sleep(seconds)
-        clients.note(None)
+        clients.record_in(None)
         return block
     command = [sys.executable, "-m", "orchestrator", "--dsn", dsn, "backfill", "--strategy", "rebuild"]
     throttle = "--throttle" if way == "throttled" else "--no-throttle"
@@ -108,9 +108,9 @@ def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, 
             time.sleep(0.1)
         time.sleep(settle)
         before = runs.read(connection, run.run_id).edges_changed
-        clients.note(block)
+        clients.record_in(block)
         time.sleep(seconds)
-        clients.note(None)
+        clients.record_in(None)
         after = runs.read(connection, run.run_id)
         block.edges_per_second = (after.edges_changed - before) / seconds
         if after.active:
@@ -123,7 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.bystanders", description=__doc__)
     parser.add_argument("--contacts", type=int, default=200_000, help="size of the world (%(default)s)")
     parser.add_argument("--workers", type=int, default=4, help="of each rebuild (%(default)s)")
-    parser.add_argument("--clients", type=int, default=2, help="connections that ask (%(default)s)")
+    parser.add_argument("--clients", type=int, default=2, help="connections that call find_paths (%(default)s)")
     parser.add_argument("--rate", type=float, default=20.0, help="calls a second of each (%(default)s)")
     parser.add_argument("--depth", type=int, default=4, help="of the calls (%(default)s)")
     parser.add_argument("--seconds", type=float, default=20.0, help="a block (%(default)s)")
@@ -168,14 +168,14 @@ def report(blocks: list[Block], given: argparse.Namespace, settings: dict[str, s
     return (
         "\n\n".join(
             [
-                "# What a rebuild does to those who look for paths",
+                "# How much a rebuild slows find_paths down",
                 f"`python -m bench.bystanders --contacts {given.contacts} --workers {given.workers}"
                 f" --clients {given.clients} --rate {given.rate:g} --seconds {given.seconds:g} --rounds {given.rounds}"
                 f" --settle {given.settle:g}`",
                 f"{given.clients} clients, each {given.rate:g} calls of depth {given.depth} a second at random moments,"
-                " timed from when they should have begun. “Alone again” is the noise of the machine;"
-                " “of alone” is of both together, “by round” of the one just before.",
-                "| meanwhile | calls | p50, ms | p95, ms | p99, ms | p95, of alone | by round | edges/s |\n"
+                " timed from when they should have begun. “Alone again” shows the noise of the machine. The column “of"
+                " alone” compares with both blocks without a rebuild, “by round” with the block just before.",
+                "| rebuild | calls | p50, ms | p95, ms | p99, ms | p95, of alone | by round | edges/s |\n"
                 "|---|---:|---:|---:|---:|---:|---|---:|\n" + "\n".join(rows),
                 "## Environment",
                 "\n".join(f"- {name}: {value}" for name, value in settings.items()),

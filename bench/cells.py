@@ -1,4 +1,4 @@
-"""What the walk benchmark asks: the collections, viewers and targets of a world, and every combination of them."""
+"""The calls of the walk benchmark: every combination of the collections, viewers and targets of a world."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ SCOPES = (ANY, MANY, FEW)
 #: Depth and max_paths.
 REQUESTS = ((1, 25), (2, 25), (3, 25), (4, 25), (4, 100))
 
-_SHARES = (0.12, 0.03, 0.005, 0.001)  # of all contacts: the collections nearest to these, besides the largest
-_SMALL = 30  # members: and the one nearest to this
+# Besides the largest collection, those whose sizes are nearest to these are measured:
+_SHARES = (0.12, 0.03, 0.005, 0.001)  # of all contacts
+_SMALL = 30  # members
 
 _DEGREES = """
     SELECT c.id, COALESCE(a.edges, 0) + COALESCE(b.edges, 0)
@@ -53,7 +54,7 @@ class Collection:
     few: Viewer | None
 
     def viewer(self, scope: str) -> Viewer | None:
-        """Return who asks in *scope*."""
+        """Return the viewer of a call in *scope*."""
         return self.few if scope == FEW else self.many
 
 
@@ -81,7 +82,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What ``--cells`` is matched with."""
+        """The name that ``--cells`` is matched with."""
         return f"{request_name(self.collection, self.scope, self.depth, self.max_paths)} {self.target_class}"
 
     def arguments(self, target: int) -> Arguments:
@@ -116,7 +117,7 @@ def collections(connection: Connection) -> list[Collection]:
         )
     )
     if not members:
-        raise SystemExit("no collection has members: nothing to measure")
+        raise SystemExit("No collection has members. There is nothing to measure.")
 
     def nearest(wanted: float) -> int:
         return min(members, key=lambda collection: abs(math.log(members[collection] / wanted)))
@@ -151,7 +152,7 @@ def targets(connection: Connection, number: int, seed: int) -> tuple[dict[str, l
     found = _rows(connection, _DEGREES)
     linked = [row for row in found if row[1]]
     if not linked:
-        raise SystemExit("there are no edges: nothing to measure")
+        raise SystemExit("There are no edges. There is nothing to measure.")
     degrees = [degree for _, degree in linked]
     middle = len(linked) // 2
     reach = max(number, len(linked) // 200)

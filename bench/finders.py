@@ -1,30 +1,37 @@
-"""Calling one version of deep_finder and timing it: prepared by the server, no work of the client's in between."""
+"""Call one version of deep_finder and time it, as a statement that the server prepared."""
 
 from __future__ import annotations
 
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 from psycopg import conninfo, pq
 
+from bench import generations
 from bench.world import one
 from orchestrator.core.database import Connection, connect
 
 #: Parameters of a call, in the order of deep_finder's first six, as text.
 Arguments = Sequence[bytes]
 
-SIGNATURE = "bigint, bigint, bigint, integer, integer, text"
-_TYPES = (20, 20, 20, 23, 23, 25)  # oids of SIGNATURE
+#: Gives seconds since some moment.
+Clock = Callable[[], float]
+
+#: The finder of the package that is installed.
+INSTALLED = "deep_finder"
+
+_TYPES = (20, 20, 20, 23, 23, 25)  # oids of bigint, integer and text
 _CANCELLED = b"57014"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call gave; ``rows`` is None when the statement timeout stopped it."""
+    """The result of one call; ``rows`` is None when the statement timeout stopped it."""
 
     milliseconds: float
     rows: tuple[tuple[bytes | None, ...], ...] | None
@@ -32,13 +39,13 @@ class Answer:
 
 @dataclass
 class Samples:
-    """Milliseconds of calls by target; one that was stopped counts with the time it had taken by then."""
+    """Milliseconds of calls by target. A call that was stopped counts with the time it had taken by then."""
 
     by_target: dict[int, list[float]] = field(default_factory=dict)
     stopped: int = 0
 
     def add(self, target: int, answer: Answer) -> None:
-        """Take a call in."""
+        """Add a call."""
         self.by_target.setdefault(target, []).append(answer.milliseconds)
         self.stopped += answer.rows is None
 
@@ -54,12 +61,12 @@ class Samples:
 
     @property
     def p95(self) -> float:
-        """What 95 % of all calls do not exceed."""
+        """The 95th percentile of all calls."""
         return _p95(self.milliseconds)
 
     @property
     def calm_p95(self) -> float:
-        """What 95 % of targets do not exceed by their median call: slow targets show, a disturbed call does not."""
+        """The 95th percentile of the targets' median calls: it shows slow targets and hides disturbed calls."""
         return _p95([statistics.median(calls) for calls in self.by_target.values()])
 
     @property
@@ -72,15 +79,23 @@ def _p95(values: Sequence[float]) -> float:
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
+def function_of(version: str) -> str:
+    """Return the function that *version* names: ``v3`` of the generations, ``deep_finder``, or ``SCHEMA.FUNCTION``."""
+    if version in generations.FINDERS:
+        return f"{generations.SCHEMA}.deep_finder_{version}"
+    return version if "." in version else f"connection_paths.{version}"
+
+
 def text_of(version: str, arguments: Sequence[object] = ("$1", "$2", "$3", "$4", "$5", "$6")) -> str:
     """Return the query that calls *version* with *arguments*, by default the parameters of a prepared statement."""
-    return f"SELECT * FROM connection_paths.deep_finder_{version}({', '.join(map(str, arguments))})"
+    return f"SELECT * FROM {function_of(version)}({', '.join(map(str, arguments))})"
 
 
 def require(connection: Connection, versions: Sequence[str]) -> None:
-    """End the program unless every one of *versions* is installed."""
+    """Install the generations, and end the program unless every one of *versions* is there."""
+    generations.install(connection)
     for version in versions:
-        name = f"connection_paths.deep_finder_{version}"
+        name = function_of(version)
         if one(connection, "SELECT to_regproc(%s) IS NULL", (name,)):
             raise SystemExit(f"there is no {name} in this database")
 
@@ -99,6 +114,19 @@ def open_blank_session(dsn: str, timeout: int) -> Connection:
     return psycopg.connect(dsn, autocommit=True, options=f"{options} -c statement_timeout={timeout}s".strip())
 
 
+def clock_of(connection: Connection, *, cpu: bool) -> Clock:
+    """Return the clock for calls on *connection*: the wall clock, or the processor time of its server process.
+
+    Processor time needs Linux and a server on the same machine.
+    """
+    if not cpu:
+        return time.perf_counter
+    file = Path(f"/proc/{connection.info.backend_pid}/schedstat")
+    if not file.exists():
+        raise SystemExit(f"There is no {file}. Processor time needs Linux and a server on this machine.")
+    return lambda: int(file.read_text().split()[0]) / 1e9
+
+
 def prepare(connection: Connection, version: str) -> None:
     """Prepare *version* under its name."""
     result = connection.pgconn.prepare(version.encode(), text_of(version).encode(), _TYPES)
@@ -106,23 +134,25 @@ def prepare(connection: Connection, version: str) -> None:
         raise SystemExit(result.get_error_message())
 
 
-# libpq's own calls: psycopg's execute() adds as much time as depth 1 takes, the same to every version.
+# The functions below call libpq directly: psycopg's execute() would add as much time to a call as depth 1 takes.
 
 
-def call(connection: Connection, version: str, arguments: Arguments) -> Answer:
+def call(connection: Connection, version: str, arguments: Arguments, clock: Clock = time.perf_counter) -> Answer:
     """Call *version*, which is prepared."""
-    started = time.perf_counter()
+    started = clock()
     result = connection.pgconn.exec_prepared(version.encode(), arguments)
-    return _answer(started, result)
+    return _answer(clock() - started, result)
 
 
-def call_unprepared(connection: Connection, version: str, arguments: Arguments) -> Answer:
+def call_unprepared(
+    connection: Connection, version: str, arguments: Arguments, clock: Clock = time.perf_counter
+) -> Answer:
     """Call *version* by a statement that has the arguments in it."""
     *numbers, scope = (argument.decode() for argument in arguments)
     query = text_of(version, (*numbers, f"'{scope}'")).encode()
-    started = time.perf_counter()
+    started = clock()
     result = connection.pgconn.exec_(query)
-    return _answer(started, result)
+    return _answer(clock() - started, result)
 
 
 def round_trip(connection: Connection, calls: int = 200) -> float:
@@ -136,8 +166,8 @@ def round_trip(connection: Connection, calls: int = 200) -> float:
     return statistics.median(elapsed)
 
 
-def _answer(started: float, result: pq.abc.PGresult) -> Answer:
-    milliseconds = (time.perf_counter() - started) * 1000
+def _answer(seconds: float, result: pq.abc.PGresult) -> Answer:
+    milliseconds = 1000 * seconds
     if result.status != pq.ExecStatus.TUPLES_OK:
         if result.error_field(pq.DiagnosticField.SQLSTATE) == _CANCELLED:
             return Answer(milliseconds, None)

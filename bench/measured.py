@@ -16,18 +16,20 @@ from bench.world import Counts
 class CellResult:
     """One cell: the mean rows of a target, and the samples of each version.
 
-    For ``uncompared`` targets a version was stopped before there were rows to compare.
+    For ``changed`` targets the judged version returned other rows than the generations, which cap depth 2. For
+    ``uncompared`` targets some version was stopped before it returned rows to compare.
     """
 
     cell: Cell
     rows: float
+    changed: int
     uncompared: int
     samples: Mapping[str, Samples]
 
 
 @dataclass(frozen=True)
 class World:
-    """What was measured in, and with what."""
+    """The world that was measured in, and the machine."""
 
     counts: Counts
     edges: int
@@ -37,13 +39,13 @@ class World:
     sizes: Mapping[str, int]
     prewarmed: bool
     environment: Mapping[str, str]
-    load: float  # of the machine, the minute before
+    load: float  # load average of the machine in the minute before
     round_trip: float  # ms of a query that does nothing
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All that one run found; the first version is compared with, the last one is judged."""
+    """All that one run found. The last version is judged, the others are what it is compared with."""
 
     versions: Sequence[str]
     world: World
@@ -52,11 +54,6 @@ class Measured:
     first_calls: Sequence[FirstCalls]
 
     @property
-    def base(self) -> str:
-        """The version compared with."""
-        return self.versions[0]
-
-    @property
     def judged(self) -> str:
-        """The version the objectives are about."""
+        """The version that the objectives are about."""
         return self.versions[-1]

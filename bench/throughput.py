@@ -1,4 +1,4 @@
-"""How many calls a second ten connections at once get, each asking again as soon as it is answered."""
+"""How many calls a second ten connections make together, each calling again as soon as its call has returned."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.cells import ANY, Collection, arguments
 from bench.finders import text_of
 from orchestrator.core.embedded import embedded_binaries
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.sweep.client import TYPES
-from orchestrator.sweep.load import fleet
+from orchestrator.sweep.measure.connection import TYPES
+from orchestrator.sweep.measure.load_generator import load_generator
 
 CLIENTS = 10
 _THREADS = 2
@@ -28,24 +28,24 @@ _FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Throughput:
-    """Calls a second of each version's blocks, in the order they ran, and what called."""
+    """Calls a second in each block of each version, in the order of the blocks, and the client that made them."""
 
     client: str
     seconds: int
     tps: Mapping[str, Sequence[float]]
 
     def median(self, version: str) -> float:
-        """Calls a second of the middle block."""
+        """The median of the blocks."""
         return statistics.median(self.tps[version])
 
 
 def measure(
     dsn: str, versions: Sequence[str], collection: Collection, targets: Sequence[int], seconds: int, seed: int
 ) -> Throughput:
-    """Run blocks of *seconds* for each version, alternately, order swapped from round to round.
+    """Run blocks of *seconds* for each version in turns, and swap the order from round to round.
 
-    Depth 4 and 25 paths in *collection*, any user may open a path, targets drawn at random for each call. By
-    ``pgbench`` from the PostgreSQL wheel, else by the clients of a sweep.
+    Calls are for depth 4 and 25 paths in *collection*, where any user may open a path, each for a random target. The
+    client is ``pgbench`` of the PostgreSQL wheel, or the clients of a sweep where the wheel is missing.
     """
     pgbench = _pgbench()
     tps: dict[str, list[float]] = {version: [] for version in versions}
@@ -99,7 +99,7 @@ def _run_clients(
     dsn: str, version: str, collection: Collection, targets: Sequence[int], seconds: int, seed: int
 ) -> float:
     requests = [arguments(target, collection, collection.many, ANY, _DEPTH, _MAX_PATHS) for target in targets]
-    with fleet(dsn, CLIENTS, timeout=seconds) as clients:
+    with load_generator(dsn, CLIENTS, timeout=seconds) as clients:
         clients.prepare([text_of(version)], types=TYPES[: len(requests[0])])
-        clients.ask(0, requests, seed=str(seed), first=0, seconds=_WARMUP)
-        return clients.ask(0, requests, seed=str(seed), first=0, seconds=seconds).rate
+        clients.run(0, requests, seed=str(seed), first=0, seconds=_WARMUP)
+        return clients.run(0, requests, seed=str(seed), first=0, seconds=seconds).rate

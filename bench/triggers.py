@@ -1,8 +1,8 @@
-"""What the triggers cost who writes.
+"""How much slower the triggers make an application's writes.
 
 ``python -m bench.triggers`` writes ``bench/results/triggers.md``. The same statements, each a transaction of its own,
-with the triggers firing and not (``session_replication_role``), taking turns on one connection; then inserts of one row
-by several connections at once.
+run with the triggers and without them (``session_replication_role``), in turns on one connection. After that, several
+connections insert single rows at once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from orchestrator.core.database import Connection, connect
 
 RESULTS = Path(__file__).parent / "results" / "triggers.md"
 _JOBS = "public.contact_work_experiences"
-_FROM = 10_000_000  # ids of rows written here
-_MODES = ("replica", "origin")  # triggers do not fire, fire
+_FROM = 10_000_000  # the first id of the rows that this program writes
+_MODES = ("replica", "origin")  # in the first mode triggers do not fire
 
 
 class Writer:
@@ -33,7 +33,7 @@ class Writer:
         self._ids = count(first)
 
     def insert(self, rows: int) -> None:
-        """One INSERT of so many rows."""
+        """One INSERT of *rows* rows."""
         first = next(self._ids)
         for _ in range(rows - 1):
             next(self._ids)
@@ -44,7 +44,7 @@ class Writer:
         )
 
     def copy(self, rows: int) -> None:
-        """One COPY of so many rows."""
+        """One COPY of *rows* rows."""
         with (
             self._connection.cursor() as cursor,
             cursor.copy(f"COPY {_JOBS} (id, contact_id, organization_id, date_from) FROM STDIN".encode()) as copy,
@@ -56,7 +56,7 @@ class Writer:
         self._update("date_to = COALESCE(date_to, '2024-01-01') + 1", rows)
 
     def rename(self, rows: int) -> None:
-        """One UPDATE of what makes no edge."""
+        """One UPDATE of a column that makes no edge."""
         self._update("company_name = company_name || ''", rows)
 
     def delete(self, rows: int) -> None:
@@ -71,7 +71,7 @@ class Writer:
         return (next(self._ids) for _ in range(rows))
 
 
-#: What is written, rows, and how often in each mode.
+#: The kind of statement, its rows, and how often it runs in each mode.
 CASES: tuple[tuple[str, int, int], ...] = (
     ("insert", 1, 400), ("insert", 100, 100), ("insert", 10_000, 10), ("copy", 100_000, 3),
     ("move", 1, 400), ("move", 1000, 20), ("rename", 1, 400), ("rename", 1000, 20), ("delete", 1, 200),
@@ -79,12 +79,12 @@ CASES: tuple[tuple[str, int, int], ...] = (
 
 
 def compare(connection: Connection, contacts: int, progress: Callable[[str], None] = print) -> list[list[str]]:
-    """Time each case in both modes, in turns; a row of the table each."""
+    """Time each case in both modes, in turns. Each case gives a row of the table."""
     writer = Writer(connection, contacts)
     rows = []
     for name, size, repeats in CASES:
         taken: dict[str, list[float]] = {mode: [] for mode in _MODES}
-        for turn in range(repeats + 1):  # the first is for warming up
+        for turn in range(repeats + 1):  # the first turn only warms up
             for mode in _MODES:
                 connection.execute("SELECT set_config('session_replication_role', %s, false)", (mode,))
                 started = time.perf_counter()
@@ -155,7 +155,7 @@ def main() -> None:
     ratio = together["origin"] / together["replica"]
     text = "\n\n".join(
         [
-            "# What the triggers cost who writes",
+            "# How much slower the triggers make writes",
             f"`python -m bench.triggers --contacts {given.contacts} --clients {given.clients}"
             f" --seconds {given.seconds:g}`",
             "Work experiences; each statement a transaction; medians, with and without taking turns.",

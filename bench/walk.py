@@ -1,10 +1,13 @@
-"""How much a generation of deep_finder saves over another, cell by cell, in a synthetic world with all its edges.
+"""How fast deep_finder is against its earlier generations, cell by cell, in a synthetic world with all its edges.
 
 ``python -m bench.walk`` writes ``bench/results/walk.md``. A cell is a collection, a scope (any user may open a path,
-or the viewer with most or with fewest contacts in the collection), a depth, a number of paths and a class of targets.
-Its versions are called alternately on one connection, prepared, order swapped from round to round, after their rows
-were found to be equal; one difference ends the program. The first version named is what the others are compared with,
-and the last one is what the objectives are about.
+or only the viewer with the most or the fewest contacts in the collection), a depth, a number of paths and a class of
+targets. The versions are called in turns on one connection, prepared, and their order is swapped from round to round.
+The last version is the one that the objectives are about.
+
+Before that, rows are compared, and one difference ends the program: the rows of the generations (``v1``, ``v2``,
+``v3``) with each other, and those of all other versions with ``generations.recursive_finder``, which is today's meaning
+in its plainest form.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ import argparse
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from bench import first_calls, throughput
+from bench import first_calls, generations, throughput
 from bench.cells import HUB, RANDOM, Cell, cells, collections, targets
-from bench.finders import Answer, Samples, call, open_session, require, round_trip
+from bench.finders import INSTALLED, Answer, Samples, call, clock_of, open_session, require, round_trip
 from bench.measured import CellResult, Measured, World
 from bench.objectives import objectives
 from bench.walk_report import objectives_table, report
@@ -29,47 +33,50 @@ from orchestrator.core.errors import OrchestratorError
 
 RESULTS = Path(__file__).parent / "results" / "walk.md"
 THROUGHPUT, FIRST_CALLS = "throughput", "first calls"
-_WARM_CALLS = 8  # at least: plans may become generic at the sixth
-_LEAST_SECONDS = 0.2  # of a cell: a disturbance of some milliseconds is then not most of it
+EXPECTED = f"{generations.SCHEMA}.recursive_finder"
+_WARM_CALLS = 8  # at least, because plans may become generic at the sixth call
+_LEAST_SECONDS = 0.2  # that a cell is timed, so that a disturbance of some milliseconds is a small part of it
 
 
 def measure_cell(
-    dsn: str, cell: Cell, drawn: Sequence[int], versions: Sequence[str], repeats: int, timeout: int
+    dsn: str, cell: Cell, drawn: Sequence[int], versions: Sequence[str], repeats: int, timeout: int, *, cpu: bool
 ) -> CellResult:
     """Compare the rows of all versions for each target, then time them.
 
-    On a connection of its own, so that no cell depends on the ones before. Comparing is what warms it up. Each target
-    is asked for *repeats* times by each version, and on until the cell has taken a fifth of a second.
+    A cell has a connection of its own, so that it does not depend on the cells before. The comparison warms it up. Each
+    version is called *repeats* times for each target, and more often until the cell has taken a fifth of a second.
     """
     requests = [cell.arguments(target) for target in drawn]
     samples = {version: Samples() for version in versions}
-    rows = uncompared = 0
-    with open_session(dsn, versions, timeout) as connection:
+    rows = changed = uncompared = 0
+    with open_session(dsn, [*versions, EXPECTED], timeout) as connection:
+        clock = clock_of(connection, cpu=cpu)
         for target, request in zip(drawn, requests, strict=True):
-            answers = {version: call(connection, version, request) for version in versions}
-            rows += compare(cell, target, answers)
+            answers = {version: call(connection, version, request) for version in (EXPECTED, *versions)}
+            compare(cell, target, {name: answers[name] for name in answers if name in generations.FINDERS})
+            compare(cell, target, {name: answers[name] for name in answers if name not in generations.FINDERS})
+            judged = answers[versions[-1]].rows or ()
+            rows += len(judged)
+            changed += any(answers[name].rows not in (None, judged) for name in versions if name in generations.FINDERS)
             uncompared += any(answer.rows is None for answer in answers.values())
         for _ in range(len(requests), _WARM_CALLS):
             for version in versions:
                 call(connection, version, requests[0])
         enough = time.monotonic() + _LEAST_SECONDS
-        for repeat in count():  # outside, so that a disturbance does not meet all calls of one target
+        for repeat in count():  # the outer loop, so that a disturbance does not hit all calls of one target
             if repeat >= repeats and time.monotonic() > enough:
                 break
             for number, (target, request) in enumerate(zip(drawn, requests, strict=True)):
                 for version in versions if (number + repeat) % 2 == 0 else reversed(versions):
-                    samples[version].add(target, call(connection, version, request))
-    return CellResult(cell, rows / len(drawn), uncompared, samples)
+                    samples[version].add(target, call(connection, version, request, clock))
+    return CellResult(cell, rows / len(drawn), changed, uncompared, samples)
 
 
-def compare(cell: Cell, target: int, answers: dict[str, Answer]) -> int:
-    """Return how many rows all versions gave; end the program when they differ.
-
-    A version that was stopped has no rows to compare.
-    """
+def compare(cell: Cell, target: int, answers: dict[str, Answer]) -> None:
+    """End the program when versions returned different rows. A version that was stopped has no rows to compare."""
     found = {version: answer.rows for version, answer in answers.items() if answer.rows is not None}
     if not found:
-        return 0
+        return
     (first, expected), *others = found.items()
     for version, rows in others:
         if rows == expected:
@@ -82,8 +89,7 @@ def compare(cell: Cell, target: int, answers: dict[str, Answer]) -> int:
         for name, answer in ((first, expected), (version, rows)):
             row = b" | ".join(value or b"" for value in answer[at]).decode() if at < len(answer) else "none"
             print(f"  {name}, row {at + 1}: {row}")
-        raise SystemExit("the versions disagree: nothing was measured")
-    return len(expected)
+        raise SystemExit("The versions returned different rows. Nothing was measured.")
 
 
 def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Measured:
@@ -107,7 +113,7 @@ def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Meas
     results = []
     for number, cell in enumerate(chosen, start=1):
         result = measure_cell(
-            dsn, cell, drawn[cell.target_class], given.versions, given.repeats, given.statement_timeout
+            dsn, cell, drawn[cell.target_class], given.versions, given.repeats, given.statement_timeout, cpu=given.cpu
         )
         p95 = ", ".join(f"{version} {samples.p95:.2f}" for version, samples in result.samples.items())
         print(f"[{number}/{len(chosen)}] {cell.name}: {result.rows:.1f} rows, p95 {p95} ms", flush=True)
@@ -120,7 +126,9 @@ def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Meas
         throughput=throughput.measure(dsn, given.versions, found[0], both, given.seconds, given.seed)
         if given.cells.search(THROUGHPUT)
         else None,
-        first_calls=first_calls.measure(dsn, given.versions, found[0], drawn[RANDOM], given.statement_timeout)
+        first_calls=first_calls.measure(
+            dsn, given.versions, found[0], drawn[RANDOM], given.statement_timeout, cpu=given.cpu
+        )
         if given.cells.search(FIRST_CALLS)
         else [],
     )
@@ -132,6 +140,8 @@ def command(given: argparse.Namespace) -> str:
     parts.append("--dsn …" if given.dsn else f"--contacts {given.contacts}")
     parts += [f"--seed {given.seed}", f"--targets {given.targets}", f"--repeats {given.repeats}"]
     parts += [f"--seconds {given.seconds}", f"--statement-timeout {given.statement_timeout}"]
+    if given.cpu:
+        parts.append("--cpu")
     if given.cells.pattern:
         parts.append(f"--cells '{given.cells.pattern}'")
     return " ".join(parts)
@@ -139,8 +149,14 @@ def command(given: argparse.Namespace) -> str:
 
 def _versions(text: str) -> list[str]:
     versions = text.split(",")
-    if len(set(versions)) < max(2, len(versions)) or not all(re.fullmatch(r"v[0-9]+", version) for version in versions):
-        raise argparse.ArgumentTypeError("name two versions or more, for example v2,v3")
+    twice = [version for version, number in Counter(versions).items() if number > 1]
+    if len(versions) < 2 or twice:
+        raise argparse.ArgumentTypeError(f"name two different versions or more, for example v3,{INSTALLED}")
+    for version in versions:
+        if not re.fullmatch(rf"{'|'.join(generations.FINDERS)}|{INSTALLED}|\w+\.\w+", version):
+            raise argparse.ArgumentTypeError(
+                f"{version} is none of {', '.join(generations.FINDERS)}, {INSTALLED} and SCHEMA.FUNCTION"
+            )
     return versions
 
 
@@ -159,7 +175,12 @@ def _positive(text: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.walk", description=__doc__)
-    parser.add_argument("--versions", type=_versions, default="v2,v3", help="of deep_finder (%(default)s)")
+    parser.add_argument(
+        "--versions",
+        type=_versions,
+        default=f"v2,v3,{INSTALLED}",
+        help="earlier generations, the installed finder, or SCHEMA.FUNCTION (%(default)s)",
+    )
     parser.add_argument("--contacts", type=_positive, default=20_000, help="size of the world (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which world of that size, which targets (%(default)s)")
     parser.add_argument(
@@ -174,6 +195,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=_positive, default=3, help="timed calls a target, at least (%(default)s)")
     parser.add_argument("--seconds", type=_positive, default=4, help="a block of throughput (%(default)s)")
     parser.add_argument("--statement-timeout", type=_positive, default=10, help="seconds (%(default)s)")
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="time calls by the processor time of the server process, for a machine that is busy with other work",
+    )
     parser.add_argument("--dsn", help="measure in this database instead of a private server")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the tables go (bench/results/walk.md)")
     given = parser.parse_args()
@@ -189,7 +215,7 @@ def main() -> None:
         raise SystemExit(f"bench.walk: {error}") from error
     print(objectives_table(objectives(measured)))
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(report(measured, command(given), given.repeats), encoding="utf-8")
+    given.output.write_text(report(measured, command(given), given.repeats, cpu=given.cpu), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the walk benchmark found, as Markdown: the objectives first, then every table."""
+"""The results of the walk benchmark as Markdown: the objectives first, then every table."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ def objectives_table(found: Sequence[Objective]) -> str:
     )
 
 
-def report(measured: Measured, command: str, repeats: int) -> str:
+def report(measured: Measured, command: str, repeats: int, *, cpu: bool) -> str:
     """Return the results file."""
     world = measured.world
     targets = ", ".join(f"{number} {name}" for name, number in world.targets.items())
     text = [
-        f"# deep_finder: {' and '.join(measured.versions)}, cell by cell",
+        f"# {measured.judged} against {' and '.join(measured.versions[:-1])}, cell by cell",
         f"`{command}`",
-        "Read ratios, not milliseconds: machines differ and are shared, but the versions of a cell took turns on one"
-        " connection, so what disturbed one disturbed the other. The p95 of calls that take less than a millisecond"
-        " shows the machine's disturbances first; “calm” is the p95 of targets by their median call.",
+        "Read ratios, not milliseconds. Machines differ and are shared, but the versions of a cell took turns on one"
+        " connection, so a disturbance hit all of them. The p95 of calls that take less than a millisecond mostly shows"
+        " disturbances of the machine; “calm” is the p95 of the targets' median calls. v1, v2 and v3 are earlier"
+        " generations (`bench/generations`): they cap depth 2, so they may return fewer paths of two contacts.",
+        "Times are processor time of the server process, without what the client and the connection add."
+        if cpu
+        else "Times are those that the client waits.",
         "## Objectives",
         objectives_table(objectives(measured)),
         _compared(measured),
@@ -49,8 +53,10 @@ def report(measured: Measured, command: str, repeats: int) -> str:
         text += [
             "## Cells",
             "A cell's name: collection and its share of contacts, scope, depth, paths, targets. Targets:"
-            f" {targets}; each called {repeats} times by each version, more often where that takes less than a fifth of"
-            " a second, every call a sample. Rows: of a target, the mean. Times in ms.",
+            f" {targets}. Each version was called {repeats} times for each target, and more often where that took less"
+            " than a fifth of a second. Every call is a sample. Rows: the mean of the rows that"
+            f" {measured.judged} returned for a target. Changed: for how many targets a generation returned other rows,"
+            " because it caps depth 2. Times in ms.",
             _cells(measured),
         ]
     if measured.throughput is not None:
@@ -68,19 +74,22 @@ def _compared(measured: Measured) -> str:
         if result.samples[version].stopped
     ]
     uncompared = [f"{result.uncompared} in {result.cell.name}" for result in measured.cells if result.uncompared]
-    sentences = ["Rows of all versions were equal for each target of a cell before the cell was timed."]
+    sentences = [
+        "Before a cell was timed, the rows for each of its targets were compared: of the generations with each other,"
+        " of the others with the plain recursion of today's meaning (`generations.recursive_finder`). All were equal."
+    ]
     if uncompared:
         sentences.append(
-            "For these targets a version met the statement timeout, so its rows could not be compared:"
+            "For these targets the statement timeout stopped a version, so its rows could not be compared:"
             f" {'; '.join(uncompared)}."
         )
     if stopped:
         sentences.append(
-            "These timed calls met it too, and count with the time they had taken, so the ratio is a bound:"
+            "It stopped these timed calls too. They count with the time they had taken, so the ratio is a bound:"
             f" {'; '.join(stopped)}."
         )
     if not stopped and not uncompared:
-        sentences.append("No call met the statement timeout.")
+        sentences.append("The statement timeout stopped no call.")
     return " ".join(sentences)
 
 
@@ -101,21 +110,21 @@ def _collections(collections: Sequence[Collection]) -> str:
 
 
 def _cells(measured: Measured) -> str:
-    base, *others = measured.versions
-    heads = ["cell", "rows"]
+    *others, judged = measured.versions
+    heads = ["cell", "rows", "changed"]
     heads += [f"{version} {name}" for version in measured.versions for name in ("p50", "p95", "calm", "max")]
-    heads += [f"{name} {base}/{version}" for version in others for name in ("p50", "p95", "calm")]
+    heads += [f"{name} {judged}/{version}" for version in others for name in ("p50", "p95", "calm")]
     rows = []
     for result in measured.cells:
-        row = [result.cell.name, f"{result.rows:.1f}"]
+        row = [result.cell.name, f"{result.rows:.1f}", str(result.changed)]
         for version in measured.versions:
             samples = result.samples[version]
             row += [_ms(samples.p50), _ms(samples.p95), _ms(samples.calm_p95), _ms(samples.longest)]
-        reference = result.samples[base]
+        of_judged = result.samples[judged]
         for version in others:
             samples = result.samples[version]
-            row += [_ratio(reference.p50 / samples.p50), _ratio(reference.p95 / samples.p95)]
-            row.append(_ratio(reference.calm_p95 / samples.calm_p95))
+            row += [_ratio(of_judged.p50 / samples.p50), _ratio(of_judged.p95 / samples.p95)]
+            row.append(_ratio(of_judged.calm_p95 / samples.calm_p95))
         rows.append(row)
     return _table(heads, rows, "l" + "r" * (len(heads) - 1))
 
@@ -126,8 +135,8 @@ def _throughput(measured: Measured, found: Throughput) -> list[str]:
         for version in measured.versions
     ]
     ratios = [
-        f"{version}/{measured.base} **{found.median(version) / found.median(measured.base):.1f}**"
-        for version in measured.versions[1:]
+        f"{measured.judged}/{version} **{found.median(measured.judged) / found.median(version):.2f}**"
+        for version in measured.versions[:-1]
     ]
     return [
         f"{found.client}, {found.seconds} s a block, blocks of the versions in turn; largest collection, any, depth 4,"

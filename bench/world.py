@@ -1,4 +1,4 @@
-"""A synthetic world to measure in: made on a private server, or reused where a connection string says."""
+"""A synthetic world to measure in: made on a private server, or reused in a database that is already there."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ _SETTINGS = (
 
 _EDGES = "connection_paths.contact_connections"
 _WRITERS = 2
-# What finders read: the edges with their indexes, and the package's indexes of host tables.
+# What finders read: the edges, their indexes, and the indexes that the package made on the application's tables.
 _READ_BY_FINDERS = """
     SELECT r.oid, r.relname::text, pg_relation_size(r.oid)
     FROM pg_class AS r
-    WHERE r.oid IN (SELECT p.relid FROM pg_partition_tree(%(edges)s) AS p WHERE p.isleaf)
+    WHERE r.relkind IN ('r', 'i') AND (
+        r.oid IN (SELECT p.relid FROM pg_partition_tree(%(edges)s) AS p WHERE p.isleaf)
         OR r.oid IN (
             SELECT i.indexrelid
             FROM pg_index AS i
             JOIN pg_partition_tree(%(edges)s) AS p ON p.relid = i.indrelid AND p.isleaf
         )
         OR r.oid IN (SELECT i.indexrelid FROM pg_index AS i) AND r.relname = ANY (%(names)s)
+    )
     ORDER BY r.relkind DESC, 2"""
 
 
@@ -68,9 +70,9 @@ def world(
 ) -> Iterator[str]:
     """Yield the connection string of a database with a world and the package installed.
 
-    Without *dsn* a private server with *settings* is started, and removed at the end. With it, the world that is
-    there is measured as it is; one is loaded where there is none. With *edges*, edges are filled in where there
-    are none.
+    Without *dsn*, a private server with *settings* is started, and removed at the end. With *dsn*, the world of that
+    database is used as it is, with the functions that are installed there; a database without the package gets a new
+    world. With *edges*, a world without edges gets its edges.
     """
     if dsn is None:
         with serve_temporarily(settings=settings) as (_, private):
@@ -84,9 +86,11 @@ def world(
             yield private
         return
     with connect(dsn) as connection:
-        if one(connection, "SELECT to_regclass('contacts') IS NULL"):
+        is_installed = one(connection, "SELECT to_regnamespace('connection_paths') IS NOT NULL")
+        if not is_installed:
             loading.load(connection, "public", seed_synthetic.tables(contacts, seed), replace=False)
-    install(dsn)
+    if not is_installed:
+        install(dsn)
     if edges:
         fill_edges(dsn, progress)
     yield dsn
@@ -110,7 +114,7 @@ def fill_edges(dsn: str, progress: Callable[[str], None] = print) -> None:
 
 
 def sizes(connection: Connection) -> dict[str, int]:
-    """Return the bytes of the edge table, of its indexes and of the package's indexes of host tables."""
+    """Return the bytes of the edge table, of its indexes, and of the package's indexes on the application's tables."""
     return {name: size for _, name, size in _read_by_finders(connection)}
 
 
@@ -145,7 +149,7 @@ def counts(connection: Connection) -> Counts:
 
 
 def environment(connection: Connection) -> dict[str, str]:
-    """Return what a number depends on besides the code: versions, cores, settings."""
+    """Return what a measurement depends on besides the code: versions, cores, settings."""
     settings = {name: str(one(connection, "SELECT current_setting(%s)", (name,))) for name in _SETTINGS}
     return {
         "PostgreSQL": str(one(connection, "SELECT current_setting('server_version')")),

@@ -20,11 +20,11 @@ from psycopg import sql
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.sources import TABLES
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX = "connection_paths"
-HOST_TABLES = ("contacts", "contact_work_experiences", "organizations", "user_contact_collections")
 
 _LONGEST_PREFIX = 63 - len("_operator")  # bytes
 _OWNING_LOCK = "ALTER TABLE connection_paths.installation OWNER"
@@ -156,7 +156,7 @@ def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[s
     """Return the statements that the owner of the host's tables runs, so that the roles can read them."""
     rows = connection.execute(
         sqlfiles.query("access/role_host_grants"),
-        {"prefix": prefix, "host_schema": host_schema, "tables": list(HOST_TABLES)},
+        {"prefix": prefix, "host_schema": host_schema, "tables": list(TABLES)},
     )
     return [f"{row[0]};" for row in rows]
 

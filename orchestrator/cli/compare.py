@@ -23,7 +23,7 @@ def command(
     ctx: click.Context, invocation: Invocation, base: Path, new: Path, objectives: tuple[str, ...], margin: float
 ) -> None:
     """Compare sweep NEW with sweep BASE, as Markdown. Exit status 3 when NEW is worse, 4 when mixed or undecided."""
-    publish = extras.load("orchestrator.sweep.publish", "sweep")
-    done = publish.compare(base, new, objectives=objectives, margin=margin)
+    sweeps = extras.load("orchestrator.sweep.commands", "sweep")
+    done = sweeps.compare(base, new, objectives=objectives, margin=margin)
     invocation.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)

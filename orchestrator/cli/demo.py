@@ -139,19 +139,19 @@ def _example(
 def _sweep(dsn: str, screen: Screen, directory: Path) -> None:
     """Compare two finders; leave the sweep out when its libraries are missing."""
     try:
-        publish = extras.load("orchestrator.sweep.publish", "sweep")
+        sweeps = extras.load("orchestrator.sweep.commands", "sweep")
     except OrchestratorError as error:
         screen.say(f"   Left out: {error}")
         return
-    asked = publish.Asked(versions=("v2", "v3"), depths=(2, 4), collections=(1,), versus=True)
-    options = publish.Options(
+    matrix = sweeps.Matrix(finders=("legacy_finder", "deep_finder"), depths=(2,), collections=(1,), versus=True)
+    options = sweeps.SweepOptions(
         seed=_SEED, connections=4, seconds=2.0, blocks=4, warmup=0.2, rate=None, timeout=1.5, max_edges_per_hop=15
     )
     with watching(screen) as progress:
-        done = publish.sweep(dsn, asked, options, directory, progress=progress)
+        done = sweeps.sweep(dsn, matrix, options, directory, progress=progress)
     for cell in done.data["cells"]:
         screen.say(
-            f"   {cell['version']} at depth {cell['depth']}: median {milliseconds(cell['p50_ms'])}, 95% within"
+            f"   {cell['finder']} at depth {cell['depth']}: median {milliseconds(cell['p50_ms'])}, 95% within"
             f" {milliseconds(cell['p95_ms'])}, {cell['answers_per_second']:,.0f} answers per second"
         )
     screen.say(f"   {done.lines[-1]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.host import detaching
+from orchestrator.host import detaching, sources
 
 
 @click.command("detach")
@@ -18,6 +18,6 @@ def command(invocation: Invocation, tables: tuple[str, ...]) -> None:
     Edges and triggers stay. Until "orchestrator attach", a function of the package that reads a detached table raises
     an error.
     """
-    done = detaching.detach(invocation.connection_string(), tables or detaching.TABLES, progress=invocation.screen.note)
+    done = detaching.detach(invocation.connection_string(), tables or sources.TABLES, progress=invocation.screen.note)
     shown = f"Detached: {', '.join(done)}." if done else "Nothing to do: the tables are detached already."
     invocation.screen.result({"detached": done}, shown)

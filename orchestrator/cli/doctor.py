@@ -36,7 +36,7 @@ def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     for skipped in found.skipped:
         yield f"NOT CHECKED: {skipped.check}: {skipped.why}"
     if found.standby and any(finding.mend for finding in found.findings):
-        yield "This is a standby: type these commands on its primary, unless a finding names this standby."
+        yield "This is a standby: type these commands on its primary, unless the finding names this standby."
     if found.findings:
         yield f"{counted(len(found.findings), 'finding')}."
     else:

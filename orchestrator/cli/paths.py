@@ -65,12 +65,10 @@ def path_lines(question: paths.Question, answer: dict[str, Any], names: paths.Na
         if remedies:
             yield f"Another search may find one: {' or '.join(remedies)}."
     for number, path in enumerate(answer["paths"], 1):
-        yield f"{number:>3}. {paths.chain(path, names, question.viewer_user_id)}"
+        yield f"{number:>3}. {reasons.chain(path, names, question.viewer_user_id)}"
         for hop in path["hops"]:
-            yield f"       {paths.reason(hop, names)}"
-    if answer["paths"] and (answer["why"] or {}).get("reason") == "edge_limit":
-        most = answer["why"]["max_edges_per_hop"]
-        yield f"There may be more paths: from each contact, the search follows edges to at most {most} members."
+            yield f"       {reasons.hop(hop, names)}"
+    yield from filter(None, [reasons.more_may_exist(answer)])
     if answer["truncated"]:
         yield f"There are more than these {answer['total']} paths; show more of them with --max-paths."
     if not answer["complete"]:

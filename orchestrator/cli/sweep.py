@@ -15,11 +15,11 @@ from orchestrator.cli.invocation import Invocation, pass_invocation, shared_opti
 from orchestrator.cli.options import ID, Number, listed, margin_option, objective_option
 from orchestrator.cli.screen import Screen
 from orchestrator.core import extras
-from orchestrator.core.formats import duration, milliseconds
+from orchestrator.core.formats import duration
 from orchestrator.core.text import printable
 
 if TYPE_CHECKING:  # it needs libraries that may not be installed
-    from orchestrator.sweep.sweep import Progress
+    from orchestrator.sweep.measure.sweep import Progress
 
 
 def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -30,15 +30,15 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
 
 @click.command("sweep")
 @click.option(
-    "--version",
-    "versions",
-    **listed(click.STRING, "VERSIONS"),
-    default="current",
+    "--finder",
+    "finders",
+    **listed(click.STRING, "FINDERS"),
+    default="deep_finder",
     show_default=True,
-    help="v2 or v3 of deep_finder, current, legacy, find_paths, or a function SCHEMA.NAME like it.",
+    help="find_paths, deep_finder, legacy_finder, or SCHEMA.NAME of a function with deep_finder's parameters.",
 )
-@click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two versions in one run.")
-@click.option("--a-a", "twice", is_flag=True, help="Compare the version with itself, to measure the noise.")
+@click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two finders in one sweep.")
+@click.option("--a-a", "against_itself", is_flag=True, help="Compare the finder with itself, to measure the noise.")
 @click.option("--depth", "depths", **listed(click.IntRange(1, 6), "DEPTHS"), default="1,2,3,4", show_default=True,
               help="Depths to search to.")  # fmt: skip
 @click.option("--max-paths", **listed(click.IntRange(1, 1000), "NUMBERS"), default="25", show_default=True,
@@ -57,14 +57,6 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     **listed(ID, "IDS"),
     default="",
     help="By default the largest, a middling and a small one.",
-)
-@click.option(
-    "--cache",
-    "caches",
-    **listed(click.Choice(["warm", "cold-connection"]), "STATES"),
-    default="warm",
-    show_default=True,
-    help="cold-connection: every request makes its own connection.",
 )
 @click.option(
     "--targets",
@@ -97,7 +89,7 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     default=10,
     show_default=True,
     metavar="N",
-    help="Parts of a cell; the versions take turns.",
+    help="Parts of a cell; the finders take turns.",
 )
 @click.option("--warmup", type=Number(min=0), default=1.0, show_default=True, metavar="SECONDS",
               help="Unmeasured time before each cell.")  # fmt: skip
@@ -105,7 +97,7 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     "--rate",
     type=Number(min=0, min_open=True),
     metavar="PER_SECOND",
-    help="Open loop: this many requests a second, each timed from its planned start.",
+    help="Open loop: this many requests per second, each timed from its planned start.",
 )
 @click.option(
     "--timeout",
@@ -119,7 +111,6 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
               help="Edges of a contact that the search follows; all: no limit.")  # fmt: skip
 @objective_option
 @margin_option
-@click.option("--explain", is_flag=True, help="Keep the plan of every target in every cell.")
 @click.option(
     "--seed",
     type=int,
@@ -139,28 +130,20 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
 @click.pass_context
 def command(
     ctx: click.Context, invocation: Invocation, /, objectives: tuple[str, ...], margin: float, output: Path | None,
-    explain: bool, versus: tuple[str, ...] | None, versions: tuple[str, ...], seed: int, connections: int,
-    seconds: float, blocks: int, warmup: float, rate: float | None, timeout: float, max_edges_per_hop: int | None,
-    **asked: Any,
+    versus: tuple[str, ...] | None, finders: tuple[str, ...], seed: int, connections: int, seconds: float, blocks: int,
+    warmup: float, rate: float | None, timeout: float, max_edges_per_hop: int | None, **matrix: Any,
 ) -> None:  # fmt: skip
     """Measure the finders under load, for every combination of depth, scope, paths and collection; write a report.
 
     Exit status 3 when an objective was missed or the new finder is worse, 4 when it is mixed or undecided.
     """
-    publish = extras.load("orchestrator.sweep.publish", "sweep")
-    directory = publish.new_directory(output)
-    options = publish.Options(seed, connections, seconds, blocks, warmup, rate, timeout, max_edges_per_hop)
-    questions = publish.Asked(
-        versions=versus or versions,
-        versus=versus is not None,
-        explain=directory / "plans" if explain else None,
-        **asked,
-    )
+    sweeps = extras.load("orchestrator.sweep.commands", "sweep")
+    directory = sweeps.new_directory(output)
+    options = sweeps.SweepOptions(seed, connections, seconds, blocks, warmup, rate, timeout, max_edges_per_hop)
+    cells = sweeps.Matrix(finders=versus or finders, versus=versus is not None, **matrix)
     dsn = invocation.connection_string()
     with watching(invocation.screen) as progress:
-        done = publish.sweep(
-            dsn, questions, options, directory, objectives=objectives, margin=margin, progress=progress
-        )
+        done = sweeps.sweep(dsn, cells, options, directory, objectives=objectives, margin=margin, progress=progress)
     invocation.screen.result(done.data, *(line for part in done.lines for line in part.split("\n")))
     ctx.exit(done.status)
 
@@ -171,15 +154,13 @@ def watching(screen: Screen) -> AbstractContextManager[Callable[[Progress], None
 
 
 def _drawn(progress: Progress) -> Iterator[Any]:
-    yield Text(printable(progress.doing), style="bold")
+    yield Text(printable(progress.step), style="bold")
     yield ProgressBar(total=max(1, progress.cells), completed=progress.done, width=60)
     yield _progress_line(progress)
 
 
 def _progress_line(progress: Progress) -> str:
-    parts = [f"{progress.done} of {progress.cells} cells done"] if progress.cells else [progress.doing]
+    parts = [f"{progress.done} of {progress.cells} cells done"] if progress.cells else [progress.step]
     if progress.seconds_left is not None:
         parts.append(f"{duration(max(0.0, progress.seconds_left))} left")
-    if progress.p95 is not None:
-        parts.append(f"p95 now {milliseconds(progress.p95)}")
     return ", ".join(parts)

@@ -9,7 +9,8 @@ import psycopg
 from orchestrator.core.database import lost
 from orchestrator.core.errors import one_line
 from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import VIEWS, Subject
+from orchestrator.doctor.subject import Subject
+from orchestrator.host.sources import VIEWS
 
 
 def policies(subject: Subject) -> Iterator[Finding]:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 
 from orchestrator.core.database import Connection, connect, patiently
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import require_installed
 
 log = logging.getLogger(__name__)
-
-TABLES = ("contacts", "organizations", "contact_work_experiences", "user_contact_collections")
 
 
 def detach(dsn: str, tables: Sequence[str] = TABLES, *, progress: Callable[[str], None] = log.info) -> list[str]:

@@ -87,9 +87,7 @@ def members(
 
 def table_behind(connection: Connection, view: str) -> tuple[str, str]:
     """Return the schema and the name of the host's table behind a view of the package."""
-    table = connection.execute(
-        sqlfiles.query("host/table_behind_view"), {"view": f"connection_paths.{view}"}
-    ).fetchone()
+    table = connection.execute(sqlfiles.query("host/table_behind_view"), {"view": view}).fetchone()
     if table is None:
         raise OrchestratorError("the views of connection_paths are gone; run: orchestrator install")
     return table[0], table[1]

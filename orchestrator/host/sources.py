@@ -17,6 +17,16 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 
+#: The tables of the application that the package reads, each with its binding view.
+SOURCES = {
+    "contacts": "live_contacts",
+    "organizations": "live_organizations",
+    "contact_work_experiences": "work_experiences",
+    "user_contact_collections": "collection_members",
+}
+TABLES = tuple(SOURCES)
+VIEWS = tuple(SOURCES.values())
+
 Remedy = Literal["install", "attach", "replicated", "mend", "sync", "person"]
 
 #: What to type for a remedy; the others ask for a person's judgement.
@@ -134,7 +144,8 @@ def detached_views(connection: Connection) -> set[str]:
 
 def citus_tables(connection: Connection, host_schema: str) -> list[tuple[str, str]]:
     """Return the tables that Citus manages, each with how: ``distributed``, ``reference`` or ``local``."""
-    rows = connection.execute(sqlfiles.query("host/citus_tables"), {"host_schema": host_schema})
+    asked = {"host_schema": host_schema, "tables": list(TABLES)}
+    rows = connection.execute(sqlfiles.query("host/citus_tables"), asked)
     return [(row[0], row[1]) for row in rows]
 
 
@@ -163,7 +174,7 @@ def _capture_works(connection: Connection, table_oid: int) -> bool:
     return False
 
 
-def refuse_citus(connection: Connection, host_schema: str = "") -> None:
+def refuse_citus(connection: Connection, host_schema: str) -> None:
     """Raise :class:`OrchestratorError` when Citus manages a table that the package reads or writes.
 
     Such a table is empty on the coordinator: finders would return nothing, and sync would delete correct edges.

@@ -264,7 +264,7 @@ def require_installed(connection: Connection) -> None:
     ).fetchone()
     if row != (True,):
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
-    sources.refuse_citus(connection)
+    sources.refuse_citus(connection, bound_host_schema(connection) or "public")
 
 
 def require_unique_ids(connection: Connection) -> None:
@@ -487,7 +487,7 @@ def _elsewhere(bound: str) -> str:
 
 def _check_schema(connection: Connection, host_schema: str) -> None:
     """Refuse a schema that is bound to other host tables, or that a stranger has made and may have filled."""
-    tables = list(group_roles.HOST_TABLES)
+    tables = list(sources.TABLES)
     stranger = connection.execute(
         sqlfiles.query("install/foreign_schema_owner"), {"host_schema": host_schema, "tables": tables}
     ).fetchone()

@@ -17,13 +17,13 @@ from typing import LiteralString
 
 import psycopg
 
-from orchestrator.access.roles import HOST_TABLES
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
+from orchestrator.host.sources import TABLES
 from orchestrator.install import steps
 from orchestrator.install.migration_files import migrations, said
 
@@ -135,14 +135,14 @@ def installation(subject: Subject) -> Iterator[Finding]:
 
 def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, ...]) -> list[Problem]:
     views = versions.view_tables()
-    asked = {"host_schema": host_schema, "tables": list(HOST_TABLES)}
+    asked = {"host_schema": host_schema, "tables": list(TABLES)}
     if not connection.execute(sqlfiles.query("install/host_tables_left"), asked).fetchall():
         return [_moved(connection, host_schema)]
     rows = connection.execute(
         sqlfiles.query("install/installation_problems"),
         {
             "host_schema": host_schema,
-            "host_tables": list(HOST_TABLES),
+            "host_tables": list(TABLES),
             "objects": json.dumps(_objects()),
             "views": list(views),
             "view_tables": list(views.values()),

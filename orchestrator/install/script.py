@@ -9,10 +9,10 @@ from pathlib import Path
 
 from yoyo.migrations import get_migration_hash
 
-from orchestrator.access.roles import HOST_TABLES
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import LOCK_KEY, OLDEST_SERVER
 from orchestrator.install.migration_files import migrations, said
 from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
@@ -140,7 +140,7 @@ def _check() -> str:
     """Return the statement that raises where ``install`` would refuse."""
     values = {
         "host_schema": "current_setting('connection_paths.host_schema')",
-        "tables": _array(HOST_TABLES),
+        "tables": _array(TABLES),
         "triggers": _array(TRIGGERS),
         "indexes": _array(HOST_INDEXES),
     }

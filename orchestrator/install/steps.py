@@ -82,17 +82,8 @@ def view(name: str) -> None:
 
 
 def function(name: str, version: str) -> None:
-    """Install ``sql/functions/ROOM/NAME/VERSION.sql``; rolled back, drop what it made.
-
-    A file ``vN`` makes ``NAME_vN`` where versions live side by side (the folder then has an alias), else ``NAME``.
-    """
-    folder = sqlfiles.function_folders()[name]
-    has_alias = any(folder.glob("alias_*.sql"))
-    made = f"{name}_{version}" if has_alias and not version.startswith("alias_") else name
-    step(
-        sqlfiles.function(name, version),
-        f"DROP FUNCTION IF EXISTS {SCHEMA}.{made}",
-    )
+    """Install ``sql/functions/ROOM/NAME/VERSION.sql``; rolled back, drop the function."""
+    step(sqlfiles.function(name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
 
 
 def index(name: str) -> None:

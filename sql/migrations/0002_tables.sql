@@ -53,6 +53,46 @@ CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
 
 COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts whom a collection''s members do not want asked for introductions; written by the application or by hand, read by every finder at every call';
 
+-- One edge that a search is given instead of reading contact_connections.
+DO $type$
+BEGIN
+    CREATE TYPE connection_paths.given_edge AS (
+        neighbour_id bigint,
+        organization_id bigint,
+        date_from date,
+        date_to date
+    );
+EXCEPTION
+    WHEN duplicate_object THEN NULL; -- a killed install may run this again
+END
+$type$;
+
+COMMENT ON TYPE connection_paths.given_edge IS 'An edge of a target that a search is given, instead of reading contact_connections';
+
+-- What the finders ask of a search; they check it first.
+DO $type$
+BEGIN
+    CREATE TYPE connection_paths.search_request AS (
+        target_contact_id bigint,
+        collection_id bigint,
+        viewer_user_id bigint,
+        max_depth integer,
+        max_found integer,
+        seed_scope text,
+        max_edges_per_hop integer,
+        excluded_contact_ids bigint[],
+        ask_everybody boolean,
+        by_chain boolean,
+        deadline timestamptz,
+        given_edges connection_paths.given_edge[]
+    );
+EXCEPTION
+    WHEN duplicate_object THEN NULL; -- a killed install may run this again
+END
+$type$;
+
+COMMENT ON TYPE connection_paths.search_request IS 'What a search is asked; made by the finders';
+
 -- The rule is the last column. A column and not a WHERE, so that "everybody may OR may_be_asked" costs nothing where
 -- nobody of a collection is in do_not_ask, nearly always: a finder asks that once a call. OFFSET 0 keeps it a look-up
 -- of one pair; the planner might hash the whole table instead.
@@ -72,7 +112,9 @@ FROM connection_paths.collection_members AS m;
 COMMENT ON VIEW connection_paths.introducers IS 'collection_members, and whether each may stand on a path before its target: not those in do_not_ask';
 
 -- Default privileges of the database may give PUBLIC rights on whatever is created.
-REVOKE ALL ON TYPE connection_paths.connection_kind FROM PUBLIC;
+REVOKE ALL ON TYPE
+    connection_paths.connection_kind, connection_paths.given_edge, connection_paths.search_request
+FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
     connection_paths.do_not_ask, connection_paths.introducers

@@ -19,6 +19,7 @@ from orchestrator.cli import main
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host import sources
 from orchestrator.install.installation import install, status, uninstall
 from tests.support.catalog import describe
 from tests.support.sessions import connect
@@ -321,7 +322,7 @@ def test_who_may_not_make_roles_is_told_what_a_superuser_must_run(
     with connect(host) as connection:
         connection.execute(identifiers("GRANT CREATE ON DATABASE {} TO {}", connection.info.dbname, deploy))
         connection.execute(identifiers("GRANT CREATE ON SCHEMA public TO {}", deploy))
-        for table in roles.HOST_TABLES:
+        for table in sources.TABLES:
             connection.execute(identifiers("ALTER TABLE {} OWNER TO {}", table, deploy))
         with pytest.raises(OrchestratorError, match="A superuser must run: ") as refused:
             install(dsn, roles=prefix)

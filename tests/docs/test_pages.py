@@ -97,6 +97,19 @@ def check_command(words: list[str]) -> None:
 
 
 @each_page
+def test_commands_in_the_text_exist(path: Path) -> None:
+    for written in re.findall(r"`orchestrator ([^`]*)`", prose(path)):
+        command: click.Command = cli.main
+        for word in written.split():
+            if isinstance(command, click.Group) and re.match(r"[a-z]", word):
+                assert word in command.commands, written
+                command = command.commands[word]
+            elif word.startswith("--"):
+                options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+                assert word.split("=")[0] in options | {"--help"}, written
+
+
+@each_page
 def test_blocks_are_well_formed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ORCHESTRATOR_DSN", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)

@@ -1,14 +1,15 @@
-"""Every command of docs/runbook.md, in its order, on a server with a standby; and what it says one should see.
+"""Run every command of docs/runbook.md, in its order, on a server with a standby, and compare the output.
 
-``sh`` blocks are run by bash, ``sql`` blocks by psql, each by itself and until the first error; of ``ruby`` and
-``python`` blocks, which are migrations, psql runs the SQL in quotes, as a transaction; ``ini`` blocks are the reader's
-own files. ``tests/support/pages.py`` says how output is quoted. Notes in a comment ``<!-- test: … -->`` above a block:
+bash runs the ``sh`` blocks and psql the ``sql`` blocks, each by itself and until the first error. ``ruby`` and
+``python`` blocks are migrations: psql runs the SQL in their quotes, in one transaction. ``ini`` blocks are files of the
+reader.
+``tests/support/pages.py`` says how the page quotes output. Notes in a comment ``<!-- test: … -->`` above a block:
 
-    setup = NAME         brings the situation about: a function of ``SETUPS``
-    expect exit N        instead of 0
-    in the background    is started and left to itself, once a batch is done; "the run ends" looks at what it prints
-    ends by interrupt    gets Ctrl-C when nothing waits in the queue any more, and the follower sleeps
-    do what it prints    what doctor prints below each WRONG is done, and then it finds nothing wrong
+    setup = NAME         first call a function of ``SETUPS``, which makes the situation that the block is about
+    expect exit N        the exit status, instead of 0
+    in the background    go on once a batch is done; the setup "the run ends" checks the output
+    ends by interrupt    send Ctrl-C once the queue is empty and the listener waits
+    do what it prints    run what doctor prints below each WRONG; doctor must then find nothing wrong
 """
 
 from __future__ import annotations
@@ -25,12 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import cli
 from orchestrator.changes.sync import sync
 from orchestrator.core import embedded
 from orchestrator.core.database import Connection
@@ -58,7 +57,7 @@ def test_a_quote_is_a_pattern() -> None:
 
 @dataclass
 class Site:
-    """Where the runbook is gone through: a primary, a standby, a directory, and what runs in the background."""
+    """Where the commands run: a primary, a standby, a directory, and the commands in the background."""
 
     dsn: str
     directory: Path
@@ -87,7 +86,7 @@ class Site:
         return process, output
 
     def run(self, block: Block) -> str:
-        """Run a block, check how it ends and what it prints, and return that."""
+        """Run a block, check its exit status and its output, and return the output."""
         if block.setup is not None:
             SETUPS[block.setup](self)
         self.catch_up()
@@ -101,17 +100,17 @@ class Site:
             sleeping = "SELECT count(*) > 0 FROM connection_paths.lock_holders('listener')"
             until(lambda: self.one(waiting) and self.one(sleeping))
             os.killpg(process.pid, signal.SIGINT)
-        status, told = process.wait(timeout=60), output.read_text()
-        assert status == block.status, f"line {block.line}: exit {status}, not {block.status}:\n{block.text}\n{told}"
-        check_quotes(block, told)
+        status, printed = process.wait(timeout=60), output.read_text()
+        assert status == block.status, f"line {block.line}: exit {status}, not {block.status}:\n{block.text}\n{printed}"
+        check_quotes(block, printed)
         if "do what it prints" in block.notes:
-            self.do_what(told)
-        return told
+            self.do_what(printed)
+        return printed
 
-    def do_what(self, told: str) -> None:
-        """Do what doctor prints below what is wrong."""
+    def do_what(self, printed: str) -> None:
+        """Run the commands that doctor prints below each WRONG."""
         typed, wrong = [], False
-        for line in told.splitlines():
+        for line in printed.splitlines():
             if not line.startswith("    "):
                 wrong = line.startswith("WRONG")
             elif wrong:
@@ -121,8 +120,8 @@ class Site:
         self.run(Block(0, "sh", "orchestrator doctor\n", ()))
 
     def catch_up(self) -> None:
-        """Wait until the standby has replayed what was written."""
-        self.one("SELECT pg_logical_emit_message(true, '', '')")  # its commit flushes what others have not, too
+        """Wait until the standby has replayed everything that the primary has written."""
+        self.one("SELECT pg_logical_emit_message(true, '', '')")  # its commit also flushes the WAL of earlier commits
         now = self.one("SELECT pg_current_wal_flush_lsn()::text")
         query = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
         until(lambda: self.standby.execute(query, (now,)).fetchone() == (True,))
@@ -138,7 +137,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-# Situations.
+# What makes the situations that blocks are about.
 
 
 def slow_batches(site: Site) -> None:
@@ -176,7 +175,7 @@ def half_a_rebuild(site: Site) -> None:
 
 
 def half(site: Site, strategy: str, batches: int) -> None:
-    """Begin a run, do some batches, and die with another."""
+    """Create a run, do some batches, claim another, and end the session."""
     with connect(site.dsn) as connection:
         row = connection.execute("SELECT connection_paths.create_run(%s)", (strategy,)).fetchone()
         assert row is not None
@@ -310,7 +309,7 @@ def test_the_runbook_does_what_it_says(site: Site) -> None:
     assert site.one("SELECT count(*) = 0 FROM pg_roles WHERE starts_with(rolname, 'connection_paths')")
 
 
-def test_the_runbook_is_made_of_what_this_test_knows() -> None:
+def test_the_runbook_holds_only_what_this_test_understands() -> None:
     text = RUNBOOK.read_text(encoding="utf-8")
     found = blocks(text)
     assert {block.language for block in found} == {"sh", "sql", "ini", "ruby", "python"}
@@ -324,7 +323,7 @@ def test_the_runbook_is_made_of_what_this_test_knows() -> None:
 
 
 def test_the_sizing_table_follows_from_its_rates() -> None:
-    """Within what rounding, planning and checking account for; what is measured is in the results."""
+    """The times follow from the rates, except for rounding, planning and checking; measured ones are in the results."""
     text = RUNBOOK.read_text(encoding="utf-8")
     measured = (RUNBOOK.parents[1] / "bench" / "results" / "backfill.md").read_text(encoding="utf-8")
     assert all(f" {seconds} |" in measured for seconds in ("61.1", "67.9", "206.4"))
@@ -354,18 +353,3 @@ def test_the_sizing_table_follows_from_its_rates() -> None:
         expected += [edges / throttled + rounds[2] * edges / indexes]
         shown = [value(cell) for cell in others.split("|")]
         assert shown == pytest.approx(expected, rel=0.12), size
-
-
-def test_commands_within_the_text_exist() -> None:
-    text = re.sub(r"^```.*?^```", "", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    for told in re.findall(r"`orchestrator ([^`]*)`", text):
-        command: click.Command = cli.main
-        for word in told.split():
-            if isinstance(command, click.Group) and not word.startswith("-"):
-                assert word in command.commands, told
-                command = command.commands[word]
-            elif word.startswith("--"):
-                options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
-                assert word.split("=")[0] in options, told
-    for path in re.findall(r"`((?:bench|sql|tests|docs)/[\w/.]+)`", text):
-        assert (RUNBOOK.parents[1] / path).exists(), path

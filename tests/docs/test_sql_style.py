@@ -80,8 +80,12 @@ NOTING = {"queue_changes", "queue_everyone"}
 #: Triggers that write nothing.
 REFUSING = {"refuse_transition"}
 
-#: ALTER TABLE takes storage parameters only as literals; a view is put back as it was; Citus may not be there.
-BUILDING_SQL = {"copy_storage_parameters", "attach_source", "detach_source", "require_sources"}
+#: ALTER TABLE takes storage parameters only as literals; detaching stores statements and attaching executes them; Citus
+#: may be missing.
+BUILDING_SQL = {
+    *("copy_storage_parameters", "attach_source", "detach_source", "require_sources"),
+    *("attached_definition", "index_definitions", "trigger_definitions"),
+}
 
 
 def by_path(path: Path) -> str:
@@ -140,8 +144,7 @@ def builds_no_sql(text: str) -> list[str]:
 
 def made_by(path: Path) -> str:
     """The name of the function that a file makes, as `steps.function` has it."""
-    versioned = any(path.parent.glob("alias_*.sql")) and not path.stem.startswith("alias_")
-    return f"{path.parent.name}_{path.stem}" if versioned else path.parent.name
+    return path.parent.name
 
 
 def is_whole(text: str, name: str) -> list[str]:
@@ -177,30 +180,6 @@ def is_whole(text: str, name: str) -> list[str]:
     everybody = [grantee.roletype for grantee in revoke.grantees] == [enums.RoleSpecType.ROLESPEC_PUBLIC]
     if revoke.is_grant or revoke.grant_option or revoke.privileges or not everybody:
         problems.append("not REVOKE ALL ... FROM PUBLIC")
-    return problems
-
-
-def is_alias_of(text: str, version_text: str) -> list[str]:
-    """An alias: what its version is to callers, and nothing but a call of it."""
-    alias, version = statements(text)[0], statements(version_text)[0]
-    problems = []
-    if options(alias)["language"].sval != "sql":
-        return ["not LANGUAGE sql"]
-    problems += [f"{option} keeps it from being inlined" for option in ("set", "strict") if option in options(alias)]
-    if repr(alias.parameters) != repr(version.parameters):
-        problems.append("other parameters, defaults or result columns")
-    if repr(alias.returnType) != repr(version.returnType):
-        problems.append("another result")
-    for option in ("volatility", "parallel", "security", "rows", "cost"):
-        if repr(options(alias).get(option)) != repr(options(version).get(option)):
-            problems.append(f"another {option}")
-    calls = [call for stmt in body_statements(text) for call in nodes(stmt, ast.FuncCall)]
-    if [dotted(call.funcname) for call in calls] != [dotted(version.funcname)]:
-        return [*problems, f"not one call of {dotted(version.funcname)}"]
-    name = alias.funcname[-1].sval
-    passed = [dotted(found.fields) for found in calls[0].args or ()]
-    if passed != [f"{name}.{parameter.name}" for parameter in inputs(alias)]:
-        problems.append("does not pass its arguments on, one for one")
     return problems
 
 
@@ -275,8 +254,8 @@ def python_keeps_the_path_closed(text: str) -> list[str]:
 #: What speaks of the search paths of the application's functions, and sets none.
 ADVISING = {"doctor/policies.py", "policies.sql"}
 
-#: Who opens connections. The server of one's own is only asked whether it answers; the load client has SEARCH_PATH.
-CONNECTING = {"core/database.py", "core/embedded.py", "sweep/client.py"}
+#: Modules that open connections. The embedded server is only asked whether it answers.
+CONNECTING = {"core/database.py", "core/embedded.py"}
 
 
 def opens_no_connection(text: str) -> list[str]:
@@ -451,17 +430,11 @@ def test_names_no_host_table(path: Path) -> None:
 @each_function
 def test_function_file(path: Path) -> None:
     text, name = path.read_text(), made_by(path)
-    assert re.fullmatch(r"(alias_)?v[1-9][0-9]*", path.stem)
+    assert re.fullmatch(r"v[1-9][0-9]*", path.stem)
     assert is_whole(text, name) == []
     assert bodies_are_qualified(text) == []
     assert name in BUILDING_SQL or builds_no_sql(text) == []
     assert fixes_search_path(text) == []
-
-
-@pytest.mark.parametrize("path", [p for p in FUNCTIONS if p.stem.startswith("alias_")], ids=by_path)
-def test_alias(path: Path) -> None:
-    version = path.with_stem(path.stem.removeprefix("alias_"))
-    assert is_alias_of(path.read_text(), version.read_text()) == []
 
 
 @each_index
@@ -529,11 +502,9 @@ def test_the_script_begins_with_a_closed_path() -> None:
 
 # Each check can fail: files of the project, broken in one place.
 
-V2 = "functions/finders/public/deep_finder/v2.sql"
-V3 = "functions/finders/public/deep_finder/v3.sql"
-ALIAS = "functions/finders/public/deep_finder/alias_v3.sql"
-WALK = "functions/finders/internal/walk/v1.sql"
-PATHS = "functions/finders/internal/walked_paths/v1.sql"
+FINISH = "functions/runs/finish_run/v1.sql"
+OVERLAPS = "functions/edges/work_overlaps/v1.sql"
+NEIGHBOUR = "live_contacts AS c WHERE c.id = b"
 BEGIN = "script/begin.template"
 MEMBERS = "indexes/idx_members_by_collection.sql"
 TABLES = "migrations/0002_tables.sql"
@@ -544,11 +515,7 @@ Check = Callable[[str], list[str]]
 
 
 def whole(text: str) -> list[str]:
-    return is_whole(text, "deep_finder_v2")
-
-
-def alias(text: str) -> list[str]:
-    return is_alias_of(text, (ROOT / V3).read_text())
+    return is_whole(text, "finish_run")
 
 
 def members(text: str) -> list[str]:
@@ -574,52 +541,60 @@ def body_of(file: str) -> str:
 
 
 BROKEN: list[tuple[Check, str, str, str]] = [
-    (parses, WALK, "CREATE OR REPLACE", "CREATE AND REPLACE"),
-    (names_no_host_table, WALK, "FROM chains AS c;", "FROM chains AS c, public.contacts AS x;"),
-    (names_no_host_table, PATHS, "FROM opened AS p", "FROM opened AS p, contacts AS x"),
+    (parses, OVERLAPS, "CREATE OR REPLACE", "CREATE AND REPLACE"),
+    (
+        names_no_host_table,
+        OVERLAPS,
+        NEIGHBOUR,
+        "live_contacts AS c, public.contacts AS x WHERE c.id = b",
+    ),
+    (
+        names_no_host_table,
+        OVERLAPS,
+        NEIGHBOUR,
+        "live_contacts AS c, contacts AS x WHERE c.id = b",
+    ),
     (names_no_host_table, TABLES, "DO $type$\nBEGIN", "DO $type$\nBEGIN\nPERFORM 1 FROM contacts;"),
-    (bodies_are_qualified, WALK, "FROM connection_paths.member_edges(", "FROM member_edges("),
-    (bodies_are_qualified, WALK, "NULL::connection_paths.connection_kind", "NULL::connection_kind"),
-    (bodies_are_qualified, V2, "PERFORM connection_paths.", "PERFORM "),
-    (bodies_are_qualified, PATHS, "FROM opened AS p", "FROM opened AS p, finder_rollout AS r"),
-    (builds_no_sql, V2, "RETURN QUERY\n", "EXECUTE 'SELECT 1'; RETURN QUERY\n"),
-    (builds_no_sql, V2, "RETURN QUERY\n", "RETURN QUERY EXECUTE 'SELECT 1'; RETURN QUERY\n"),
-    (builds_no_sql, PATHS, "SELECT w.depth,", "SELECT format('%s', w.depth)::integer,"),
-    (whole, V2, "-- connection_paths.deep_finder_v2(", "-- connection_paths.deep_finder("),
-    (whole, V2, "CREATE OR REPLACE", "CREATE"),
-    (whole, V2, "FUNCTION connection_paths.deep_finder_v2(\n", "FUNCTION deep_finder_v2(\n"),
-    (whole, V2, "STABLE\n", ""),
-    (whole, V2, "PARALLEL SAFE\n", ""),
-    (whole, V2, "SECURITY INVOKER\n", ""),
-    (whole, V2, "SECURITY INVOKER\n", "SECURITY DEFINER\n"),
-    (whole, V2, "$function$", "$$"),
+    (bodies_are_qualified, OVERLAPS, "FROM connection_paths.possible_overlaps(", "FROM possible_overlaps("),
+    (bodies_are_qualified, OVERLAPS, "best.date_to\n", "best.date_to, NULL::connection_kind\n"),
+    (bodies_are_qualified, FINISH, "PERFORM connection_paths.", "PERFORM "),
+    (
+        bodies_are_qualified,
+        OVERLAPS,
+        NEIGHBOUR,
+        "live_contacts AS c, finder_rollout AS r WHERE c.id = b",
+    ),
+    (builds_no_sql, FINISH, "BEGIN\n", "BEGIN\nEXECUTE 'SELECT 1';\n"),
+    (builds_no_sql, FINISH, "BEGIN\n", "BEGIN\nFOR run IN EXECUTE 'SELECT 1' LOOP END LOOP;\n"),
+    (builds_no_sql, OVERLAPS, "best.neighbour_id,", "format('%s', best.neighbour_id)::bigint,"),
+    (whole, FINISH, "-- connection_paths.finish_run(", "-- connection_paths.finish("),
+    (whole, FINISH, "CREATE OR REPLACE", "CREATE"),
+    (whole, FINISH, "FUNCTION connection_paths.finish_run(run_id", "FUNCTION finish_run(run_id"),
+    (whole, FINISH, "VOLATILE\n", ""),
+    (whole, FINISH, "PARALLEL UNSAFE\n", ""),
+    (whole, FINISH, "SECURITY INVOKER\n", ""),
+    (whole, FINISH, "SECURITY INVOKER\n", "SECURITY DEFINER\n"),
+    (whole, FINISH, "$function$", "$$"),
     (
         whole,
-        V2,
-        "COMMENT ON FUNCTION connection_paths.deep_finder_v2(bigint, ",
+        FINISH,
+        "COMMENT ON FUNCTION connection_paths.finish_run(bigint, ",
         "COMMENT ON FUNCTION connection_paths.f(",
     ),
     (
         whole,
-        V2,
-        "ALL ON FUNCTION connection_paths.deep_finder_v2(bigint",
-        "ALL ON FUNCTION connection_paths.deep_finder_v2(text",
+        FINISH,
+        "ALL ON FUNCTION connection_paths.finish_run(bigint",
+        "ALL ON FUNCTION connection_paths.finish_run(text",
     ),
-    (whole, V2, "REVOKE ALL", "REVOKE GRANT OPTION FOR ALL"),
-    (whole, V2, "FROM PUBLIC", "FROM postgres"),
-    (alias, ALIAS, "DEFAULT 15", "DEFAULT 16"),
-    (alias, ALIAS, "recency date\n", "latest date\n"),
-    (alias, ALIAS, "ROWS 25\n", ""),
-    (alias, ALIAS, "ROWS 25\n", "ROWS 25\nSTRICT\n"),
-    (alias, ALIAS, "ROWS 25\n", "ROWS 25\nSET jit = off\n"),
-    (alias, ALIAS, "deep_finder_v3(\n", "deep_finder_v1(\n"),
-    (alias, ALIAS, "deep_finder.max_paths,\n", "deep_finder.max_depth,\n"),
-    (fixes_search_path, V2, "SET search_path = pg_catalog, pg_temp\n", ""),
-    (fixes_search_path, V2, "pg_catalog, pg_temp", "pg_catalog, public"),
-    (fixes_search_path, WALK, body_of(WALK), "AS $function$SELECT 1$function$;"),
-    (fixes_search_path, WALK, "BEGIN ATOMIC\n", "SET search_path = pg_catalog, pg_temp\nBEGIN ATOMIC\n"),
-    (comments_are_short, WALK, "-- contact", f"-- {'x' * 120}\n-- contact"),
-    (is_ascii, WALK, "k * limit", "k \N{MULTIPLICATION SIGN} limit"),
+    (whole, FINISH, "REVOKE ALL", "REVOKE GRANT OPTION FOR ALL"),
+    (whole, FINISH, "FROM PUBLIC", "FROM postgres"),
+    (fixes_search_path, FINISH, "SET search_path = pg_catalog, pg_temp\n", ""),
+    (fixes_search_path, FINISH, "pg_catalog, pg_temp", "pg_catalog, public"),
+    (fixes_search_path, OVERLAPS, body_of(OVERLAPS), "AS $function$SELECT 1$function$;"),
+    (fixes_search_path, OVERLAPS, "BEGIN ATOMIC\n", "SET search_path = pg_catalog, pg_temp\nBEGIN ATOMIC\n"),
+    (comments_are_short, OVERLAPS, "-- Parameters", f"-- {'x' * 120}\n-- Parameters"),
+    (is_ascii, OVERLAPS, "-- Parameters", "-- \N{MULTIPLICATION SIGN} Parameters"),
     (keeps_the_path_closed, BEGIN, "search_path = pg_catalog,", "search_path = public, pg_catalog,"),
     (keeps_the_path_closed, BEGIN, "SET search_path = pg_catalog, pg_temp;", "SET search_path = pg_catalog;"),
     (begins_with_a_closed_path, BEGIN, "SET search_path = pg_catalog, pg_temp;", ""),

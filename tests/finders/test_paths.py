@@ -12,7 +12,7 @@ from psycopg import Connection
 from orchestrator.cli.paths import path_lines
 from orchestrator.finders import paths, reasons
 from orchestrator.finders.paths import Question
-from tests.finders.test_finders import enter, graph
+from tests.support.finder_calls import enter, graph
 from tests.support.world import Membership
 
 #: 1 knows 2, 2 knows 3, 3 knows 4; user 1 brought 2 and 3, user 2 brought 4 and, into collection 2, 9.
@@ -150,7 +150,7 @@ def test_what_was_found_is_not_explained(installed: Connection[Any]) -> None:
     answer = paths.find_paths(installed, question)
     assert [line.strip() for line in path_lines(question, answer, paths.Names({}, {}))] == [
         "1. you → contact 2 → contact 1",
-        "contact 2 and contact 1: organization 101, 2010-01 to now",
+        "contact 2 knows contact 1: both worked at organization 101, since 2010-01",
     ]
 
 

@@ -1,15 +1,13 @@
-"""Why no more paths were found: every reason, every number and every sentence is held against the oracle.
+"""Why no more paths were found: every reason, every number and every sentence is compared with the oracle.
 
-The constants of find_paths and why_no_more are lowered, so that small worlds behave as large ones do.
+The constants of why_no_more are lowered, so that small worlds behave like large ones.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -22,33 +20,27 @@ from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names, Question
 from orchestrator.install.installation import install
-from tests.finders.test_finders import Call, Limits, Situation, enter, graph, repeatable, situations
+from tests.support.finder_calls import Call, Limits, Situation, enter, graph, situations, star
 from tests.support.oracle import Facts
-from tests.support.world import Experience, Membership, World, load
-
-CONSTANTS = {
-    "find_paths": ("max_edges_per_hop",),
-    "why_no_more": ("few_paths", "counted_to", "looked_through"),
-}
+from tests.support.properties import repeatable
+from tests.support.world import FRIEND, Edge, World
 
 
 @pytest.fixture(scope="module", params=["one kind", "two kinds"])
 def lowered(request: pytest.FixtureRequest, new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
-    """A database whose find_paths and why_no_more read their constants from settings."""
+    """A database whose limits of why_no_more are settings of the session."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn)
         if request.param == "two kinds":
             connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
-        for function, names in CONSTANTS.items():
-            text = sqlfiles.function(function)
-            for name in names:
-                text, count = re.subn(
-                    rf"\b({name} CONSTANT integer := )\d+;", rf"\1current_setting('lowered.{name}')::integer;", text
-                )
-                assert count == 1, name
-            connection.execute(text.encode())
+        text, count = re.subn("IMMUTABLE", "STABLE", sqlfiles.function("search_limit"))
+        assert count == 1
+        for name in vars(Limits()):
+            text, count = re.subn(rf"('{name}' THEN) \d+", rf"\1 current_setting('lowered.{name}')::integer", text)
+            assert count == 1, name
+        connection.execute(text.encode())
         yield connection
 
 
@@ -59,7 +51,6 @@ def lower(connection: Connection[Any], limits: Limits) -> None:
 
 limits_drawn = st.builds(
     Limits,
-    max_edges_per_hop=st.sampled_from((1, 1, 2, 2, 3, 4, 15)),
     few_paths=st.sampled_from((2, 5, 1000)),
     counted_to=st.sampled_from((1, 1, 2, 3, 5, 500)),
     looked_through=st.sampled_from((0, 1, 5, 10_000)),
@@ -118,7 +109,7 @@ def hold(connection: Connection[Any], situation: Situation, limits: Limits) -> N
         for impl in ("v1", "v2"):
             answer = loaded.find_paths(call, impl)
             said = answer.pop("why")
-            assert answer == loaded.expect_paths(call, impl, limits.max_edges_per_hop), (call, impl)
+            assert answer == loaded.expect_paths(call, impl), (call, impl)
             assert (said is None) == (answer["total"] == call.max_paths)
             if said is None:
                 continue
@@ -189,7 +180,7 @@ ASSERTED: dict[str, Truth] = {
         lambda true, number: int(number) == true.max_edges_per_hop
     ),
     "At least one contact has N or more edges to members who may be asked, so paths of up to [1-6] contacts?"
-    " may be missing.": lambda true, number: true.is_at_limit and int(number) == true.max_edges_per_hop,
+    " may be missing.": lambda true, number: true.is_cut and int(number) == true.max_edges_per_hop,
     "Paths of more than N contacts? were not looked for.": lambda true, number: int(number) == true.max_depth,
     "The implementation v1 never looks for paths of more than 2 contacts.": lambda true, _: True,
     "(?:By work experiences alone, there|There) is no (?:other )?path of up to N contacts? in collection C.*": (
@@ -234,76 +225,83 @@ def fits(number: str, truth: int) -> bool:
     return truth >= value if "least" in number or "more" in number else truth == value
 
 
-# The time budget of v1
+# Why no more were found
 
-COLLEAGUES = range(2, 902)
-EMPLOYERS = range(1, 13)  # of each of them, all at once, so that every two overlap twelve times over
-
-
-@pytest.fixture(scope="module")
-def crowd(new_database: Callable[[], str]) -> Iterator[tuple[Connection[Any], float]]:
-    """A target with so many colleagues that v1 takes many milliseconds, and how many it takes."""
-    dsn = new_database()
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(dsn)
-        jobs = [
-            Experience(
-                contact * len(EMPLOYERS) + employer,
-                contact,
-                employer,
-                date(2001, 1, 1) + timedelta(employer),
-                date(2010, 1, 1 + contact % 9),
-            )
-            for contact in (1, *COLLEAGUES)
-            for employer in EMPLOYERS
-        ]
-        members = [Membership(1 + n % 3, contact, 1, 0) for n, contact in enumerate((1, *COLLEAGUES))]
-        load(connection, World(frozenset((1, *COLLEAGUES)), frozenset(EMPLOYERS), tuple(jobs), tuple(members)))
-        connection.execute("VACUUM (ANALYZE)")
-        for _ in range(3):  # the first plans
-            begun = time.monotonic()
-            ask_v1(connection, 600_000, 2, 1000, "any")
-        yield connection, 1000 * (time.monotonic() - begun)
+FAR = graph(
+    [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None), (3, 4, "2010-01-01", None)], [(1, 2), (1, 3), (2, 4)]
+)
 
 
-def ask_v1(connection: Connection[Any], budget: int, depth: int, most: int, scope: str) -> dict[str, Any]:
-    row = connection.execute(
-        "SELECT connection_paths.find_paths(1, 1, 2, %s, %s, %s, 'v1', %s)", [depth, most, scope, budget]
-    ).fetchone()
-    assert row is not None
-    answer: dict[str, Any] = row[0]
-    return answer
+def crowded(size: int, stranger: int | None = None) -> World:
+    """A target 1 with so many edges, and a collection of as many others; contact 700, known longest, is in both."""
+    edges = [(1, 1000 + number, "2010-01-01", None) for number in range(size - 1)]
+    members = [(1, 3000 + number) for number in range(size - 1)]
+    return graph([*edges, (1, 700, "2010-01-01", "2011-01-01")], members if stranger == 700 else [*members, (1, 700)])
 
 
-@pytest.mark.parametrize("scope", ["any", "importer"])
-@pytest.mark.parametrize(("depth", "most"), [(1, 25), (2, 25), (2, 1000), (5, 1000)])
-def test_v1_calls_complete_only_what_is(
-    crowd: tuple[Connection[Any], float], depth: int, most: int, scope: str
-) -> None:
-    connection, usual = crowd
-    whole = ask_v1(connection, 600_000, depth, most, scope)
-    everything = ask_v1(connection, 600_000, depth, 1000, scope)
-    assert whole["complete"]
-    assert not everything["truncated"]
-    # the search has two thirds of its budget: some of these end before the overlaps, some among the colleagues
-    shares = [round(1.5 * usual * share) for share in (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2)]
-    for budget in (1, 2, 5, 10, 20, *shares):
-        answer = ask_v1(connection, max(1, budget), depth, most, scope)
-        if answer["complete"]:
-            assert answer == whole
-            continue
-        assert answer["paths"] == [path for path in everything["paths"] if path in answer["paths"]]
-        assert [path for path in answer["paths"] if path["depth"] == 1] == whole["paths"][: scope == "any"]
-        if answer["why"] is not None:
-            assert answer["why"]["reason"] == "time_budget"
-            assert answer["why"]["level_reached"] >= max((path["depth"] for path in answer["paths"]), default=1)
+@pytest.mark.parametrize(
+    ("world", "call", "reason"),
+    [
+        (FAR, Call(999), "unknown_target"),
+        (FAR, Call(1, collection=999), "empty_collection"),
+        (FAR, Call(1, viewer=9, seed_scope="importer"), "viewer_brought_nobody"),
+        (replace(FAR, contacts=FAR.contacts | {5}), Call(5), "target_has_no_edges"),
+        (graph([(1, 2, "2010-01-01", None)], [(1, 3)]), Call(1), "no_edge_to_a_member"),
+        (replace(FAR, do_not_ask=frozenset({(1, 2)})), Call(1), "all_excluded"),
+        (FAR, Call(1, excluded=(2,)), "all_excluded"),
+        (crowded(600), Call(1, viewer=9, seed_scope="importer"), "viewer_brought_nobody"),
+        (replace(crowded(600), do_not_ask=frozenset({(1, 700)})), Call(1, max_depth=2), "all_excluded"),
+        (crowded(600, stranger=700), Call(1, max_depth=2), "no_edge_to_a_member"),
+        (FAR, Call(1, max_depth=1), "depth_limit"),
+        (FAR, Call(1, max_depth=3), "depth_limit"),
+        (FAR, Call(1, viewer=2, max_depth=3, seed_scope="importer"), "depth_limit"),
+        (FAR, Call(1, max_depth=5), "exhausted"),
+        (star(range(2, 20)), Call(1, max_edges_per_hop=17), "edge_limit"),
+        (star(range(2, 20)), Call(1, max_edges_per_hop=18), "exhausted"),
+        (star(range(2, 20)), Call(1, max_depth=2, max_edges_per_hop=17), "depth_limit"),
+    ],
+)
+def test_the_reason_why_no_more_were_found(installed: Connection[Any], world: World, call: Call, reason: str) -> None:
+    loaded = enter(installed, world)
+    assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
+    for impl in ("v1", "v2"):
+        assert loaded.agrees(call, impl)
 
 
-def test_a_budget_that_v1_cannot_keep_is_told(crowd: tuple[Connection[Any], float]) -> None:
-    """Some 10,000 pairs of stints take more than the two thirds of a millisecond that the search has."""
-    connection, _ = crowd
-    for scope in ("any", "importer"):
-        answer = ask_v1(connection, 1, 2, 1000, scope)
-        assert not answer["complete"]
-        assert answer["why"]["reason"] == "time_budget"
+def test_nobody_reads_a_large_collection_to_say_why(installed: Connection[Any]) -> None:
+    """Up to 10,000 entries it is looked whether the viewer brought anybody."""
+    loaded = enter(installed, crowded(600))
+    call = Call(1, viewer=9, max_depth=2, seed_scope="importer")
+    for more, reason in ((9_400, "viewer_brought_nobody"), (1, "depth_limit")):
+        installed.execute(
+            "INSERT INTO public.user_contact_collections SELECT 1, 5000 + n, 1, 0 FROM generate_series(1, %s) AS n",
+            [more],
+        )
+        assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
+
+
+def test_a_full_answer_says_no_why(installed: Connection[Any]) -> None:
+    loaded = enter(installed, star(range(2, 10)))
+    for impl in ("v1", "v2"):
+        for wanted in (1, 7, 8):
+            assert loaded.find_paths(Call(1, max_paths=wanted), impl)["why"] is None
+        assert loaded.find_paths(Call(1, max_paths=9), impl)["why"] is not None
+
+
+def test_what_is_counted(installed: Connection[Any]) -> None:
+    friends = {(1, 2): Edge(FRIEND, None, None, None)}  # an edge more between people who know each other anyway
+    world = replace(star([2, 3, 4, 30], [(1, 3), (1, 30), (2, 4)]), extra_edges=friends)
+    loaded = enter(installed, world)
+    assert loaded.find_paths(Call(1, max_edges_per_hop=15, excluded=(4, 31)), "v2")["why"] == {
+        "reason": "exhausted",
+        "collection_members": 4,
+        "target_edges": 19,
+        "target_edges_to_members": 4,
+        "target_edges_to_excluded": 2,
+        "excluded": 4,
+        "level_reached": 2,
+        "caps_hit": False,
+        "max_edges_per_hop": 15,
+        "counted_to": 500,
+        "counts_are_exact": True,
+    }

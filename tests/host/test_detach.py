@@ -18,7 +18,8 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.edges.verify import verify
 from orchestrator.host import sources
-from orchestrator.host.detaching import TABLES, attach, detach
+from orchestrator.host.detaching import attach, detach
+from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import install, uninstall
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe, difference

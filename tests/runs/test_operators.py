@@ -1,4 +1,4 @@
-"""Operators steer a run by the command line and by SQL: pause, resume, limit, cancel; and whose rights that needs."""
+"""Operators steer a run by the command line and by SQL: pause, resume, limit and cancel, and the privileges for it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_silent_network_is_noticed(dsn: str, given: str, idle: str) -> None:
 
 
 def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Connection) -> None:
-    """A batch is cancelled, and so is the call that says so: the worker lives on, and knows nothing of it."""
+    """A batch is cancelled, and so is the call that records it: the worker does not know, and continues."""
     begin(own, office(6))
     process = start("--dsn", dsn_of(own), "backfill", "--strategy", "in_place", "--no-throttle", "--workers", "1")
     cancel = (
@@ -97,7 +97,7 @@ def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Con
         blocker.execute("LOCK TABLE connection_paths.contact_connections IN SHARE MODE")
         until(lambda: value(own, "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'claimed'"))
         until(lambda: value(own, WAITING) == 1)
-        # A table's lock is handed to the first who waits for it; a row's goes to the first who comes once it is free.
+        # The lock of a table goes to the session that has waited longest; that of a row to the first that asks then.
         lock = "LOCK TABLE connection_paths.backfill_batches IN EXCLUSIVE MODE"
         locker.execute("BEGIN")
         with in_the_background(lambda: locker.execute(lock.encode())) as locked:
@@ -225,7 +225,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     create(own, strategy, 20)
     own.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     dsn = dsn_of(own)
-    first = claimed(own, 1) if strategy == "rebuild" else None  # and nobody else gets one
+    first = claimed(own, 1) if strategy == "rebuild" else None  # so no other worker gets a batch
     process = start("--dsn", dsn, "backfill", "--workers", "2", "--no-throttle")
     ours = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orchestrator' AND datname = current_database()"
@@ -292,7 +292,7 @@ def test_auto_rebuilds_where_there_are_no_edges_and_corrects_where_there_are(own
 
 @pytest.fixture
 def stranger(own: Connection) -> Iterator[str]:
-    """A connection string of a role that may log in and no more."""
+    """The connection string of a role that may only log in."""
     name = f"{own.info.dbname}_stranger"
     own.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
     yield make_conninfo(dsn_of(own), user=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import psycopg
@@ -10,6 +11,7 @@ from psycopg import errors
 
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.sqlfiles import ROOT
 from orchestrator.runs import runs
 from tests.support.runs import begin, claimed, create, do
 from tests.support.sessions import refused, value
@@ -149,3 +151,46 @@ def test_a_batch_that_is_done_stays_done(db: Connection) -> None:
     do(db, run_id, claimed(db, run_id))
     with pytest.raises(psycopg.Error, match="Only claim_batch, do_batch and fail_batch"):
         db.execute("UPDATE connection_paths.backfill_batches SET status = 'pending'")
+
+
+#: Which functions change the state of a run or a batch, and to what. No other code does.
+TRANSITIONS = {
+    "pause_run": {"paused"},
+    "resume_run": {"running"},
+    "request_cancel": {"cancelled"},
+    "begin_indexing": {"indexing"},
+    "mark_exchanged": {"exchanged"},
+    "cancel_run": {"finished"},
+    "finish_run": {"outcome", "finished"},
+    "claim_batch": {"claimed"},
+    "do_batch": {"done"},
+    "fail_batch": {"pending"},
+    "split_batch": {"pending"},
+    "set_aside_batch": {"set aside"},
+}
+_CHANGE = re.compile(
+    r"UPDATE\s+connection_paths\.backfill_(?:runs|batches)\b(?:\s+AS\s+\w+)?\s+SET\s+((?:[^;`]|\n)*?)(?:\bWHERE\b|;|`)"
+)
+_STATE = re.compile(r"\b(?:status|phase)\s*=\s*(?:'([^']+)'|(\w+))")
+
+
+def changed_states(text: str) -> set[str]:
+    """Return the states that statements in a text set, or the variables that hold them."""
+    return {one or other for change in _CHANGE.findall(text) for one, other in _STATE.findall(change)}
+
+
+def test_each_transition_is_made_by_one_function() -> None:
+    found = {path.parent.name: changed_states(path.read_text()) for path in (ROOT / "functions").rglob("v*.sql")}
+    assert {name: states for name, states in found.items() if states} == TRANSITIONS
+
+
+def test_nothing_else_changes_the_state_of_a_run() -> None:
+    project = ROOT.parent
+    others = [*(ROOT / "queries").rglob("*.sql"), *(ROOT / "migrations").iterdir(), project / "README.md"]
+    others += [
+        *(project / "orchestrator").rglob("*.py"),
+        *(project / "docs").rglob("*.md"),
+        *(project / "bench").rglob("*.py"),
+    ]
+    assert [path for path in others if path.is_file() and changed_states(path.read_text(encoding="utf-8"))] == []
+    assert changed_states("`UPDATE connection_paths.backfill_runs SET status = 'paused'`") == {"paused"}

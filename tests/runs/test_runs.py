@@ -1,4 +1,4 @@
-"""Runs: the plan is everybody once, claims are fenced, the books are right, both ways end in the oracle's edges."""
+"""Runs: batches cover each contact once, claims are fenced, counters are true, edges are the oracle's."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_the_dead_lose_their_batches_at_once_and_the_living_never(db: Connection
 def test_one_claim_is_used_once(
     db: Connection, dsn: str, strategy: str, rival: Callable[[Connection, int, Claim], Any]
 ) -> None:
-    """Two sessions know of the same claim, as when a connection was taken for dead that was not."""
+    """Two sessions have the same claim, as when a living connection was thought to be dead."""
     begin(db, office(5))
     run_id = create(db, strategy)
     with connect(dsn) as one, connect(dsn) as other, connect(dsn) as blocker:
@@ -268,7 +268,7 @@ def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
     held: dict[Connection, Claim] = {}
 
     def grab() -> int:
-        """Have all who hold nothing claim at once; returns how many got something."""
+        """Let all sessions without a batch claim at once; returns how many got one."""
         idle = [each for each in sessions if each not in held]
         got = all_at_once([lambda each=each: claim(each, run_id) for each in idle])  # type: ignore[misc]
         found = {session: batch for session, batch in zip(idle, got, strict=True) if batch is not None}
@@ -405,7 +405,7 @@ def test_a_range_without_contacts_is_set_aside_too(db: Connection) -> None:
     assert runs.set_aside(db, run_id) == [{"contact_id": None, "error": "no"}]
 
 
-# Both ways
+# Both strategies
 
 
 @repeatable(40)
@@ -477,7 +477,7 @@ def test_telling_how_one_is_doing_waits_for_nobody(db: Connection, dsn: str) -> 
 
 
 def test_a_batch_that_read_before_a_change_does_not_have_the_last_word(db: Connection, dsn: str) -> None:
-    """It has read that contacts 1 and 3 are colleagues, which ends before it can say so."""
+    """The session has read that contacts 1 and 3 are colleagues, and that changes before it writes the edge."""
     world = office(3)
     begin(db, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     run_id = create(db, "in_place")

@@ -46,7 +46,7 @@ from tests.support.sessions import dsn_of, refused, set_for_database, terminate,
 from tests.support.waiting import all_at_once, in_the_background, until
 from tests.support.world import Edge, load_edges, office
 
-#: A rule of the application's that is asked for each edge, in place and in a rebuild's table.
+#: A trigger function of the application that is called for each edge, in place and in the table of a rebuild.
 RULE = """
 CREATE FUNCTION public.rule(contact_a_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN {} RETURN true; END $$;
 ALTER TABLE connection_paths.contact_connections
@@ -55,7 +55,7 @@ ALTER TABLE connection_paths.contact_connections
 
 
 def wrong(connection: Connection, size: int, aside: Collection[int] = ()) -> dict[Any, Any]:
-    """The edges that differ from what they should be, apart from those of who was set aside."""
+    """The edges that are wrong, except those of contacts that were set aside."""
     right = {pair: edge for pair, edge in oracle.edges(office(size)).items() if pair[0] not in aside}
     there = edges(connection)
     return {pair: there.get(pair) for pair in right.keys() | there.keys() if right.get(pair) != there.get(pair)}
@@ -63,14 +63,14 @@ def wrong(connection: Connection, size: int, aside: Collection[int] = ()) -> dic
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have processes look again sooner."""
+    """Shorten the pauses of processes."""
     monkeypatch.setattr("orchestrator.runs.driver._TICK", 0.03)
     monkeypatch.setattr("orchestrator.runs.workers._PAUSE", 0.03)
 
 
 @pytest.fixture
 def ruled(db: Connection) -> Iterator[Connection]:
-    """The database of this file, where a test may make the application's rule."""
+    """The database of this file, with the application's rule, which a test may replace."""
     yield db
     db.execute(
         "ALTER TABLE connection_paths.contact_connections DROP CONSTRAINT IF EXISTS app_rule;"
@@ -82,7 +82,7 @@ def ruled(db: Connection) -> Iterator[Connection]:
 
 
 def _die(connection: Connection, run_id: int, number: int) -> None:
-    """Have a batch's worker die for the fifth time."""
+    """Let the worker of a batch die for the fifth time."""
     connection.execute(
         "UPDATE connection_paths.backfill_batches SET deaths = 4, worker_id = 0 WHERE run_id = %s AND batch_id = %s",
         (run_id, number),
@@ -112,7 +112,7 @@ def test_neighbours_are_split_one_after_the_other(db: Connection, dsn: str, spli
             until(lambda: value(db, WAITING) == 1)
             one.commit()
             splitting.result()
-    until(lambda: value(db, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0)  # both have gone
+    until(lambda: value(db, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0)  # both have ended
     check_partition(batches(db, run_id))
     assert runs.read(db, run_id).failures == 2
     work(db, run_id)
@@ -142,9 +142,9 @@ def test_large_batches_that_take_too_long_are_split_by_all_workers_at_once(ruled
     assert done.run.failures > 0
 
 
-# Errors that look like ours
+# Errors of the application that look like errors of the package
 
-#: What triggers and functions of an application raise, and what the orchestrator itself might raise or look out for.
+#: SQLSTATEs that triggers of an application may raise, among them those that the orchestrator treats specially.
 STATES = (
     "55000", "55006", "42501", "42883", "42P01", "42P07", "3F000", "25006", "02000", "23505", "57014",
     "57P01", "40001", "40P01", "55P03", "P0001", "XX000", "08006", "CP000",
@@ -197,7 +197,7 @@ def test_a_function_of_an_index_that_raises_is_not_taken_for_an_index_that_is_th
 
 # Commits that are lost
 
-#: What a crash or a failover may take back once all batches have been seen to be done.
+#: Commits that a crash or a failover may undo after all batches were done.
 LOST = {
     "batches": """
         SET session_replication_role = replica; -- a crash meets no trigger
@@ -239,7 +239,7 @@ def test_what_is_lost_is_done_again(
         real(driver, *arguments)
 
     monkeypatch.setattr(RunDriver, method, once)
-    if when == "filling" and lost != "run":  # as long as there are batches to do
+    if when == "filling" and lost != "run":  # so there are batches to do for long enough
         ruled.execute(RULE.format("PERFORM pg_sleep(0.01);").encode())
     done = backfill(dsn_of(ruled), BackfillOptions(2, strategy, batch_edges=11, limits=None))
     assert (done.run.status, wrong(ruled, 12)) == ("succeeded", {})
@@ -252,7 +252,7 @@ def test_what_is_lost_is_done_again(
 @pytest.mark.parametrize("phase", ["filling", "indexing"])
 @pytest.mark.parametrize("way", ["backfill", "cancel", "in SQL"])
 def test_a_rebuild_restored_without_its_table(ruled: Connection, phase: str, way: str) -> None:
-    """As pg_dump --data-only brings it back: rows and no table, and worker numbers that begin at 1 again."""
+    """After a restore of pg_dump --data-only: there are rows but no table, and worker numbers start at 1 again."""
     begin(ruled, office(8))
     run_id = create(ruled, "rebuild", 5)
     batch = claimed(ruled, run_id)
@@ -278,7 +278,7 @@ def test_a_rebuild_restored_without_its_table(ruled: Connection, phase: str, way
 
 @each_strategy
 def test_a_run_restored_without_its_sequences(ruled: Connection, strategy: str) -> None:
-    """A number that a new worker gets may stand in a claim from before."""
+    """The number of a new worker may be that of an old claim."""
     begin(ruled, office(8))
     run_id = create(ruled, strategy, 5)
     for _ in range(3):
@@ -291,12 +291,12 @@ def test_a_run_restored_without_its_sequences(ruled: Connection, strategy: str) 
     assert (done.run.run_id, done.run.status, wrong(ruled, 8)) == (run_id, "succeeded", {})
 
 
-# Locks that anybody may take
+# Advisory locks that any role may take
 
 
 @pytest.fixture
 def role(db: Connection) -> Iterator[Callable[..., str]]:
-    """A maker of roles that may connect, with what else is granted; all are dropped in the end."""
+    """A function that makes roles that may connect, with more privileges; all roles are dropped at the end."""
     made: list[sql.Identifier] = []
 
     def make(*grants: str, **names: str) -> str:
@@ -318,7 +318,7 @@ def log_in(own: Connection, role: str) -> Connection:
     return psycopg.connect(make_conninfo(dsn_of(own), user=role), autocommit=True)
 
 
-#: The keys of every purpose, of old ones too, for the ids that come next. (Who recomputes copes by itself.)
+#: Takes the advisory locks of every purpose, old ones too, for the next ids.
 TAKE = """
 SELECT pg_try_advisory_{lock}(purpose * (1::bigint << 48) + id)
 FROM unnest('{{25441,25443,25444,25445}}'::bigint[]) AS purpose
@@ -379,12 +379,12 @@ GRANTS: dict[str, tuple[str, ...]] = {
 
 
 def test_who_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> None:
-    """By every purpose and every right, a role's own or one it has by a membership, which it need not inherit."""
+    """For every purpose and every privilege: the role has it itself, or by a membership that it need not inherit."""
     expected, found = set(), set()
     for grants, statements in GRANTS.items():
         group = role(*statements)
         members = {"itself": group}
-        if grants != "superuser":  # that attribute is nobody else's
+        if grants != "superuser":  # that attribute is not inherited
             members["inherits"] = role(MEMBER, group=group)
             members["does not inherit"] = role("ALTER ROLE {role} NOINHERIT", MEMBER, group=group)
         for member, name in members.items():
@@ -401,7 +401,7 @@ def test_who_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> Non
 
 
 def test_who_recomputes_by_anothers_rights_counts(db: Connection, role: Callable[..., str]) -> None:
-    """A function of the application's that is SECURITY DEFINER, called by a role without rights."""
+    """A SECURITY DEFINER function of the application, called by a role without privileges."""
     name = role()
     db.execute(
         "CREATE OR REPLACE FUNCTION public.recompute() RETURNS void LANGUAGE sql SECURITY DEFINER AS"
@@ -476,7 +476,7 @@ def _index(connection: Connection, run_id: int) -> None:
 
 @pytest.fixture
 def tablespaces(own: Connection) -> Iterator[list[str]]:
-    """Three tablespaces, with names that want quotes."""
+    """Three tablespaces, with names that need quotes."""
     names = [f"{own.info.dbname} {word}" for word in ("edges", 'in"dexes', "other")]
     own.execute("SET allow_in_place_tablespaces = on")
     for name in names:
@@ -499,7 +499,7 @@ ORDER BY 1
 
 
 def test_a_rebuild_stays_where_the_edges_are(own: Connection, tablespaces: list[str]) -> None:
-    """The table and each index in its own tablespace, whatever the database's default_tablespace is."""
+    """The table and each index keep their tablespaces, whatever default_tablespace the database has."""
     begin(own, office(4))
     own.execute("CREATE INDEX app ON connection_paths.contact_connections (date_to) WHERE date_to IS NOT NULL")
     set_for_database(own, "default_tablespace", tablespaces[2])
@@ -522,7 +522,7 @@ def test_a_rebuild_stays_where_the_edges_are(own: Connection, tablespaces: list[
     own.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(own.info.dbname)))
 
 
-#: Definitions in which a name, an expression or a predicate holds the words that a definition is made of.
+#: Index definitions whose names, expressions or predicates contain words such as ON and WHERE.
 DEFINITIONS = (
     'CREATE INDEX "my USING idx" ON connection_paths.contact_connections (date_from)',
     'CREATE INDEX "a ON connection_paths.x USING b" ON connection_paths.contact_connections (date_to)',
@@ -608,7 +608,7 @@ def test_a_partition_of_the_applications_own_stays(own: Connection, attached: st
 LIVE = "connection_paths.contact_connections_live"
 LIKE = "CREATE TABLE public.taken (LIKE connection_paths.contact_connections INCLUDING ALL);"
 TAKES = "ALTER TABLE connection_paths.contact_connections ATTACH PARTITION public.taken FOR VALUES IN ({})"
-#: What keeps a rebuild from beginning, what is said, and how it is removed.
+#: What prevents a rebuild, the message, and how the cause is removed.
 HINDRANCES = (
     (f"CREATE VIEW public.edges AS SELECT * FROM {LIVE}", "view", "DROP VIEW public.edges"),
     (f"CREATE MATERIALIZED VIEW edges AS SELECT * FROM {LIVE}", "materialized view", "DROP MATERIALIZED VIEW edges"),

@@ -1,4 +1,4 @@
-"""What keeps a backfill from hurting users: the governor on simulated signals, canary and watch on a real server."""
+"""The throttle: the governor with simulated signals, the canary and the throttle on a real server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.support.waiting import until
 EDGES = "connection_paths.contact_connections"
 
 
-# The governor: a decision a second, unless a test says otherwise.
+# The governor: one decision per second, unless a test does otherwise.
 
 
 class Run:
@@ -55,7 +55,7 @@ class Run:
         self.now = 1000.0
 
     def second(self, *loads: float | Signal) -> float:
-        """Decide on these loads, the first of them the canary's; then a second passes."""
+        """Decide with these loads, the first of which is the canary's; then a second passes."""
         names = ("canary", "replica lag", "waiting locks")
         signals = [
             given if isinstance(given, Signal) else Signal(name, given, 1, "x")
@@ -69,12 +69,12 @@ class Run:
         return [self.second(*loads) for _ in range(number)]
 
     def full(self) -> None:
-        """Climb to the top, and stay there long enough to have proven harmless."""
+        """Climb to the number that is wanted, and stay there until its trial is over."""
         self.climb(self.governor.most)
         self.seconds(40, 0.1)
 
     def climb(self, workers: float) -> None:
-        """Climb to a number, which is on trial then, and may be changed at once."""
+        """Climb to a number, which is then on trial and may be changed at once."""
         while self.governor.allowed < workers:
             self.second(0.1)
         self.now += 1
@@ -209,8 +209,8 @@ def test_it_is_not_told_to_rebaseline_for_other_reasons(others: tuple[float | Si
 def test_throttled_time_goes_to_what_caused_it() -> None:
     run = Run(2)
     run.seconds(6, 0.1)
-    run.seconds(40, 0.1)  # two at work from the sixth second on
-    run.second(0.1, 1.0)  # one for two seconds, the time of a step
+    run.seconds(40, 0.1)  # two workers from the sixth second on
+    run.second(0.1, 1.0)  # one worker for two seconds, the time of a step
     run.seconds(2, 0.1)
     assert run.governor.allowed == 2
     run.seconds(10, 0.1)
@@ -229,8 +229,8 @@ STEPS = st.lists(
 
 @given(most=st.integers(1, 9), steps=STEPS)
 def test_whatever_happens_the_governor_keeps_its_bounds(most: int, steps: list[Any]) -> None:
-    watch = Throttle("", most=most)
-    governor = watch.governor
+    throttle = Throttle("", most=most)
+    governor = throttle.governor
     now = 50.0
     decided_at = []
     before = governor.allowed
@@ -243,11 +243,11 @@ def test_whatever_happens_the_governor_keeps_its_bounds(most: int, steps: list[A
         assert 0 <= allowed <= most
         assert allowed <= before + 1
         assert (governor.reason is None) == (allowed == most)
-        watch._signals = signals
-        assert bool(watch.reasons) == (allowed < most)
+        throttle._signals = signals
+        assert bool(throttle.reasons) == (allowed < most)
         if not any(not signal.fresh or signal.load >= 0.4 for signal in signals):
             waits = ("slow start", "workers are added step by step", "the next attempt with more workers is in ")
-            assert all(any(each in reason for each in waits) for reason in watch.reasons)
+            assert all(any(each in reason for each in waits) for reason in throttle.reasons)
         if any(not signal.fresh for signal in signals):
             assert allowed <= before
         before = allowed
@@ -269,7 +269,7 @@ def test_percentiles_are_nearest_ranks() -> None:
 
 
 class Heard:
-    """A canary with 20 questions that usually take 1 to 20 ms, and that has heard of *calls* in the last 15 seconds."""
+    """A canary with 20 questions that normally take 1 to 20 ms, and that has recorded calls for 15 seconds."""
 
     def __init__(self, limits: ThrottleLimits | None = None, noise: float = 0.0) -> None:
         self.canary = Canary("", limits or ThrottleLimits())
@@ -280,7 +280,7 @@ class Heard:
         self.canary.available = True
 
     def hears(self, calls: int, took: Callable[[int, float], float], failed: bool = False) -> Signal:
-        """Record calls that end now; *took* is given their number and what is usual."""
+        """Record calls that end now; *took* gets their number and the normal time."""
         now = time.monotonic()
         for number in range(calls):
             usual = self.usual[number % len(self.usual)]
@@ -352,31 +352,31 @@ def test_the_baseline_is_taken_again_and_the_first_one_returns(monkeypatch: pyte
     assert heard.hears(60, lambda number, usual: 3 * usual).load > 1
 
 
-# The control: governor and canary together, on a clock of their own.
+# The control loop: governor and canary together, with a simulated clock.
 
 
 class Simulated:
-    """A watch of four workers over a server where a share of the calls is slow, depending on how many work."""
+    """A throttle of four workers on a server where the share of slow calls depends on how many workers work."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, slow: Callable[[float], float], seed: int) -> None:
         self.clock = 1000.0
         monkeypatch.setattr(time, "monotonic", lambda: self.clock)
         self._slow = slow
         self._random = random.Random(seed)
-        self._watch = Throttle("", ThrottleLimits(), 4)
-        self._watch.canary = Heard().canary
-        self._watch.canary.interval = 0.1
-        monkeypatch.setattr(self._watch._server, "signals", lambda: [])
+        self._throttle = Throttle("", ThrottleLimits(), 4)
+        self._throttle.canary = Heard().canary
+        self._throttle.canary.interval = 0.1
+        monkeypatch.setattr(self._throttle._server, "signals", lambda: [])
 
     def seconds(self, seconds: int) -> list[float]:
-        """Return how many worked, twice a second."""
+        """Return how many workers worked, twice a second."""
         worked = []
         for _ in range(2 * seconds):
-            worked.append(self._watch.tick())
+            worked.append(self._throttle.tick())
             for _ in range(5):
                 self.clock += 0.1
                 slow = self._random.random() < self._slow(worked[-1])
-                self._watch.canary._record(_Call(self.clock, 40.0 if slow else 5.0, 5.0))
+                self._throttle.canary._record(_Call(self.clock, 40.0 if slow else 5.0, 5.0))
         return worked
 
 
@@ -425,7 +425,7 @@ def test_a_part_of_a_worker_rests_in_proportion() -> None:
 
 @pytest.fixture(scope="module")
 def small(new_database: Callable[[], str]) -> str:
-    """The connection string of a database with a synthetic world, installed; no edges."""
+    """The connection string of a database with a synthetic world and the package, without edges."""
     dsn = new_database()
     with connect(dsn) as connection:
         seed.load(connection, "public", seed_synthetic.tables(300, 1), replace=True)
@@ -434,10 +434,10 @@ def small(new_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def watched(small: str) -> Iterator[Throttle]:
-    #: A shared machine stumbles for some milliseconds now and then; what these tests cause takes a second.
-    with Throttle(small, ThrottleLimits(floor_milliseconds=500), 4, baseline_seconds=0.3) as watch:
-        yield watch
+def throttled(small: str) -> Iterator[Throttle]:
+    #: A shared machine may be slow for some milliseconds; the delays that these tests cause last a second.
+    with Throttle(small, ThrottleLimits(floor_milliseconds=500), 4, baseline_seconds=0.3) as throttle:
+        yield throttle
 
 
 @contextmanager
@@ -447,13 +447,13 @@ def edges_locked(dsn: str) -> Iterator[None]:
         yield
 
 
-def canary_load(watch: Throttle) -> float:
-    signal = watch.canary.signal()
+def canary_load(throttle: Throttle) -> float:
+    signal = throttle.canary.signal()
     return -1.0 if signal is None or not signal.fresh else signal.load
 
 
 def kill_sessions(dsn: str) -> int:
-    """End every session of ours in the database but the one that does it."""
+    """End every session of ours in the database except this one."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -533,39 +533,39 @@ def test_the_baseline_comes_before_and_the_samples_during(small: str) -> None:
     assert canary.during().calls == len(canary.samples)
 
 
-def test_a_stall_is_seen_while_it_lasts_and_forgotten_after(small: str, watched: Throttle) -> None:
-    until(lambda: 0 <= canary_load(watched) < 1)
+def test_a_stall_is_seen_while_it_lasts_and_forgotten_after(small: str, throttled: Throttle) -> None:
+    until(lambda: 0 <= canary_load(throttled) < 1)
     with edges_locked(small):
-        until(lambda: canary_load(watched) >= 1)
-        until(lambda: watched.tick() == 0)
-        assert watched.governor.reason is not None
-        assert "canary" in watched.governor.reason
-        assert watched.reasons
-    until(lambda: 0 <= canary_load(watched) < 0.4)
-    slowest = max(watched.canary.samples)
+        until(lambda: canary_load(throttled) >= 1)
+        until(lambda: throttled.tick() == 0)
+        assert throttled.governor.reason is not None
+        assert "canary" in throttled.governor.reason
+        assert throttled.reasons
+    until(lambda: 0 <= canary_load(throttled) < 0.4)
+    slowest = max(throttled.canary.samples)
     assert slowest > 500
 
 
-def test_a_call_under_way_counts_already(small: str, watched: Throttle) -> None:
-    until(lambda: 0 <= canary_load(watched) < 0.2)
+def test_a_call_under_way_counts_already(small: str, throttled: Throttle) -> None:
+    until(lambda: 0 <= canary_load(throttled) < 0.2)
     with edges_locked(small):
-        until(lambda: (watched.canary.in_flight_milliseconds or 0) > 600)
-        with suppress(AssertionError):  # it may have ended in between; then it counts as one that ended
-            until(lambda: canary_load(watched) > 0, 0.3)
-        assert canary_load(watched) > 0
+        until(lambda: (throttled.canary.in_flight_milliseconds or 0) > 600)
+        with suppress(AssertionError):  # the call may have ended in between; then it counts as ended
+            until(lambda: canary_load(throttled) > 0, 0.3)
+        assert canary_load(throttled) > 0
 
 
-def test_lost_connections_are_opened_again(small: str, watched: Throttle) -> None:
-    until(lambda: canary_load(watched) >= 0 and watched._server.signals()[0].fresh)
+def test_lost_connections_are_opened_again(small: str, throttled: Throttle) -> None:
+    until(lambda: canary_load(throttled) >= 0 and throttled._server.signals()[0].fresh)
     assert kill_sessions(small) == 2
-    asked = len(watched.canary.samples)
-    until(lambda: len(watched.canary.samples) >= asked + 3)
-    until(lambda: watched._server.signals()[0].fresh)
-    assert watched.canary.problem is None
+    asked = len(throttled.canary.samples)
+    until(lambda: len(throttled.canary.samples) >= asked + 3)
+    until(lambda: throttled._server.signals()[0].fresh)
+    assert throttled.canary.problem is None
 
 
-def test_a_server_that_does_not_answer_any_more_holds(small: str, watched: Throttle, server: str) -> None:
-    until(lambda: canary_load(watched) >= 0)
+def test_a_server_that_does_not_answer_any_more_holds(small: str, throttled: Throttle, server: str) -> None:
+    until(lambda: canary_load(throttled) >= 0)
     dbname = psycopg.conninfo.conninfo_to_dict(small)["dbname"]
     allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
     with psycopg.connect(server, autocommit=True) as connection:
@@ -576,15 +576,17 @@ def test_a_server_that_does_not_answer_any_more_holds(small: str, watched: Throt
             )
             until(
                 lambda: (
-                    not any(signal.fresh for signal in [watched.canary.signal(), *watched._server.signals()] if signal)
+                    not any(
+                        signal.fresh for signal in [throttled.canary.signal(), *throttled._server.signals()] if signal
+                    )
                 )
             )
-            held = watched.tick()
-            assert watched.tick() == held
-            assert watched.canary.problem is not None
+            held = throttled.tick()
+            assert throttled.tick() == held
+            assert throttled.canary.problem is not None
         finally:
             connection.execute(allow.format(sql.Identifier(str(dbname)), sql.SQL("true")))
-    until(lambda: canary_load(watched) >= 0)
+    until(lambda: canary_load(throttled) >= 0)
 
 
 def test_a_server_that_is_not_there_is_said_at_once(small: str) -> None:
@@ -594,7 +596,7 @@ def test_a_server_that_is_not_there_is_said_at_once(small: str) -> None:
 
 @pytest.fixture
 def finder(small: str) -> Iterator[str]:
-    """The connection string of a role that may ask for paths and nothing else."""
+    """The connection string of a role that may only call find_paths."""
     name = f"connection_paths_finder_{time.monotonic_ns()}"
     role = sql.Identifier(name)
     with psycopg.connect(small, autocommit=True) as connection:
@@ -614,20 +616,20 @@ def finder(small: str) -> Iterator[str]:
 
 
 def test_a_role_that_may_only_find_is_enough(finder: str, small: str) -> None:
-    with Throttle(finder, ThrottleLimits(), 2, baseline_seconds=0.5) as watch, waiting(small, "application"):
-        assert watch.canary.available
-        until(lambda: server_values(watch._server).get("waiting locks") == 1)
-        assert server_values(watch._server).keys() == {"waiting locks", "blocked by us"}
+    with Throttle(finder, ThrottleLimits(), 2, baseline_seconds=0.5) as throttle, waiting(small, "application"):
+        assert throttle.canary.available
+        until(lambda: server_values(throttle._server).get("waiting locks") == 1)
+        assert server_values(throttle._server).keys() == {"waiting locks", "blocked by us"}
 
 
 def test_without_rights_there_is_no_canary_and_the_problem_is_told(small: str, finder: str) -> None:
     with connect(small) as connection:
         role = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(finder)["user"]))
         connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
-    with Throttle(finder, ThrottleLimits(), 2, baseline_seconds=0.5) as watch:
-        assert not watch.canary.available
-        assert "permission denied" in (watch.canary.problem or "")
-        until(lambda: watch.tick() == 2)
+    with Throttle(finder, ThrottleLimits(), 2, baseline_seconds=0.5) as throttle:
+        assert not throttle.canary.available
+        assert "permission denied" in (throttle.canary.problem or "")
+        until(lambda: throttle.tick() == 2)
 
 
 # The server's signals.
@@ -685,11 +687,11 @@ def test_waiting_sessions_are_counted(asking: ServerLoad, small: str) -> None:
 
 
 def test_who_waits_in_the_ordinary_way_is_not_counted(asking: ServerLoad, small: str) -> None:
-    """Leaders are elected by advisory locks, and whoever is not one waits for ever."""
+    """Some applications elect leaders by advisory locks, and the others wait for ever: that must not count."""
     lock = "SELECT pg_advisory_xact_lock(7)"
     with waiting(small, "application", lock, lock):
         until(lambda: server_values(asking))
-        time.sleep(2.2)  # seconds; from one on it would count
+        time.sleep(2.2)  # seconds; a wait of one second would count
         assert server_values(asking)["waiting locks"] == 0
 
 
@@ -703,7 +705,7 @@ def test_who_waits_for_us_is_one_too_many(asking: ServerLoad, small: str) -> Non
 def test_a_session_of_ours_that_waits_is_not_counted(asking: ServerLoad, small: str) -> None:
     with edges_locked(small), waiting_orchestrator(small):
         until(lambda: server_values(asking))
-        time.sleep(2.2)  # seconds; from one on it would count
+        time.sleep(2.2)  # seconds; a wait of one second would count
         assert server_values(asking)["waiting locks"] == 0
 
 
@@ -802,11 +804,11 @@ def test_the_limits_are_options(
         assert given == [expected]
 
 
-# The watch.
+# The throttle on a real server.
 
 
 def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
-    """While they are added, while none may work, while the run is paused, and at its end."""
+    """A reason is given while workers are added, while none may work, while the run is paused, and at its end."""
     seen: list[tuple[float, tuple[str, ...]]] = []
     steps = iter(
         [
@@ -833,9 +835,9 @@ def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
     assert seen[-1] == (2, ())
 
 
-def test_the_receipt_is_json_and_adds_up(small: str, watched: Throttle) -> None:
-    until(lambda: watched.tick() >= 2)
-    receipt = json.loads(json.dumps(watched.receipt()))
+def test_the_receipt_is_json_and_adds_up(small: str, throttled: Throttle) -> None:
+    until(lambda: throttled.tick() >= 2)
+    receipt = json.loads(json.dumps(throttled.receipt()))
     assert receipt.keys() == {"canary", "seconds", "throttled_seconds", "rebaselined"}
     assert receipt["canary"]["available"]
     assert receipt["canary"]["before"].keys() == {"calls", "p50", "p95", "p99"}
@@ -843,17 +845,17 @@ def test_the_receipt_is_json_and_adds_up(small: str, watched: Throttle) -> None:
     assert 0 < sum(receipt["throttled_seconds"].values()) <= receipt["seconds"]
 
 
-def test_while_more_work_than_may_the_canary_says_nothing(watched: Throttle) -> None:
-    until(lambda: canary_load(watched) >= 0)
-    watched.tick(working=9)
-    assert canary_load(watched) == -1
+def test_while_more_work_than_may_the_canary_says_nothing(throttled: Throttle) -> None:
+    until(lambda: canary_load(throttled) >= 0)
+    throttled.tick(working=9)
+    assert canary_load(throttled) == -1
 
 
 def test_leaving_ends_threads_and_sessions(small: str) -> None:
     before = threading.active_count()
-    with Throttle(small, baseline_seconds=0.2) as watch:
-        until(lambda: watch.canary.samples)
+    with Throttle(small, baseline_seconds=0.2) as throttle:
+        until(lambda: throttle.canary.samples)
     assert threading.active_count() == before
-    seconds = watch.receipt()["seconds"]
-    assert watch.receipt()["seconds"] == seconds
+    seconds = throttle.receipt()["seconds"]
+    assert throttle.receipt()["seconds"] == seconds
     until(lambda: kill_sessions(small) == 0)

@@ -5,9 +5,8 @@ Quotations are from the design, §1 to §3, and from the headers of find_paths a
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -121,37 +120,55 @@ def between(world_edges: Mapping[Pair, Edge], chain: Chain) -> list[Edge]:
     return [world_edges[min(pair), max(pair)] for pair in pairwise(chain)]
 
 
+@dataclass(frozen=True)
+class Walk:
+    """What a search looks at."""
+
+    chains: list[Chain]
+    is_cut: bool  # the search did not go on from some chain, or did not look at some chain, because of the cap
+
+
 def walk(
     world_edges: Mapping[Pair, Edge],
     introducers: set[int],
     target: int,
     max_depth: int,
     max_edges_per_hop: int | None,
-) -> Iterator[Chain]:
-    """Every chain the walk visits, “backward from the target”, the target alone included.
+) -> Walk:
+    """Every chain that the search looks at, from the target alone to chains of *max_depth* contacts.
 
-    “From a partial path it follows the max_edges_per_hop most recent edges among those that
-    lead to a member not already on the path. Most recent: date_to DESC NULLS FIRST, then the
-    smaller neighbour id.” Members who are not to be asked are left out before that too.
+    The search goes backward from the target. It follows edges to members who may be asked and are not on the chain
+    already, the best edge first: “date_to DESC NULLS FIRST, then the smaller neighbour id”. All of that is checked
+    before the cap.
+
+    “Depth 2 is complete”: each such neighbour of the target makes a chain of two contacts, whatever the cap. The cap
+    bounds from which of these chains the search goes on: only from the first *max_edges_per_hop* of them. From depth 3
+    on, the first *max_edges_per_hop* neighbours of a chain make a chain each, and there are no others.
     """
     neighbours: dict[int, list[tuple[int, int]]] = {}
     for (a, b), edge in world_edges.items():
         neighbours.setdefault(a, []).append((latest_first(edge.date_to), b))
         neighbours.setdefault(b, []).append((latest_first(edge.date_to), a))
+    for each in neighbours.values():
+        each.sort()
 
-    level: list[Chain] = [(target,)]
-    for depth in range(1, max_depth + 1):
-        yield from level
-        if depth < max_depth:
-            level = [
-                (contact, *chain)
-                for chain in level
-                for _, contact in sorted(
-                    (recency, contact)
-                    for recency, contact in neighbours.get(chain[0], [])
-                    if contact in introducers and contact not in chain
-                )[:max_edges_per_hop]
-            ]
+    def longer(chain: Chain) -> list[Chain]:
+        """The chain with each neighbour in front of it, the one with the best edge first."""
+        return [
+            (contact, *chain)
+            for _, contact in neighbours.get(chain[0], [])
+            if contact in introducers and contact not in chain
+        ]
+
+    fronts: list[Chain] = [(target,)]  # the search goes on from these
+    chains, is_cut = list(fronts), False
+    for depth in range(2, max_depth + 1):
+        candidates = [longer(chain) for chain in fronts]
+        first = [chains_of_one[:max_edges_per_hop] for chains_of_one in candidates]
+        fronts = [chain for chains_of_one in first for chain in chains_of_one]
+        chains += candidates[0] if depth == 2 else fronts
+        is_cut |= first != candidates and max_depth > 2
+    return Walk(chains, is_cut)
 
 
 def recency(path: list[Edge], today: date) -> date | None:
@@ -181,7 +198,7 @@ def deep_finder(
     """
     opened_by = users(world, collection)
     rows: list[Row] = []
-    for chain in walk(world_edges, introducers(world, collection), target, max_depth, max_edges_per_hop):
+    for chain in walk(world_edges, introducers(world, collection), target, max_depth, max_edges_per_hop).chains:
         path = between(world_edges, chain)
         for user in opened_by.get(chain[0], ()):
             if seed_scope == "any" or user == viewer:
@@ -225,7 +242,8 @@ def find_paths(
     """
     opened_by = users(world, collection)
     groups: list[tuple[tuple[int, int, bool, Chain], dict[str, Any]]] = []
-    for chain in walk(world_edges, introducers(world, collection, excluded), target, max_depth, max_edges_per_hop):
+    may_be_asked = introducers(world, collection, excluded)
+    for chain in walk(world_edges, may_be_asked, target, max_depth, max_edges_per_hop).chains:
         path = between(world_edges, chain)
         latest = recency(path, today)
         openers = [
@@ -270,9 +288,8 @@ class Facts:
     excluded: int  # contacts who may not be asked, members or not
     max_depth: int
     max_edges_per_hop: int | None
-    level_reached: int  # contacts on the longest chain of the walk
-    is_cut: bool  # the walk did not go on to somebody because of max_edges_per_hop
-    is_at_limit: bool  # the walk came to a contact with max_edges_per_hop edges or more to members who may be asked
+    level_reached: int  # contacts on the longest chain that the search looked at
+    is_cut: bool  # see Walk
     paths: Collection[Chain]  # that the call may return
 
 
@@ -298,10 +315,7 @@ def facts(
         neighbours.setdefault(a, Counter())[b] += kinds
         neighbours.setdefault(b, Counter())[a] += kinds
     around = neighbours.get(target, Counter())
-    walked = list(walk(world_edges, may_be_asked, target, max_depth, max_edges_per_hop))
-    limit = max_edges_per_hop or sys.maxsize
-    fronts = [chain for chain in walked if len(chain) < max_depth]
-    to_whom = {chain: (may_be_asked - {target}) & set(neighbours.get(chain[0], ())) for chain in fronts}
+    walked = walk(world_edges, may_be_asked, target, max_depth, max_edges_per_hop)
     return Facts(
         is_known=target in world.contacts,
         members=len(opened_by),
@@ -318,12 +332,11 @@ def facts(
         excluded=len(not_to_be_asked),
         max_depth=max_depth,
         max_edges_per_hop=max_edges_per_hop,
-        level_reached=max(map(len, walked)),
-        is_cut=any(len(to_whom[chain] - set(chain)) > limit for chain in fronts),
-        is_at_limit=any(sum(neighbours[chain[0]][each] for each in to_whom[chain]) >= limit for chain in fronts),
+        level_reached=max(map(len, walked.chains)),
+        is_cut=walked.is_cut,
         paths={
             chain
-            for chain in walked
+            for chain in walked.chains
             if (viewer in opened_by.get(chain[0], ()) if seed_scope == "importer" else chain[0] in opened_by)
         },
     )
@@ -340,7 +353,7 @@ def holds(reason: str, true: Facts, seed_scope: str, found: Collection[Chain]) -
         "no_edge_to_a_member": edges > 0 and not to_members,
         "all_excluded": 0 < to_members == to_excluded,
         "nobody_to_ask": edges > 0 and to_members == to_excluded,
-        "edge_limit": true.is_at_limit,
+        "edge_limit": true.is_cut,
         # where nothing was cut, the walk is every chain there is
         "depth_limit": not true.is_cut and set(found) == true.paths and true.level_reached == true.max_depth,
         "exhausted": not true.is_cut and set(found) == true.paths and true.level_reached < true.max_depth,
@@ -366,7 +379,6 @@ def possible_reasons(
     for reason, is_so in first.items():
         if is_so and (reason != "viewer_brought_nobody" or true.entries <= looked_through):
             return {reason}
-    possible = set()
     if true.target_edges_to_members == true.target_edges_to_excluded:
         near = "all_excluded" if true.target_edges_to_members else "no_edge_to_a_member"
         is_exact = is_v1 or true.members < counted_to or true.target_edges < counted_to
@@ -374,11 +386,9 @@ def possible_reasons(
             return {near}
         if true.max_depth > 1:
             return {near, "nobody_to_ask"}
-    if true.is_at_limit:
-        possible.add("edge_limit")
-    if not true.is_cut:
-        possible.add("depth_limit" if true.level_reached == true.max_depth else "exhausted")
-    return possible
+    if true.is_cut:
+        return {"edge_limit"}
+    return {"depth_limit" if true.level_reached == true.max_depth else "exhausted"}
 
 
 def number_is_right(said: int, truth: int, counted_to: int, is_exact: bool) -> bool:

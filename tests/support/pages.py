@@ -1,8 +1,9 @@
-"""The blocks of a document in Markdown, what is said about them in comments, and what they are said to print.
+"""The fenced blocks of a Markdown page, the notes about each, and the quotes of what it prints.
 
-A line that begins with →, and those that go on after a ·, quote the output of the block above: each piece of code is in
-a line of the output, in this order, where a number stands for any number (but 0 for 0), a size or a time for any, ``…``
-for anything. A comment ``<!-- test: … -->`` above a block holds notes, with semicolons between them.
+A line that begins with → quotes the output of the block above. It continues on the next line when it ends with ·. Each
+piece of code in it must be in a line of the output, in this order. In a quote a number stands for any number (but 0
+only for 0), a size for any size, a time for any time, and ``…`` for anything. A comment ``<!-- test: … -->`` above a
+block holds notes, separated by semicolons.
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ def blocks(text: str) -> list[Block]:
 
 def pattern(quote: str) -> str:
     def general(token: re.Match[str]) -> str:
-        kind, told = token.lastgroup, token[0]
+        kind, quoted = token.lastgroup, token[0]
         if kind in _UNITS:
             return rf"[\d,.:]+ (?:{_UNITS[kind]})\b"
         if kind == "number":
-            return r"(?<![\d.,])0(?![\d.,]*\d)" if told == "0" else r"\d(?:[\d,.]*\d)?"
+            return r"(?<![\d.,])0(?![\d.,]*\d)" if quoted == "0" else r"\d(?:[\d,.]*\d)?"
         return {"any": ".*", "space": r"\s+"}[kind or ""]
 
     parts, at = [], 0

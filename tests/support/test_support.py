@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-#: The finders' helpers are still in tests/finders/test_finders.py.
-MODULES = sorted(path for path in TESTS.rglob("*.py") if path.parent.name != "finders")
+MODULES = sorted(TESTS.rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[str]:

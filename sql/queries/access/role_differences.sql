@@ -21,10 +21,10 @@ rights (suffix, class, names, privileges) AS (
             live_contacts, live_organizations, installation, _yoyo_migration, capture_failures
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
-            find_paths, deep_finder, legacy_finder, capture_works, hidden_tables, check_finder_arguments, chain_contacts, deep_search, edge_details,
-            introducers_of, legacy_paths, legacy_walk, member_edges, near_members, openers, path_contacts,
-            path_document, possible_overlaps, raise_detached, recent_edges, recent_members, search, shallow_search, walk,
-            walked_paths, why_no_more, work_overlaps
+            askable_members, better_edge, capture_works, chain_contacts, check_finder_arguments, contact_edges,
+            deep_finder, edge_details, edges_from_experiences, edges_to_members, extended_chains, find_paths,
+            hidden_tables, legacy_finder, members_near, next_contacts, path_rows, possible_overlaps, raise_detached,
+            rank_chains, search, search_limit, source_tables, whole_collection, why_no_more, work_overlaps
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{

@@ -1,10 +1,8 @@
 -- To be planned, not run: a step of the walk, from contact $1 to members of collection $2, the most recent first.
-SELECT e.neighbour_id, e.date_to
-FROM connection_paths.recent_edges($1) AS e
-WHERE EXISTS (
-    SELECT
-    FROM connection_paths.collection_members AS m
-    WHERE m.collection_id = $2 AND m.contact_id = e.neighbour_id
+WITH edges AS MATERIALIZED (
+    SELECT e.neighbour_id, e.date_to
+    FROM connection_paths.contact_edges($1, 100, NULL) AS e
 )
-ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-LIMIT 15
+SELECT m.contact_id, m.user_id
+FROM connection_paths.askable_members($2, '{}', true) AS m
+WHERE m.contact_id = ANY (ARRAY(SELECT e.neighbour_id FROM edges AS e))

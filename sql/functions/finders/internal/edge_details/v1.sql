@@ -1,8 +1,8 @@
--- connection_paths.edge_details(contact_id, neighbour_id): the edge that stands for a pair.
---
--- A pair may have an edge of each kind; the most recent stands for it (date_to NULL, going on, first), and of equally
--- recent ones the kind declared first. At most one row. Asked for the paths that are returned, not while walking.
-CREATE OR REPLACE FUNCTION connection_paths.edge_details(contact_id bigint, neighbour_id bigint)
+CREATE OR REPLACE FUNCTION connection_paths.edge_details(
+    contact_id bigint,
+    neighbour_id bigint,
+    given_edges connection_paths.given_edge[]
+)
 RETURNS TABLE (kind connection_paths.connection_kind, organization_id bigint, date_from date, date_to date)
 LANGUAGE sql
 STABLE
@@ -14,8 +14,14 @@ BEGIN ATOMIC
     FROM (
         SELECT c.kind, c.organization_id, c.date_from, c.date_to
         FROM connection_paths.contact_connections AS c
-        WHERE c.contact_a_id = LEAST(edge_details.contact_id, edge_details.neighbour_id)
+        WHERE c.contact_a_id = CASE
+                WHEN edge_details.given_edges IS NULL THEN LEAST(edge_details.contact_id, edge_details.neighbour_id)
+            END
             AND c.contact_b_id = GREATEST(edge_details.contact_id, edge_details.neighbour_id)
+        UNION ALL
+        SELECT 'work_overlap', o.organization_id, o.date_from, o.date_to
+        FROM unnest(edge_details.given_edges) AS o
+        WHERE o.neighbour_id = edge_details.contact_id
         -- a fence: the pair by its key, not one contact's edges in date order until the other turns up
         OFFSET 0
     ) AS e
@@ -23,6 +29,6 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
-COMMENT ON FUNCTION connection_paths.edge_details(bigint, bigint) IS 'The most recent edge of a pair of contacts';
+COMMENT ON FUNCTION connection_paths.edge_details(bigint, bigint, connection_paths.given_edge[]) IS 'The most recent edge of a pair of contacts';
 
-REVOKE ALL ON FUNCTION connection_paths.edge_details(bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.edge_details(bigint, bigint, connection_paths.given_edge[]) FROM PUBLIC;

@@ -1,47 +1,13 @@
--- connection_paths.search(...): the search of deep_finder_v3 and find_paths, level by level, ending where it may.
---
--- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop   deep_finder's, checked
--- max_found             how many to find, of what by_chain says
--- excluded_contact_ids  not to be asked, besides those in do_not_ask; in order
--- ask_everybody         true when neither holds anybody of the collection
--- by_chain              false: pairs of a chain and a user who may open it; true: chains that somebody may open
--- deadline              when to give up; NULL: never
---
--- Returns, in the order of design, section 3, what was found; nulls when that is nothing:
---
--- chains         a row of six contacts for each, the target last, then nulls; see path_contacts
--- recencies      the latest date_to on each, going on or a future date being today; NULL for the target alone
--- users          the user who opens it; NULL where by_chain
--- is_complete    false when the deadline passed: what was found is right, but of its last depth some may be missing
--- level_reached  how many contacts the longest chains had that were looked at
--- caps_hit       where fewer than max_found were found, by_chain: whether some contact that was followed has at least
---                max_edges_per_hop edges to members who may be asked. The target does not count among these members.
---                False: no chain was left out because of that limit. True: some may have been.
---
--- Where there is one kind of edges, shallow_search sees to the first three levels, and mostly that is all. Otherwise,
--- and from where that stopped, deep_search goes level by level.
---
--- Who is not to be asked is no member here but where the target itself is one, and opens its own chain.
---
--- Not for applications. It is planned under its caller's settings (see deep_finder_v3): making them again costs 20 us.
 CREATE OR REPLACE FUNCTION connection_paths.search(
-    target_contact_id bigint,
-    collection_id bigint,
-    viewer_user_id bigint,
-    max_depth integer,
-    max_found integer,
-    seed_scope text,
-    max_edges_per_hop integer,
-    excluded_contact_ids bigint[],
-    ask_everybody boolean,
-    by_chain boolean,
-    deadline timestamptz,
-    OUT chains bigint[],
+    request connection_paths.search_request,
+    OUT tree_contacts bigint[],
+    OUT tree_parents integer[],
+    OUT chains integer[],
     OUT recencies date[],
     OUT users bigint[],
     OUT is_complete boolean,
     OUT level_reached integer,
-    OUT caps_hit boolean
+    OUT is_cut boolean
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -52,107 +18,77 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
-    shallow record;
-    -- what deep_search goes on from: the target, where shallow_search gave nothing
-    tree_contact_ids bigint[] := '{}';
-    tree_via_contact_ids bigint[]; -- without the target
-    tree_parents integer[] := '{}';
-    tree_recencies date[] := '{}';
-    level_starts integer[] := '{}';
+    tree_recencies date[] := ARRAY[NULL::date];
+    -- the depth at hand
+    first_chain integer := 1;
+    level_contacts bigint[] := ARRAY[request.target_contact_id];
+    level_recencies date[] := ARRAY[NULL::date];
+    next record;
+    best_chains integer[];
+    best_users bigint[];
+    open_chains integer[] := ARRAY[1];
+    -- what is known of the collection
+    members bigint[] := '{}';
+    of_viewer bigint[] := '{}';
+    has_all_members boolean := false;
+    share double precision;
 BEGIN
+    tree_contacts := ARRAY[request.target_contact_id];
+    tree_parents := ARRAY[0];
+    chains := '{}';
+    users := '{}';
     is_complete := true;
     level_reached := 1;
-    caps_hit := false;
+    is_cut := false;
 
-    IF kinds = 1 THEN
-        IF max_depth <= 3 AND ask_everybody THEN -- a statement each, with less to do than one for all
-            SELECT s.*
-            INTO shallow
-            FROM connection_paths.shallow_search(
-                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
-                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => true,
-                by_chain => by_chain, reads_on => true, deadline => deadline
-            ) AS s;
-        ELSIF max_depth <= 3 THEN
-            SELECT s.*
-            INTO shallow
-            FROM connection_paths.shallow_search(
-                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
-                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => false,
-                by_chain => by_chain, reads_on => true, deadline => deadline
-            ) AS s;
-        ELSIF ask_everybody THEN
-            SELECT s.*
-            INTO shallow
-            FROM connection_paths.shallow_search(
-                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
-                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => true,
-                by_chain => by_chain, reads_on => false, deadline => deadline
-            ) AS s;
-        ELSE
-            SELECT s.*
-            INTO shallow
-            FROM connection_paths.shallow_search(
-                target_contact_id, search.collection_id, search.viewer_user_id, search.max_depth, max_found,
-                search.seed_scope, search.max_edges_per_hop, excluded_contact_ids, ask_everybody => false,
-                by_chain => by_chain, reads_on => false, deadline => deadline
-            ) AS s;
+    FOR level IN 1..request.max_depth LOOP
+        IF level > 1 THEN
+            SELECT n.*
+            INTO next
+            FROM connection_paths.next_contacts(
+                request, level, request.max_found - cardinality(chains), tree_contacts, tree_parents, tree_recencies,
+                open_chains, members, of_viewer, has_all_members, share
+            ) AS n;
+            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
+            is_cut := is_cut OR next.is_cut;
+            level_reached := CASE WHEN next.is_reached THEN level ELSE level_reached END;
+            EXIT WHEN next.contacts IS NULL;
+            level_contacts := next.contacts;
+            level_recencies := next.recencies;
+            first_chain := cardinality(tree_contacts) + 1;
+            tree_contacts := tree_contacts || level_contacts;
+            tree_parents := tree_parents || next.parents;
+            tree_recencies := tree_recencies || level_recencies;
+            members := next.members;
+            of_viewer := next.of_viewer;
+            has_all_members := next.has_all_members;
+            share := next.share;
         END IF;
-        is_complete := deadline IS NULL OR clock_timestamp() < deadline;
-        IF NOT shallow.is_cut OR NOT is_complete THEN -- what was found where it was cut is right, too
-            level_reached := shallow.level_reached;
-            IF by_chain THEN
-                caps_hit := EXISTS (
-                    SELECT
-                    FROM unnest(shallow.tree_levels, shallow.tree_via_contact_ids) AS c (level, via_contact_id)
-                    WHERE c.level > 1
-                    GROUP BY c.via_contact_id
-                    HAVING count(*) >= search.max_edges_per_hop
-                );
-            END IF;
-            IF shallow.is_answered OR NOT is_complete THEN
-                chains := shallow.chains[:max_found];
-                recencies := shallow.recencies[:max_found];
-                users := shallow.users[:max_found];
-                RETURN;
-            END IF;
-            SELECT
-                array_agg(c.contact_id),
-                array_agg(c.via_contact_id),
-                array_agg(c.recency),
-                (ARRAY[1, 2, 2 + count(*) FILTER (WHERE c.level = 2)])[:level_reached]
-            INTO tree_contact_ids, tree_via_contact_ids, tree_recencies, level_starts
-            FROM (
-                SELECT DISTINCT c.level, c.contact_id, c.via_contact_id, c.recency
-                FROM unnest(
-                    shallow.tree_levels, shallow.tree_contact_ids, shallow.tree_via_contact_ids, shallow.tree_recencies
-                ) AS c (level, contact_id, via_contact_id, recency)
-                WHERE c.level > 1
-                ORDER BY c.level, c.contact_id, c.via_contact_id
-            ) AS c;
-            tree_parents := 0 || ARRAY(
-                -- a copy of the array is made once; PL/pgSQL's own would be copied at every look
-                SELECT COALESCE(array_position((SELECT tree_contact_ids || '{}'::bigint[]), c.via_contact_id), 0) + 1
-                FROM unnest(tree_via_contact_ids) WITH ORDINALITY AS c (via_contact_id, position)
-                ORDER BY c.position
+
+        SELECT array_agg(first_chain + r.number::integer - 1), array_agg(r.user_id)
+        INTO best_chains, best_users
+        FROM connection_paths.rank_chains(
+            level_contacts, level_recencies, request.collection_id, request.viewer_user_id, request.seed_scope,
+            request.by_chain, CASE WHEN level > 1 AND request.seed_scope = 'importer' THEN of_viewer END,
+            request.max_found - cardinality(chains)
+        ) AS r;
+        chains := chains || best_chains;
+        users := users || best_users;
+        EXIT WHEN NOT is_complete OR cardinality(chains) >= request.max_found OR level = request.max_depth;
+        IF level > 1 THEN
+            open_chains := ARRAY(
+                SELECT first_chain + c.number::integer - 1
+                FROM unnest(next.places) WITH ORDINALITY AS c (place, number)
+                WHERE c.place <= COALESCE(request.max_edges_per_hop, c.place)
             );
-            tree_contact_ids := target_contact_id || tree_contact_ids;
-            tree_recencies := NULL::date || tree_recencies;
         END IF;
-    END IF;
-
-    SELECT d.chains, d.recencies, d.users, d.is_complete, d.level_reached, search.caps_hit OR d.caps_hit
-    INTO chains, recencies, users, is_complete, level_reached, caps_hit
-    FROM connection_paths.deep_search(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_found, seed_scope, max_edges_per_hop,
-        excluded_contact_ids, ask_everybody, by_chain, deadline,
-        tree_contact_ids, tree_parents, tree_recencies, level_starts
-    ) AS d;
+    END LOOP;
+    recencies := ARRAY(
+        SELECT tree_recencies[c.chain] FROM unnest(chains) WITH ORDINALITY AS c (chain, position) ORDER BY c.position
+    );
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, timestamptz) IS 'Search for introduction paths level by level: a tree of chains, and which of them were found';
+COMMENT ON FUNCTION connection_paths.search(connection_paths.search_request) IS 'Search for introduction paths depth by depth: a tree of chains, and which of them were found';
 
-REVOKE ALL ON FUNCTION connection_paths.search(bigint, bigint, bigint, integer, integer, text, integer, bigint[], boolean, boolean, timestamptz)
-FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.search(connection_paths.search_request) FROM PUBLIC;

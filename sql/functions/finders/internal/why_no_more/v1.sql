@@ -45,16 +45,9 @@
 --
 -- What is read is bounded: entries of up to 500 members, up to 500 edges of the target, and a look-up for each of the
 -- fewer: 0.1 ms, and up to 0.8 around hubs; up to 10,000 entries of the collection, 1 ms, where the viewer alone may
--- open a path and nobody was found. (v1 works out all overlaps of the target once more.)
+-- open a path and nobody was found. (v1 works out all given_edges of the target once more.)
 CREATE OR REPLACE FUNCTION connection_paths.why_no_more(
-    target_contact_id bigint,
-    collection_id bigint,
-    viewer_user_id bigint,
-    max_depth integer,
-    seed_scope text,
-    max_edges_per_hop integer,
-    excluded_contact_ids bigint[],
-    ask_everybody boolean,
+    request connection_paths.search_request,
     impl text,
     number integer,
     is_complete boolean,
@@ -70,10 +63,10 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    few_paths CONSTANT integer := 5;
-    counted_to CONSTANT integer := 500;
-    looked_through CONSTANT integer := 10000;
-    deepest CONSTANT integer := CASE impl WHEN 'v1' THEN LEAST(max_depth, 2) ELSE max_depth END;
+    few_paths CONSTANT integer := connection_paths.search_limit('few_paths');
+    counted_to CONSTANT integer := connection_paths.search_limit('counted_to');
+    looked_through CONSTANT integer := connection_paths.search_limit('looked_through');
+    deepest CONSTANT integer := request.max_depth;
     is_counted CONSTANT boolean := is_complete AND number < few_paths;
     member_ids bigint[];
     neighbour_ids bigint[];
@@ -92,31 +85,31 @@ BEGIN
         member_ids := ARRAY(
             SELECT DISTINCT m.contact_id
             FROM connection_paths.collection_members AS m
-            WHERE m.collection_id = why_no_more.collection_id AND m.contact_id IS NOT NULL
+            WHERE m.collection_id = request.collection_id AND m.contact_id IS NOT NULL
             ORDER BY m.contact_id
             LIMIT counted_to
         );
-        IF NOT ask_everybody THEN
+        IF NOT request.ask_everybody THEN
             excluded_ids := ARRAY(
                 (
                     SELECT d.contact_id
                     FROM connection_paths.do_not_ask AS d
-                    WHERE d.collection_id = why_no_more.collection_id
+                    WHERE d.collection_id = request.collection_id
                     LIMIT counted_to
                 )
                 UNION
                 SELECT x.contact_id
-                FROM unnest(excluded_contact_ids[:counted_to]) AS x (contact_id)
+                FROM unnest(request.excluded_contact_ids[:counted_to]) AS x (contact_id)
             );
         END IF;
 
         IF impl = 'v1' THEN
             neighbour_ids := ARRAY(
-                SELECT w.neighbour_id FROM connection_paths.work_overlaps(target_contact_id) AS w
+                SELECT w.neighbour_id FROM unnest(request.given_edges) AS w
             );
         ELSE
             neighbour_ids := ARRAY(
-                SELECT e.neighbour_id FROM connection_paths.recent_edges(target_contact_id) AS e LIMIT counted_to
+                SELECT e.neighbour_id FROM connection_paths.contact_edges(request.target_contact_id, counted_to, NULL) AS e
             );
         END IF;
         target_edges := cardinality(neighbour_ids);
@@ -128,7 +121,7 @@ BEGIN
                 WHERE EXISTS (
                     SELECT
                     FROM connection_paths.collection_members AS m
-                    WHERE m.collection_id = why_no_more.collection_id AND m.contact_id = n.contact_id
+                    WHERE m.collection_id = request.collection_id AND m.contact_id = n.contact_id
                     OFFSET 0
                 )
             );
@@ -136,49 +129,47 @@ BEGIN
             met_ids := ARRAY(
                 SELECT m.contact_id
                 FROM unnest(member_ids) AS m (contact_id)
-                JOIN connection_paths.contact_connections AS c
-                    ON c.contact_a_id = LEAST(m.contact_id, why_no_more.target_contact_id)
-                    AND c.contact_b_id = GREATEST(m.contact_id, why_no_more.target_contact_id)
+                CROSS JOIN LATERAL connection_paths.better_edge(m.contact_id, request.target_contact_id, '-infinity') AS c
             );
         END IF;
         IF NOT is_exact AND met_ids = '{}' THEN -- an edge that was not looked at may lead to one of these
             met_ids := ARRAY(
                 SELECT x.contact_id
                 FROM unnest(excluded_ids) AS x (contact_id)
-                CROSS JOIN LATERAL connection_paths.edge_details(x.contact_id, why_no_more.target_contact_id) AS d
+                CROSS JOIN LATERAL connection_paths.edge_details(x.contact_id, request.target_contact_id, NULL) AS d
                 WHERE EXISTS (
                     SELECT
                     FROM connection_paths.collection_members AS m
-                    WHERE m.collection_id = why_no_more.collection_id AND m.contact_id = x.contact_id
+                    WHERE m.collection_id = request.collection_id AND m.contact_id = x.contact_id
                     OFFSET 0
                 )
                 LIMIT 1
             );
         END IF;
         target_edges_to_members := cardinality(met_ids);
-        IF NOT ask_everybody THEN
+        IF NOT request.ask_everybody THEN
             SELECT count(*)
             INTO target_edges_to_excluded
             FROM unnest(met_ids) AS n (contact_id)
-            WHERE (n.contact_id IN (SELECT x.contact_id FROM unnest(excluded_contact_ids) AS x (contact_id))) IS TRUE
+            WHERE (n.contact_id IN (SELECT x.contact_id FROM unnest(request.excluded_contact_ids) AS x (contact_id))) IS TRUE
                 OR NOT EXISTS (
                     SELECT
                     FROM connection_paths.introducers AS m
-                    WHERE m.collection_id = why_no_more.collection_id AND m.contact_id = n.contact_id AND m.may_be_asked
+                    WHERE m.collection_id = request.collection_id AND m.contact_id = n.contact_id AND m.may_be_asked
                     OFFSET 0
                 );
         END IF;
 
         IF number = 0 AND target_edges = 0 THEN
-            is_known := EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = target_contact_id);
+            is_known := EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = request.target_contact_id);
         END IF;
-        IF number = 0 AND seed_scope = 'importer' THEN
-            SELECT COALESCE(bool_or(m.user_id = why_no_more.viewer_user_id), false) OR count(*) > looked_through
+        IF number = 0 AND request.seed_scope = 'importer' THEN
+            SELECT COALESCE(bool_or(m.user_id = request.viewer_user_id), false) OR count(*) > looked_through
             INTO viewer_brought
             FROM (
                 SELECT m.user_id
                 FROM connection_paths.collection_members AS m
-                WHERE m.collection_id = why_no_more.collection_id
+                WHERE m.collection_id = request.collection_id
                 LIMIT looked_through + 1
             ) AS m;
         END IF;
@@ -206,7 +197,7 @@ BEGIN
         'reason', reason,
         'level_reached', level_reached,
         'caps_hit', caps_hit,
-        'max_edges_per_hop', CASE WHEN impl <> 'v1' THEN max_edges_per_hop END,
+        'max_edges_per_hop', CASE WHEN impl <> 'v1' THEN request.max_edges_per_hop END,
         'collection_members', cardinality(member_ids),
         'target_edges', CASE WHEN is_counted THEN LEAST(target_edges, counted_to) END,
         'target_edges_to_members', CASE WHEN is_counted THEN LEAST(target_edges_to_members, counted_to) END,
@@ -218,7 +209,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.why_no_more(bigint, bigint, bigint, integer, text, integer, bigint[], boolean, text, integer, boolean, integer, boolean) IS 'Why find_paths found fewer paths than wanted: a reason and bounded counts; the part "why" of its answer';
+COMMENT ON FUNCTION connection_paths.why_no_more(connection_paths.search_request, text, integer, boolean, integer, boolean) IS 'Why find_paths found fewer paths than wanted: a reason and bounded counts; the part "why" of its answer';
 
-REVOKE ALL ON FUNCTION connection_paths.why_no_more(bigint, bigint, bigint, integer, text, integer, bigint[], boolean, text, integer, boolean, integer, boolean)
-FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.why_no_more(connection_paths.search_request, text, integer, boolean, integer, boolean) FROM PUBLIC;

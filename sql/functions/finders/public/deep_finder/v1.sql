@@ -1,15 +1,11 @@
--- connection_paths.deep_finder_v1(...): the first walk over edges, kept to measure against. Use deep_finder.
---
--- A recursive walk that carries every organization and date along for every chain, fetches 25 times the rows asked for
--- and sorts once more outside. Arguments, rows, order and errors are those of deep_finder_v2.
-CREATE OR REPLACE FUNCTION connection_paths.deep_finder_v1(
+CREATE OR REPLACE FUNCTION connection_paths.deep_finder(
     target_contact_id bigint,
     collection_id bigint,
     viewer_user_id bigint,
     max_depth integer DEFAULT 2,
     max_paths integer DEFAULT 25,
     seed_scope text DEFAULT 'any',
-    max_edges_per_hop integer DEFAULT 15
+    max_edges_per_hop integer DEFAULT connection_paths.search_limit('max_edges_per_hop')
 )
 RETURNS TABLE (
     depth integer,
@@ -29,74 +25,36 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 SET enable_sort = off
+SET enable_nestloop = off
+SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
-BEGIN
-    PERFORM connection_paths.check_finder_arguments(
+DECLARE
+    is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
     );
-
+    request connection_paths.search_request;
+    found record;
+BEGIN
+    request := ROW(
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop,
+        '{}', NOT EXISTS (
+            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = deep_finder.collection_id
+        ), false, NULL, NULL
+    );
+    SELECT s.* INTO found FROM connection_paths.search(request) AS s;
+    IF found.chains = '{}' THEN
+        RETURN;
+    END IF;
     RETURN QUERY
-    WITH fetched AS MATERIALIZED (
-        SELECT
-            w.depth,
-            o.user_id,
-            w.contact_ids,
-            COALESCE(hops.organization_ids, '{}') AS organization_ids,
-            COALESCE(hops.date_froms, '{}') AS date_froms,
-            COALESCE(hops.date_tos, '{}') AS date_tos,
-            w.recency
-        FROM connection_paths.walk(
-            deep_finder_v1.target_contact_id,
-            deep_finder_v1.collection_id,
-            deep_finder_v1.max_depth,
-            deep_finder_v1.max_edges_per_hop,
-            ask_everybody => false
-        ) AS w
-        CROSS JOIN LATERAL (
-            SELECT
-                array_agg(d.organization_id ORDER BY i.hop) AS organization_ids,
-                array_agg(d.date_from ORDER BY i.hop) AS date_froms,
-                array_agg(d.date_to ORDER BY i.hop) AS date_tos
-            FROM generate_series(1, w.depth - 1) AS i (hop)
-            CROSS JOIN LATERAL connection_paths.edge_details(w.contact_ids[i.hop], w.contact_ids[i.hop + 1]) AS d
-        ) AS hops
-        CROSS JOIN LATERAL connection_paths.openers(
-            w.contact_ids[1],
-            deep_finder_v1.collection_id,
-            deep_finder_v1.viewer_user_id,
-            deep_finder_v1.seed_scope
-        ) AS o
-        ORDER BY
-            w.depth,
-            w.recency DESC,
-            o.user_id = deep_finder_v1.viewer_user_id DESC,
-            o.user_id,
-            w.contact_ids
-        LIMIT deep_finder_v1.max_paths * 25
-    )
-    SELECT
-        p.depth,
-        p.user_id,
-        p.contact_ids,
-        p.organization_ids,
-        p.date_froms,
-        p.date_tos,
-        p.recency
-    FROM fetched AS p
-    ORDER BY
-        p.depth,
-        p.recency DESC,
-        p.user_id = deep_finder_v1.viewer_user_id DESC,
-        p.user_id,
-        p.contact_ids
-    LIMIT deep_finder_v1.max_paths;
+    SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
+    FROM connection_paths.path_rows(
+        found.tree_contacts, found.tree_parents, found.chains, found.users, found.recencies, request.given_edges
+    ) AS p;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.deep_finder_v1(bigint, bigint, bigint, integer, integer, text, integer) IS 'First generation of deep_finder: details for every chain, over-fetches, sorts outside; kept to measure against';
+COMMENT ON FUNCTION connection_paths.deep_finder(bigint, bigint, bigint, integer, integer, text, integer) IS 'Introduction paths to a contact, a row per path and user, best first';
 
-REVOKE ALL ON FUNCTION connection_paths.deep_finder_v1(bigint, bigint, bigint, integer, integer, text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.deep_finder(bigint, bigint, bigint, integer, integer, text, integer) FROM PUBLIC;

@@ -39,28 +39,23 @@ SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_sort = off
-SET enable_hashjoin = off
+SET enable_nestloop = off
 SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
 DECLARE
-    max_edges_per_hop CONSTANT integer := 15;
-    max_excluded CONSTANT integer := 10000;
     -- the last third is for ranking what was found and looking up its details
     deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1500.0);
+    most_excluded CONSTANT integer := connection_paths.search_limit('most_excluded');
     is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, NULL
     );
     excluded bigint[] := '{}'; -- in order
     chosen text;
-    ask_everybody boolean;
-    chains bigint[];
-    recencies date[];
-    paths jsonb := '[]';
-    number integer := 0; -- of paths found, one more than wanted at most
-    is_complete boolean := true;
-    level_reached integer;
-    caps_hit boolean := false;
+    request connection_paths.search_request;
+    found record;
+    number integer; -- of paths found, one more than wanted at most
+    paths jsonb;
     why jsonb;
 BEGIN
     IF time_budget_ms IS NULL THEN
@@ -76,8 +71,8 @@ BEGIN
     ELSIF excluded_contact_ids IS NULL THEN
         RAISE EXCEPTION 'excluded_contact_ids must not be null'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Give ids of contacts, or ''{}'' for nobody.';
-    ELSIF cardinality(excluded_contact_ids) > max_excluded THEN
-        RAISE EXCEPTION 'excluded_contact_ids must be % at most, not %', max_excluded, cardinality(excluded_contact_ids)
+    ELSIF cardinality(excluded_contact_ids) > most_excluded THEN
+        RAISE EXCEPTION 'excluded_contact_ids must be % at most, not %', most_excluded, cardinality(excluded_contact_ids)
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'Who is never to be asked in a collection belongs in connection_paths.do_not_ask.';
     ELSIF excluded_contact_ids <> '{}' THEN
@@ -90,68 +85,83 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT
-        COALESCE(
-            find_paths.impl,
-            (SELECT r.impl FROM connection_paths.finder_rollout AS r WHERE r.collection_id = find_paths.collection_id),
-            'v2'
-        ),
+    chosen := COALESCE(
+        impl,
+        (SELECT r.impl FROM connection_paths.finder_rollout AS r WHERE r.collection_id = find_paths.collection_id),
+        'v2'
+    );
+    request := ROW(
+        target_contact_id, collection_id, viewer_user_id, max_depth,
+        max_paths + 1, -- one more shows that there are more
+        seed_scope, connection_paths.search_limit('max_edges_per_hop'), excluded,
         excluded = '{}' AND NOT EXISTS (
             SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = find_paths.collection_id
-        )
-    INTO chosen, ask_everybody;
-
-    IF chosen = 'v2' THEN
-        SELECT s.chains, s.recencies, s.is_complete, s.level_reached, s.caps_hit
-        INTO chains, recencies, is_complete, level_reached, caps_hit
-        FROM connection_paths.search(
-            target_contact_id, collection_id, viewer_user_id, max_depth, max_paths + 1, seed_scope, max_edges_per_hop,
-            excluded, ask_everybody, by_chain => true, deadline => deadline
-        ) AS s;
-        number := COALESCE(cardinality(recencies), 0);
-
-        SELECT jsonb_agg(
-            connection_paths.path_document(u.user_ids, p.contact_ids, p.recency, h.hops) ORDER BY p.position
-        )
-        INTO paths
-        FROM (
-            SELECT f.position, connection_paths.path_contacts(chains, f.position) AS contact_ids, f.recency
-            FROM unnest(recencies[:max_paths]) WITH ORDINALITY AS f (recency, position)
-            OFFSET 0
-        ) AS p
-        CROSS JOIN LATERAL (
-            SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
-            FROM connection_paths.openers(
-                p.contact_ids[1], find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope
-            ) AS o
-        ) AS u
-        CROSS JOIN LATERAL (
-            SELECT jsonb_agg(
-                jsonb_build_object(
-                    'from', p.contact_ids[i.hop],
-                    'to', p.contact_ids[i.hop + 1],
-                    'kind', e.kind,
-                    'organization_id', e.organization_id,
-                    'date_from', e.date_from,
-                    'date_to', e.date_to
-                )
-                ORDER BY i.hop
-            ) AS hops
-            FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
-            CROSS JOIN LATERAL connection_paths.edge_details(p.contact_ids[i.hop], p.contact_ids[i.hop + 1]) AS e
-        ) AS h;
-    ELSE
-        SELECT w.paths, w.number, w.is_complete, w.level_reached
-        INTO paths, number, is_complete, level_reached
-        FROM connection_paths.legacy_paths(
-            target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, excluded, deadline
-        ) AS w;
+        ),
+        true, deadline, NULL
+    );
+    IF chosen = 'v1' THEN
+        request.max_depth := LEAST(max_depth, 2);
+        request.max_edges_per_hop := NULL;
+        request.given_edges := '{}';
+        IF max_depth > 1 AND clock_timestamp() < deadline THEN
+            request.given_edges := connection_paths.edges_from_experiences(target_contact_id);
+        END IF;
     END IF;
+
+    SELECT s.* INTO found FROM connection_paths.search(request) AS s;
+    number := cardinality(found.chains);
+
+    SELECT jsonb_agg(
+        jsonb_build_object(
+            'depth', cardinality(p.contact_ids),
+            'user_ids', u.user_ids,
+            'contact_ids', p.contact_ids,
+            'recency', p.recency,
+            'hops', COALESCE(h.hops, '[]')
+        )
+        ORDER BY p.position
+    )
+    INTO paths
+    FROM (
+        SELECT
+            f.position,
+            connection_paths.chain_contacts(found.tree_contacts, found.tree_parents, f.chain) AS contact_ids,
+            f.recency
+        FROM unnest(found.chains[:max_paths], found.recencies[:max_paths])
+            WITH ORDINALITY AS f (chain, recency, position)
+        OFFSET 0
+    ) AS p
+    CROSS JOIN LATERAL (
+        SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
+        FROM (
+            SELECT DISTINCT m.user_id
+            FROM connection_paths.collection_members AS m
+            WHERE m.collection_id = find_paths.collection_id
+                AND m.contact_id = p.contact_ids[1]
+                AND (find_paths.seed_scope = 'any' OR m.user_id = find_paths.viewer_user_id)
+        ) AS o
+    ) AS u
+    CROSS JOIN LATERAL (
+        SELECT jsonb_agg(
+            jsonb_build_object(
+                'from', p.contact_ids[i.hop],
+                'to', p.contact_ids[i.hop + 1],
+                'kind', e.kind,
+                'organization_id', e.organization_id,
+                'date_from', e.date_from,
+                'date_to', e.date_to
+            )
+            ORDER BY i.hop
+        ) AS hops
+        FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
+        CROSS JOIN LATERAL connection_paths.edge_details(
+            p.contact_ids[i.hop], p.contact_ids[i.hop + 1], request.given_edges
+        ) AS e
+    ) AS h;
 
     IF number < max_paths THEN
         why := connection_paths.why_no_more(
-            target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope, max_edges_per_hop, excluded,
-            ask_everybody, chosen, number, is_complete, level_reached, caps_hit
+            request, chosen, number, found.is_complete, found.level_reached, found.is_cut
         );
     END IF;
 
@@ -159,7 +169,7 @@ BEGIN
         'impl', chosen,
         'total', LEAST(number, max_paths),
         'truncated', number > max_paths,
-        'complete', is_complete,
+        'complete', found.is_complete,
         'why', why,
         'paths', COALESCE(paths, '[]')
     );

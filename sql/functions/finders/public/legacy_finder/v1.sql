@@ -1,9 +1,4 @@
--- connection_paths.legacy_finder_v1(...): the first generation, depth 2 at most, straight from work experiences.
---
--- Kept for comparison and as a fallback while edges are not yet built: with edges complete it returns what
--- deep_finder(max_depth => 2, max_edges_per_hop => NULL) does, row for row. Arguments, row type, order and errors are
--- those of deep_finder.
-CREATE OR REPLACE FUNCTION connection_paths.legacy_finder_v1(
+CREATE OR REPLACE FUNCTION connection_paths.legacy_finder(
     target_contact_id bigint,
     collection_id bigint,
     viewer_user_id bigint,
@@ -25,46 +20,39 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 25
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
+SET enable_sort = off
+SET enable_nestloop = off
+SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
-BEGIN
-    PERFORM connection_paths.check_finder_arguments(
+DECLARE
+    is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
         target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL
     );
-
+    request connection_paths.search_request;
+    found record;
+BEGIN
+    request := ROW(
+        target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL,
+        '{}', NOT EXISTS (
+            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = legacy_finder.collection_id
+        ), false, NULL, connection_paths.edges_from_experiences(target_contact_id)
+    );
+    SELECT s.* INTO found FROM connection_paths.search(request) AS s;
+    IF found.chains = '{}' THEN
+        RETURN;
+    END IF;
     RETURN QUERY
-    SELECT
-        w.depth,
-        o.user_id,
-        w.contact_ids,
-        CASE w.depth WHEN 1 THEN '{}' ELSE ARRAY[w.organization_id] END,
-        CASE w.depth WHEN 1 THEN '{}' ELSE ARRAY[w.date_from] END,
-        CASE w.depth WHEN 1 THEN '{}' ELSE ARRAY[w.date_to] END,
-        w.recency
-    FROM connection_paths.legacy_walk(
-        legacy_finder_v1.target_contact_id,
-        legacy_finder_v1.collection_id,
-        excluded_contact_ids => '{}',
-        deadline => NULL
-    ) AS w
-    CROSS JOIN LATERAL connection_paths.openers(
-        w.contact_ids[1],
-        legacy_finder_v1.collection_id,
-        legacy_finder_v1.viewer_user_id,
-        legacy_finder_v1.seed_scope
-    ) AS o
-    ORDER BY
-        w.depth,
-        w.recency DESC,
-        o.user_id = legacy_finder_v1.viewer_user_id DESC,
-        o.user_id,
-        w.contact_ids
-    LIMIT legacy_finder_v1.max_paths;
+    SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
+    FROM connection_paths.path_rows(
+        found.tree_contacts, found.tree_parents, found.chains, found.users, found.recencies, request.given_edges
+    ) AS p;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.legacy_finder_v1(bigint, bigint, bigint, integer, text) IS 'First generation of the finder: depth 2 at most, without the edge table';
+COMMENT ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) IS 'First generation of the finder: depth 2 at most, without the edge table';
 
-REVOKE ALL ON FUNCTION connection_paths.legacy_finder_v1(bigint, bigint, bigint, integer, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) FROM PUBLIC;

@@ -1,0 +1,27 @@
+-- generations.edge_details(contact_id, neighbour_id)
+--
+-- Returns the best edge between two contacts: kind, organization and dates.
+CREATE OR REPLACE FUNCTION generations.edge_details(contact_id bigint, neighbour_id bigint)
+RETURNS TABLE (kind connection_paths.connection_kind, organization_id bigint, date_from date, date_to date)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 1
+BEGIN ATOMIC
+    SELECT e.kind, e.organization_id, e.date_from, e.date_to
+    FROM (
+        SELECT c.kind, c.organization_id, c.date_from, c.date_to
+        FROM connection_paths.contact_connections AS c
+        WHERE c.contact_a_id = LEAST(edge_details.contact_id, edge_details.neighbour_id)
+            AND c.contact_b_id = GREATEST(edge_details.contact_id, edge_details.neighbour_id)
+        -- a fence: the pair by its key, not one contact's edges in date order until the other turns up
+        OFFSET 0
+    ) AS e
+    ORDER BY e.date_to DESC NULLS FIRST, e.kind
+    LIMIT 1;
+END;
+
+COMMENT ON FUNCTION generations.edge_details(bigint, bigint) IS 'The most recent edge of a pair of contacts';
+
+REVOKE ALL ON FUNCTION generations.edge_details(bigint, bigint) FROM PUBLIC;

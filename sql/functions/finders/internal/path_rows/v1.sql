@@ -1,0 +1,59 @@
+CREATE OR REPLACE FUNCTION connection_paths.path_rows(
+    tree_contacts bigint[],
+    tree_parents integer[],
+    chains integer[],
+    users bigint[],
+    recencies date[],
+    given_edges connection_paths.given_edge[]
+)
+RETURNS TABLE (
+    depth integer,
+    user_id bigint,
+    contact_ids bigint[],
+    organization_ids bigint[],
+    date_froms date[],
+    date_tos date[],
+    recency date
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 25
+BEGIN ATOMIC
+    SELECT
+        cardinality(p.contact_ids),
+        p.user_id,
+        p.contact_ids,
+        COALESCE(hops.organization_ids, '{}'),
+        COALESCE(hops.date_froms, '{}'),
+        COALESCE(hops.date_tos, '{}'),
+        p.recency
+    FROM (
+        SELECT
+            f.position,
+            f.user_id,
+            connection_paths.chain_contacts(path_rows.tree_contacts, path_rows.tree_parents, f.chain) AS contact_ids,
+            f.recency
+        FROM unnest(path_rows.chains, path_rows.users, path_rows.recencies)
+            WITH ORDINALITY AS f (chain, user_id, recency, position)
+        ORDER BY f.position
+        OFFSET 0
+    ) AS p
+    CROSS JOIN LATERAL (
+        SELECT
+            array_agg(d.organization_id ORDER BY n.hop) AS organization_ids,
+            array_agg(d.date_from ORDER BY n.hop) AS date_froms,
+            array_agg(d.date_to ORDER BY n.hop) AS date_tos
+        FROM unnest(p.contact_ids[2:]) WITH ORDINALITY AS n (contact_id, hop) -- known to be in order: nothing is sorted
+        CROSS JOIN LATERAL connection_paths.edge_details(
+            p.contact_ids[n.hop], n.contact_id, path_rows.given_edges
+        ) AS d
+    ) AS hops
+    ORDER BY p.position;
+END;
+
+COMMENT ON FUNCTION connection_paths.path_rows(bigint[], integer[], integer[], bigint[], date[], connection_paths.given_edge[]) IS 'The paths that a search found, as rows of deep_finder';
+
+REVOKE ALL ON FUNCTION connection_paths.path_rows(bigint[], integer[], integer[], bigint[], date[], connection_paths.given_edge[])
+FROM PUBLIC;

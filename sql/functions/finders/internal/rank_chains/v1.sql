@@ -1,0 +1,47 @@
+CREATE OR REPLACE FUNCTION connection_paths.rank_chains(
+    contact_ids bigint[],
+    recencies date[],
+    collection_id bigint,
+    viewer_user_id bigint,
+    seed_scope text,
+    by_chain boolean,
+    opener_ids bigint[],
+    most bigint
+)
+RETURNS TABLE (number bigint, user_id bigint)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 25
+BEGIN ATOMIC
+    WITH best AS MATERIALIZED (
+        SELECT c.number, c.contact_id, c.recency
+        FROM unnest(rank_chains.contact_ids, rank_chains.recencies) WITH ORDINALITY AS c (contact_id, recency, number)
+        WHERE rank_chains.opener_ids IS NULL
+            OR c.contact_id IN (SELECT o.contact_id FROM unnest(rank_chains.opener_ids) AS o (contact_id))
+        ORDER BY c.recency DESC
+        FETCH FIRST (rank_chains.most) ROWS WITH TIES
+    ),
+    openers AS (
+        SELECT
+            m.contact_id,
+            CASE WHEN NOT rank_chains.by_chain THEN m.user_id END AS user_id,
+            bool_or(m.user_id = rank_chains.viewer_user_id) AS is_viewer
+        FROM connection_paths.collection_members AS m
+        WHERE m.collection_id = rank_chains.collection_id
+            AND m.contact_id = ANY (ARRAY(SELECT b.contact_id FROM best AS b))
+            AND (rank_chains.seed_scope = 'any' OR m.user_id = rank_chains.viewer_user_id)
+        GROUP BY 1, 2
+    )
+    SELECT b.number, o.user_id
+    FROM best AS b
+    JOIN openers AS o ON o.contact_id = b.contact_id
+    ORDER BY b.recency DESC, o.is_viewer DESC, o.user_id, b.number
+    LIMIT rank_chains.most;
+END;
+
+COMMENT ON FUNCTION connection_paths.rank_chains(bigint[], date[], bigint, bigint, text, boolean, bigint[], bigint) IS 'The best chains of one depth and who opens them: the one place that knows the order of paths';
+
+REVOKE ALL ON FUNCTION connection_paths.rank_chains(bigint[], date[], bigint, bigint, text, boolean, bigint[], bigint)
+FROM PUBLIC;

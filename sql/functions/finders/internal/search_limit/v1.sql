@@ -1,0 +1,51 @@
+-- connection_paths.search_limit(name)
+--
+-- Gives a limit or a default of the finders: the one place where these numbers are written down.
+--
+-- Parameters
+--     name  Which number; the names are in the body, each with its meaning. An unknown name gives NULL.
+-- Returns
+--     The number.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     check_finder_arguments, find_paths, next_contacts, why_no_more
+-- Why
+--     The planner replaces a call with its number when it plans the caller, so a call costs nothing at run time.
+CREATE OR REPLACE FUNCTION connection_paths.search_limit(name text)
+RETURNS integer
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SECURITY INVOKER
+BEGIN ATOMIC
+    SELECT CASE search_limit.name
+        -- find_paths and deep_finder: edges to members through which the walk goes on from a contact
+        WHEN 'max_edges_per_hop' THEN 15
+        -- every finder: the longest path, in contacts; the most paths of an answer
+        WHEN 'deepest' THEN 6
+        WHEN 'most_paths' THEN 1000
+        -- find_paths: contacts in excluded_contact_ids
+        WHEN 'most_excluded' THEN 10000
+        -- next_contacts: edges of the target that are read first
+        WHEN 'first_edges' THEN 100
+        -- next_contacts: of more look-ups than this, reading the whole collection is considered
+        WHEN 'looked_up' THEN 2000
+        -- next_contacts: a collection of more members is never read as a whole
+        WHEN 'most_hashed' THEN 20000
+        -- why_no_more: an answer of fewer paths than this is explained with counts
+        WHEN 'few_paths' THEN 5
+        -- why_no_more: where each count stops
+        WHEN 'counted_to' THEN 500
+        -- why_no_more: entries of a collection that are searched for the viewer
+        WHEN 'looked_through' THEN 10000
+    END;
+END;
+
+COMMENT ON FUNCTION connection_paths.search_limit(text) IS 'A limit or a default of the finders, by its name';
+
+REVOKE ALL ON FUNCTION connection_paths.search_limit(text) FROM PUBLIC;

@@ -1,0 +1,40 @@
+"""Databases for the tests of the finders, by how many kinds of edges they know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from bench import generations
+from tests.support.finder_worlds import database_that_knows
+from tests.support.world import FRIEND
+
+
+@pytest.fixture(scope="module")
+def one_kind(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+    """A database that knows work_overlap only."""
+    yield from database_that_knows(new_database())
+
+
+@pytest.fixture(scope="module")
+def three_kinds(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+    """A database that knows two more kinds."""
+    yield from database_that_knows(new_database(), FRIEND, "family")
+
+
+@pytest.fixture(scope="module")
+def with_generations(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+    """A database that knows another kind, with the earlier generations of the finders beside today's."""
+    for connection in database_that_knows(new_database(), FRIEND):
+        generations.install(connection)
+        yield connection
+
+
+@pytest.fixture(scope="module", params=["one_kind", "three_kinds"])
+def database_of_kinds(request: pytest.FixtureRequest) -> Connection[Any]:
+    """Both databases. The second knows two kinds more than most worlds use."""
+    connection: Connection[Any] = request.getfixturevalue(request.param)
+    return connection

@@ -1,0 +1,7 @@
+-- Every edge that work experiences make.
+INSERT INTO connection_paths.contact_connections
+    (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
+SELECT c.id, o.neighbour_id, 'work_overlap', o.organization_id, o.date_from, o.date_to
+FROM connection_paths.live_contacts AS c
+CROSS JOIN LATERAL connection_paths.work_overlaps(c.id) AS o
+WHERE o.neighbour_id > c.id

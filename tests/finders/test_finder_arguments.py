@@ -1,0 +1,126 @@
+"""Arguments of the functions for applications: defaults, limits, and what a bad one raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection, sql
+
+from tests.support.finder_calls import Call, check, enter, graph
+from tests.support.world import load
+
+
+def test_the_defaults(installed: Connection[Any]) -> None:
+    edges = [(1, contact, "2010-01-01", None) for contact in range(2, 32)]
+    world = graph(edges, [(user, contact) for user in (1, 2) for contact in range(2, 32)])
+    loaded = enter(installed, world)
+    defaults = Call(1, max_depth=2, max_paths=25, max_edges_per_hop=15)
+    for function, expected in (
+        ("deep_finder", loaded.expect(defaults)),
+        ("legacy_finder", loaded.expect_legacy(defaults)),
+    ):
+        query = sql.SQL("SELECT * FROM connection_paths.{}(1, 1, 1)")
+        rows = installed.execute(query.format(sql.Identifier(function))).fetchall()
+        assert rows == expected
+    found = installed.execute("SELECT connection_paths.find_paths(1, 1, 1)").fetchone()
+    assert found is not None
+    assert found[0] == loaded.find_paths(defaults, None)
+    assert loaded.agrees(defaults, None, "v2")
+
+
+def test_truncated_counts_groups_not_users(installed: Connection[Any]) -> None:
+    world = graph([(1, 2, "2010-01-01", None)], [(user, 2) for user in (1, 2, 3)])
+    loaded = check(installed, world, Call(1, max_paths=1), [(1, (2, 1))])
+    answer = loaded.find_paths(Call(1, max_paths=1), "v2")
+    assert (answer["total"], answer["truncated"]) == (1, False)
+    assert answer["paths"][0]["user_ids"] == [1, 2, 3]
+
+
+# Bad arguments
+
+DEEP: dict[str, Any] = {
+    "target_contact_id": 1,
+    "collection_id": 1,
+    "viewer_user_id": 1,
+    "max_depth": 2,
+    "max_paths": 25,
+    "seed_scope": "any",
+    "max_edges_per_hop": 15,
+}
+LEGACY = {name: DEEP[name] for name in DEEP if name not in ("max_depth", "max_edges_per_hop")}
+FIND = DEEP | {
+    "impl": "v2",
+    "time_budget_ms": 1500,
+    "excluded_contact_ids": [],
+}
+CONTACT = {"contact_id": 1}
+SIGNATURES: dict[str, dict[str, Any]] = {
+    "deep_finder": DEEP,
+    "legacy_finder": LEGACY,
+    "find_paths": FIND,
+    "backfill_contact": CONTACT,
+}
+MAY_BE_NULL = ("max_edges_per_hop", "impl")
+OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
+    "max_depth": (0, 7, -1),
+    "max_paths": (0, 1001),
+    "seed_scope": ("x", "", "ANY"),
+    "max_edges_per_hop": (0, -1),
+    "impl": ("v9", ""),
+    "time_budget_ms": (0, -1),
+    "excluded_contact_ids": ([1] * 10_001, list(range(10_001))),
+}
+
+
+def call_by_name(connection: Connection[Any], function: str, arguments: dict[str, Any]) -> None:
+    named = sql.SQL(", ").join(
+        sql.SQL("{} => {}").format(
+            sql.Identifier(name),
+            sql.SQL("{}::bigint[]").format(value) if isinstance(value, list) else sql.Literal(value),
+        )
+        for name, value in arguments.items()
+    )
+    connection.execute(sql.SQL("SELECT * FROM connection_paths.{}({})").format(sql.Identifier(function), named))
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "value"),
+    [
+        (function, argument, value)
+        for function, signature in SIGNATURES.items()
+        for argument in signature
+        for value in (
+            *([] if argument in MAY_BE_NULL else [None]),
+            *OUT_OF_RANGE.get(argument, ()),
+        )
+    ],
+)
+def test_a_bad_argument_is_named_and_a_hint_given(
+    installed: Connection[Any], function: str, argument: str, value: Any
+) -> None:
+    load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
+    with pytest.raises(psycopg.Error) as caught:
+        call_by_name(installed, function, SIGNATURES[function] | {argument: value})
+    diagnosis = caught.value.diag
+    assert diagnosis.sqlstate == ("22004" if value is None else "22023")
+    assert argument in (diagnosis.message_primary or "")
+    assert diagnosis.message_hint
+
+
+@pytest.mark.parametrize("function", SIGNATURES)
+def test_good_arguments_by_name_even_at_their_limits(installed: Connection[Any], function: str) -> None:
+    load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
+    limits = {
+        "max_depth": (1, 6),
+        "max_paths": (1, 1000),
+        "seed_scope": ("any", "importer"),
+        "max_edges_per_hop": (1, 2**31 - 1, None),
+        "impl": ("v1", "v2", None),
+        "time_budget_ms": (1, 2**31 - 1),
+        "excluded_contact_ids": ([], [2**63 - 1, -(2**63), 2**63 - 1], list(range(10_000)), [1] * 10_000),
+    }
+    for argument in SIGNATURES[function]:
+        for value in limits.get(argument, (1, 2**63 - 1)):
+            call_by_name(installed, function, SIGNATURES[function] | {argument: value})

@@ -1,0 +1,127 @@
+"""Random worlds and calls: every finder returns exactly the rows and documents that the oracle returns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import Connection
+
+from tests.support.finder_calls import Situation, crowds, enter, situations
+from tests.support.properties import repeatable
+from tests.support.world import COLLECTION_IDS
+
+
+@repeatable(100)
+@given(situation=situations(25))
+def test_deep_finder_equals_the_oracle(installed: Connection[Any], situation: Situation) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    for call in drawn:
+        expected = loaded.expect(call)
+        assert loaded.find("deep_finder", call) == expected, call
+
+
+@repeatable(60)
+@given(situation=situations(20))
+def test_deep_finder_and_find_paths_equal_the_oracle_where_there_is_one_kind(
+    one_kind: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(one_kind, replace(world, extra_edges={}))
+    for call in drawn:
+        expected = loaded.expect(call)
+        assert loaded.find("deep_finder", call) == expected, call
+        assert loaded.agrees(call, "v2"), call
+    kinds = "SELECT cardinality(enum_range(NULL::connection_paths.connection_kind))"
+    assert one_kind.execute(kinds).fetchone() == (1,)
+
+
+@repeatable(25)
+@given(situation=crowds(8))
+def test_deep_finder_and_find_paths_equal_the_oracle_in_a_crowd(
+    installed: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    for call in drawn:
+        expected = loaded.expect(call)
+        assert loaded.find("deep_finder", call) == expected, call
+        assert loaded.agrees(call, "v2"), call
+
+
+@repeatable(25)
+@given(situation=situations(8, max_depth=6, max_contacts=8))
+def test_deep_finder_equals_the_oracle_to_six_hops(installed: Connection[Any], situation: Situation) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    for each in drawn:
+        call = replace(each, max_edges_per_hop=min(each.max_edges_per_hop or 3, 3))
+        expected = loaded.expect(call)
+        assert loaded.find("deep_finder", call) == expected, call
+
+
+@repeatable(25)
+@given(situation=crowds(8))
+def test_depth_two_equals_legacy_finder_whatever_the_cap(installed: Connection[Any], situation: Situation) -> None:
+    world, drawn = situation
+    loaded = enter(installed, replace(world, extra_edges={}))
+    for each in drawn:
+        call = replace(each, max_depth=2)
+        rows = loaded.find_legacy(call)
+        assert rows == loaded.expect_legacy(call), call
+        assert loaded.find("deep_finder", call) == rows, call
+
+
+@repeatable(50)
+@given(situation=situations(20))
+def test_without_a_cap_the_last_generation_returns_the_same_rows(
+    with_generations: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(with_generations, world)
+    for each in drawn:
+        call = replace(each, max_edges_per_hop=None)
+        rows = loaded.find("deep_finder", call)
+        for function in ("deep_finder_v2", "deep_finder_v3", "recursive_finder"):
+            assert loaded.find(f"generations.{function}", call) == rows, (function, call)
+
+
+@repeatable(25)
+@given(situation=crowds(8))
+def test_with_a_cap_the_plain_recursion_returns_the_same_rows(
+    with_generations: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(with_generations, world)
+    for call in drawn:
+        assert loaded.find("generations.recursive_finder", call) == loaded.expect(call), call
+
+
+@repeatable(40)
+@given(situation=situations(10, max_depth=2))
+def test_legacy_finder_needs_no_edges_and_knows_no_other_kinds(
+    installed: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    installed.execute("DELETE FROM connection_paths.contact_connections WHERE kind = 'work_overlap'")
+    for call in drawn:
+        assert loaded.find_legacy(call) == loaded.expect_legacy(call), call
+
+
+@repeatable(60)
+@given(situation=situations(10), rollout=st.sampled_from(("v1", "v2")))
+def test_find_paths_equals_the_oracle(installed: Connection[Any], situation: Situation, rollout: str) -> None:
+    world, drawn = situation
+    loaded = enter(installed, world)
+    installed.execute(
+        "INSERT INTO connection_paths.finder_rollout (collection_id, impl) VALUES (%s, %s)",
+        [COLLECTION_IDS[1], rollout],
+    )
+    for call in drawn:
+        for impl in ("v1", "v2", None):
+            meant = impl or (rollout if call.collection == COLLECTION_IDS[1] else "v2")
+            assert loaded.agrees(call, impl, meant), (call, impl)

@@ -1,0 +1,240 @@
+"""A contact with thousands of edges, and collections of every size around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import combinations
+
+import pytest
+
+from tests.support.finder_calls import Call, Loaded
+from tests.support.finder_worlds import (
+    SOME_DAY,
+    STATISTICS,
+    Layer,
+    agree,
+    brought,
+    database_that_knows,
+    enter_layers,
+    layer,
+    random_pairs,
+)
+from tests.support.world import FRIEND, World, load_do_not_ask
+
+# A hub of 3,000 edges, and collections of every size around it
+
+HUB_EDGES = 3000
+HUB, VISITOR, MARKET = 23_001, 1, 200_001  # the visitor knows the hub and the market, and nobody else
+STALLS = range(100_001, 105_001)  # 5,000 contacts of the market: members that are no neighbours of the hub
+BOUNDARIES = (1, 15, 16, 17, 20, 21, 64, 65, 100, 128, 129, 200, 256, 257, 299, 300, 301, 500, 512, 513, 1000)
+
+
+def leaf(position: int) -> int:
+    """The neighbour of the hub with the position-th most recent edge; ids say nothing, and lie on both sides."""
+    return 20_000 + 2 * (position * 1237 % 3001)
+
+
+HUB_WORLD = layer(
+    [
+        *((HUB, leaf(position)) for position in range(1, HUB_EDGES + 1)),
+        (HUB, VISITOR),
+        (VISITOR, MARKET),
+        *((MARKET, stall) for stall in STALLS),
+        *((leaf(position), leaf(position + 1)) for position in range(1, HUB_EDGES)),
+    ],
+    lambda number: SOME_DAY - timedelta(number) if number < HUB_EDGES else None,
+)
+
+MEMBERS_AT: dict[str, Iterable[int]] = {
+    "nowhere": (),
+    **{f"at {position}": (position,) for position in (*BOUNDARIES, HUB_EDGES)},
+    **{f"14 first and at {position}": (*range(1, 15), position) for position in (*BOUNDARIES[1:], HUB_EDGES)},
+    **{f"15 first and at {position}": (*range(1, 16), position) for position in (*BOUNDARIES[2:], HUB_EDGES)},
+    "from 20 to 40": range(20, 41),
+    "at every boundary": BOUNDARIES,
+    "the last 3": range(HUB_EDGES - 2, HUB_EDGES + 1),
+    "the last 15": range(HUB_EDGES - 14, HUB_EDGES + 1),
+    "the last 16": range(HUB_EDGES - 15, HUB_EDGES + 1),
+    "every tenth": range(10, HUB_EDGES + 1, 10),
+    "everywhere": range(1, HUB_EDGES + 1),
+}
+SIZES = (1, 10, 100, 1000, 5000)
+
+
+def _hub_world(dsn: str, kinds: Sequence[str], *layers: Layer) -> Iterator[Loaded]:
+    """The hub's edges without a collection."""
+    for connection in database_that_knows(dsn, *kinds):
+        loaded = enter_layers(connection, (), *layers)
+        connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def hub_of_one_kind(new_database: Callable[[], str]) -> Iterator[Loaded]:
+    yield from _hub_world(new_database(), [], HUB_WORLD)
+
+
+@pytest.fixture(scope="module")
+def hub_of_two_kinds(new_database: Callable[[], str]) -> Iterator[Loaded]:
+    """Every edge has a twin: of every three pairs one is equally recent, in the others either is more recent."""
+    work, friends = {}, {}
+    for number, (pair, edge) in enumerate(HUB_WORLD.items()):
+        older = edge._replace(date_to=edge.date_to and edge.date_to - timedelta(5))
+        work[pair] = older if number % 3 == 0 else edge
+        friends[pair] = (older if number % 3 == 1 else edge)._replace(kind=FRIEND)
+    yield from _hub_world(new_database(), [FRIEND], work, friends)
+
+
+@pytest.fixture(params=["hub_of_one_kind", "hub_of_two_kinds"])
+def hub_world(request: pytest.FixtureRequest) -> Loaded:
+    loaded: Loaded = request.getfixturevalue(request.param)
+    return loaded
+
+
+def gather(
+    hub_world: Loaded,
+    positions: Iterable[int],
+    size: int,
+    refused: Iterable[int] = (),
+    brought_by_two: Iterable[int] | None = None,
+) -> Loaded:
+    """Make collection 1 of the leaves at *positions* and of so many others that it has *size* members.
+
+    The viewer 1 brought all of them. User 2 brought the last leaf and some stalls, or only the leaves at
+    *brought_by_two*. The leaves at *refused* may not be asked.
+    """
+    do_not_ask = frozenset((1, leaf(position)) for position in refused)
+    leaves = [leaf(position) for position in positions]
+    between = [HUB, VISITOR, MARKET] if size > 1 else []
+    stalls = STALLS[len(STALLS) - max(0, size - len(leaves) - len(between)) :]  # the last that a walk would follow
+    if brought_by_two is None:
+        of_two = [*leaves[-1:], *stalls[::50]]
+    else:
+        of_two = [leaf(position) for position in brought_by_two]
+    memberships = (*brought([*leaves, *between, *stalls]), *brought(of_two, user=2))
+    with hub_world.connection.transaction():
+        hub_world.connection.execute("TRUNCATE public.user_contact_collections")
+        with (
+            hub_world.connection.cursor() as cursor,
+            cursor.copy("COPY public.user_contact_collections FROM STDIN") as copy,
+        ):
+            for row in memberships:
+                copy.write_row(row)
+    hub_world.connection.execute(STATISTICS)
+    # only edges between members, and to a target, can be on a path: the oracle is spared the others
+    walked = {row.contact_id for row in memberships} | {HUB, VISITOR, MARKET, leaf(HUB_EDGES), leaf(HUB_EDGES - 8)}
+    edges = {pair: edge for pair, edge in hub_world.edges.items() if walked.issuperset(pair)}
+    load_do_not_ask(hub_world.connection, World(contacts=frozenset(), do_not_ask=do_not_ask))
+    world = replace(hub_world.world, memberships=memberships, do_not_ask=do_not_ask)
+    return replace(hub_world, world=world, edges=edges)
+
+
+def around_the_hub(loaded: Loaded) -> None:
+    agree(
+        loaded,
+        Call(HUB, max_depth=2, max_edges_per_hop=15),
+        Call(VISITOR, max_depth=3, max_edges_per_hop=15, max_paths=25),
+        Call(VISITOR, max_depth=4, max_edges_per_hop=15, viewer=2, seed_scope="importer"),
+    )
+    for call in (
+        Call(HUB, max_depth=2, max_edges_per_hop=1),
+        Call(HUB, max_depth=2, max_edges_per_hop=16, viewer=2, seed_scope="importer"),
+        Call(VISITOR, max_depth=3, max_edges_per_hop=16),
+        # the hub and its leaves are met again at every depth
+        Call(leaf(HUB_EDGES), max_depth=4, max_edges_per_hop=15, max_paths=100),
+        Call(leaf(HUB_EDGES - 8), max_depth=6, max_edges_per_hop=3, viewer=2, seed_scope="importer"),
+    ):
+        assert loaded.find("deep_finder", call) == loaded.expect(call), call
+
+
+@pytest.mark.parametrize("members", MEMBERS_AT)
+def test_a_hub_whose_members_are(hub_world: Loaded, members: str) -> None:
+    around_the_hub(gather(hub_world, MEMBERS_AT[members], 10))
+
+
+@pytest.mark.parametrize("members", MEMBERS_AT)
+def test_a_hub_amid_a_thousand_whose_members_are(hub_of_one_kind: Loaded, members: str) -> None:
+    around_the_hub(gather(hub_of_one_kind, MEMBERS_AT[members], 1000))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("members", ["nowhere", "the last 16"])
+def test_a_hub_amid_a_collection_of_any_size(hub_world: Loaded, members: str, size: int) -> None:
+    loaded = gather(hub_world, MEMBERS_AT[members], size)
+    around_the_hub(loaded)
+    agree(loaded, Call(MARKET, max_depth=2, max_edges_per_hop=15), Call(MARKET, viewer=2, seed_scope="importer"))
+
+
+@pytest.mark.parametrize("size", [10, 5000])
+@pytest.mark.parametrize("members", ["the last 16", "every tenth", "everywhere"])
+def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None:
+    loaded = gather(hub_world, MEMBERS_AT[members], size)
+    for call in (
+        Call(HUB, max_depth=2),
+        Call(VISITOR, max_depth=3, max_paths=25),
+        Call(VISITOR, viewer=2, max_depth=3, seed_scope="importer"),
+    ):
+        assert loaded.find("deep_finder", call) == loaded.expect(call), call
+
+
+@pytest.mark.parametrize("size", [5000])
+@pytest.mark.parametrize("known", [1, 1500, HUB_EDGES])
+def test_a_viewer_finds_the_own_contact_among_the_thousands_of_a_hub(hub_world: Loaded, known: int, size: int) -> None:
+    """User 2 brought one of the hub's 3,000 neighbours, all of whom are members; the cap does not hide it."""
+    loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, brought_by_two=[known])
+    for call in (
+        Call(HUB, viewer=2, max_depth=2, max_paths=25, seed_scope="importer", max_edges_per_hop=15),
+        Call(HUB, viewer=2, max_depth=2, max_paths=25, seed_scope="importer", max_edges_per_hop=1),
+    ):
+        assert [row[2] for row in agree(loaded, call)] == [[leaf(known), HUB]]
+
+
+@pytest.mark.parametrize(
+    ("refused", "size"),
+    [
+        (range(1, 16), 10),
+        (range(1, 301), 1000),
+        (range(290, 3001), 1000),
+        (range(290, 3001), 5000),
+        (range(2, 3001, 2), 5000),
+        (range(1, HUB_EDGES - 15), 10),
+    ],
+)
+def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
+    loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, refused)
+    around_the_hub(loaded)
+    loaded = gather(hub_world, MEMBERS_AT["everywhere"], size)
+    # so far behind them that members are hashed on the way, and then every second one
+    distant = tuple(leaf(position) for position in (*range(1, 2900), *range(2901, HUB_EDGES, 2)))
+    for call in (
+        Call(leaf(HUB_EDGES), max_depth=4, max_paths=1000, excluded=distant),
+        Call(HUB, max_depth=2, excluded=tuple(leaf(position) for position in refused)),
+        Call(VISITOR, max_depth=3, max_paths=25, excluded=tuple(leaf(position) for position in refused)),
+        Call(
+            leaf(HUB_EDGES), max_depth=4, max_paths=100, excluded=(HUB, *(leaf(position) for position in refused[:40]))
+        ),
+    ):
+        assert loaded.agrees(call, "v2"), call
+
+
+@pytest.mark.parametrize("others", [0, 5000])
+@pytest.mark.parametrize("kinds", ["one_kind", "three_kinds"])
+def test_hubs_that_are_met_again_level_after_level(request: pytest.FixtureRequest, kinds: str, others: int) -> None:
+    """Six hubs know each other, thirty members and, more recently, 700 strangers each."""
+    hubs, people, strangers = range(1, 7), range(1, 37), range(1001, 1701)
+    pairs = [*combinations(hubs, 2), *((hub, other) for hub in hubs for other in people[6:] if (hub + other) % 3)]
+    edges = layer([*pairs, *random_pairs(18, people[6:], 40)], lambda number: SOME_DAY - timedelta(number % 50))
+    recent = layer(
+        [(hub, stranger) for hub in hubs for stranger in strangers], lambda number: (None, SOME_DAY)[number % 2]
+    )
+    twins = {pair: edge._replace(kind=FRIEND) for pair, edge in recent.items()} if kinds == "three_kinds" else {}
+    members = [*brought([*people, *range(5001, 5001 + others)]), *brought(people[::7], user=2)]
+    loaded = enter_layers(request.getfixturevalue(kinds), members, edges | recent, twins)
+    known = {pair: edge for pair, edge in loaded.edges.items() if max(pair) in people}  # no member knows a stranger
+    loaded = replace(loaded, edges=known)
+    for target in (1, 20):
+        for depth, cap in ((3, 15), (4, 6), (6, 2), (6, 1), (3, None)):
+            call = Call(target, viewer=2, max_depth=depth, max_edges_per_hop=cap)
+            agree(loaded, call, replace(call, seed_scope="importer"), replace(call, max_paths=25))

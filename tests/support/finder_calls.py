@@ -1,0 +1,371 @@
+"""Calls of the finders, and what the oracle expects of each: shared by the tests of the finders."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from psycopg import Connection
+
+from tests.support import oracle
+from tests.support.oracle import Row
+from tests.support.world import (
+    COLLECTION_IDS,
+    CONTACT_IDS,
+    DAYS,
+    FRIEND,
+    GHOST_CONTACT_IDS,
+    USER_IDS,
+    Edge,
+    Experience,
+    Membership,
+    Pair,
+    World,
+    load,
+    load_edges,
+    worlds,
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Arguments of a finder. With the defaults it finds every path in a small world."""
+
+    target: int
+    collection: int = 1
+    viewer: int = 1
+    max_depth: int = 4
+    max_paths: int = 1000
+    seed_scope: str = "any"
+    max_edges_per_hop: int | None = None
+    excluded: tuple[int, ...] = ()  # only find_paths has it
+
+    def of_legacy(self) -> Call:
+        """The call as legacy_finder understands it: at most two contacts, every edge."""
+        return replace(self, max_depth=min(self.max_depth, 2), max_edges_per_hop=None)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Constants of why_no_more, which a test may lower."""
+
+    few_paths: int = oracle.FEW
+    counted_to: int = oracle.COUNTED_TO
+    looked_through: int = oracle.LOOKED_THROUGH
+
+
+USUAL = Limits()
+Situation = tuple[World, list[Call]]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A world that is in the database, with its edges."""
+
+    connection: Connection[Any]
+    world: World
+    work: dict[Pair, Edge]
+    edges: dict[Pair, Edge]  # the best edge of each pair, of any kind
+    today: date
+    kinds: Mapping[Pair, int]  # how many edges a pair has
+
+    def find(self, function: str, call: Call) -> list[Row]:
+        """The rows of deep_finder, or of another function of its signature that *function* names with its schema."""
+        return self.connection.execute(
+            f"SELECT * FROM {function if '.' in function else f'connection_paths.{function}'}"
+            "(%s, %s, %s, max_paths => %s, seed_scope => %s, max_depth => %s, max_edges_per_hop => %s)".encode(),
+            [
+                call.target,
+                call.collection,
+                call.viewer,
+                call.max_paths,
+                call.seed_scope,
+                call.max_depth,
+                call.max_edges_per_hop,
+            ],
+        ).fetchall()
+
+    def find_legacy(self, call: Call) -> list[Row]:
+        """The rows of legacy_finder."""
+        return self.connection.execute(
+            "SELECT * FROM connection_paths.legacy_finder(%s, %s, %s, max_paths => %s, seed_scope => %s)",
+            [call.target, call.collection, call.viewer, call.max_paths, call.seed_scope],
+        ).fetchall()
+
+    def expect(self, call: Call) -> list[Row]:
+        """The rows that deep_finder should return."""
+        return self._expect(self.edges, call)
+
+    def expect_legacy(self, call: Call) -> list[Row]:
+        """The rows that legacy_finder should return: paths of work experiences, at most two contacts, no cap."""
+        return self._expect(self.work, replace(call, max_depth=2, max_edges_per_hop=None))
+
+    def _expect(self, edges: dict[Pair, Edge], call: Call) -> list[Row]:
+        return oracle.deep_finder(
+            edges,
+            self.world,
+            call.target,
+            call.collection,
+            call.viewer,
+            max_depth=call.max_depth,
+            max_paths=call.max_paths,
+            seed_scope=call.seed_scope,
+            max_edges_per_hop=call.max_edges_per_hop,
+            today=self.today,
+        )
+
+    def find_paths(self, call: Call, impl: str | None) -> dict[str, Any]:
+        """The document of find_paths."""
+        row = self.connection.execute(
+            "SELECT connection_paths.find_paths(%s, %s, %s, max_depth => %s, max_paths => %s,"
+            " seed_scope => %s, impl => %s, time_budget_ms => 60000, excluded_contact_ids => %s::bigint[],"
+            " max_edges_per_hop => %s)",
+            [
+                call.target,
+                call.collection,
+                call.viewer,
+                call.max_depth,
+                call.max_paths,
+                call.seed_scope,
+                impl,
+                list(call.excluded),
+                call.max_edges_per_hop,
+            ],
+        ).fetchone()
+        assert row is not None
+        answer: dict[str, Any] = row[0]
+        return answer
+
+    def expect_paths(self, call: Call, impl: str) -> dict[str, Any]:
+        """The document that find_paths should return, without its part why: see hold_why."""
+        meant = call.of_legacy() if impl == "v1" else call
+        paths = oracle.find_paths(
+            self.work if impl == "v1" else self.edges,
+            self.world,
+            call.target,
+            call.collection,
+            call.viewer,
+            max_depth=meant.max_depth,
+            seed_scope=call.seed_scope,
+            max_edges_per_hop=meant.max_edges_per_hop,
+            excluded=call.excluded,
+            today=self.today,
+        )
+        returned = paths[: call.max_paths]
+        return {
+            "impl": impl,
+            "total": len(returned),
+            "truncated": len(paths) > len(returned),
+            "complete": True,
+            "paths": returned,
+        }
+
+    def agrees(self, call: Call, impl: str | None, meant: str | None = None) -> bool:
+        """Whether the whole document of find_paths is right; *meant* is the implementation that None stands for."""
+        answer = self.find_paths(call, impl)
+        why = answer.pop("why")
+        if answer != self.expect_paths(call, meant or impl or answer["impl"]):
+            return False
+        if why is None or answer["total"] == call.max_paths:
+            return why is None and answer["total"] == call.max_paths
+        self.hold_why(why, call, answer)
+        return True
+
+    def facts(self, call: Call, impl: str) -> oracle.Facts:
+        """What is true of a call of find_paths."""
+        meant = call.of_legacy() if impl == "v1" else call
+        return oracle.facts(
+            dict.fromkeys(self.work, 1) if impl == "v1" else self.kinds,
+            self.work if impl == "v1" else self.edges,
+            self.world,
+            call.target,
+            call.collection,
+            call.viewer,
+            max_depth=meant.max_depth,
+            seed_scope=call.seed_scope,
+            max_edges_per_hop=meant.max_edges_per_hop,
+            excluded=call.excluded,
+        )
+
+    def hold_why(
+        self,
+        why: Mapping[str, Any],
+        call: Call,
+        answer: Mapping[str, Any],
+        limits: Limits = USUAL,
+    ) -> oracle.Facts:
+        """Compare the reason and every number of a complete answer with what is true."""
+        impl, found = answer["impl"], {tuple(path["contact_ids"]) for path in answer["paths"]}
+        true = self.facts(call, impl)
+        assert oracle.holds(why["reason"], true, call.seed_scope, found), (why, true)
+        assert why["reason"] in oracle.possible_reasons(
+            true, call.seed_scope, found, limits.counted_to, limits.looked_through, impl == "v1"
+        ), (why, true)
+        assert why["level_reached"] == true.level_reached, (why, true)
+        assert why["caps_hit"] == true.is_cut, (why, true)
+        assert why["max_edges_per_hop"] == true.max_edges_per_hop
+        assert why["counted_to"] == limits.counted_to
+        counts = {
+            "collection_members": (true.members, True),
+            "target_edges": (true.target_edges, True),
+            "target_edges_to_members": (true.target_edges_to_members, why["counts_are_exact"]),
+            "target_edges_to_excluded": (true.target_edges_to_excluded, why["counts_are_exact"]),
+            "excluded": (true.excluded, True),
+        }
+        if answer["total"] >= limits.few_paths:
+            assert {why[name] for name in counts} | {why["counts_are_exact"]} == {None}
+            return true
+        for name, (truth, is_exact) in counts.items():
+            assert oracle.number_is_right(why[name], truth, limits.counted_to, is_exact), (name, why, true)
+        is_exact = true.members < limits.counted_to or true.target_edges < limits.counted_to or impl == "v1"
+        assert why["counts_are_exact"] == is_exact
+        return true
+
+
+def enter(connection: Connection[Any], world: World) -> Loaded:
+    """Load a world and the edges that its work experiences make."""
+    load(connection, world)
+    work = oracle.edges(world)
+    load_edges(connection, work)
+    connection.execute("TRUNCATE connection_paths.finder_rollout")
+    row = connection.execute("SELECT current_date").fetchone()
+    assert row is not None
+    kinds = Counter([*work, *world.extra_edges])
+    return Loaded(connection, world, work, oracle.walked_edges(world), row[0], kinds)
+
+
+@st.composite
+def situations(draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: int = len(CONTACT_IDS)) -> Situation:
+    """A small world, and *count* calls in it."""
+    world = draw(worlds(max_contacts))
+    calls = st.builds(
+        Call,
+        target=st.sampled_from((*sorted(world.contacts) * 4, GHOST_CONTACT_IDS[0], 999)),
+        collection=st.sampled_from((*COLLECTION_IDS * 4, 999)),
+        viewer=st.sampled_from((*USER_IDS * 4, 999)),
+        max_depth=st.sampled_from((*range(1, max_depth + 1), *range(2, max_depth + 1))),
+        max_paths=st.sampled_from((1, 2, 3, 5, 8, 13, 25, 100, 1000)),
+        seed_scope=st.sampled_from(("any", "any", "importer")),
+        max_edges_per_hop=st.sampled_from((None, None, *range(1, 5), *range(1, 16))),
+        excluded=st.one_of(
+            st.just(()),
+            st.lists(st.sampled_from((*sorted(world.contacts), GHOST_CONTACT_IDS[0])), max_size=4).map(tuple),
+        ),
+    )
+    return world, draw(st.lists(calls, min_size=count, max_size=count))
+
+
+@st.composite
+def crowds(draw: st.DrawFn, count: int) -> Situation:
+    """A world where contacts have more edges than a search follows, and *count* calls in it.
+
+    Hypothesis draws a seed only: a world of this size has too many values to draw one by one.
+    """
+    dice = random.Random(draw(st.integers(0, 2**32 - 1)))
+    contacts = range(1, draw(st.sampled_from((20, 40, 50, 60))) + 1)
+    organizations = range(1, draw(st.sampled_from((1, 2, 3, 4))) + 1)
+    days = [DAYS, DAYS[:3], DAYS[2:4], DAYS[6:]][draw(st.sampled_from(range(4)))]  # the fewer, the more ties
+    kinds = draw(st.booleans())
+    jobs = [(contact, dice.choice(organizations)) for contact in contacts for _ in range(dice.choice((1, 1, 2)))]
+    experiences = [
+        Experience(number, *job, DAYS[0] - timedelta(dice.randrange(3)), dice.choice((*days, None)))
+        for number, job in enumerate(jobs, 1)
+    ]
+    memberships = [
+        Membership(dice.choice(USER_IDS), contact, collection, 0)
+        for collection, share in zip(COLLECTION_IDS, (0.95, dice.choice((0.1, 0.5))), strict=True)
+        for contact in contacts
+        for _ in range(dice.choice((1, 1, 1, 2)))
+        if dice.random() < share
+    ]
+    pairs = [tuple(sorted(dice.sample(contacts, 2))) for _ in range(200 if kinds else 0)]
+    extra_edges = {(a, b): Edge(FRIEND, None, None, dice.choice((*days, None))) for a, b in pairs}
+    refused = dice.choice((0, 0, 0.1, 0.4))
+    world = World(
+        contacts=frozenset(contacts),
+        organizations=frozenset(organizations),
+        experiences=tuple(experiences),
+        memberships=tuple(memberships),
+        extra_edges=extra_edges,
+        do_not_ask=frozenset(
+            (collection, contact) for collection in COLLECTION_IDS for contact in contacts if dice.random() < refused
+        ),
+    )
+    depths_and_caps = [*((3, cap) for cap in (15, 15, 15, 14, 16, 3, 1)), (2, 15), (2, None), (4, 4)]
+    calls = [
+        Call(
+            target=dice.choice(contacts),
+            collection=dice.choice(COLLECTION_IDS),
+            viewer=dice.choice(USER_IDS),
+            max_depth=depth,
+            max_paths=dice.choice((1, 5, 25, 25, 100, 1000)),
+            seed_scope=dice.choice(("any", "any", "importer")),
+            max_edges_per_hop=cap,
+            excluded=tuple(dice.choices(contacts, k=dice.choice((0, 0, 1, 10)))),
+        )
+        for depth, cap in (dice.choice(depths_and_caps) for _ in range(count))
+    ]
+    return world, calls
+
+
+Path = tuple[int, tuple[int, ...]]  # a user, then the contacts up to the target
+
+
+def graph(
+    edges: Iterable[tuple[int, int, str, str | None]],
+    members: Iterable[tuple[int, int]],
+    extra_edges: dict[Pair, Edge] | None = None,
+) -> World:
+    """A world of edges (contact, contact, date_from, date_to) and of members (user, contact) of collection 1.
+
+    Each edge has an organization of its own, numbered from 101.
+    """
+    experiences: list[Experience] = []
+    contacts: set[int] = set()
+    for organization, (one, other, start, end) in enumerate(edges, 101):
+        contacts |= {one, other}
+        for contact in (one, other):
+            experiences.append(
+                Experience(
+                    len(experiences) + 1,
+                    contact,
+                    organization,
+                    date.fromisoformat(start),
+                    date.fromisoformat(end) if end else None,
+                )
+            )
+    memberships = tuple(Membership(user, contact, 1, 0) for user, contact in members)
+    return World(
+        contacts=frozenset(contacts | {row.contact_id for row in memberships}),
+        organizations=frozenset(row.organization_id or 0 for row in experiences),
+        experiences=tuple(experiences),
+        memberships=memberships,
+        extra_edges=extra_edges or {},
+    )
+
+
+def check(connection: Connection[Any], world: World, call: Call, expected: Sequence[Path]) -> Loaded:
+    """Compare the oracle and all finders with the paths that an example expects."""
+    loaded = enter(connection, world)
+    rows = loaded.expect(call)
+    assert [(row[1], tuple(row[2])) for row in rows] == list(expected)
+    assert loaded.find("deep_finder", call) == rows
+    assert loaded.find_legacy(call) == loaded.expect_legacy(call)
+    for impl in ("v1", "v2"):
+        assert loaded.agrees(call, impl), impl
+    return loaded
+
+
+#: Contacts 2 to 19 worked with contact 1, the smaller ones more recently.
+STAR = graph([(1, contact, "2010-01-01", f"20{30 - contact}-01-01") for contact in range(2, 20)], [(1, 1), (1, 2)])
+
+
+def star(members: Iterable[int], do_not_ask: Iterable[tuple[int, int]] = ()) -> World:
+    """The world STAR with other members, all brought by user 1."""
+    memberships = tuple(Membership(1, contact, 1, 0) for contact in members)
+    return replace(STAR, memberships=memberships, do_not_ask=frozenset(do_not_ask))
