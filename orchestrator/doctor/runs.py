@@ -1,4 +1,4 @@
-"""What makes edges and keeps them: the queue of changes, runs, and what a rebuild may have left."""
+"""Checks the queue of changes, the runs, and objects that a rebuild may have left."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from orchestrator.doctor.subject import Subject
 _OLD = 300.0  # seconds that a change may wait
 _MANY = 100_000  # changes
 _MOST_COUNTED = 1_000_000
-_GRACE = 15.0  # seconds in which a new run finds its first worker
+_GRACE = 15.0  # seconds that a new run may wait for its first worker
 
 
 def queue(subject: Subject) -> Iterator[Finding]:
-    """Find changes that wait too long or are too many, and contacts that cannot be recomputed."""
+    """Find changes that wait too long, too many changes, and contacts whose refresh fails."""
     (row,) = subject.ask("queue")
     old = (row.oldest or 0) > _OLD
     if old or row.waiting > _MANY:

@@ -266,7 +266,7 @@ def _captured(connection: Connection, wanted: bool | None) -> bool:
 
 @contextmanager
 def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[Connection]:
-    """Hold the lock of installations, in a session that the server ends however this process does; gives the session.
+    """Hold the lock of installations in a session of its own, which ends when this process ends; yields the session.
 
     It is the lock of a table, so that only a role with rights can take it. The session's transaction has neither a
     snapshot nor an id, so nothing waits for it and VACUUM goes on; no query may run in it while an index is built.

@@ -1,4 +1,4 @@
-"""The whole package as one SQL file, for who installs without Python: from the same files, in the same order."""
+"""Builds one SQL file of the whole package, for installations without Python, from the same files in the same order."""
 
 from __future__ import annotations
 
