@@ -37,8 +37,8 @@ def attach(dsn: str, tables: Sequence[str] = (), *, progress: Callable[[str], No
     """Attach tables again (none given: all that are detached); returns those that were detached.
 
     Builds indexes of the package that were dropped with a column or with a table, without blocking writers. Every
-    contact is queued for ``sync``, unless only memberships were detached. Raises
-    :class:`OrchestratorError` for a table that is none of :data:`TABLES`, and the server's error for one that is not what the package needs.
+    contact is queued for ``sync``, unless only memberships were detached. Raises :class:`OrchestratorError` for a
+    table that is none of :data:`TABLES`, and the server's error for one that is not what the package needs.
     """
     _check(tables)
     with connect(dsn) as connection:
