@@ -126,7 +126,7 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
                 if isinstance(error, _MISSING) and any(each.check in _OF_VERSION for each in findings):
                     skipped.append(Skipped(check.name, one_line(error)))
                     continue
-                what = f"{check.name}: this cannot be looked at: {one_line(error)}"
+                what = f"{check.name}: the check failed: {one_line(error)}"
                 findings.append(Finding(check.name, "wrong", what, None, check.name))
     findings.sort(key=lambda finding: finding.severity != "wrong")
     return Diagnosis(findings, checked, skipped, subject.is_standby, time.monotonic() - started)

@@ -95,7 +95,7 @@ def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
             rename = f"ALTER INDEX {name} RENAME TO {index.name}_of_the_application;"
             yield _wrong(index, what, f"{rename}\n{mend}"), False
         elif not row.is_valid:
-            what = f"{index.name} is not valid: writers keep it up, no reader uses it"
+            what = f"{index.name} is not valid: every write updates it, and no query uses it"
             if row.is_held:
                 what += "; unless another session, which holds the lock for it, is building it right now"
             yield _wrong(index, what, mend), False
@@ -119,7 +119,7 @@ def invalid(subject: Subject) -> Iterator[Finding]:
     """Find other indexes of the same tables that are not valid."""
     parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes())}
     for row in subject.ask("invalid_indexes", parameters):
-        what = f"index {row.name} is not valid: writers keep its {size(row.bytes)} up, no reader uses it"
+        what = f"index {row.name} is not valid: every write updates its {size(row.bytes)}, and no query uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
 
 

@@ -111,7 +111,7 @@ CAUSES = {
         f"CREATE INDEX broken_ccnew ON {TABLE} (user_id); {invalid('broken_ccnew')}",
         "invalid indexes",
         "public.broken_ccnew",
-        "no reader uses it",
+        "no query uses it",
     ),
     "contacts without a key": Cause(
         "ALTER TABLE contacts DROP CONSTRAINT contacts_pkey", "plans", "public.contacts", "by a sequential scan"
@@ -191,21 +191,21 @@ CAUSES = {
         "INSERT INTO connection_paths.contact_changes (contact_id, failures, error) VALUES (7, 3, 'it would not')",
         "queue",
         "contact_changes",
-        "contact 7 for instance: it would not",
+        "for example of contact 7: it would not",
     ),
     "a run that was cancelled by hand": Cause(
         "SELECT connection_paths.create_run('rebuild');"
         " SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs",
         "runs",
         "run",
-        "was cancelled, and what it made is still there",
+        "was cancelled, but objects that it created still exist",
     ),
     "a run that nobody works on": Cause(
         "SELECT connection_paths.create_run('in_place');"
         " UPDATE connection_paths.backfill_runs SET created_at = now() - interval '2 hours' WHERE status = 'running'",
         "runs",
         "run",
-        "(in_place) is not over and nobody works on it; it was begun 2:00 h ago",
+        "(in_place) is not finished and no worker is active; it began 2:00 h ago",
     ),
     "a paused run": Cause(
         "SELECT connection_paths.create_run('in_place');"
@@ -221,14 +221,14 @@ CAUSES = {
         " SELECT max(run_id), 0, 'set aside', 11, 'it would not' FROM connection_paths.backfill_runs",
         "runs",
         "run",
-        "has set aside 1 contacts, contact 11 for instance: it would not",
+        "has set aside 1 contacts, for example contact 11: it would not",
         "advice",
     ),
     "no backfill": Cause(
         f"TRUNCATE {EDGES}, connection_paths.backfill_runs, connection_paths.backfill_batches",
         "runs",
         "contact_connections",
-        "nothing was ever backfilled",
+        "no backfill was ever run",
     ),
     "a rebuild's table": Cause(
         f"CREATE TABLE {NEXT} (LIKE {EDGES})",
