@@ -49,6 +49,9 @@ VALUES = {
     "bigint": "1", "integer": "2", "text": "any", "boolean": "true", "bigint[]": "{1,2,3}", "integer[]": "{1,2}",
     "date": "2020-01-01", "jsonb": "{}", "timestamp with time zone": "infinity", "xid8": "1", "text[]": "{a}",
     "interval": "1 s", "double precision": "1", "oid": "0", "date[]": "{2020-01-01}",
+    "connection_paths.given_edge[]": "{}", "timestamp with time zone[]": "{2020-01-01}",
+    "smallint[]": "{1,2}",
+    "connection_paths.search_request": "(1,1,1,2,25,any,15,{},f,f,infinity,)",
 }  # fmt: skip
 
 
@@ -279,13 +282,15 @@ def test_a_caller_calls_nothing_of_it(filled: World) -> None:
 
 def test_a_function_whose_body_is_text_would_be_caught(filled: World) -> None:
     """A function as it was before bodies were bound: the planted ``unnest`` fits its argument better."""
-    made = sqlfiles.function("legacy_walk")
+    made = sqlfiles.function("rank_chains")
     unbound = made.replace("BEGIN ATOMIC\n", "AS $function$\n").replace(";\nEND;", "\n$function$;")
     with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner:
         owner.execute(unbound.encode())
         try:
             with connect(filled.dsn) as superuser:
-                superuser.execute("SELECT * FROM connection_paths.legacy_walk(1, 1, '{2}', 'infinity')")
+                superuser.execute(
+                    "SELECT * FROM connection_paths.rank_chains('{1}', '{2020-01-01}', 1, 1, 'any', false, '{1}', 5)"
+                )
         finally:
             owner.execute(made)
     assert "unnest" in caught(filled)
