@@ -104,7 +104,7 @@ BEGIN
         request.max_depth := LEAST(max_depth, 2);
         request.max_edges_per_hop := NULL;
         request.given_edges := '{}';
-        IF max_depth > 1 AND clock_timestamp() < deadline THEN
+        IF max_depth = 1 OR clock_timestamp() < deadline THEN
             request.given_edges := connection_paths.edges_from_experiences(target_contact_id);
         END IF;
     END IF;
