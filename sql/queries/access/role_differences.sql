@@ -22,9 +22,9 @@ rights (suffix, class, names, privileges) AS (
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
             askable_members, better_edge, capture_works, chain_contacts, check_finder_arguments, contact_edges,
-            deep_finder, edge_details, edges_from_experiences, edges_to_members, extended_chains, find_paths,
-            hidden_tables, legacy_finder, members_near, next_contacts, path_rows, possible_overlaps, raise_detached,
-            rank_chains, search, search_limit, source_tables, whole_collection, why_no_more, work_overlaps
+            deep_finder, edge_details, edges_from_experiences, extended_chains, find_paths,
+            hidden_tables, legacy_finder, member_lists, next_contacts, path_rows, possible_overlaps, raise_detached,
+            rank_chains, search, search_limit, source_tables, tied_edges, whole_collection, why_no_more, work_overlaps
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
