@@ -122,25 +122,25 @@ def test_no_path_is_explained(installed: Connection[Any], question: Question, ex
     ]
 
 
-def test_a_colleague_whom_the_edge_limit_hides_is_not_denied(installed: Connection[Any]) -> None:
-    """The viewer's own contact is among the target's colleagues, but not among the 15 most recent."""
+def test_a_path_that_the_edge_limit_hides_is_not_denied(installed: Connection[Any]) -> None:
+    """The viewer's own contact worked with a colleague of the target who is not among the 15 most recent."""
     colleagues = range(10, 60)
     edges = [(1, contact, "2001-01-01", str(date(2020, 1, 1) - timedelta(contact))) for contact in colleagues]
-    members = [(3 if contact == colleagues[-1] else 9, contact) for contact in colleagues]
+    edges.append((colleagues[-1], 100, "2001-01-01", "2020-01-01"))
+    members = [(3, 100), *((9, contact) for contact in colleagues)]
     enter(installed, graph(edges, members))
-    question = Question(1, 1, 3, seed_scope="importer")
+    question = Question(1, 1, 3, max_depth=3, seed_scope="importer")
     answer = paths.find_paths(installed, question)
     assert not answer["paths"]
     assert installed.execute(
-        "SELECT contact_ids FROM connection_paths.deep_finder(1, 1, 3, 2, 25, 'importer', NULL)"
-    ).fetchall() == [([colleagues[-1], 1],)]
+        "SELECT contact_ids FROM connection_paths.deep_finder(1, 1, 3, 3, 25, 'importer', NULL)"
+    ).fetchall() == [([100, colleagues[-1], 1],)]
     assert reasons.sentences(question, answer, paths.Names({}, {})) == [
         "The target contact 1 has 50 edges.",
         "50 of the target's edges lead to members of collection 1.",
         "From each contact, the search follows edges to at most 15 members who may be asked, most recent edges first.",
         "At least one contact has 15 or more edges to members who may be asked,"
-        " so paths of up to 2 contacts may be missing.",
-        "Paths of more than 2 contacts were not looked for.",
+        " so paths of up to 3 contacts may be missing.",
     ]
 
 
