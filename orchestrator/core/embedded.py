@@ -71,8 +71,8 @@ def default_directory() -> Path:
 def serve(directory: Path, *, binaries: Path | None = None, settings: Mapping[str, str] = SETTINGS) -> Iterator[str]:
     """Start the server of *directory*, or use the running one, for the length of the block.
 
-    Yields its connection string. Creates the directory and the cluster if they do not exist. ``settings`` have an effect only in the process that
-    starts the server. The server stops when its last user has ended, however it ended.
+    Yields its connection string. Creates the directory and the cluster if they do not exist. ``settings`` have an
+    effect only in the process that starts the server. The server stops when its last user has ended, however it ended.
     """
     directory = directory.expanduser().resolve()
     if len(os.fsencode(directory)) > _SOCKET_PATH_LIMIT:
@@ -210,7 +210,8 @@ def _keep(directory: Path, binaries: Path, account: str | None, settings: Mappin
 def _end(tell: Callable[[int], None], is_running: Callable[[], bool]) -> None:
     """Stop a server to which *tell* sends a signal: "fast", and if it does not end, "immediate".
 
-    After "immediate", its next start recovers. PostgreSQL 18 can wait for its own checkpointer for ever if it is stopped while it recovers from a crash.
+    After "immediate", its next start recovers. PostgreSQL 18 can wait for its own checkpointer for ever if it is
+    stopped while it recovers from a crash.
     """
     for shutdown in (signal.SIGINT, signal.SIGQUIT):
         if is_running():
