@@ -27,7 +27,7 @@ from tests.support.servers import SETTINGS
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the background, which its children would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
 #: Files whose tests take a minute or more: begun last, one of them would leave the other processes with nothing to do.
-LONGEST = ("levels", "hubs", "shapes", "runbook", "kills", "runs", "sweep", "cli", "finder_properties")
+LONGEST = ("levels", "hubs", "shapes", "runbook", "kills", "runs", "sweep", "backfill_command", "finder_properties")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
