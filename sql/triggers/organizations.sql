@@ -1,4 +1,4 @@
--- Queue the changes of organizations. The header of the trigger function says what is queued.
+-- Capture of changes of organizations; the function's header says what is noted and what it costs.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
     AFTER INSERT ON :"host_schema".organizations
     REFERENCING NEW TABLE AS new_rows

@@ -1,5 +1,4 @@
--- The members of the application's collections. The WHERE clause is the rule of who is a member; a partial index
--- repeats it.
+-- The application's collections, and the rule that says who is a member of one. A partial index repeats the rule.
 CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS
 SELECT
     m.collection_id,
@@ -9,6 +8,6 @@ FROM :"host_schema".user_contact_collections AS m
 WHERE m.source IN (0, 1, 2, 3, 5, 10)
     AND m.user_id IS NOT NULL;
 
-COMMENT ON VIEW connection_paths.collection_members IS 'Members of collections: which user brought which contact into which collection; one row per source';
+COMMENT ON VIEW connection_paths.collection_members IS 'Network membership: which user brought which contact into which collection; a row per source';
 
 REVOKE ALL ON TABLE connection_paths.collection_members FROM PUBLIC;

@@ -5,6 +5,6 @@ SELECT
     c.name::text AS name
 FROM :"host_schema".contacts AS c;
 
-COMMENT ON VIEW connection_paths.live_contacts IS 'Contacts that exist; a work experience of any other contact makes no edge';
+COMMENT ON VIEW connection_paths.live_contacts IS 'Contacts that exist; anybody else has no edge, whatever work experiences were left behind';
 
 REVOKE ALL ON TABLE connection_paths.live_contacts FROM PUBLIC;
