@@ -46,7 +46,7 @@ CALLS = [
     *(f"SELECT * FROM connection_paths.legacy_finder{v}(3, 1, 7)" for v in ("", "_v1")),
 ]
 OPERATORS_CALLS = [
-    *(f"SELECT connection_paths.backfill_contact{v}(1)" for v in ("", "_v1", "_v2")),
+    "SELECT connection_paths.backfill_contact(1)",
     "SELECT connection_paths.write_edges('{1,2,3}')",
     "SELECT taken FROM connection_paths.sync_changes()",
 ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
 from orchestrator.changes import sync as module
-from orchestrator.changes.refresher import Refresher, Work
 from orchestrator.changes.sync import sync
+from orchestrator.changes.worker import Worker
 from orchestrator.core.database import Connection
 from tests.support.changes import STATEMENTS, fill
 from tests.support.edges import edges, right_edges
@@ -112,10 +112,14 @@ def test_a_follower_works_whoever_holds_its_lock(
 
 
 def test_a_follower_that_is_ended_while_it_goes_to_sleep_does_not_sleep() -> None:
-    work = Work(datetime.now(), follow=True, batch=1, stopping=threading.Event(), running=1)
-    work.ended.set()
-    work.awake.set()  # and before the refresher clears it
-    asleep = threading.Thread(target=Refresher("", work)._is_more, args=(None, 0), daemon=True)
+    state = SimpleNamespace(
+        follow=True, has_work=threading.Event(), attention=threading.Event(), ended=threading.Event()
+    )
+    state.ended.set()
+    state.has_work.set()  # before the worker clears it
+    worker = object.__new__(Worker)
+    worker._state = state  # type: ignore[assignment]
+    asleep = threading.Thread(target=worker._has_more, args=(None, 0), daemon=True)
     asleep.start()
     asleep.join(timeout=5)
     assert not asleep.is_alive()

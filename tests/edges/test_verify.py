@@ -13,7 +13,8 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.edges.verify import Difference, Verdict, verify
+from orchestrator.edges.comparison import Difference
+from orchestrator.edges.verify import Verdict, verify
 from orchestrator.install.installation import install
 from tests.support.command_line import run
 
@@ -266,8 +267,10 @@ def test_indexes_are_looked_at_first(db: Connection, dsn: str, index: str, how: 
         verdict = verify(dsn)
         finding = sole_finding(verdict)
         assert f"{index} is {how}" in finding
-        assert finding.endswith("; orchestrator doctor says what to type")
-        assert verdict.unfinished == ["edges were not compared and find_paths was not timed, for want of indexes"]
+        assert finding.endswith("; orchestrator doctor shows how to repair it")
+        assert verdict.unfinished == [
+            "edges were not compared and find_paths was not timed, because indexes are missing"
+        ]
         assert (verdict.sample.contacts, verdict.finders.latencies.calls) == (0, 0)
         shown = run("--dsn", dsn, "verify")
         assert shown.exit_code == 3

@@ -26,7 +26,7 @@
 -- Writes
 --     none
 -- Used by
---     orchestrator/changes/refresher.py, orchestrator/install/installation.py, operators
+--     orchestrator/changes/worker.py, orchestrator/install/installation.py, operators
 -- Why
 --     Call the function again until taken is 0. Any number of sessions may call it at the same time. A session that
 --     dies loses nothing, because its transaction rolls back.
