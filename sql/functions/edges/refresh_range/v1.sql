@@ -17,7 +17,7 @@
 -- Writes
 --     none
 -- Used by
---     do_batch
+--     do_batch, sql/queries/runs/try_empty_batch.sql
 -- Why
 --     write_edges does the work. Every pair of contacts belongs to one batch of a run, so two batches never write the
 --     same row. A sync at the same time may write the same row; then one of the two sessions waits.

@@ -13,7 +13,7 @@
 -- Writes
 --     contact_connections_live, rebuild_other_kinds, rebuild_replays, rebuild_missing_contacts
 -- Used by
---     cancel_run, finish_run, prepare_rebuild
+--     cancel_run, finish_run, prepare_rebuild, orchestrator/doctor/runs.py
 -- Why
 --     These are the tables, triggers and recorded rows of a cancelled rebuild, and the table that a finished rebuild
 --     has replaced. A second call does nothing. Dropping triggers waits for sessions that write edges, so callers set

@@ -16,7 +16,7 @@
 -- Writes
 --     contact_connections_next
 -- Used by
---     do_batch
+--     do_batch, sql/queries/runs/try_empty_batch.sql
 -- Why
 --     Every pair of contacts belongs to one batch of a run. So two batches never insert the same row, and the table
 --     needs no index yet.
