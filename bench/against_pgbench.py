@@ -28,7 +28,6 @@ from orchestrator.sweep.measure.load_generator import LoadGenerator, Samples, lo
 from orchestrator.sweep.measure.matrix import DEEP_FINDER, Finder
 
 RESULTS = Path(__file__).parent / "results" / "against_pgbench.md"
-_FINDER = "connection_paths.deep_finder"
 _DEPTH, _MAX_PATHS, _EDGES = 4, 25, 15
 _TARGETS = 25
 _TIMEOUT = 10.0  # seconds
@@ -58,7 +57,7 @@ def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tup
         viewer = targets.viewers(connection, collection)[0]
         distance = targets.distance_in(connection, collection, "any", _DEPTH)
         drawn = targets.ContactPool(connection, seed).draw(_TARGETS, [viewer], str(seed), distance)
-        finder = matrix.resolve(connection, DEEP_FINDER, _EDGES)
+        finder = matrix.resolve(connection, DEEP_FINDER)
     fixed = [viewer, _DEPTH, _MAX_PATHS, "any", _EDGES]
     asked: list[Parameters] = [
         [str(value).encode() for value in (target.contact, collection, *fixed)] for target in drawn

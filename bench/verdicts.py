@@ -25,7 +25,6 @@ RESULTS = Path(__file__).parent / "results" / "verdicts.md"
 _SCHEMA = "bench_verdicts"
 _SLOWER = (Path(__file__).parent / "verdicts" / "slower.sql").read_text(encoding="utf-8")
 _SLOWER_EVERY = 5
-FINDER = "connection_paths.deep_finder"
 ONE_SWEEP, TWO_SWEEPS, SLOWER = "itself, in one sweep", "itself, in two sweeps", "a slower one, in one sweep"
 
 
@@ -48,7 +47,7 @@ class Verdicts:
 
 
 def measure(dsn: str, pairs: int, options: SweepOptions) -> dict[str, Verdicts]:
-    """Compare with itself *pairs* times in one sweep and in two, and with the slower one a fifth as often."""
+    """Compare deep_finder *pairs* times with itself, in one sweep and in two; a fifth as often with the slower."""
     found = {ONE_SWEEP: Verdicts(), TWO_SWEEPS: Verdicts(), SLOWER: Verdicts()}
     before: Results | None = None
     for number in range(pairs + 1):
@@ -79,7 +78,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
     ]
     return "\n".join(
         [
-            "# Verdicts of comparisons of deep_finder",
+            "# Verdicts about deep_finder",
             "",
             f"`{told}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
             "",

@@ -4,7 +4,8 @@
 the schema, so its members install, upgrade and rebuild. None of them logs in; an application's roles are made members.
 They are the cluster's, so another database may have made them already, and may go on using them.
 
-What each may do is written once, in ``queries/role_differences.sql``, which compares it with what is.
+``sql/queries/access/role_differences.sql`` lists what operators may do, and compares the rights that exist with those
+that should exist. What readers may do is computed: see :mod:`orchestrator.access.reading`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from orchestrator.access.reading import readable
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
@@ -169,6 +171,7 @@ def left_behind(connection: Connection, prefix: str) -> str:
 
 def _differences(connection: Connection, prefix: str, installer: str | None) -> list[tuple[str, str, str]]:
     rows = connection.execute(
-        sqlfiles.query("access/role_differences"), {"prefix": prefix, "installer": installer}
+        sqlfiles.query("access/role_differences"),
+        {"prefix": prefix, "installer": installer, "readable": sorted(readable())},
     ).fetchall()
     return [(about, problem, remedy) for _, about, problem, remedy in rows]

@@ -40,14 +40,20 @@ from orchestrator.host import left_out
 @click.option(
     "--exclude", type=ID, multiple=True, metavar="CONTACT", help="A contact who is not asked; may be repeated."
 )
+@click.option(
+    "--max-edges", type=click.IntRange(1), default=paths.Question.max_edges_per_hop, show_default=True, metavar="N",
+    help="Edges of a contact that the search follows, at most.",
+)  # fmt: skip
 @shared_options
 @pass_invocation
 def command(
     invocation: Invocation, target: int, collection: int, viewer: int, depth: int, max_paths: int, scope: str,
-    impl: str | None, time_budget: int, exclude: tuple[int, ...],
+    impl: str | None, time_budget: int, exclude: tuple[int, ...], max_edges: int,
 ) -> None:  # fmt: skip
     """Show who can introduce VIEWER to the contact TARGET."""
-    question = paths.Question(target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude))
+    question = paths.Question(
+        target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude), max_edges
+    )
     with reading(invocation.connection_string()) as connection:
         answer = paths.find_paths(connection, question)
         names = paths.names(connection, answer, target)

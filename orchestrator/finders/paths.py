@@ -31,6 +31,7 @@ class Question:
     impl: str | None = None
     time_budget_ms: int = 1500
     excluded_contact_ids: list[int] = field(default_factory=list, hash=False)  # a tuple is a row to the driver
+    max_edges_per_hop: int | None = 15
 
 
 @dataclass(frozen=True)

@@ -216,13 +216,14 @@ class _Sentences:
         cap = self.why["max_edges_per_hop"]
         yield from self._edges()
         yield from self._edges_to_members()
+        lengths = "3" if self.deepest == 3 else f"3 to {self.deepest}"  # paths of two contacts are never cut
         yield (
-            f"From each contact, the search follows edges to at most {_number(cap, 'member')} who may be asked,"
+            f"To find paths of 3 contacts or more, the search follows at most {_number(cap, 'edge')} from each contact,"
             " most recent edges first."
         )
         yield (
-            f"At least one contact has {cap} or more edges to members who may be asked,"
-            f" so paths of up to {_number(self.deepest, 'contact')} may be missing."
+            f"At least one contact has more than {_number(cap, 'edge')} to members who may be asked,"
+            f" so paths of {lengths} contacts may be missing."
         )
         if self.why["level_reached"] == self.deepest:
             yield f"Paths of more than {_number(self.deepest, 'contact')} were not looked for."

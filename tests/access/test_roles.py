@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.access import roles
+from orchestrator.access.reading import public_functions, readable
 from orchestrator.cli import main
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
@@ -31,7 +33,8 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 OWNERS_ALONE = {
     "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
     "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
-    "refuse_transition", "detach_source", "attach_source",
+    "refuse_transition", "detach_source", "attach_source", "attached_definition", "index_definitions",
+    "trigger_definitions",
 }  # fmt: skip
 
 #: What a caller is told to call.
@@ -142,6 +145,20 @@ def test_a_function_is_a_readers_an_operators_or_the_owners_alone(place: Place, 
     assert executable(superuser, place.login(OWNER)) == everything
     assert everything - executable(superuser, place.login(OPERATOR)) == OWNERS_ALONE
     assert executable(superuser, place.login(READER)) < executable(superuser, place.login(OPERATOR))
+
+
+def test_a_reader_needs_no_function_that_writes() -> None:
+    folders = sqlfiles.function_folders()
+    writes = [name for name in readable() if name in folders and writes_rows(folders[name])]
+    assert writes == []
+    assert set(public_functions()) < readable()
+
+
+def writes_rows(folder: Path) -> bool:
+    return any(
+        re.search(r"\b(INSERT INTO|DELETE FROM|UPDATE connection_paths)\b", path.read_text())
+        for path in folder.glob("*.sql")
+    )
 
 
 def test_public_has_nothing(place: Place, superuser: Connection) -> None:

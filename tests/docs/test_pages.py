@@ -168,6 +168,15 @@ def test_every_decision_is_listed() -> None:
     assert set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", page)) == pages
 
 
+@pytest.mark.parametrize("room", sorted(path for path in (sqlfiles.ROOT / "functions").iterdir()), ids=lambda p: p.name)
+def test_every_room_has_a_readme_that_names_its_functions(room: Path) -> None:
+    text = (room / "README.md").read_text(encoding="utf-8")
+    assert 10 <= len(text.splitlines()) <= 45
+    functions = {path.parent.name for path in room.rglob("*.sql")}
+    named = set(re.findall(r"\w+", text))
+    assert len(functions & named) >= 0.7 * len(functions), sorted(functions - named)
+
+
 # Blocks that are run.
 
 

@@ -138,10 +138,10 @@ def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, An
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-def test_each_contact_of_a_level_is_read_once_and_no_further_than_needed(
+def test_each_contact_of_a_level_is_read_no_further_than_needed(
     session: tuple[Connection, list[dict[str, Any]]], mode: str
 ) -> None:
-    """All edges of the target are read once. Of every other contact, few more edges are read than the cap allows."""
+    """All edges of the target are read. Of every other contact, few more edges are read than the cap allows."""
     connection, plans = session
     hub = one(connection, HUB)
     edges = one(connection, f"SELECT count(*) FROM ({EDGES_OF.format(contact=hub)}) AS e")
@@ -157,8 +157,9 @@ def test_each_contact_of_a_level_is_read_once_and_no_further_than_needed(
     connection.execute("SELECT * FROM connection_paths.deep_finder(%s, 1, %s, 4, 25, 'importer')", (hub, nobody))
     walked = [node for node in all_nodes(plans) if node.get("Index Name") in WALK]
     assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
-    assert sum(node["Actual Loops"] for node in walked) <= 2 * fronts + 10  # each contact by two indexes
-    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < edges + fronts * 30
+    # each contact by two indexes; where the first edges hold too few members, more are read once
+    assert sum(node["Actual Loops"] for node in walked) <= 4 * fronts + 10
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < edges + fronts * 60
 
 
 @pytest.mark.parametrize("depth", [3, 4])

@@ -242,10 +242,8 @@ def filled(world: World) -> World:
 ANSWERS = (
     "SELECT pg_catalog.jsonb_set(connection_paths.find_paths(1, 1, 1), '{took}', '0')",
     "SELECT * FROM connection_paths.deep_finder(1, 1, 1, max_depth => 4)",
-    "SELECT * FROM connection_paths.deep_finder_v1(1, 1, 1)",
     "SELECT * FROM connection_paths.legacy_finder(1, 1, 1)",
     "SELECT * FROM connection_paths.work_overlaps(1)",
-    "SELECT * FROM connection_paths.recent_edges(1)",
     "SELECT connection_paths.backfill_contact(1)",
 )
 

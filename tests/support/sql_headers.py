@@ -162,7 +162,8 @@ def header(text: str) -> Header:
 def relations() -> frozenset[str]:
     """Return every table and view of the package: those of migrations and views, and those that functions make."""
     found = set()
-    for path in sorted(ROOT.glob("migrations/*.sql")) + sorted(ROOT.glob("views/*.sql")) + function_files():
+    made_outside = (path for folder in ("migrations", "views", "script") for path in ROOT.glob(f"{folder}/*.sql"))
+    for path in [*made_outside, *function_files()]:
         stmts = statements(path.read_text())
         for stmt in [*stmts, *(body_statements(path.read_text()) if path in function_files() else ())]:
             for made in nodes(stmt, ast.CreateStmt):

@@ -175,11 +175,11 @@ def test_identical_finders_are_hardly_ever_called_better_or_worse(sweeps: int) -
     """Blocks vary by 6 % as wholes, as on a shared machine, and the machine by 20 % from sweep to sweep."""
     generator = np.random.default_rng(11)
     false = 0
-    for _ in range(50):
+    for _ in range(30):
         found = [three_depths(generator, 2.0 * math.exp(generator.normal(0, 0.2))) for _ in range(sweeps)]
         comparison = compare_finders(found[0], "one", "other") if sweeps == 1 else compare_sweeps(found[0], found[1])
         false += comparison.verdict in {BETTER, WORSE}
-    assert false <= 2
+    assert false <= 1
 
 
 def test_two_sweeps_on_a_machine_that_slowed_down_still_show_a_much_slower_finder() -> None:

@@ -152,7 +152,7 @@ def test_a_finder_that_fails_is_not_timed(network: str, tmp_path: Path, invoke: 
 
 def test_legacy_finder_is_compared_at_its_depth(network: str) -> None:
     matrix = Matrix(finders=("deep_finder", "legacy_finder"), depths=(1, 2, 3), collections=(1,), targets=5)
-    found = sweep(network, matrix, replace(QUICK, max_edges_per_hop=None))
+    found = sweep(network, matrix, QUICK)
     assert [(cell.finder, cell.combination.depth) for cell in found.cells] == [
         ("deep_finder", 1), ("deep_finder", 2), ("legacy_finder", 2), ("deep_finder", 3),
     ]  # fmt: skip

@@ -128,13 +128,15 @@ def compare_sweeps(base: Results, new: Results, margin: float = MARGIN) -> Compa
     only += [cell.name for cell in new.cells if cell.name not in matched]
     if not pairs:
         raise OrchestratorError("the two sweeps have no cell in common")
+    machines: dict[Combination, dict[str, Interval]] = {}
 
     def ratios(one: Cell, other: Cell, measures: Sequence[str], seed: int) -> dict[str, Interval]:
-        missing = Cell(one.combination, "reference")
-        then, now = (each.references.get(one.combination, missing) for each in (base, new))
-        machine = _ratios(then, now, measures, paired=False, seed=seed)
+        if one.combination not in machines:
+            missing = Cell(one.combination, "reference")
+            then, now = (each.references.get(one.combination, missing) for each in (base, new))
+            machines[one.combination] = _ratios(then, now, measures, paired=False, seed=seed)
         found = _ratios(one, other, measures, paired=False, seed=seed)
-        return {measure: ratio.without(machine[measure]) for measure, ratio in found.items()}
+        return {measure: ratio.without(machines[one.combination][measure]) for measure, ratio in found.items()}
 
     notes = list(_differences(base, new))
     return _compare(base.options, (base.started, new.started), pairs, ratios, only, notes, margin)

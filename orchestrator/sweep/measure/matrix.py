@@ -18,7 +18,7 @@ _SCHEMA = "connection_paths"
 _DEEP_TYPES = "bigint, bigint, bigint, integer, integer, text, integer"
 _DEEP_CALL = "$1, $2, $3, $4, $5, $6, $7"
 _DEPTHS = range(1, 7)
-_LEGACY_DEPTHS = range(2, 3)  # legacy_finder has no depth parameter: its paths have two contacts
+_LEGACY_DEPTHS = range(2, 3)  # legacy_finder has no depth parameter; it returns what deep_finder does at depth 2
 _QUALIFIED = re.compile(r"([^.]+)\.([^.]+)")
 
 
@@ -82,9 +82,9 @@ class Matrix:
             for collection, scope, depth, paths in product(collections, self.scopes, self.depths, self.max_paths)
         ]
 
-    def resolve(self, connection: Connection, max_edges_per_hop: int | None) -> list[Finder]:
+    def resolve(self, connection: Connection) -> list[Finder]:
         """Return the finders. Raises :class:`OrchestratorError` when one does not exist, or their number is wrong."""
-        finders = [resolve(connection, name, max_edges_per_hop) for name in self.finders]
+        finders = [resolve(connection, name) for name in self.finders]
         if self.against_itself:
             if len(finders) != 1:
                 raise OrchestratorError("--a-a compares one finder with itself; give exactly one finder")
@@ -94,7 +94,7 @@ class Matrix:
         return finders
 
 
-def resolve(connection: Connection, name: str, max_edges_per_hop: int | None) -> Finder:
+def resolve(connection: Connection, name: str) -> Finder:
     """Return the finder of that name: one of ours, or ``SCHEMA.NAME`` of a function with deep_finder's parameters.
 
     Raises :class:`OrchestratorError` when there is no such function.
@@ -116,7 +116,5 @@ def resolve(connection: Connection, name: str, max_edges_per_hop: int | None) ->
     row = connection.execute("SELECT to_regprocedure(%s) IS NULL", (f"{qualified}({types})",)).fetchone()
     if row == (True,):
         raise OrchestratorError(f"there is no function {qualified}({types}) in this database")
-    statement = f"SELECT * FROM {qualified}({call})"
-    if name == LEGACY_FINDER:  # it has no cap, so it must agree with the others only where they have none
-        return Finder(name, statement, rows="paths" if max_edges_per_hop is None else name, depths=_LEGACY_DEPTHS)
-    return Finder(name, statement, rows="paths")
+    depths = _LEGACY_DEPTHS if name == LEGACY_FINDER else _DEPTHS
+    return Finder(name, f"SELECT * FROM {qualified}({call})", rows="paths", depths=depths)

@@ -63,7 +63,7 @@ def sweep(
     with connect(dsn, settings=settings, reads_only=True) as connection:
         require_installed(connection)
         dsn = resolved(connection)
-        finders = matrix.resolve(connection, options.max_edges_per_hop)
+        finders = matrix.resolve(connection)
         report(Progress("choosing targets"))
         members = choosing.choose_collections(connection, matrix.collections)
         combinations = matrix.combinations(members)

@@ -13,7 +13,7 @@ from orchestrator.sweep.measure.results import Cell, Results
 
 
 def headline(results: Results, comparison: Comparison | None) -> list[str]:
-    """Return the sentences: first the slowest combination, then all of them."""
+    """Return the sentences; without a comparison, one about the slowest combination."""
     measured = [cell for cell in results.cells if cell.requests]
     if not measured:
         return ["Nothing was measured."]
@@ -62,21 +62,19 @@ def answers(cell: Cell) -> str:
 
 
 def _compared(results: Results, comparison: Comparison) -> Iterator[str]:
-    """Compare p95 where the base is slowest, then over all combinations, then where the new side is worst."""
-    slowest = max(comparison.cells, key=lambda cell: _p95(cell.base))
+    """Compare p95 where the base is slowest, then where the new side is worst."""
+    cells, margin = comparison.cells, comparison.margin
+    slowest = max(cells, key=lambda cell: _p95(cell.base))
     yield (
         f"At {place(results, slowest.combination)}, {answers(slowest.new)}; as the base, {answers(slowest.base)}:"
-        f" {_ratio(slowest.ratios[P95], comparison.margin)}."
+        f" {_ratio(slowest.ratios[P95], margin)}."
     )
-    if len(comparison.cells) > 1:
-        overall = _ratio(comparison.overall[P95], comparison.margin)
-        yield f"Over all {len(comparison.cells)} combinations: {overall}."
-    worse = [cell for cell in comparison.cells if cell.verdict in (WORSE, MIXED)]
+    worse = [cell for cell in cells if cell.verdict in (WORSE, MIXED)]
     if worse:
         worst = max(worse, key=lambda cell: cell.ratios[P95].ratio)
         yield (
-            f"{len(worse)} of {len(comparison.cells)} combinations are worse or mixed; at"
-            f" {place(results, worst.combination)}, {_ratio(worst.ratios[P95], comparison.margin)}."
+            f"{len(worse)} of {len(cells)} combinations are worse or mixed; at {place(results, worst.combination)},"
+            f" {_ratio(worst.ratios[P95], margin)}."
         )
 
 

@@ -80,7 +80,6 @@ def write(results: Results, comparison: Comparison | None, judgements: Sequence[
         kind=_kind,
         environment=_environment(results),
         relations=_relations(results),
-        targets=_targets(results),
     )
     path = directory / FILE
     path.write_text(text, encoding="utf-8")
@@ -246,17 +245,3 @@ def _relations(results: Results) -> list[list[str]]:
         ]
         for each in results.environment["relations"]
     ]
-
-
-def _targets(results: Results) -> list[tuple[str, list[list[str]]]]:
-    return [
-        (
-            f"Collection {collection}, scope {scope}",
-            [
-                [target.stratum, str(target.contact), str(target.viewer),
-                 NOTHING if target.edges is None else f"{target.edges:,}"]
-                for target in sorted(targets, key=_place)
-            ],
-        )
-        for (collection, scope), targets in results.targets.items()
-    ]  # fmt: skip

@@ -1,7 +1,9 @@
--- What of the three group roles is not as it should be, and the statement that mends it, in the order to do it. No row:
--- all is well. It reads names, not ids, so it says the same before the roles are there.
+-- The differences between the three group roles as they are and as they should be, and the statement that removes each
+-- difference, in the order to run them. No row when there is none. It compares names, not ids, so it also works before
+-- the roles exist.
 --
--- Parameters: prefix (of the roles' names), installer (a role that shall be able to install and rebuild; NULL: nobody).
+-- Parameters: prefix (of the roles' names); installer (a role that shall be able to install and rebuild; NULL: nobody);
+-- readable (the functions, tables and views that a reader needs).
 -- about: 'attribute' is for a person to judge, 'role' needs CREATEROLE, 'object' the owner of the package's objects.
 WITH group_roles (suffix, name, purpose) AS (
     SELECT s.suffix, %(prefix)s::text || '_' || s.suffix, s.purpose
@@ -12,20 +14,13 @@ WITH group_roles (suffix, name, purpose) AS (
             ('owner', 'owns the package')
     ) AS s (suffix, purpose)
 ),
--- What each may do; an operator is a reader, and the owner an operator. Functions without the versions in their names.
+-- The rights of each role. An operator has those of a reader too, and the owner those of an operator. The names of
+-- functions are without versions.
 rights (suffix, class, names, privileges) AS (
     VALUES
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
-        ('reader', 'TABLE', '{
-            contact_connections, finder_rollout, do_not_ask, introducers, collection_members, work_experiences,
-            live_contacts, live_organizations, installation, _yoyo_migration, capture_failures
-        }', '{SELECT}'),
-        ('reader', 'FUNCTION', '{
-            askable_members, better_edge, capture_works, chain_contacts, check_finder_arguments, contact_edges,
-            deep_finder, edge_details, edges_from_experiences, edges_to_members, extended_chains, find_paths,
-            hidden_tables, legacy_finder, members_near, next_contacts, path_rows, possible_overlaps, raise_detached,
-            rank_chains, search, search_limit, source_tables, whole_collection, why_no_more, work_overlaps
-        }', '{EXECUTE}'),
+        ('reader', 'TABLE', %(readable)s::text[], '{SELECT}'),
+        ('reader', 'FUNCTION', %(readable)s::text[], '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
             backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,

@@ -8,5 +8,6 @@ SELECT connection_paths.find_paths(
     seed_scope => %(seed_scope)s::text,
     impl => %(impl)s::text,
     time_budget_ms => %(time_budget_ms)s::integer,
-    excluded_contact_ids => %(excluded_contact_ids)s::bigint[]
+    excluded_contact_ids => %(excluded_contact_ids)s::bigint[],
+    max_edges_per_hop => %(max_edges_per_hop)s::integer
 )

@@ -87,7 +87,7 @@ BEGIN ATOMIC
                 extended_chains.kinds = 1
                 OR r.neighbour_id IS DISTINCT FROM l.neighbour_ids[r.position - 1]
             )
-        LIMIT extended_chains.cap + 1
+        LIMIT extended_chains.cap::bigint + 1
     ) AS n ON true
     WHERE n.neighbour_id IS NOT NULL OR l.is_unfinished;
 END;

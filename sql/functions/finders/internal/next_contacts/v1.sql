@@ -26,13 +26,16 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
+    kinds CONSTANT integer := CASE
+        WHEN request.given_edges IS NULL THEN cardinality(enum_range(NULL::connection_paths.connection_kind))
+        ELSE 1
+    END;
     is_importer CONSTANT boolean := request.seed_scope = 'importer';
     only_openers CONSTANT boolean := is_importer AND level > 2 AND level = request.max_depth;
     -- at the target everybody counts; elsewhere the first few: some may be on a chain already, and one more than the
     -- cap shows that somebody is cut
     cap CONSTANT integer := CASE WHEN level > 2 THEN request.max_edges_per_hop END;
-    wanted CONSTANT bigint := (cap + level - 1)::bigint * kinds;
+    wanted CONSTANT bigint := (cap::bigint + level - 1) * kinds;
     -- until when chains are made of what was read before the deadline
     last_minute CONSTANT timestamptz := request.deadline + (request.deadline - clock_timestamp()) / 4;
     edges_each bigint := CASE

@@ -27,7 +27,8 @@ CREATE OR REPLACE FUNCTION connection_paths.find_paths(
     seed_scope text DEFAULT 'any',
     impl text DEFAULT NULL,
     time_budget_ms integer DEFAULT 1500,
-    excluded_contact_ids bigint[] DEFAULT '{}'
+    excluded_contact_ids bigint[] DEFAULT '{}',
+    max_edges_per_hop integer DEFAULT connection_paths.search_limit('max_edges_per_hop')
 )
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -48,7 +49,7 @@ DECLARE
     deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1500.0);
     most_excluded CONSTANT integer := connection_paths.search_limit('most_excluded');
     is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, NULL
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
     );
     excluded bigint[] := '{}'; -- in order
     chosen text;
@@ -93,7 +94,7 @@ BEGIN
     request := ROW(
         target_contact_id, collection_id, viewer_user_id, max_depth,
         max_paths + 1, -- one more shows that there are more
-        seed_scope, connection_paths.search_limit('max_edges_per_hop'), excluded,
+        seed_scope, max_edges_per_hop, excluded,
         excluded = '{}' AND NOT EXISTS (
             SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = find_paths.collection_id
         ),
@@ -103,7 +104,7 @@ BEGIN
         request.max_depth := LEAST(max_depth, 2);
         request.max_edges_per_hop := NULL;
         request.given_edges := '{}';
-        IF max_depth > 1 AND clock_timestamp() < deadline THEN
+        IF max_depth = 1 OR clock_timestamp() < deadline THEN
             request.given_edges := connection_paths.edges_from_experiences(target_contact_id);
         END IF;
     END IF;
@@ -176,7 +177,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[]) IS 'Introduction paths to a contact, grouped by contact chain, as JSON: the application''s entry. Nobody in excluded_contact_ids, nor of the collection in do_not_ask, is asked on the way. Where fewer than max_paths are found, "why" says why';
+COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer) IS 'Introduction paths to a contact, grouped by contact chain, as JSON: the application''s entry. Nobody in excluded_contact_ids, nor of the collection in do_not_ask, is asked on the way. Where fewer than max_paths are found, "why" says why';
 
-REVOKE ALL ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[])
+REVOKE ALL ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer)
 FROM PUBLIC;
