@@ -29,7 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the backgro
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 LONGEST = (
     *("finder_properties", "levels", "hubs", "shapes", "kills", "runbook", "sweep", "runs_surroundings", "throttle"),
-    *("install", "cli", "doctor", "operators", "taken", "repair", "runs", "capture", "shield"),
+    *("install", "backfill_command", "doctor", "operators", "taken", "repair", "runs", "capture", "shield"),
 )
 
 

@@ -181,7 +181,8 @@ CROSS JOIN LATERAL (
 
 COMMENT ON VIEW connection_paths.backfill_progress IS 'How far each run is, in batches and in predicted edges';
 
--- No index and no constraint: nothing for writers to fight over. Short-lived rows; a sequential scan is a page or two.
+-- No index and no constraint, so that writers never wait for each other. Rows live for a short time, so a sequential
+-- scan reads a page or two.
 CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
     contact_id bigint,
     organization_id bigint,
@@ -191,14 +192,15 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
     error text
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 1);
 
-COMMENT ON TABLE connection_paths.contact_changes IS 'What changed and is not in the edges yet: a contact, all of an organization, or (neither) everybody. Taken by sync_changes';
-COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that changed it; recomputations that may not have seen it are waited for';
-COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its recomputation failed; from 3 on it is left alone until retried explicitly';
+COMMENT ON TABLE connection_paths.contact_changes IS 'The queue of changes: each row is a contact, an organization, or (both NULL) every contact. sync_changes takes the rows';
+COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that made the change; sync_changes waits for refreshes that may not have seen it';
+COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often the refresh of the contact failed; from 3 on it is tried again only on request';
 
--- A publication FOR ALL TABLES refuses UPDATE and DELETE of a table without a replica identity, and these have no key.
+-- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity. This table has no
+-- key.
 ALTER TABLE connection_paths.contact_changes REPLICA IDENTITY FULL;
 
--- A table beside contact_changes: rows that are not due yet are neither scanned nor counted as waiting.
+-- Not part of contact_changes, so that contacts which are not due yet are neither read nor counted as waiting.
 CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
     contact_id bigint PRIMARY KEY,
     due_on date NOT NULL
@@ -206,9 +208,9 @@ CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
 
 CREATE INDEX IF NOT EXISTS due_changes_due_on ON connection_paths.due_changes (due_on);
 
-COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts in the future; sync_changes queues each of them on that day';
+COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts on a day in the future; sync_changes queues each of them on that day';
 
--- No index and no constraint here either. REPLICA IDENTITY: a publication FOR ALL TABLES refuses a DELETE without one.
+-- No index, no constraint and a replica identity, for the same reasons as contact_changes.
 CREATE TABLE IF NOT EXISTS connection_paths.capture_failures (
     table_oid oid NOT NULL,
     table_name text NOT NULL,
@@ -220,9 +222,9 @@ CREATE TABLE IF NOT EXISTS connection_paths.capture_failures (
 );
 ALTER TABLE connection_paths.capture_failures REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.capture_failures IS 'Tables of which a trigger could not note a change; recover_capture queues everybody once it works again';
-COMMENT ON COLUMN connection_paths.capture_failures.closed_by IS 'The transaction that found the triggers working again; later failures have a row of their own';
-COMMENT ON COLUMN connection_paths.capture_failures.awaited IS 'When all transactions before this one have ended, no change that was missed can be committed any more';
+COMMENT ON TABLE connection_paths.capture_failures IS 'Tables of which a trigger could not queue a change; recover_capture queues every contact once the trigger works again';
+COMMENT ON COLUMN connection_paths.capture_failures.closed_by IS 'The transaction that found that the triggers work again; later failures get another row';
+COMMENT ON COLUMN connection_paths.capture_failures.awaited IS 'When all transactions before this one have ended, no missed change can be committed later';
 
 CREATE TABLE IF NOT EXISTS connection_paths.detached_sources (
     table_name text PRIMARY KEY,
@@ -245,14 +247,14 @@ CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
 );
 ALTER TABLE connection_paths.rebuild_replays REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: everybody) recomputed in the live edges, or come or gone, while a rebuild was under way; the swap puts them among the changes again';
+COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: every contact) that were refreshed, inserted or deleted during a rebuild; exchange_rebuild queues them again';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_missing_contacts (
     contact_id bigint NOT NULL
 );
 ALTER TABLE connection_paths.rebuild_missing_contacts REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.rebuild_missing_contacts IS 'Contacts that had work experiences and did not exist when a rebuild began: nobody''s neighbours';
+COMMENT ON TABLE connection_paths.rebuild_missing_contacts IS 'Contacts that had work experiences and did not exist when a rebuild began; they have no edges';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_other_kinds (
     contact_a_id bigint NOT NULL,
@@ -261,7 +263,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.rebuild_other_kinds (
 );
 ALTER TABLE connection_paths.rebuild_other_kinds REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written while a rebuild was under way; the swap carries them over';
+COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written during a rebuild; exchange_rebuild copies them';
 
 REVOKE ALL ON SEQUENCE
     connection_paths.backfill_worker_ids, connection_paths.backfill_runs_run_id_seq,

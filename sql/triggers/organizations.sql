@@ -1,4 +1,4 @@
--- Capture of changes of organizations; the function's header says what is noted and what it costs.
+-- Queues changes of this table. The header of the trigger function says which changes count and what they cost.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
     AFTER INSERT ON :"host_schema".organizations
     REFERENCING NEW TABLE AS new_rows

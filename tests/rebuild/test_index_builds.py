@@ -252,7 +252,7 @@ def test_a_build_that_its_session_never_survives_is_given_up(own: Connection) ->
     )
     own.execute("CREATE INDEX app_deadly ON connection_paths.contact_connections (public.deadly(contact_a_id))")
     run_id = filled(own)
-    with pytest.raises(OrchestratorError, match="whoever builds app_deadly_r1 is lost each time"):
+    with pytest.raises(OrchestratorError, match="the session that builds app_deadly_r1 is lost each time"):
         complete(own, run_id)
     assert value(own, "SELECT last_value FROM public.app_tries") == 10
     own.execute(
