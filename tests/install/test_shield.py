@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.cli import main
@@ -281,19 +281,20 @@ def test_a_caller_calls_nothing_of_it(filled: World) -> None:
 
 
 def test_a_function_whose_body_is_text_would_be_caught(filled: World) -> None:
-    """A function as it was before bodies were bound: the planted ``unnest`` fits its argument better."""
-    made = sqlfiles.function("rank_chains")
+    """In a body that is text, the planted ``array_remove`` fits the arguments better than PostgreSQL's own."""
+    made = sqlfiles.function("chain_contacts")
     unbound = made.replace("BEGIN ATOMIC\n", "AS $function$\n").replace(";\nEND;", "\n$function$;")
     with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner:
-        owner.execute(unbound.encode())
         try:
-            with connect(filled.dsn) as superuser:
-                superuser.execute(
-                    "SELECT * FROM connection_paths.rank_chains('{1}', '{2020-01-01}', 1, 1, 'any', false, '{1}', 5)"
-                )
+            with (
+                pytest.raises(errors.InvalidFunctionDefinition, match="Actual return type is boolean"),
+                connect(filled.dsn) as superuser,
+            ):
+                owner.execute(unbound.encode())
+                (call,) = [call for call in calls(superuser) if ".chain_contacts(" in call]
+                superuser.execute(call.encode())
         finally:
             owner.execute(made)
-    assert "unnest" in caught(filled)
 
 
 WRITES = (
