@@ -26,8 +26,11 @@ from tests.support.servers import SETTINGS
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the background, which its children would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
-#: Files whose tests take a minute or more: begun last, one of them would leave the other processes with nothing to do.
-LONGEST = ("levels", "hubs", "shapes", "runbook", "kills", "runs", "sweep", "cli", "finder_properties")
+#: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
+LONGEST = (
+    *("finder_properties", "levels", "hubs", "shapes", "kills", "runbook", "sweep", "runs_surroundings", "throttle"),
+    *("install", "backfill_command", "doctor", "operators", "taken", "repair", "runs", "capture", "shield"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

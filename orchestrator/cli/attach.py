@@ -14,7 +14,7 @@ from orchestrator.host import detaching
 @pass_invocation
 def command(invocation: Invocation, tables: tuple[str, ...]) -> None:
     """Use detached tables again (all of them unless some are given), and queue every contact for sync."""
-    done = detaching.attach(invocation.connection_string(), tables, progress=invocation.screen.note)
+    done = detaching.attach(invocation.connection_string(), tables, progress=invocation.screen.report)
     queued = any(table != "user_contact_collections" for table in done)
     shown = [f"Attached: {', '.join(done)}." if done else "Nothing to do: no table is detached."]
     shown += ["Every contact is queued for a refresh: run orchestrator sync."] if queued else []

@@ -18,6 +18,6 @@ def command(invocation: Invocation, tables: tuple[str, ...]) -> None:
     Edges and triggers stay. Until "orchestrator attach", a function of the package that reads a detached table raises
     an error.
     """
-    done = detaching.detach(invocation.connection_string(), tables or sources.TABLES, progress=invocation.screen.note)
+    done = detaching.detach(invocation.connection_string(), tables or sources.TABLES, progress=invocation.screen.report)
     shown = f"Detached: {', '.join(done)}." if done else "Nothing to do: the tables are detached already."
     invocation.screen.result({"detached": done}, shown)

@@ -36,7 +36,7 @@ def command(
     """Install, upgrade or repair the SQL. Safe to run again, and while the application writes."""
     dsn = invocation.connection_string()
     done = installation.install(
-        dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=invocation.screen.note
+        dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=invocation.screen.report
     )
     shown = [_outcome(done, triggers, replicated), *done.mended]
     grants: list[str] = []

@@ -9,7 +9,7 @@ import click
 
 
 class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no argument here
-    """A number that a bigint of the database holds. ``--help`` shows no range: nobody needs it."""
+    """A number that a bigint of the database holds. ``--help`` does not show its range."""
 
     name = "id"
     _range = click.IntRange(-(2**63), 2**63 - 1)

@@ -100,7 +100,7 @@ def _durations(found: BackfillPlan) -> SafeTable:
     seconds = {(each.strategy, each.workers): each.seconds for each in found.durations}
     table = SafeTable(">workers", ">rebuild", ">in place", "")
     for workers in sorted({each.workers for each in found.durations}):
-        note = "more than the connections free" if workers > found.connections_free else ""
+        remark = "more than the connections free" if workers > found.connections_free else ""
         shown = (duration(seconds[strategy, workers]) for strategy in ("rebuild", "in_place"))
-        table.add_row(str(workers), *shown, note)
+        table.add_row(str(workers), *shown, remark)
     return table

@@ -13,7 +13,7 @@ from orchestrator.cli.invocation import Invocation, pass_invocation, shared_opti
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core.database import connect, reading
 from orchestrator.core.formats import duration
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 from orchestrator.runs import runs
 
 _RUN_ID = click.IntRange(1, 2**63 - 1)

@@ -58,7 +58,7 @@ class Screen:
             else:
                 self._out.print(line)
 
-    def note(self, line: str) -> None:
+    def report(self, line: str) -> None:
         """Print a line about the work under way to standard error."""
         self._err.print(Text(printable(self._rewrite(line)), style="dim"))
 
@@ -81,10 +81,10 @@ class Screen:
             nonlocal last
             if time.monotonic() - last < _LINE_EVERY:
                 return
-            told = line(progress)
-            if told is not None:
+            shown = line(progress)
+            if shown is not None:
                 last = time.monotonic()
-                self.note(told)
+                self.report(shown)
 
         yield write
 

@@ -11,7 +11,7 @@ import click
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core.formats import size
-from orchestrator.install import installation
+from orchestrator.install import status
 
 
 @click.command("status")
@@ -20,7 +20,7 @@ from orchestrator.install import installation
 @click.pass_context
 def command(ctx: click.Context, invocation: Invocation) -> None:
     """Show what is installed. Exit status 1 unless everything is there and every index is valid."""
-    found = installation.status(invocation.connection_string())
+    found = status.status(invocation.connection_string())
     data = {
         **vars(found),
         "indexes": [vars(index) for index in found.indexes],
@@ -33,7 +33,7 @@ def command(ctx: click.Context, invocation: Invocation) -> None:
         ctx.exit(1)
 
 
-def status_tables(status: installation.Status) -> Iterator[Any]:
+def status_tables(status: status.Status) -> Iterator[Any]:
     """Show what is installed, as lines and tables."""
     if not status.applied:
         yield "connection_paths is not installed; run: orchestrator install"

@@ -17,6 +17,7 @@ from orchestrator.cli.screen import Screen
 from orchestrator.core import extras
 from orchestrator.core.formats import duration
 from orchestrator.core.text import printable
+from orchestrator.finders import paths
 
 if TYPE_CHECKING:  # it needs libraries that may not be installed
     from orchestrator.sweep.measure.sweep import Progress
@@ -107,7 +108,8 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     metavar="SECONDS",
     help="Statement timeout of a request.",
 )
-@click.option("--max-edges-per-hop", metavar="N|all", callback=_edges_or_all, default="15", show_default=True,
+@click.option("--max-edges-per-hop", metavar="N|all", callback=_edges_or_all,
+              default=str(paths.Question.max_edges_per_hop), show_default=True,
               help="Edges of a contact that the search follows; all: no limit.")  # fmt: skip
 @objective_option
 @margin_option

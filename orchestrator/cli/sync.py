@@ -9,7 +9,7 @@ from orchestrator.cli.invocation import Invocation, pass_invocation, shared_opti
 from orchestrator.core.database import reading
 from orchestrator.core.formats import duration
 from orchestrator.host import sources
-from orchestrator.install import installation
+from orchestrator.install import installed
 
 
 @click.command("sync")
@@ -31,7 +31,7 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
             return
         raise
     with reading(dsn) as connection:
-        schema = installation.bound_host_schema(connection)
+        schema = installed.bound_host_schema(connection)
         uncaptured = [each.sentence for each in sources.problems(connection, schema) if each.kind in sources.UNNOTED]
     screen.result(done, _outcome(done), *(f"WARNING: {sentence}" for sentence in uncaptured))
     if done.failed:

@@ -24,5 +24,5 @@ def command(invocation: Invocation, yes: bool) -> None:
     question = None if yes else removal.question(dsn)
     if question is not None:
         confirm(question)
-    removed = installation.uninstall(dsn, progress=invocation.screen.note)
+    removed = installation.uninstall(dsn, progress=invocation.screen.report)
     invocation.screen.result({"removed": removed}, "Removed." if removed else "It was not installed.")

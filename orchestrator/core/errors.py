@@ -23,5 +23,5 @@ def one_line(error: psycopg.Error) -> str:
         parts.append(diagnostic.message_detail)
     if diagnostic.message_hint:
         parts.append(f"Hint: {diagnostic.message_hint}")
-    told = f"{'. '.join(part.rstrip('.') for part in parts)} [SQLSTATE {error.sqlstate}]"
-    return shortened(printable(told.replace("\n", " ")), _LONGEST)
+    line = f"{'. '.join(part.rstrip('.') for part in parts)} [SQLSTATE {error.sqlstate}]"
+    return shortened(printable(line.replace("\n", " ")), _LONGEST)

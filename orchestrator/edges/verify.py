@@ -20,7 +20,7 @@ from orchestrator.edges.finder_times import FinderTimes, not_timed, time_finders
 from orchestrator.edges.findings import Queue
 from orchestrator.edges.time_limit import SETTINGS, TimeLimit
 from orchestrator.host import left_out, sources
-from orchestrator.install.installation import bound_host_schema, require_installed
+from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs import runs
 
 #: Seconds that a verification may take by default. 500 contacts take seconds; 10,000 of a large database take minutes.

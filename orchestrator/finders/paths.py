@@ -13,7 +13,7 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.text import LONGEST_NAME, printable, shortened
 from orchestrator.host import left_out
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 
 _COUNTING_MS = 2000  # limit for counting memberships that do not count; no index of ours serves it
 

@@ -27,7 +27,7 @@ FIGURES: Mapping[str, str] = {
     "target_edges_to_excluded": "edges of the target to members who may not be asked",
     "excluded": "contacts who may not be asked",
     "level_reached": "contacts on the longest chain looked at",
-    "caps_hit": "a contact has as many edges to members as are followed",
+    "caps_hit": "a contact has more edges to members than the search follows",
 }
 _V1_FIGURES: Mapping[str, str] = {
     "target_edges": "contacts who worked with the target",
@@ -127,7 +127,10 @@ def more_may_exist(answer: Mapping[str, Any]) -> str:
     if not answer["paths"] or why.get("reason") != "edge_limit":
         return ""
     most = why["max_edges_per_hop"]
-    return f"There may be more paths: from each contact, the search follows edges to at most {most} members."
+    return (
+        f"There may be more paths of 3 contacts or more: the search follows at most {_number(most, 'edge')} from each"
+        " contact."
+    )
 
 
 # Why there are no more paths.

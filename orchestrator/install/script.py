@@ -1,4 +1,4 @@
-"""The whole package as one SQL file, for who installs without Python: from the same files, in the same order."""
+"""Builds one SQL file of the whole package, for installations without Python, from the same files in the same order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import TABLES
-from orchestrator.install.installation import LOCK_KEY, OLDEST_SERVER
+from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migrations, said
+from orchestrator.install.refusals import OLDEST_SERVER
 from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
 
 EXTENSION = "connection_paths"

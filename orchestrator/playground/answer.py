@@ -101,7 +101,7 @@ def _heading(document: Mapping[str, Any], target: str) -> str:
 def _lead(document: Mapping[str, Any], viewer: int) -> str:
     paths = document["paths"]
     if not paths:
-        return ""  # the page says why below
+        return ""  # the page gives the reason below
     between = paths[0]["depth"] - 1
     shortest = (
         f"The shortest path goes through {counted(between, 'other contact')}."

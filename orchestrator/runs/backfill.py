@@ -17,7 +17,7 @@ import psycopg
 from orchestrator.core.database import COMPUTING, Connection, patiently, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.core.reconnect import ReconnectingSession
-from orchestrator.install.installation import require_installed, require_unique_ids
+from orchestrator.install.installed import require_installed, require_unique_ids
 from orchestrator.runs import runs
 from orchestrator.runs.driver import Progress, RunDriver
 from orchestrator.runs.throttle import Throttle, ThrottleLimits

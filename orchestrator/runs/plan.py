@@ -12,7 +12,7 @@ from orchestrator.core.database import Connection, reading
 from orchestrator.host import left_out
 from orchestrator.host.left_out import Experiences, Members
 from orchestrator.host.sources import require_every_row
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 from orchestrator.runs.edge_estimate import EdgeEstimate, draw_strata, estimate_edges
 
 #: Settings of the transaction. Here, compiling a plan takes longer than it saves.

@@ -12,7 +12,7 @@ from psycopg.rows import class_row, dict_row
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 
 # SQLSTATEs. Those that begin with CP are the package's own, so no error of a batch can be confused with them.
 CLAIM_LOST = "CP001"  #: the caller does not have the batch, or no longer

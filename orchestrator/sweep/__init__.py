@@ -1,4 +1,4 @@
-"""A sweep: how fast the finders answer, measured under load and told in a report.
+"""A sweep measures how fast the finders answer under load, and writes a report.
 
     measure/  asks the database and takes the times   ->  Results (results.json)
     judge/    Results -> better, worse, same; objectives met or missed

@@ -22,7 +22,8 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import sources
-from orchestrator.install.installation import install, status, uninstall
+from orchestrator.install.installation import install, uninstall
+from orchestrator.install.status import status
 from tests.support.catalog import describe
 from tests.support.sessions import connect
 
@@ -42,8 +43,8 @@ CALLS = [
     "SELECT connection_paths.find_paths(3, 1, 7) #- '{took}'",
     "SELECT connection_paths.find_paths(3, 1, 7, impl => 'v1', seed_scope => 'importer')",
     "SELECT connection_paths.find_paths(3, 1, 7, max_depth => 4, excluded_contact_ids => '{9}')",
-    *(f"SELECT * FROM connection_paths.deep_finder{v}(3, 1, 7)" for v in ("", "_v1", "_v2", "_v3")),
-    *(f"SELECT * FROM connection_paths.legacy_finder{v}(3, 1, 7)" for v in ("", "_v1")),
+    "SELECT * FROM connection_paths.deep_finder(3, 1, 7)",
+    "SELECT * FROM connection_paths.legacy_finder(3, 1, 7)",
 ]
 OPERATORS_CALLS = [
     "SELECT connection_paths.backfill_contact(1)",
@@ -265,7 +266,7 @@ def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, supe
     for statement in (
         identifiers("GRANT INSERT ON connection_paths.contact_connections TO {}", reader),
         identifiers("REVOKE USAGE ON SCHEMA connection_paths FROM {}", reader),
-        identifiers("REVOKE EXECUTE ON FUNCTION connection_paths.openers FROM {}", reader),
+        identifiers("REVOKE EXECUTE ON FUNCTION connection_paths.edge_details FROM {}", reader),
         identifiers("ALTER TABLE connection_paths.finder_rollout OWNER TO {}", place.login(STRANGER)),
         identifiers("GRANT EXECUTE ON FUNCTION connection_paths.sync_changes TO PUBLIC"),
     ):
@@ -276,7 +277,7 @@ def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, supe
     said = "; ".join(found.roles.problems)
     for problem in (
         f"{reader} has INSERT on table connection_paths.contact_connections",
-        f"{reader} lacks EXECUTE on function connection_paths.openers",
+        f"{reader} lacks EXECUTE on function connection_paths.edge_details",
         f"{reader} lacks USAGE on schema connection_paths",
         f"table connection_paths.finder_rollout belongs to {place.login(STRANGER)}",
         "PUBLIC has EXECUTE on function connection_paths.sync_changes",
@@ -294,8 +295,8 @@ def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, supe
 
 def test_a_later_function_gets_its_grants_from_the_next_install(place: Place, superuser: Connection, host: str) -> None:
     before = describe(place.dsn)
-    text = sqlfiles.function("path_document")
-    for name in re.findall(r"^DROP.*", text) or ["connection_paths.path_document"]:
+    text = sqlfiles.function("why_no_more")
+    for name in re.findall(r"^DROP.*", text) or ["connection_paths.why_no_more"]:
         superuser.execute(f"DROP FUNCTION {name}".encode())
     superuser.execute(text)
     assert describe(place.dsn) != before

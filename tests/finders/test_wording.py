@@ -87,7 +87,7 @@ def test_it_is_said_who_can_open_a_path(users: list[int], chain: str, opening: s
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
-        ({"paths": [1], "why": {"reason": "edge_limit", "max_edges_per_hop": 15}}, "at most 15 members"),
+        ({"paths": [1], "why": {"reason": "edge_limit", "max_edges_per_hop": 15}}, "at most 15 edges"),
         ({"paths": [], "why": {"reason": "edge_limit", "max_edges_per_hop": 15}}, ""),
         ({"paths": [1], "why": {"reason": "depth_limit"}}, ""),
         ({"paths": [1], "why": None}, ""),

@@ -13,7 +13,8 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.install.installation import install, status, uninstall
+from orchestrator.install.installation import install, uninstall
+from orchestrator.install.status import status
 from orchestrator.install.steps import HOST_INDEXES
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe

@@ -24,7 +24,7 @@ def browser() -> Iterator[Any]:
 
 @contextmanager
 def visit(browser: Any, url: str, **options: Any) -> Iterator[Any]:
-    """A tab, that has asked nobody but the playground when it is closed, and met no error of its script or policy."""
+    """A tab. At its end, it has sent requests only to the playground, without an error of its script or policy."""
     context = browser.new_context(**options)
     page = context.new_page()
     asked: list[str] = []

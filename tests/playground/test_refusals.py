@@ -164,7 +164,7 @@ def test_nothing_can_be_written(world: str) -> None:
             connection.execute(write)
     with sessions.open(turns, 1234) as (connection, _):
         inside = connection.execute(SETTINGS).fetchone()
-    # afterwards nothing is left, which somebody else would inherit from a pooler
+    # afterwards no setting is left, which another client would get from a pooler
     assert inside == ("on", "1234ms", "10s", "orchestrator playground")
     assert connection.execute(SETTINGS).fetchone() == ("off", "0", "0", "")
     sessions.close()

@@ -389,7 +389,7 @@ def test_who_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> Non
             members["does not inherit"] = role("ALTER ROLE {role} NOINHERIT", MEMBER, group=group)
         for member, name in members.items():
             with log_in(db, name) as session:
-                for purpose in ("worker", "recompute", "listener"):
+                for purpose in ("worker", "refresh", "listener"):
                     if grants in ("writes", "writes all", "superuser"):
                         expected.add((purpose, grants, member))
                     key = value(db, "SELECT connection_paths.advisory_key(%s, 7)", purpose)

@@ -1,4 +1,4 @@
-"""Helpers for tests of sweeps: quick options, and results that nobody measured."""
+"""Helpers for tests of sweeps: quick options, and results that were not measured."""
 
 from __future__ import annotations
 

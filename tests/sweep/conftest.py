@@ -1,15 +1,12 @@
-"""A database with a network to sweep, and command calls."""
+"""A database with a network to sweep, a plain database, and clients of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner
 
-from orchestrator.cli import main
 from orchestrator.install.installation import install
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
@@ -58,26 +55,3 @@ def clients(plain: str) -> Iterator[LoadGenerator]:
     """Four clients of the plain database."""
     with load_generator(plain, 4, timeout=3.0) as started:
         yield started
-
-
-@pytest.fixture
-def invoke() -> Callable[..., Any]:
-    """Calls a command on a database."""
-
-    def call(dsn: str, *arguments: str) -> Any:
-        return CliRunner().invoke(main, ["--dsn", dsn, *arguments])
-
-    return call
-
-
-@pytest.fixture
-def scalar() -> Callable[[str, str], Any]:
-    """Runs a query that returns one value."""
-
-    def value(dsn: str, query: str) -> Any:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            row = connection.execute(query.encode()).fetchone()
-        assert row is not None
-        return row[0]
-
-    return value

@@ -106,7 +106,7 @@ def test_a_finder_that_no_longer_answers_is_worse() -> None:
     failing = [np.where(generator.random(len(block)) < 0.2, math.inf, block) for block in base]
     assert compare_finders(results_of({"one": base, "other": failing}), "one", "other").verdict == WORSE
     both = compare_finders(results_of({"one": failing, "other": failing}), "one", "other")
-    assert both.verdict == INCONCLUSIVE  # nothing tells two infinite percentiles apart
+    assert both.verdict == INCONCLUSIVE  # two infinite percentiles cannot be distinguished
 
 
 def test_too_few_blocks_decide_nothing() -> None:

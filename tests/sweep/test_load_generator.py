@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import psycopg
@@ -21,13 +17,16 @@ from orchestrator.sweep.judge import objectives
 from orchestrator.sweep.measure.load_generator import LoadGenerator, Order, load_generator, percentile, planned_times
 from orchestrator.sweep.measure.matrix import Combination
 from orchestrator.sweep.measure.results import Cell
+from tests.support.sessions import connect, value
+from tests.support.waiting import in_the_background
 
 
-def test_every_request_is_counted_once(clients: LoadGenerator, plain: str, scalar: Callable[[str, str], Any]) -> None:
+def test_every_request_is_counted_once(clients: LoadGenerator, plain: str) -> None:
     clients.prepare(["SELECT nextval('public.calls')"], types=())
-    before = scalar(plain, "SELECT nextval('calls')")
-    block = clients.run(0, [()], seed="1", first=0, seconds=0.3)
-    assert scalar(plain, "SELECT last_value FROM calls") - before == len(block.milliseconds)
+    with connect(plain) as connection:
+        before = value(connection, "SELECT nextval('calls')")
+        block = clients.run(0, [()], seed="1", first=0, seconds=0.3)
+        assert value(connection, "SELECT last_value FROM calls") - before == len(block.milliseconds)
     assert np.isfinite(block.milliseconds).all()
     assert len(block.milliseconds) - 4 <= block.answered <= len(block.milliseconds)  # each client has one in flight
     assert block.timeouts == block.errors == 0
@@ -82,7 +81,7 @@ def test_lost_connections_are_errors_and_the_clients_continue(clients: LoadGener
                 " WHERE application_name = 'orchestrator sweep' AND datname = current_database()"
             )
 
-    with beside(terminate):
+    with in_the_background(terminate):
         block = clients.run(0, [()], seed="1", first=0, seconds=1.0)
     assert 1 <= block.errors <= 8
     assert np.isfinite(block.milliseconds[-10:]).all()
@@ -90,7 +89,7 @@ def test_lost_connections_are_errors_and_the_clients_continue(clients: LoadGener
 
 def test_an_open_loop_shows_a_stall_in_every_request_that_it_delayed(clients: LoadGenerator, plain: str) -> None:
     clients.prepare(["SELECT count(*) FROM public.stalled"], types=())
-    with beside(lambda: stall(plain, after=0.5)):
+    with in_the_background(lambda: stall(plain, after=0.5)):
         block = clients.run(0, [()], seed="1", first=0, seconds=2.0, rate=100)
     planned = np.array(planned_times(100, 2.0, "1 0")) / 1e9
     delayed = int(((planned > 0.6) & (planned < 1.2)).sum())
@@ -102,7 +101,7 @@ def test_an_open_loop_shows_a_stall_in_every_request_that_it_delayed(clients: Lo
 
 def test_a_closed_loop_shows_a_stall_once_per_client(clients: LoadGenerator, plain: str) -> None:
     clients.prepare(["SELECT count(*) FROM public.stalled"], types=())
-    with beside(lambda: stall(plain, after=0.5)):
+    with in_the_background(lambda: stall(plain, after=0.5)):
         block = clients.run(0, [()], seed="1", first=0, seconds=2.0)
     assert (block.milliseconds > 500).sum() == 4
     assert percentile(block.milliseconds, 90) < 100
@@ -144,17 +143,6 @@ def test_requests_without_an_answer_rank_above_every_answer() -> None:
     assert percentile(samples, 50) == 1.0
     assert percentile(samples, 94) == 1.0
     assert percentile(samples, 95) == math.inf
-
-
-@contextmanager
-def beside(work: Callable[[], None]) -> Iterator[None]:
-    """Do something in a thread while the block runs, and wait for it."""
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
 
 
 def stall(dsn: str, after: float) -> None:

@@ -24,19 +24,21 @@ from orchestrator.sweep.measure import results
 from orchestrator.sweep.measure.load_generator import LoadGenerator
 from orchestrator.sweep.measure.matrix import Matrix
 from orchestrator.sweep.measure.sweep import sweep
+from tests.support.command_line import run
+from tests.support.sessions import connect, value
 from tests.support.sweeps import QUICK, SMALL
 
-Invoke = Callable[..., Any]
-
+WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
 #: Options of the command line for a small sweep.
 FAST = ("--depth", "2", "--collection", "1", "--targets", "5", "--connections", "2", "--warmup", "0")
 
 
-def test_a_sweep_writes_its_files(network: str, tmp_path: Path, invoke: Invoke) -> None:
+def test_a_sweep_writes_its_files(network: str, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    ran = invoke(
-        network, "--json", "sweep", "--finder", "find_paths,deep_finder", "--depth", "1,2", "--scope", "any,importer",
-        "--targets", "5", "--collection", "1", "--connections", "2", "--seconds", "0.2", "--blocks", "2",
+    ran = run(
+        "--dsn", network, "--json", "sweep", "--finder", "find_paths,deep_finder", "--depth", "1,2",
+        "--scope", "any,importer", "--targets", "5",
+        "--collection", "1", "--connections", "2", "--seconds", "0.2", "--blocks", "2",
         "--warmup", "0.1", "--output", str(output),
     )  # fmt: skip
     assert ran.exit_code == 0, ran.stderr
@@ -57,16 +59,17 @@ def test_a_sweep_writes_its_files(network: str, tmp_path: Path, invoke: Invoke) 
     assert read.overhead_ms is not None
     assert read.overhead_ms > 0
 
-    again = invoke(network, "sweep", "--output", str(output))
+    again = run("--dsn", network, "sweep", "--output", str(output))
     assert again.exit_code == 1
     assert "already holds the results of a sweep" in again.stderr
 
 
-def test_a_result_is_read_as_it_was_written(network: str, tmp_path: Path, scalar: Callable[[str, str], Any]) -> None:
-    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
-    before = scalar(network, written), scalar(network, "SELECT count(*) FROM pg_class")
+def test_a_result_is_read_as_it_was_written(network: str, tmp_path: Path) -> None:
+    with connect(network) as connection:
+        before = value(connection, WRITTEN), value(connection, "SELECT count(*) FROM pg_class")
     found = sweep(network, SMALL, QUICK)
-    assert (scalar(network, written), scalar(network, "SELECT count(*) FROM pg_class")) == before  # it only reads
+    with connect(network) as connection:  # it only reads
+        assert (value(connection, WRITTEN), value(connection, "SELECT count(*) FROM pg_class")) == before
     results.write(found, tmp_path)
     read = results.read(tmp_path)
     for name in ("options", "targets", "parity", "members", "finders", "environment", "overhead_ms", "versus"):
@@ -91,36 +94,36 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
 # Verdicts of the whole.
 
 
-def test_a_slower_function_is_worse_and_the_reverse_is_better(network: str, tmp_path: Path, invoke: Invoke) -> None:
+def test_a_slower_function_is_worse_and_the_reverse_is_better(network: str, tmp_path: Path) -> None:
     quick = (*FAST, "--seconds", "0.8", "--blocks", "8")
     versus = ("--versus", "deep_finder,public.slow")
-    ran = invoke(network, "--json", "sweep", *versus, *quick, "--output", str(tmp_path / "both"))
+    ran = run("--dsn", network, "--json", "sweep", *versus, *quick, "--output", str(tmp_path / "both"))
     assert ran.exit_code == 3, ran.stderr
     assert json.loads(ran.stdout)["comparison"]["verdict"] == "worse"
     for name, finder in {"fast": "deep_finder", "slow": "public.slow"}.items():
-        ran = invoke(network, "sweep", "--finder", finder, *quick, "--output", str(tmp_path / name))
+        ran = run("--dsn", network, "sweep", "--finder", finder, *quick, "--output", str(tmp_path / name))
         assert ran.exit_code == 0, ran.stderr
-    ran = invoke(network, "compare", str(tmp_path / "fast"), str(tmp_path / "slow"))
+    ran = run("--dsn", network, "compare", str(tmp_path / "fast"), str(tmp_path / "slow"))
     assert ran.exit_code == 3
     assert "worse" in ran.stdout
-    ran = invoke(network, "compare", str(tmp_path / "slow"), str(tmp_path / "fast"))
+    ran = run("--dsn", network, "compare", str(tmp_path / "slow"), str(tmp_path / "fast"))
     assert ran.exit_code == 0
-    ran = invoke(network, "--json", "compare", str(tmp_path / "fast"), str(tmp_path / "fast"))
+    ran = run("--dsn", network, "--json", "compare", str(tmp_path / "fast"), str(tmp_path / "fast"))
     assert json.loads(ran.stdout)["comparison"]["verdict"] in {"same", "inconclusive"}
 
 
-def test_a_finder_against_itself_shows_the_noise(network: str, tmp_path: Path, invoke: Invoke) -> None:
+def test_a_finder_against_itself_shows_the_noise(network: str, tmp_path: Path) -> None:
     quick = (*FAST, "--seconds", "0.4", "--blocks", "4", "--margin", "1")
-    ran = invoke(network, "sweep", "--a-a", *quick, "--output", str(tmp_path / "out"))
+    ran = run("--dsn", network, "sweep", "--a-a", *quick, "--output", str(tmp_path / "out"))
     assert ran.exit_code == 0, ran.stderr
     assert "deep_finder was compared with itself" in ran.stdout
     assert {cell.finder for cell in results.read(tmp_path / "out").cells} == {"deep_finder", "deep_finder-again"}
 
 
-def test_objectives_are_a_gate(network: str, tmp_path: Path, invoke: Invoke) -> None:
+def test_objectives_are_a_gate(network: str, tmp_path: Path) -> None:
     quick = (*FAST, "--seconds", "0.3", "--blocks", "2", "--rate", "100")
     limits = ("--objective", "p95=10s", "--objective", "p95=0.001ms")
-    ran = invoke(network, "--json", "sweep", *quick, *limits, "--output", str(tmp_path / "out"))
+    ran = run("--dsn", network, "--json", "sweep", *quick, *limits, "--output", str(tmp_path / "out"))
     assert ran.exit_code == 3, ran.stderr
     assert [each["met"] for each in json.loads(ran.stdout)["objectives"]] == [True, False]
 
@@ -128,24 +131,28 @@ def test_objectives_are_a_gate(network: str, tmp_path: Path, invoke: Invoke) -> 
     for text, met in {"p95=10s": True, "p99=10s": None, "failed=0": True, "rate=1000000": False}.items():
         assert [each.met for each in objectives.judge(found, [objectives.parse(text)])] == [met]
     for objective, status in (("p95=0.001ms", 3), ("p99=10s", 4)):
-        again = invoke(network, "compare", *2 * [str(tmp_path / "out")], "--objective", objective)
+        again = run("--dsn", network, "compare", *2 * [str(tmp_path / "out")], "--objective", objective)
         assert again.exit_code == status
 
 
 # What is refused before anything is timed.
 
 
-def test_finders_that_disagree_are_not_timed(network: str, tmp_path: Path, invoke: Invoke) -> None:
+def test_finders_that_disagree_are_not_timed(network: str, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    ran = invoke(network, "sweep", "--versus", "deep_finder,public.wrong", "--depth", "2", "--output", str(output))
+    ran = run(
+        "--dsn", network, "sweep", "--versus", "deep_finder,public.wrong", "--depth", "2", "--output", str(output)
+    )
     assert ran.exit_code == 1
     assert "deep_finder and public.wrong disagree about contact" in ran.stderr
     assert "nothing was timed" in ran.stderr
     assert not output.exists()
 
 
-def test_a_finder_that_fails_is_not_timed(network: str, tmp_path: Path, invoke: Invoke) -> None:
-    ran = invoke(network, "sweep", "--finder", "public.failing", "--depth", "2", "--output", str(tmp_path / "out"))
+def test_a_finder_that_fails_is_not_timed(network: str, tmp_path: Path) -> None:
+    ran = run(
+        "--dsn", network, "sweep", "--finder", "public.failing", "--depth", "2", "--output", str(tmp_path / "out")
+    )
     assert ran.exit_code == 1
     assert "public.failing fails for contact" in ran.stderr
 
@@ -164,11 +171,11 @@ def test_legacy_finder_is_compared_at_its_depth(network: str) -> None:
     [("SELECT 1 / 0", "division by zero"), ("SELECT nothing", "does not exist"), ("SELECT pg_sleep(9)", "timeout")],
 )
 def test_a_reference_that_fails_is_reported(
-    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, problem: str, invoke: Invoke
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, problem: str
 ) -> None:
     monkeypatch.setattr("orchestrator.sweep.measure.sweep.REFERENCE", statement)
-    ran = invoke(
-        network, "sweep", "--depth", "1", "--timeout", "0.2", "--targets", "2", "--output", str(tmp_path / "o")
+    ran = run(
+        "--dsn", network, "sweep", "--depth", "1", "--timeout", "0.2", "--targets", "2", "--output", str(tmp_path / "o")
     )
     assert ran.exit_code == 1
     assert "the reference measurement fails, nothing was timed: " in ran.stderr
@@ -188,9 +195,9 @@ def test_a_reference_that_fails_is_reported(
     ],
 )
 def test_a_sweep_that_cannot_be_done_is_refused(
-    network: str, tmp_path: Path, arguments: tuple[str, ...], message: str, invoke: Invoke
+    network: str, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    ran = invoke(network, "sweep", *arguments, "--output", str(tmp_path / "out"))
+    ran = run("--dsn", network, "sweep", *arguments, "--output", str(tmp_path / "out"))
     assert ran.exit_code == 1
     assert message in ran.stderr
 
@@ -202,17 +209,17 @@ def test_a_sweep_that_cannot_be_done_is_refused(
         ("--max-edges-per-hop", "0"), ("--blocks", "0"), ("--depth", ""),
     ],
 )  # fmt: skip
-def test_bad_usage_is_refused(network: str, tmp_path: Path, arguments: tuple[str, str], invoke: Invoke) -> None:
-    ran = invoke(network, "sweep", *arguments, "--output", str(tmp_path / "out"))
+def test_bad_usage_is_refused(network: str, tmp_path: Path, arguments: tuple[str, str]) -> None:
+    ran = run("--dsn", network, "sweep", *arguments, "--output", str(tmp_path / "out"))
     assert ran.exit_code == 2
 
 
-def test_an_empty_network_has_nothing_to_measure(host: str, tmp_path: Path, invoke: Invoke) -> None:
-    ran = invoke(host, "sweep", "--output", str(tmp_path / "out"))
+def test_an_empty_network_has_nothing_to_measure(host: str, tmp_path: Path) -> None:
+    ran = run("--dsn", host, "sweep", "--output", str(tmp_path / "out"))
     assert ran.exit_code == 1
     assert "not installed" in ran.stderr
     install(host)
-    ran = invoke(host, "sweep", "--output", str(tmp_path / "out"))
+    ran = run("--dsn", host, "sweep", "--output", str(tmp_path / "out"))
     assert ran.exit_code == 1
     assert "nothing to measure" in ran.stderr
 
@@ -224,12 +231,12 @@ def before_block(monkeypatch: pytest.MonkeyPatch, at: int, work: Callable[[], No
     """Do something before the load generator runs its *at*-th block."""
     real, blocks = LoadGenerator.run, itertools.count(1)
 
-    def run(self: LoadGenerator, *arguments: Any, **named: Any) -> Any:
+    def counted(self: LoadGenerator, *arguments: Any, **named: Any) -> Any:
         if next(blocks) == at:
             work()
         return real(self, *arguments, **named)
 
-    monkeypatch.setattr(LoadGenerator, "run", run)
+    monkeypatch.setattr(LoadGenerator, "run", counted)
 
 
 def test_an_interrupt_keeps_the_finished_cells(network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

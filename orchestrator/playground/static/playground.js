@@ -130,12 +130,12 @@ function combobox(input) {
     const url = `${input.dataset.find}?${input.dataset.of ? `collection=${encodeURIComponent(of)}` : `q=${encodeURIComponent(typed)}`}`;
     try {
       const answer = await fetch(url, { signal: mine.signal });
-      const told = await answer.json();
+      const reply = await answer.json();
       if (mine !== asked || document.activeElement !== input) return;
-      if (told.error) return say(told.error);
-      const options = input.dataset.of ? told.found.filter((option) => option.value.startsWith(typed)) : told.found;
+      if (reply.error) return say(reply.error);
+      const options = input.dataset.of ? reply.found.filter((option) => option.value.startsWith(typed)) : reply.found;
       if (options.length) show(options);
-      else if (told.found.length) close();
+      else if (reply.found.length) close();
       else say(input.dataset.empty);
     } catch (error) {
       if (error.name !== "AbortError") say("The playground does not answer.");

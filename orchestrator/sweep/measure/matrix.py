@@ -99,8 +99,9 @@ def resolve(connection: Connection, name: str) -> Finder:
 
     Raises :class:`OrchestratorError` when there is no such function.
     """
-    if name == FIND_PATHS:  # the other parameters have defaults; the function returns one document
-        return Finder(name, f"SELECT * FROM {_SCHEMA}.{name}($1, $2, $3, $4, $5, $6)", rows=FIND_PATHS)
+    if name == FIND_PATHS:  # it returns one document; the parameters between have defaults
+        call = "$1, $2, $3, $4, $5, $6, max_edges_per_hop => $7"
+        return Finder(name, f"SELECT * FROM {_SCHEMA}.{name}({call})", rows=FIND_PATHS)
     if name == LEGACY_FINDER:
         schema, function, types, call = _SCHEMA, name, "bigint, bigint, bigint, integer, text", "$1, $2, $3, $5, $6"
     elif name == DEEP_FINDER:

@@ -19,7 +19,7 @@ import psycopg
 
 from orchestrator.core.database import Connection, connect, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 from orchestrator.sweep.measure import parity, server_time
 from orchestrator.sweep.measure import targets as choosing
 from orchestrator.sweep.measure.connection import ANSWERED, MEASURED, TYPES, Parameters, Statements, TimedConnection

@@ -116,8 +116,8 @@ def look(place: int) -> str:
 
 
 def _line(points: Sequence[tuple[float, float]], place: int, weight: str) -> str:
-    told = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline class="{look(place)} {weight}" points="{told}"/>'
+    text = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline class="{look(place)} {weight}" points="{text}"/>'
 
 
 def _mark(x: float, y: float, place: int, is_answered: bool) -> str:
@@ -134,7 +134,7 @@ def _time(value: float) -> str:
 def _svg(
     parts: Sequence[str], marks: Sequence[tuple[float, str]], caption: str, scale: Scale, described: str
 ) -> Markup:
-    """Return the chart with its axes; *described* tells a reader who cannot see it the same."""
+    """Return the chart with its axes; *described* is the same in words, for screen readers."""
     axes = [f'<text x="{_LEFT - 6}" y="10" class="end">ms</text>']
     for tick in scale.ticks():
         y = scale.y(tick)

@@ -40,6 +40,6 @@ BEGIN ATOMIC
         + advisory_key.id;
 END;
 
-COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, recompute or listener, and an id';
+COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, refresh or listener, and an id';
 
 REVOKE ALL ON FUNCTION connection_paths.advisory_key(text, bigint) FROM PUBLIC;

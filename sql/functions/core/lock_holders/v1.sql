@@ -105,6 +105,6 @@ AS $function$
         )
 $function$;
 
-COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose and may do that work: worker, recompute or listener';
+COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose and may do that work: worker, refresh or listener';
 
 REVOKE ALL ON FUNCTION connection_paths.lock_holders(text) FROM PUBLIC;

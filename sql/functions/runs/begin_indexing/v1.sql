@@ -6,7 +6,7 @@
 --     run_id  The run. NULL is an unknown run.
 -- Returns
 --     True when the phase has changed. False when the run is not a rebuild, is over, or is past the phase filling.
---     After true, nobody can cancel the run until the transaction ends: the rebuild's table stays this run's.
+--     After true, the run cannot be cancelled until the transaction ends, so the rebuild's table stays its own.
 -- Errors
 --     none
 -- Reads

@@ -44,13 +44,13 @@ BEGIN ATOMIC
         WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
             AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
     ),
-    begun AS NOT MATERIALIZED (
+    started AS NOT MATERIALIZED (
         SELECT u.contact_id, u.organization_id, u.date_from, u.date_to FROM usable AS u WHERE u.date_from <= CURRENT_DATE
     ),
     events AS (
-        SELECT b.contact_id, b.organization_id, b.date_from AS day, false AS is_last FROM begun AS b
+        SELECT b.contact_id, b.organization_id, b.date_from AS day, false AS is_last FROM started AS b
         UNION ALL
-        SELECT b.contact_id, b.organization_id, b.date_to, true FROM begun AS b
+        SELECT b.contact_id, b.organization_id, b.date_to, true FROM started AS b
     ),
     numbered AS (
         SELECT

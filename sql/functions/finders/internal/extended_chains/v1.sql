@@ -3,26 +3,15 @@ CREATE OR REPLACE FUNCTION connection_paths.extended_chains(
     tree_parents integer[],
     tree_recencies date[],
     chains integer[],
-    members bigint[],
-    openers bigint[],
-    unread bigint[],
-    wanted bigint,
-    edges_each bigint,
-    cap integer,
+    list_contacts bigint[],
+    list_numbers bigint[],
+    list_neighbours bigint[],
+    list_recencies date[],
+    most bigint,
     kinds integer,
-    given_edges connection_paths.given_edge[],
-    deadline timestamptz,
     last_minute timestamptz
 )
-RETURNS TABLE (
-    contact_id bigint,
-    parent integer,
-    recency date,
-    place bigint,
-    is_opened boolean,
-    is_unfinished boolean,
-    number bigint
-)
+RETURNS TABLE (contact_id bigint, parent integer, recency date, place bigint)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -30,69 +19,43 @@ SECURITY INVOKER
 ROWS 1000
 BEGIN ATOMIC
     SELECT
-        n.neighbour_id,
+        extended_chains.list_neighbours[n.position],
         c.number,
-        GREATEST(extended_chains.tree_recencies[c.number], n.recency),
-        n.place,
-        extended_chains.openers IS NULL
-            OR (n.neighbour_id IN (SELECT o.contact_id FROM unnest(extended_chains.openers) AS o (contact_id))) IS TRUE,
-        l.is_unfinished,
-        l.number
+        GREATEST(extended_chains.tree_recencies[c.number], extended_chains.list_recencies[n.position]),
+        n.place
     FROM (
         SELECT
-            f.chains,
-            e.neighbour_ids,
-            e.recencies,
-            e.number,
-            (e.number < extended_chains.wanted AND f.contact_id = ANY (extended_chains.unread)) IS TRUE AS is_unfinished
-        FROM (
-            SELECT
-                extended_chains.tree_contacts[c.number] AS contact_id,
-                array_agg(c.number) AS chains
-            FROM unnest(extended_chains.chains) AS c (number)
-            GROUP BY 1
-            HAVING extended_chains.deadline IS NULL OR clock_timestamp() < extended_chains.deadline
-        ) AS f
-        CROSS JOIN LATERAL connection_paths.edges_to_members(
-            f.contact_id,
-            extended_chains.members,
-            extended_chains.wanted,
-            extended_chains.edges_each,
-            extended_chains.kinds,
-            extended_chains.given_edges
-        ) AS e
-        OFFSET 0
-    ) AS l
-    CROSS JOIN LATERAL (
-        SELECT
             c.number,
+            l.first,
+            l.last,
             connection_paths.chain_contacts(
                 extended_chains.tree_contacts, extended_chains.tree_parents, c.number
             ) AS contact_ids
-        FROM unnest(l.chains) AS c (number)
+        FROM unnest(extended_chains.chains) AS c (number)
+        JOIN (
+            SELECT
+                l.contact_id,
+                sum(l.number) OVER (ROWS UNBOUNDED PRECEDING)::integer - l.number::integer + 1 AS first,
+                sum(l.number) OVER (ROWS UNBOUNDED PRECEDING)::integer AS last
+            FROM unnest(extended_chains.list_contacts, extended_chains.list_numbers) AS l (contact_id, number)
+        ) AS l ON l.contact_id = extended_chains.tree_contacts[c.number]
         WHERE extended_chains.last_minute IS NULL OR clock_timestamp() < extended_chains.last_minute
         OFFSET 0
     ) AS c
-    LEFT JOIN LATERAL (
-        SELECT r.neighbour_id, r.recency, row_number() OVER () AS place
-        FROM (
-            SELECT
-                unnest(l.neighbour_ids) AS neighbour_id,
-                unnest(l.recencies) AS recency,
-                generate_subscripts(l.neighbour_ids, 1) AS position
-        ) AS r
-        WHERE NOT l.is_unfinished
-            AND r.neighbour_id <> ALL (c.contact_ids)
+    CROSS JOIN LATERAL (
+        SELECT r.position, row_number() OVER () AS place
+        FROM (SELECT generate_series(c.first, c.last) AS position) AS r
+        WHERE extended_chains.list_neighbours[r.position] <> ALL (c.contact_ids)
             AND (
                 extended_chains.kinds = 1
-                OR r.neighbour_id IS DISTINCT FROM l.neighbour_ids[r.position - 1]
+                OR r.position = c.first
+                OR extended_chains.list_neighbours[r.position] <> extended_chains.list_neighbours[r.position - 1]
             )
-        LIMIT extended_chains.cap::bigint + 1
-    ) AS n ON true
-    WHERE n.neighbour_id IS NOT NULL OR l.is_unfinished;
+        LIMIT extended_chains.most
+    ) AS n;
 END;
 
-COMMENT ON FUNCTION connection_paths.extended_chains(bigint[], integer[], date[], integer[], bigint[], bigint[], bigint[], bigint, bigint, integer, integer, connection_paths.given_edge[], timestamptz, timestamptz) IS 'Chains made longer by the members that their first contacts lead to';
+COMMENT ON FUNCTION connection_paths.extended_chains(bigint[], integer[], date[], integer[], bigint[], bigint[], bigint[], date[], bigint, integer, timestamptz) IS 'Chains made longer by the members that their first contacts lead to';
 
-REVOKE ALL ON FUNCTION connection_paths.extended_chains(bigint[], integer[], date[], integer[], bigint[], bigint[], bigint[], bigint, bigint, integer, integer, connection_paths.given_edge[], timestamptz, timestamptz)
+REVOKE ALL ON FUNCTION connection_paths.extended_chains(bigint[], integer[], date[], integer[], bigint[], bigint[], bigint[], date[], bigint, integer, timestamptz)
 FROM PUBLIC;

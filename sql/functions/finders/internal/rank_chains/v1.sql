@@ -1,11 +1,11 @@
 CREATE OR REPLACE FUNCTION connection_paths.rank_chains(
     contact_ids bigint[],
     recencies date[],
-    collection_id bigint,
+    member_ids bigint[],
+    user_ids bigint[],
     viewer_user_id bigint,
     seed_scope text,
     by_chain boolean,
-    opener_ids bigint[],
     most bigint
 )
 RETURNS TABLE (number bigint, user_id bigint)
@@ -18,8 +18,12 @@ BEGIN ATOMIC
     WITH best AS MATERIALIZED (
         SELECT c.number, c.contact_id, c.recency
         FROM unnest(rank_chains.contact_ids, rank_chains.recencies) WITH ORDINALITY AS c (contact_id, recency, number)
-        WHERE rank_chains.opener_ids IS NULL
-            OR c.contact_id IN (SELECT o.contact_id FROM unnest(rank_chains.opener_ids) AS o (contact_id))
+        WHERE rank_chains.seed_scope = 'any'
+            OR c.contact_id IN (
+                SELECT m.contact_id
+                FROM unnest(rank_chains.member_ids, rank_chains.user_ids) AS m (contact_id, user_id)
+                WHERE m.user_id = rank_chains.viewer_user_id
+            )
         ORDER BY c.recency DESC
         FETCH FIRST (rank_chains.most) ROWS WITH TIES
     ),
@@ -28,9 +32,8 @@ BEGIN ATOMIC
             m.contact_id,
             CASE WHEN NOT rank_chains.by_chain THEN m.user_id END AS user_id,
             bool_or(m.user_id = rank_chains.viewer_user_id) AS is_viewer
-        FROM connection_paths.collection_members AS m
-        WHERE m.collection_id = rank_chains.collection_id
-            AND m.contact_id = ANY (ARRAY(SELECT b.contact_id FROM best AS b))
+        FROM unnest(rank_chains.member_ids, rank_chains.user_ids) AS m (contact_id, user_id)
+        WHERE (m.contact_id IN (SELECT b.contact_id FROM best AS b)) IS TRUE
             AND (rank_chains.seed_scope = 'any' OR m.user_id = rank_chains.viewer_user_id)
         GROUP BY 1, 2
     )
@@ -41,7 +44,7 @@ BEGIN ATOMIC
     LIMIT rank_chains.most;
 END;
 
-COMMENT ON FUNCTION connection_paths.rank_chains(bigint[], date[], bigint, bigint, text, boolean, bigint[], bigint) IS 'The best chains of one depth and who opens them: the one place that knows the order of paths';
+COMMENT ON FUNCTION connection_paths.rank_chains(bigint[], date[], bigint[], bigint[], bigint, text, boolean, bigint) IS 'The best chains of one depth and who opens them: the one place that knows the order of paths';
 
-REVOKE ALL ON FUNCTION connection_paths.rank_chains(bigint[], date[], bigint, bigint, text, boolean, bigint[], bigint)
+REVOKE ALL ON FUNCTION connection_paths.rank_chains(bigint[], date[], bigint[], bigint[], bigint, text, boolean, bigint)
 FROM PUBLIC;

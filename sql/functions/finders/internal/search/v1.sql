@@ -18,68 +18,111 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
+    cap CONSTANT bigint := request.max_edges_per_hop;
+    kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
+    -- until when chains are made of what was read before the deadline
+    last_minute CONSTANT timestamptz := request.deadline + (request.deadline - clock_timestamp()) / 4;
     tree_recencies date[] := ARRAY[NULL::date];
-    -- the depth at hand
+    -- what contacts lead to, and whose members are, as far as known: see next_contacts
+    list_contacts bigint[] := '{}';
+    list_numbers bigint[] := '{}';
+    list_neighbours bigint[] := '{}';
+    list_recencies date[] := '{}';
+    known_contacts bigint[] := '{}';
+    known_users bigint[] := '{}';
+    all_members bigint[];
+    share double precision;
+    -- the level at hand
     first_chain integer := 1;
     level_contacts bigint[] := ARRAY[request.target_contact_id];
-    level_recencies date[] := ARRAY[NULL::date];
-    next record;
-    best_chains integer[];
-    best_users bigint[];
-    open_chains integer[] := ARRAY[1];
-    -- what is known of the collection
-    members bigint[] := '{}';
-    of_viewer bigint[] := '{}';
-    has_all_members boolean := false;
-    share double precision;
+    level_recencies date[] := tree_recencies;
+    open_chains integer[] := '{1}'; -- those from which the search goes on
+    new_contacts bigint[] := level_contacts;
+    target_contacts bigint[];
+    target_users bigint[];
+    missing integer;
+    step record;
+    best record;
 BEGIN
-    tree_contacts := ARRAY[request.target_contact_id];
-    tree_parents := ARRAY[0];
+    tree_contacts := level_contacts;
+    tree_parents := '{0}';
     chains := '{}';
     users := '{}';
     is_complete := true;
     level_reached := 1;
     is_cut := false;
+    SELECT array_agg(m.contact_id), array_agg(m.user_id)
+    INTO target_contacts, target_users
+    FROM connection_paths.collection_members AS m
+    WHERE m.collection_id = request.collection_id AND m.contact_id = request.target_contact_id;
 
     FOR level IN 1..request.max_depth LOOP
+        missing := request.max_found - cardinality(chains);
         IF level > 1 THEN
-            SELECT n.*
-            INTO next
-            FROM connection_paths.next_contacts(
-                request, level, request.max_found - cardinality(chains), tree_contacts, tree_parents, tree_recencies,
-                open_chains, members, of_viewer, has_all_members, share
-            ) AS n;
+            IF level > 2 THEN
+                new_contacts := ARRAY(
+                    SELECT DISTINCT tree_contacts[c.number]
+                    FROM unnest(open_chains) AS c (number)
+                    WHERE tree_contacts[c.number] NOT IN (SELECT l.contact_id FROM unnest(list_contacts) AS l (contact_id))
+                );
+            END IF;
+            IF new_contacts <> '{}' THEN
+                SELECT
+                    n.list_contacts, n.list_numbers, n.list_neighbours, n.list_recencies,
+                    n.known_contacts, n.known_users, n.all_members, n.share
+                INTO
+                    list_contacts, list_numbers, list_neighbours, list_recencies,
+                    known_contacts, known_users, all_members, share
+                FROM connection_paths.next_contacts(
+                    request, new_contacts, CASE level WHEN 2 THEN missing END, list_contacts, list_numbers,
+                    list_neighbours, list_recencies, known_contacts, known_users, all_members, share
+                ) AS n;
+            END IF;
+            EXIT WHEN list_neighbours = '{}';
+            SELECT
+                array_agg(x.contact_id) FILTER (WHERE x.is_kept) AS contacts,
+                array_agg(x.parent) FILTER (WHERE x.is_kept) AS parents,
+                array_agg(x.recency) FILTER (WHERE x.is_kept) AS recencies,
+                array_agg((x.place <= cap) IS NOT FALSE) FILTER (WHERE x.is_kept) AS goes_on,
+                count(*) > 0 AS is_reached,
+                COALESCE(bool_or(x.place > cap), false) AND request.max_depth > 2 AS is_cut
+            INTO step
+            FROM (
+                SELECT x.*, level = 2 OR (x.place <= cap) IS NOT FALSE AS is_kept
+                FROM connection_paths.extended_chains(
+                    tree_contacts, tree_parents, tree_recencies, open_chains, list_contacts, list_numbers,
+                    list_neighbours, list_recencies, CASE WHEN level > 2 THEN cap + 1 END, kinds, last_minute
+                ) AS x
+                ORDER BY x.contact_id, x.parent
+            ) AS x;
             is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            is_cut := is_cut OR next.is_cut;
-            level_reached := CASE WHEN next.is_reached THEN level ELSE level_reached END;
-            EXIT WHEN next.contacts IS NULL;
-            level_contacts := next.contacts;
-            level_recencies := next.recencies;
+            is_cut := is_cut OR step.is_cut;
+            EXIT WHEN NOT step.is_reached;
+            level_reached := level;
+            level_contacts := step.contacts;
+            level_recencies := step.recencies;
             first_chain := cardinality(tree_contacts) + 1;
             tree_contacts := tree_contacts || level_contacts;
-            tree_parents := tree_parents || next.parents;
+            tree_parents := tree_parents || step.parents;
             tree_recencies := tree_recencies || level_recencies;
-            members := next.members;
-            of_viewer := next.of_viewer;
-            has_all_members := next.has_all_members;
-            share := next.share;
         END IF;
 
-        SELECT array_agg(first_chain + r.number::integer - 1), array_agg(r.user_id)
-        INTO best_chains, best_users
+        SELECT array_agg(first_chain + r.number::integer - 1) AS chains, array_agg(r.user_id) AS users
+        INTO best
         FROM connection_paths.rank_chains(
-            level_contacts, level_recencies, request.collection_id, request.viewer_user_id, request.seed_scope,
-            request.by_chain, CASE WHEN level > 1 AND request.seed_scope = 'importer' THEN of_viewer END,
-            request.max_found - cardinality(chains)
+            level_contacts, level_recencies,
+            CASE level WHEN 1 THEN target_contacts ELSE known_contacts END,
+            CASE level WHEN 1 THEN target_users ELSE known_users END,
+            request.viewer_user_id, request.seed_scope, request.by_chain, missing
         ) AS r;
-        chains := chains || best_chains;
-        users := users || best_users;
+        chains := chains || best.chains;
+        users := users || best.users;
         EXIT WHEN NOT is_complete OR cardinality(chains) >= request.max_found OR level = request.max_depth;
         IF level > 1 THEN
             open_chains := ARRAY(
                 SELECT first_chain + c.number::integer - 1
-                FROM unnest(next.places) WITH ORDINALITY AS c (place, number)
-                WHERE c.place <= COALESCE(request.max_edges_per_hop, c.place)
+                FROM unnest(step.goes_on) WITH ORDINALITY AS c (goes_on, number)
+                WHERE c.goes_on
             );
         END IF;
     END LOOP;

@@ -1,0 +1,23 @@
+CREATE OR REPLACE FUNCTION connection_paths.tied_edges(contact_id bigint, day date)
+RETURNS TABLE (number bigint)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 1
+BEGIN ATOMIC
+    SELECT count(*)
+    FROM (
+        SELECT
+        FROM connection_paths.contact_connections AS c
+        WHERE c.contact_a_id = tied_edges.contact_id AND c.date_to = tied_edges.day
+        UNION ALL
+        SELECT
+        FROM connection_paths.contact_connections AS c
+        WHERE c.contact_b_id = tied_edges.contact_id AND c.date_to = tied_edges.day
+    ) AS c;
+END;
+
+COMMENT ON FUNCTION connection_paths.tied_edges(bigint, date) IS 'How many edges of a contact end on a day';
+
+REVOKE ALL ON FUNCTION connection_paths.tied_edges(bigint, date) FROM PUBLIC;
