@@ -77,7 +77,8 @@ def test_stale_edges_that_another_session_writes_are_deleted_once(
     load_edges(installed, oracle.edges(world))
     installed.execute("DELETE FROM public.contact_work_experiences WHERE contact_id = 1")
     with psycopg.connect(dsn_of(installed)) as session:
-        deleted = session.execute(other.encode()).rowcount if other.startswith("DELETE") else 0
+        rows = session.execute(other.encode()).rowcount
+        deleted = rows if other.startswith("DELETE") else 0
         writer = InThread(lambda: write_in_a_session(dsn_of(installed), smaller_ends_only))
         until(lambda: value(installed, WAITS))
         session.commit()
