@@ -284,9 +284,12 @@ def test_a_function_whose_body_is_text_would_be_caught(filled: World) -> None:
     """In a body that is text, the planted ``array_remove`` fits the arguments better than PostgreSQL's own."""
     made = sqlfiles.function("chain_contacts")
     unbound = made.replace("BEGIN ATOMIC\n", "AS $function$\n").replace(";\nEND;", "\n$function$;")
-    with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner:
+    with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner, connect(filled.dsn) as superuser:
+        owner.execute(unbound.encode())
+        (call,) = [call for call in calls(superuser) if ".chain_contacts(" in call]
         with pytest.raises(errors.InvalidFunctionDefinition, match="Actual return type is boolean"):
-            owner.execute(unbound.encode())
+            superuser.execute(call.encode())
+        owner.execute(made)
 
 
 WRITES = (
