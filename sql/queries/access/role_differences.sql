@@ -21,10 +21,10 @@ rights (suffix, class, names, privileges) AS (
             live_contacts, live_organizations, installation, _yoyo_migration, capture_failures
         }', '{SELECT}'),
         ('reader', 'FUNCTION', '{
-            askable_members, better_edge, capture_works, chain_contacts, check_finder_arguments, contact_edges,
-            deep_finder, edge_details, edges_from_experiences, edges_to_members, extended_chains, find_paths,
-            hidden_tables, legacy_finder, members_near, next_contacts, path_rows, possible_overlaps, raise_detached,
-            rank_chains, search, search_limit, whole_collection, why_no_more, work_overlaps
+            askable_members, better_edge, capture_works, chain_contacts, check_finder_arguments, checked_exclusions, contact_edges,
+            count_around_target, deep_finder, edge_details, edges_from_experiences, extended_chains, find_paths,
+            hidden_tables, legacy_finder, member_lists, next_contacts, path_documents, path_rows, possible_overlaps, raise_detached,
+            rank_chains, search, search_limit, tied_edges, whole_collection, why_no_more, work_overlaps
         }', '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
