@@ -22,14 +22,12 @@ from bench.world import environment, roomy, world
 from orchestrator.core.database import connect
 from orchestrator.core.embedded import embedded_binaries
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.sweep import matrix, targets
-from orchestrator.sweep.client import Parameters
-from orchestrator.sweep.load import Fleet, fleet
-from orchestrator.sweep.matrix import Version
-from orchestrator.sweep.statistics import Samples, percentile
+from orchestrator.sweep.measure import matrix, targets
+from orchestrator.sweep.measure.connection import Parameters
+from orchestrator.sweep.measure.load_generator import LoadGenerator, Samples, load_generator, percentile
+from orchestrator.sweep.measure.matrix import DEEP_FINDER, Finder
 
 RESULTS = Path(__file__).parent / "results" / "against_pgbench.md"
-_FINDER = "connection_paths.deep_finder"
 _DEPTH, _MAX_PATHS, _EDGES = 4, 25, 15
 _TARGETS = 25
 _TIMEOUT = 10.0  # seconds
@@ -55,27 +53,24 @@ class Measured:
 def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tuple[Measured, Measured]:
     """Return the measurements of the sweep's clients and of ``pgbench``."""
     with connect(dsn) as connection:
-        collection = next(iter(targets.collections(connection)))
+        collection = next(iter(targets.choose_collections(connection)))
         viewer = targets.viewers(connection, collection)[0]
-        drawn = targets.Contacts(connection, seed).targets(
-            [viewer], _TARGETS, str(seed), targets.distance_in(connection, collection, "any", _DEPTH)
-        )
-        version = matrix.resolve(connection, [_FINDER], _EDGES)[0]
+        distance = targets.distance_in(connection, collection, "any", _DEPTH)
+        drawn = targets.ContactPool(connection, seed).draw(_TARGETS, [viewer], str(seed), distance)
+        finder = matrix.resolve(connection, DEEP_FINDER)
     fixed = [viewer, _DEPTH, _MAX_PATHS, "any", _EDGES]
     asked: list[Parameters] = [
         [str(value).encode() for value in (target.contact, collection, *fixed)] for target in drawn
     ]
     ours, theirs = Measured(), Measured()
-    with fleet(dsn, clients, _TIMEOUT) as started:
-        started.prepare([version.statement])
-        started.ask(0, asked, seed=str(seed), first=0, seconds=2)
+    with load_generator(dsn, clients, _TIMEOUT) as started:
+        started.prepare([finder.statement])
+        started.run(0, asked, seed=str(seed), first=0, seconds=2)
         for number in range(rounds):
             contacts = [target.contact for target in drawn]
             both = [
                 partial(_by_sweep, started, asked, seconds, seed, ours),
-                partial(
-                    _by_pgbench, dsn, version, collection, fixed, contacts, clients, seconds, seed + number, theirs
-                ),
+                partial(_by_pgbench, dsn, finder, collection, fixed, contacts, clients, seconds, seed + number, theirs),
             ]
             for run in both if number % 2 == 0 else reversed(both):
                 run()
@@ -83,9 +78,9 @@ def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tup
     return ours, theirs
 
 
-def _by_sweep(clients: Fleet, asked: Sequence[Parameters], seconds: int, seed: int, into: Measured) -> None:
+def _by_sweep(clients: LoadGenerator, asked: Sequence[Parameters], seconds: int, seed: int, into: Measured) -> None:
     first = sum(map(len, into.samples))
-    answers = clients.ask(0, asked, seed=str(seed), first=first, seconds=seconds)
+    answers = clients.run(0, asked, seed=str(seed), first=first, seconds=seconds)
     if answers.failures:
         raise SystemExit(f"requests failed: {answers.failures}")
     into.samples.append(answers.milliseconds)
@@ -94,7 +89,7 @@ def _by_sweep(clients: Fleet, asked: Sequence[Parameters], seconds: int, seed: i
 
 def _by_pgbench(
     dsn: str,
-    version: Version,
+    finder: Finder,
     collection: int,
     fixed: Sequence[object],
     contacts: Sequence[int],
@@ -106,7 +101,7 @@ def _by_pgbench(
     """Run pgbench with a script for each target. It picks one at random for each call; all arguments are parameters."""
     viewer, depth, max_paths, scope, edges = fixed
     names = {"c": collection, "v": viewer, "d": depth, "p": max_paths, "s": scope, "e": edges}
-    statement = version.statement
+    statement = finder.statement
     for number, name in enumerate(("t", *names), 1):
         statement = statement.replace(f"${number}", f":{name}")
     with tempfile.TemporaryDirectory() as directory:

@@ -24,7 +24,7 @@ from bench.world import counts, environment, one, roomy, world
 from orchestrator.core.database import connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.rebuild import index_builds
-from orchestrator.runs.backfill import Options, Progress, backfill
+from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
 
 RESULTS = Path(__file__).parent / "results" / "backfill.md"
 #: WAL settings with room for all that a rebuild writes, so that no checkpoint interrupts it.
@@ -118,7 +118,7 @@ def run(dsn: str, strategy: str, workers: int) -> Timed:
         connection.execute("CHECKPOINT")
     steps = Steps(timed)
     with memory_watched(dsn, timed):
-        outcome = backfill(dsn, Options(workers=workers, strategy=strategy, limits=None), report=steps)
+        outcome = backfill(dsn, BackfillOptions(workers=workers, strategy=strategy, limits=None), report=steps)
         steps.change("end")
     timed.rows = outcome.run.edges_changed
     if outcome.run.status != "succeeded":

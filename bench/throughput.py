@@ -14,8 +14,8 @@ from bench.cells import ANY, Collection, arguments
 from bench.finders import text_of
 from orchestrator.core.embedded import embedded_binaries
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.sweep.client import TYPES
-from orchestrator.sweep.load import fleet
+from orchestrator.sweep.measure.connection import TYPES
+from orchestrator.sweep.measure.load_generator import load_generator
 
 CLIENTS = 10
 _THREADS = 2
@@ -99,7 +99,7 @@ def _run_clients(
     dsn: str, version: str, collection: Collection, targets: Sequence[int], seconds: int, seed: int
 ) -> float:
     requests = [arguments(target, collection, collection.many, ANY, _DEPTH, _MAX_PATHS) for target in targets]
-    with fleet(dsn, CLIENTS, timeout=seconds) as clients:
+    with load_generator(dsn, CLIENTS, timeout=seconds) as clients:
         clients.prepare([text_of(version)], types=TYPES[: len(requests[0])])
-        clients.ask(0, requests, seed=str(seed), first=0, seconds=_WARMUP)
-        return clients.ask(0, requests, seed=str(seed), first=0, seconds=seconds).rate
+        clients.run(0, requests, seed=str(seed), first=0, seconds=_WARMUP)
+        return clients.run(0, requests, seed=str(seed), first=0, seconds=seconds).rate

@@ -16,16 +16,15 @@ from pathlib import Path
 from bench.world import environment, roomy, world
 from orchestrator.core.database import connect
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.sweep import compare
-from orchestrator.sweep.compare import Comparison
-from orchestrator.sweep.results import Options, Results
-from orchestrator.sweep.sweep import Asked, sweep
+from orchestrator.sweep.judge.compare import Comparison, compare_finders, compare_sweeps
+from orchestrator.sweep.measure.matrix import DEEP_FINDER, Matrix
+from orchestrator.sweep.measure.results import Results, SweepOptions
+from orchestrator.sweep.measure.sweep import sweep
 
 RESULTS = Path(__file__).parent / "results" / "verdicts.md"
 _SCHEMA = "bench_verdicts"
 _SLOWER = (Path(__file__).parent / "verdicts" / "slower.sql").read_text(encoding="utf-8")
 _SLOWER_EVERY = 5
-FINDER = "connection_paths.deep_finder"
 ONE_SWEEP, TWO_SWEEPS, SLOWER = "itself, in one sweep", "itself, in two sweeps", "a slower one, in one sweep"
 
 
@@ -47,27 +46,27 @@ class Verdicts:
         return sorted(self.widths)[len(self.widths) // 2]
 
 
-def measure(dsn: str, pairs: int, options: Options) -> dict[str, Verdicts]:
+def measure(dsn: str, pairs: int, options: SweepOptions) -> dict[str, Verdicts]:
     """Compare deep_finder *pairs* times with itself, in one sweep and in two; a fifth as often with the slower."""
     found = {ONE_SWEEP: Verdicts(), TWO_SWEEPS: Verdicts(), SLOWER: Verdicts()}
     before: Results | None = None
     for number in range(pairs + 1):
-        both = sweep(dsn, _asked(FINDER, twice=True), options)
+        both = sweep(dsn, _matrix(DEEP_FINDER, against_itself=True), options)
         if before is not None:
-            found[TWO_SWEEPS].add(compare.sweeps(before, both))
+            found[TWO_SWEEPS].add(compare_sweeps(before, both))
         before = both
         if number < pairs:
-            found[ONE_SWEEP].add(compare.versions(both, FINDER, f"{FINDER}-again"))
+            found[ONE_SWEEP].add(compare_finders(both, DEEP_FINDER, f"{DEEP_FINDER}-again"))
         if number % _SLOWER_EVERY == 1:
-            slower = sweep(dsn, _asked(FINDER, f"{_SCHEMA}.slower"), options)
-            found[SLOWER].add(compare.versions(slower, FINDER, f"{_SCHEMA}.slower"))
+            slower = sweep(dsn, _matrix(DEEP_FINDER, f"{_SCHEMA}.slower"), options)
+            found[SLOWER].add(compare_finders(slower, DEEP_FINDER, f"{_SCHEMA}.slower"))
         told = "; ".join(f"{kind}: {dict(verdicts.counts)}" for kind, verdicts in found.items())
         print(f"{number}/{pairs}: {told}", flush=True)
     return found
 
 
-def _asked(*versions: str, twice: bool = False) -> Asked:
-    return Asked(versions=versions, depths=(4,), collections=(1,), twice=twice)
+def _matrix(*finders: str, against_itself: bool = False) -> Matrix:
+    return Matrix(finders=finders, depths=(4,), collections=(1,), against_itself=against_itself)
 
 
 def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
@@ -79,7 +78,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
     ]
     return "\n".join(
         [
-            "# Verdicts of comparisons of deep_finder",
+            "# Verdicts about deep_finder",
             "",
             f"`{told}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
             "",
@@ -102,7 +101,7 @@ def main() -> None:
     parser.add_argument("--dsn", help="measure in this database instead of a private server")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes")
     given = parser.parse_args()
-    options = Options(
+    options = SweepOptions(
         seed=given.seed, connections=4, seconds=given.seconds, blocks=10, warmup=0.2, rate=None, timeout=5,
         max_edges_per_hop=15,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading
 from orchestrator.seed import synthetic as seed_synthetic
 
@@ -109,7 +109,7 @@ def fill_edges(dsn: str, progress: Callable[[str], None] = print) -> None:
         if one(connection, f"SELECT EXISTS (SELECT FROM {_EDGES})"):
             return
         connection.execute("VACUUM (ANALYZE)")
-    done = backfill(dsn, Options(workers=_WRITERS, strategy="rebuild", limits=None))
+    done = backfill(dsn, BackfillOptions(workers=_WRITERS, strategy="rebuild", limits=None))
     progress(f"{done.run.edges_changed:,} edges in {done.seconds:.0f} s")
 
 

@@ -1,1 +1,1 @@
-"""Installs connection_paths into a PostgreSQL, fills its edges and asks it for paths."""
+"""Installs connection_paths into a PostgreSQL database, fills and refreshes its edges, and finds paths with it."""

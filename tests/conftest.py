@@ -21,12 +21,16 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.install.installation import install
+from tests.support.copies import copied
 from tests.support.servers import SETTINGS
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the background, which its children would inherit
     signal.signal(signal.SIGINT, signal.default_int_handler)
-#: Files whose tests take a minute or more: begun last, one of them would leave the other processes with nothing to do.
-LONGEST = ("levels", "hubs", "shapes", "runbook", "kills", "runs", "sweep", "cli", "finder_properties")
+#: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
+LONGEST = (
+    *("finder_properties", "levels", "hubs", "shapes", "kills", "runbook", "sweep", "runs_surroundings", "throttle"),
+    *("install", "backfill_command", "doctor", "operators", "taken", "repair", "runs", "capture", "shield"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,6 +88,23 @@ def host(database: str) -> str:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
     return database
+
+
+@pytest.fixture(scope="session")
+def installed_template(new_database: Callable[[], str]) -> str:
+    """The connection string of a database with empty host tables and the package, to copy: nobody connects to it."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+    install(dsn)
+    return dsn
+
+
+@pytest.fixture
+def installed_host(server: str, installed_template: str) -> Iterator[str]:
+    """The connection string of a new database with empty host tables and the package."""
+    with copied(server, installed_template) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")

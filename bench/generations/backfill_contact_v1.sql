@@ -20,7 +20,7 @@ BEGIN
         RAISE EXCEPTION 'contact_id must not be null'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the id of a contact.';
     END IF;
-    PERFORM connection_paths.begin_recompute();
+    PERFORM connection_paths.begin_refresh();
 
     WITH everything AS MATERIALIZED (
         SELECT c.id AS contact_id, o.neighbour_id, o.organization_id, o.date_from, o.date_to
@@ -102,7 +102,7 @@ BEGIN
         + (SELECT count(*) FROM written)
     INTO changed;
 
-    PERFORM connection_paths.hold_starts(ARRAY[backfill_contact_v1.contact_id]);
+    PERFORM connection_paths.schedule_refreshes(ARRAY[backfill_contact_v1.contact_id]);
     -- a rebuild may have computed this contact before what made us compute it again
     INSERT INTO connection_paths.rebuild_replays (contact_id)
     SELECT backfill_contact_v1.contact_id

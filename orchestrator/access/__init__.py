@@ -1,1 +1,1 @@
-"""Makes roles and grants."""
+"""Creates the group roles and grants their rights."""

@@ -1,10 +1,11 @@
-"""Three group roles: who may ask for paths, who may make edges, and who owns the package.
+"""The three group roles: a reader may search paths, an operator may also compute edges, an owner owns the package.
 
-``PREFIX_reader`` may ask, ``PREFIX_operator`` may also fill, sync and steer runs, ``PREFIX_owner`` owns everything in
-the schema, so its members install, upgrade and rebuild. None of them logs in; an application's roles are made members.
-They are the cluster's, so another database may have made them already, and may go on using them.
+``PREFIX_reader`` may search, ``PREFIX_operator`` may also backfill, sync and control runs, ``PREFIX_owner`` owns every
+object of the schema, so its members install, upgrade and rebuild. No group role can log in; roles of the application
+become members. Roles belong to the whole cluster, so other databases may use the same ones.
 
-What each may do is written once, in ``queries/role_differences.sql``, which compares it with what is.
+``sql/queries/access/role_differences.sql`` lists what operators may do, and compares the rights that exist with those
+that should exist. What readers may do is computed: see :mod:`orchestrator.access.reading`.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from orchestrator.access.reading import readable
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.sources import TABLES
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX = "connection_paths"
-HOST_TABLES = ("contacts", "contact_work_experiences", "organizations", "user_contact_collections")
 
 _LONGEST_PREFIX = 63 - len("_operator")  # bytes
 _OWNING_LOCK = "ALTER TABLE connection_paths.installation OWNER"
@@ -40,7 +42,7 @@ _RACING = (
 
 @dataclass(frozen=True)
 class Role:
-    """A group role, and the names of its members, those of the three among them."""
+    """A group role and the names of its members, which include other group roles."""
 
     name: str
     members: list[str]
@@ -48,7 +50,7 @@ class Role:
 
 @dataclass(frozen=True)
 class Roles:
-    """The group roles of an installation, and what about them is not as ``install`` leaves it, a sentence each."""
+    """The group roles of an installation, and a sentence for each difference from what ``install`` grants."""
 
     prefix: str
     roles: list[Role]
@@ -72,7 +74,7 @@ def describe(connection: Connection) -> Roles | None:
 
 
 def to_use(connection: Connection, wanted: str | None) -> str | None:
-    """Return the prefix to install with: the one in use, else *wanted*; raise where they are two."""
+    """Return the prefix to install with: the one in use, else *wanted*; raise when both are given and differ."""
     used = in_use(connection)
     if wanted is None:
         return used
@@ -84,7 +86,7 @@ def to_use(connection: Connection, wanted: str | None) -> str | None:
 
 
 def make(connection: Connection, prefix: str, *, progress: Callable[[str], None] = log.info) -> None:
-    """Make the roles, where they are missing, and the installer a member of the owner.
+    """Create the roles that are missing, and make the installing role a member of the owner role.
 
     Raises :class:`OrchestratorError`, with nothing made, when this takes somebody else: it says what they must run.
     """
@@ -117,7 +119,7 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
 
 
 def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
-    """Give everything in the schema to the owner, and the others their rights and no more; done again, nothing.
+    """Make the owner role own all objects of the schema, grant the rights of the other roles, and revoke all others.
 
     ``guard`` is the session that holds the lock of installations: only it can alter the table of that lock, and its
     transaction ends here. Returns a sentence for each thing that was not as it should be.
@@ -144,7 +146,7 @@ def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
 
 
 def _shown(mended: list[str]) -> list[str]:
-    """Return the sentences, or how many they are where they are too many to read: with new roles it is every object."""
+    """Return the sentences, or only their number when they are many: with new roles there is one per object."""
     return (
         mended
         if len(mended) <= _SENTENCES
@@ -156,19 +158,20 @@ def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[s
     """Return the statements that the owner of the host's tables runs, so that the roles can read them."""
     rows = connection.execute(
         sqlfiles.query("access/role_host_grants"),
-        {"prefix": prefix, "host_schema": host_schema, "tables": list(HOST_TABLES)},
+        {"prefix": prefix, "host_schema": host_schema, "tables": list(TABLES)},
     )
     return [f"{row[0]};" for row in rows]
 
 
 def left_behind(connection: Connection, prefix: str) -> str:
-    """Say that the roles stay when the package goes, and how they would go."""
+    """Return a sentence: an uninstall keeps the roles, and this command would drop them."""
     names = [sql.Identifier(f"{prefix}_{suffix}").as_string(connection) for suffix in ("reader", "operator", "owner")]
     return f"the roles stay, for other databases may use them; when none does: DROP ROLE {', '.join(names)};"
 
 
 def _differences(connection: Connection, prefix: str, installer: str | None) -> list[tuple[str, str, str]]:
     rows = connection.execute(
-        sqlfiles.query("access/role_differences"), {"prefix": prefix, "installer": installer}
+        sqlfiles.query("access/role_differences"),
+        {"prefix": prefix, "installer": installer, "readable": sorted(readable())},
     ).fetchall()
     return [(about, problem, remedy) for _, about, problem, remedy in rows]

@@ -1,1 +1,1 @@
-"""What every room uses: connections, errors, SQL files, the private server."""
+"""What every room uses: connections and retries, errors, SQL files, the format of numbers, the private server."""

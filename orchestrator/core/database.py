@@ -1,4 +1,4 @@
-"""Connections: the one place that opens them, and what is said when that fails.
+"""Opening connections, and the messages when that fails.
 
 There are two kinds.
 
@@ -7,8 +7,8 @@ There are two kinds.
 * A **stateless** connection (:func:`reading`, :func:`stateless`) leaves nothing behind: every setting is made for one
   transaction. It works through any pooler.
 
-Both begin with ``search_path = pg_catalog, pg_temp``: a name or an operator that another role has created in ``public``
-never takes part in a statement of ours.
+Both set ``search_path = pg_catalog, pg_temp``, so that our statements never use a function or an operator that another
+role has created in ``public``.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ TRANSIENT_ERRORS = (
     psycopg.errors.LockNotAvailable,
 )
 
-#: Only the server's own names are found, and our own temporary ones last.
+#: Names are looked up in the catalog of the server only; temporary ones come last.
 SEARCH_PATH = "pg_catalog, pg_temp"
 
-#: Settings of every connection. A role, a database or a connection string may have others, for the application; here
-#: those would change what a statement means, how a value is written, or end a command in the middle.
+#: Settings of every connection. A role, a database or a connection string may have other settings, for the application.
+#: Here they could change the meaning of a statement or the format of a value, or end a command too early.
 NEUTRAL: Mapping[str, str] = {
     "search_path": SEARCH_PATH,
-    # set here and not on connecting: pgbouncer would leave it to its next client
+    # not an option of the connection: pgbouncer would leave it to its next client
     "application_name": "orchestrator",
     "client_min_messages": "notice",
     "DateStyle": "ISO, MDY",
@@ -61,7 +61,7 @@ NEUTRAL: Mapping[str, str] = {
     "lock_timeout": "0",
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    "transaction_timeout": "0",  # of 17 and later
+    "transaction_timeout": "0",  # PostgreSQL 17 and later
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
@@ -70,35 +70,34 @@ _SINCE = {"transaction_timeout": 170_000}
 
 #: Settings of a session that computes edges.
 COMPUTING = {
-    # A commit lost to a crash is work to do again and nothing worse: edges and books are lost together.
+    # A crash may lose the latest commits. That work is then done again: edges and the record of them are lost together.
     "synchronous_commit": "off",
-    # The server notices within a second that this process has died, and releases its locks.
+    # The server notices within a second that this process has ended, and releases its locks.
     "client_connection_check_interval": "1s",
     "lock_timeout": "30s",
-    # A machine that has lost its power or its network holds nothing for longer than a minute.
+    # The server releases the locks of a machine without power or network within a minute.
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "60s",
 }
 
-#: A network that has gone silent is noticed within a minute, on either side; and one that drops idle connections is
-#: given no reason to.
+#: Both sides notice a broken network within a minute. The packets also keep firewalls from dropping idle connections.
 KEEPALIVES = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,  # milliseconds; nobody asks whether the other is alive while something is on its way
+    "tcp_user_timeout": 60_000,  # milliseconds; keepalives are not sent while data waits to be acknowledged
 }
 
 _LOCK_TIMEOUT = "500ms"  # of patiently()
 _PATIENCE = 300.0  # seconds of patiently()
-_SECRET = 5  # letters: what is shorter hides nothing, and its removal would make an error unreadable
+_SECRET = 5  # letters; to remove shorter words would make an error unreadable
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which database a connection leads to: the cluster's identifier (None: not told), the database's oid and name."""
+    """A database: the identifier of its cluster (None if the role may not read it), its oid and its name."""
 
     cluster: str | None
     oid: int
@@ -115,8 +114,8 @@ def connect(
 ) -> Connection:
     """Open a session on *dsn* (a libpq string or URI; empty means libpq's own environment).
 
-    ``settings`` are applied on top of :data:`NEUTRAL`; :data:`KEEPALIVES` hold unless *dsn* has its own.
-    ``reads_only``: the session is content with a standby. ``at``: the database that it must lead to.
+    ``settings`` are set after :data:`NEUTRAL`; :data:`KEEPALIVES` hold unless *dsn* has its own. With ``reads_only``,
+    the server may be a standby. ``at`` is the database that the connection must lead to.
 
     Raises :class:`OrchestratorError` when the server cannot be reached or refuses, when a pooler stands in between,
     when the server is a standby, or when the connection leads to another database than *at*.
@@ -127,7 +126,7 @@ def connect(
         _apply(connection, {**NEUTRAL, **(settings or {})}, local=False)
         if at is not None:
             _check_place(connection, at)
-    except psycopg.OperationalError as error:  # gone already
+    except psycopg.OperationalError as error:  # the connection is lost
         connection.close()
         raise OrchestratorError(f"cannot connect: {one_line(error)}") from error
     except BaseException:
@@ -180,34 +179,33 @@ def reading(
 
 
 def resolved(connection: Connection) -> str:
-    """Return a connection string that leads where *connection* does, whatever the environment says later.
+    """Return a connection string that leads where *connection* does, whatever the environment is later.
 
-    Values of a service file and of ``PG…`` variables are written out. It may hold a password: it is not for printing.
-    Several hosts stay several, so that a reconnection finds the server that has taken over.
+    It contains the values of a service file and of ``PG…`` variables, so it may contain a password: never print it. It
+    keeps all hosts, so that a later connection finds the server that has become the primary.
     """
     found = _values(connection.pgconn)
-    for said_anew in ("service", "servicefile", "application_name", "client_encoding"):
-        found.pop(said_anew, None)
+    for name in ("service", "servicefile", "application_name", "client_encoding"):
+        found.pop(name, None)
     return make_conninfo(**found)
 
 
 def place(connection: Connection) -> Place:
-    """Return which database *connection* leads to."""
+    """Return the database that *connection* leads to."""
     row = connection.execute(sqlfiles.query("core/place")).fetchone()
-    assert row is not None  # the database that we are in
+    assert row is not None  # the database of the connection exists
     return Place(*row)
 
 
 def known(settings: Mapping[str, str], version: int) -> dict[str, str]:
-    """Return those of *settings* that a server of *version* (180001 is 18.1) has."""
+    """Return those of *settings* that exist in *version* of the server (180001 is 18.1)."""
     return {name: value for name, value in settings.items() if version >= _SINCE.get(name, 0)}
 
 
-def without_secrets(said: str, given: Mapping[str, Any]) -> str:
-    """Return an error's text without what may be secret in the connection string *given* (its values by name).
+def without_secrets(message: str, given: Mapping[str, Any]) -> str:
+    """Return *message* without the secrets in *given*, the values of a connection string by their names.
 
-    The server repeats a value of ``options`` that it refuses, so those that are not a word of a few letters are left
-    out as well.
+    The server repeats a value of ``options`` that it refuses. So these values are removed, too, unless they are short.
     """
     options = f"{given.get('options') or ''} {os.environ.get('PGOPTIONS', '')}"
     words = [word.rpartition("=")[2] for word in options.split()]
@@ -215,18 +213,18 @@ def without_secrets(said: str, given: Mapping[str, Any]) -> str:
     secrets += [word for word in words if len(word) >= _SECRET]
     for secret in secrets:
         if secret:
-            said = said.replace(str(secret), "***")
-    return said
+            message = message.replace(str(secret), "***")
+    return message
 
 
 def is_pooled(connection: Connection) -> bool:
-    """Whether a pooler stands in between: the process id that it tells its clients is not the server's."""
+    """Whether the connection goes through a pooler: the process id that its client has is not that of the server."""
     row = connection.execute("SELECT pg_catalog.pg_backend_pid()").fetchone()
     return row != (connection.info.backend_pid,)
 
 
 def lost(connection: Connection, error: psycopg.Error) -> bool:
-    """Whether *error* means that the session is gone, and with it all that it held."""
+    """Whether *error* means that the session has ended, and that the server has released its locks."""
     ended = (
         psycopg.errors.AdminShutdown,
         psycopg.errors.CrashShutdown,
@@ -262,7 +260,7 @@ def patiently(
             time.sleep(random.uniform(0.2, 1.0))
 
 
-# How a connection is opened; what libpq says may repeat a part of a password.
+# How a connection is opened. A message of libpq may repeat a part of a password.
 
 
 def _open(dsn: str) -> Connection:
@@ -283,7 +281,10 @@ def _open(dsn: str) -> Connection:
 
 
 def _check_session(connection: Connection, *, reads_only: bool) -> None:
-    """Refuse a pooler, and a standby to those who write. In a transaction, whatever the role's default isolation is."""
+    """Raise an error for a pooler, and for a standby unless *reads_only*.
+
+    The query runs in a READ ONLY transaction, so that the default isolation level of a role cannot make it fail.
+    """
     connection.read_only = True
     with connection.transaction():
         row = connection.execute("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()").fetchone()
@@ -319,9 +320,9 @@ def _apply(connection: Connection, settings: Mapping[str, str], *, local: bool) 
 
 
 def _check_address(dsn: str, given: Mapping[str, Any]) -> None:
-    """Refuse an address that can only come from a password whose special characters were not percent-encoded.
+    """Raise an error for an address that must be part of a password whose special characters were not percent-encoded.
 
-    libpq would look for a host, a port or a database of that name, and say so, with a part of the password.
+    libpq would look for a host, a port or a database with that name, and its message would show a part of the password.
     """
     parts = [str(given.get(name) or "") for name in ("host", "port", "dbname", "user")]
     is_uri = dsn.lstrip().startswith(("postgres://", "postgresql://"))
@@ -334,8 +335,8 @@ def _check_address(dsn: str, given: Mapping[str, Any]) -> None:
 
 
 def _unquoted(error: psycopg.Error) -> str:
-    """Return what libpq says of a connection string that does not parse, without the words that it quotes from it."""
-    said = one_line(error)
+    """Return the message of libpq about a connection string that does not parse, without the words that it quotes."""
+    message = one_line(error)
     for phrase in (
         'missing "="',
         "invalid percent-encoded token",
@@ -346,23 +347,23 @@ def _unquoted(error: psycopg.Error) -> str:
         "missing key/value separator",
         "extra key/value separator",
     ):
-        if phrase in said:
+        if phrase in message:
             return f"{phrase} (quote values that contain spaces; percent-encode special characters in a URI)"
     return "it does not parse (quote values that contain spaces; percent-encode special characters in a URI)"
 
 
 def _refusal(error: psycopg.Error, given: Mapping[str, Any]) -> str:
-    said = one_line(error)
-    if "no password supplied" in said:
+    message = one_line(error)
+    if "no password supplied" in message:
         return (
             "the server wants a password; put it into ~/.pgpass (host:port:database:user:password, mode 0600)"
             " or into PGPASSWORD"
         )
     if isinstance(error, psycopg.errors.ConnectionTimeout):
-        said = "the server did not answer in time"
+        message = "the server did not answer in time"
     if not any(given.get(name) for name in ("host", "hostaddr", "service")) and not _named_by_environment():
-        said += " No server was named: give --dsn, set ORCHESTRATOR_DSN, or try --embedded=DIR."
-    return without_secrets(said, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
+        message += " No server was named: give --dsn, set ORCHESTRATOR_DSN, or try --embedded=DIR."
+    return without_secrets(message, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
 
 
 def _named_by_environment() -> bool:
@@ -370,5 +371,5 @@ def _named_by_environment() -> bool:
 
 
 def _values(pgconn: psycopg.pq.abc.PGconn) -> dict[str, str]:
-    """Return what a connection was opened with, by libpq's names; from the environment and a service file, too."""
+    """Return the values with which a connection was opened, by their names; also those of the environment."""
     return {option.keyword.decode(): option.val.decode() for option in pgconn.info if option.val}

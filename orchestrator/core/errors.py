@@ -1,4 +1,4 @@
-"""Errors that a person can mend, and how a database's error is told in one line."""
+"""Errors that a person can correct, and the error of a database as one line."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import psycopg
 
 from orchestrator.core.text import printable, shortened
 
-_LONGEST = 4000  # characters: a function may raise any text
+_LONGEST = 4000  # characters; a function of the database may raise a text of any length
 
 
 class OrchestratorError(Exception):
-    """A failure a person caused or can mend: one sentence that says what, and often what to do."""
+    """An error that a person caused or can correct. Its message is one line: what is wrong, and what to do."""
 
 
 def one_line(error: psycopg.Error) -> str:
-    """Return what the server (or libpq) said about *error* as a single line with its SQLSTATE and hint."""
+    """Return the message of the server (or of libpq) as one line, with its detail, hint and SQLSTATE."""
     diagnostic = error.diag
     if diagnostic.message_primary is None:
         return shortened(printable(" ".join(str(error).split())), _LONGEST)
@@ -23,5 +23,5 @@ def one_line(error: psycopg.Error) -> str:
         parts.append(diagnostic.message_detail)
     if diagnostic.message_hint:
         parts.append(f"Hint: {diagnostic.message_hint}")
-    told = f"{'. '.join(part.rstrip('.') for part in parts)} [SQLSTATE {error.sqlstate}]"
-    return shortened(printable(told.replace("\n", " ")), _LONGEST)
+    line = f"{'. '.join(part.rstrip('.') for part in parts)} [SQLSTATE {error.sqlstate}]"
+    return shortened(printable(line.replace("\n", " ")), _LONGEST)

@@ -1,4 +1,4 @@
-"""Modules whose libraries are extras of the package: loaded when they are asked for, for they are large."""
+"""Modules that need optional libraries. They are imported only by the commands that use them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.core.errors import OrchestratorError
 
 
 def load(module: str, extra: str) -> Any:
-    """Return *module*; raises :class:`OrchestratorError` that names the *extra* when a library is not there."""
+    """Import *module*; a missing library is an :class:`OrchestratorError` with the command that installs *extra*."""
     try:
         return import_module(module)
     except ImportError as error:

@@ -75,10 +75,13 @@ class ReconnectingSession:
         """
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        connection = connect(self._dsn, settings=self._settings, reads_only=self._reads_only)
-        self._connection = connection
-        self._greet(connection)
-        return connection
+        self._connection = connect(self._dsn, settings=self._settings, reads_only=self._reads_only)
+        try:
+            self._greet(self._connection)
+        except BaseException:
+            self.close()
+            raise
+        return self._connection
 
     def connection(self) -> Connection:
         """Return the connection; when there is none, or it was lost, try to open one for five minutes.
@@ -88,7 +91,8 @@ class ReconnectingSession:
         """
         deadline = time.monotonic() + _PATIENCE
         while True:
-            if any(event.is_set() for event in self._stopping):
+            is_open = self._connection is not None and not self._connection.closed
+            if not is_open and any(event.is_set() for event in self._stopping):
                 raise Stopped
             try:
                 return self.open()
@@ -97,7 +101,7 @@ class ReconnectingSession:
                 if time.monotonic() > deadline:
                     raise
                 _log.info("%s", one_line(error) if isinstance(error, psycopg.Error) else error)
-            self._pause.wait(_PAUSE)
+                self._pause.wait(_PAUSE)
 
     def run(self, work: Callable[[Connection], _Result]) -> _Result:
         """Return what *work* gives; when its connection is lost meanwhile, call it again with a new connection.
@@ -129,11 +133,3 @@ class ReconnectingSession:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def reconnect(dsn: str, settings: dict[str, str], *, stopping: threading.Event | None = None) -> Connection | None:
-    """Open a connection as :meth:`ReconnectingSession.connection` does; returns None when *stopping* is set."""
-    try:
-        return ReconnectingSession(dsn, settings, stopping=(stopping,) if stopping else ()).connection()
-    except Stopped:
-        return None

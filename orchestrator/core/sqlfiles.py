@@ -1,4 +1,4 @@
-"""Where the package's SQL lies, in a checkout or in an installed wheel, and how its files are read."""
+"""Reading the SQL files of the package, in a checkout or in an installed wheel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHECKOUT = _PACKAGE.parent / "sql"
 #: The folder that holds ``functions``, ``indexes``, ``migrations`` and ``queries``.
 ROOT = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
-#: What stands for the schema of the host's tables in the files of views, indexes and triggers; psql fills it in itself.
+#: The placeholder for the schema of the host tables in files of views, indexes and triggers; a variable of psql.
 HOST_SCHEMA = ':"host_schema"'
 
 
@@ -21,20 +21,20 @@ HOST_SCHEMA = ':"host_schema"'
 def read(*parts: str) -> LiteralString:
     """Return the text of one SQL file, named by its path below :data:`ROOT`.
 
-    The files ship with the package, so their text is as trusted as a literal in the code.
+    The files are part of the package, so their text is trusted like a literal in the code.
     """
     text: LiteralString = ROOT.joinpath(*parts).read_text(encoding="utf-8")
     return text
 
 
 def for_host(text: LiteralString, quoted_schema: str) -> LiteralString:
-    """Return the *text* of a file with the quoted name of the host's schema where it says ``:"host_schema"``."""
+    """Return the *text* of a file with the quoted name of the host schema in place of ``:"host_schema"``."""
     filled: LiteralString = text.replace(HOST_SCHEMA, quoted_schema)
     return filled
 
 
 def query(name: str) -> LiteralString:
-    """Return a query that Python asks, from ``queries/NAME.sql``; *name* is ROOM/QUERY."""
+    """Return the query in ``queries/NAME.sql``; *name* is ROOM/QUERY."""
     return read("queries", f"{name}.sql")
 
 
@@ -45,11 +45,11 @@ def function_folders() -> dict[str, Path]:
 
 
 def function(name: str, version: str = "v1") -> LiteralString:
-    """Return the text of the file that makes a version of a function."""
+    """Return the text of the file that creates a version of a function."""
     return read(str(function_folders()[name].relative_to(ROOT)), f"{version}.sql")
 
 
 def demo_tables(quoted_schema: str) -> LiteralString:
-    """Return what makes the host's four tables, in small, in the schema of that quoted name."""
+    """Return the statements that create the four host tables in the schema of that quoted name."""
     qualified: LiteralString = query("install/demo_tables").replace("IF NOT EXISTS ", f"IF NOT EXISTS {quoted_schema}.")
     return qualified

@@ -1,4 +1,4 @@
-"""Text that is safe to show: names and messages of a database, and connection strings without their secrets."""
+"""Text that is safe to show: names and messages of a database, connection strings without secrets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LONGEST_NAME = 200  # characters of a name that are shown
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECRETS = ("password", "sslpassword", "passfile", "oauth_client_secret", "scram_client_key", "scram_server_key")
 
-#: What stands for our own typographic signs where an encoding has none.
+#: What is written for our own typographic signs where the encoding does not have them.
 _PLAIN = {"→": "->", "–": "-", "…": "...", "·": "|", "×": "x", "━": "-"}
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Return *text* as one line that does nothing to a terminal: an unsafe character becomes its escape, ``\\x1b``.
+    """Return *text* as one line, with every character escaped (``\\x1b``) that a terminal would act on.
 
-    Those in *keep* stay as they are: ``"\\n\\t"`` where lines are meant.
+    Characters in *keep* stay as they are: ``"\\n\\t"`` for text of several lines.
     """
     return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text)
 
@@ -32,6 +32,11 @@ def printable(text: str, keep: str = "") -> str:
 def shortened(text: str, longest: int = LONGEST_NAME) -> str:
     """Return *text*, or its beginning and an ellipsis when it is longer than *longest* characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def capitalized(sentence: str) -> str:
+    """Return *sentence* with a capital first letter, and the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def without_secrets(dsn: str) -> str:
@@ -53,7 +58,7 @@ codecs.register_error("orchestrator", _encodable)
 
 
 def never_fail_to_write() -> None:
-    """Let standard output and error write every text, whatever the locale's encoding: see ``_PLAIN``, else escapes."""
+    """Let standard output and error write any text in any encoding: with the signs of ``_PLAIN``, otherwise escaped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="orchestrator")

@@ -1,1 +1,1 @@
-"""What is wrong around the edges, and what to type; :mod:`.diagnosis` makes the checks, a module a room."""
+"""Finds problems of an installation, each with the command that repairs it; :mod:`.diagnosis` runs the checks."""

@@ -1,4 +1,4 @@
-"""Every check, one after another; what cannot be looked at does not keep the others from it.
+"""Runs all checks one after another; a check that fails does not stop the others.
 
 Reads only, and leaves nothing behind, not even in a pooler's session: each check is one READ ONLY transaction, and all
 that it sets is set for that transaction. Whether the edges themselves are right, :mod:`orchestrator.edges.verify` asks.
@@ -19,17 +19,17 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.install import repair
 
-#: Limits for each statement, so that no one waits long for a check.
+#: Limits for each statement, so that a check neither runs for long nor blocks other sessions.
 _LIMITS = {"statement_timeout": "5s", "lock_timeout": "1s"}
 
-#: For want of rights or of time, or because a standby had to go on.
+#: Missing rights, a timeout, or a conflict with recovery on a standby.
 _CANNOT = (
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.QueryCanceled,
     psycopg.errors.LockNotAvailable,
     psycopg.errors.SerializationFailure,
 )
-#: What follows from a missing function, view or migration, which is a finding of its own.
+#: Errors that a missing function, view or migration causes; that is a separate finding.
 _MISSING = (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 
@@ -71,7 +71,7 @@ _OF_VERSION = ("migrations", "functions", "views")
 
 @dataclass(frozen=True)
 class Skipped:
-    """A check that was not made, or not to its end, and why."""
+    """A check that was not run or not finished, and why."""
 
     check: str
     why: str
@@ -79,7 +79,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found, the worst first; which checks were made, and which could not be."""
+    """The findings, the worst first, the checks that were run, and the checks that were skipped."""
 
     findings: list[Finding]
     checked: list[str]
@@ -89,12 +89,12 @@ class Diagnosis:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong; advice does not count."""
+        """Whether there is no finding except advice."""
         return not any(finding.severity == "wrong" for finding in self.findings)
 
 
 def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Diagnosis:
-    """Make every check that this role may make on this server; ``report`` is told which.
+    """Run every check that this role may run on this server; ``report`` is called with the name of each.
 
     Works on a standby, through a pooler, and with few rights: a check that cannot be made is skipped, with the reason.
     Raises :class:`OrchestratorError` when the server cannot be reached or the package is not installed.
@@ -126,7 +126,7 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
                 if isinstance(error, _MISSING) and any(each.check in _OF_VERSION for each in findings):
                     skipped.append(Skipped(check.name, one_line(error)))
                     continue
-                what = f"{check.name}: this cannot be looked at: {one_line(error)}"
+                what = f"{check.name}: the check failed: {one_line(error)}"
                 findings.append(Finding(check.name, "wrong", what, None, check.name))
     findings.sort(key=lambda finding: finding.severity != "wrong")
     return Diagnosis(findings, checked, skipped, subject.is_standby, time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""What is wrong, how bad it is, and what to type."""
+"""A finding: the problem, its severity, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Severity = Literal["wrong", "advice"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is ``wrong``, or could be better (``advice``).
+    """One problem: ``wrong``, or a possible improvement (``advice``).
 
     ``what`` is a sentence with the figures. ``mend`` is what to type, a command a line: SQL and ``\\i`` for psql on the
     primary, outside a transaction; ``orchestrator`` and other commands for a shell. None: there is no one remedy.

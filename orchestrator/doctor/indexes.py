@@ -1,4 +1,4 @@
-"""The package's indexes: whether they are there, valid, as their files say, of a reasonable size, and used."""
+"""Checks the package's indexes: they exist, are valid, match their files, are not bloated, and are used."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
 
-#: From where on an index is bloated: bytes, and how many times what its entries need.
+#: An index is bloated from so many bytes, and so many times the size of its entries, on.
 BLOATED = (64 * 2**20, 2.0)
-#: For how long nobody must have used an index.
+#: An index is unused when no statement has used it for this long.
 UNUSED = timedelta(days=7)
 
 _FRESH = 90.0  # percent of a leaf that a new index fills
@@ -32,7 +32,7 @@ _RULE = re.compile(r"\bFROM (?P<table>.+?) WHERE (?P<rule>.*);$")
 
 @dataclass(frozen=True)
 class Wanted:
-    """An index as its file has it; ``view`` is that of its table, whose rule it shares, or the edges."""
+    """An index as its file defines it; ``view`` is the binding view of its table, or the table of edges."""
 
     name: str
     view: str
@@ -74,14 +74,14 @@ def definitions(subject: Subject) -> Iterator[Finding]:
 
 
 def unusable(subject: Subject) -> Iterator[Finding]:
-    """Find indexes that are missing or not valid: whoever needs one reads the whole table instead."""
+    """Find indexes that are missing or invalid: statements that need one read the whole table instead."""
     for finding, serves in _defined(subject):
         if not serves:
             yield finding
 
 
 def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
-    """Give what is wrong with each index, and whether it serves readers all the same."""
+    """Yield the problem of each index, and whether statements can still use the index."""
     rules = _rules(subject)
     mend = versions.install_command(subject)
     for index, table, row in _present(subject):
@@ -95,7 +95,7 @@ def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
             rename = f"ALTER INDEX {name} RENAME TO {index.name}_of_the_application;"
             yield _wrong(index, what, f"{rename}\n{mend}"), False
         elif not row.is_valid:
-            what = f"{index.name} is not valid: writers keep it up, no reader uses it"
+            what = f"{index.name} is not valid: every write updates it, and no query uses it"
             if row.is_held:
                 what += "; unless another session, which holds the lock for it, is building it right now"
             yield _wrong(index, what, mend), False
@@ -119,12 +119,12 @@ def invalid(subject: Subject) -> Iterator[Finding]:
     """Find other indexes of the same tables that are not valid."""
     parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes())}
     for row in subject.ask("invalid_indexes", parameters):
-        what = f"index {row.name} is not valid: writers keep its {size(row.bytes)} up, no reader uses it"
+        what = f"index {row.name} is not valid: every write updates its {size(row.bytes)}, and no query uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
 
 
 def sizes(subject: Subject) -> Iterator[Finding]:
-    """Find bloated indexes, by an estimate; where pgstattuple is installed, it has the last word."""
+    """Find bloated indexes by an estimate, which is checked with pgstattuple where that is installed."""
     least_bytes, least_factor = BLOATED
     parameters = {
         "tables": [table.oid for table in subject.leaves],
@@ -144,7 +144,7 @@ def sizes(subject: Subject) -> Iterator[Finding]:
 
 
 def usage(subject: Subject) -> Iterator[Finding]:
-    """Find indexes of larger tables that nobody has used for a week."""
+    """Find indexes of larger tables that no statement has used for a week."""
     parameters = {
         "tables": [table.oid for table in subject.leaves],
         "names": list(wanted_indexes()),
@@ -161,7 +161,7 @@ def usage(subject: Subject) -> Iterator[Finding]:
 
 
 def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
-    """Give each index whose table is there, as it should be and as it is."""
+    """Yield each index whose table exists, as it should be and as it is."""
     renamed = sources.renamed_views(subject.connection)  # which the check of bindings tells of
     wanted = [each for each in wanted_indexes().values() if each.view in subject.tables and each.view not in renamed]
     rows = subject.ask(
@@ -185,7 +185,7 @@ def _rules(subject: Subject) -> dict[str, str]:
 
 
 def _density(subject: Subject, oid: int) -> float | None:
-    """Return how full the leaves are, in percent; None when nobody can say so in time."""
+    """Return how full the leaf pages are, in percent; None when that cannot be read in time."""
     found = subject.ask("pgstatindex")
     if not found:
         return None

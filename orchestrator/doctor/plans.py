@@ -1,4 +1,4 @@
-"""Whether the planner takes the package's indexes for the statements inside the finders: plans, nothing is run.
+"""Checks that the planner uses the package's indexes for the statements of the finders; nothing is executed.
 
 The statements are what searches come down to, planned as a finder has them planned, under the settings it makes: those
 forbid sequential scans, so one that is planned all the same has no index to use, whatever the table holds today.
@@ -29,7 +29,7 @@ _VIEW_OF = {
 #: Tables that are read by their ids, by an index of the host's own.
 _BY_ID = ("live_contacts", "live_organizations")
 
-#: What the server may have been told not to use is the settings check's business.
+#: Plan methods that may be disabled on the server; the check of settings reports that.
 _ALLOWED = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_nestloop")
 
 
@@ -62,7 +62,7 @@ _VIEW_OF = {
 #: Tables that are read by their ids, by an index of the host's own.
 _BY_ID = ("live_contacts", "live_organizations")
 
-#: What the server may have been told not to use is the settings check's business.
+#: Plan methods that may be disabled on the server; the check of settings reports that.
 _ALLOWED = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_nestloop")
 
 

@@ -1,4 +1,4 @@
-"""Row-level policies that fail inside the finders, because a function of theirs depends on ``search_path``."""
+"""Finds row-level security policies that fail in the finders, because their function depends on ``search_path``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import psycopg
 from orchestrator.core.database import lost
 from orchestrator.core.errors import one_line
 from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import VIEWS, Subject
+from orchestrator.doctor.subject import Subject
+from orchestrator.host.sources import VIEWS
 
 
 def policies(subject: Subject) -> Iterator[Finding]:
@@ -37,7 +38,7 @@ def policies(subject: Subject) -> Iterator[Finding]:
 
 
 class _Problem:
-    """Why PostgreSQL does not accept the body of a function; ``is_right``: for want of a right to look at it."""
+    """Why PostgreSQL rejects the body of a function; ``is_right``: because this role lacks a right."""
 
     def __init__(self, error: psycopg.Error) -> None:
         self.error = error

@@ -1,4 +1,4 @@
-"""What makes edges and keeps them: the queue of changes, runs, and what a rebuild may have left."""
+"""Checks the queue of changes, the runs, and objects that a rebuild may have left."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from orchestrator.doctor.subject import Subject
 _OLD = 300.0  # seconds that a change may wait
 _MANY = 100_000  # changes
 _MOST_COUNTED = 1_000_000
-_GRACE = 15.0  # seconds in which a new run finds its first worker
+_GRACE = 15.0  # seconds that a new run may wait for its first worker
 
 
 def queue(subject: Subject) -> Iterator[Finding]:
-    """Find changes that wait too long or are too many, and contacts that cannot be recomputed."""
+    """Find changes that wait too long, too many changes, and contacts whose refresh fails."""
     (row,) = subject.ask("queue")
     old = (row.oldest or 0) > _OLD
     if old or row.waiting > _MANY:
@@ -29,8 +29,8 @@ def queue(subject: Subject) -> Iterator[Finding]:
         yield Finding("queue", "wrong" if old else "advice", what, mend, "contact_changes")
     if row.failed:
         what = (
-            f"{row.failed:,} contacts could not be synced and are left alone, contact {row.failed_contact} for"
-            f" instance: {row.failed_error}; when that is mended, they can be tried again"
+            f"the refresh of {row.failed:,} contacts fails, for example of contact {row.failed_contact}:"
+            f" {row.failed_error}; repair the cause, then retry"
         )
         yield Finding("queue", "wrong", what, "orchestrator sync --retry-failed", "contact_changes")
 
@@ -41,7 +41,7 @@ def runs(subject: Subject) -> Iterator[Finding]:
     for row in rows:
         yield from _of_run(row)
     if not rows and subject.ask("never_filled")[0].is_so:
-        what = "there are work experiences and no edges: nothing was ever backfilled"
+        what = "there are work experiences but no edges, and no backfill was ever run"
         yield Finding("runs", "wrong", what, "orchestrator backfill", "contact_connections")
 
 
@@ -50,7 +50,7 @@ def leftovers(subject: Subject) -> Iterator[Finding]:
     rows = subject.ask("leftovers")
     if rows:
         names = ", ".join(row.name for row in rows)
-        what = f"a rebuild that is over has left {names} ({size(sum(row.bytes for row in rows))})"
+        what = f"a finished rebuild has left {names} ({size(sum(row.bytes for row in rows))})"
         yield Finding("rebuild leftovers", "wrong", what, "SELECT connection_paths.drop_rebuild();", rows[0].name)
 
 
@@ -58,17 +58,17 @@ def _of_run(row: Any) -> Iterator[Finding]:
     name = f"run {row.run_id}"
     if row.status == "cancelled":
         if row.phase != "finished" and not row.is_alive:
-            what = f"{name} was cancelled, and what it made is still there"
+            what = f"{name} was cancelled, but objects that it created still exist"
             yield Finding("runs", "wrong", what, f"orchestrator runs cancel {row.run_id}", name)
     elif row.status == "paused":
-        what = f"{name} ({row.strategy}) is paused; it was begun {duration(row.seconds)} ago"
+        what = f"{name} ({row.strategy}) is paused; it began {duration(row.seconds)} ago"
         mend = f"orchestrator runs resume {row.run_id}" + ("" if row.is_alive else "\norchestrator backfill")
         yield Finding("runs", "wrong", what, mend, name)
     elif row.status == "running":
         if not row.is_alive and row.seconds > _GRACE:
-            begun = f"it was begun {duration(row.seconds)} ago"
-            what = f"{name} ({row.strategy}) is not over and nobody works on it; {begun}"
+            begun = f"it began {duration(row.seconds)} ago"
+            what = f"{name} ({row.strategy}) is not finished and no worker is active; {begun}"
             yield Finding("runs", "wrong", what, "orchestrator backfill", name)
     elif row.set_aside:
-        what = f"{name} has set aside {row.set_aside:,} contacts, contact {row.contact_id} for instance: {row.error}"
+        what = f"{name} has set aside {row.set_aside:,} contacts, for example contact {row.contact_id}: {row.error}"
         yield Finding("runs", "advice", what, "orchestrator backfill", name)

@@ -11,10 +11,9 @@ from psycopg.rows import namedtuple_row
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, is_pooled
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.host.sources import Remembered, refuse_citus, remembered
+from orchestrator.host.sources import VIEWS, Remembered, refuse_citus, remembered
 
 #: The views that bind the host's tables.
-VIEWS = ("collection_members", "live_contacts", "live_organizations", "work_experiences")
 EDGES = "contact_connections"
 #: Its only partition.
 LIVE_EDGES = "contact_connections_live"
@@ -81,5 +80,6 @@ def examine(connection: Connection) -> Subject:
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
         raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
-    refuse_citus(connection)
-    return Subject(connection, row[0], is_pooled(connection), tables, remembered(connection))
+    subject = Subject(connection, row[0], is_pooled(connection), tables, remembered(connection))
+    refuse_citus(connection, subject.host_schema or "public")
+    return subject

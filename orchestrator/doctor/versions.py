@@ -16,8 +16,9 @@ from psycopg.rows import namedtuple_row
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import VIEWS, Subject
+from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
+from orchestrator.host.sources import VIEWS
 from orchestrator.install.migration_files import migrations as migration_files
 from orchestrator.install.migration_files import said
 

@@ -1,18 +1,23 @@
-"""Why an answer of ``find_paths`` holds no more paths, in sentences: the one place for them.
+"""An answer of ``find_paths`` in sentences: what links two contacts, who can open a path, why there are no more.
 
-``why_no_more`` in the database returns a reason and numbers, and its header defines what each reason asserts. Every
-sentence here says no more than that, and is true when it is read alone.
+This is the only place for these sentences: the command line and the playground both use it. The database returns codes,
+ids and numbers; the header of ``why_no_more`` defines what each reason asserts. A sentence here claims no more than
+that, and is true when it is read alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.finders.paths import Names, Question
+from orchestrator.core.text import capitalized
+from orchestrator.finders.paths import Names, Question, readable
 
 _DEEPEST = 6  # contacts on a path that find_paths looks for
 _V1_DEEPEST = 2
+_USERS_NAMED = 3  # of those who can open the same path
+_DAY = re.compile(r"0*(?P<year>[0-9]+)-(?P<month>[0-9]{2})-[0-9]{2}(?P<era>( BC)?)")  # as the server writes a date
 
 #: Numbers of ``why`` with their labels, in the order they are shown; under v1 some have other labels.
 FIGURES: Mapping[str, str] = {
@@ -22,7 +27,7 @@ FIGURES: Mapping[str, str] = {
     "target_edges_to_excluded": "edges of the target to members who may not be asked",
     "excluded": "contacts who may not be asked",
     "level_reached": "contacts on the longest chain looked at",
-    "caps_hit": "a contact has as many edges to members as are followed",
+    "caps_hit": "a contact has more edges to members than the search follows",
 }
 _V1_FIGURES: Mapping[str, str] = {
     "target_edges": "contacts who worked with the target",
@@ -36,30 +41,125 @@ _AT_LEAST = ("target_edges_to_members", "target_edges_to_excluded")  # unless co
 _UNLESS_NONE = ("target_edges_to_excluded", "excluded", "caps_hit")  # shown where there is something to show
 
 
+# A path.
+
+
+def hop(link: Mapping[str, Any], names: Names) -> str:
+    """Say what links two contacts: ``Ana Silva knows Ben Ode: both worked at Acme, 2019-03 to 2022-05``.
+
+    *link* is an item of ``hops`` in the answer.
+    """
+    return f"{names.contact(link['from'])} knows {names.contact(link['to'])}: {ground(link, names)}"
+
+
+def ground(link: Mapping[str, Any], names: Names) -> str:
+    """Say what two contacts have in common, without their names: ``both worked at Acme, 2019-03 to 2022-05``."""
+    what = "both worked" if link["kind"] == "work_overlap" else readable(str(link["kind"]))
+    where = f" at {names.organization(link['organization_id'])}" if link["organization_id"] is not None else ""
+    when = period(link)
+    return f"{what}{where}{', ' + when if when else ''}"
+
+
+def period(link: Mapping[str, Any]) -> str:
+    """Say when, by months: ``2019-03 to 2022-05``, ``2019-03``, ``since 2019-03``, ``until 2022-05``.
+
+    It is empty where neither end is known; an infinite end is not known.
+    """
+    since = "" if link["date_from"] == "-infinity" else month(link["date_from"])
+    until = "" if link["date_to"] == "infinity" else month(link["date_to"])
+    if not since:
+        return f"until {until}" if until else ""
+    if not until:
+        return f"since {since}"
+    return since if since == until else f"{since} to {until}"
+
+
+def days(link: Mapping[str, Any]) -> str:
+    """Say when, to the day: ``2019-03-31 to now``."""
+    return f"{link['date_from'] or 'unknown'} to {link['date_to'] or 'now'}"
+
+
+def month(day: str | None) -> str:
+    """Return a date of an answer without its day: ``2019-03``, ``44-03 BC``, ``infinity``; empty for None."""
+    found = _DAY.fullmatch(day or "")
+    return (day or "") if found is None else f"{found['year']}-{found['month']}{found['era']}"
+
+
+def chain(path: Mapping[str, Any], names: Names, viewer: int) -> str:
+    """Say who introduces whom: ``you, user 8 → Ana Silva → Ben Ode``."""
+    openers = sorted(path["user_ids"], key=lambda each: each != viewer)
+    first = ", ".join(user(each, viewer) for each in openers[:2])
+    first += f" and {len(openers) - 2} more" if len(openers) > 2 else ""
+    return " → ".join([first, *(names.contact(contact_id) for contact_id in path["contact_ids"])])
+
+
+def user(user_id: int, viewer: int) -> str:
+    """Name a user: ``you``, ``user 8``. Only the id is known."""
+    return "you" if user_id == viewer else f"user {user_id}"
+
+
+def opening(path: Mapping[str, Any], names: Names, viewer: int) -> str:
+    """Say who can open a path: ``You know Ana Silva: your own contact.``
+
+    It is the first of the users; :func:`other_openers` names the others.
+    """
+    opener = path["user_ids"][0]
+    verb, whose = ("know", "your") if opener == viewer else ("knows", "their")
+    first = names.contact(path["contact_ids"][0])
+    return f"{capitalized(user(opener, viewer))} {verb} {first}: {whose} own contact."
+
+
+def other_openers(path: Mapping[str, Any]) -> str:
+    """Say which other users can open a path: ``Users 3 and 8 do, too.``; empty where there are none."""
+    others: Sequence[int] = path["user_ids"][1:]
+    if not others:
+        return ""
+    if len(others) == 1:
+        return f"User {others[0]} does, too."
+    if len(others) <= _USERS_NAMED:
+        return f"Users {', '.join(map(str, others[:-1]))} and {others[-1]} do, too."
+    return f"Users {', '.join(map(str, others[:_USERS_NAMED]))} and {len(others) - _USERS_NAMED} more do, too."
+
+
+def more_may_exist(answer: Mapping[str, Any]) -> str:
+    """Say that the limit of edges may have hidden paths beside those found; empty where it has not."""
+    why = answer["why"] or {}
+    if not answer["paths"] or why.get("reason") != "edge_limit":
+        return ""
+    most = why["max_edges_per_hop"]
+    return (
+        f"There may be more paths of 3 contacts or more: the search follows at most {_number(most, 'edge')} from each"
+        " contact."
+    )
+
+
+# Why there are no more paths.
+
+
 def sentences(question: Question, answer: Mapping[str, Any], called: Names) -> list[str]:
     """Return why *answer* holds no more paths; empty when it holds as many as were asked for."""
     why = answer["why"]
     if why is None:
         return []
-    told = _Told(question, answer, called)
+    written = _Sentences(question, answer, called)
     known = {
-        "time_budget": told.time_budget,
-        "unknown_target": told.unknown_target,
-        "empty_collection": told.empty_collection,
-        "viewer_brought_nobody": told.viewer_brought_nobody,
-        "target_has_no_edges": told.target_has_no_edges,
-        "no_edge_to_a_member": told.no_edge_to_a_member,
-        "all_excluded": told.all_excluded,
-        "nobody_to_ask": told.nobody_to_ask,
-        "edge_limit": told.edge_limit,
-        "depth_limit": told.depth_limit,
-        "exhausted": told.exhausted,
+        "time_budget": written.time_budget,
+        "unknown_target": written.unknown_target,
+        "empty_collection": written.empty_collection,
+        "viewer_brought_nobody": written.viewer_brought_nobody,
+        "target_has_no_edges": written.target_has_no_edges,
+        "no_edge_to_a_member": written.no_edge_to_a_member,
+        "all_excluded": written.all_excluded,
+        "nobody_to_ask": written.nobody_to_ask,
+        "edge_limit": written.edge_limit,
+        "depth_limit": written.depth_limit,
+        "exhausted": written.exhausted,
     }.get(why["reason"])
     return [f"Reason: {why['reason']}."] if known is None else list(known())
 
 
-class _Told:
-    """The sentences of each reason, of one answer."""
+class _Sentences:
+    """The sentences for each reason, about one answer."""
 
     def __init__(self, question: Question, answer: Mapping[str, Any], called: Names) -> None:
         self.question = question
@@ -119,13 +219,14 @@ class _Told:
         cap = self.why["max_edges_per_hop"]
         yield from self._edges()
         yield from self._edges_to_members()
+        lengths = "3" if self.deepest == 3 else f"3 to {self.deepest}"  # paths of two contacts are never cut
         yield (
-            f"From each contact, the search follows edges to at most {_number(cap, 'member')} who may be asked,"
+            f"To find paths of 3 contacts or more, the search follows at most {_number(cap, 'edge')} from each contact,"
             " most recent edges first."
         )
         yield (
-            f"At least one contact has {cap} or more edges to members who may be asked,"
-            f" so paths of up to {_number(self.deepest, 'contact')} may be missing."
+            f"At least one contact has more than {_number(cap, 'edge')} to members who may be asked,"
+            f" so paths of {lengths} contacts may be missing."
         )
         if self.why["level_reached"] == self.deepest:
             yield f"Paths of more than {_number(self.deepest, 'contact')} were not looked for."
@@ -163,7 +264,7 @@ class _Told:
             yield f"The target {self.target} has {_number(number, 'edge')}."
 
     def _edges_to_members(self) -> Iterator[str]:
-        """Tell how many of the target's edges lead to members; nothing where the least that is known is none."""
+        """Say how many of the target's edges lead to members; nothing where the lower bound is zero."""
         for name, who in (
             ("target_edges_to_members", f"of {self.collection}"),
             ("target_edges_to_excluded", f"of {self.collection} who may not be asked"),
@@ -175,8 +276,7 @@ class _Told:
                 yield f"{_number(number, 'member')} {who} worked with the target."
             else:
                 verb = "leads to a member" if self.why[name] == 1 and "or more" not in number else "lead to members"
-                start = f"{number} of the target's edges {verb} {who}."
-                yield start[0].upper() + start[1:]
+                yield capitalized(f"{number} of the target's edges {verb} {who}.")
 
     def _count(self, name: str) -> str:
         return count(self.why, name)

@@ -1,1 +1,1 @@
-"""The application's tables: what is bound to them, and what is wrong with them."""
+"""The tables of the application: how the package reads them, and which problems that has."""

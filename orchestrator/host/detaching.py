@@ -1,7 +1,7 @@
-"""Letting go of the application's tables for a migration, and taking them up again.
+"""Detaches tables of the application, so that a migration can alter their columns, and attaches them again.
 
-What that means is decided by ``connection_paths.detach_source`` and ``attach_source``. Here: never long in the way of
-others, and the index builds that attaching asks for.
+The SQL functions ``detach_source`` and ``attach_source`` do the work. This module calls them without blocking other
+sessions for long, and builds the indexes that ``attach_source`` returns.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 
 from orchestrator.core.database import Connection, connect, patiently
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import require_installed
+from orchestrator.host.sources import TABLES
+from orchestrator.install.installed import require_installed
 
 log = logging.getLogger(__name__)
 
-TABLES = ("contacts", "organizations", "contact_work_experiences", "user_contact_collections")
-
 
 def detach(dsn: str, tables: Sequence[str] = TABLES, *, progress: Callable[[str], None] = log.info) -> list[str]:
-    """Let go of some of the application's tables; returns those that were attached before.
+    """Detach some tables of the application; returns those that were attached before.
 
     Edges and triggers stay. Until they are attached, whatever reads them through the package raises SQLSTATE CP010.
     Raises :class:`OrchestratorError` for a table that is none of :data:`TABLES`.
@@ -35,11 +34,11 @@ def detach(dsn: str, tables: Sequence[str] = TABLES, *, progress: Callable[[str]
 
 
 def attach(dsn: str, tables: Sequence[str] = (), *, progress: Callable[[str], None] = log.info) -> list[str]:
-    """Take up tables again (none given: all that are detached); returns those that were detached.
+    """Attach tables again (none given: all that are detached); returns those that were detached.
 
-    Builds the package's indexes that have gone with a column or with a table, without blocking writers. Everybody is
-    queued for ``sync``, unless only memberships were detached. Raises :class:`OrchestratorError` for a table that is
-    none of :data:`TABLES`, and the server's error for one that is not what the package needs.
+    Builds indexes of the package that were dropped with a column or with a table, without blocking writers. Every
+    contact is queued for ``sync``, unless only memberships were detached. Raises :class:`OrchestratorError` for a
+    table that is none of :data:`TABLES`, and the server's error for one that is not what the package needs.
     """
     _check(tables)
     with connect(dsn) as connection:
@@ -55,7 +54,7 @@ def attach(dsn: str, tables: Sequence[str] = (), *, progress: Callable[[str], No
 
 
 def _call(connection: Connection, call: str, table: str, progress: Callable[[str], None]) -> list[object]:
-    """Call a function for a table, again until it gets its locks; returns the first column of its rows."""
+    """Call a function for a table, and repeat until it gets its locks; returns the first column of its rows."""
     return patiently(
         connection,
         lambda: [row[0] for row in connection.execute(call.encode(), (table,))],

@@ -1,4 +1,4 @@
-"""Counts rows of the application's tables that make no edge or membership, and words the result."""
+"""Counts the rows of the application's tables that no edge or membership is computed from, and describes the result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNTED_SOURCES = _counted_sources()
 
 @dataclass(frozen=True)
 class Experiences:
-    """Rows of the host's table: those that count, and why others do not (a row may be in several)."""
+    """Rows of contact_work_experiences: all, usable, and unusable for each reason (a row may have several reasons)."""
 
     total: int
     usable: int
@@ -40,7 +40,7 @@ class Experiences:
 
     @property
     def by_rule(self) -> tuple[tuple[str, int], ...]:
-        """Every reason not to count, with its rows."""
+        """Each reason why a row is not usable, with the number of rows."""
         return (
             ("without an organization", self.without_organization),
             ("without a start", self.without_start),
@@ -66,8 +66,8 @@ class Members:
 
 
 def experiences(connection: Connection) -> tuple[int, int, Experiences]:
-    """Return the number of contacts, that of contacts with work experiences, and what the experiences are."""
-    row = _over("experiences", connection, "work_experiences", "runs/plan_rows", {})[0]
+    """Return the number of contacts, of contacts with work experiences, and the counts of work experiences."""
+    row = _over("experiences", connection, "work_experiences", "host/experiences_by_rule", {})[0]
     contacts, with_experiences, *counted = row
     return contacts, with_experiences, Experiences(*counted)
 
@@ -81,15 +81,13 @@ def members(
     """
     table = None if host_schema is None else (host_schema, "user_contact_collections")
     parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
-    rows = _over("members", connection, "collection_members", "runs/members_by_source", parameters, table)
+    rows = _over("members", connection, "collection_members", "host/members_by_source", parameters, table)
     return tuple(Members(*row) for row in rows)
 
 
 def table_behind(connection: Connection, view: str) -> tuple[str, str]:
-    """Return the schema and the name of the host's table behind a view of the package."""
-    table = connection.execute(
-        sqlfiles.query("host/table_behind_view"), {"view": f"connection_paths.{view}"}
-    ).fetchone()
+    """Return the schema and the name of the table that a binding view reads."""
+    table = connection.execute(sqlfiles.query("host/table_behind_view"), {"view": view}).fetchone()
     if table is None:
         raise OrchestratorError("the views of connection_paths are gone; run: orchestrator install")
     return table[0], table[1]
@@ -103,7 +101,7 @@ def _over(
     parameters: dict[str, Any],
     table: tuple[str, str] | None = None,
 ) -> list[tuple[Any, ...]]:
-    """Run a query that reads all rows of a host table under *name*.
+    """Run a query that reads all rows of a table of the application, which it calls *name*.
 
     The view still reads a column that the application has renamed; this query, which reads the table, cannot.
     """
@@ -118,13 +116,13 @@ def _over(
 
 
 def lines(connection: Connection) -> Iterator[str]:
-    """Tell what work experiences make no edge and what memberships do not count; nothing where all do."""
+    """Return sentences about unusable work experiences and memberships; none when all are usable."""
     yield from experience_lines(experiences(connection)[2])
     yield from member_lines(members(connection))
 
 
 def experience_lines(found: Experiences) -> Iterator[str]:
-    """Tell why work experiences make no edge; nothing where all of them count."""
+    """Return a sentence with the reasons why work experiences are not usable; none when all are usable."""
     if not found.total:
         yield "There are no work experiences, and so no edges between contacts."
     elif found.usable < found.total:
@@ -134,7 +132,7 @@ def experience_lines(found: Experiences) -> Iterator[str]:
 
 
 def member_lines(found: Sequence[Members]) -> Iterator[str]:
-    """Tell why memberships do not count; nothing where all of them do."""
+    """Return a sentence with the reasons why memberships do not count; none when all count."""
     missed = sum(each.not_counted for each in found)
     if not missed:
         return
@@ -156,7 +154,7 @@ def member_lines(found: Sequence[Members]) -> Iterator[str]:
 
 
 def members_told(found: Sequence[Members]) -> dict[str, Any]:
-    """Return what JSON says of memberships that do not count: nothing where all of them do."""
+    """Return the keys about memberships for JSON output; empty when all memberships count."""
     if not any(each.not_counted for each in found):
         return {}
     return {"members_by_source": [asdict(each) for each in found], "counted_sources": list(COUNTED_SOURCES)}

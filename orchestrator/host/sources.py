@@ -1,4 +1,4 @@
-"""The application's tables that the package reads: what is wrong with the way they are bound and captured.
+"""The tables of the application that the package reads, and problems with their views and triggers.
 
 ``contacts``, ``organizations``, ``contact_work_experiences`` and ``user_contact_collections`` are the sources of all
 edges and paths. Each is read through a binding view, and triggers on three of them note what changes.
@@ -17,9 +17,19 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 
+#: The tables of the application that the package reads, each with its binding view.
+SOURCES = {
+    "contacts": "live_contacts",
+    "organizations": "live_organizations",
+    "contact_work_experiences": "work_experiences",
+    "user_contact_collections": "collection_members",
+}
+TABLES = tuple(SOURCES)
+VIEWS = tuple(SOURCES.values())
+
 Remedy = Literal["install", "attach", "replicated", "mend", "sync", "person"]
 
-#: What to type for a remedy; the others ask for a person's judgement.
+#: The command of each remedy. Other remedies need a decision by a person.
 COMMANDS: dict[str, str] = {
     "install": "orchestrator install",
     "attach": "orchestrator attach",
@@ -27,7 +37,7 @@ COMMANDS: dict[str, str] = {
     "mend": "orchestrator sync",
     "sync": "orchestrator sync",
 }
-#: Kinds of problems with which the binding views cannot be read.
+#: Kinds of problems because of which a binding view cannot be read.
 UNREADABLE = ("table", "view", "detached")
 #: Kinds of problems that :mod:`orchestrator.install.repair` finds, too.
 REPAIRED = ("table", "view", "trigger", "stray trigger")
@@ -35,11 +45,12 @@ REPAIRED = ("table", "view", "trigger", "stray trigger")
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong; the kinds and the remedies are listed in ``sql/queries/binding_problems.sql``.
+    """One problem; ``sql/queries/host/binding_problems.sql`` lists the kinds and the remedies.
 
-    Two kinds more: ``column``, a column was renamed; ``capture``, a trigger could not note a change.
+    Two more kinds: ``column``, a column was renamed; ``capture``, a trigger could not queue a change.
 
-    ``mend``: mend what the problem names, then sync. ``sync``: the capture works again, and a sync catches up.
+    Two more remedies. ``mend``: repair what the problem names, then run ``sync``. ``sync``: the triggers work again, so
+    ``sync`` is enough.
     """
 
     kind: str
@@ -49,23 +60,23 @@ class Problem:
 
     @property
     def what(self) -> str:
-        """What is wrong, and that a person must mend it before a command helps, where that is so."""
+        """The problem, and a request to repair it first where a command alone does not help."""
         return f"{self.problem}; repair this first" if self.remedy == "mend" else self.problem
 
     @property
     def sentence(self) -> str:
-        """What is wrong and what to do, in one line."""
+        """The problem and the command that helps, in one line."""
         command = COMMANDS.get(self.remedy)
         return self.what if command is None else f"{self.what}; run {command}"
 
 
-#: Kinds of problems because of which changes are not noted, so that a sync cannot make up for them.
+#: Kinds of problems because of which changes are not queued, so that ``sync`` cannot refresh the edges.
 UNNOTED = ("column", "capture", "trigger", "queue", "subscription", "inheritance")
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """What the last install was for: the schema of the application's tables, and which changes are captured."""
+    """The choices of the last install: the schema of the application's tables, and which changes are captured."""
 
     host_schema: str
     has_triggers: bool
@@ -73,7 +84,7 @@ class Remembered:
 
 
 def remembered(connection: Connection) -> Remembered | None:
-    """Return what the last install was for; None where nothing says so, or this role may not read it."""
+    """Return the choices of the last install; None when they are not stored, or this role may not read them."""
     rows: list[tuple[Any, ...]] = []
     missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
     with suppress(*missing), connection.transaction():
@@ -82,7 +93,7 @@ def remembered(connection: Connection) -> Remembered | None:
 
 
 def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
-    """Return what is wrong with the bindings, the capture and the surroundings of the application's tables.
+    """Return the problems with the binding views, the triggers and other properties of the application's tables.
 
     ``host_schema`` is the schema of those tables; None: ``public``. Works whatever part of the package is missing.
     """
@@ -113,12 +124,12 @@ def _renamed_columns(connection: Connection) -> list[Problem]:
 
 
 def hidden_tables(connection: Connection) -> list[str]:
-    """Return the application's tables of which row-level security may hide rows from this role."""
+    """Return the tables of the application whose rows row-level security may hide from this role."""
     return [row[0] for row in connection.execute("SELECT h.table_name FROM connection_paths.hidden_tables() AS h")]
 
 
 def require_every_row(connection: Connection, purpose: str) -> None:
-    """Raise :class:`OrchestratorError` when this role may not see every row, without which *purpose* makes no sense."""
+    """Raise :class:`OrchestratorError` when row-level security may hide rows that *purpose* needs from this role."""
     hidden = hidden_tables(connection)
     if hidden:
         raise OrchestratorError(
@@ -133,8 +144,9 @@ def detached_views(connection: Connection) -> set[str]:
 
 
 def citus_tables(connection: Connection, host_schema: str) -> list[tuple[str, str]]:
-    """Return the tables that Citus manages, each with how: ``distributed``, ``reference`` or ``local``."""
-    rows = connection.execute(sqlfiles.query("host/citus_tables"), {"host_schema": host_schema})
+    """Return the tables that Citus manages, each as ``distributed``, ``reference`` or ``local``."""
+    asked = {"host_schema": host_schema, "tables": list(TABLES)}
+    rows = connection.execute(sqlfiles.query("host/citus_tables"), asked)
     return [(row[0], row[1]) for row in rows]
 
 
@@ -155,7 +167,7 @@ def _capture_failures(connection: Connection) -> list[Problem]:
 
 
 def _capture_works(connection: Connection, table_oid: int) -> bool:
-    """Whether a table's triggers work; False where the function or the queue is missing, or this role may not ask."""
+    """Whether the triggers of a table work; False when the function or the queue is missing, or rights are."""
     missing = (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege)
     with suppress(*missing), connection.transaction():
         row = connection.execute("SELECT connection_paths.capture_works(%s::oid)", (table_oid,)).fetchone()
@@ -163,7 +175,7 @@ def _capture_works(connection: Connection, table_oid: int) -> bool:
     return False
 
 
-def refuse_citus(connection: Connection, host_schema: str = "") -> None:
+def refuse_citus(connection: Connection, host_schema: str) -> None:
     """Raise :class:`OrchestratorError` when Citus manages a table that the package reads or writes.
 
     Such a table is empty on the coordinator: finders would return nothing, and sync would delete correct edges.

@@ -1,14 +1,13 @@
-"""Installing, removing and describing the package inside a database."""
+"""Installs the package in a database, brings it up to date, and removes it."""
 
 from __future__ import annotations
 
 import logging
 import random
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -21,18 +20,26 @@ from yoyo.migrations import default_migration_table
 
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, Place, connect, patiently, place, reading, resolved
+from orchestrator.core.database import Connection, Place, connect, patiently, place, resolved
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import sources
-from orchestrator.install import repair
+from orchestrator.install import migration_files, repair
+from orchestrator.install.installed import chosen_host_schema, repeated_ids
+from orchestrator.install.refusals import (
+    check_host,
+    check_no_extension,
+    check_no_partitions,
+    check_no_stranger,
+    check_not_newer,
+    check_schema,
+    check_server,
+)
 from orchestrator.install.steps import (
     CAPTURED,
-    HOST_INDEXES,
     HOST_SCHEMA,
     REPLICATED,
     REPLICATED_TRIGGER,
     SCHEMA,
-    TRIGGERS,
     WITHOUT_TRIGGERS,
     create_triggers,
     drop_trigger,
@@ -41,9 +48,7 @@ from orchestrator.install.steps import (
 )
 
 log = logging.getLogger(__name__)
-
 LOCK_KEY = 0x636F6E6E70617468  # "connpath": the advisory lock of an installation script, see sql/script
-OLDEST_SERVER = 15  # security_invoker views
 _RACING = (
     psycopg.errors.DuplicateSchema,
     psycopg.errors.DuplicateTable,
@@ -53,66 +58,6 @@ _RACING = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.InternalError_,  # "tuple concurrently updated"
 )
-_MIGRATIONS = sqlfiles.ROOT / "migrations"
-
-
-@dataclass(frozen=True)
-class IndexStatus:
-    """One index the package needs; ``valid`` is None when it is missing."""
-
-    name: str
-    table: str | None
-    valid: bool | None
-    bytes: int | None
-
-
-@dataclass(frozen=True)
-class TriggerStatus:
-    """Whether changes of a host table are captured: by how many of the triggers it takes, and enabled ones."""
-
-    table: str
-    enabled: int
-
-    @property
-    def state(self) -> str:
-        """``captured``, ``left out`` or ``INCOMPLETE``."""
-        return {0: "left out", len(TRIGGERS): "captured"}.get(self.enabled, "INCOMPLETE")
-
-
-@dataclass(frozen=True)
-class Status:
-    """What of the package is in a database.
-
-    ``problems`` are what another install would mend; ``public`` is what every role may do with the package's objects.
-    """
-
-    package: str
-    server: str
-    host_schema: str | None
-    applied: list[str]
-    pending: list[str]
-    functions: dict[str, list[str]]
-    indexes: list[IndexStatus]
-    triggers: list[TriggerStatus]
-    edges: int
-    roles: group_roles.Roles | None = None
-    problems: list[str] = field(default_factory=list)
-    public: list[str] = field(default_factory=list)
-
-    @property
-    def installed(self) -> bool:
-        """Whether anything was applied and nothing is left to apply."""
-        return bool(self.applied) and not self.pending
-
-    @property
-    def healthy(self) -> bool:
-        """Whether it is installed, indexes valid, changes of all tables captured or none, roles as they should be."""
-        states = {trigger.state for trigger in self.triggers}
-        captured = len(states) == 1 and "INCOMPLETE" not in states
-        granted = self.roles is None or not self.roles.problems
-        return (
-            self.installed and all(index.valid for index in self.indexes) and captured and granted and not self.problems
-        )
 
 
 @dataclass(frozen=True)
@@ -145,24 +90,24 @@ def install(
     design asks for, something else has a name of the package's, or the roles take somebody else to make.
     """
     with connect(dsn) as connection:
-        _check_server(connection)
-        _check_no_extension(connection)
-        _check_no_stranger(connection)
-        chosen = _host_schema(connection, host_schema)
-        _check_host(connection, chosen)
+        check_server(connection)
+        check_no_extension(connection)
+        check_no_stranger(connection)
+        chosen = chosen_host_schema(connection, host_schema)
+        check_host(connection, chosen)
         sources.refuse_citus(connection, chosen)
-        _check_schema(connection, chosen)
+        check_schema(connection, chosen)
         prefix = group_roles.to_use(connection, roles)
         if prefix is not None:
             group_roles.make(connection, prefix, progress=progress)
         with _alone(connection, progress) as guard:
-            _check_schema(connection, chosen)  # another install may have been faster
+            check_schema(connection, chosen)  # another install may have been faster
             captured = _captured(connection, triggers)
             also = _replicated(connection, replicated)
             before = sources.remembered(connection)
             _remember(connection, chosen, captured, also)
             with _migrations(connection, chosen, triggers=captured, replicated=also) as (backend, migrations):
-                _check_not_newer(connection, migrations)
+                check_not_newer(connection, migrations)
                 todo = backend.to_apply(migrations)
                 for migration in todo:
                     progress(f"applying {migration.id}")
@@ -191,15 +136,15 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
     names them.
     """
     with connect(dsn) as connection:
-        _check_no_extension(connection)
-        _check_no_stranger(connection)
+        check_no_extension(connection)
+        check_no_stranger(connection)
         if not _schema_exists(connection):
             return []
         with _alone(connection, progress) as guard:
-            host_schema = _host_schema(connection, None)
+            host_schema = chosen_host_schema(connection, None)
             prefix = group_roles.in_use(connection)
             with _migrations(connection, host_schema) as (backend, migrations):
-                _check_no_partitions(connection)
+                check_no_partitions(connection)
                 _rehearse_uninstall(guard)
                 # Unmarked first: an install after a kill must not take for applied what is gone. And all of them,
                 # marked or not: a kill may have left more than the marks tell, and to remove what is not there is no
@@ -215,85 +160,6 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
         if prefix is not None:
             progress(group_roles.left_behind(connection, prefix))
         return [migration.id for migration in todo]
-
-
-def status(dsn: str) -> Status:
-    """Describe what is installed; reads only."""
-    with reading(dsn) as connection:
-        known = [migration.id for migration in yoyo.read_migrations(str(_MIGRATIONS))]
-        applied: list[str] = []
-        if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
-            rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
-            applied = [row[0] for row in rows]
-        host_schema = bound_host_schema(connection)
-        names = sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql"))
-        indexes = connection.execute(
-            sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
-        ).fetchall()
-        functions = connection.execute(sqlfiles.query("install/installed_functions")).fetchall()
-        triggers = connection.execute(
-            sqlfiles.query("install/installed_triggers"),
-            {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
-        ).fetchall()
-        pending = [name for name in known if name not in applied]
-        edges = connection.execute(
-            "SELECT greatest(reltuples, 0)::bigint FROM pg_class"
-            " WHERE oid = to_regclass('connection_paths.contact_connections_live')"
-        ).fetchone()
-        return Status(
-            package=version("connection-paths"),
-            server=connection.info.parameter_status("server_version") or "",
-            host_schema=host_schema,
-            applied=applied,
-            pending=pending,
-            functions={name: versions for name, versions in functions},
-            indexes=[IndexStatus(*row) for row in indexes],
-            triggers=[TriggerStatus(*row) for row in triggers],
-            edges=edges[0] if edges else 0,
-            roles=group_roles.describe(connection),
-            problems=_problems(connection, host_schema, triggers) if applied and not pending else [],
-            public=[row[0] for row in connection.execute(sqlfiles.query("install/public_rights"))],
-        )
-
-
-def require_installed(connection: Connection) -> None:
-    """Raise :class:`OrchestratorError` unless the package is in the database."""
-    row = connection.execute(
-        "SELECT to_regclass('connection_paths.contact_connections') IS NOT NULL"
-        " AND to_regproc('connection_paths.find_paths') IS NOT NULL"
-    ).fetchone()
-    if row != (True,):
-        raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
-    sources.refuse_citus(connection)
-
-
-def require_unique_ids(connection: Connection) -> None:
-    """Raise :class:`OrchestratorError` when two contacts, or two organizations, have the same id."""
-    for sentence in repeated_ids(connection):
-        raise OrchestratorError(f"{sentence}; no backfill can succeed")
-
-
-def repeated_ids(connection: Connection) -> list[str]:
-    """Say which contacts and organizations have an id that another has; reads a table only where no key forbids it."""
-    found = []
-    for table, view in connection.execute(sqlfiles.query("host/tables_without_key")).fetchall():
-        row = connection.execute(
-            f"SELECT v.id FROM connection_paths.{view} AS v GROUP BY v.id HAVING count(*) > 1 LIMIT 1".encode()
-        ).fetchone()
-        if row is not None:
-            found.append(f"table {table} has no key on id, and id {row[0]} is in several rows")
-    return found
-
-
-def bound_host_schema(connection: Connection) -> str | None:
-    """Return the schema that the package was installed for; where that is not known, the one that the views read."""
-    known = sources.remembered(connection)
-    return known.host_schema if known else _bound(connection)
-
-
-def _bound(connection: Connection) -> str | None:
-    row = connection.execute(sqlfiles.query("install/bound_host_schema")).fetchone()
-    return None if row is None else str(row[0])
 
 
 def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool, replicated: bool) -> None:
@@ -355,7 +221,7 @@ def _rehearse_uninstall(connection: Connection) -> None:
             ).fetchall()
             if functions:
                 connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
-            for path in sorted(_MIGRATIONS.glob("*.rollback.sql"), reverse=True):
+            for path in sorted(migration_files.FOLDER.glob("*.rollback.sql"), reverse=True):
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
@@ -367,20 +233,6 @@ def _rehearse_uninstall(connection: Connection) -> None:
     patiently(connection, drop_all)
 
 
-def _problems(connection: Connection, host_schema: str | None, triggers: list[tuple[str, int]]) -> list[str]:
-    """Return what is wrong, each with what to type; what an install repairs comes first."""
-    known = sources.remembered(connection)
-    captured = known.has_triggers if known else any(enabled for _, enabled in triggers)
-    replicated = known is not None and known.is_replicated
-    found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
-    others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
-    before = {"table": "put it back, then run", "schema": "put them back, then run"}  # what install cannot mend alone
-    return [
-        *(f"{each.what}; {before.get(each.step, 'run')}: orchestrator install" for each in found),
-        *(each.sentence for each in others),
-    ]
-
-
 def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:
     known = {
         "host_schema": host_schema,
@@ -389,13 +241,6 @@ def _remember(connection: Connection, host_schema: str, captured: bool, replicat
         "version": version("connection-paths"),
     }
     connection.execute(sqlfiles.query("install/remember_installation"), known)
-
-
-def _host_schema(connection: Connection, given: str | None) -> str:
-    """Return the schema of the application's tables: as given, as the last install had it, as the views have it."""
-    if given is not None:
-        return given
-    return bound_host_schema(connection) or "public"
 
 
 def _replicated(connection: Connection, wanted: bool | None) -> bool:
@@ -419,98 +264,9 @@ def _captured(connection: Connection, wanted: bool | None) -> bool:
     return migrations == (None,) or bool(own_triggers(connection))
 
 
-def _check_server(connection: Connection) -> None:
-    if connection.info.server_version < OLDEST_SERVER * 10_000:
-        found = connection.info.parameter_status("server_version")
-        raise OrchestratorError(f"the server is PostgreSQL {found}; {OLDEST_SERVER} or newer is needed")
-    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
-        raise OrchestratorError("the server is a standby; install on its primary")
-
-
-def _check_no_extension(connection: Connection) -> None:
-    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'connection_paths'").fetchone()
-    if row is not None:
-        raise OrchestratorError(
-            f"connection_paths {row[0]} is an extension here: ALTER EXTENSION connection_paths UPDATE upgrades"
-            " it, DROP EXTENSION connection_paths removes it with every edge"
-        )
-
-
-def _check_no_stranger(connection: Connection) -> None:
-    """Refuse a schema of the package's name that somebody else has made and uses."""
-    row = connection.execute(sqlfiles.query("install/strange_schema")).fetchone()
-    if row is not None:
-        raise OrchestratorError(
-            f"schema {SCHEMA} exists and connection_paths did not make it: it holds {row[0]}, for example; rename it"
-        )
-
-
-def _check_not_newer(connection: Connection, migrations: yoyo.migrations.MigrationList) -> None:
-    known = [str(migration.id) for migration in migrations]
-    rows = connection.execute("SELECT m.migration_id FROM connection_paths._yoyo_migration AS m ORDER BY 1")
-    newer = [row[0] for row in rows if row[0] not in known]
-    if newer:
-        raise OrchestratorError(
-            f"the database is of a newer version than this package, which does not know {newer[0]};"
-            " run: pip install --upgrade connection-paths"
-        )
-
-
-def _check_no_partitions(connection: Connection) -> None:
-    """Refuse to drop tables of the application's own along with the package's that they are partitions of."""
-    found = connection.execute(sqlfiles.query("install/foreign_partitions")).fetchall()
-    if found:
-        raise OrchestratorError(
-            f"{', '.join(row[0] for row in found)} would be dropped with its rows, for it is a partition of a table of"
-            f" connection_paths. Nothing was removed. To keep it: {' '.join(row[1] for row in found)}"
-        )
-
-
-def _check_host(connection: Connection, host_schema: str) -> None:
-    asked = {"host_schema": host_schema, "triggers": list(TRIGGERS), "indexes": list(HOST_INDEXES)}
-    problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
-    may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
-    if connection.execute(may_create, (host_schema,)).fetchone() == (False,):
-        problems.append(f"role {connection.info.user} may not create indexes in it (GRANT CREATE ON SCHEMA)")
-    if problems:
-        bound = _bound(connection)
-        elsewhere = "" if bound in (None, host_schema) else _elsewhere(str(bound))
-        raise OrchestratorError(
-            f"schema {host_schema!r} cannot be the host: {'; '.join(problems)}. Nothing was installed.{elsewhere}"
-        )
-
-
-def _elsewhere(bound: str) -> str:
-    command = shlex.join(["orchestrator", "install", "--host-schema", bound])
-    return f" (The tables that the installed views read are in {bound!r}; if they have moved there: {command})"
-
-
-def _check_schema(connection: Connection, host_schema: str) -> None:
-    """Refuse a schema that is bound to other host tables, or that a stranger has made and may have filled."""
-    tables = list(group_roles.HOST_TABLES)
-    stranger = connection.execute(
-        sqlfiles.query("install/foreign_schema_owner"), {"host_schema": host_schema, "tables": tables}
-    ).fetchone()
-    if stranger is not None:
-        raise OrchestratorError(
-            f"schema {SCHEMA} belongs to {stranger[0]}, who has nothing to do with the host's tables and could put code"
-            " into it; drop it, or ALTER SCHEMA connection_paths OWNER TO whom you trust"
-        )
-    known = _host_schema(connection, None)
-    if known == host_schema or bound_host_schema(connection) is None:
-        return
-    left = connection.execute(
-        sqlfiles.query("install/host_tables_left"), {"host_schema": known, "tables": tables}
-    ).fetchall()
-    if left:  # else they have moved
-        raise OrchestratorError(
-            f"already installed for host schema {known!r}; uninstall first to change it to {host_schema!r}"
-        )
-
-
 @contextmanager
 def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[Connection]:
-    """Hold the lock of installations, in a session that the server ends however this process does; gives the session.
+    """Hold the lock of installations in a session of its own, which ends when this process ends; yields the session.
 
     It is the lock of a table, so that only a role with rights can take it. The session's transaction has neither a
     snapshot nor an id, so nothing waits for it and VACUUM goes on; no query may run in it while an index is built.
@@ -551,9 +307,9 @@ def _migrations(
     backend = _backend(resolved(connection), settings, place(connection))
     try:
         backend.break_lock()  # ours alone while we hold the lock of installations: a row left by a kill
-        migrations = yoyo.read_migrations(str(_MIGRATIONS))
+        migrations = yoyo.read_migrations(str(migration_files.FOLDER))
         if not migrations:
-            raise OrchestratorError(f"no migrations in {_MIGRATIONS}: the package is damaged")
+            raise OrchestratorError(f"no migrations in {migration_files.FOLDER}: the package is damaged")
         yield backend, migrations
     finally:
         backend.connection.close()

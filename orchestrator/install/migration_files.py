@@ -1,4 +1,4 @@
-"""The files of the migrations, and what each says: the steps of which an installation is made."""
+"""The files of the migrations, and the steps that each contains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def migrations() -> list[Path]:
 
 
 def said(path: Path) -> Iterator[tuple[str, ...]]:
-    """Give what a migration says: its lines, each the name of a step and its arguments; or that it is SQL."""
+    """Yield the steps of a migration: the name and the arguments of each; for an SQL file, one step with its name."""
     if path.suffix == ".sql":
         yield "migration", path.name
         return

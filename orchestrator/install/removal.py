@@ -1,4 +1,4 @@
-"""What an uninstall destroys beside the package's own code: what somebody should read before saying yes."""
+"""Describes what an uninstall deletes besides functions, to be read before a person confirms it."""
 
 from __future__ import annotations
 

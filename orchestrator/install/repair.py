@@ -1,4 +1,4 @@
-"""What of an installation is missing or bound to the wrong thing, and how that is mended without losing edges.
+"""Finds objects of an installation that are missing or read the wrong table, and repairs them without losing edges.
 
 PostgreSQL binds views, triggers and indexes to a table and not to its name. When an administrator renames a table and
 creates another in its place, everything of ours stays with the old one. Each problem names the step of a migration
@@ -17,13 +17,13 @@ from typing import LiteralString
 
 import psycopg
 
-from orchestrator.access.roles import HOST_TABLES
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
+from orchestrator.host.sources import TABLES
 from orchestrator.install import steps
 from orchestrator.install.migration_files import migrations, said
 
@@ -34,7 +34,13 @@ log = logging.getLogger(__name__)
 _DECIDES_EDGES = frozenset(
     {
         *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
-        *("note_came_or_went", "note_changed_experiences", "note_replicated_row", "note_failure", "wake_listener"),
+        *(
+            "queue_added_or_removed",
+            "queue_changed_experiences",
+            "queue_replicated_row",
+            "record_capture_failure",
+            "wake_listener",
+        ),
         *("contact_connections", "contact_connections_live", "contact_changes", "due_changes", "capture_failures"),
         "rebuild_replays",
     }
@@ -48,13 +54,13 @@ _ATTACH = (
     "ALTER TABLE connection_paths.contact_connections"
     " ATTACH PARTITION connection_paths.contact_connections_live DEFAULT"
 )
-#: What each kind of problem is mended by: a line of a migration.
+#: The step of a migration that repairs each kind of problem.
 _STEPS = {"object": "migration", "view": "view", "index": "host_index", "triggers": "host_triggers"}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as ``install`` makes it: the step that mends it, its argument, and a sentence.
+    """A difference from what ``install`` creates: the step that repairs it, its argument, and a sentence.
 
     ``object`` is its name in the database where that is another than the step's argument.
     """
@@ -68,7 +74,7 @@ class Problem:
 def problems(
     connection: Connection, host_schema: str, *, has_triggers: bool, is_replicated: bool = False
 ) -> list[Problem]:
-    """Find everything that an install would mend, grants apart; reads only."""
+    """Find everything that an install would repair, except grants; writes nothing."""
     triggers = _triggers(has_triggers, is_replicated)
     found = [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
     broken = {problem.name for problem in found}
@@ -84,7 +90,7 @@ def mend(
     is_replicated: bool = False,
     progress: Callable[[str], None] = log.info,
 ) -> list[str]:
-    """Make again whatever is missing or bound to the wrong thing; returns a sentence for each thing that was mended.
+    """Create again what is missing or reads the wrong table; returns a sentence for each repair.
 
     The caller holds the installation lock, and every migration has been applied. Waits at most half a second at a time
     for a lock that the application's writers would queue behind. Contacts whose edges may be wrong because of what was
@@ -129,14 +135,14 @@ def installation(subject: Subject) -> Iterator[Finding]:
 
 def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, ...]) -> list[Problem]:
     views = versions.view_tables()
-    asked = {"host_schema": host_schema, "tables": list(HOST_TABLES)}
+    asked = {"host_schema": host_schema, "tables": list(TABLES)}
     if not connection.execute(sqlfiles.query("install/host_tables_left"), asked).fetchall():
         return [_moved(connection, host_schema)]
     rows = connection.execute(
         sqlfiles.query("install/installation_problems"),
         {
             "host_schema": host_schema,
-            "host_tables": list(HOST_TABLES),
+            "host_tables": list(TABLES),
             "objects": json.dumps(_objects()),
             "views": list(views),
             "view_tables": list(views.values()),
@@ -205,7 +211,7 @@ def _looked(connection: Connection, look: Callable[[Subject], Iterator[Finding]]
 
 
 def _in_order(found: list[Problem]) -> Iterator[Problem]:
-    """Give the problems in the order of the migrations' lines, each line once; then what was left behind."""
+    """Return the problems in the order of the migrations, each once; leftovers come last."""
     by_line = {(problem.step, problem.name): problem for problem in found}
     for path in migrations():
         for step, *names in said(path):

@@ -1,4 +1,4 @@
-"""The whole package as one SQL file, for who installs without Python: from the same files, in the same order."""
+"""Builds one SQL file of the whole package, for installations without Python, from the same files in the same order."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 
 from yoyo.migrations import get_migration_hash
 
-from orchestrator.access.roles import HOST_TABLES
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import LOCK_KEY, OLDEST_SERVER
+from orchestrator.host.sources import TABLES
+from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migrations, said
+from orchestrator.install.refusals import OLDEST_SERVER
 from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
 
 EXTENSION = "connection_paths"
@@ -140,7 +141,7 @@ def _check() -> str:
     """Return the statement that raises where ``install`` would refuse."""
     values = {
         "host_schema": "current_setting('connection_paths.host_schema')",
-        "tables": _array(HOST_TABLES),
+        "tables": _array(TABLES),
         "triggers": _array(TRIGGERS),
         "indexes": _array(HOST_INDEXES),
     }

@@ -1,4 +1,4 @@
-"""What a migration may say: a function file, an index of our own or of the host's, triggers on a table of the host's.
+"""The steps of which migrations consist: a function, a view, an index, triggers on a table of the application.
 
 Each call adds one yoyo step. Files are executed whole: a server reads a file's statements better than a splitter
 does, which matters for function bodies.
@@ -72,7 +72,7 @@ class OwnIndex:
 
     @property
     def is_right(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the index needs no repair."""
         return self.is_in_place and self.is_valid and not self.is_taken
 
 
@@ -82,17 +82,8 @@ def view(name: str) -> None:
 
 
 def function(name: str, version: str) -> None:
-    """Install ``sql/functions/ROOM/NAME/VERSION.sql``; rolled back, drop what it made.
-
-    A file ``vN`` makes ``NAME_vN`` where versions live side by side (the folder then has an alias), else ``NAME``.
-    """
-    folder = sqlfiles.function_folders()[name]
-    has_alias = any(folder.glob("alias_*.sql"))
-    made = f"{name}_{version}" if has_alias and not version.startswith("alias_") else name
-    step(
-        sqlfiles.function(name, version),
-        f"DROP FUNCTION IF EXISTS {SCHEMA}.{made}",
-    )
+    """Install ``sql/functions/ROOM/NAME/VERSION.sql``; rolled back, drop the function."""
+    step(sqlfiles.function(name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
 
 
 def index(name: str) -> None:
@@ -117,7 +108,7 @@ def host_triggers(table: str) -> None:
 
 
 def create_view(connection: Connection, name: str) -> None:
-    """Make a binding view, or bind it to the host's table of today."""
+    """Create a binding view, or bind it to the table that now has the name."""
     connection.execute(_for_host(connection, "views", f"{name}.sql"))
 
 
@@ -207,7 +198,7 @@ def drop_index(connection: Connection, name: str) -> None:
 
 
 def taken(index: str) -> str:
-    """Say that an index has a name of the package's without its mark."""
+    """Raise: an index has a name of the package but lacks the package's comment."""
     return (
         f"an index {index} exists that connection_paths did not make; rename it. (If it is the one of connection_paths,"
         f" restored without its comment: COMMENT ON INDEX {index} IS 'connection_paths: restored')"

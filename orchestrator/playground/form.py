@@ -1,4 +1,4 @@
-"""What a URL asks: its parameters as they were typed, as a question, or what is wrong with each."""
+"""The parameters of an address: as they were typed, and as a question or as what is wrong with them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from urllib.parse import urlencode
 
 from orchestrator.finders.paths import Question
 
-MOST_PATHS = 100  # that the page shows; find_paths itself has up to 1000
+MOST_PATHS = 100  # on a page; find_paths itself returns up to 1000
 LONGEST_BUDGET = 4000  # milliseconds, less than a statement of the playground may take
 LONGEST_NAME = 200  # characters that are searched for
 _MOST_WITHOUT = 50
 _LARGEST_ID = 2**63 - 1
 
-#: What can be chosen, with the words for it.
+#: Values to choose from, with their words.
 CHOICES: Mapping[str, Mapping[str, str]] = {
-    "scope": {"any": "anybody on the team", "importer": "only the viewer's own contacts"},
+    "scope": {"any": "every user of the team", "importer": "only the viewer"},
     "impl": {
-        "": "what the collection is set to",
-        "v2": "v2: deep_finder, over the edge table",
-        "v1": "v1: legacy_finder, depth 2 at most",
+        "": "as set for the collection",
+        "v2": "v2: deep_finder, from the edges",
+        "v1": "v1: legacy_finder, up to depth 2",
     },
 }
-#: Numbers: their words, and the least and the most that is allowed.
+#: Numbers: their words, the least and the greatest value.
 NUMBERS: Mapping[str, tuple[str, int, int]] = {
     "collection": ("Collection", 0, _LARGEST_ID),
     "viewer": ("Viewer", 0, _LARGEST_ID),
@@ -45,89 +45,102 @@ DEFAULTS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A URL's parameters: ``values`` as typed, ``errors`` by parameter, and the question when it is whole."""
+class Form:
+    """The form as it was filled in: ``values`` as typed, ``errors`` by parameter, and the question when it is complete.
+
+    ``name`` is a name to search for, where the target is not an id.
+    """
 
     values: Mapping[str, str]
     without: tuple[int, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
     question: Question | None = None
-    name: str | None = None  # to search for, where the target is not an id
+    name: str | None = None
 
     @property
     def is_blank(self) -> bool:
-        """Whether nobody was asked for yet."""
+        """Whether no question was asked yet."""
         return self.question is None and self.name is None and not self.errors
 
-    def parameters(self, **changes: Any) -> list[tuple[str, str]]:
-        """Return the parameters that ask the same, but for *changes*; a default is left out."""
+    def url(self, path: str = "/", **changes: Any) -> str:
+        """Return the address of the same question with *changes*; defaults are left out."""
         without: Sequence[int] = changes.pop("without", self.without)
         values = {**self.values, **{name: str(value) for name, value in changes.items()}}
         kept = [(name, value) for name, value in values.items() if value != DEFAULTS[name]]
-        return [*kept, *(("without", str(contact)) for contact in without)]
-
-    def url(self, path: str = "/", **changes: Any) -> str:
-        """Return the address that asks the same, but for *changes*."""
-        query = urlencode(self.parameters(**changes))
+        query = urlencode([*kept, *(("without", str(contact)) for contact in without)])
         return f"{path}?{query}" if query else path
 
 
-def read(pairs: Sequence[tuple[str, str]]) -> Asked:
-    """Read the parameters of a URL. Unknown ones are nobody's business; the last of several counts."""
+def read(pairs: Sequence[tuple[str, str]]) -> Form:
+    """Read the parameters of an address. Unknown ones are ignored; of several with one name, the last one counts."""
     # one character more than a name may have shows that it is too long
     given = {name: value.strip()[: LONGEST_NAME + 1] for name, value in pairs if name in DEFAULTS}
     values = {name: given.get(name) or default for name, default in DEFAULTS.items()}
     without, errors = _without([value for name, value in pairs if name == "without"])
     target = values["target"]
-    if "target" not in given:  # a form to be filled in
-        return Asked(_printable(values), without, errors)
-
-    numbers: dict[str, int] = {}
-    for name, (word, least, most) in NUMBERS.items():
-        number = integer(values[name])
-        if not values[name]:
-            errors[name] = f"{word}: which one? Give its id."
-        elif number is None or not least <= number <= most:
-            allowed = "an id, digits only" if most == _LARGEST_ID else f"a whole number from {least:,} to {most:,}"
-            errors[name] = f"{word} must be {allowed}."
-        else:
-            numbers[name] = number
-    for name, allowed_values in CHOICES.items():
-        if values[name] not in allowed_values:
-            told = " or ".join(value for value in allowed_values if value)
-            errors[name] = f"{'Scope' if name == 'scope' else 'Version'} must be {told}."
+    if "target" not in given:  # nothing was asked yet
+        return Form(_printable(values), without, errors)
+    numbers, wrong = _numbers(values)
+    errors |= wrong
+    for name, allowed in CHOICES.items():
+        if values[name] not in allowed:
+            word = "Openers" if name == "scope" else "Implementation"
+            errors[name] = f"{word} must be {' or '.join(value for value in allowed if value)}."
 
     is_id = target.isascii() and target.isdigit()
     if not target:
-        errors["target"] = "Whom do you want to meet? Give a name or an id."
+        errors["target"] = "Give the name or the id of the person to meet."
     elif "\0" in target or (not is_id and len(target) > LONGEST_NAME):
-        errors["target"] = f"A name has at most {LONGEST_NAME} characters, and no zero byte."
+        errors["target"] = f"A name has at most {LONGEST_NAME} characters and no zero byte."
     elif is_id and integer(target) is None:
-        errors["target"] = "No id is that large."
+        errors["target"] = "The id of the person is too large."
     elif not is_id:
-        return Asked(values, without, {name: told for name, told in errors.items() if name == "without"}, name=target)
+        only = {name: error for name, error in errors.items() if name == "without"}
+        return Form(values, without, only, name=target)
     if errors:
         in_order = {name: errors[name] for name in (*DEFAULTS, "without") if name in errors}
-        return Asked(_printable(values), without, in_order)
+        return Form(_printable(values), without, in_order)
     question = Question(
-        int(target), numbers["collection"], numbers["viewer"], numbers["depth"], numbers["paths"], values["scope"],
-        values["impl"] or None, numbers["budget"], [*without],
-    )  # fmt: skip
-    return Asked(values, without, question=question)
+        target_contact_id=int(target),
+        collection_id=numbers["collection"],
+        viewer_user_id=numbers["viewer"],
+        max_depth=numbers["depth"],
+        max_paths=numbers["paths"],
+        seed_scope=values["scope"],
+        impl=values["impl"] or None,
+        time_budget_ms=numbers["budget"],
+        excluded_contact_ids=[*without],
+    )
+    return Form(values, without, question=question)
 
 
 def integer(text: str) -> int | None:
-    """Return the id or number that *text* is, if it is one that a bigint can hold."""
+    """Return the number that *text* is, None when it is not one that a bigint can hold."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LARGEST_ID)):
         return None
     return int(text) if int(text) <= _LARGEST_ID else None
+
+
+def _numbers(values: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+    numbers: dict[str, int] = {}
+    errors: dict[str, str] = {}
+    for name, (word, least, most) in NUMBERS.items():
+        number = integer(values[name])
+        if not values[name]:
+            errors[name] = f"{word} is missing: give its id."
+        elif number is None or not least <= number <= most:
+            allowed = "an id of digits only" if most == _LARGEST_ID else f"a whole number from {least:,} to {most:,}"
+            errors[name] = f"{word} must be {allowed}."
+        else:
+            numbers[name] = number
+    return numbers, errors
 
 
 def _without(given: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]]:
     words = [word.strip() for value in given for word in value.split(",") if word.strip()]
     found = [integer(word) for word in words]
     if None in found or len(found) > _MOST_WITHOUT:
-        return (), {"without": f"Who is to be left out is told by ids, {_MOST_WITHOUT} at most."}
+        return (), {"without": f"Contacts to leave out must be ids, {_MOST_WITHOUT} at most."}
     return tuple(dict.fromkeys(each for each in found if each is not None)), {}
 
 

@@ -1,8 +1,7 @@
-"""An answer's paths as a graph from left to right: users, contacts by how far they are from the target, the target.
+"""The paths of an answer as a graph from left to right: users, then contacts by their distance from the target.
 
-Everybody is drawn once, however many paths they are on. The drawing is Sugiyama's in small: an edge that passes a
-column gets a place in it; in each column the order that crosses little is found by going to and fro, each node taking
-the mean place of its neighbours; then nodes move as near to their neighbours as order and distance allow.
+Each person is drawn once, however many paths they are on. An edge that passes a column gets a place in it. In each
+column, nodes are ordered by the mean place of their neighbours, so that few edges cross (after Sugiyama).
 """
 
 from __future__ import annotations
@@ -14,24 +13,25 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from orchestrator.core.text import capitalized
+from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names
-from orchestrator.playground import words
 
 PATHS_DRAWN = 30
 
-_NODE, _GAP = 124, 44  # pixels: a node's width, and what is between columns
-_HEIGHT, _ROOM = 30, 14  # a node's height, and what is between two
-_LANE, _BETWEEN_LANES = 6, 7  # the same of an edge's place in a column it passes
+_NODE, _GAP = 124, 44  # pixels: the width of a node, and between columns
+_HEIGHT, _ROOM = 30, 14  # the height of a node, and between two nodes
+_LANE = 6  # the height of an edge's place in a column that it passes
 _MARGIN = 12
 _LETTER = 6.6  # pixels, of a letter of a name
 _LABEL_LETTER = 6.4
-_MOST_CHARACTERS = 1000  # of a label that are looked at: some take no room, so width alone is no limit
+_MOST_CHARACTERS = 1000  # of a label; some characters have no width, so width alone is no limit
 _SWEEPS = 8
 
 
 @dataclass
 class Node:
-    """Somebody; ``x`` and ``y`` are the middle. A node without a ``kind`` is an edge's place in a column it passes."""
+    """A person; ``x`` and ``y`` are the middle. A node without a ``kind`` is an edge's place in a column."""
 
     key: str
     column: int
@@ -50,7 +50,7 @@ class Node:
 
 @dataclass
 class Edge:
-    """Why two know each other; ``line`` is an SVG path, the label is for its middle."""
+    """What links two people; ``line`` is an SVG path, and the label is for its middle."""
 
     title: str
     label: str
@@ -76,16 +76,15 @@ class Picture:
 
 
 def picture(document: Mapping[str, Any], names: Names, viewer: int) -> Picture:
-    """Draw the first paths of an answer, of which there is one at least."""
+    """Draw the first paths of an answer, which has at least one."""
     paths = document["paths"][:PATHS_DRAWN]
     nodes, edges = _graph(paths, names, viewer)
     columns: list[list[Node]] = [[] for _ in range(1 + max(node.column for node in nodes.values()))]
     for node in nodes.values():
         columns[node.column].append(node)
     lanes = {ends: _lanes(nodes[ends[0]], nodes[ends[1]], columns) for ends in edges}
-    links = [pair for lane in lanes.values() for pair in pairwise(lane)]
-    _order(columns, links)
-    height = _place(columns, links)
+    _order(columns, [pair for lane in lanes.values() for pair in pairwise(lane)])
+    height = _place(columns)
     width = 2 * _MARGIN + len(columns) * _NODE + (len(columns) - 1) * _GAP
     for ends, edge in edges.items():
         _draw(edge, lanes[ends], width)
@@ -97,27 +96,26 @@ def picture(document: Mapping[str, Any], names: Names, viewer: int) -> Picture:
 def _graph(
     paths: Sequence[Mapping[str, Any]], names: Names, viewer: int
 ) -> tuple[dict[str, Node], dict[tuple[str, str], Edge]]:
-    """Return who is on the paths, each in its column, and who knows whom."""
+    """Return the people of the paths, each in a column, and the edges between them."""
     nodes: dict[str, Node] = {}
     edges: dict[tuple[str, str], Edge] = {}
     far = _distances(paths)
     last = 1 + max(far.values())  # the target's column
     for number, path in enumerate(paths):
         opener, contacts = path["user_ids"][0], path["contact_ids"]
-        who = "You" if opener == viewer else words.user(opener)
+        who = capitalized(reasons.user(opener, viewer))
         keys = [f"u{opener}", *(f"c{contact}" for contact in contacts)]
         nodes.setdefault(keys[0], Node(keys[0], 0, "you" if opener == viewer else "user", who, fitted(who)))
         for key, contact in zip(keys[1:], contacts, strict=True):
             name = names.contact(contact)
             kind = "contact" if far[contact] else "target"
             nodes.setdefault(key, Node(key, last - far[contact], kind, name, fitted(name)))
-        opens = f"{who} {'know' if opener == viewer else 'knows'} {names.contact(contacts[0])}."
-        opens += f" {words.also(path['user_ids'][1:])}".rstrip()
-        told = [(opens, "your own contact" if opener == viewer else "their own contact")]
-        told += [(words.sentence(hop, names), words.ground(hop, names)) for hop in path["hops"]]
-        for (a, b), (title, label) in zip(pairwise(keys), told, strict=True):
+        opening = f"{reasons.opening(path, names, viewer)} {reasons.other_openers(path)}".rstrip()
+        texts = [(opening, "your own contact" if opener == viewer else "their own contact")]
+        texts += [(reasons.hop(hop, names), reasons.ground(hop, names)) for hop in path["hops"]]
+        for (a, b), (title, label) in zip(pairwise(keys), texts, strict=True):
             ends = (a, b) if nodes[a].column <= nodes[b].column else (b, a)
-            if ends[::-1] in edges:  # two in one column, met the other way round
+            if ends[::-1] in edges:  # two in one column, in the opposite direction before
                 ends = ends[::-1]
             edges.setdefault(ends, Edge(title, label)).paths.add(number)
         for key in keys:
@@ -126,7 +124,7 @@ def _graph(
 
 
 def _distances(paths: Sequence[Mapping[str, Any]]) -> dict[int, int]:
-    """Return how many steps each contact is from the target."""
+    """Return the distance of each contact from the target."""
     known: dict[int, set[int]] = defaultdict(set)
     for path in paths:
         for a, b in pairwise(path["contact_ids"]):
@@ -143,7 +141,7 @@ def _distances(paths: Sequence[Mapping[str, Any]]) -> dict[int, int]:
 
 
 def _lanes(a: Node, b: Node, columns: list[list[Node]]) -> list[Node]:
-    """Return the nodes an edge runs through, having given it a place in every column between its ends."""
+    """Give an edge a place in every column between its ends; return all nodes that it passes."""
     between = [Node(f"{a.key}-{b.key}-{column}", column) for column in range(a.column + 1, b.column)]
     for place in between:
         columns[place.column].append(place)
@@ -151,92 +149,37 @@ def _lanes(a: Node, b: Node, columns: list[list[Node]]) -> list[Node]:
 
 
 def _order(columns: list[list[Node]], links: Sequence[tuple[Node, Node]]) -> None:
-    """Order each column so that few edges cross; what comes first in the answer begins above."""
-    left, right = defaultdict(list), defaultdict(list)
-    for a, b in links:
-        if a.column != b.column:
-            right[a.key].append(b.key)
-            left[b.key].append(a.key)
-    best, fewest = [list(column) for column in columns], _crossings(columns, links)
-    for sweep in range(_SWEEPS):
-        neighbours, way = (left, columns) if sweep % 2 == 0 else (right, columns[::-1])
-        place = {node.key: number / len(column) for column in columns for number, node in enumerate(column)}
-        for column in way:
-            means = {
-                node.key: sum(place[key] for key in neighbours[node.key]) / len(neighbours[node.key])
-                if neighbours[node.key]
-                else place[node.key]
-                for node in column
-            }
-            column.sort(key=lambda node: means[node.key])
-            place |= {node.key: number / len(column) for number, node in enumerate(column)}
-        crossings = _crossings(columns, links)
-        if crossings < fewest:
-            best, fewest = [list(column) for column in columns], crossings
-    columns[:] = best
+    """Order each column so that few edges cross: to and fro, by the mean place of the neighbours in other columns.
 
-
-def _crossings(columns: Sequence[Sequence[Node]], links: Sequence[tuple[Node, Node]]) -> int:
-    place = {node.key: number for column in columns for number, node in enumerate(column)}
-    by_column: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for a, b in links:
-        if a.column != b.column:
-            by_column[a.column].append((place[a.key], place[b.key]))
-    return sum(
-        (a[0] - b[0]) * (a[1] - b[1]) < 0
-        for pairs in by_column.values()
-        for number, a in enumerate(pairs)
-        for b in pairs[number + 1 :]
-    )
-
-
-def _place(columns: Sequence[Sequence[Node]], links: Sequence[tuple[Node, Node]]) -> float:
-    """Give every node its middle, and return the drawing's height."""
+    The first paths of the answer begin at the top.
+    """
     beside = defaultdict(list)
     for a, b in links:
-        beside[a.key].append(b)
-        beside[b.key].append(a)
-    for number, column in enumerate(columns):
-        places = _apart(column, [0.0] * len(column))
-        for node, y in zip(column, places, strict=True):
+        if a.column != b.column:
+            beside[a.key].append(b.key)
+            beside[b.key].append(a.key)
+    for sweep in range(_SWEEPS):
+        for column in columns if sweep % 2 == 0 else reversed(columns):
+            place = {node.key: number / len(each) for each in columns for number, node in enumerate(each)}
+            mean = {key: sum(place[each] for each in keys) / len(keys) for key, keys in beside.items()}
+            wanted = {node.key: mean.get(node.key, place[node.key]) for node in column}
+            column.sort(key=lambda node: wanted[node.key])
+
+
+def _place(columns: Sequence[Sequence[Node]]) -> float:
+    """Stack the nodes of each column around the same middle, and return the height of the drawing."""
+    heights = [sum(node.height for node in column) + _ROOM * (len(column) - 1) for column in columns]
+    for number, (column, height) in enumerate(zip(columns, heights, strict=True)):
+        top = _MARGIN + (max(heights) - height) / 2
+        for node in column:
             node.x = _MARGIN + number * (_NODE + _GAP) + _NODE / 2
-            node.y = y
-    for _ in range(_SWEEPS):
-        for column in (*columns, *reversed(columns)):
-            wanted = [
-                sum(other.y for other in beside[node.key]) / len(beside[node.key]) if beside[node.key] else node.y
-                for node in column
-            ]
-            for node, y in zip(column, _apart(column, wanted), strict=True):
-                node.y = y
-    everybody = [node for column in columns for node in column]
-    top = min(node.y - node.height / 2 for node in everybody) - _MARGIN
-    for node in everybody:
-        node.y -= top
-    return max(node.y + node.height / 2 for node in everybody) + _MARGIN
-
-
-def _apart(column: Sequence[Node], wanted: Sequence[float]) -> list[float]:
-    """Return the places nearest to those *wanted*, by least squares, that keep the column's order and distances.
-
-    Less the room above each, places need only not decrease: isotonic regression, by pooling neighbours that violate it.
-    """
-    room = [0.0]
-    for a, b in pairwise(column):
-        room.append(room[-1] + (a.height + b.height) / 2 + (_ROOM if a.kind or b.kind else _BETWEEN_LANES))
-    pools: list[list[float]] = []  # the mean, and how many share it
-    for place, above in zip(wanted, room, strict=True):
-        pools.append([place - above, 1])
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            mean, number = pools.pop()
-            pools[-1][0] = (pools[-1][0] * pools[-1][1] + mean * number) / (pools[-1][1] + number)
-            pools[-1][1] += number
-    means = [mean for mean, number in pools for _ in range(int(number))]
-    return [mean + above for mean, above in zip(means, room, strict=True)]
+            node.y = top + node.height / 2
+            top += node.height + _ROOM
+    return max(heights) + 2 * _MARGIN
 
 
 def _draw(edge: Edge, lane: Sequence[Node], width: float) -> None:
-    """Make an edge's line: a curve from column to column, straight through those it passes, a bow within one."""
+    """Draw an edge: a curve from column to column, straight through its places, a bow within one column."""
     a, b = lane[0], lane[-1]
     half = _NODE / 2
     if a.column == b.column:
@@ -260,7 +203,7 @@ def _draw(edge: Edge, lane: Sequence[Node], width: float) -> None:
 
 
 def fitted(text: str, width: float = _NODE - 16, letter: float = _LETTER) -> str:
-    """Return as much of *text* as fits into so many pixels, with an ellipsis where some is missing."""
+    """Return the beginning of *text* that fits into so many pixels, with an ellipsis when it is cut."""
     room = width / letter  # in letters
     wide, kept = 0.0, 0  # how many characters fit beside an ellipsis
     for number, each in enumerate(text[:_MOST_CHARACTERS], 1):

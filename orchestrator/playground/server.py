@@ -1,4 +1,4 @@
-"""Serving the playground: on this machine only, unless told otherwise, until somebody stops it."""
+"""The web server of the playground: reachable from this machine only, unless ``--allow-remote`` is given."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.playground import app
 
-_MOST_CONNECTIONS = 64  # of browsers; what they ask of the database is limited further in
-_LAST_WORDS = 6  # seconds, more than a question may take
-_REQUEST_SECONDS = 5.0  # from the connection, or the answer before, until a request is there whole
-_ANSWER_SECONDS = 15.0  # more until its answer is taken, which is longer than it takes to make
+_MOST_CONNECTIONS = 64  # of browsers; questions to the database have a lower limit of their own
+_SHUTDOWN_SECONDS = 6  # more than a question may take
+_REQUEST_SECONDS = 5.0  # from connecting, or from the last answer, until a request has arrived completely
+_ANSWER_SECONDS = 15.0  # then until the answer was received; longer than it takes to make
 
 
 @dataclass(frozen=True)
 class Listening:
-    """A socket that listens, and the address to type."""
+    """A listening socket, the address of the playground, and the host names under which it answers."""
 
     socket: socket.socket
     url: str
@@ -32,9 +32,9 @@ class Listening:
 
 @contextmanager
 def listen(host: str, port: int, *, allow_remote: bool = False) -> Iterator[Listening]:
-    """Listen on *host* and *port* (0: one that is free) for the length of the block.
+    """Listen on *host* and *port* (0: any free one) for the length of the block.
 
-    Raises :class:`OrchestratorError` when that cannot be, or when others could reach it and *allow_remote* is not said.
+    Raises :class:`OrchestratorError` when that fails, or when other machines could reach it without *allow_remote*.
     """
     try:
         (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -43,8 +43,8 @@ def listen(host: str, port: int, *, allow_remote: bool = False) -> Iterator[List
     bound = ipaddress.ip_address(str(address[0]).partition("%")[0])
     if not bound.is_loopback and not allow_remote:
         raise OrchestratorError(
-            f"{host} can be reached by others, and the playground has no login: whoever reaches it reads all contacts'"
-            " names. Say --allow-remote if that is meant."
+            f"{host} can be reached by others, and the playground has no login: everybody who reaches it can read the"
+            " names of all contacts. Give --allow-remote to permit that."
         )
     try:
         listening = socket.create_server((str(address[0]), port), family=family)
@@ -57,58 +57,60 @@ def listen(host: str, port: int, *, allow_remote: bool = False) -> Iterator[List
 
 
 def prepare(dsn: str, listening: Listening) -> uvicorn.Server:
-    """Return what answers requests when it is run, for those who run it themselves."""
+    """Return the server; its ``run`` method answers requests."""
     config = uvicorn.Config(
         app.create(dsn, listening.names),
         access_log=False,
-        http=_Impatient,
+        http=_LimitedConnection,
         lifespan="on",
         limit_concurrency=_MOST_CONNECTIONS,
         log_level="warning",
         loop="asyncio",
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_LAST_WORDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws="none",
     )
     return uvicorn.Server(config)
 
 
-class _Impatient(H11Protocol):
-    """A connection that is closed when its request or the taking of its answer lasts too long.
+class _LimitedConnection(H11Protocol):
+    """A connection that is closed when its request, or the receiving of its answer, takes too long.
 
-    Without that, whoever sends half a request keeps one of the few connections for as long as they like. When all are
-    taken, whoever comes next takes the place of the one that has been waiting for its request the longest.
+    Otherwise a client that sends half a request could keep one of the few connections for ever. When all connections
+    are taken, a new one replaces the one that has waited for its request for the longest time.
     """
 
     _timer: asyncio.TimerHandle | None = None
     waiting_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start to wait for a request."""
         super().connection_made(transport)
         self._wait()
         present = [
-            each for each in self.connections if isinstance(each, _Impatient) and not each.transport.is_closing()
+            each
+            for each in self.connections
+            if isinstance(each, _LimitedConnection) and not each.transport.is_closing()
         ]
         silent = [each for each in present if each is not self and not each.is_answering]
         if silent and len(present) >= _MOST_CONNECTIONS:
             min(silent, key=lambda each: each.waiting_since).transport.abort()
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Start to wait for the next request."""
         self._wait()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
 
     @property
     def is_answering(self) -> bool:
-        """Whether a request is there whose answer is not."""
+        """Whether a request has arrived whose answer is not complete."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self) -> None:
@@ -125,12 +127,12 @@ class _Impatient(H11Protocol):
 
 
 def serve(dsn: str, listening: Listening) -> None:
-    """Answer requests until SIGINT or SIGTERM; with the former, ``KeyboardInterrupt`` is raised at the end."""
+    """Answer requests until SIGINT or SIGTERM; SIGINT raises ``KeyboardInterrupt`` at the end."""
     prepare(dsn, listening).run(sockets=[listening.socket])
 
 
 def _names(host: str) -> set[str]:
-    """Return what this machine is called by others, as far as it knows."""
+    """Return the names and addresses of this machine, as far as it knows them."""
     names = {host, socket.gethostname(), socket.getfqdn()}
     try:
         found = {str(address[0]) for *_, address in socket.getaddrinfo(socket.gethostname(), None)}

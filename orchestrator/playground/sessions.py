@@ -1,10 +1,10 @@
-"""The playground's sessions on the database: few, read-only, each statement with a time limit.
+"""The playground's connections to the database: few, read-only, each statement with a time limit.
 
-psycopg's own pool connects behind the scenes and lets a request wait while it tries; here a request that needs a
-connection makes it, so that it fails at once and can say why, and works again as soon as the server does.
+psycopg's pool connects in the background, and a request waits while it tries. Here, the request that needs a connection
+makes it: it fails at once with the reason, and succeeds as soon as the server is back.
 
-Settings are those of one transaction, which says itself that it only reads. Nothing is set for a session: behind a
-pooler that hands sessions round, the application would inherit it.
+Every setting is made for one read-only transaction. A setting of a session would reach the application through a pooler
+that shares sessions.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.playground import trouble
 
-#: What the sessions are called while they are asked something.
+#: The application_name of a transaction.
 NAME = "orchestrator playground"
 
-#: Seconds after which the server ends a transaction of ours, should we die in the middle of it.
+#: The server ends a transaction that the playground left open for so long.
 _ABANDONED = "10s"
 _GRACE = 0.5  # seconds that a question waits for its turn
 _CONNECT_TIMEOUT = 5  # seconds
 
 
 class Turns:
-    """How many may ask at once; who comes when all turns are taken is told so."""
+    """Limits how many questions run at once; a question that gets no turn is refused."""
 
     def __init__(self, number: int) -> None:
         self._free = BoundedSemaphore(number)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Have a turn for the length of the block; raises :class:`~trouble.Trouble` when there is none."""
+        """Take a turn for the length of the block; raises :class:`~trouble.Trouble` when all are taken."""
         if not self._free.acquire(timeout=_GRACE):
             raise trouble.busy()
         try:
@@ -62,7 +62,7 @@ class Sessions:
         Yields the connection, and whether it is a new one, whose first question is slower. Raises
         :class:`~trouble.Trouble`, whatever goes wrong with the database inside the block.
         """
-        with turns.turn(), _told(milliseconds):
+        with turns.turn(), _as_trouble(milliseconds):
             connection, is_new = self._taken()
             try:
                 with transaction(connection, _limits(milliseconds)):
@@ -75,13 +75,18 @@ class Sessions:
 
     @contextmanager
     def apart(self, turns: Turns, milliseconds: int) -> Iterator[Connection]:
-        """Begin one on a connection of its own, and undo at its end whatever was set; otherwise as :meth:`open`."""
+        """Do the same on a connection of its own, and undo all settings at the end."""
         limits = _limits(milliseconds)
-        with turns.turn(), _told(milliseconds), self._new() as connection, transaction(connection, limits, undo=True):
+        with (
+            turns.turn(),
+            _as_trouble(milliseconds),
+            self._new() as connection,
+            transaction(connection, limits, undo=True),
+        ):
             yield connection
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         with suppress(IndexError):
             while True:
                 self._idle.pop().close()
@@ -91,7 +96,7 @@ class Sessions:
             while True:
                 connection = self._idle.pop()
                 try:
-                    connection.execute("")  # is the server still there?
+                    connection.execute("")  # fails when the server has closed the connection
                 except psycopg.Error:
                     connection.close()
                 else:
@@ -100,7 +105,7 @@ class Sessions:
 
     def _new(self) -> Connection:
         dsn = self._dsn
-        with suppress(psycopg.ProgrammingError):  # what is wrong with it, stateless() says
+        with suppress(psycopg.ProgrammingError):  # stateless() reports what is wrong with it
             if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in conninfo_to_dict(dsn):
                 dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
         return stateless(dsn)
@@ -115,7 +120,7 @@ def _limits(milliseconds: int) -> dict[str, str]:
 
 
 @contextmanager
-def _told(milliseconds: int) -> Iterator[None]:
+def _as_trouble(milliseconds: int) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, OrchestratorError) as error:

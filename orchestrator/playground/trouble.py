@@ -1,4 +1,4 @@
-"""What goes wrong between the playground and its database, as a page tells it."""
+"""Failures between the playground and its database, as a page shows them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import psycopg
 
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.text import capitalized
 
-_NOT_THERE = (
+_NOT_INSTALLED = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
@@ -18,60 +19,59 @@ _NOT_THERE = (
 
 @dataclass
 class Trouble(Exception):
-    """A question without an answer: the HTTP status, one sentence, and what may help."""
+    """A question without an answer: the HTTP status, a title, the reason, and what may help."""
 
     status: int
     title: str
-    told: str
+    reason: str
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.title}: {self.told}"
+        return f"{self.title}: {self.reason}"
 
 
 def busy() -> Trouble:
-    """As many questions as allowed are being answered."""
+    """All turns are taken."""
     return Trouble(
         503,
         "Too many questions at once",
-        "The playground answers a few at a time, to be gentle with the database, and that many are under way.",
+        "The playground limits its load on the database: it answers only a few questions at the same time.",
         "Ask again in a few seconds.",
     )
 
 
 def no_database(reason: str) -> Trouble:
-    """Nothing can be asked of the database."""
+    """The database cannot be reached."""
     return Trouble(
-        503, "The database does not answer", reason, "The playground goes on by itself when the database is back."
+        503, "The database does not answer", reason, "The playground continues when the database is reachable again."
     )
 
 
 def of(error: psycopg.Error | OrchestratorError, milliseconds: int) -> Trouble:
-    """Tell *error*, which a statement met that was allowed so many *milliseconds*."""
+    """Return the failure of a statement with a limit of so many *milliseconds*."""
     if isinstance(error, OrchestratorError):
         return no_database(_sentence(str(error)))
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Trouble(
             504,
             "It took too long",
-            f"The server ended the question after {milliseconds / 1000:g} s, which is as long as the playground lets"
-            " one take, or somebody cancelled it.",
-            "Ask for a smaller depth or fewer paths, or for version v2, which keeps to its time budget.",
+            f"The server stopped the question after {milliseconds / 1000:g} s, the limit of the playground, or a person"
+            " cancelled it.",
+            "Ask for a smaller depth or fewer paths, or ask v2, which keeps to its time budget.",
         )
-    if isinstance(error, _NOT_THERE):
+    if isinstance(error, _NOT_INSTALLED):
         return Trouble(
             503,
             "connection_paths is not installed here",
-            f"Or it is another version: {error.diag.message_primary or one_line(error)}.",
+            f"Or another version is installed: {error.diag.message_primary or one_line(error)}.",
             "Run: orchestrator install",
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return Trouble(
             503,
             "The database refuses",
-            f"The role the playground connects as lacks a right: {one_line(error)}.",
-            "It needs USAGE on the schema connection_paths, SELECT on its tables and on the host's, EXECUTE on its"
-            " functions; the README has the GRANTs.",
+            f"The role of the playground lacks a right: {one_line(error)}.",
+            "The role needs the rights of connection_paths_reader, and SELECT on the application's four tables.",
         )
     if isinstance(error, psycopg.OperationalError):
         return no_database(_sentence(one_line(error)))
@@ -79,4 +79,4 @@ def of(error: psycopg.Error | OrchestratorError, milliseconds: int) -> Trouble:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.?')}."
+    return f"{capitalized(text).rstrip('.?')}."

@@ -1,1 +1,7 @@
-"""Builds the indexes of a rebuild and exchanges its table with the live one."""
+"""Finishes a rebuild: builds the indexes of its table and exchanges the table for the live edges.
+
+* :mod:`~orchestrator.rebuild.rebuild` does the steps after the last batch;
+* :mod:`~orchestrator.rebuild.index_builds` builds several indexes of one table at the same time.
+
+The table and its batches are SQL; see ``sql/functions/rebuild/README.md``.
+"""

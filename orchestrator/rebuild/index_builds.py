@@ -1,7 +1,7 @@
-"""Indexes of one table, built side by side.
+"""Builds several indexes of one table at the same time.
 
-A parallel build's last step, the merge, is its leader's alone. So several builds at once, each with fewer helpers, keep
-more processes busy.
+Only one process does the last step of a parallel build, the merge. So several builds at the same time, each with fewer
+parallel workers, keep more processes busy.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ log = logging.getLogger(__name__)
 
 _SETTINGS = {
     **COMPUTING,
-    # Who builds an index of the same name already, left behind by a process that died, is waited for.
+    # A session that a dead process left behind may be building an index of the same name. Wait for it.
     "lock_timeout": "0",
 }
-_WAIT = "SELECT pg_sleep(0.1)"  # as a statement it can be cancelled, and tells when the session is lost
+_WAIT = "SELECT pg_sleep(0.1)"  # a statement can be cancelled, and it fails when the session is lost
 
 
 def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, workers: int) -> set[str]:
-    """Execute CREATE INDEX *statements*, by name, in sessions of their own; returns the names that were taken.
+    """Execute CREATE INDEX *statements*, by name, each in a session of its own; return the names that were taken.
 
-    As many as *workers* are under way at once; together they have that many processes, and the memory of one build.
-    *connection* waits meanwhile and stands for them all: when its statement is cancelled, or it is lost, or one of them
-    fails, the others are cancelled, no more begin, and the error is raised.
+    At most *workers* builds run at the same time; together they have that many processes, and the memory of one build.
+    *connection* waits for them. When its statement is cancelled, when it is lost, or when a build fails, the other
+    builds are cancelled, no build is started, and the error is raised.
 
-    A name is taken when somebody else has built that index by now. That, and the loss of a session, is no error: ask
-    what is missing again.
+    A name is taken when another session has created an index of that name. This is no error, and neither is the loss of
+    a session: the caller looks again for missing indexes.
     """
     builders = min(workers, len(statements))
     sessions: list[Connection] = []
@@ -49,8 +49,8 @@ def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, wo
                 )
                 session.execute(statement.encode())
             except (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation):
-                # else a function of the index raised it, or there are rows that the index is to keep unique and are not
-                if not _is_there(session, name):
+                # Otherwise the error comes from the data: duplicate rows, or a function that the index uses.
+                if not _exists(session, name):
                     raise
                 return True
             except psycopg.Error as error:
@@ -66,7 +66,7 @@ def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, wo
                 connection.execute(_WAIT)
                 for each in builds.values():
                     if each.done() and isinstance(each.exception(), OrchestratorError):
-                        connection.execute(_WAIT)  # where nobody can connect, this session may be lost, too
+                        connection.execute(_WAIT)  # the server may be down; then this session is lost, too
                     if each.done():
                         each.result()
             return {name for name, each in builds.items() if each.result()}
@@ -76,7 +76,7 @@ def build(dsn: str, connection: Connection, statements: Mapping[str, str], *, wo
             raise
 
 
-def _is_there(connection: Connection, name: str) -> bool:
+def _exists(connection: Connection, name: str) -> bool:
     row = connection.execute(
         "SELECT EXISTS (SELECT FROM pg_class AS c"
         " WHERE c.relnamespace = 'connection_paths'::regnamespace AND c.relname = %s)",
@@ -86,9 +86,9 @@ def _is_there(connection: Connection, name: str) -> bool:
 
 
 def _cancel(sessions: list[Connection], builds: Collection[Future[bool]]) -> None:
-    """Cancel what the sessions do, again until all have ended: one may have been about to begin."""
+    """Cancel the statements of the sessions, repeatedly until all have ended: a session may be about to start one."""
     while left := [each for each in builds if not each.done()]:
         for session in sessions.copy():
-            with contextlib.suppress(psycopg.Error):  # gone already
+            with contextlib.suppress(psycopg.Error):  # the session has ended
                 session.cancel_safe(timeout=5)
         wait(left, timeout=0.5)

@@ -1,4 +1,7 @@
-"""The end of a rebuild: indexes, statistics, a check, the swap. Each step may be done again after any death."""
+"""The steps of a rebuild after its batches: indexes, statistics, a check, the exchange.
+
+Each step may be repeated after a crash.
+"""
 
 from __future__ import annotations
 
@@ -14,36 +17,35 @@ from orchestrator.rebuild import index_builds
 
 log = logging.getLogger(__name__)
 
-_CHECKED = 200  # contacts whose edges are computed again before the swap
-_ATTEMPTS = 10  # at an index whose builder was lost
+_CHECKED = 200  # contacts whose edges are compared before the exchange
+_ATTEMPTS = 10  # to build one index while its session is lost each time
 
 
 def complete(
     dsn: str, connection: Connection, run_id: int, *, workers: int, step: Callable[[str], None] = log.info
 ) -> None:
-    """Take a rebuild whose batches are through to its place; does nothing that has been done before.
+    """Finish a rebuild whose batches are done, and exchange the tables; steps that are done are not repeated.
 
-    As many indexes as *workers* are built at once. ``step`` is told what is being done. Raises
-    :class:`OrchestratorError` when the new table is not what the books and the host's tables say, and leaves the run as
-    it is then.
+    As many indexes as *workers* are built at the same time. ``step`` is called with the name of each step. Raises
+    :class:`OrchestratorError` when the new table has wrong edges; the run then stays as it is.
     """
     connection.execute("SELECT connection_paths.require_rebuild(%s)", (run_id,))
     phase = _phase(connection, run_id)
     if phase == "filling":
-        step("carrying over edges of other kinds")
-        patiently(connection, lambda: connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,)))
-        phase = _phase(connection, run_id)  # as it was, if the run is cancelled
+        step("copying edges of other kinds")
+        patiently(connection, lambda: connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,)))
+        phase = _phase(connection, run_id)  # unchanged when the run was cancelled
     if phase == "indexing":
         _build_indexes(dsn, connection, run_id, workers, step)
         step("vacuuming and analysing")
         connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections_next")
         step("checking")
         _check(connection, run_id)
-        step("waiting for a moment to swap")
+        step("waiting for the lock to exchange the tables")
         patiently(
             connection,
-            lambda: connection.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,)),
-            waiting=lambda message: step(f"waiting for a moment to swap ({message})"),
+            lambda: connection.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,)),
+            waiting=lambda message: step(f"waiting for the lock to exchange the tables ({message})"),
         )
     step("analysing")
     connection.execute("ANALYZE connection_paths.contact_connections")
@@ -55,18 +57,18 @@ def _phase(connection: Connection, run_id: int) -> str:
 
 
 def _build_indexes(dsn: str, connection: Connection, run_id: int, workers: int, step: Callable[[str], None]) -> None:
-    """Build what is missing side by side, then add the constraints that want an index; ask again until nothing is."""
+    """Build the missing indexes at the same time, then add the constraints that use them, until nothing is missing."""
     taken: set[str] = set()
     begun: Counter[str] = Counter()
     while missing := connection.execute(
         "SELECT name, statement FROM connection_paths.missing_rebuild_indexes(%s)", (run_id,)
     ).fetchall():
         to_build = {name: statement for name, statement in missing if statement.startswith("CREATE ")}
-        for name in taken & to_build.keys():  # but not by an index of this table
-            raise OrchestratorError(f"there is another {name} in schema connection_paths; rename or drop it")
+        for name in taken & to_build.keys():  # another table has an index of this name
+            raise OrchestratorError(f"schema connection_paths has another index {name}; rename or drop it")
         begun.update(to_build.keys())
         for name in [name for name in to_build if begun[name] > _ATTEMPTS]:
-            raise OrchestratorError(f"whoever builds {name} is lost each time; the server's log should say why")
+            raise OrchestratorError(f"the session that builds {name} is lost each time; see the log of the server")
         if to_build:
             step(f"building {len(to_build)} indexes" if len(to_build) > 1 else "building 1 index")
             taken = index_builds.build(dsn, connection, to_build, workers=workers)
@@ -77,9 +79,9 @@ def _build_indexes(dsn: str, connection: Connection, run_id: int, workers: int, 
 
 
 def _check(connection: Connection, run_id: int) -> None:
-    """Compare with the books, and a sample with what its edges should be.
+    """Compare the number of edges with that of the batches, and the edges of some contacts with computed ones.
 
-    Where changes are not captured nobody knows which edges may differ by now, and there is no sample.
+    Where triggers do not capture changes, it is unknown which edges may differ by now, so no edges are compared.
     """
     captured = connection.execute(
         "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = ANY (%s) AND tgenabled IN ('O', 'A'))", (list(TRIGGERS),)
@@ -87,4 +89,4 @@ def _check(connection: Connection, run_id: int) -> None:
     for problem in connection.execute(
         sqlfiles.query("rebuild/rebuild_problems"), {"run_id": run_id, "sample": _CHECKED if captured == (True,) else 0}
     ).fetchall():
-        raise OrchestratorError(f"the rebuild is not what it should be, and was not put in place: {problem[0]}")
+        raise OrchestratorError(f"the rebuild has wrong edges, and the tables were not exchanged: {problem[0]}")

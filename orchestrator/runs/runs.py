@@ -1,26 +1,28 @@
-"""Backfill runs as they stand in the database: what an operator sees and may change."""
+"""Reads and steers backfill runs: what an operator sees of them, and may change."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
+import psycopg
 from psycopg.rows import class_row, dict_row
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, patiently
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import require_installed
+from orchestrator.install.installed import require_installed
 
-#: SQLSTATEs of the package's own, which nothing that is raised inside a batch or a statement can be mistaken for.
-CLAIM_LOST = "CP001"  #: the batch is not, or no longer, the caller's
-NOT_READY = "CP002"  #: there are batches to do, or the run is cancelled, or not swapped
-UNDER_WAY = "CP003"  #: there is a run already
-REBUILD_LOST = "CP004"  #: a rebuild's table is gone
+# SQLSTATEs. Those that begin with CP are the package's own, so no error of a batch can be confused with them.
+CLAIM_LOST = "CP001"  #: the caller does not have the batch, or no longer
+NOT_READY = "CP002"  #: the run has batches to do, is cancelled, or its tables are not exchanged
+UNDER_WAY = "CP003"  #: another run is running or paused
+REBUILD_LOST = "CP004"  #: the table that a rebuild fills does not exist
 UNKNOWN_RUN = "02000"
 
-_FILL_SHARE = 0.45  # of a rebuild's time; indexes and the rest take what is left (bench/results/backfill.md)
+#: The share of a rebuild's time that its batches take, by bench/results/backfill.md.
+_FILL_SHARE = 0.45
 
 
 class NoSuchRun(OrchestratorError):
@@ -57,19 +59,19 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """Whether there is, or may again be, something to do."""
+        """Whether the run is running or paused."""
         return self.status in ("running", "paused")
 
     @property
     def share_done(self) -> float:
-        """How much of the batches' predicted work is done, 0 to 1."""
+        """The share of the predicted work of all batches that is done, 0 to 1."""
         if self.batches_open == 0:
             return 1.0
         return self.predicted_done / max(1, self.predicted_edges)
 
     @property
     def expected_edges(self) -> float:
-        """About how many edges there will be: the prediction, corrected by what the batches done have shown."""
+        """About how many edges there will be: the prediction, corrected by the edges of the batches that are done."""
         if self.strategy != "rebuild" or self.predicted_done == 0:
             return float(self.predicted_edges)
         return self.edges_changed + (self.predicted_edges - self.predicted_done) * (
@@ -78,14 +80,14 @@ class Run:
 
     @property
     def rates(self) -> tuple[float, float]:
-        """Predicted edges a second, the lower and the higher of the last half minute's and the whole run's."""
+        """Predicted edges per second: the lower and the higher of two rates, of the last 30 s and of the whole run."""
         recent = self.recent_predicted / self.recent_seconds if self.recent_seconds else 0.0
         whole = self.predicted_done / self.seconds_filling if self.seconds_filling else recent
         return (min(recent, whole), max(recent, whole))
 
     @property
     def seconds_left(self) -> tuple[float, float] | None:
-        """The least and the most that the rest will take at the rates seen; None while they are unknown."""
+        """The least and the most that the rest of the run will take at these rates; None while they are unknown."""
         slow, fast = self.rates
         if not self.active or self.phase != "filling" or slow <= 0:
             return None
@@ -93,8 +95,8 @@ class Run:
         after = self.predicted_edges * (1 / _FILL_SHARE - 1) if self.strategy == "rebuild" else 0.0
         return ((rest + after) / fast, (rest + after) / slow)
 
-    def told(self) -> dict[str, Any]:
-        """Return the row and what follows from it, as JSON has it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the row, the shares and the rates, as JSON has them."""
         return {
             **vars(self),
             "share_done": round(self.share_done, 4),
@@ -111,7 +113,7 @@ def listed(connection: Connection) -> list[Run]:
 
 
 def read(connection: Connection, run_id: int) -> Run:
-    """Return one run; raises :class:`OrchestratorError` when there is none of this number."""
+    """Return one run; raises :class:`NoSuchRun` when it does not exist."""
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE run_id = %s", (run_id,))
         run = cursor.fetchone()
@@ -121,23 +123,26 @@ def read(connection: Connection, run_id: int) -> Run:
 
 
 def active(connection: Connection) -> Run | None:
-    """Return the run that is running or paused, if there is one."""
+    """Return the run that is running or paused; None when there is none."""
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE status IN ('running', 'paused') LIMIT 1")
         return cursor.fetchone()
 
 
 def show(connection: Connection, run_id: int | None) -> dict[str, Any]:
-    """Return a run, by default the latest, with its workers, the indexes being built and what was set aside."""
+    """Return a run with its workers, the indexes that are built and the contacts that were set aside.
+
+    Without a *run_id* it is the latest run. Processes whose worker does not live are left out.
+    """
     require_installed(connection)
     if run_id is None:
         latest = connection.execute("SELECT max(run_id) FROM connection_paths.backfill_runs").fetchone()
         if latest is None or latest[0] is None:
-            raise OrchestratorError("there are no runs; begin one: orchestrator backfill")
+            raise OrchestratorError("there are no runs; start one: orchestrator backfill")
         run_id = latest[0]
     run = read(connection, run_id)
     living = {row[0] for row in connection.execute("SELECT id FROM connection_paths.lock_holders('worker')")}
-    alive = {name: told for name, told in run.processes.items() if told.get("worker") in living}
+    alive = {name: report for name, report in run.processes.items() if report.get("worker") in living}
     return {
         "run": replace(run, processes=alive),
         "workers": workers(connection, run_id),
@@ -147,59 +152,59 @@ def show(connection: Connection, run_id: int | None) -> dict[str, Any]:
 
 
 def set_aside(connection: Connection, run_id: int) -> list[dict[str, Any]]:
-    """Return what was set aside: contact_id and error."""
+    """Return the contacts that were set aside: contact_id and error."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sqlfiles.query("runs/set_aside"), {"run_id": run_id}).fetchall()
+        return cursor.execute(sqlfiles.query("runs/contacts_set_aside"), {"run_id": run_id}).fetchall()
 
 
 def workers(connection: Connection, run_id: int) -> list[dict[str, Any]]:
-    """Return the living workers that have a batch: worker_id, pid, batch_id, predicted_edges, seconds."""
+    """Return the living workers that have a batch: worker_id, pid, batch_id, predicted_edges and seconds."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sqlfiles.query("runs/run_workers"), {"run_id": run_id}).fetchall()
+        return cursor.execute(sqlfiles.query("runs/busy_workers"), {"run_id": run_id}).fetchall()
 
 
 def building(connection: Connection) -> list[dict[str, Any]]:
-    """Return the indexes of a rebuild that are being built: name, phase and share done (0 to 1)."""
+    """Return the indexes of a rebuild that are being built: name, phase and the share done (0 to 1)."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sqlfiles.query("rebuild/index_progress")).fetchall()
 
 
 def pause(connection: Connection, run_id: int) -> Run:
-    """Let no batch begin from now on; those under way end."""
-    return _set_status(connection, run_id, "paused")
+    """Pause a run: no batch begins from now on; batches that are being done are finished."""
+    return _steer(connection, "SELECT connection_paths.pause_run(%s)", run_id)
 
 
 def resume(connection: Connection, run_id: int) -> Run:
-    """Let batches begin again."""
-    return _set_status(connection, run_id, "running")
+    """Resume a paused run."""
+    return _steer(connection, "SELECT connection_paths.resume_run(%s)", run_id)
+
+
+def set_workers(connection: Connection, run_id: int, most: int | None) -> Run:
+    """Limit how many workers of all processes and machines work on a run; None: no limit."""
+    return _steer(connection, "SELECT connection_paths.set_max_workers(%s, %s)", run_id, most)
 
 
 def cancel(connection: Connection, run_id: int) -> Run:
-    """End a run; edges corrected in place stay, a rebuild's table is dropped once its batches under way have ended."""
-    _set_status(connection, run_id, "cancelled", unless_cancelled=False)
+    """Cancel a run and drop the tables of a rebuild; edges that an in-place run has corrected stay.
+
+    The run is cancelled at once. Dropping the tables waits for batches that are being done.
+    """
+    run = read(connection, run_id)
+    if not run.active and run.status != "cancelled":
+        raise OrchestratorError(f"run {run_id} is over: {run.status}; start another: orchestrator backfill")
+    connection.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
     patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
     return read(connection, run_id)
 
 
-def set_workers(connection: Connection, run_id: int, most: int | None) -> Run:
-    """Limit how many batches may be under way at once, all machines together; None: no limit."""
-    changed = connection.execute(
-        "UPDATE connection_paths.backfill_runs SET max_workers = %s"
-        " WHERE run_id = %s AND status IN ('running', 'paused')",
-        (most, run_id),
-    )
-    run = read(connection, run_id)
-    if changed.rowcount == 0:
-        raise OrchestratorError(f"run {run_id} is over: {run.status}")
-    return run
-
-
-def _set_status(connection: Connection, run_id: int, status: str, *, unless_cancelled: bool = True) -> Run:
-    found = read(connection, run_id)
-    if not found.active and (unless_cancelled or found.status != "cancelled"):
-        raise OrchestratorError(f"run {run_id} is over: {found.status}")
-    connection.execute(
-        "UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s AND phase <> 'finished'",
-        (status, run_id),
-    )
+def _steer(connection: Connection, statement: LiteralString, run_id: int, *arguments: int | None) -> Run:
+    """Call a function that changes a run; returns the run as it is then."""
+    try:
+        connection.execute(statement, (run_id, *arguments))
+    except psycopg.errors.ObjectNotInPrerequisiteState as error:
+        raise OrchestratorError(f"{error.diag.message_primary}; start another: orchestrator backfill") from error
+    except psycopg.Error as error:
+        if error.sqlstate != UNKNOWN_RUN:
+            raise
+        raise NoSuchRun(f"there is no run {run_id}; see: orchestrator runs list") from error
     return read(connection, run_id)

@@ -1,4 +1,4 @@
-"""What the server says about its load, and how much of each thing is too much."""
+"""What the server reports about its load, and how much of each thing is too much."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.polling import Poll
 
-#: Seconds after which an answer says nothing about now.
+#: Seconds after which an answer is too old to describe the present load.
 STALE = 5.0
 
 
 @dataclass(frozen=True)
-class Limits:
-    """From where on work must give way; None leaves a signal out.
+class ThrottleLimits:
+    """From where on a backfill works with fewer workers; None switches a signal off.
 
-    ``ignored_replicas``: names of standbys, as ``pg_stat_replication.application_name`` has them, that may fall behind:
-    one that is delayed on purpose, for instance.
-    ``slowdown`` and ``floor_milliseconds`` say when a call is slow, see :mod:`orchestrator.runs.canary`.
+    ``slowdown`` and ``floor_milliseconds`` define a slow call of ``find_paths``: see :mod:`orchestrator.runs.canary`.
+    ``waiting_locks`` is a number of sessions that wait for a lock.
+    ``ignored_replicas`` are standbys that may fall behind, for example because they are delayed on purpose; their names
+    are those of ``pg_stat_replication.application_name``.
     """
 
     slowdown: float = 1.5
@@ -35,10 +36,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Signal:
-    """One thing that was looked at: how much there is of it, and how much is too much.
+    """One measured value and its limit.
 
-    Without a unit it is there (the value is not 0) or not. Not ``fresh``: the value is old, or says too little yet.
-    ``of``: the name of the replica that it is about.
+    A signal without a unit is true when its value is not 0. ``fresh`` is false when the value is too old, or rests on
+    too few calls. ``of`` is the name of the replica that the value belongs to.
     """
 
     name: str
@@ -50,23 +51,23 @@ class Signal:
 
     @property
     def load(self) -> float:
-        """The share of the limit: 1 and more is too much."""
+        """The value as a share of its limit; 1 and more is too much."""
         return self.value / self.limit
 
     def __str__(self) -> str:
         if not self.fresh:
             if self.name == "canary":
                 return "still measuring the latency of find_paths"
-            return f"no current value for {self.name}"
+            return f"there is no current value for: {self.name}"
         if not self.unit:
             return self.name if self.value else f"no {self.name}"
         name = self.name if self.of is None else f"{self.name} of {self.of}"
-        return f"{name} {self.value:.4g} {self.unit} against a limit of {self.limit:.4g} {self.unit}"
+        return f"{name}: {self.value:.4g} {self.unit}, the limit is {self.limit:.4g}"
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """The columns of ``server_signals.sql``, which explains them."""
+class _ServerSignals:
+    """A row of ``runs/server_signals.sql``, which explains the columns."""
 
     replica_lag_seconds: float | None
     slowest_replica: str | None
@@ -79,39 +80,39 @@ class _Answer:
     wraparound_vacuums: int | None
 
 
-class Server(Poll):
-    """Asks once a second for replica lag, WAL backlog, waiting locks and wraparound vacuums."""
+class ServerLoad(Poll):
+    """Asks the server once a second for replica lag, WAL backlog, waiting locks and wraparound vacuums."""
 
-    def __init__(self, dsn: str, limits: Limits) -> None:
+    def __init__(self, dsn: str, limits: ThrottleLimits) -> None:
         super().__init__(dsn, interval=1.0)
         self._limits = limits
-        self._latest: tuple[float, _Answer] | None = None
+        self._latest: tuple[float, _ServerSignals] | None = None
 
     def _ask(self, connection: Connection) -> None:
         with connection.cursor(row_factory=dict_row) as cursor:
             parameters = {"ignored_replicas": list(self._limits.ignored_replicas)}
             row = cursor.execute(sqlfiles.query("runs/server_signals"), parameters).fetchone()
-        assert row is not None  # the query gives one row, whatever there is
-        self._latest = (time.monotonic(), _Answer(**row))
+        assert row is not None  # the query returns exactly one row
+        self._latest = (time.monotonic(), _ServerSignals(**row))
 
     def signals(self) -> list[Signal]:
-        """Return the signals that this server gives this role; one that is not fresh while it does not answer."""
+        """Return the signals that this role may see on this server; while it does not answer, one that is not fresh."""
         latest = self._latest
         if latest is None or time.monotonic() - latest[0] > STALE:
             return [Signal("server", 0, 1, "", fresh=False)]
         answer, limits = latest[1], self._limits
         lag, backlog = answer.replica_lag_bytes, answer.archive_backlog_files
-        # nothing was ever archived, so the backlog is not known, and grows
-        blind = 1 if backlog is None and answer.archiver_fails else None
+        # No file was ever archived, and the archiver fails: the backlog is unknown and grows.
+        is_blind = backlog is None and answer.archiver_fails
         found = [
             ("replica lag", answer.replica_lag_seconds, limits.replica_lag_seconds, "s"),
             ("replica backlog", None if lag is None else lag / 2**20, limits.replica_lag_megabytes, "MB"),
             ("WAL archive backlog", backlog, limits.wal_backlog_files, "files"),
-            ("failing WAL archiver", blind, None if limits.wal_backlog_files is None else 1, ""),
+            ("failing WAL archiver", 1 if is_blind else None, None if limits.wal_backlog_files is None else 1, ""),
             ("waiting locks", answer.waiting, limits.waiting_locks, "sessions"),
-            # whoever waits for us for a second is one too many
+            # One session that waits for ours for a second is too many.
             ("blocked by us", answer.blocked_by_us, None if limits.waiting_locks is None else 1, "sessions"),
-            # half the limit: no more workers than now, and no fewer
+            # Half of the limit: the number of workers stays as it is.
             ("autovacuum against wraparound", answer.wraparound_vacuums and 1, 2, ""),
         ]
         replicas = {"replica lag": answer.slowest_replica, "replica backlog": answer.farthest_replica}

@@ -1,1 +1,1 @@
-"""Loads example data into the application's tables."""
+"""Example data for the host tables, from CSV files (``csv_files``) or made up (``synthetic``)."""

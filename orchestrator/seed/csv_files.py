@@ -1,4 +1,4 @@
-"""Host tables from CSV files: strict, and precise about what is wrong and where."""
+"""Rows of the host tables from CSV files. A fault in a file is reported with its line and the reason."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.seed import loading as seed
 from orchestrator.seed.loading import Column
 
-_LINE_LIMIT = 1 << 26  # bytes, of a field too: a binary file read as text may be one endless line
-_SHOWN = 40  # characters of a bad value in a message
+_LINE_LIMIT = 1 << 26  # bytes of a line, and of a field; a binary file may have no line ends at all
+_SHOWN = 40  # characters of a wrong value in a message
 
 _INTEGER = re.compile(r"-?[0-9]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -37,9 +37,9 @@ def load(
     replace: bool,
     progress: seed.Progress | None = None,
 ) -> dict[str, int]:
-    """Load the files of *directory* as :func:`seed.load` does; returns the rows per table.
+    """Load the files of *directory* as :func:`seed.load` does; returns the number of rows of each table.
 
-    What only the server can know, such as an id given twice, is told by file and line too.
+    An error that only the server can find, such as an id given twice, is reported with its file and line, too.
     """
     files = _find(directory)
     try:
@@ -58,9 +58,11 @@ def load(
 def tables(directory: Path) -> seed.Tables:
     """Return the rows of ``NAME.csv`` or ``NAME.csv.gz`` in *directory* for each host table.
 
-    A header row names the columns, in any order; others are ignored. Dates are ISO, and an empty
-    field is NULL. Raises :class:`OrchestratorError` at once for files that are absent or ambiguous,
-    and while rows are read for the first that is wrong, with its file, physical line and reason.
+    A header row names the columns, in any order; other columns are ignored. Dates are ISO dates. An empty field is
+    NULL.
+
+    Raises :class:`OrchestratorError` when a file is missing or exists in both forms. While the rows are read, it is
+    raised for the first wrong one, with its file, physical line and reason.
     """
     return _tables(_find(directory))
 
@@ -93,7 +95,7 @@ def _find(directory: Path) -> dict[str, Path]:
 
 
 def _copy_lines(path: Path, columns: tuple[Column, ...]) -> Iterator[str]:
-    """Yield the rows of *path* as lines of COPY's text format, checked."""
+    """Check the rows of *path*, and yield them as lines of COPY's text format."""
     with _open(path) as file:
         records = _records(path, file)
         _, header = next(records, (1, cast(list[str], [])))
@@ -126,8 +128,8 @@ def _positions(path: Path, header: list[str], columns: tuple[Column, ...]) -> li
 
 
 def _records(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with the physical line it starts on."""
-    csv.field_size_limit(_LINE_LIMIT)  # the library's own is 128 kB, and of the process, not of the reader
+    """Yield each record with the physical line on which it starts."""
+    csv.field_size_limit(_LINE_LIMIT)  # the default is 128 kB; the limit is one for the whole process
     reader = csv.reader(_lines(path, file), strict=True)
     while True:
         line = reader.line_num + 1
@@ -135,14 +137,14 @@ def _records(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
             record = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:  # what follows a dash is advice to programmers
+        except csv.Error as error:  # the text after " - " is advice to programmers
             raise _bad(path, line, str(error).split(" - ", 1)[0]) from error
         yield line, record
 
 
 def _lines(path: Path, file: IO[bytes]) -> Iterator[str]:
-    """Yield decoded physical lines: one at a time, for only so is it known where a bad byte is."""
-    number, encoding = 1, "utf-8-sig"  # spreadsheets begin files with a byte order mark
+    """Yield decoded physical lines, decoded one by one so that an error can name the line."""
+    number, encoding = 1, "utf-8-sig"  # files of spreadsheets begin with a byte order mark
     while True:
         try:
             raw = file.readline(_LINE_LIMIT)
@@ -164,7 +166,7 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[str]:
 
 
 def _line_of_record(path: Path, wanted: int) -> int:
-    """Return the physical line of a data record, by reading again: only a failure needs it."""
+    """Return the physical line of the data record number *wanted*. Reads the file again, which only an error needs."""
     with _open(path) as file:
         return next(line for number, (line, _) in enumerate(_records(path, file)) if number == wanted)
 
@@ -179,12 +181,12 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
         yield cast(IO[bytes], file)
 
 
-# Converters: the text of a field to that of COPY, or a ValueError with the reason.
+# A converter takes the text of a field and returns it as COPY wants it; a ValueError says what is wrong.
 
 
 @cache
 def _converter(column: Column) -> Callable[[str], str]:
-    """Return what turns a field of *column* into COPY's text."""
+    """Return the converter of *column*."""
     match column.kind:
         case "bigint":
             convert: Callable[[str], str] = partial(_integer, limit=1 << 63)
@@ -213,13 +215,13 @@ def _integer(text: str, limit: int) -> str:
     if _INTEGER.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not an integer")
     digits = text.lstrip("-").lstrip("0")
-    # Counted first, because int() refuses numbers of thousands of digits in words of its own.
+    # The digits are counted first: int() has its own error for a number of thousands of digits.
     if len(digits) > len(str(limit)) or not -limit <= int(text) < limit:
         raise ValueError(f"{_shown(text)} is out of range")
     return text
 
 
-@lru_cache(maxsize=1 << 16)  # the same dates come again and again
+@lru_cache(maxsize=1 << 16)  # files repeat the same dates
 def _date(text: str) -> str:
     if _DATE.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a date like 2019-03-31")

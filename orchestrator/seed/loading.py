@@ -1,4 +1,4 @@
-"""Filling demo host tables: the loading that every source of rows shares."""
+"""Loading rows into demo host tables, wherever the rows come from."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from orchestrator.core.errors import OrchestratorError
 #: Blocks of lines in COPY's text format, each line ended, columns in the order of :data:`TABLES`.
 Blocks = Iterator[bytes]
 
-#: For each table a function that starts its rows from the beginning.
+#: For each table, a function that returns its rows from the beginning.
 Tables = Mapping[str, Callable[[], Blocks]]
 
-#: Called now and then with a table and its rows so far.
+#: Called with a table and the number of its rows that have been loaded so far.
 Progress = Callable[[str, int], None]
 
-_BLOCK = 64 * 1024  # bytes: fewer, larger writes gain nothing more
-_LOCK_TIMEOUT = "5s"  # a lock request that waits makes everyone behind it wait too
+_BLOCK = 64 * 1024  # bytes; larger blocks are not faster
+_LOCK_TIMEOUT = "5s"  # every later request for a lock waits behind ours
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Column:
     required: bool = False
 
 
-#: What is loaded, in this order; ``demo_tables.sql`` makes the tables.
+#: The host tables, in the order of loading; ``demo_tables.sql`` creates them.
 TABLES: Mapping[str, tuple[Column, ...]] = {
     "contacts": (Column("id", "bigint", required=True), Column("name", "text")),
     "organizations": (Column("id", "bigint", required=True), Column("name", "text")),
@@ -57,7 +57,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
 
 
 def blocks(lines: Iterable[str]) -> Blocks:
-    """Join *lines* into blocks fit for :func:`load`."""
+    """Join *lines* into blocks of a size that :func:`load` writes fast."""
     pending: list[str] = []
     size = 0
     for line in lines:
@@ -79,15 +79,14 @@ def load(
     replace: bool,
     progress: Progress | None = None,
 ) -> dict[str, int]:
-    """Load all of *tables* into *host_schema*, or nothing; returns the rows per table.
+    """Load all *tables* into *host_schema*, in one transaction; returns the number of rows of each table.
 
-    The schema and the tables are made when absent. Tables that hold rows are refused, unless
-    *replace*, which empties them first. *connection* must be in autocommit mode with no transaction
-    open: the load is one transaction, and a vacuum follows it. Readers of the tables are shut out
-    only under *replace*.
+    Creates the schema and the tables that do not exist. With *replace*, tables that hold rows are emptied first, and
+    readers wait; without it, they are an error. A VACUUM follows the transaction, so *connection* must be in autocommit
+    mode, with no transaction open.
 
-    Raises :class:`OrchestratorError` when tables hold rows, are in use or are another role's and the session is a
-    superuser's; whatever *tables* raises, and :class:`psycopg.Error` for what the server refuses.
+    Raises :class:`OrchestratorError` when tables hold rows or are in use, or when another role owns them and the
+    session is a superuser's. Errors of *tables* and of the server (:class:`psycopg.Error`) are raised as they are.
     """
     if not host_schema or "\0" in host_schema:
         raise OrchestratorError(f"{host_schema!r} cannot be the name of a schema")
@@ -107,26 +106,26 @@ def load(
             rows = {table: _copy(connection, table, name, tables[table](), progress) for table, name in names.items()}
     except psycopg.errors.LockNotAvailable as error:
         raise OrchestratorError(
-            f"somebody else is using the tables in {host_schema}; nothing loaded, try again later"
+            f"another session is using the tables in {host_schema}; nothing was loaded; try again later"
         ) from error
     connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(everything))
     return rows
 
 
 def filled(connection: Connection, host_schema: str) -> dict[str, int]:
-    """Return the tables of *host_schema* that hold rows, which *replace* would empty, with their numbers of rows."""
+    """Return the host tables of *host_schema* that hold rows, each with its number of rows."""
     found = {}
     for table in TABLES:
         name = sql.Identifier(host_schema, table)
-        there = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone() != (None,)
-        row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone() if there else None
+        exists = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone() != (None,)
+        row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone() if exists else None
         if row is not None and row[0]:
             found[table] = row[0]
     return found
 
 
 def _refuse_references(connection: Connection, host_schema: str) -> None:
-    """Tell which other tables' foreign keys refuse TRUNCATE; to empty those, too, nobody has asked."""
+    """Raise an error if foreign keys of other tables would prevent TRUNCATE; those tables are not ours to empty."""
     keys = connection.execute(
         sqlfiles.query("seed/seed_references"), {"host_schema": host_schema, "tables": list(TABLES)}
     ).fetchall()
@@ -139,26 +138,29 @@ def _refuse_references(connection: Connection, host_schema: str) -> None:
 
 
 def _make_tables(connection: Connection, host_schema: str) -> None:
-    """Make what is absent, with the settings the whole transaction needs."""
-    # A stricter level would keep one snapshot, from before the locks, and miss rows just committed.
+    """Create the schema and the tables that do not exist; before that, set what the whole transaction needs."""
+    # At a stricter level the snapshot would be older than our locks, and would miss rows that were just committed.
     connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
     connection.execute("SET LOCAL client_encoding TO 'UTF8'")
-    # IF NOT EXISTS does not stop two sessions from colliding in the catalogs; this does.
+    # Two sessions that run CREATE ... IF NOT EXISTS at the same time can fail; this lock prevents that.
     connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
         (f"orchestrator seed {host_schema}",),
     )
     schema = sql.Identifier(host_schema)
     exists = "SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %s"
-    # Asked first: IF NOT EXISTS wants the right to create schemas even when there is nothing to do.
+    # CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even where the schema exists.
     if connection.execute(exists, (host_schema,)).fetchone() is None:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
     connection.execute(sqlfiles.demo_tables(schema.as_string(connection)))
 
 
 def _refuse_strangers(connection: Connection, names: Mapping[str, sql.Identifier]) -> None:
-    """Refuse to load as a superuser what somebody else owns: the triggers and defaults of a table run as who writes."""
+    """Raise an error if a superuser would load into a table of another role.
+
+    The triggers and defaults of a table run with the rights of the role that writes.
+    """
     owner = (
         "SELECT r.rolname FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner"
         " WHERE c.oid = %s::regclass AND NOT r.rolsuper AND current_setting('is_superuser') = 'on'"
@@ -196,7 +198,7 @@ def _copy(
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in rows:
             copy.write(block)
-            count += block.count(b"\n")  # one a row: COPY's text format escapes those inside values
+            count += block.count(b"\n")  # one for each row; COPY's text format escapes line ends in values
             if progress is not None:
                 progress(table, count)
     return count

@@ -1,8 +1,8 @@
-"""A made-up world with the shape of a real one: skewed careers, huge employers, orphans, bad dates.
+"""Made-up rows with the shape of real ones: a few long careers, huge employers, orphaned ids, wrong dates.
 
-The same seed gives the same bytes on every Python and on every day. So randomness comes only from
-``Random.random`` and an integer hash, both fixed for good, and is bent only by arithmetic that
-IEEE 754 rounds exactly (``+ - * /`` and ``sqrt``); ``pow`` and ``exp`` differ between C libraries.
+The same seed gives the same bytes with every version of Python and on every day. So randomness comes only from
+``Random.random`` and from an integer hash, which never change, and is shaped only by arithmetic that IEEE 754 rounds
+exactly (``+ - * /`` and ``sqrt``). The results of ``pow`` and ``exp`` differ between C libraries.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from random import Random
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.seed import loading
 
-#: The day the made-up world was looked at: no date lies after it.
+#: No date is later than this day.
 HORIZON = date(2026, 1, 1)
 
 #: The share of contacts that the network sources bring into collections 1, 2, ...
 LARGE_COLLECTIONS = (0.97, 0.12, 0.03, 0.005, 0.001)
 
-#: Sources that make a network membership, the likelier ones repeated, and sources that do not.
+#: Sources of memberships that count, with likelier ones repeated; and sources of memberships that do not count.
 NETWORK_SOURCES = (5, 5, 5, 0, 0, 1, 2, 3, 10)
 OTHER_SOURCES = (4, 6, 7, 8, 9)
 
 _CONTACTS_PER_CLUSTER = 1000
-_HEAVY_EVERY, _HEAVY_AT = 5000, 1000  # which contacts have about a hundred experiences
+_HEAVY_EVERY, _HEAVY_AT = 5000, 1000  # contacts 1,000, 6,000, ... have about a hundred experiences
 
 _FIRST_DAY = date(1970, 1, 1)
 _EARLIEST_START = (date(1975, 1, 1) - _FIRST_DAY).days
@@ -37,7 +37,7 @@ _SHORTEST_CAREER = (HORIZON - date(2023, 12, 31)).days
 
 _LARGE_USERS = (40, 16, 8, 4, 2)  # users per large collection
 _FIRST_USER = 1001  # the busiest one of collections 1, 2 and 3
-_SMALL_USERS = 1_000_000  # users of small collections have ids from here on
+_SMALL_USERS = 1_000_000  # the first id of the users of small collections
 
 _MASK = (1 << 64) - 1
 _SPREAD = 2_147_483_647  # a prime beyond any count of organizations, so multiplying by it permutes them
@@ -102,7 +102,7 @@ _COMPANY_LAST = (
 class _World:
     contacts: int
     seed: int
-    organizations: int  # those that exist; ids above are orphans
+    organizations: int  # rows of the table; work experiences also have larger ids, of organizations that do not exist
     clusters: int  # of people and organizations: an industry in a region
 
 
@@ -170,7 +170,7 @@ def _company(bits: int) -> str:
 
 @cache
 def _days() -> tuple[list[str], list[str], list[str]]:
-    """Return the text of each day since 1970: as it is, cut to its month, cut to its year."""
+    """Return each day since 1970 as text three times: itself, the first of its month, the first of its year."""
     days = [_FIRST_DAY + timedelta(days=number) for number in range(_LAST_DAY + 1)]
     return (
         [day.isoformat() for day in days],
@@ -192,7 +192,7 @@ def _experiences(world: _World) -> Iterator[str]:
         end = _LAST_DAY if ongoing else _LAST_DAY - int(4000 * roll() * roll())
         start = max(_EARLIEST_START, end - _SHORTEST_CAREER - int(jobs * 1300 * (0.35 + 1.3 * roll())))
         pace = (end - start) / jobs
-        stretch = 8 * pace if heavy else pace  # so many jobs are mandates, held side by side
+        stretch = 8 * pace if heavy else pace  # a hundred jobs are mandates, several at a time
         past: list[int] = []
         home = _home(world, contact)
         for job in range(jobs):
@@ -214,14 +214,14 @@ def _experiences(world: _World) -> Iterator[str]:
 
 
 def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[int], bool], int]:
-    """Return what draws the organization of the next job, 0 for none.
+    """Return the function that draws the organization of the next job; 0 is no organization.
 
     Organization number n (from 0) belongs to cluster ``n % clusters``, and small numbers are large
     employers, in the world as in their cluster. Drawing ``size * u ** 3.25`` gives rank r a weight
     of ``r ** -0.69``.
     """
     live, clusters = world.organizations, world.clusters
-    orphans = 0  # ids given so far to organizations that do not exist
+    orphans = 0  # ids of organizations that do not exist, so far
 
     def employer(home: int, past: list[int], heavy: bool) -> int:
         nonlocal orphans
@@ -229,7 +229,7 @@ def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[
         if kind < 0.11:
             return 0
         if kind < 0.555:
-            # Mostly one of its own; the rest gather on the early ones.
+            # An organization that does not exist: often a new id, otherwise most likely one of the first.
             skew = roll()
             if skew < 0.45 or not orphans:
                 orphans += 1
@@ -247,7 +247,7 @@ def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[
             number = home + clusters * int((live - home + clusters - 1) // clusters * rank)
         else:
             number = int(live * rank)
-        organization = 1 + number * _SPREAD % live  # ids do not tell sizes
+        organization = 1 + number * _SPREAD % live  # so that an id does not depend on the size
         past.append(organization)
         return organization
 
@@ -284,12 +284,12 @@ def _large_collection(world: _World, roll: Callable[[], float], collection: int,
         drawn = roll()
         if drawn < chance:
             yield from _member(roll, users, contact, collection)
-        elif drawn < 1.05 * chance:  # known to the collection, but not by way of the network
+        elif drawn < 1.05 * chance:  # in the collection, by a source that does not count
             yield _outsider(roll, users, contact, collection)
 
 
 def _leanings(world: _World, collection: int) -> list[float]:
-    """Return how many times likelier than average each cluster's contacts are to be members."""
+    """Return, for each cluster, the likelihood of its contacts to be members, relative to the average."""
     if collection == 1:
         return [1.0] * world.clusters
     weights = [10 if (cluster + collection) % 3 == 0 else 1 for cluster in range(world.clusters)]
@@ -315,7 +315,7 @@ def _member(roll: Callable[[], float], users: list[int] | range, contact: int, c
 
 
 def _outsider(roll: Callable[[], float], users: list[int] | range, contact: int, collection: int) -> str:
-    """Return a row that makes no network membership: by its source, or for want of a user."""
+    """Return a row that does not count as a membership, because of its source or because it has no user."""
     if roll() < 0.625:
         user = users[int(len(users) * roll())]
         return f"{user}\t{contact}\t{collection}\t{OTHER_SOURCES[int(len(OTHER_SOURCES) * roll())]}\n"

@@ -1,7 +1,7 @@
 CREATE INDEX IF NOT EXISTS idx_cc_walk_a
     ON connection_paths.contact_connections (contact_a_id, date_to DESC NULLS FIRST, contact_b_id);
 
-COMMENT ON INDEX connection_paths.idx_cc_walk_a IS 'The walk reads a contact''s edges most recent first, from the index alone, and stops early';
--- that of the partition, by the name which a rebuild would give it and people know in plans
+COMMENT ON INDEX connection_paths.idx_cc_walk_a IS 'The search reads a contact''s edges from this index alone, the most recent first, and stops early';
+-- The index of the partition gets a name of the form that a rebuild gives it.
 ALTER INDEX IF EXISTS connection_paths.contact_connections_live_contact_a_id_date_to_contact_b_id_idx
     RENAME TO idx_cc_walk_a_r0;

@@ -1,11 +1,11 @@
--- What the package keeps: the edges, which finder a collection uses, and who is not to be asked.
+-- The edges, the finder of each collection, the contacts who may not be asked, and the types of a search.
 -- depends: 0001_binding_views
 
 DO $type$
 BEGIN
     CREATE TYPE connection_paths.connection_kind AS ENUM ('work_overlap');
 EXCEPTION
-    WHEN duplicate_object THEN NULL; -- a killed install may run this again
+    WHEN duplicate_object THEN NULL; -- an install that was killed may run this again
 END
 $type$;
 
@@ -26,16 +26,21 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_connections (
     )
 ) PARTITION BY LIST (kind);
 
--- One partition holds everything. A rebuild makes another beside it and exchanges the two: the table that grants, views
--- and policies are about stays the same one. Partitioning by kind is for form's sake: the walk wants one index, not
--- two.
+-- One partition holds all rows. A rebuild creates another table beside it and exchanges the two, while grants, views
+-- and policies stay on the parent. The table is partitioned by kind only because a partitioned table needs a key:
+-- searches want one index over all kinds.
 CREATE TABLE IF NOT EXISTS connection_paths.contact_connections_live
     PARTITION OF connection_paths.contact_connections DEFAULT;
 ALTER INDEX IF EXISTS connection_paths.contact_connections_live_pkey RENAME TO contact_connections_pkey_r0;
 
-COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write those through it';
-COMMENT ON TABLE connection_paths.contact_connections IS 'Undirected dated edges, one row per pair and kind; work_overlap rows belong to the package, other kinds to the application';
-COMMENT ON COLUMN connection_paths.contact_connections.date_to IS 'NULL: goes on';
+COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write them through contact_connections';
+COMMENT ON TABLE connection_paths.contact_connections IS 'Edges between contacts, one row per pair and kind. Rows of the kind work_overlap belong to the package, rows of other kinds to the application';
+COMMENT ON COLUMN connection_paths.contact_connections.contact_a_id IS 'The contact with the smaller id';
+COMMENT ON COLUMN connection_paths.contact_connections.contact_b_id IS 'The contact with the greater id';
+COMMENT ON COLUMN connection_paths.contact_connections.kind IS 'What the edge means; work_overlap rows belong to the package';
+COMMENT ON COLUMN connection_paths.contact_connections.organization_id IS 'Where both worked at the same time';
+COMMENT ON COLUMN connection_paths.contact_connections.date_from IS 'First day of the overlap';
+COMMENT ON COLUMN connection_paths.contact_connections.date_to IS 'Last day of the overlap; NULL: it goes on';
 COMMENT ON COLUMN connection_paths.contact_connections.computed_at IS 'When the row last changed, not when it was last checked';
 
 CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
@@ -43,7 +48,8 @@ CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
     impl text NOT NULL CONSTRAINT finder_rollout_impl CHECK (impl IN ('v1', 'v2'))
 );
 
-COMMENT ON TABLE connection_paths.finder_rollout IS 'The implementation find_paths uses for a collection; without a row, the current one';
+COMMENT ON TABLE connection_paths.finder_rollout IS 'The implementation that find_paths uses for a collection; without a row, v2';
+COMMENT ON COLUMN connection_paths.finder_rollout.impl IS 'v1: legacy_finder; v2: deep_finder';
 
 CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
     collection_id bigint,
@@ -51,9 +57,9 @@ CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
     PRIMARY KEY (collection_id, contact_id)
 );
 
-COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts whom a collection''s members do not want asked for introductions; written by the application or by hand, read by every finder at every call';
+COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts who may not be asked for introductions, by collection. The application or an operator writes it; every call of a finder reads it';
 
--- One edge that a search is given instead of reading contact_connections.
+-- An edge of the target that a finder passes to search, which then does not read contact_connections.
 DO $type$
 BEGIN
     CREATE TYPE connection_paths.given_edge AS (
@@ -63,13 +69,13 @@ BEGIN
         date_to date
     );
 EXCEPTION
-    WHEN duplicate_object THEN NULL; -- a killed install may run this again
+    WHEN duplicate_object THEN NULL; -- an install that was killed may run this again
 END
 $type$;
 
-COMMENT ON TYPE connection_paths.given_edge IS 'An edge of a target that a search is given, instead of reading contact_connections';
+COMMENT ON TYPE connection_paths.given_edge IS 'An edge of the target that a finder passes to search, which then does not read contact_connections';
 
--- What the finders ask of a search; they check it first.
+-- The parameters of a search. The finders check them before they call search.
 DO $type$
 BEGIN
     CREATE TYPE connection_paths.search_request AS (
@@ -87,15 +93,15 @@ BEGIN
         given_edges connection_paths.given_edge[]
     );
 EXCEPTION
-    WHEN duplicate_object THEN NULL; -- a killed install may run this again
+    WHEN duplicate_object THEN NULL; -- an install that was killed may run this again
 END
 $type$;
 
-COMMENT ON TYPE connection_paths.search_request IS 'What a search is asked; made by the finders';
+COMMENT ON TYPE connection_paths.search_request IS 'The parameters of a search, which the finders have checked';
 
--- The rule is the last column. A column and not a WHERE, so that "everybody may OR may_be_asked" costs nothing where
--- nobody of a collection is in do_not_ask, nearly always: a finder asks that once a call. OFFSET 0 keeps it a look-up
--- of one pair; the planner might hash the whole table instead.
+-- may_be_asked is a column and not a WHERE clause. Nearly always, no contact of a collection is in do_not_ask. A finder
+-- checks that once a call and then need not read the column. OFFSET 0 keeps it a look-up of one pair; otherwise the
+-- planner may hash the whole table.
 CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
 SELECT
     m.collection_id,
@@ -109,9 +115,9 @@ SELECT
     ) AS may_be_asked
 FROM connection_paths.collection_members AS m;
 
-COMMENT ON VIEW connection_paths.introducers IS 'collection_members, and whether each may stand on a path before its target: not those in do_not_ask';
+COMMENT ON VIEW connection_paths.introducers IS 'collection_members, and whether each member may be on a path before the target: not when it is in do_not_ask';
 
--- Default privileges of the database may give PUBLIC rights on whatever is created.
+-- The default privileges of a database may give PUBLIC rights on new objects.
 REVOKE ALL ON TYPE
     connection_paths.connection_kind, connection_paths.given_edge, connection_paths.search_request
 FROM PUBLIC;

@@ -30,4 +30,4 @@ function("count_around_target", "v1")
 function("why_no_more", "v1")
 function("find_paths", "v1")
 
-function("refuse_reopening", "v1")  # for a trigger of the next migration
+function("refuse_transition", "v1")  # for triggers of the next migration

@@ -3,7 +3,7 @@
 
 CREATE SEQUENCE IF NOT EXISTS connection_paths.backfill_worker_ids AS integer CYCLE;
 
-COMMENT ON SEQUENCE connection_paths.backfill_worker_ids IS 'A number for each session that works on a run; it holds an advisory lock under it for as long as it lives';
+COMMENT ON SEQUENCE connection_paths.backfill_worker_ids IS 'The numbers of workers; a worker''s session holds an advisory lock under its number until it ends';
 
 CREATE TABLE IF NOT EXISTS connection_paths.backfill_runs (
     run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -12,37 +12,66 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_runs (
         status IN ('running', 'paused', 'cancelled', 'succeeded', 'succeeded with exceptions')
     ),
     phase text NOT NULL DEFAULT 'filling' CONSTRAINT backfill_runs_phase CHECK (
-        phase IN ('filling', 'indexing', 'swapped', 'finished')
+        phase IN ('filling', 'indexing', 'exchanged', 'finished')
     ),
     max_workers integer CONSTRAINT backfill_runs_max_workers CHECK (max_workers >= 0),
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by text NOT NULL DEFAULT session_user,
     finished_at timestamptz,
-    ended_by integer,
+    finishing_worker_id integer,
     processes jsonb NOT NULL DEFAULT '{}',
-    receipt jsonb
+    receipt jsonb,
+    CONSTRAINT backfill_runs_state CHECK (
+        CASE
+            WHEN status IN ('running', 'paused') THEN phase <> 'finished'
+            WHEN status = 'cancelled' THEN true -- not finished: cancel_run has to clean up
+            ELSE phase = 'finished'
+        END
+        AND (strategy = 'rebuild' OR phase IN ('filling', 'finished'))
+    )
 );
 
--- Whoever wants a backfill joins the one there is.
+-- At most one run is running or paused. A second `orchestrator backfill` joins it.
 CREATE UNIQUE INDEX IF NOT EXISTS backfill_runs_one_active
     ON connection_paths.backfill_runs ((true))
     WHERE status IN ('running', 'paused');
 
-CREATE OR REPLACE TRIGGER refuse_reopening
-    BEFORE UPDATE OF status ON connection_paths.backfill_runs
-    FOR EACH ROW WHEN (OLD.status NOT IN ('running', 'paused') AND NEW.status <> OLD.status)
-    EXECUTE FUNCTION connection_paths.refuse_reopening();
+-- All legal transitions of a run: docs/explanation/runs.md draws them, and each is made by one function.
+CREATE OR REPLACE TRIGGER refuse_transition
+    BEFORE UPDATE ON connection_paths.backfill_runs
+    FOR EACH ROW WHEN (
+        OLD.status <> NEW.status
+        AND (OLD.status, NEW.status) NOT IN (
+            ('running', 'paused'), -- pause_run
+            ('paused', 'running'), -- resume_run
+            ('running', 'cancelled'), ('paused', 'cancelled'), -- request_cancel
+            ('running', 'succeeded'), ('paused', 'succeeded'), -- finish_run
+            ('running', 'succeeded with exceptions'), ('paused', 'succeeded with exceptions')
+        )
+        OR OLD.phase <> NEW.phase
+        AND (OLD.phase, NEW.phase) NOT IN (
+            ('filling', 'indexing'), -- begin_indexing
+            ('indexing', 'exchanged'), -- mark_exchanged
+            ('filling', 'finished'), ('indexing', 'finished'), ('exchanged', 'finished') -- finish_run, cancel_run
+        )
+        OR NEW.status IN ('succeeded', 'succeeded with exceptions')
+        AND NEW.strategy = 'rebuild'
+        AND OLD.phase IN ('filling', 'indexing')
+    )
+    EXECUTE FUNCTION connection_paths.refuse_transition();
 
-COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. An operator may update status (running, paused, or for good cancelled) and max_workers; both are read before every batch';
-COMMENT ON COLUMN connection_paths.backfill_runs.max_workers IS 'How many batches may be under way at once, all machines together; NULL: as many as come';
-COMMENT ON COLUMN connection_paths.backfill_runs.ended_by IS 'The worker that does what comes after the batches; when it has died, the next that claims this';
-COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'What each orchestrator process said of itself last, and when: workers, and why they are fewer';
-COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches; indexing and swapped: the end of a rebuild';
+COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. Operators call pause_run, resume_run, cancel_run and set_max_workers; workers obey them before every batch';
+COMMENT ON COLUMN connection_paths.backfill_runs.status IS 'running or paused: active; cancelled, succeeded or succeeded with exceptions: over';
+COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches are done; indexing, exchanged: steps of a rebuild after its batches; finished: nothing is left to do';
+COMMENT ON COLUMN connection_paths.backfill_runs.max_workers IS 'How many workers of all processes and machines may work at the same time; NULL: no limit';
+COMMENT ON COLUMN connection_paths.backfill_runs.finishing_worker_id IS 'The worker that does what comes after the batches; when it dies, another claims this';
+COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'The latest report of each orchestrator process: its workers, why fewer of them work, and when it reported';
+COMMENT ON COLUMN connection_paths.backfill_runs.receipt IS 'What finish_run was given to keep: latencies before and during the run, and how long it was throttled';
 
--- A batch is the contacts above one id up to another, NULL being no bound. Together the batches of a run are every
--- bigint exactly once. The constraints see to it: each lower bound is the upper bound of exactly one other batch,
--- except that of the one batch without. (What they would let pass is that the last batch is deleted; nothing deletes
--- one.)
+-- A batch holds the contacts with ids above one bound and up to another; NULL is no bound. The batches of a run cover
+-- every bigint exactly once. The constraints enforce that: each lower bound is the upper bound of exactly one other
+-- batch, except for the one batch that has no lower bound. They do not prevent that the last batch is deleted; no code
+-- deletes a batch.
 CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
     run_id bigint NOT NULL REFERENCES connection_paths.backfill_runs ON DELETE CASCADE,
     batch_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -71,20 +100,35 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
         DEFERRABLE INITIALLY DEFERRED
 );
 
--- A claim looks for the first batch that is not finished.
+-- claim_batch looks for the first batch that is pending or claimed.
 CREATE INDEX IF NOT EXISTS backfill_batches_open
     ON connection_paths.backfill_batches (run_id, above_contact_id NULLS FIRST)
     WHERE status IN ('pending', 'claimed');
 
-COMMENT ON TABLE connection_paths.backfill_batches IS 'The plan of a run and its books: each batch is a range of contact ids, (above, upto]';
-COMMENT ON COLUMN connection_paths.backfill_batches.attempts IS 'Claims so far; the latest is the fence that keeps an earlier one from writing';
-COMMENT ON COLUMN connection_paths.backfill_batches.deaths IS 'Workers that have died with it; five are taken for a failure of the batch''s';
-COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'Errors so far, those before the batch was split among them; a batch that fails is split, a single contact set aside';
-COMMENT ON COLUMN connection_paths.backfill_batches.retries IS 'Errors since the batch has had its range that may pass by themselves; the fifth splits it';
-COMMENT ON COLUMN connection_paths.backfill_batches.worker_id IS 'Who has it or did it';
-COMMENT ON COLUMN connection_paths.backfill_batches.contact_id IS 'Of a batch that was set aside: the contact it is about';
+-- All legal transitions of a batch. A claimed batch whose worker has died is claimed again, and stays claimed.
+CREATE OR REPLACE TRIGGER refuse_transition
+    BEFORE UPDATE ON connection_paths.backfill_batches
+    FOR EACH ROW WHEN (
+        OLD.status <> NEW.status
+        AND (OLD.status, NEW.status) NOT IN (
+            ('pending', 'claimed'), -- claim_batch
+            ('claimed', 'done'), -- do_batch
+            ('claimed', 'pending'), -- fail_batch, split_batch
+            ('claimed', 'set aside') -- set_aside_batch
+        )
+    )
+    EXECUTE FUNCTION connection_paths.refuse_transition();
 
--- How far each run is. Work is counted in predicted edges: a contact is no measure of it.
+COMMENT ON TABLE connection_paths.backfill_batches IS 'The batches of each run: ranges of contact ids (above, upto], and what has become of them';
+COMMENT ON COLUMN connection_paths.backfill_batches.status IS 'pending, claimed by a worker, done, or set aside with an error';
+COMMENT ON COLUMN connection_paths.backfill_batches.attempts IS 'Claims so far; the latest is the fence that keeps an earlier claim from writing';
+COMMENT ON COLUMN connection_paths.backfill_batches.deaths IS 'Workers that died with the batch since it has its range; the fifth counts as a failure';
+COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'Errors so far, including those before the batch was split; a batch that fails is split, a single contact is set aside';
+COMMENT ON COLUMN connection_paths.backfill_batches.retries IS 'Transient errors since the batch has its range; the fifth splits it';
+COMMENT ON COLUMN connection_paths.backfill_batches.worker_id IS 'The worker that claimed the batch last';
+COMMENT ON COLUMN connection_paths.backfill_batches.contact_id IS 'The contact of a batch that was set aside';
+
+-- How far each run is. Work is measured in predicted edges, because contacts differ too much in their edges.
 CREATE OR REPLACE VIEW connection_paths.backfill_progress WITH (security_invoker = true) AS
 SELECT
     r.run_id,
@@ -137,7 +181,8 @@ CROSS JOIN LATERAL (
 
 COMMENT ON VIEW connection_paths.backfill_progress IS 'How far each run is, in batches and in predicted edges';
 
--- No index and no constraint: nothing for writers to fight over. Short-lived rows; a sequential scan is a page or two.
+-- No index and no constraint, so that writers never wait for each other. Rows live for a short time, so a sequential
+-- scan reads a page or two.
 CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
     contact_id bigint,
     organization_id bigint,
@@ -147,14 +192,14 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
     error text
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 1);
 
-COMMENT ON TABLE connection_paths.contact_changes IS 'What changed and is not in the edges yet: a contact, all of an organization, or (neither) everybody. Taken by sync_changes';
-COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that changed it; recomputations that may not have seen it are waited for';
-COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often its recomputation failed; from 3 on it is left alone until retried explicitly';
+COMMENT ON TABLE connection_paths.contact_changes IS 'The queue of changes: each row is a contact, an organization, or (both NULL) every contact. sync_changes takes the rows';
+COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that made the change; sync_changes waits for refreshes that may not have seen it';
+COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often the refresh of the contact failed; from 3 on it is tried again only on request';
 
--- A publication FOR ALL TABLES refuses UPDATE and DELETE of a table without a replica identity, and these have no key.
+-- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity, and there is no key.
 ALTER TABLE connection_paths.contact_changes REPLICA IDENTITY FULL;
 
--- A table beside contact_changes: rows that are not due yet are neither scanned nor counted as waiting.
+-- Not part of contact_changes, so that contacts which are not due yet are neither read nor counted as waiting.
 CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
     contact_id bigint PRIMARY KEY,
     due_on date NOT NULL
@@ -162,9 +207,9 @@ CREATE TABLE IF NOT EXISTS connection_paths.due_changes (
 
 CREATE INDEX IF NOT EXISTS due_changes_due_on ON connection_paths.due_changes (due_on);
 
-COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts in the future; sync_changes queues each of them on that day';
+COMMENT ON TABLE connection_paths.due_changes IS 'Contacts whose next work experience starts on a day in the future; sync_changes queues each of them on that day';
 
--- No index and no constraint here either. REPLICA IDENTITY: a publication FOR ALL TABLES refuses a DELETE without one.
+-- No index, no constraint and a replica identity, for the same reasons as contact_changes.
 CREATE TABLE IF NOT EXISTS connection_paths.capture_failures (
     table_oid oid NOT NULL,
     table_name text NOT NULL,
@@ -176,9 +221,9 @@ CREATE TABLE IF NOT EXISTS connection_paths.capture_failures (
 );
 ALTER TABLE connection_paths.capture_failures REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.capture_failures IS 'Tables of which a trigger could not note a change; recover_capture queues everybody once it works again';
-COMMENT ON COLUMN connection_paths.capture_failures.closed_by IS 'The transaction that found the triggers working again; later failures have a row of their own';
-COMMENT ON COLUMN connection_paths.capture_failures.awaited IS 'When all transactions before this one have ended, no change that was missed can be committed any more';
+COMMENT ON TABLE connection_paths.capture_failures IS 'Tables of which a trigger could not queue a change; recover_capture queues every contact once the trigger works again';
+COMMENT ON COLUMN connection_paths.capture_failures.closed_by IS 'The transaction that found that the triggers work again; later failures get another row';
+COMMENT ON COLUMN connection_paths.capture_failures.awaited IS 'When all transactions before this one have ended, no missed change can be committed later';
 
 CREATE TABLE IF NOT EXISTS connection_paths.detached_sources (
     table_name text PRIMARY KEY,
@@ -201,14 +246,14 @@ CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (
 );
 ALTER TABLE connection_paths.rebuild_replays REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: everybody) recomputed in the live edges, or come or gone, while a rebuild was under way; the swap puts them among the changes again';
+COMMENT ON TABLE connection_paths.rebuild_replays IS 'Contacts (NULL: every contact) that were refreshed, inserted or deleted during a rebuild; exchange_rebuild queues them again';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_missing_contacts (
     contact_id bigint NOT NULL
 );
 ALTER TABLE connection_paths.rebuild_missing_contacts REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.rebuild_missing_contacts IS 'Contacts that had work experiences and did not exist when a rebuild began: nobody''s neighbours';
+COMMENT ON TABLE connection_paths.rebuild_missing_contacts IS 'Contacts that had work experiences and did not exist when a rebuild began; they have no edges';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_other_kinds (
     contact_a_id bigint NOT NULL,
@@ -217,7 +262,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.rebuild_other_kinds (
 );
 ALTER TABLE connection_paths.rebuild_other_kinds REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written while a rebuild was under way; the swap carries them over';
+COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written during a rebuild; exchange_rebuild copies them';
 
 REVOKE ALL ON SEQUENCE
     connection_paths.backfill_worker_ids, connection_paths.backfill_runs_run_id_seq,

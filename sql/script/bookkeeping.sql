@@ -1,5 +1,5 @@
--- The tables in which yoyo, which runs the migrations for `orchestrator install`, keeps what was applied: as it makes
--- them.
+-- The tables in which yoyo records the migrations that were applied, as yoyo creates them. yoyo runs the migrations for
+-- `orchestrator install`.
 CREATE TABLE IF NOT EXISTS connection_paths._yoyo_migration (
     migration_hash varchar(64),
     migration_id varchar(255),

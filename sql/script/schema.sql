@@ -1,8 +1,9 @@
--- The schema, and the table whose one row says what was installed. Its comment marks the schema as the package's.
+-- The schema, and the table whose one row says what was installed. The comment of the table marks the schema as one of
+-- this package.
 --
--- Every install and uninstall holds this table's SHARE UPDATE EXCLUSIVE lock in a session of its own: one at a time,
--- and only a role that may write to the table can take the lock. No migration alters the table, for it would wait for
--- that.
+-- Every install and uninstall holds the SHARE UPDATE EXCLUSIVE lock of this table, in a session of its own. So only one
+-- of them runs at a time, and only a role that may write the table can take the lock. No migration alters the table,
+-- because it would wait for this lock.
 CREATE SCHEMA IF NOT EXISTS connection_paths;
 
 COMMENT ON SCHEMA connection_paths IS 'connection_paths: introduction paths through overlapping careers';

@@ -1,16 +1,16 @@
--- Capture of changes of work experiences; the function's header says what is noted and what it costs.
+-- Queues changes of this table. The header of the trigger function says which changes count and what they cost.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
     AFTER INSERT ON :"host_schema".contact_work_experiences
     REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_updated
     AFTER UPDATE ON :"host_schema".contact_work_experiences
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_deleted
     AFTER DELETE ON :"host_schema".contact_work_experiences
     REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_truncated
     AFTER TRUNCATE ON :"host_schema".contact_work_experiences
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_changed_experiences();
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();

@@ -1,16 +1,16 @@
--- Capture of changes of contacts; the function's header says what is noted and what it costs.
+-- Queues changes of this table. The header of the trigger function says which changes count and what they cost.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
     AFTER INSERT ON :"host_schema".contacts
     REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('contact');
 CREATE OR REPLACE TRIGGER connection_paths_updated
     AFTER UPDATE ON :"host_schema".contacts
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('contact');
 CREATE OR REPLACE TRIGGER connection_paths_deleted
     AFTER DELETE ON :"host_schema".contacts
     REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('contact');
 CREATE OR REPLACE TRIGGER connection_paths_truncated
     AFTER TRUNCATE ON :"host_schema".contacts
-    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.note_came_or_went('contact');
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('contact');

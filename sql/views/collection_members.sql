@@ -1,4 +1,4 @@
--- The application's collections, and the rule that says who is a member of one. A partial index repeats the rule.
+-- The members of the application's collections. The WHERE clause is the rule for them; a partial index repeats it.
 CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS
 SELECT
     m.collection_id,
@@ -8,6 +8,6 @@ FROM :"host_schema".user_contact_collections AS m
 WHERE m.source IN (0, 1, 2, 3, 5, 10)
     AND m.user_id IS NOT NULL;
 
-COMMENT ON VIEW connection_paths.collection_members IS 'Network membership: which user brought which contact into which collection; a row per source';
+COMMENT ON VIEW connection_paths.collection_members IS 'Members: which user brought which contact into which collection; a row for each source';
 
 REVOKE ALL ON TABLE connection_paths.collection_members FROM PUBLIC;

@@ -5,6 +5,6 @@ SELECT
     c.name::text AS name
 FROM :"host_schema".contacts AS c;
 
-COMMENT ON VIEW connection_paths.live_contacts IS 'Contacts that exist; anybody else has no edge, whatever work experiences were left behind';
+COMMENT ON VIEW connection_paths.live_contacts IS 'Contacts that exist; only these have edges, whatever work experiences other ids have';
 
 REVOKE ALL ON TABLE connection_paths.live_contacts FROM PUBLIC;

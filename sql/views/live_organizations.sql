@@ -5,6 +5,6 @@ SELECT
     o.name::text AS name
 FROM :"host_schema".organizations AS o;
 
-COMMENT ON VIEW connection_paths.live_organizations IS 'Organizations that exist; a work experience that points elsewhere is an orphan and makes no edge';
+COMMENT ON VIEW connection_paths.live_organizations IS 'Organizations that exist; a work experience at another organization id makes no edge';
 
 REVOKE ALL ON TABLE connection_paths.live_organizations FROM PUBLIC;

@@ -1,4 +1,4 @@
--- The application's work experiences, and the rule that says which of them count. A partial index repeats the rule.
+-- The application's usable work experiences. The WHERE clause is the rule for them; two partial indexes repeat it.
 CREATE OR REPLACE VIEW connection_paths.work_experiences WITH (security_invoker = true) AS
 SELECT
     e.id,
@@ -11,6 +11,6 @@ WHERE e.organization_id IS NOT NULL
     AND e.date_from IS NOT NULL
     AND (e.date_to IS NULL OR e.date_to >= e.date_from);
 
-COMMENT ON VIEW connection_paths.work_experiences IS 'Usable work experiences: organization and start known, not ending before they start; date_to NULL is ongoing';
+COMMENT ON VIEW connection_paths.work_experiences IS 'Usable work experiences: organization and start are known, and the end is not before the start; date_to NULL is ongoing';
 
 REVOKE ALL ON TABLE connection_paths.work_experiences FROM PUBLIC;

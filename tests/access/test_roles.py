@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,14 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.access import roles
+from orchestrator.access.reading import public_functions, readable
 from orchestrator.cli import main
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import install, status, uninstall
+from orchestrator.host import sources
+from orchestrator.install.installation import install, uninstall
+from orchestrator.install.status import status
 from tests.support.catalog import describe
 from tests.support.sessions import connect
 
@@ -28,9 +32,10 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 
 #: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
 OWNERS_ALONE = {
-    "carry_edges", "copy_storage_parameters", "swap_rebuild",
-    "note_other_kind", "note_changed_experiences", "note_came_or_went", "note_replicated_row", "note_failure",
-    "refuse_reopening", "detach_source", "attach_source",
+    "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
+    "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
+    "refuse_transition", "detach_source", "attach_source", "attached_definition", "index_definitions",
+    "trigger_definitions",
 }  # fmt: skip
 
 #: What a caller is told to call.
@@ -38,12 +43,12 @@ CALLS = [
     "SELECT connection_paths.find_paths(3, 1, 7) #- '{took}'",
     "SELECT connection_paths.find_paths(3, 1, 7, impl => 'v1', seed_scope => 'importer')",
     "SELECT connection_paths.find_paths(3, 1, 7, max_depth => 4, excluded_contact_ids => '{9}')",
-    *(f"SELECT * FROM connection_paths.deep_finder{v}(3, 1, 7)" for v in ("", "_v1", "_v2", "_v3")),
-    *(f"SELECT * FROM connection_paths.legacy_finder{v}(3, 1, 7)" for v in ("", "_v1")),
+    "SELECT * FROM connection_paths.deep_finder(3, 1, 7)",
+    "SELECT * FROM connection_paths.legacy_finder(3, 1, 7)",
 ]
 OPERATORS_CALLS = [
-    *(f"SELECT connection_paths.backfill_contact{v}(1)" for v in ("", "_v1", "_v2")),
-    "SELECT connection_paths.backfill_contacts('{1,2,3}')",
+    "SELECT connection_paths.backfill_contact(1)",
+    "SELECT connection_paths.write_edges('{1,2,3}')",
     "SELECT taken FROM connection_paths.sync_changes()",
 ]
 
@@ -110,7 +115,7 @@ def place(new_database: Callable[[], str], cleaned_up: None) -> Place:
         for statement in roles.host_grants(connection, PREFIX, "public"):
             connection.execute(statement.encode())
         connection.execute(WORLD)
-        connection.execute("SELECT connection_paths.backfill_contacts('{1,2,3,4,5}')")
+        connection.execute("SELECT connection_paths.write_edges('{1,2,3,4,5}')")
     return found
 
 
@@ -141,6 +146,20 @@ def test_a_function_is_a_readers_an_operators_or_the_owners_alone(place: Place, 
     assert executable(superuser, place.login(OWNER)) == everything
     assert everything - executable(superuser, place.login(OPERATOR)) == OWNERS_ALONE
     assert executable(superuser, place.login(READER)) < executable(superuser, place.login(OPERATOR))
+
+
+def test_a_reader_needs_no_function_that_writes() -> None:
+    folders = sqlfiles.function_folders()
+    writes = [name for name in readable() if name in folders and writes_rows(folders[name])]
+    assert writes == []
+    assert set(public_functions()) < readable()
+
+
+def writes_rows(folder: Path) -> bool:
+    return any(
+        re.search(r"\b(INSERT INTO|DELETE FROM|UPDATE connection_paths)\b", path.read_text())
+        for path in folder.glob("*.sql")
+    )
 
 
 def test_public_has_nothing(place: Place, superuser: Connection) -> None:
@@ -247,7 +266,7 @@ def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, supe
     for statement in (
         identifiers("GRANT INSERT ON connection_paths.contact_connections TO {}", reader),
         identifiers("REVOKE USAGE ON SCHEMA connection_paths FROM {}", reader),
-        identifiers("REVOKE EXECUTE ON FUNCTION connection_paths.openers FROM {}", reader),
+        identifiers("REVOKE EXECUTE ON FUNCTION connection_paths.edge_details FROM {}", reader),
         identifiers("ALTER TABLE connection_paths.finder_rollout OWNER TO {}", place.login(STRANGER)),
         identifiers("GRANT EXECUTE ON FUNCTION connection_paths.sync_changes TO PUBLIC"),
     ):
@@ -258,7 +277,7 @@ def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, supe
     said = "; ".join(found.roles.problems)
     for problem in (
         f"{reader} has INSERT on table connection_paths.contact_connections",
-        f"{reader} lacks EXECUTE on function connection_paths.openers",
+        f"{reader} lacks EXECUTE on function connection_paths.edge_details",
         f"{reader} lacks USAGE on schema connection_paths",
         f"table connection_paths.finder_rollout belongs to {place.login(STRANGER)}",
         "PUBLIC has EXECUTE on function connection_paths.sync_changes",
@@ -276,8 +295,8 @@ def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, supe
 
 def test_a_later_function_gets_its_grants_from_the_next_install(place: Place, superuser: Connection, host: str) -> None:
     before = describe(place.dsn)
-    text = sqlfiles.function("path_document")
-    for name in re.findall(r"^DROP.*", text) or ["connection_paths.path_document"]:
+    text = sqlfiles.function("why_no_more")
+    for name in re.findall(r"^DROP.*", text) or ["connection_paths.why_no_more"]:
         superuser.execute(f"DROP FUNCTION {name}".encode())
     superuser.execute(text)
     assert describe(place.dsn) != before
@@ -321,7 +340,7 @@ def test_who_may_not_make_roles_is_told_what_a_superuser_must_run(
     with connect(host) as connection:
         connection.execute(identifiers("GRANT CREATE ON DATABASE {} TO {}", connection.info.dbname, deploy))
         connection.execute(identifiers("GRANT CREATE ON SCHEMA public TO {}", deploy))
-        for table in roles.HOST_TABLES:
+        for table in sources.TABLES:
             connection.execute(identifiers("ALTER TABLE {} OWNER TO {}", table, deploy))
         with pytest.raises(OrchestratorError, match="A superuser must run: ") as refused:
             install(dsn, roles=prefix)

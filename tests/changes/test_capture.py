@@ -135,11 +135,11 @@ BROKEN_QUEUES = {
     "no function to wake with": "DROP FUNCTION connection_paths.wake_listener",
     "no function to ask": "DROP TABLE connection_paths.contact_changes; DROP FUNCTION connection_paths.capture_works",
     "no function to record with": "DROP TABLE connection_paths.contact_changes;"
-    " DROP FUNCTION connection_paths.note_failure",
+    " DROP FUNCTION connection_paths.record_capture_failure",
 }
 _OWNED = "; ".join(
     f"ALTER FUNCTION connection_paths.{name}() OWNER TO nobody_s"
-    for name in ("note_came_or_went", "note_changed_experiences", "note_replicated_row")
+    for name in ("queue_added_or_removed", "queue_changed_experiences", "queue_replicated_row")
 )
 
 
@@ -165,7 +165,7 @@ def test_a_queue_that_cannot_be_written_makes_no_statement_fail(db: Connection, 
         ):
             assert [row[0] for row in failures(db)] == [f"public.{table}"]
         else:  # there is nothing to record it in: the client is told
-            assert any(f"cannot note a change of public.{table}" in each for each in told), (told, recorded)
+            assert any(f"cannot queue a change of public.{table}" in each for each in told), (told, recorded)
         found = {problem.kind for problem in sources.problems(db, "public")}
         assert found & {"queue", "capture"}
 
@@ -322,24 +322,24 @@ def test_changes_that_somebody_notes(db: Connection, dsn: str) -> None:
             ).fetchall()
             return returned, found
 
-    assert noted("note_changes()") == (0, [])
-    assert noted("note_changes(NULL, NULL)") == (0, [])
-    assert noted("note_changes('{NULL}', '{NULL, NULL}')") == (0, [])
-    assert noted("note_changes('{3, 1, NULL, 3}', '{2}')") == (3, [(1, None), (3, None), (None, 2)])
-    assert noted("note_changes(organization_ids => '{7, 7}')") == (1, [(None, 7)])
-    assert noted("note_everybody()") == ("", [(None, None)])
+    assert noted("queue_changes()") == (0, [])
+    assert noted("queue_changes(NULL, NULL)") == (0, [])
+    assert noted("queue_changes('{NULL}', '{NULL, NULL}')") == (0, [])
+    assert noted("queue_changes('{3, 1, NULL, 3}', '{2}')") == (3, [(1, None), (3, None), (None, 2)])
+    assert noted("queue_changes(organization_ids => '{7, 7}')") == (1, [(None, 7)])
+    assert noted("queue_everyone()") == ("", [(None, None)])
     with db.transaction(force_rollback=True):
         db.execute("CREATE ROLE writes; GRANT USAGE ON SCHEMA connection_paths TO writes")
         for may in (False, True):
             with db.transaction():
                 db.execute("SET LOCAL ROLE writes")
                 if may:
-                    assert value(db, "SELECT connection_paths.note_changes('{1}')") == 1
+                    assert value(db, "SELECT connection_paths.queue_changes('{1}')") == 1
                 else:
                     with pytest.raises(psycopg.errors.InsufficientPrivilege), db.transaction():
-                        db.execute("SELECT connection_paths.note_changes('{1}')")
+                        db.execute("SELECT connection_paths.queue_changes('{1}')")
                 db.execute("RESET ROLE")
-            db.execute("GRANT EXECUTE ON FUNCTION connection_paths.note_changes TO writes")
+            db.execute("GRANT EXECUTE ON FUNCTION connection_paths.queue_changes TO writes")
 
 
 # What is wrong with bindings, triggers and surroundings.
@@ -610,8 +610,8 @@ def test_tables_that_citus_manages_are_refused(db: Connection, how: str) -> None
         db.execute("INSERT INTO pg_dist_partition VALUES (%s, %s, %s)", (table, method, replication))
         assert [row[0] for row in sources.citus_tables(db, "public")] == [table]
         for call in (
-            "sync_changes()", "backfill_contact(1)", "backfill_contact_v1(1)", "backfill_contacts('{1}')",
-            "create_run('in_place')", "create_run('rebuild')", "correct_edges_of(NULL, NULL)", "insert_edges_of(1, 2)",
+            "sync_changes()", "backfill_contact(1)", "write_edges('{1}')",
+            "create_run('in_place')", "create_run('rebuild')", "refresh_range(NULL, NULL)", "rebuild_range(1, 2)",
         ):  # fmt: skip
             with pytest.raises(psycopg.Error, match=f"managed by Citus: {table}") as raised, db.transaction():
                 db.execute(f"SELECT connection_paths.{call}".encode())

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.changes import sync as module
 from orchestrator.changes.sync import sync
+from orchestrator.changes.worker import Worker
 from orchestrator.core.database import Connection
 from tests.support.changes import STATEMENTS, fill
 from tests.support.edges import edges, right_edges
@@ -111,12 +112,14 @@ def test_a_follower_works_whoever_holds_its_lock(
 
 
 def test_a_follower_that_is_ended_while_it_goes_to_sleep_does_not_sleep() -> None:
-    owner = SimpleNamespace(follow=True, awake=threading.Event(), look=threading.Event(), ended=threading.Event())
-    owner.ended.set()
-    owner.awake.set()  # and before the worker clears it
-    worker = object.__new__(module._Worker)
-    worker._owner = owner  # type: ignore[assignment]
-    asleep = threading.Thread(target=worker._is_more, args=(None, 0), daemon=True)
+    state = SimpleNamespace(
+        follow=True, has_work=threading.Event(), attention=threading.Event(), ended=threading.Event()
+    )
+    state.ended.set()
+    state.has_work.set()  # before the worker clears it
+    worker = object.__new__(Worker)
+    worker._state = state  # type: ignore[assignment]
+    asleep = threading.Thread(target=worker._has_more, args=(None, 0), daemon=True)
     asleep.start()
     asleep.join(timeout=5)
     assert not asleep.is_alive()

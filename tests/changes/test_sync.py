@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.changes import sync as module
+from orchestrator.changes.queue import has_changes
 from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
@@ -203,7 +203,7 @@ MAKING_EDGES: dict[str, Callable[[str], Any]] = {
     "sync": sync,
     "one by one": lambda dsn: run(dsn, "SELECT connection_paths.sync_changes(one_by_one => true)"),
     "backfill_contact": lambda dsn: run(dsn, "SELECT connection_paths.backfill_contact(id) FROM public.contacts"),
-    "in place": lambda dsn: run(dsn, "SELECT connection_paths.correct_edges_of(NULL, NULL)"),
+    "in place": lambda dsn: run(dsn, "SELECT connection_paths.refresh_range(NULL, NULL)"),
     "rebuild": rebuilt,
 }
 
@@ -232,12 +232,12 @@ def test_an_edge_begins_on_its_day_without_a_writer(db: Connection, dsn: str, na
         assert notes(db) == 0
         with psycopg.connect(yesterday) as connection:
             assert connection.execute(sqlfiles.query("changes/queued_changes")).fetchone() == (0, None, 0)
-            assert not module.left(connection)
+            assert not has_changes(connection)
         due = db.execute("SELECT contact_id, due_on FROM connection_paths.due_changes ORDER BY 1").fetchall()
         assert due == [(2, day), (3, day)]
     with psycopg.connect(today) as connection:
         assert connection.execute(sqlfiles.query("changes/queued_changes")).fetchone()[0] == 2  # type: ignore[index]
-        assert module.left(connection)
+        assert has_changes(connection)
     sync(today)
     assert edges(db) == oracle.edges(world_of_dates(db), day)
     assert len(edges(db)) == 3

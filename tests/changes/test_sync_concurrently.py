@@ -70,7 +70,7 @@ def test_everybody_at_once(db: Connection, dsn: str) -> None:
     others = [InThread(lambda seed=seed: scribble(dsn, seed, ended)) for seed in range(3)]  # type: ignore[misc]
     others += [
         InThread(lambda: repeat(dsn, "SELECT connection_paths.backfill_contact(1 + floor(random() * 30)::int)", ended)),
-        InThread(lambda: repeat(dsn, "SELECT connection_paths.correct_edges_of(5, 20)", ended)),
+        InThread(lambda: repeat(dsn, "SELECT connection_paths.refresh_range(5, 20)", ended)),
     ]
     followers = [InThread(lambda: sync(dsn, follow=True, workers=2, batch=20, stopping=stopping)) for _ in range(2)]
     time.sleep(6)
@@ -108,7 +108,7 @@ def test_changes_while_a_rebuild_is_under_way(db: Connection, dsn: str, seed: in
         write(synced=chance.random() < 0.5)
         do_batches(db, run_id)
         write(synced=True)
-        db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         write(synced=chance.random() < 0.5)
         swap(db, run_id)
         write(synced=chance.random() < 0.5)
@@ -150,7 +150,7 @@ def test_everybody_at_once_beside_a_rebuild(db: Connection, dsn: str) -> None:
         follower = InThread(lambda: sync(dsn, follow=True, batch=20, stopping=stopping))
         while do_batches(db, run_id, 1):
             time.sleep(0.2)
-        db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         time.sleep(0.5)
         swap(db, run_id)
         time.sleep(0.5)
@@ -180,7 +180,7 @@ def test_a_table_truncated_while_the_first_edges_are_being_made(db: Connection, 
         do_batches(db, run_id)
         db.execute(f"TRUNCATE public.{table}".encode())
         sync(dsn)
-        db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         swap(db, run_id)
         db.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
     sync(dsn)

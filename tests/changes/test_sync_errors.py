@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.changes import sync as module
-from orchestrator.changes.sync import Progress, Synced, failed_changes, sync
+from orchestrator.changes import worker
+from orchestrator.changes.queue import failed_changes
+from orchestrator.changes.sync import Progress, Synced, sync
 from orchestrator.core.database import Connection
 from tests.support.changes import (
     EXPERIENCES,
@@ -118,7 +119,7 @@ def complaint(connection: Connection, how: str, contact: int, state: str) -> Ite
 def test_any_error_is_of_the_contact_that_raises_it(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, how: str, state: str
 ) -> None:
-    monkeypatch.setattr(module, "_ALONE_AFTER", 2)
+    monkeypatch.setattr(worker, "_SINGLE_AFTER", 2)
     fill(db)
     with complaint(db, how, 3, state):
         db.execute(f"DELETE FROM {EXPERIENCES} WHERE contact_id = 3".encode())
@@ -277,7 +278,7 @@ def test_what_another_session_has_in_hand_is_waited_for(db: Connection, dsn: str
     with psycopg.connect(dsn) as other:
         other.execute("SELECT connection_paths.sync_changes()")
         done = InThread(lambda: sync(dsn))
-        done.join(3 * module._LOOK_AGAIN)
+        done.join(3 * worker.LOOK_AGAIN)
         assert done.is_alive()
         other.rollback()
         assert done.result().contacts == 2

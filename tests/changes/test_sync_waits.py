@@ -17,7 +17,7 @@ from tests.support.waiting import InThread, eventually
 
 RECOMPUTATIONS = {
     "backfill_contact": "SELECT connection_paths.backfill_contact(1)",
-    "a batch in place": "SELECT connection_paths.correct_edges_of(NULL, NULL)",
+    "a batch in place": "SELECT connection_paths.refresh_range(NULL, NULL)",
     "another sync": "SELECT connection_paths.sync_changes()",
 }
 
@@ -69,11 +69,11 @@ def test_those_that_begin_later_are_not_waited_for_beside_an_old_writer(db: Conn
         psycopg.connect(dsn) as later,
     ):
         writer.execute("SELECT pg_current_xact_id()")  # until it ends, nobody can be sure to have seen it
-        first.execute("SELECT connection_paths.begin_recompute()")
+        first.execute("SELECT connection_paths.begin_refresh()")
         db.execute("DELETE FROM public.contact_work_experiences WHERE id = 2")
         done = executed(dsn, "SELECT connection_paths.sync_changes()")
         eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
-        later.execute("SELECT connection_paths.begin_recompute()")
+        later.execute("SELECT connection_paths.begin_refresh()")
         first.rollback()
         done.result()  # without the end of the later one, or of the writer
     assert notes(db) == 0
@@ -100,13 +100,13 @@ def test_an_intruder_holds_no_recomputation_up(db: Connection, dsn: str) -> None
     pair_up(db)
     with psycopg.connect(dsn) as intruder, psycopg.connect(dsn) as other:
         intruder.execute(
-            "SELECT pg_advisory_lock(connection_paths.advisory_key('recompute', g))"
+            "SELECT pg_advisory_lock(connection_paths.advisory_key('refresh', g))"
             " FROM pg_snapshot_xmin(pg_current_snapshot()) AS x, LATERAL generate_series("
             " x::text::bigint - 100, x::text::bigint + 100) AS g"
         )
         other.execute("SET lock_timeout = '1ms'")
         assert value(other, "SELECT connection_paths.backfill_contact(1)") == 1
-        mine = "SELECT min(h.id) FROM connection_paths.lock_holders('recompute') AS h WHERE h.pid = pg_backend_pid()"
+        mine = "SELECT min(h.id) FROM connection_paths.lock_holders('refresh') AS h WHERE h.pid = pg_backend_pid()"
         assert value(other, mine) < value(intruder, "SELECT pg_current_xact_id()::text::bigint")
         other.commit()
     assert edges(db) == right_edges(db) != {}
@@ -170,7 +170,7 @@ def test_two_that_have_recomputed_do_not_wait_for_each_other(db: Connection, dsn
     fill(db)
     with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
         for connection in (one, other):
-            connection.execute("SELECT connection_paths.begin_recompute()")
+            connection.execute("SELECT connection_paths.begin_refresh()")
         db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-07-01' WHERE contact_id IN (1, 2)".encode())
 
         def again(connection: Connection) -> None:

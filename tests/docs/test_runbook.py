@@ -1,16 +1,15 @@
-"""Every command of docs/runbook.md, in its order, on a server with a standby; and what it says one should see.
+"""Run every command of docs/runbook.md, in its order, on a server with a standby, and compare the output.
 
-``sh`` blocks are run by bash, ``sql`` blocks by psql, each by itself and until the first error; of ``ruby`` and
-``python`` blocks, which are migrations, psql runs the SQL in quotes, as a transaction; ``ini`` blocks are the reader's
-own files. A line that begins with →, and those that go on after a ·, quote the output of the block above: each piece
-of code is in a line of the output, in this order, where a number stands for any number (but 0 for 0), a size or a time
-for any, ``…`` for anything. In a comment ``<!-- test: … -->`` above a block, with semicolons between them:
+bash runs the ``sh`` blocks and psql the ``sql`` blocks, each by itself and until the first error. ``ruby`` and
+``python`` blocks are migrations: psql runs the SQL in their quotes, in one transaction. ``ini`` blocks are files of the
+reader.
+``tests/support/pages.py`` says how the page quotes output. Notes in a comment ``<!-- test: … -->`` above a block:
 
-    setup = NAME         brings the situation about: a function of ``SETUPS``
-    expect exit N        instead of 0
-    in the background    is started and left to itself, once a batch is done; "the run ends" looks at what it prints
-    ends by interrupt    gets Ctrl-C when nothing waits in the queue any more, and the follower sleeps
-    do what it prints    what doctor prints below each WRONG is done, and then it finds nothing wrong
+    setup = NAME         first call a function of ``SETUPS``, which makes the situation that the block is about
+    expect exit N        the exit status, instead of 0
+    in the background    go on once a batch is done; the setup "the run ends" checks the output
+    ends by interrupt    send Ctrl-C once the queue is empty and the listener waits
+    do what it prints    run what doctor prints below each WRONG; doctor must then find nothing wrong
 """
 
 from __future__ import annotations
@@ -27,18 +26,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import click
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import cli
 from orchestrator.changes.sync import sync
 from orchestrator.core import embedded
 from orchestrator.core.database import Connection
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
+from tests.support.pages import Block, blocks, check_quotes, pattern
 from tests.support.pooler import pooler
 from tests.support.servers import SETTINGS, reachable_binaries, standby
 from tests.support.sessions import connect
@@ -46,78 +44,6 @@ from tests.support.waiting import until
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 CONTACTS = 1200  # with this seed, contact 42 and user 1001 are in collection 1, and there are about 50,000 edges
-
-_NOTE = re.compile(r"<!-- test: (.*) -->")
-_QUOTED = re.compile(r"`([^`]+)`")
-_UNITS = {"size": "bytes|kB|MB|GB|TB", "time": "s|min|h|days|ms"}
-_TOKEN = re.compile(
-    rf"(?P<size>\d[\d,.]* (?:{_UNITS['size']})\b)|(?P<time>\d[\d,.:]* (?:{_UNITS['time']})\b)"
-    r"|(?P<number>\d[\d,.]*\d|\d)|(?P<any>…)|(?P<space>\s+)"
-)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: where it begins, what is to be known of it, and what it is said to print."""
-
-    line: int
-    language: str
-    text: str
-    notes: tuple[str, ...]
-    quotes: list[str] = field(default_factory=list)
-
-    @property
-    def setup(self) -> str | None:
-        return next((note.removeprefix("setup = ") for note in self.notes if note.startswith("setup = ")), None)
-
-    @property
-    def status(self) -> int:
-        return next((int(note.rsplit(" ", 1)[1]) for note in self.notes if note.startswith("expect exit ")), 0)
-
-
-def blocks(text: str) -> list[Block]:
-    found: list[Block] = []
-    notes: tuple[str, ...] = ()
-    inside: list[str] | None = None
-    quoting = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith("```"):
-            if inside is None:
-                inside, began, language = [], number, line[3:]
-            else:
-                found.append(Block(began, language, "\n".join(inside) + "\n", notes))
-                inside, notes = None, ()
-        elif inside is not None:
-            inside.append(line)
-        elif note := _NOTE.fullmatch(line):
-            notes = tuple(note[1].split("; "))
-        elif quoting or line.startswith("→"):
-            found[-1].quotes.extend(_QUOTED.findall(line))
-            quoting = line.endswith("·")
-    return found
-
-
-def pattern(quote: str) -> str:
-    def general(token: re.Match[str]) -> str:
-        kind, told = token.lastgroup, token[0]
-        if kind in _UNITS:
-            return rf"[\d,.:]+ (?:{_UNITS[kind]})\b"
-        if kind == "number":
-            return r"(?<![\d.,])0(?![\d.,]*\d)" if told == "0" else r"\d(?:[\d,.]*\d)?"
-        return {"any": ".*", "space": r"\s+"}[kind or ""]
-
-    parts, at = [], 0
-    for token in _TOKEN.finditer(quote):
-        parts += [re.escape(quote[at : token.start()]), general(token)]
-        at = token.end()
-    return "".join([*parts, re.escape(quote[at:])])
-
-
-def check_quotes(block: Block, output: str) -> None:
-    lines = iter(output.splitlines())
-    for quote in block.quotes:
-        wanted = pattern(quote)
-        assert any(re.search(wanted, line) for line in lines), f"line {block.line}: no {quote!r} in:\n{output}"
 
 
 def test_a_quote_is_a_pattern() -> None:
@@ -131,7 +57,7 @@ def test_a_quote_is_a_pattern() -> None:
 
 @dataclass
 class Site:
-    """Where the runbook is gone through: a primary, a standby, a directory, and what runs in the background."""
+    """Where the commands run: a primary, a standby, a directory, and the commands in the background."""
 
     dsn: str
     directory: Path
@@ -160,7 +86,7 @@ class Site:
         return process, output
 
     def run(self, block: Block) -> str:
-        """Run a block, check how it ends and what it prints, and return that."""
+        """Run a block, check its exit status and its output, and return the output."""
         if block.setup is not None:
             SETUPS[block.setup](self)
         self.catch_up()
@@ -174,17 +100,17 @@ class Site:
             sleeping = "SELECT count(*) > 0 FROM connection_paths.lock_holders('listener')"
             until(lambda: self.one(waiting) and self.one(sleeping))
             os.killpg(process.pid, signal.SIGINT)
-        status, told = process.wait(timeout=60), output.read_text()
-        assert status == block.status, f"line {block.line}: exit {status}, not {block.status}:\n{block.text}\n{told}"
-        check_quotes(block, told)
+        status, printed = process.wait(timeout=60), output.read_text()
+        assert status == block.status, f"line {block.line}: exit {status}, not {block.status}:\n{block.text}\n{printed}"
+        check_quotes(block, printed)
         if "do what it prints" in block.notes:
-            self.do_what(told)
-        return told
+            self.do_what(printed)
+        return printed
 
-    def do_what(self, told: str) -> None:
-        """Do what doctor prints below what is wrong."""
+    def do_what(self, printed: str) -> None:
+        """Run the commands that doctor prints below each WRONG."""
         typed, wrong = [], False
-        for line in told.splitlines():
+        for line in printed.splitlines():
             if not line.startswith("    "):
                 wrong = line.startswith("WRONG")
             elif wrong:
@@ -194,8 +120,8 @@ class Site:
         self.run(Block(0, "sh", "orchestrator doctor\n", ()))
 
     def catch_up(self) -> None:
-        """Wait until the standby has replayed what was written."""
-        self.one("SELECT pg_logical_emit_message(true, '', '')")  # its commit flushes what others have not, too
+        """Wait until the standby has replayed everything that the primary has written."""
+        self.one("SELECT pg_logical_emit_message(true, '', '')")  # its commit also flushes the WAL of earlier commits
         now = self.one("SELECT pg_current_wal_flush_lsn()::text")
         query = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
         until(lambda: self.standby.execute(query, (now,)).fetchone() == (True,))
@@ -211,7 +137,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-# Situations.
+# What makes the situations that blocks are about.
 
 
 def slow_batches(site: Site) -> None:
@@ -249,7 +175,7 @@ def half_a_rebuild(site: Site) -> None:
 
 
 def half(site: Site, strategy: str, batches: int) -> None:
-    """Begin a run, do some batches, and die with another."""
+    """Create a run, do some batches, claim another, and end the session."""
     with connect(site.dsn) as connection:
         row = connection.execute("SELECT connection_paths.create_run(%s)", (strategy,)).fetchone()
         assert row is not None
@@ -292,7 +218,7 @@ def poison(site: Site) -> None:
 
 def poisoned_contact(site: Site) -> None:
     poison(site)
-    backfill(site.dsn, Options(workers=2, strategy="in_place", limits=None))
+    backfill(site.dsn, BackfillOptions(workers=2, strategy="in_place", limits=None))
 
 
 def failed_contact(site: Site) -> None:
@@ -383,7 +309,7 @@ def test_the_runbook_does_what_it_says(site: Site) -> None:
     assert site.one("SELECT count(*) = 0 FROM pg_roles WHERE starts_with(rolname, 'connection_paths')")
 
 
-def test_the_runbook_is_made_of_what_this_test_knows() -> None:
+def test_the_runbook_holds_only_what_this_test_understands() -> None:
     text = RUNBOOK.read_text(encoding="utf-8")
     found = blocks(text)
     assert {block.language for block in found} == {"sh", "sql", "ini", "ruby", "python"}
@@ -397,7 +323,7 @@ def test_the_runbook_is_made_of_what_this_test_knows() -> None:
 
 
 def test_the_sizing_table_follows_from_its_rates() -> None:
-    """Within what rounding, planning and checking account for; what is measured is in the results."""
+    """The times follow from the rates, except for rounding, planning and checking; measured ones are in the results."""
     text = RUNBOOK.read_text(encoding="utf-8")
     measured = (RUNBOOK.parents[1] / "bench" / "results" / "backfill.md").read_text(encoding="utf-8")
     assert all(f" {seconds} |" in measured for seconds in ("61.1", "67.9", "206.4"))
@@ -427,18 +353,3 @@ def test_the_sizing_table_follows_from_its_rates() -> None:
         expected += [edges / throttled + rounds[2] * edges / indexes]
         shown = [value(cell) for cell in others.split("|")]
         assert shown == pytest.approx(expected, rel=0.12), size
-
-
-def test_commands_within_the_text_exist() -> None:
-    text = re.sub(r"^```.*?^```", "", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    for told in re.findall(r"`orchestrator ([^`]*)`", text):
-        command: click.Command = cli.main
-        for word in told.split():
-            if isinstance(command, click.Group) and not word.startswith("-"):
-                assert word in command.commands, told
-                command = command.commands[word]
-            elif word.startswith("--"):
-                options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
-                assert word.split("=")[0] in options, told
-    for path in re.findall(r"`((?:bench|sql|tests|docs)/[\w/.]+)`", text):
-        assert (RUNBOOK.parents[1] / path).exists(), path

@@ -89,6 +89,7 @@ BROKEN = [
     ("--     contact_connections\n", "--     contact_connections, due_changes\n"),
     ("--     do_not_ask\n", "--     none\n"),
     ("--     applications\n", "--     none\n"),
+    ("sample", "do_batch"),
     ("--     applications\n", "--     find_paths\n"),
     ("--     applications\n", "--     orchestrator/nowhere.py\n"),
     ("--     applications\n", "--     orchestrator/core/text.py\n"),

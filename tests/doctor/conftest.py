@@ -11,7 +11,7 @@ from orchestrator.core.database import Connection
 from tests.support.doctor import make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def worlds() -> list[str]:
     return []
 

@@ -111,7 +111,7 @@ CAUSES = {
         f"CREATE INDEX broken_ccnew ON {TABLE} (user_id); {invalid('broken_ccnew')}",
         "invalid indexes",
         "public.broken_ccnew",
-        "no reader uses it",
+        "no query uses it",
     ),
     "contacts without a key": Cause(
         "ALTER TABLE contacts DROP CONSTRAINT contacts_pkey", "plans", "public.contacts", "by a sequential scan"
@@ -147,12 +147,11 @@ CAUSES = {
         "advice",
     ),
     "another body": Cause(
-        "CREATE OR REPLACE FUNCTION connection_paths.openers(contact_id bigint, collection_id bigint,"
-        " viewer_user_id bigint, seed_scope text) RETURNS TABLE (user_id bigint)"
-        " LANGUAGE sql STABLE AS 'SELECT 1::bigint'",
+        "CREATE OR REPLACE FUNCTION connection_paths.chain_contacts(contact_ids bigint[], parents integer[],"
+        " chain integer) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS 'SELECT $1'",
         "functions",
-        "openers",
-        "functions of connection_paths are not what they should be; not as in this package: openers",
+        "chain_contacts",
+        "functions of connection_paths are not what they should be; not as in this package: chain_contacts",
     ),
     "another body that is kept parsed": Cause(
         "CREATE OR REPLACE FUNCTION connection_paths.advisory_key(purpose text, id bigint) RETURNS bigint"
@@ -165,7 +164,7 @@ CAUSES = {
         "ALTER FUNCTION connection_paths.find_paths RESET enable_seqscan", "functions", "find_paths", "find_paths"
     ),
     "no function": Cause(
-        "DROP FUNCTION connection_paths.chain_contacts", "functions", "chain_contacts", "missing: chain_contacts"
+        "DROP FUNCTION connection_paths.why_no_more", "functions", "why_no_more", "missing: why_no_more"
     ),
     "a migration that is pending": Cause(
         "DELETE FROM connection_paths._yoyo_migration WHERE migration_id LIKE '0005%'",
@@ -192,25 +191,25 @@ CAUSES = {
         "INSERT INTO connection_paths.contact_changes (contact_id, failures, error) VALUES (7, 3, 'it would not')",
         "queue",
         "contact_changes",
-        "contact 7 for instance: it would not",
+        "for example of contact 7: it would not",
     ),
     "a run that was cancelled by hand": Cause(
-        "SELECT connection_paths.create_run('rebuild'); UPDATE connection_paths.backfill_runs SET status = 'cancelled'"
-        " WHERE status = 'running'",
+        "SELECT connection_paths.create_run('rebuild');"
+        " SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs",
         "runs",
         "run",
-        "was cancelled, and what it made is still there",
+        "was cancelled, but objects that it created still exist",
     ),
     "a run that nobody works on": Cause(
         "SELECT connection_paths.create_run('in_place');"
         " UPDATE connection_paths.backfill_runs SET created_at = now() - interval '2 hours' WHERE status = 'running'",
         "runs",
         "run",
-        "(in_place) is not over and nobody works on it; it was begun 2:00 h ago",
+        "(in_place) is not finished and no worker is active; it began 2:00 h ago",
     ),
     "a paused run": Cause(
-        "SELECT connection_paths.create_run('in_place'); UPDATE connection_paths.backfill_runs SET status = 'paused'"
-        " WHERE status = 'running'",
+        "SELECT connection_paths.create_run('in_place');"
+        " SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'",
         "runs",
         "run",
         "(in_place) is paused",
@@ -222,14 +221,14 @@ CAUSES = {
         " SELECT max(run_id), 0, 'set aside', 11, 'it would not' FROM connection_paths.backfill_runs",
         "runs",
         "run",
-        "has set aside 1 contacts, contact 11 for instance: it would not",
+        "has set aside 1 contacts, for example contact 11: it would not",
         "advice",
     ),
     "no backfill": Cause(
         f"TRUNCATE {EDGES}, connection_paths.backfill_runs, connection_paths.backfill_batches",
         "runs",
         "contact_connections",
-        "nothing was ever backfilled",
+        "no backfill was ever run",
     ),
     "a rebuild's table": Cause(
         f"CREATE TABLE {NEXT} (LIKE {EDGES})",
@@ -240,16 +239,16 @@ CAUSES = {
     "a rebuild's triggers": Cause(
         "".join(
             f"CREATE TRIGGER {name} AFTER {event} ON connection_paths.contact_connections_live"
-            " EXECUTE FUNCTION connection_paths.note_other_kind();"
+            " EXECUTE FUNCTION connection_paths.record_other_kind();"
             for name, event in {
-                "note_inserted": "INSERT",
-                "note_updated": "UPDATE",
-                "note_deleted": "DELETE",
+                "record_inserted": "INSERT",
+                "record_updated": "UPDATE",
+                "record_deleted": "DELETE",
                 "refuse_truncate": "TRUNCATE",
             }.items()
         ),
         "rebuild leftovers",
-        "trigger note_deleted of contact_connections_live",
+        "trigger record_deleted of contact_connections_live",
         "refuse_truncate",
     ),
 }
@@ -387,7 +386,7 @@ def test_a_migration_of_the_future(db: Connection, dsn: str) -> None:
     db.execute(
         "INSERT INTO connection_paths._yoyo_migration (migration_hash, migration_id) VALUES ('x', '0099_better')"
     )
-    db.execute("DROP FUNCTION connection_paths.chain_contacts")  # it may have done away with it
+    db.execute("DROP FUNCTION connection_paths.why_no_more")  # a later version may not have it
     try:
         finding = sole(dsn)
         assert (finding.check, finding.mend) == ("migrations", "pip install --upgrade connection-paths")
@@ -484,7 +483,7 @@ def test_what_is_not_installed_says_so(host: str, dsn: str) -> None:
 
 def test_the_command(db: Connection, dsn: str) -> None:
     well = run("--dsn", dsn, "doctor")
-    assert (well.exit_code, well.stdout) == (0, "All is well.\n")
+    assert (well.exit_code, well.stdout) == (0, "No problems found.\n")
     db.execute("SELECT set_config('lock_timeout', '5s', false)")
     db.execute(f"DROP INDEX {MEMBERS}")
     db.execute(f"ALTER DATABASE {db.info.dbname} SET jit = on".encode())

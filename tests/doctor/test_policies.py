@@ -72,7 +72,7 @@ def asker(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str]]:
             " (1, 1, 1, '', '2010-01-01', NULL), (2, 2, 1, '', '2010-01-01', NULL)",
             "INSERT INTO user_contact_collections VALUES (1, 2, 1, 1)",
             "INSERT INTO connection_paths.do_not_ask (collection_id, contact_id) VALUES (1, 7)",
-            "SELECT connection_paths.backfill_contacts(ARRAY[1, 2])",
+            "SELECT connection_paths.write_edges(ARRAY[1, 2])",
             "CREATE TABLE app_users AS SELECT 1::bigint AS id",
             'CREATE SCHEMA "my app"',
             f"CREATE ROLE {role} LOGIN",

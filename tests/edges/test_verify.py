@@ -13,7 +13,8 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.edges.verify import Difference, Verdict, verify
+from orchestrator.edges.comparison import Difference
+from orchestrator.edges.verify import Verdict, verify
 from orchestrator.install.installation import install
 from tests.support.command_line import run
 
@@ -266,12 +267,14 @@ def test_indexes_are_looked_at_first(db: Connection, dsn: str, index: str, how: 
         verdict = verify(dsn)
         finding = sole_finding(verdict)
         assert f"{index} is {how}" in finding
-        assert finding.endswith("; orchestrator doctor says what to type")
-        assert verdict.unfinished == ["edges were not compared and find_paths was not timed, for want of indexes"]
+        assert finding.endswith("; orchestrator doctor shows how to repair it")
+        assert verdict.unfinished == [
+            "edges were not compared and find_paths was not timed, because indexes are missing"
+        ]
         assert (verdict.sample.contacts, verdict.finders.latencies.calls) == (0, 0)
         shown = run("--dsn", dsn, "verify")
         assert shown.exit_code == 3
-        assert "NOT LOOKED AT: edges were not compared" in shown.stdout
+        assert "NOT CHECKED: edges were not compared" in shown.stdout
     finally:
         if how == "missing":
             install(dsn)
@@ -300,7 +303,7 @@ def test_what_takes_too_long_is_left_out(
     assert verdict.unfinished[0].startswith(left_out)
     shown = run("--dsn", dsn, "verify", "--time-limit", "1")
     assert shown.exit_code == 4
-    assert shown.stdout.endswith("Nothing wrong was found, as far as it was looked at.\n")
+    assert shown.stdout.endswith("No problems found in what was checked.\n")
 
 
 def test_a_statement_that_somebody_else_cancels_is_no_matter_of_time(
@@ -321,7 +324,8 @@ def test_finders_that_are_slow_or_fail(db: Connection, dsn: str) -> None:
     db.execute(
         "CREATE FUNCTION connection_paths.find_paths(target_contact_id bigint, collection_id bigint,"
         " viewer_user_id bigint, max_depth integer, max_paths integer, seed_scope text, impl text,"
-        " time_budget_ms integer, excluded_contact_ids bigint[]) RETURNS jsonb LANGUAGE sql AS 'SELECT to_jsonb(1 / 0)'"
+        " time_budget_ms integer, excluded_contact_ids bigint[], max_edges_per_hop integer) RETURNS jsonb LANGUAGE sql"
+        " AS 'SELECT to_jsonb(1 / 0)'"
     )
     try:
         assert "division by zero" in sole_finding(verify(dsn))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from orchestrator.cli.paths import path_lines
 from orchestrator.finders import paths, reasons
 from orchestrator.finders.paths import Question
-from orchestrator.runs import screen
 from tests.support.finder_calls import enter, graph
 from tests.support.world import Membership
 
@@ -116,41 +116,51 @@ def test_no_path_is_explained(installed: Connection[Any], question: Question, ex
     answer = paths.find_paths(installed, question)
     assert not answer["paths"]
     target = question.target_contact_id
-    assert [*screen.path_lines(question, answer, paths.Names({}, {}))] == [
+    assert [*path_lines(question, answer, paths.Names({}, {}))] == [
         f"No path to contact {target} was found.",
         *expected,
     ]
 
 
-def test_a_colleague_whom_the_edge_limit_hides_is_not_denied(installed: Connection[Any]) -> None:
-    """The viewer's own contact is among the target's colleagues, but not among the 15 most recent."""
+def test_a_contact_whom_the_edge_limit_hides_is_not_denied(installed: Connection[Any]) -> None:
+    """Contact 2 leads to the viewer's own contact, but that edge is not among the 15 most recent ones."""
+    others = range(10, 60)
+    edges = [(2, contact, "2001-01-01", str(date(2020, 1, 1) - timedelta(contact))) for contact in others]
+    members = [(9, 2), *((3 if contact == others[-1] else 9, contact) for contact in others)]
+    enter(installed, graph([(1, 2, "2001-01-01", None), *edges], members))
+    question = Question(1, 1, 3, max_depth=3, seed_scope="importer")
+    answer = paths.find_paths(installed, question)
+    assert not answer["paths"]
+    assert installed.execute(
+        "SELECT contact_ids FROM connection_paths.deep_finder(1, 1, 3, 3, 25, 'importer', NULL)"
+    ).fetchall() == [([others[-1], 2, 1],)]
+    assert reasons.sentences(question, answer, paths.Names({}, {})) == [
+        "The target contact 1 has 1 edge.",
+        "1 of the target's edges leads to a member of collection 1.",
+        "To find paths of 3 contacts or more, the search follows at most 15 edges from each contact,"
+        " most recent edges first.",
+        "At least one contact has more than 15 edges to members who may be asked, so paths of 3 contacts may be"
+        " missing.",
+        "Paths of more than 3 contacts were not looked for.",
+    ]
+
+
+def test_a_colleague_of_a_hub_is_found_whatever_the_edge_limit(installed: Connection[Any]) -> None:
     colleagues = range(10, 60)
     edges = [(1, contact, "2001-01-01", str(date(2020, 1, 1) - timedelta(contact))) for contact in colleagues]
     members = [(3 if contact == colleagues[-1] else 9, contact) for contact in colleagues]
     enter(installed, graph(edges, members))
-    question = Question(1, 1, 3, seed_scope="importer")
-    answer = paths.find_paths(installed, question)
-    assert not answer["paths"]
-    assert installed.execute(
-        "SELECT contact_ids FROM connection_paths.deep_finder(1, 1, 3, 2, 25, 'importer', NULL)"
-    ).fetchall() == [([colleagues[-1], 1],)]
-    assert reasons.sentences(question, answer, paths.Names({}, {})) == [
-        "The target contact 1 has 50 edges.",
-        "50 of the target's edges lead to members of collection 1.",
-        "From each contact, the search follows edges to at most 15 members who may be asked, most recent edges first.",
-        "At least one contact has 15 or more edges to members who may be asked,"
-        " so paths of up to 2 contacts may be missing.",
-        "Paths of more than 2 contacts were not looked for.",
-    ]
+    answer = paths.find_paths(installed, Question(1, 1, 3, seed_scope="importer"))
+    assert [path["contact_ids"] for path in answer["paths"]] == [[colleagues[-1], 1]]
 
 
 def test_what_was_found_is_not_explained(installed: Connection[Any]) -> None:
     enter(installed, WORLD)
     question = Question(1, 1, 1)
     answer = paths.find_paths(installed, question)
-    assert [line.strip() for line in screen.path_lines(question, answer, paths.Names({}, {}))] == [
+    assert [line.strip() for line in path_lines(question, answer, paths.Names({}, {}))] == [
         "1. you → contact 2 → contact 1",
-        "contact 2 and contact 1: organization 101, 2010-01 to now",
+        "contact 2 knows contact 1: both worked at organization 101, since 2010-01",
     ]
 
 

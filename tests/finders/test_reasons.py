@@ -176,10 +176,9 @@ ASSERTED: dict[str, Truth] = {
     "None of the target's edges leads to a member of collection C who may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),
-    "From each contact, the search follows edges to at most N members? who may be asked, most recent edges first.": (
-        lambda true, number: int(number) == true.max_edges_per_hop
-    ),
-    "At least one contact has N or more edges to members who may be asked, so paths of up to [1-6] contacts?"
+    "To find paths of 3 contacts or more, the search follows at most N edges? from each contact,"
+    " most recent edges first.": (lambda true, number: int(number) == true.max_edges_per_hop),
+    "At least one contact has more than N edges? to members who may be asked, so paths of 3(?: to [4-6])? contacts"
     " may be missing.": lambda true, number: true.is_cut and int(number) == true.max_edges_per_hop,
     "Paths of more than N contacts? were not looked for.": lambda true, number: int(number) == true.max_depth,
     "The implementation v1 never looks for paths of more than 2 contacts.": lambda true, _: True,

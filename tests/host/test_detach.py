@@ -18,9 +18,10 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.edges.verify import verify
 from orchestrator.host import sources
-from orchestrator.host.detaching import TABLES, attach, detach
+from orchestrator.host.detaching import attach, detach
+from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import install, uninstall
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe, difference
 from tests.support.changes import fill
 from tests.support.copies import copied
@@ -105,10 +106,11 @@ def test_who_writes_edges_stops_before_it_does_anything(db: Connection, dsn: str
     before = edges(db)
     with detached(db, table):
         for call in (
-            "sync_changes()", "backfill_contact(1)", "backfill_contact_v1(1)", "backfill_contacts('{}')",
-            "create_run('in_place')", "create_run('rebuild')", "correct_edges_of(NULL, NULL)", "insert_edges_of(1, 2)",
+            "sync_changes()", "backfill_contact(1)", "write_edges('{}')",
+            "create_run('in_place')", "create_run('rebuild')", "refresh_range(NULL, NULL)", "rebuild_range(1, 2)",
         ):  # fmt: skip
-            with pytest.raises(psycopg.Error, match=f"detached.*: public.{table}") as raised, db.transaction():
+            message = f"detached.*: public.{table}|public.{table} is detached"
+            with pytest.raises(psycopg.Error, match=message) as raised, db.transaction():
                 db.execute(f"SELECT connection_paths.{call}".encode())
             assert raised.value.sqlstate == "CP010"
     detach(dsn, [table])
@@ -119,7 +121,7 @@ def test_who_writes_edges_stops_before_it_does_anything(db: Connection, dsn: str
         with pytest.raises(psycopg.Error, match="detached"):
             sync(dsn)
         with pytest.raises(psycopg.Error, match="detached"):
-            backfill(dsn, Options(strategy="in_place", limits=None))
+            backfill(dsn, BackfillOptions(strategy="in_place", limits=None))
         said = verify(dsn)
         assert not said.ok
         assert said.findings == [f"table public.{table} is detached: its rows are not read; run orchestrator attach"]

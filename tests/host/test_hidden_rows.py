@@ -9,7 +9,8 @@ import pytest
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.install.installation import install, status
+from orchestrator.install.installation import install
+from orchestrator.install.status import status
 from tests.support.command_line import run
 
 TABLES = ("contacts", "organizations", "contact_work_experiences")

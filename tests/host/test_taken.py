@@ -15,8 +15,9 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.install.installation import LOCK_KEY, install, status, uninstall
+from orchestrator.install.installation import LOCK_KEY, install, uninstall
 from orchestrator.install.script import psql as script
+from orchestrator.install.status import status
 from tests.support import psql
 from tests.support.catalog import describe
 from tests.support.command_line import run

@@ -21,13 +21,14 @@ from yoyo.backends import PostgresqlBackend
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import Installed, install, status, uninstall
+from orchestrator.install.installation import Installed, install, uninstall
+from orchestrator.install.status import status
 from tests.support.catalog import describe as catalog
 from tests.support.index_builds import interrupted_build
 from tests.support.sessions import connect
 
 HOSTILE = 'we"ird; schema --'
-AT_ONCE = 20
+AT_ONCE = 20 if os.environ.get("CONNECTION_PATHS_SOAK_KILLS") else 8  # installs
 
 #: Sessions of the database that wait to build an index concurrently.
 WAITING_BUILDS = """

@@ -13,9 +13,10 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.install.installation import install, status, uninstall
+from orchestrator.install.installation import install, uninstall
+from orchestrator.install.status import status
 from orchestrator.install.steps import HOST_INDEXES
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe
 from tests.support.sessions import connect
 
@@ -51,7 +52,7 @@ def make(dsn: str) -> str:
         connection.execute("INSERT INTO user_contact_collections VALUES (7, 1, 9, 1)")
         connection.execute("CREATE SCHEMA archive")
     install(dsn)
-    backfill(dsn, Options(workers=1, limits=None))
+    backfill(dsn, BackfillOptions(workers=1, limits=None))
     return dsn
 
 
@@ -128,7 +129,7 @@ CAUSES: dict[str, tuple[str, str]] = {
     "functions with other attributes": (
         "ALTER FUNCTION connection_paths.find_paths VOLATILE;"
         "ALTER FUNCTION connection_paths.do_batch PARALLEL SAFE;"
-        "ALTER FUNCTION connection_paths.note_came_or_went SECURITY INVOKER;"
+        "ALTER FUNCTION connection_paths.queue_added_or_removed SECURITY INVOKER;"
         "ALTER FUNCTION connection_paths.sync_changes RESET ALL",
         "",
     ),
@@ -220,7 +221,7 @@ def test_lost_edges_are_computed_again(host: str) -> None:
             "INSERT INTO contact_work_experiences VALUES (1, 1, 1, '', '2020-01-01'), (2, 2, 1, '', '2020-01-01')"
         )
         install(host)
-        backfill(host, Options(workers=1, limits=None))
+        backfill(host, BackfillOptions(workers=1, limits=None))
         connection.execute("DROP TABLE connection_paths.contact_connections CASCADE")
         install(host)
         assert status(host).healthy

@@ -21,8 +21,9 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install import script
-from orchestrator.install.installation import LOCK_KEY, install, status, uninstall
+from orchestrator.install.installation import LOCK_KEY, install, uninstall
 from orchestrator.install.migration_files import migrations
+from orchestrator.install.status import status
 from tests.support import psql
 from tests.support.catalog import describe, difference
 from tests.support.index_builds import interrupted_build

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,13 @@ from click.testing import CliRunner
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.access.roles import HOST_TABLES
 from orchestrator.cli import main
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import SEARCH_PATH, Connection
+from orchestrator.host.sources import TABLES
 from orchestrator.install import script
 from orchestrator.playground import server as playground_server
-from orchestrator.sweep.client import Prepare, Session
+from orchestrator.sweep.measure.connection import TimedConnection
 from tests.support import psql
 from tests.support.sessions import connect
 
@@ -42,7 +42,7 @@ OURS = (
     *("backfill_runs", "backfill_batches", "introducers", "live_contacts", "live_organizations", "work_experiences"),
 )
 CATALOGS = ("pg_class", "pg_proc", "pg_index", "pg_locks", "pg_namespace", "pg_extension", "pg_stat_activity")
-RELATIONS = (*OURS, *CATALOGS, *HOST_TABLES)
+RELATIONS = (*OURS, *CATALOGS, *TABLES)
 
 #: Values for the parameters of any function of ours, by type.
 VALUES = {
@@ -188,7 +188,7 @@ def test_a_superuser_who_runs_everything_calls_nothing_of_it(world: World, tmp_p
 
 def test_the_application_may_live_among_what_is_planted(world: World) -> None:
     with connect(world.dsn_of(ATTACKER)) as attacker:
-        for table in HOST_TABLES:
+        for table in TABLES:
             attacker.execute(identifiers("DROP VIEW public.{}", table))
         attacker.execute("CREATE TABLE public.organizations (id int8 DEFAULT public.looked(), name pg_catalog.text)")
         run(world, "seed", "synthetic", "--contacts", "60", allowed=(1,))
@@ -242,10 +242,8 @@ def filled(world: World) -> World:
 ANSWERS = (
     "SELECT pg_catalog.jsonb_set(connection_paths.find_paths(1, 1, 1), '{took}', '0')",
     "SELECT * FROM connection_paths.deep_finder(1, 1, 1, max_depth => 4)",
-    "SELECT * FROM connection_paths.deep_finder_v1(1, 1, 1)",
     "SELECT * FROM connection_paths.legacy_finder(1, 1, 1)",
     "SELECT * FROM connection_paths.work_overlaps(1)",
-    "SELECT * FROM connection_paths.recent_edges(1)",
     "SELECT connection_paths.backfill_contact(1)",
 )
 
@@ -325,10 +323,6 @@ def test_a_writer_calls_nothing_of_it(filled: World, path: str) -> None:
 
 def test_the_load_client_has_a_closed_path(server: str) -> None:
     """Whatever the connection string says."""
-    session = Session(f"{server} options='-c search_path=public -c jit=off'", 1.0)
-    try:
-        session.prepare(Prepare((), ()))
-        asked = session.connect().exec_(b"SELECT pg_catalog.current_setting('search_path')")
-        assert asked.get_value(0, 0) == SEARCH_PATH.encode()
-    finally:
-        session.close()
+    with closing(TimedConnection(f"{server} options='-c search_path=public -c jit=off'", 1.0)) as connection:
+        found = connection.open().exec_(b"SELECT pg_catalog.current_setting('search_path')")
+        assert found.get_value(0, 0) == SEARCH_PATH.encode()

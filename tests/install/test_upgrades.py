@@ -13,8 +13,9 @@ from psycopg import sql
 from orchestrator.core import sqlfiles
 from orchestrator.doctor import versions
 from orchestrator.install import script
-from orchestrator.install.installation import install, status
+from orchestrator.install.installation import install
 from orchestrator.install.migration_files import migrations
+from orchestrator.install.status import status
 from tests.support import frozen, psql
 from tests.support.catalog import GOLDEN, REGENERATE, bodies, describe, difference, golden
 from tests.support.sessions import connect

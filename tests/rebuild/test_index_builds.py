@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from psycopg import errors
 
+from orchestrator.cli import run_lines
 from orchestrator.core import database, sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, Progress, backfill
-from orchestrator.runs.screen import backfill_screen
+from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.copies import copied
@@ -76,7 +76,7 @@ def filled(connection: Connection) -> int:
     """Begin a rebuild and take it to where its indexes are built."""
     run_id = create(connection, "rebuild")
     work(connection, run_id)
-    connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+    connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     return run_id
 
 
@@ -123,7 +123,7 @@ def test_the_screen_names_what_is_built_and_shows_one_bar(own: Connection) -> No
     progress = Progress(
         runs.read(own, filled(own)), 1.0, workers=2, allowed=2, busy=0, doing="building 3 indexes", building=building
     )
-    heading, bar, *lines = backfill_screen(progress)
+    heading, bar, *lines = run_lines.drawn(progress)
     assert str(heading) == "run 1, rebuild: building 3 indexes"
     assert bar.completed == pytest.approx(0.4)
     assert "one, two" in lines
@@ -145,8 +145,8 @@ def test_builds_share_the_memory_of_one_and_the_workers_that_the_run_may_have(
     set_for_database(own, "maintenance_work_mem", "96MB")
     own.execute(SPY)
     create(own, "rebuild")
-    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = %s", (most,))
-    assert backfill(dsn_of(own), Options(workers, "rebuild", limits=None)).run.status == "succeeded"
+    own.execute("SELECT connection_paths.set_max_workers(run_id, %s) FROM connection_paths.backfill_runs", (most,))
+    assert backfill(dsn_of(own), BackfillOptions(workers, "rebuild", limits=None)).run.status == "succeeded"
     usual = ("96MB", value(own, "SHOW max_parallel_maintenance_workers"), "30s")
     assert own.execute("SELECT DISTINCT * FROM public.app_seen ORDER BY 1").fetchall() == [
         ("ANALYZE", *usual),
@@ -168,7 +168,7 @@ def test_a_run_that_is_cancelled_ends_every_build(own: Connection) -> None:
     there = own.execute(LEFT_THERE).fetchall()
     process = start_rebuild(own, 2)
     until(lambda: value(own, BUILDING) == 2)
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+    own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     code, out, err = finish(process, 20)
     assert (code, "Run 1 cancelled" in out) == (1, True), err
     assert "Error" not in err
@@ -252,7 +252,7 @@ def test_a_build_that_its_session_never_survives_is_given_up(own: Connection) ->
     )
     own.execute("CREATE INDEX app_deadly ON connection_paths.contact_connections (public.deadly(contact_a_id))")
     run_id = filled(own)
-    with pytest.raises(OrchestratorError, match="whoever builds app_deadly_r1 is lost each time"):
+    with pytest.raises(OrchestratorError, match="the session that builds app_deadly_r1 is lost each time"):
         complete(own, run_id)
     assert value(own, "SELECT last_value FROM public.app_tries") == 10
     own.execute(

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.core.database import Connection
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support import oracle
 from tests.support.changes import drain
 from tests.support.command_line import finish, run, start
@@ -91,8 +91,8 @@ def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
         run_id = create(own, "rebuild", 3)
         for _ in stages(own, run_id):
             write(writer)
-        assert value(own, "SELECT connection_paths.swap_rebuild(%s)", run_id) is True
-        assert value(own, "SELECT connection_paths.swap_rebuild(%s)", run_id) is False
+        assert value(own, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is True
+        assert value(own, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is False
         write(writer)
         assert end(own, run_id, "rebuild") == "succeeded"
         write(writer)
@@ -150,9 +150,9 @@ def test_a_cancelled_rebuild_leaves_nothing_behind(db: Connection, stage: str, b
         if reached == stage:
             break
     if stage == "swapped":
-        db.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))
+        db.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))
     if by_update:
-        db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled' WHERE run_id = %s", (run_id,))
+        db.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
     db.execute("SELECT connection_paths.backfill_contact(1)") if stage == "half done" else None
     assert value(db, "SELECT connection_paths.cancel_run(%s)", run_id) is True
     assert value(db, "SELECT connection_paths.cancel_run(%s)", run_id) is False
@@ -175,7 +175,7 @@ def test_a_new_rebuild_sweeps_up_after_one_that_nobody_cleaned_up(db: Connection
     there = db.execute(LEFT_THERE).fetchall()
     old = create(db, "rebuild", 1)
     do(db, old, claimed(db, old))
-    db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+    db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     run_id = create(db, "rebuild")
     assert value(db, "SELECT connection_paths.cancel_run(%s)", old) is True  # and takes nothing of the new one's
     work(db, run_id)
@@ -190,7 +190,7 @@ def test_a_cancelled_rebuild_takes_nothing_of_one_that_is_being_planned(db: Conn
     there = db.execute(LEFT_THERE).fetchall()
     old = create(db, "rebuild", 1)
     do(db, old, claimed(db, old))
-    db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+    db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     with connect(dsn, autocommit=False) as planner, connect(dsn) as canceller:
         run_id = create(planner, "rebuild")
         cancel = "SELECT connection_paths.cancel_run(%s)"
@@ -209,8 +209,8 @@ def test_nothing_is_carried_for_a_cancelled_rebuild(db: Connection) -> None:
     begin(db, replace(office(3), extra_edges={(1, 5): Edge(FRIEND, None, None, None)}))
     run_id = create(db, "rebuild")
     work(db, run_id)
-    db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
-    assert value(db, "SELECT connection_paths.carry_edges(%s)", run_id) == 0
+    db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
+    assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
     told = "SELECT count(*) FROM connection_paths.contact_connections_next WHERE kind = 'friend'"
     assert value(db, told) == 0
     assert runs.read(db, run_id).phase == "filling"
@@ -235,15 +235,15 @@ def test_the_end_must_not_come_before_the_batches_are_done(db: Connection) -> No
     begin(db, office(4))
     run_id = create(db, "rebuild", 2)
     do(db, run_id, claimed(db, run_id))
-    for name in ("carry_edges", "finish_run"):
+    for name in ("copy_remaining_edges", "finish_run"):
         with refused(runs.NOT_READY):
             db.execute(f"SELECT connection_paths.{name}(%s)".encode(), (run_id,))
-    assert value(db, "SELECT connection_paths.swap_rebuild(%s)", run_id) is False
+    assert value(db, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is False
     work(db, run_id)
     with refused(runs.NOT_READY):
         db.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
-    assert value(db, "SELECT connection_paths.carry_edges(%s)", run_id) == 0
-    assert value(db, "SELECT connection_paths.carry_edges(%s)", run_id) == 0
+    assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
+    assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
     assert end(db, run_id, "rebuild") == "succeeded"
     assert end(db, run_id, "rebuild") == "succeeded"
 
@@ -252,17 +252,17 @@ def test_a_swap_is_refused_while_an_index_is_missing(db: Connection) -> None:
     begin(db, office(4), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     run_id = create(db, "rebuild")
     work(db, run_id)
-    db.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+    db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     query = "SELECT statement FROM connection_paths.missing_rebuild_indexes(%s)"
     seen = 0
     while missing := db.execute(query, (run_id,)).fetchall():
         with refused(runs.NOT_READY):
-            db.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))
+            db.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))
         assert len(edges(db)) == 1
         db.execute(missing[-1][0].encode())  # in any order
         seen += 1
     assert seen >= 4  # the primary key takes two
-    assert value(db, "SELECT connection_paths.swap_rebuild(%s)", run_id) is True
+    assert value(db, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is True
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
@@ -275,7 +275,7 @@ def test_a_swap_that_would_not_see_everything_is_refused(db: Connection, dsn: st
         blind.execute(f"BEGIN ISOLATION LEVEL {level}; SELECT FROM public.contacts".encode())
         db.execute(WRITE.encode(), (1, 4, FRIEND, None))
         with pytest.raises(errors.ActiveSqlTransaction):
-            blind.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))
+            blind.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))
     assert end(db, run_id, "rebuild") == "succeeded"
     assert list(friends(db)) == [(1, 4)]
 
@@ -348,7 +348,7 @@ def test_the_databases_timeouts_do_not_stop_the_end_of_a_rebuild(own: Connection
     begin(own, office(8))
     slow_to_index(own, 30)  # 28 edges
     set_for_database(own, timeout, "400ms")
-    done = backfill(dsn_of(own), Options(workers=1, strategy="rebuild", limits=None))
+    done = backfill(dsn_of(own), BackfillOptions(workers=1, strategy="rebuild", limits=None))
     assert done.run.status == "succeeded"
 
 
@@ -356,15 +356,15 @@ def test_a_run_cancelled_while_it_waits_for_the_swap_ends_as_cancelled(
     own: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However late the process that ends it learns of that."""
-    monkeypatch.setattr("orchestrator.runs.backfill._Part._look_at_index", lambda *_: None)
+    monkeypatch.setattr("orchestrator.runs.driver.RunDriver._show_index_builds", lambda *_: None)
     begin(own, office(4))
     there = own.execute(LEFT_THERE).fetchall()
     with connect(dsn_of(own), autocommit=False) as reader:
         reader.execute("SELECT FROM connection_paths.contact_connections")
-        options = Options(workers=1, strategy="rebuild", limits=None)
+        options = BackfillOptions(workers=1, strategy="rebuild", limits=None)
         with in_the_background(lambda: backfill(dsn_of(own), options)) as filling:
             until(lambda: value(own, WAITING) == 1)
-            own.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+            own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
             reader.rollback()
             assert filling.result().run.status == "cancelled"
     assert runs.read(own, 1).phase == "finished"

@@ -1,4 +1,4 @@
-"""Operators steer a run by the command line and by SQL: pause, resume, limit, cancel; and whose rights that needs."""
+"""Operators steer a run by the command line and by SQL: pause, resume, limit and cancel, and the privileges for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator.core import database
 from orchestrator.core.database import Connection
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.edges import edges
@@ -69,7 +69,7 @@ def test_a_poisoned_contact_is_found_set_aside_and_told(own: Connection, strateg
 def test_the_databases_isolation_level_does_not_matter(own: Connection, level: str, strategy: str) -> None:
     begin(own, office(8), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     set_for_database(own, "default_transaction_isolation", level)
-    done = backfill(dsn_of(own), Options(workers=2, strategy=strategy, batch_edges=5, limits=None))
+    done = backfill(dsn_of(own), BackfillOptions(workers=2, strategy=strategy, batch_edges=5, limits=None))
     assert (done.run.status, done.set_aside) == ("succeeded", [])
     assert edges(own) == oracle.edges(office(8))
     with connect(dsn_of(own), settings={"default_transaction_isolation": "read committed"}) as other:
@@ -85,7 +85,7 @@ def test_a_silent_network_is_noticed(dsn: str, given: str, idle: str) -> None:
 
 
 def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Connection) -> None:
-    """A batch is cancelled, and so is the call that says so: the worker lives on, and knows nothing of it."""
+    """A batch is cancelled, and so is the call that records it: the worker does not know, and continues."""
     begin(own, office(6))
     process = start("--dsn", dsn_of(own), "backfill", "--strategy", "in_place", "--no-throttle", "--workers", "1")
     cancel = (
@@ -97,7 +97,7 @@ def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Con
         blocker.execute("LOCK TABLE connection_paths.contact_connections IN SHARE MODE")
         until(lambda: value(own, "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'claimed'"))
         until(lambda: value(own, WAITING) == 1)
-        # A table's lock is handed to the first who waits for it; a row's goes to the first who comes once it is free.
+        # The lock of a table goes to the session that has waited longest; that of a row to the first that asks then.
         lock = "LOCK TABLE connection_paths.backfill_batches IN EXCLUSIVE MODE"
         locker.execute("BEGIN")
         with in_the_background(lambda: locker.execute(lock.encode())) as locked:
@@ -152,20 +152,24 @@ def test_an_operator_steers_a_run(own: Connection) -> None:
     assert run("--dsn", dsn, "runs", "pause", "1").stdout == "Run 1 is paused.\n"
     check_held()
     assert "run 1, in_place: paused, filling" in run("--dsn", dsn, "runs", "show", "1").stdout
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'running'")
+    own.execute(
+        "SELECT connection_paths.resume_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'paused'"
+    )
     check_goes_on()
     assert run("--dsn", dsn, "runs", "set", "1", "--workers", "0").stdout == "Run 1 may have 0 workers at most.\n"
     check_held()
-    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    own.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     check_goes_on()
     for _ in range(20):
         assert value(own, AT_IT) <= 1
         time.sleep(0.01)
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
+    own.execute(
+        "SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'"
+    )
     check_held()
     assert run("--dsn", dsn, "runs", "resume", "1").stdout == "Run 1 is running.\n"
     told = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
-    assert told == "Run 1 may have as many workers as come.\n"
+    assert told == "Run 1 may have any number of workers.\n"
 
     refused = run("--dsn", dsn, "backfill", "--strategy", "rebuild", "--no-throttle")
     check_failed(refused, "run 1 is under way", "orchestrator runs cancel 1")
@@ -219,9 +223,9 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     own.execute(DAWDLE if strategy == "in_place" else "")
     there = own.execute(LEFT_THERE).fetchall()
     create(own, strategy, 20)
-    own.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    own.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     dsn = dsn_of(own)
-    first = claimed(own, 1) if strategy == "rebuild" else None  # and nobody else gets one
+    first = claimed(own, 1) if strategy == "rebuild" else None  # so no other worker gets a batch
     process = start("--dsn", dsn, "backfill", "--workers", "2", "--no-throttle")
     ours = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orchestrator' AND datname = current_database()"
@@ -231,7 +235,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
         told = run("--dsn", dsn, "runs", "cancel", "1")
         assert (told.exit_code, told.stdout) == (0, "Run 1 is cancelled.\n")
     else:
-        own.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+        own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     code, out, err = finish(process, 30)
     assert (code, "Run 1 cancelled" in out) == (1, True), err
     assert "Error" not in err
@@ -278,7 +282,7 @@ def test_a_dba_works_beside_a_process(own: Connection) -> None:
 def test_auto_rebuilds_where_there_are_no_edges_and_corrects_where_there_are(own: Connection) -> None:
     begin(own, replace(office(5), extra_edges={(1, 2): Edge(FRIEND, None, None, None)}))
     for strategy, changed in (("rebuild", 10), ("in_place", 0)):
-        done = backfill(dsn_of(own), Options(workers=1, limits=None))
+        done = backfill(dsn_of(own), BackfillOptions(workers=1, limits=None))
         assert (done.run.strategy, done.run.edges_changed, done.run.status) == (strategy, changed, "succeeded")
     assert list(friends(own)) == [(1, 2)]
 
@@ -288,7 +292,7 @@ def test_auto_rebuilds_where_there_are_no_edges_and_corrects_where_there_are(own
 
 @pytest.fixture
 def stranger(own: Connection) -> Iterator[str]:
-    """A connection string of a role that may log in and no more."""
+    """The connection string of a role that may only log in."""
     name = f"{own.info.dbname}_stranger"
     own.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
     yield make_conninfo(dsn_of(own), user=name)

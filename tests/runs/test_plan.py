@@ -1,4 +1,4 @@
-"""The plan: every figure against a plain count, the edges within their interval, and not a byte written."""
+"""The plan of a backfill: figures equal plain counts, edges are within the interval, and nothing is written."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
 
+from orchestrator.cli.plan import plan_lines
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.database import Connection, reading
 from orchestrator.install.installation import install
+from orchestrator.runs import edge_estimate
 from orchestrator.runs import plan as planning
-from orchestrator.runs import plan_report
-from orchestrator.runs.plan import Plan, plan
+from orchestrator.runs.edge_estimate import draw_strata, estimate_edges
+from orchestrator.runs.plan import BackfillPlan, plan
 from orchestrator.seed import csv_files as seed_csv
 from tests.support import oracle
 from tests.support.datasets import BASEBALL, needs_baseball
@@ -34,12 +36,12 @@ from tests.support.servers import SETTINGS, reachable_binaries, standby
 from tests.support.sessions import connect
 from tests.support.world import TODAY, Experience, World, colleagues, load, load_hosts, worlds
 
-CROWD = 4_000  # contacts of a world too large to be drawn whole
-LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.contact_loads() AS l"
+CROWD = 4_000  # contacts of a world that is larger than the sample
+LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.overlaps_by_contact() AS l"
 
 
-def add_contact_loads(connection: Connection) -> None:
-    connection.execute(sqlfiles.function("contact_loads"))
+def add_overlaps_by_contact(connection: Connection) -> None:
+    connection.execute(sqlfiles.function("overlaps_by_contact"))
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +51,13 @@ def database(new_database: Callable[[], str]) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn)
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
     return dsn
 
 
 @pytest.fixture(scope="module")
 def db(database: str) -> Iterator[Connection]:
-    """A connection to it that may write."""
+    """A connection to that database, which may write."""
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
 
@@ -64,7 +66,7 @@ def db(database: str) -> Iterator[Connection]:
 
 
 def shared(world: World) -> Iterator[tuple[Experience, Experience]]:
-    """Every two experiences of different people that overlap, both ways round."""
+    """All pairs of overlapping experiences of different contacts, in both orders."""
     usable = [each for each in world.experiences if oracle.usable(each, world)]
     for one in usable:
         for other in usable:
@@ -92,8 +94,8 @@ def largest(world: World) -> list[tuple[int, str, int, int]]:
     return [(each, f"organization {each}", len(people[each]), pairs[each] // 2) for each in order[:10]]
 
 
-def check(found: Plan, world: World) -> None:
-    """Check the plan of a world small enough to be drawn whole."""
+def check(found: BackfillPlan, world: World) -> None:
+    """Check the plan of a world that is drawn completely."""
     rows = world.experiences
     usable = [each for each in rows if oracle.usable(each, world)]
     with_experiences = {each.contact_id for each in rows} & world.contacts
@@ -201,7 +203,7 @@ def test_another_host_schema_whose_name_needs_quotes(new_database: Callable[[], 
         connection.execute('SET search_path = "the ""host"""')
         connection.execute(sqlfiles.query("install/demo_tables"))
         install(dsn, 'the "host"')
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
         connection.execute("INSERT INTO contact_work_experiences VALUES (1, 1, NULL, 'Acme', NULL, NULL)")
     assert plan(dsn).experiences.without_organization == 1
 
@@ -211,17 +213,17 @@ def test_another_host_schema_whose_name_needs_quotes(new_database: Callable[[], 
 
 @pytest.fixture(scope="module")
 def skewed(db: Connection) -> int:
-    """A world too large to be drawn whole, in which few contacts lose much; returns its edges."""
+    """Load a world larger than the sample, in which few contacts have many overlaps per edge; returns its edges."""
     chance = random.Random(1)
     rows: list[tuple[int, int, date, date]] = []
     for contact in range(1, CROWD + 1):
         organization, start = int(60 * chance.random() ** 2), date(2000, 1, 1) + timedelta(chance.randrange(3000))
-        repeats = 5 if contact % 100 == 0 else 1  # came back and back
+        repeats = 5 if contact % 100 == 0 else 1  # worked there five times
         rows += [
             (contact, organization, day, day + timedelta(300))
             for day in (start + timedelta(100 * number) for number in range(repeats))
         ]
-        if contact % 20 == 0:  # moved on together
+        if contact % 20 == 0:  # changed employers together with others
             rows.append((contact, 100 + organization, start, start + timedelta(1000)))
     load(db, colleagues(*rows))
     db.execute("ANALYZE")
@@ -231,9 +233,9 @@ def skewed(db: Connection) -> int:
     return edges
 
 
-def estimates(dsn: str, sample: int, seeds: range) -> list[planning.Edges]:
+def estimates(dsn: str, sample: int, seeds: range) -> list[edge_estimate.EdgeEstimate]:
     with connect(dsn, settings=planning.SETTINGS) as connection:
-        return [planning._edges(planning._strata(connection, seed, sample), seed) for seed in seeds]
+        return [estimate_edges(draw_strata(connection, seed, sample), seed) for seed in seeds]
 
 
 def test_the_interval_holds_the_edges_nine_times_of_ten(database: str, skewed: int) -> None:
@@ -241,11 +243,11 @@ def test_the_interval_holds_the_edges_nine_times_of_ten(database: str, skewed: i
     assert sum(each.low <= skewed <= each.high for each in found) >= 54
     assert all(each.low < each.estimate < each.high <= each.pairs for each in found)
     assert all(each.sampled <= 320 for each in found)
-    assert skewed < found[0].pairs * 0.95  # else there is nothing to estimate
+    assert skewed < found[0].pairs * 0.95  # so there is something to estimate
     mean = sum(each.estimate for each in found) / len(found)
     width = sum(each.high - each.low for each in found) / len(found)
     assert width < 0.15 * skewed
-    assert abs(mean - skewed) < 0.3 * width  # without bias
+    assert abs(mean - skewed) < 0.3 * width  # the estimate has no bias
 
 
 def test_a_seed_is_a_sample(database: str, skewed: int) -> None:
@@ -261,9 +263,9 @@ def test_everybody_drawn_is_exact(database: str, skewed: int) -> None:
 
 
 def test_a_loss_too_rare_to_be_met_is_not_excluded(database: str, db: Connection) -> None:
-    """Nobody drawn lost anything; that is no proof that nobody did."""
-    stratum = planning.Stratum(1, contacts=10_000, overlaps=1_000_000, sampled=100, mean_loss=0, loss_variance=0)
-    found = planning._edges([stratum], 1)
+    """No drawn contact has lost an overlap, but others may have: the interval is not empty."""
+    stratum = edge_estimate.Stratum(1, contacts=10_000, overlaps=1_000_000, sampled=100, mean_loss=0, loss_variance=0)
+    found = estimate_edges([stratum], 1)
     assert (found.estimate, found.high) == (500_000, 500_000)
     assert 485_000 < found.low < 495_000
 
@@ -272,7 +274,7 @@ def test_a_loss_too_rare_to_be_met_is_not_excluded(database: str, db: Connection
     ("freedom", "quantile"), [(4, 2.776), (5, 2.571), (10, 2.228), (30, 2.042), (float("inf"), 1.960)]
 )
 def test_students_quantiles(freedom: float, quantile: float) -> None:
-    assert planning._student(freedom) == pytest.approx(quantile, abs=0.01)
+    assert edge_estimate.student_quantile(freedom) == pytest.approx(quantile, abs=0.01)
 
 
 # A real data set, with known answers.
@@ -284,7 +286,7 @@ def baseball(new_database: Callable[[], str]) -> str:
     with psycopg.connect(dsn, autocommit=True) as connection:
         seed_csv.load(connection, "public", BASEBALL, replace=False)
         install(dsn)
-        add_contact_loads(connection)
+        add_overlaps_by_contact(connection)
         connection.execute("ANALYZE")
     return dsn
 
@@ -292,7 +294,7 @@ def baseball(new_database: Callable[[], str]) -> str:
 @needs_baseball
 def test_baseball(baseball: str) -> None:
     found = plan(baseball)
-    assert found.contacts == planning.Contacts(20_982, 20_982, 0, 0.0)
+    assert found.contacts == planning.ContactCounts(20_982, 20_982, 0, 0.0)
     assert (found.experiences.total, found.experiences.usable) == (54_015, 54_015)
     assert found.edges.pairs == 1_559_018
     assert found.edges.low <= 1_468_551 <= found.edges.high
@@ -303,7 +305,7 @@ def test_baseball(baseball: str) -> None:
 
 @needs_baseball
 def test_no_two_stints_of_a_player_at_a_club_overlap(baseball: str) -> None:
-    """Hence all pairs of the known answers are pairs of different players."""
+    """So all pairs of the known answers are pairs of different players."""
     with psycopg.connect(baseball) as connection:
         row = connection.execute(
             "SELECT count(*) FROM connection_paths.work_experiences AS a JOIN connection_paths.work_experiences AS b"
@@ -336,7 +338,7 @@ def test_bytes_are_measured_when_there_are_enough_edges(database: str, db: Conne
 
 @pytest.mark.parametrize("partitioned", [False, True])
 def test_bytes_of_either_kind_of_table(db: Connection, partitioned: bool) -> None:
-    """The edge table may be ordinary or have a partition; its bytes are those of its parts with their indexes."""
+    """The edge table may be ordinary or partitioned; its size is that of its parts, with their indexes."""
     with db.transaction(force_rollback=True):
         db.execute("ALTER TABLE connection_paths.contact_connections RENAME TO was")
         kind = "PARTITION BY LIST (id)" if partitioned else ""
@@ -348,7 +350,7 @@ def test_bytes_of_either_kind_of_table(db: Connection, partitioned: bool) -> Non
         db.execute("CREATE INDEX ON connection_paths.contact_connections (id)")
         db.execute("INSERT INTO connection_paths.contact_connections SELECT generate_series(1, 5000)")
         db.execute("ANALYZE connection_paths.contact_connections")
-        row = db.execute(sqlfiles.query("runs/plan_server")).fetchone()
+        row = db.execute(sqlfiles.query("runs/edge_table_size")).fetchone()
         expected = db.execute(
             "SELECT pg_table_size(r) + pg_indexes_size(r) FROM to_regclass(%s) AS r", [f"connection_paths.{part}"]
         ).fetchone()
@@ -363,8 +365,8 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
     assert {each.workers for each in found.durations if each.strategy == "rebuild"} == {1, 2, 4, 8, 16}
     assert {each.workers for each in found.durations if each.strategy == "in_place"} == {1, 2, 4, 8, 16}
     with psycopg.connect(database), psycopg.connect(database):
-        assert plan(database).connections_free <= found.connections_free - 1  # others may come and go
-    seconds = {(each.strategy, each.workers): each.seconds for each in planning._durations(60_000_000)}
+        assert plan(database).connections_free <= found.connections_free - 1  # other sessions may start and end
+    seconds = {(each.strategy, each.workers): each.seconds for each in planning.predicted_times(60_000_000)}
     assert seconds["rebuild", 1] == 60_000_000 / 500_000 + 3 * 60_000_000 / 1_750_000
     assert seconds["rebuild", 2] == 60_000_000 / 1_000_000 + 2 * 60_000_000 / 1_750_000
     assert seconds["rebuild", 4] == 60_000_000 / 2_000_000 + 60_000_000 / 1_750_000
@@ -372,13 +374,13 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
     assert "idle cores" in found.assumption
 
 
-# Telling it.
+# How it is shown.
 
 
-def told(found: Plan) -> str:
-    """The plan as a terminal of 100 columns shows it."""
+def told(found: BackfillPlan) -> str:
+    """Return the plan as a terminal of 100 columns shows it."""
     console = Console(width=100, highlight=False, file=StringIO(), record=True)
-    for line in plan_report.plan_lines(found):
+    for line in plan_lines(found):
         console.print(line)
     return console.export_text()
 
@@ -452,7 +454,7 @@ def test_a_hot_standby_gives_the_same_plan() -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(sqlfiles.query("install/demo_tables"))
             install(dsn)
-            add_contact_loads(connection)
+            add_overlaps_by_contact(connection)
             load_hosts(connection, world)
         with standby(dsn, binaries) as replica:
             with psycopg.connect(replica) as connection:
@@ -466,14 +468,14 @@ def test_a_hot_standby_gives_the_same_plan() -> None:
 def test_fewer_are_drawn_where_each_has_very_many_overlaps(
     database: str, db: Connection, monkeypatch: pytest.MonkeyPatch, organizations: int
 ) -> None:
-    """What a plan takes is bounded by overlaps, however few organizations everybody is at."""
+    """The time of a plan is bounded by overlaps, however few organizations all contacts share."""
     people = range(1, 1501)
     load(db, colleagues(*((person, person % organizations + 1, "2010-01-01", None) for person in people)))
-    monkeypatch.setattr(planning, "_MOST_OVERLAPS", 20_000)
+    monkeypatch.setattr(edge_estimate, "_MOST_OVERLAPS", 20_000)
     found = plan(database, sample=1000)
     each = len(people) // organizations - 1
     most = min(1000, max(40, 20_000 // each))
-    assert most - 20 < found.edges.sampled <= most  # in whole strata
+    assert most - 20 < found.edges.sampled <= most  # whole strata are drawn
     assert found.edges.pairs == len(people) * each // 2
     assert found.edges.low <= found.edges.pairs <= found.edges.high
 
@@ -492,4 +494,4 @@ def test_ids_given_twice_are_told(new_database: Callable[[], str], table: str) -
         connection.execute(f"CREATE INDEX ON {table} (id)".encode())
         connection.execute(f"CREATE UNIQUE INDEX ON {table} (id, name)".encode())
         connection.execute(f"CREATE UNIQUE INDEX ON {table} (id) WHERE id < 4".encode())
-        assert len(plan(dsn).duplicates) == 1  # none of these forbids it
+        assert len(plan(dsn).duplicates) == 1  # none of these indexes prevents a duplicate id

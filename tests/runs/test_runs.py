@@ -1,4 +1,4 @@
-"""Runs: the plan is everybody once, claims are fenced, the books are right, both ways end in the oracle's edges."""
+"""Runs: batches cover each contact once, claims are fenced, counters are true, edges are the oracle's."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_an_empty_database_has_a_run_too(db: Connection, strategy: str) -> None:
         ("do_batch(NULL, NULL, NULL)", runs.CLAIM_LOST),
         ("fail_batch(-1, 1, 1, 'no', true)", runs.CLAIM_LOST),
         ("finish_run(-1)", "02000"),
-        ("carry_edges(-1)", "02000"),
+        ("copy_remaining_edges(-1)", "02000"),
         ("require_batches_done(-1)", "02000"),
     ],
 )
@@ -144,19 +144,19 @@ def test_bad_arguments(db: Connection, call: str, refusal: str) -> None:
 def test_nothing_is_to_be_had_of_a_run_that_is_not_there(db: Connection) -> None:
     assert claim(db, -1) is None
     assert value(db, "SELECT connection_paths.cancel_run(-1)") is False
-    assert value(db, "SELECT connection_paths.swap_rebuild(-1)") is False
+    assert value(db, "SELECT connection_paths.exchange_rebuild(-1)") is False
 
 
 @each_strategy
 def test_there_is_one_run_at_a_time(db: Connection, strategy: str) -> None:
     begin(db, office(3))
     run_id = create(db, strategy)
-    for status in ("running", "paused"):
-        db.execute("UPDATE connection_paths.backfill_runs SET status = %s", (status,))
+    for function in ("resume_run", "pause_run"):
+        db.execute(f"SELECT connection_paths.{function}(%s)".encode(), (run_id,))
         for other in STRATEGIES:
             with refused(runs.UNDER_WAY, f"run {run_id} is under way"):
                 create(db, other)
-    db.execute("UPDATE connection_paths.backfill_runs SET status = 'running'")
+    db.execute("SELECT connection_paths.resume_run(%s)", (run_id,))
     work(db, run_id)
     end(db, run_id, strategy)
     assert create(db, strategy) > run_id
@@ -243,7 +243,7 @@ def test_the_dead_lose_their_batches_at_once_and_the_living_never(db: Connection
 def test_one_claim_is_used_once(
     db: Connection, dsn: str, strategy: str, rival: Callable[[Connection, int, Claim], Any]
 ) -> None:
-    """Two sessions know of the same claim, as when a connection was taken for dead that was not."""
+    """Two sessions have the same claim, as when a living connection was thought to be dead."""
     begin(db, office(5))
     run_id = create(db, strategy)
     with connect(dsn) as one, connect(dsn) as other, connect(dsn) as blocker:
@@ -268,7 +268,7 @@ def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
     held: dict[Connection, Claim] = {}
 
     def grab() -> int:
-        """Have all who hold nothing claim at once; returns how many got something."""
+        """Let all sessions without a batch claim at once; returns how many got one."""
         idle = [each for each in sessions if each not in held]
         got = all_at_once([lambda each=each: claim(each, run_id) for each in idle])  # type: ignore[misc]
         found = {session: batch for session, batch in zip(idle, got, strict=True) if batch is not None}
@@ -278,9 +278,9 @@ def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
     with ExitStack() as stack:
         sessions = [stack.enter_context(connect(dsn)) for _ in range(10)]
         for most, expected in ((3, 3), (3, 0), (5, 2), (1, 0), (0, 0)):
-            db.execute("UPDATE connection_paths.backfill_runs SET max_workers = %s", (most,))
+            db.execute("SELECT connection_paths.set_max_workers(%s, %s)", (run_id, most))
             assert grab() == expected
-        db.execute("UPDATE connection_paths.backfill_runs SET max_workers = 5")
+        db.execute("SELECT connection_paths.set_max_workers(%s, 5)", (run_id,))
         for session in list(held)[:2]:
             do(session, run_id, held.pop(session))
         assert grab() == 2
@@ -291,27 +291,29 @@ def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
         del held[victim]
         assert grab() == 1
         assert lost._replace(attempt=2) in held.values()
-        db.execute("UPDATE connection_paths.backfill_runs SET max_workers = NULL")
+        db.execute("SELECT connection_paths.set_max_workers(%s, NULL)", (run_id,))
         assert grab() == 4
         assert len({each.batch_id for each in held.values()}) == 9
 
 
 @pytest.mark.parametrize(
-    ("edit", "may_end"),
-    [("status = 'paused'", True), ("max_workers = 0", True), ("status = 'cancelled'", False)],
+    ("call", "may_end"),
+    [("pause_run(%s)", True), ("set_max_workers(%s, 0)", True), ("request_cancel(%s)", False)],
 )
 @each_strategy
-def test_a_run_that_is_held_gives_no_batch(db: Connection, dsn: str, edit: str, may_end: bool, strategy: str) -> None:
+def test_a_run_that_is_held_gives_no_batch(db: Connection, dsn: str, call: str, may_end: bool, strategy: str) -> None:
     begin(db, office(6))
     run_id = create(db, strategy, 1)
     with connect(dsn) as worker:
         batch = claimed(worker, run_id)
-        db.execute(f"UPDATE connection_paths.backfill_runs SET {edit}".encode())
+        db.execute(f"SELECT connection_paths.{call}".encode(), (run_id,))
         with connect(dsn) as other:
             assert claim(other, run_id) is None
         if may_end:
             assert do(worker, run_id, batch) > 0
-            db.execute("UPDATE connection_paths.backfill_runs SET status = 'running', max_workers = NULL")
+            db.execute(
+                "SELECT connection_paths.resume_run(%s), connection_paths.set_max_workers(%s, NULL)", (run_id, run_id)
+            )
             assert claim(worker, run_id) is not None
         else:
             with refused(runs.CLAIM_LOST):
@@ -366,7 +368,7 @@ def test_a_failure_that_passes_is_tried_again_four_times(db: Connection) -> None
         batch = claimed(db, run_id)
         assert batch.attempt == attempt
         outcomes.append(fail(db, run_id, batch, "deadlock", passing=True))
-    assert outcomes == ["again"] * 4 + ["split"]
+    assert outcomes == ["retry"] * 4 + ["split"]
     rows = batches(db, run_id)
     check_partition(rows)
     told = [(row.status, row.attempts, row.failures, row.error) for row in rows]
@@ -403,7 +405,7 @@ def test_a_range_without_contacts_is_set_aside_too(db: Connection) -> None:
     assert runs.set_aside(db, run_id) == [{"contact_id": None, "error": "no"}]
 
 
-# Both ways
+# Both strategies
 
 
 @repeatable(40)
@@ -448,7 +450,7 @@ def test_a_run_that_is_over_stays_over(db: Connection) -> None:
         if last == "succeeded":
             end(db, run_id, "in_place")
         else:
-            db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+            db.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
         for status in ("running", "paused"):
             with pytest.raises(errors.ObjectNotInPrerequisiteState, match=f"run {run_id} is over: {last}"):
                 db.execute("UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s", (status, run_id))
@@ -462,10 +464,10 @@ def test_a_run_that_is_over_stays_over(db: Connection) -> None:
 
 def test_telling_how_one_is_doing_waits_for_nobody(db: Connection, dsn: str) -> None:
     begin(db, office(3))
-    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "told": Jsonb({"workers": 2})}
-    tell = sqlfiles.query("runs/tell_of_process")
+    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "report": Jsonb({"workers": 2})}
+    tell = sqlfiles.query("runs/record_process")
     with connect(dsn, autocommit=False) as holder:
-        holder.execute("UPDATE connection_paths.backfill_runs SET max_workers = 2")
+        holder.execute("SELECT connection_paths.set_max_workers(%s, 2)", (told["run_id"],))
         db.execute("SET lock_timeout = '1s'")
         assert db.execute(tell, told).rowcount == 0
         holder.rollback()
@@ -475,7 +477,7 @@ def test_telling_how_one_is_doing_waits_for_nobody(db: Connection, dsn: str) -> 
 
 
 def test_a_batch_that_read_before_a_change_does_not_have_the_last_word(db: Connection, dsn: str) -> None:
-    """It has read that contacts 1 and 3 are colleagues, which ends before it can say so."""
+    """The session has read that contacts 1 and 3 are colleagues, and that changes before it writes the edge."""
     world = office(3)
     begin(db, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     run_id = create(db, "in_place")

@@ -17,7 +17,8 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.core.database import Connection, connect
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import Options, _Part, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.runs.driver import RunDriver
 from tests.support import oracle
 from tests.support.changes import drain
 from tests.support.command_line import check_failed, finish, run, start
@@ -45,7 +46,7 @@ from tests.support.sessions import dsn_of, refused, set_for_database, terminate,
 from tests.support.waiting import all_at_once, in_the_background, until
 from tests.support.world import Edge, load_edges, office
 
-#: A rule of the application's that is asked for each edge, in place and in a rebuild's table.
+#: A trigger function of the application that is called for each edge, in place and in the table of a rebuild.
 RULE = """
 CREATE FUNCTION public.rule(contact_a_id bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN {} RETURN true; END $$;
 ALTER TABLE connection_paths.contact_connections
@@ -54,7 +55,7 @@ ALTER TABLE connection_paths.contact_connections
 
 
 def wrong(connection: Connection, size: int, aside: Collection[int] = ()) -> dict[Any, Any]:
-    """The edges that differ from what they should be, apart from those of who was set aside."""
+    """The edges that are wrong, except those of contacts that were set aside."""
     right = {pair: edge for pair, edge in oracle.edges(office(size)).items() if pair[0] not in aside}
     there = edges(connection)
     return {pair: there.get(pair) for pair in right.keys() | there.keys() if right.get(pair) != there.get(pair)}
@@ -62,14 +63,14 @@ def wrong(connection: Connection, size: int, aside: Collection[int] = ()) -> dic
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have processes look again sooner."""
-    monkeypatch.setattr("orchestrator.runs.backfill._TICK", 0.03)
-    monkeypatch.setattr("orchestrator.runs.workers._LOOK_AGAIN", 0.03)
+    """Shorten the pauses of processes."""
+    monkeypatch.setattr("orchestrator.runs.driver._TICK", 0.03)
+    monkeypatch.setattr("orchestrator.runs.workers._PAUSE", 0.03)
 
 
 @pytest.fixture
 def ruled(db: Connection) -> Iterator[Connection]:
-    """The database of this file, where a test may make the application's rule."""
+    """The database of this file, with the application's rule, which a test may replace."""
     yield db
     db.execute(
         "ALTER TABLE connection_paths.contact_connections DROP CONSTRAINT IF EXISTS app_rule;"
@@ -81,7 +82,7 @@ def ruled(db: Connection) -> Iterator[Connection]:
 
 
 def _die(connection: Connection, run_id: int, number: int) -> None:
-    """Have a batch's worker die for the fifth time."""
+    """Let the worker of a batch die for the fifth time."""
     connection.execute(
         "UPDATE connection_paths.backfill_batches SET deaths = 4, worker_id = 0 WHERE run_id = %s AND batch_id = %s",
         (run_id, number),
@@ -111,7 +112,7 @@ def test_neighbours_are_split_one_after_the_other(db: Connection, dsn: str, spli
             until(lambda: value(db, WAITING) == 1)
             one.commit()
             splitting.result()
-    until(lambda: value(db, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0)  # both have gone
+    until(lambda: value(db, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0)  # both have ended
     check_partition(batches(db, run_id))
     assert runs.read(db, run_id).failures == 2
     work(db, run_id)
@@ -124,7 +125,7 @@ def test_many_bad_contacts_are_set_aside_and_nobody_else(ruled: Connection, stra
     begin(ruled, office(40))
     ruled.execute(RULE.format("IF contact_a_id % 4 = 0 THEN RAISE 'no'; END IF;").encode())
     bad = {number for number in range(1, 40) if number % 4 == 0}
-    done = backfill(dsn_of(ruled), Options(workers, strategy, batch_edges=80, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(workers, strategy, batch_edges=80, limits=None))
     assert done.run.status == "succeeded with exceptions"
     assert {row["contact_id"] for row in done.set_aside} == bad
     assert wrong(ruled, 40, bad) == {}
@@ -136,14 +137,14 @@ def test_many_bad_contacts_are_set_aside_and_nobody_else(ruled: Connection, stra
 def test_large_batches_that_take_too_long_are_split_by_all_workers_at_once(ruled: Connection) -> None:
     begin(ruled, office(24))
     ruled.execute(RULE.format("PERFORM pg_sleep(0.006);").encode())  # 276 edges
-    done = backfill(dsn_of(ruled), Options(4, "in_place", batch_edges=60, batch_timeout=0.3, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(4, "in_place", batch_edges=60, batch_timeout=0.3, limits=None))
     assert (done.run.status, done.set_aside, wrong(ruled, 24)) == ("succeeded", [], {})
     assert done.run.failures > 0
 
 
-# Errors that look like ours
+# Errors of the application that look like errors of the package
 
-#: What triggers and functions of an application raise, and what the orchestrator itself might raise or look out for.
+#: SQLSTATEs that triggers of an application may raise, among them those that the orchestrator treats specially.
 STATES = (
     "55000", "55006", "42501", "42883", "42P01", "42P07", "3F000", "25006", "02000", "23505", "57014",
     "57P01", "40001", "40P01", "55P03", "P0001", "XX000", "08006", "CP000",
@@ -162,7 +163,7 @@ def test_whatever_is_raised_for_one_contact_sets_it_aside(ruled: Connection, str
         ).encode()
     )
     bad = {2 * number for number in range(1, len(STATES) + 1)}
-    done = backfill(dsn_of(ruled), Options(4, strategy, batch_edges=60, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(4, strategy, batch_edges=60, limits=None))
     assert {row["contact_id"] for row in done.set_aside} == bad
     assert (done.run.status, wrong(ruled, size, bad)) == ("succeeded with exceptions", {})
 
@@ -174,12 +175,12 @@ def test_what_no_batch_would_fare_better_with_sets_nobody_aside(db: Connection, 
     db.execute("ALTER FUNCTION connection_paths.require_sources RENAME TO renamed")
     try:
         with pytest.raises(psycopg.errors.UndefinedFunction):
-            backfill(dsn_of(db), Options(2, strategy, limits=None))
+            backfill(dsn_of(db), BackfillOptions(2, strategy, limits=None))
     finally:
         db.execute("ALTER FUNCTION connection_paths.renamed RENAME TO require_sources")
     (left,) = runs.listed(db)
     assert (left.status, left.batches_set_aside) == ("running", 0)
-    assert backfill(dsn_of(db), Options(2, limits=None)).run.status == "succeeded"
+    assert backfill(dsn_of(db), BackfillOptions(2, limits=None)).run.status == "succeeded"
     assert wrong(db, 6) == {}
 
 
@@ -191,17 +192,19 @@ def test_a_function_of_an_index_that_raises_is_not_taken_for_an_index_that_is_th
     )
     begin(own, office(3))
     with pytest.raises(psycopg.errors.DuplicateTable, match="mine"):
-        backfill(dsn_of(own), Options(2, "rebuild", limits=None))
+        backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None))
 
 
 # Commits that are lost
 
-#: What a crash or a failover may take back once all batches have been seen to be done.
+#: Commits that a crash or a failover may undo after all batches were done.
 LOST = {
     "batches": """
+        SET session_replication_role = replica; -- a crash meets no trigger
         UPDATE connection_paths.backfill_batches SET status = 'claimed', worker_id = 0, finished_at = NULL,
             edges_changed = NULL
-        WHERE above_contact_id IS NULL OR upto_contact_id IS NULL""",
+        WHERE above_contact_id IS NULL OR upto_contact_id IS NULL;
+        RESET session_replication_role""",
     "edges": """
         DELETE FROM {table} AS c USING connection_paths.backfill_batches AS b
         WHERE b.status = 'claimed' AND (b.above_contact_id IS NULL OR c.contact_a_id > b.above_contact_id)
@@ -223,22 +226,22 @@ def test_what_is_lost_is_done_again(
     there = ruled.execute(LEFT_THERE).fetchall()
     lose = [LOST[lost]] if lost != "batches" else [LOST["batches"], LOST["edges"]]
     table = "connection_paths.contact_connections" + ("_next" if strategy == "rebuild" else "")
-    method = {"filling": "_look", "ending": "_complete"}[when]
-    real = getattr(_Part, method)
+    method = {"filling": "_show", "ending": "_complete"}[when]
+    real = getattr(RunDriver, method)
     seen: list[int] = []
 
-    def once(part: _Part, *arguments: Any) -> None:
+    def once(driver: RunDriver, *arguments: Any) -> None:
         if not seen:
-            seen.append(part._run.run_id)
+            seen.append(driver.run.run_id)
             with connect(dsn_of(ruled)) as other:
                 for statement in lose:
                     other.execute(statement.format(table=table).encode())
-        real(part, *arguments)
+        real(driver, *arguments)
 
-    monkeypatch.setattr(_Part, method, once)
-    if when == "filling" and lost != "run":  # as long as there are batches to do
+    monkeypatch.setattr(RunDriver, method, once)
+    if when == "filling" and lost != "run":  # so there are batches to do for long enough
         ruled.execute(RULE.format("PERFORM pg_sleep(0.01);").encode())
-    done = backfill(dsn_of(ruled), Options(2, strategy, batch_edges=11, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(2, strategy, batch_edges=11, limits=None))
     assert (done.run.status, wrong(ruled, 12)) == ("succeeded", {})
     assert len(seen) == 1
     assert (done.run.run_id > seen[0]) == (lost in ("run", "table"))
@@ -249,14 +252,14 @@ def test_what_is_lost_is_done_again(
 @pytest.mark.parametrize("phase", ["filling", "indexing"])
 @pytest.mark.parametrize("way", ["backfill", "cancel", "in SQL"])
 def test_a_rebuild_restored_without_its_table(ruled: Connection, phase: str, way: str) -> None:
-    """As pg_dump --data-only brings it back: rows and no table, and worker numbers that begin at 1 again."""
+    """After a restore of pg_dump --data-only: there are rows but no table, and worker numbers start at 1 again."""
     begin(ruled, office(8))
     run_id = create(ruled, "rebuild", 5)
     batch = claimed(ruled, run_id)
     if phase == "indexing":
         do(ruled, run_id, batch)
         work(ruled, run_id)
-        ruled.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        ruled.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     ruled.execute("SELECT pg_advisory_unlock_all()")
     ruled.execute("DROP TABLE connection_paths.contact_connections_next")
     ruled.execute("ALTER SEQUENCE connection_paths.backfill_worker_ids RESTART")
@@ -268,32 +271,32 @@ def test_a_rebuild_restored_without_its_table(ruled: Connection, phase: str, way
         assert value(ruled, "SELECT connection_paths.cancel_run(%s)", run_id) is True
     elif way == "cancel":
         assert run("--dsn", dsn_of(ruled), "runs", "cancel", str(run_id)).stdout == f"Run {run_id} is cancelled.\n"
-    done = backfill(dsn_of(ruled), Options(2, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(2, limits=None))
     assert (done.run.run_id > run_id, done.run.status, wrong(ruled, 8)) == (True, "succeeded", {})
     assert runs.read(ruled, run_id).status == "cancelled"
 
 
 @each_strategy
 def test_a_run_restored_without_its_sequences(ruled: Connection, strategy: str) -> None:
-    """A number that a new worker gets may stand in a claim from before."""
+    """The number of a new worker may be that of an old claim."""
     begin(ruled, office(8))
     run_id = create(ruled, strategy, 5)
     for _ in range(3):
         claimed(ruled, run_id)
-    ruled.execute("UPDATE connection_paths.backfill_runs SET ended_by = 2")
+    ruled.execute("UPDATE connection_paths.backfill_runs SET finishing_worker_id = 2")
     ruled.execute("UPDATE connection_paths.backfill_batches SET worker_id = batch_id WHERE status = 'claimed'")
     ruled.execute("SELECT pg_advisory_unlock_all()")
     ruled.execute("ALTER SEQUENCE connection_paths.backfill_worker_ids RESTART")
-    done = backfill(dsn_of(ruled), Options(2, limits=None))
+    done = backfill(dsn_of(ruled), BackfillOptions(2, limits=None))
     assert (done.run.run_id, done.run.status, wrong(ruled, 8)) == (run_id, "succeeded", {})
 
 
-# Locks that anybody may take
+# Advisory locks that any role may take
 
 
 @pytest.fixture
 def role(db: Connection) -> Iterator[Callable[..., str]]:
-    """A maker of roles that may connect, with what else is granted; all are dropped in the end."""
+    """A function that makes roles that may connect, with more privileges; all roles are dropped at the end."""
     made: list[sql.Identifier] = []
 
     def make(*grants: str, **names: str) -> str:
@@ -315,7 +318,7 @@ def log_in(own: Connection, role: str) -> Connection:
     return psycopg.connect(make_conninfo(dsn_of(own), user=role), autocommit=True)
 
 
-#: The keys of every purpose, of old ones too, for the ids that come next. (Who recomputes copes by itself.)
+#: Takes the advisory locks of every purpose, old ones too, for the next ids.
 TAKE = """
 SELECT pg_try_advisory_{lock}(purpose * (1::bigint << 48) + id)
 FROM unnest('{{25441,25443,25444,25445}}'::bigint[]) AS purpose
@@ -340,7 +343,7 @@ def test_a_role_without_rights_keeps_nobody_from_a_run(
     )
     with log_in(db, reads) as intruder, intruder.transaction():
         intruder.execute(TAKE.format(lock=lock).encode())
-        done = backfill(dsn_of(db), Options(2, strategy, batch_edges=9, limits=None))
+        done = backfill(dsn_of(db), BackfillOptions(2, strategy, batch_edges=9, limits=None))
         assert (done.run.status, wrong(db, 10)) == ("succeeded", {})
         run_id = create(db, "rebuild")
         cancelled = run("--dsn", dsn_of(db), "runs", "cancel", str(run_id))
@@ -350,18 +353,18 @@ def test_a_role_without_rights_keeps_nobody_from_a_run(
 def test_a_role_without_rights_does_not_live_for_a_worker_that_died(db: Connection, role: Callable[..., str]) -> None:
     begin(db, office(4))
     run_id = create(db, "in_place")
-    db.execute("UPDATE connection_paths.backfill_runs SET max_workers = 1")
+    db.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
     with connect(dsn_of(db)) as doomed, log_in(db, role()) as intruder:
         old = claimed(doomed, run_id)
         worker = value(doomed, "SELECT connection_paths.register_worker()")
-        db.execute("UPDATE connection_paths.backfill_runs SET ended_by = %s", (worker,))
+        db.execute("UPDATE connection_paths.backfill_runs SET finishing_worker_id = %s", (worker,))
         key = value(db, "SELECT connection_paths.advisory_key('worker', %s)", worker)
         with in_the_background(lambda: intruder.execute("SELECT pg_advisory_lock(%s)", (key,))) as waiting:
             until(lambda: value(db, WAITING) == 1)
             terminate(db, doomed)
             waiting.result()
         assert claimed(db, run_id) == old._replace(attempt=2)
-        assert value(db, "SELECT connection_paths.claim_end(%s)", run_id) is True
+        assert value(db, "SELECT connection_paths.claim_finish(%s)", run_id) is True
 
 
 MEMBER = "GRANT {group} TO {role}"
@@ -376,17 +379,17 @@ GRANTS: dict[str, tuple[str, ...]] = {
 
 
 def test_who_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> None:
-    """By every purpose and every right, a role's own or one it has by a membership, which it need not inherit."""
+    """For every purpose and every privilege: the role has it itself, or by a membership that it need not inherit."""
     expected, found = set(), set()
     for grants, statements in GRANTS.items():
         group = role(*statements)
         members = {"itself": group}
-        if grants != "superuser":  # that attribute is nobody else's
+        if grants != "superuser":  # that attribute is not inherited
             members["inherits"] = role(MEMBER, group=group)
             members["does not inherit"] = role("ALTER ROLE {role} NOINHERIT", MEMBER, group=group)
         for member, name in members.items():
             with log_in(db, name) as session:
-                for purpose in ("worker", "recompute", "listener"):
+                for purpose in ("worker", "refresh", "listener"):
                     if grants in ("writes", "writes all", "superuser"):
                         expected.add((purpose, grants, member))
                     key = value(db, "SELECT connection_paths.advisory_key(%s, 7)", purpose)
@@ -398,16 +401,16 @@ def test_who_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> Non
 
 
 def test_who_recomputes_by_anothers_rights_counts(db: Connection, role: Callable[..., str]) -> None:
-    """A function of the application's that is SECURITY DEFINER, called by a role without rights."""
+    """A SECURITY DEFINER function of the application, called by a role without privileges."""
     name = role()
     db.execute(
         "CREATE OR REPLACE FUNCTION public.recompute() RETURNS void LANGUAGE sql SECURITY DEFINER AS"
         " 'LOCK TABLE connection_paths.contact_connections IN ROW EXCLUSIVE MODE;"
-        "  SELECT connection_paths.begin_recompute()'"
+        "  SELECT connection_paths.begin_refresh()'"
     )
     with log_in(db, name) as session, session.transaction():
         session.execute("SELECT public.recompute()")
-        held = db.execute("SELECT pid FROM connection_paths.lock_holders('recompute')").fetchall()
+        held = db.execute("SELECT pid FROM connection_paths.lock_holders('refresh')").fetchall()
         assert held == [(session.info.backend_pid,)]
 
 
@@ -435,7 +438,7 @@ def test_a_publication_stops_nothing(db: Connection, publication: str, stage: st
         ("half done", lambda run_id: do(db, run_id, claimed(db, run_id))),
         ("filled", lambda run_id: work(db, run_id)),
         ("indexed", lambda run_id: _index(db, run_id)),
-        ("swapped", lambda run_id: db.execute("SELECT connection_paths.swap_rebuild(%s)", (run_id,))),
+        ("swapped", lambda run_id: db.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,))),
     ]
     try:
         if stage == "before":
@@ -464,7 +467,7 @@ def test_a_publication_stops_nothing(db: Connection, publication: str, stage: st
 
 
 def _index(connection: Connection, run_id: int) -> None:
-    connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+    connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     missing = "SELECT statement FROM connection_paths.missing_rebuild_indexes(%s)"
     while statements := connection.execute(missing, (run_id,)).fetchall():
         for (statement,) in statements:
@@ -473,7 +476,7 @@ def _index(connection: Connection, run_id: int) -> None:
 
 @pytest.fixture
 def tablespaces(own: Connection) -> Iterator[list[str]]:
-    """Three tablespaces, with names that want quotes."""
+    """Three tablespaces, with names that need quotes."""
     names = [f"{own.info.dbname} {word}" for word in ("edges", 'in"dexes', "other")]
     own.execute("SET allow_in_place_tablespaces = on")
     for name in names:
@@ -496,7 +499,7 @@ ORDER BY 1
 
 
 def test_a_rebuild_stays_where_the_edges_are(own: Connection, tablespaces: list[str]) -> None:
-    """The table and each index in its own tablespace, whatever the database's default_tablespace is."""
+    """The table and each index keep their tablespaces, whatever default_tablespace the database has."""
     begin(own, office(4))
     own.execute("CREATE INDEX app ON connection_paths.contact_connections (date_to) WHERE date_to IS NOT NULL")
     set_for_database(own, "default_tablespace", tablespaces[2])
@@ -514,12 +517,12 @@ def test_a_rebuild_stays_where_the_edges_are(own: Connection, tablespaces: list[
         before = own.execute(PLACES).fetchall()
         assert ({row[1] for row in before} == {None}) is not elsewhere
         for _ in range(2):
-            assert backfill(dsn_of(own), Options(2, "rebuild", limits=None)).run.status == "succeeded"
+            assert backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None)).run.status == "succeeded"
             assert own.execute(PLACES).fetchall() == before
     own.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(own.info.dbname)))
 
 
-#: Definitions in which a name, an expression or a predicate holds the words that a definition is made of.
+#: Index definitions whose names, expressions or predicates contain words such as ON and WHERE.
 DEFINITIONS = (
     'CREATE INDEX "my USING idx" ON connection_paths.contact_connections (date_from)',
     'CREATE INDEX "a ON connection_paths.x USING b" ON connection_paths.contact_connections (date_to)',
@@ -552,7 +555,7 @@ def test_whatever_an_index_is_called_it_comes_along(own: Connection) -> None:
     for setting, to in (("search_path", "connection_paths, public"), ("quote_all_identifiers", "on")):
         own.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(own.info.dbname)))
         set_for_database(own, setting, to)
-        assert backfill(dsn_of(own), Options(2, "rebuild", limits=None)).run.status == "succeeded"
+        assert backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None)).run.status == "succeeded"
         assert own.execute(DEFINED).fetchall() == before
 
 
@@ -595,7 +598,7 @@ def test_a_partition_of_the_applications_own_stays(own: Connection, attached: st
         if ends == "cancelled":
             own.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
         own.execute("SELECT pg_advisory_unlock_all()")
-        assert backfill(dsn_of(own), Options(2, "rebuild", limits=None)).run.status == "succeeded"
+        assert backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None)).run.status == "succeeded"
         assert (friends(own), wrong(own, 6)) == (there, {})
         assert value(own, "SELECT count(*) FROM public.knows") == len(there) == (2 if attached == "before" else 3)
         assert len(own.execute(PARTITIONS).fetchall()) == 2
@@ -605,7 +608,7 @@ def test_a_partition_of_the_applications_own_stays(own: Connection, attached: st
 LIVE = "connection_paths.contact_connections_live"
 LIKE = "CREATE TABLE public.taken (LIKE connection_paths.contact_connections INCLUDING ALL);"
 TAKES = "ALTER TABLE connection_paths.contact_connections ATTACH PARTITION public.taken FOR VALUES IN ({})"
-#: What keeps a rebuild from beginning, what is said, and how it is removed.
+#: What prevents a rebuild, the message, and how the cause is removed.
 HINDRANCES = (
     (f"CREATE VIEW public.edges AS SELECT * FROM {LIVE}", "view", "DROP VIEW public.edges"),
     (f"CREATE MATERIALIZED VIEW edges AS SELECT * FROM {LIVE}", "materialized view", "DROP MATERIALIZED VIEW edges"),
@@ -630,9 +633,9 @@ def test_what_a_rebuild_would_break_refuses_it(own: Connection) -> None:
         begin(own, office(4))
         own.execute(hindrance.encode())
         with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=named):
-            backfill(dsn_of(own), Options(2, "rebuild", limits=None))
+            backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None))
         assert runs.listed(own) == []
-        assert backfill(dsn_of(own), Options(1, "in_place", limits=None)).run.status == "succeeded"
+        assert backfill(dsn_of(own), BackfillOptions(1, "in_place", limits=None)).run.status == "succeeded"
         assert wrong(own, 4) == {}
         own.execute(removed.encode())
 
@@ -648,7 +651,7 @@ def test_what_was_set_for_the_edges_comes_along(own: Connection) -> None:
         " WHERE relname = 'contact_connections_live' AND attnum > 0 ORDER BY attnum"
     )
     before = own.execute(set_there).fetchall()
-    backfill(dsn_of(own), Options(2, "rebuild", limits=None))
+    backfill(dsn_of(own), BackfillOptions(2, "rebuild", limits=None))
     assert own.execute(set_there).fetchall() == before
 
 
@@ -657,7 +660,7 @@ def test_what_was_set_for_the_edges_comes_along(own: Connection) -> None:
 
 def test_a_run_that_is_over_is_not_changed(own: Connection) -> None:
     begin(own, office(3))
-    backfill(dsn_of(own), Options(1, limits=None))
+    backfill(dsn_of(own), BackfillOptions(1, limits=None))
     for words in (("--workers", "2"), ("--any-workers",)):
         check_failed(run("--dsn", dsn_of(own), "runs", "set", "1", *words), "run 1 is over: succeeded")
     check_failed(run("--dsn", dsn_of(own), "runs", "set", "9", "--workers", "2"), "there is no run 9")
@@ -679,9 +682,11 @@ def test_who_is_at_work_is_told_at_once_and_nobody_after_that(own: Connection, d
     shown = run(*show).stdout
     assert "workers)" not in shown
     assert f":{process.pid}:" not in shown
-    assert "No process is working on this run. To go on: orchestrator backfill" in shown
+    assert "No process is working on this run. To continue: orchestrator backfill" in shown
     assert json.loads(run("--dsn", dsn_of(own), "--json", "runs", "show").stdout)["run"]["processes"] == {}
-    own.execute("UPDATE connection_paths.backfill_runs SET status = 'paused'")
+    own.execute(
+        "SELECT connection_paths.pause_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'running'"
+    )
     assert "orchestrator runs resume 1, then orchestrator backfill" in run(*show).stdout
 
 

@@ -1,4 +1,4 @@
-"""What keeps a backfill from hurting users: the governor on simulated signals, canary and watch on a real server."""
+"""The throttle: the governor with simulated signals, the canary and the throttle on a real server."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from orchestrator.cli import main
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options, Progress, backfill
+from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
 from orchestrator.runs.canary import Canary, Latencies, _Baseline, _Call, percentile
-from orchestrator.runs.signals import Server
-from orchestrator.runs.throttle import Governor, Limits, Signal, Watch
+from orchestrator.runs.governor import Governor
+from orchestrator.runs.signals import ServerLoad, Signal, ThrottleLimits
+from orchestrator.runs.throttle import Throttle
 from orchestrator.runs.workers import Workers
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
@@ -43,18 +44,18 @@ from tests.support.waiting import until
 EDGES = "connection_paths.contact_connections"
 
 
-# The governor: a decision a second, unless a test says otherwise.
+# The governor: one decision per second, unless a test does otherwise.
 
 
 class Run:
     """A governor and its clock."""
 
-    def __init__(self, most: int, least: int = 0) -> None:
-        self.governor = Governor(most, least=least)
+    def __init__(self, most: int) -> None:
+        self.governor = Governor(most)
         self.now = 1000.0
 
     def second(self, *loads: float | Signal) -> float:
-        """Decide on these loads, the first of them the canary's; then a second passes."""
+        """Decide with these loads, the first of which is the canary's; then a second passes."""
         names = ("canary", "replica lag", "waiting locks")
         signals = [
             given if isinstance(given, Signal) else Signal(name, given, 1, "x")
@@ -68,12 +69,12 @@ class Run:
         return [self.second(*loads) for _ in range(number)]
 
     def full(self) -> None:
-        """Climb to the top, and stay there long enough to have proven harmless."""
+        """Climb to the number that is wanted, and stay there until its trial is over."""
         self.climb(self.governor.most)
         self.seconds(40, 0.1)
 
     def climb(self, workers: float) -> None:
-        """Climb to a number, which is on trial then, and may be changed at once."""
+        """Climb to a number, which is then on trial and may be changed at once."""
         while self.governor.allowed < workers:
             self.second(0.1)
         self.now += 1
@@ -103,7 +104,7 @@ def test_it_holds_in_the_middle(load: float) -> None:
     run = Run(4)
     run.climb(2)
     assert run.seconds(50, load) == [2] * 50
-    assert run.governor.reason == f"canary {load} x against a limit of 1 x"
+    assert run.governor.reason == f"canary: {load} x, the limit is 1"
 
 
 def test_it_sheds_one_by_one_below_the_limit() -> None:
@@ -122,7 +123,7 @@ def test_the_worst_signal_decides() -> None:
     run = Run(8)
     run.full()
     assert run.second(0.1, 1.5, 0.7) == 4
-    assert run.governor.reason == "replica lag 1.5 x against a limit of 1 x"
+    assert run.governor.reason == "replica lag: 1.5 x, the limit is 1"
 
 
 def test_it_comes_back_one_by_one() -> None:
@@ -183,12 +184,6 @@ def test_a_number_that_proved_harmless_is_taken_again_at_once() -> None:
     assert run.seconds(3, 0.1) == [1, 2, 2]
 
 
-def test_least_work_whatever_the_signals_say() -> None:
-    run = Run(8, least=2)
-    assert run.seconds(100, 5.0) == [2] * 100
-    assert run.governor.rebaseline is False
-
-
 def test_slowness_without_workers_is_not_ours() -> None:
     run = Run(4)
     assert run.seconds(3, 3.0) == [0.25, 0.25, 0]
@@ -211,24 +206,11 @@ def test_it_is_not_told_to_rebaseline_for_other_reasons(others: tuple[float | Si
         assert not run.governor.rebaseline
 
 
-def test_the_number_wanted_can_change() -> None:
-    run = Run(4)
-    run.full()
-    run.governor.set_most(2)
-    assert run.seconds(2, 0.1) == [2, 2]
-    run.governor.set_most(0)
-    assert run.seconds(30, 3.0) == [0] * 30
-    assert not run.governor.rebaseline
-    assert run.governor.throttled_seconds.keys() == {"slow start"}
-    run.governor.set_most(3)
-    assert run.seconds(5, 0.1) == [0.25, 0.25, 0.5, 0.5, 1]
-
-
 def test_throttled_time_goes_to_what_caused_it() -> None:
     run = Run(2)
     run.seconds(6, 0.1)
-    run.seconds(40, 0.1)  # two at work from the sixth second on
-    run.second(0.1, 1.0)  # one for two seconds, the time of a step
+    run.seconds(40, 0.1)  # two workers from the sixth second on
+    run.second(0.1, 1.0)  # one worker for two seconds, the time of a step
     run.seconds(2, 0.1)
     assert run.governor.allowed == 2
     run.seconds(10, 0.1)
@@ -240,36 +222,32 @@ STEPS = st.lists(
     st.tuples(
         st.floats(0.01, 40),  # seconds since the last decision
         st.lists(st.tuples(LOADS, st.booleans()), max_size=3),
-        st.one_of(st.none(), st.none(), st.none(), st.integers(0, 9)),  # another number wanted
     ),
     max_size=60,
 )
 
 
-@given(most=st.integers(0, 9), least=st.integers(0, 3), steps=STEPS)
-def test_whatever_happens_the_governor_keeps_its_bounds(most: int, least: int, steps: list[Any]) -> None:
-    watch = Watch("", most=most, least=least)
-    governor = watch.governor
+@given(most=st.integers(1, 9), steps=STEPS)
+def test_whatever_happens_the_governor_keeps_its_bounds(most: int, steps: list[Any]) -> None:
+    throttle = Throttle("", most=most)
+    governor = throttle.governor
     now = 50.0
     decided_at = []
     before = governor.allowed
-    for seconds, loads, wanted in steps:
+    for seconds, loads in steps:
         now += seconds
         decided_at.append(now)
-        if wanted is not None:
-            governor.set_most(most := wanted)
-            before = governor.allowed
         names = ("canary", "replica lag", "waiting locks")
         signals = [Signal(name, load, 1, "x", fresh) for name, (load, fresh) in zip(names, loads, strict=False)]
         allowed = governor.decide(signals, now)
-        assert min(least, most) <= allowed <= most
+        assert 0 <= allowed <= most
         assert allowed <= before + 1
         assert (governor.reason is None) == (allowed == most)
-        watch._signals = signals
-        assert bool(watch.reasons) == (allowed < most)
+        throttle._signals = signals
+        assert bool(throttle.reasons) == (allowed < most)
         if not any(not signal.fresh or signal.load >= 0.4 for signal in signals):
-            waits = ("slow start", "workers are added again step by step, after ", "more are tried in ")
-            assert all(any(each in reason for each in waits) for reason in watch.reasons)
+            waits = ("slow start", "workers are added step by step", "the next attempt with more workers is in ")
+            assert all(any(each in reason for each in waits) for reason in throttle.reasons)
         if any(not signal.fresh for signal in signals):
             assert allowed <= before
         before = allowed
@@ -291,10 +269,10 @@ def test_percentiles_are_nearest_ranks() -> None:
 
 
 class Heard:
-    """A canary with 20 questions that usually take 1 to 20 ms, and that has heard of *calls* in the last 15 seconds."""
+    """A canary with 20 questions that normally take 1 to 20 ms, and that has recorded calls for 15 seconds."""
 
-    def __init__(self, limits: Limits | None = None, noise: float = 0.0) -> None:
-        self.canary = Canary("", limits or Limits())
+    def __init__(self, limits: ThrottleLimits | None = None, noise: float = 0.0) -> None:
+        self.canary = Canary("", limits or ThrottleLimits())
         self.usual = [float(number) for number in range(1, 21)]
         calls = [_Call(0.0, usual + noise * (number % 2), usual) for number, usual in enumerate(self.usual)]
         self.canary._first = self.canary._now = _Baseline.of(calls)
@@ -302,7 +280,7 @@ class Heard:
         self.canary.available = True
 
     def hears(self, calls: int, took: Callable[[int, float], float], failed: bool = False) -> Signal:
-        """Record calls that end now; *took* is given their number and what is usual."""
+        """Record calls that end now; *took* gets their number and the normal time."""
         now = time.monotonic()
         for number in range(calls):
             usual = self.usual[number % len(self.usual)]
@@ -330,7 +308,7 @@ def test_one_call_in_six_being_late_is_though_the_median_does_not_move() -> None
 
 
 def test_a_delay_below_the_floor_or_as_before_is_not_slow() -> None:
-    assert Heard(Limits(floor_milliseconds=30)).hears(60, lambda number, usual: usual + 29).value == 0
+    assert Heard(ThrottleLimits(floor_milliseconds=30)).hears(60, lambda number, usual: usual + 29).value == 0
     assert Heard(noise=30).hears(60, lambda number, usual: usual + 44).value == 0
     assert Heard(noise=30).hears(60, lambda number, usual: usual + 46).value == 60
 
@@ -374,31 +352,31 @@ def test_the_baseline_is_taken_again_and_the_first_one_returns(monkeypatch: pyte
     assert heard.hears(60, lambda number, usual: 3 * usual).load > 1
 
 
-# The control: governor and canary together, on a clock of their own.
+# The control loop: governor and canary together, with a simulated clock.
 
 
 class Simulated:
-    """A watch of four workers over a server where a share of the calls is slow, depending on how many work."""
+    """A throttle of four workers on a server where the share of slow calls depends on how many workers work."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, slow: Callable[[float], float], seed: int) -> None:
         self.clock = 1000.0
         monkeypatch.setattr(time, "monotonic", lambda: self.clock)
         self._slow = slow
         self._random = random.Random(seed)
-        self._watch = Watch("", Limits(), 4)
-        self._watch.canary = Heard().canary
-        self._watch.canary.interval = 0.1
-        monkeypatch.setattr(self._watch._server, "signals", lambda: [])
+        self._throttle = Throttle("", ThrottleLimits(), 4)
+        self._throttle.canary = Heard().canary
+        self._throttle.canary.interval = 0.1
+        monkeypatch.setattr(self._throttle._server, "signals", lambda: [])
 
     def seconds(self, seconds: int) -> list[float]:
-        """Return how many worked, twice a second."""
+        """Return how many workers worked, twice a second."""
         worked = []
         for _ in range(2 * seconds):
-            worked.append(self._watch.tick())
+            worked.append(self._throttle.tick())
             for _ in range(5):
                 self.clock += 0.1
                 slow = self._random.random() < self._slow(worked[-1])
-                self._watch.canary._record(_Call(self.clock, 40.0 if slow else 5.0, 5.0))
+                self._throttle.canary._record(_Call(self.clock, 40.0 if slow else 5.0, 5.0))
         return worked
 
 
@@ -447,7 +425,7 @@ def test_a_part_of_a_worker_rests_in_proportion() -> None:
 
 @pytest.fixture(scope="module")
 def small(new_database: Callable[[], str]) -> str:
-    """The connection string of a database with a synthetic world, installed; no edges."""
+    """The connection string of a database with a synthetic world and the package, without edges."""
     dsn = new_database()
     with connect(dsn) as connection:
         seed.load(connection, "public", seed_synthetic.tables(300, 1), replace=True)
@@ -456,10 +434,10 @@ def small(new_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def watched(small: str) -> Iterator[Watch]:
-    #: A shared machine stumbles for some milliseconds now and then; what these tests cause takes a second.
-    with Watch(small, Limits(floor_milliseconds=500), 4, baseline_seconds=0.3) as watch:
-        yield watch
+def throttled(small: str) -> Iterator[Throttle]:
+    #: A shared machine may be slow for some milliseconds; the delays that these tests cause last a second.
+    with Throttle(small, ThrottleLimits(floor_milliseconds=500), 4, baseline_seconds=0.3) as throttle:
+        yield throttle
 
 
 @contextmanager
@@ -469,13 +447,13 @@ def edges_locked(dsn: str) -> Iterator[None]:
         yield
 
 
-def canary_load(watch: Watch) -> float:
-    signal = watch.canary.signal()
+def canary_load(throttle: Throttle) -> float:
+    signal = throttle.canary.signal()
     return -1.0 if signal is None or not signal.fresh else signal.load
 
 
 def kill_sessions(dsn: str) -> int:
-    """End every session of ours in the database but the one that does it."""
+    """End every session of ours in the database except this one."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -550,45 +528,44 @@ def test_the_baseline_comes_before_and_the_samples_during(small: str) -> None:
         canary.start()
         until(lambda: len(canary.samples) >= 3)
         assert canary.in_flight_milliseconds is None or canary.in_flight_milliseconds >= 0
-        assert canary.latencies().calls >= 3
     finally:
         canary.stop()
     assert canary.during().calls == len(canary.samples)
 
 
-def test_a_stall_is_seen_while_it_lasts_and_forgotten_after(small: str, watched: Watch) -> None:
-    until(lambda: 0 <= canary_load(watched) < 1)
+def test_a_stall_is_seen_while_it_lasts_and_forgotten_after(small: str, throttled: Throttle) -> None:
+    until(lambda: 0 <= canary_load(throttled) < 1)
     with edges_locked(small):
-        until(lambda: canary_load(watched) >= 1)
-        until(lambda: watched.tick() == 0)
-        assert watched.governor.reason is not None
-        assert "canary" in watched.governor.reason
-        assert watched.reasons
-    until(lambda: 0 <= canary_load(watched) < 0.4)
-    slowest = max(watched.canary.samples)
+        until(lambda: canary_load(throttled) >= 1)
+        until(lambda: throttled.tick() == 0)
+        assert throttled.governor.reason is not None
+        assert "canary" in throttled.governor.reason
+        assert throttled.reasons
+    until(lambda: 0 <= canary_load(throttled) < 0.4)
+    slowest = max(throttled.canary.samples)
     assert slowest > 500
 
 
-def test_a_call_under_way_counts_already(small: str, watched: Watch) -> None:
-    until(lambda: 0 <= canary_load(watched) < 0.2)
+def test_a_call_under_way_counts_already(small: str, throttled: Throttle) -> None:
+    until(lambda: 0 <= canary_load(throttled) < 0.2)
     with edges_locked(small):
-        until(lambda: (watched.canary.in_flight_milliseconds or 0) > 600)
-        with suppress(AssertionError):  # it may have ended in between; then it counts as one that ended
-            until(lambda: canary_load(watched) > 0, 0.3)
-        assert canary_load(watched) > 0
+        until(lambda: (throttled.canary.in_flight_milliseconds or 0) > 600)
+        with suppress(AssertionError):  # the call may have ended in between; then it counts as ended
+            until(lambda: canary_load(throttled) > 0, 0.3)
+        assert canary_load(throttled) > 0
 
 
-def test_lost_connections_are_opened_again(small: str, watched: Watch) -> None:
-    until(lambda: canary_load(watched) >= 0 and watched._server.signals()[0].fresh)
+def test_lost_connections_are_opened_again(small: str, throttled: Throttle) -> None:
+    until(lambda: canary_load(throttled) >= 0 and throttled._server.signals()[0].fresh)
     assert kill_sessions(small) == 2
-    asked = len(watched.canary.samples)
-    until(lambda: len(watched.canary.samples) >= asked + 3)
-    until(lambda: watched._server.signals()[0].fresh)
-    assert watched.canary.problem is None
+    asked = len(throttled.canary.samples)
+    until(lambda: len(throttled.canary.samples) >= asked + 3)
+    until(lambda: throttled._server.signals()[0].fresh)
+    assert throttled.canary.problem is None
 
 
-def test_a_server_that_does_not_answer_any_more_holds(small: str, watched: Watch, server: str) -> None:
-    until(lambda: canary_load(watched) >= 0)
+def test_a_server_that_does_not_answer_any_more_holds(small: str, throttled: Throttle, server: str) -> None:
+    until(lambda: canary_load(throttled) >= 0)
     dbname = psycopg.conninfo.conninfo_to_dict(small)["dbname"]
     allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
     with psycopg.connect(server, autocommit=True) as connection:
@@ -599,25 +576,27 @@ def test_a_server_that_does_not_answer_any_more_holds(small: str, watched: Watch
             )
             until(
                 lambda: (
-                    not any(signal.fresh for signal in [watched.canary.signal(), *watched._server.signals()] if signal)
+                    not any(
+                        signal.fresh for signal in [throttled.canary.signal(), *throttled._server.signals()] if signal
+                    )
                 )
             )
-            held = watched.tick()
-            assert watched.tick() == held
-            assert watched.canary.problem is not None
+            held = throttled.tick()
+            assert throttled.tick() == held
+            assert throttled.canary.problem is not None
         finally:
             connection.execute(allow.format(sql.Identifier(str(dbname)), sql.SQL("true")))
-    until(lambda: canary_load(watched) >= 0)
+    until(lambda: canary_load(throttled) >= 0)
 
 
 def test_a_server_that_is_not_there_is_said_at_once(small: str) -> None:
-    with pytest.raises(OrchestratorError), Watch(make_conninfo(small, dbname="no such database")):
+    with pytest.raises(OrchestratorError), Throttle(make_conninfo(small, dbname="no such database")):
         pass
 
 
 @pytest.fixture
 def finder(small: str) -> Iterator[str]:
-    """The connection string of a role that may ask for paths and nothing else."""
+    """The connection string of a role that may only call find_paths."""
     name = f"connection_paths_finder_{time.monotonic_ns()}"
     role = sql.Identifier(name)
     with psycopg.connect(small, autocommit=True) as connection:
@@ -637,32 +616,32 @@ def finder(small: str) -> Iterator[str]:
 
 
 def test_a_role_that_may_only_find_is_enough(finder: str, small: str) -> None:
-    with Watch(finder, Limits(), 2, baseline_seconds=0.5) as watch, waiting(small, "application"):
-        assert watch.canary.available
-        until(lambda: server_values(watch._server).get("waiting locks") == 1)
-        assert server_values(watch._server).keys() == {"waiting locks", "blocked by us"}
+    with Throttle(finder, ThrottleLimits(), 2, baseline_seconds=0.5) as throttle, waiting(small, "application"):
+        assert throttle.canary.available
+        until(lambda: server_values(throttle._server).get("waiting locks") == 1)
+        assert server_values(throttle._server).keys() == {"waiting locks", "blocked by us"}
 
 
 def test_without_rights_there_is_no_canary_and_the_problem_is_told(small: str, finder: str) -> None:
     with connect(small) as connection:
         role = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(finder)["user"]))
         connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
-    with Watch(finder, Limits(), 2, baseline_seconds=0.5) as watch:
-        assert not watch.canary.available
-        assert "permission denied" in (watch.canary.problem or "")
-        until(lambda: watch.tick() == 2)
+    with Throttle(finder, ThrottleLimits(), 2, baseline_seconds=0.5) as throttle:
+        assert not throttle.canary.available
+        assert "permission denied" in (throttle.canary.problem or "")
+        until(lambda: throttle.tick() == 2)
 
 
 # The server's signals.
 
 
-def server_values(server: Server) -> dict[str, float]:
+def server_values(server: ServerLoad) -> dict[str, float]:
     return {signal.name: signal.value for signal in server.signals() if signal.fresh}
 
 
 @pytest.fixture
-def asking(small: str) -> Iterator[Server]:
-    server = Server(small, Limits())
+def asking(small: str) -> Iterator[ServerLoad]:
+    server = ServerLoad(small, ThrottleLimits())
     server.start()
     yield server
     server.stop()
@@ -692,7 +671,7 @@ def waiting(
             waiter.join()
 
 
-def test_a_quiet_server_has_nothing_to_say(asking: Server) -> None:
+def test_a_quiet_server_has_nothing_to_say(asking: ServerLoad) -> None:
     until(lambda: server_values(asking))
     found = asking.signals()
     assert {"waiting locks", "blocked by us", "autovacuum against wraparound"} <= {signal.name for signal in found}
@@ -700,33 +679,33 @@ def test_a_quiet_server_has_nothing_to_say(asking: Server) -> None:
     assert "replica lag" not in server_values(asking)
 
 
-def test_waiting_sessions_are_counted(asking: Server, small: str) -> None:
+def test_waiting_sessions_are_counted(asking: ServerLoad, small: str) -> None:
     with waiting(small, "application"):
         until(lambda: server_values(asking).get("waiting locks") == 1)
         assert server_values(asking)["blocked by us"] == 0
     until(lambda: server_values(asking).get("waiting locks") == 0)
 
 
-def test_who_waits_in_the_ordinary_way_is_not_counted(asking: Server, small: str) -> None:
-    """Leaders are elected by advisory locks, and whoever is not one waits for ever."""
+def test_who_waits_in_the_ordinary_way_is_not_counted(asking: ServerLoad, small: str) -> None:
+    """Some applications elect leaders by advisory locks, and the others wait for ever: that must not count."""
     lock = "SELECT pg_advisory_xact_lock(7)"
     with waiting(small, "application", lock, lock):
         until(lambda: server_values(asking))
-        time.sleep(2.2)  # seconds; from one on it would count
+        time.sleep(2.2)  # seconds; a wait of one second would count
         assert server_values(asking)["waiting locks"] == 0
 
 
-def test_who_waits_for_us_is_one_too_many(asking: Server, small: str) -> None:
+def test_who_waits_for_us_is_one_too_many(asking: ServerLoad, small: str) -> None:
     with waiting(small, "orchestrator worker"):
         until(lambda: server_values(asking).get("blocked by us") == 1)
         (signal,) = [found for found in asking.signals() if found.name == "blocked by us"]
         assert signal.load >= 1
 
 
-def test_a_session_of_ours_that_waits_is_not_counted(asking: Server, small: str) -> None:
+def test_a_session_of_ours_that_waits_is_not_counted(asking: ServerLoad, small: str) -> None:
     with edges_locked(small), waiting_orchestrator(small):
         until(lambda: server_values(asking))
-        time.sleep(2.2)  # seconds; from one on it would count
+        time.sleep(2.2)  # seconds; a wait of one second would count
         assert server_values(asking)["waiting locks"] == 0
 
 
@@ -748,7 +727,7 @@ def waiting_orchestrator(dsn: str) -> Iterator[None]:
 
 
 def test_a_signal_without_a_limit_is_left_out(small: str) -> None:
-    server = Server(small, Limits(waiting_locks=None))
+    server = ServerLoad(small, ThrottleLimits(waiting_locks=None))
     server.start()
     try:
         until(lambda: server_values(server))
@@ -757,7 +736,7 @@ def test_a_signal_without_a_limit_is_left_out(small: str) -> None:
         server.stop()
 
 
-def is_over(server: Server, expected: set[str]) -> bool:
+def is_over(server: ServerLoad, expected: set[str]) -> bool:
     """Whether these signals, and no others, exceed their limits."""
     return {signal.name for signal in server.signals() if signal.load > 1} == expected
 
@@ -775,7 +754,7 @@ def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
         with psycopg.connect(primary, autocommit=True) as connection:
             connection.execute("CREATE TABLE written (id integer)")
             connection.execute("INSERT INTO written SELECT generate_series(1, 100000)")
-        tight = Limits(replica_lag_seconds=0.1, replica_lag_megabytes=0.1)
+        tight = ThrottleLimits(replica_lag_seconds=0.1, replica_lag_megabytes=0.1)
         both = {"replica lag", "replica backlog"}
         for limits, told in (
             (tight, both),
@@ -784,14 +763,14 @@ def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
             (replace(tight, ignored_replicas=("another",)), both),
             (replace(tight, ignored_replicas=("another", "delayed")), set()),
         ):
-            server = Server(primary, limits)
+            server = ServerLoad(primary, limits)
             server.start()
             try:
                 until(partial(server_values, server))
                 until(partial(is_over, server, told))
                 assert {each.of for each in server.signals() if each.name in both} <= {"delayed"}
                 words = [str(each) for each in server.signals() if each.name == "replica backlog"]
-                assert all(word.startswith("replica backlog of delayed ") for word in words)
+                assert all(word.startswith("replica backlog of delayed: ") for word in words)
             finally:
                 server.stop()
 
@@ -799,25 +778,25 @@ def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), Limits()),
-        (("--replica-lag", "3600"), Limits(replica_lag_seconds=3600.0)),
-        (("--replica-lag", "off", "--replica-backlog", "off"), Limits(1.5, 1.0, None, None)),
-        (("--ignore-replica", "a", "--ignore-replica", "b c"), Limits(ignored_replicas=("a", "b c"))),
+        ((), ThrottleLimits()),
+        (("--replica-lag", "3600"), ThrottleLimits(replica_lag_seconds=3600.0)),
+        (("--replica-lag", "off", "--replica-backlog", "off"), ThrottleLimits(1.5, 1.0, None, None)),
+        (("--ignore-replica", "a", "--ignore-replica", "b c"), ThrottleLimits(ignored_replicas=("a", "b c"))),
         (("--no-throttle", "--replica-lag", "1"), None),
         (("--replica-lag", "0"), 2),
         (("--replica-backlog", "much"), 2),
     ],
 )
 def test_the_limits_are_options(
-    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: Limits | int | None
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], expected: ThrottleLimits | int | None
 ) -> None:
     given: list[Any] = []
 
-    def backfill(dsn: str, options: Options, **_: Any) -> None:
+    def backfill(dsn: str, options: BackfillOptions, **_: Any) -> None:
         given.append(options.limits)
         raise OrchestratorError("not now")
 
-    monkeypatch.setattr("orchestrator.cli.run_backfill", backfill)
+    monkeypatch.setattr("orchestrator.cli.backfill.backfill", backfill)
     ran = CliRunner().invoke(main, ["backfill", *arguments])
     if expected == 2:
         assert ran.exit_code == 2
@@ -825,60 +804,58 @@ def test_the_limits_are_options(
         assert given == [expected]
 
 
-# The watch.
+# The throttle on a real server.
 
 
 def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
-    """While they are added, while none may work, while the run is paused, and at its end."""
+    """A reason is given while workers are added, while none may work, while the run is paused, and at its end."""
     seen: list[tuple[float, tuple[str, ...]]] = []
     steps = iter(
-        ["UPDATE backfill_runs SET max_workers = 0", "UPDATE backfill_runs SET max_workers = 1",
-         "UPDATE backfill_runs SET status = 'paused'",
-         "UPDATE backfill_runs SET status = 'running', max_workers = NULL"]
-    )  # fmt: skip
-    with psycopg.connect(small, autocommit=True, options="-c search_path=connection_paths") as connection:
+        [
+            "SELECT connection_paths.set_max_workers(%(run_id)s, 0)",
+            "SELECT connection_paths.set_max_workers(%(run_id)s, 1)",
+            "SELECT connection_paths.pause_run(%(run_id)s)",
+            "SELECT connection_paths.resume_run(%(run_id)s), connection_paths.set_max_workers(%(run_id)s, NULL)",
+        ]
+    )
+    with psycopg.connect(small, autocommit=True) as connection:
 
         def report(progress: Progress) -> None:
             seen.append((progress.allowed, progress.reasons))
             if progress.run.active and progress.doing in ("filling", "paused"):
                 statement = next(steps, None)
                 if statement is not None:
-                    connection.execute(f"{statement} WHERE run_id = {progress.run.run_id}".encode())
+                    connection.execute(statement.encode(), {"run_id": progress.run.run_id})
 
-        backfill(small, Options(workers=2, limits=Limits(floor_milliseconds=500)), report=report)
+        backfill(small, BackfillOptions(workers=2, limits=ThrottleLimits(floor_milliseconds=500)), report=report)
     assert all(bool(reasons) == (allowed < 2) for allowed, reasons in seen)
     told = {reason for _, reasons in seen for reason in reasons}
-    assert {f"the run may have {number} workers, all processes together" for number in (0, 1)} <= told
+    assert {f"the run is limited to {most} in all processes together" for most in ("0 workers", "1 worker")} <= told
     assert "the run is paused" in told
     assert seen[-1] == (2, ())
 
 
-def test_status_and_receipt_are_json_and_add_up(small: str, watched: Watch) -> None:
-    until(lambda: watched.tick() >= 2)
-    watched.set_most(1)
-    assert watched.tick() == 1
-    status = json.loads(json.dumps(watched.status()))
-    assert (status["allowed"], status["most"]) == (1, 1)
-    assert status["canary"]["available"]
-    assert {signal["name"] for signal in status["signals"]} >= {"canary", "waiting locks"}
-    receipt = json.loads(json.dumps(watched.receipt()))
+def test_the_receipt_is_json_and_adds_up(small: str, throttled: Throttle) -> None:
+    until(lambda: throttled.tick() >= 2)
+    receipt = json.loads(json.dumps(throttled.receipt()))
     assert receipt.keys() == {"canary", "seconds", "throttled_seconds", "rebaselined"}
+    assert receipt["canary"]["available"]
     assert receipt["canary"]["before"].keys() == {"calls", "p50", "p95", "p99"}
     assert receipt["canary"]["during"]["calls"] > 0
     assert 0 < sum(receipt["throttled_seconds"].values()) <= receipt["seconds"]
 
 
-def test_while_more_work_than_may_the_canary_says_nothing(watched: Watch) -> None:
-    until(lambda: canary_load(watched) >= 0)
-    watched.tick(working=9)
-    assert canary_load(watched) == -1
+def test_while_more_work_than_may_the_canary_says_nothing(throttled: Throttle) -> None:
+    until(lambda: canary_load(throttled) >= 0)
+    throttled.tick(working=9)
+    assert canary_load(throttled) == -1
 
 
 def test_leaving_ends_threads_and_sessions(small: str) -> None:
     before = threading.active_count()
-    with Watch(small, baseline_seconds=0.2) as watch:
-        until(lambda: watch.canary.samples)
+    with Throttle(small, baseline_seconds=0.2) as throttle:
+        until(lambda: throttle.canary.samples)
     assert threading.active_count() == before
-    seconds = watch.receipt()["seconds"]
-    assert watch.receipt()["seconds"] == seconds
+    seconds = throttle.receipt()["seconds"]
+    assert throttle.receipt()["seconds"] == seconds
     until(lambda: kill_sessions(small) == 0)

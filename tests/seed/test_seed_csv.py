@@ -293,7 +293,7 @@ def test_tables_in_use_are_not_waited_for_long(
     monkeypatch.setattr(seed, "_LOCK_TIMEOUT", "50ms")
     with psycopg.connect(database) as other:
         other.execute("SELECT count(*) FROM contacts")
-        with pytest.raises(OrchestratorError, match="somebody else is using the tables in public"):
+        with pytest.raises(OrchestratorError, match="another session is using the tables in public"):
             seed_csv.load(connection, "public", tmp_path, replace=True)
     assert seed_csv.load(connection, "public", tmp_path, replace=True)["contacts"] == 2
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from orchestrator import cli
+
+#: A backfill of the differences, in small batches.
+IN_PLACE = ("backfill", "--strategy", "in_place", "--no-throttle", "--batch-edges", "500")
+#: A question about the world of the fixture ``small``.
+ASK = ("paths", "2", "--collection", "9", "--viewer", "7")
 
 
 def run(*arguments: str) -> Result:
@@ -47,3 +53,9 @@ def check_error(code: int, out: str, err: str, *parts: str) -> None:
 
 def check_failed(result: Result, *parts: str) -> None:
     check_error(result.exit_code, result.stdout, result.stderr, *parts)
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Return the command lines that mention a directory: its keeper and its server."""
+    shown = subprocess.run(["ps", "-ww", "-eo", "command="], capture_output=True, text=True, check=True).stdout
+    return [line for line in shown.splitlines() if str(directory) in line]

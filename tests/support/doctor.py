@@ -12,7 +12,7 @@ from orchestrator.core.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.doctor.finding import Finding
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import Options, backfill
+from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.command_line import run
 
 CONTACTS = 3_000
@@ -59,7 +59,7 @@ def make(given: str) -> str:
         fill(connection)
         install(given)
         advise(connection)
-        backfill(given, Options(workers=2, limits=None))
+        backfill(given, BackfillOptions(workers=2, limits=None))
         analyse(connection)
     assert diagnose(given).findings == []
     return given

@@ -36,7 +36,7 @@ def swap(connection: Connection, run_id: int) -> None:
     ).fetchall():
         for (statement,) in rows:
             connection.execute(statement.encode())
-    assert value(connection, "SELECT connection_paths.swap_rebuild(%s)", run_id) is True
+    assert value(connection, "SELECT connection_paths.exchange_rebuild(%s)", run_id) is True
 
 
 @contextmanager
@@ -53,6 +53,6 @@ def rebuilding(connection: Connection) -> Iterator[int]:
 def rebuilt(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection, rebuilding(connection) as run_id:
         do_batches(connection, run_id)
-        connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+        connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
         swap(connection, run_id)
         connection.execute("SELECT connection_paths.finish_run(%s)", (run_id,))

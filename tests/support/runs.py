@@ -254,7 +254,7 @@ def stages(connection: Connection, run_id: int) -> Iterator[str]:
     yield "half done"
     work(connection, run_id)
     yield "filled"
-    connection.execute("SELECT connection_paths.carry_edges(%s)", (run_id,))
+    connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
     yield "carried"
     query = "SELECT statement FROM connection_paths.missing_rebuild_indexes(%s)"
     while missing := connection.execute(query, (run_id,)).fetchall():

@@ -20,7 +20,7 @@ Every function file begins with a comment of one form::
     --     Optional: the measured reason for how it is done.
 
 ``header`` reads that form. ``facts`` reads the code with PostgreSQL's parser. ``problems`` compares the two and returns
-a sentence for each difference. ``docs/reference/sql.md`` is made from the same headers (tests/support/reference.py).
+a sentence for each difference. ``docs/reference/sql.md`` is made from the same headers.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class Header:
     sections: dict[str, tuple[str, ...]]
 
     def text(self, label: str) -> str:
-        """Return a section as one line; empty where it says ``none`` or is absent."""
+        """Return a section as one line; empty where it says ``none`` (a remark may follow) or is absent."""
         text = " ".join(line.strip() for line in self.sections.get(label, ()))
-        return "" if text == "none" else text
+        return "" if re.match(r"none\b", text) else text
 
     def entries(self, label: str) -> list[tuple[str, str]]:
         """Return the entries of a section whose lines are a name, two blanks or more, and a text."""
@@ -162,7 +162,8 @@ def header(text: str) -> Header:
 def relations() -> frozenset[str]:
     """Return every table and view of the package: those of migrations and views, and those that functions make."""
     found = set()
-    for path in sorted(ROOT.glob("migrations/*.sql")) + sorted(ROOT.glob("views/*.sql")) + function_files():
+    made_outside = (path for folder in ("migrations", "views", "script") for path in ROOT.glob(f"{folder}/*.sql"))
+    for path in [*made_outside, *function_files()]:
         stmts = statements(path.read_text())
         for stmt in [*stmts, *(body_statements(path.read_text()) if path in function_files() else ())]:
             for made in nodes(stmt, ast.CreateStmt):
@@ -384,6 +385,13 @@ def users_of(name: str) -> set[str]:
     return users | {f"view {view}" for view in view_functions().get(name, ())}
 
 
+@cache
+def callers() -> dict[str, str]:
+    """Return the text of every file outside of the functions that may call one, by its path."""
+    found = [*PROJECT.glob("orchestrator/**/*.py"), *ROOT.glob("queries/**/*.sql"), *ROOT.glob("script/*")]
+    return {str(path.relative_to(PROJECT)): path.read_text() for path in found}
+
+
 # The comparison.
 
 
@@ -471,7 +479,8 @@ def _user_problems(told: Header, code: Facts) -> Iterator[str]:
     if "Used by" in told.sections and not listed:
         yield "Used by says none: a function that nobody uses is to be deleted"
     yield from (f"Used by lists {item} twice" for item in sorted({one for one in listed if listed.count(one) > 1}))
-    yield from (f"Used by does not list {user}" for user in sorted(users - set(listed)))
+    calling = {path for path, text in callers().items() if re.search(rf"\b{SCHEMA}\.{code.name}\(", text)}
+    yield from (f"Used by does not list {user}" for user in sorted((users | calling) - set(listed)))
     for item in listed:
         if item in users or item in OUTSIDERS:
             continue

@@ -27,6 +27,14 @@ def statements(text: str) -> list[Any]:
     return [raw.stmt for raw in pglast.parse_sql(text.replace(sqlfiles.HOST_SCHEMA, "host"))]
 
 
+def parses(text: str) -> list[str]:
+    """Return the error of the parser; empty where the text is at least one correct statement."""
+    try:
+        return [] if statements(without_placeholders(text)) else ["no statement"]
+    except pglast.parser.ParseError as error:
+        return [str(error)]
+
+
 def nodes(root: Any, kind: type[Any] = object) -> Iterator[Any]:
     """Yield every node of a kind below a statement, the statement included."""
     if isinstance(root, tuple):

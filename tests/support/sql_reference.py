@@ -87,21 +87,26 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _function(path: Path) -> str:
     text = path.read_text()
     told, code = sql_headers.header(text), sql_headers.facts(text)
-    parts = [f"### {code.name}\n", f"{_cell(told.sentence)}\n", f"```sql\n{_signature(code)}\n```\n"]
+    parts = [f"### {code.name}\n", f"{_cell(told.sentence)}\n", f"```text\n{_signature(code)}\n```\n"]
     if code.parameters:
         meanings = dict(told.entries("Parameters"))
         rows = [
-            (f"`{name}`", f"`{kind}`", "required" if default is None else f"`{default}`", _cell(meanings[name]))
+            (f"`{name}`", f"`{kind}`", "required" if default is None else f"`{default}`", _meaning(meanings[name]))
             for name, kind, default in code.parameters
         ]
         parts.append(_table(("parameter", "type", "default", "meaning"), rows))
-    parts.append(_returned(told))
+    parts.append(_returned(told, code))
     errors = [(f"`{name}`", _cell(meaning)) for name, meaning in told.entries("Errors")]
     if errors:
         parts.append(_table(("SQLSTATE", "raised when"), errors))
-    reads, writes = told.items("Reads"), told.items("Writes")
-    parts.append(f"Reads {_names(reads)}. Writes {_names(writes)}. Source: {_link(path)}.\n")
+    reads, writes, calls = told.items("Reads"), told.items("Writes"), sorted(code.calls)
+    does = f"reads {_names(reads)}, writes {_names(writes)}, and calls {_names(calls)}"
+    parts.append(f"The code of the function itself {does}. Source: {_link(path)}.\n")
     return "\n".join(parts)
+
+
+def _meaning(text: str) -> str:
+    return _cell(text.removesuffix(" Required."))  # a column of its own says so
 
 
 def _signature(code: Facts) -> str:
@@ -116,10 +121,16 @@ def _signature(code: Facts) -> str:
     return f"{line}\nRETURNS {returns}"
 
 
-def _returned(told: Header) -> str:
-    lines = told.sections["Returns"]
+def _returned(told: Header, code: Facts) -> str:
+    lines, columns = list(told.sections["Returns"]), {name for name, _ in code.columns}
+    first = next((number for number, line in enumerate(lines) if line.partition("  ")[0] in columns), None)
+    if first is not None:
+        listed = Header("", "", {"Returns": tuple(lines[first:])}).entries("Returns")
+        rows = [(f"`{name}`", _cell(text)) for name, text in listed]
+        prose = " ".join(line.strip() for line in lines[:first])
+        return f"**Returns.** {_cell(prose or 'A row with these columns.')}\n\n{_table(('column', 'meaning'), rows)}"
     if any(line.startswith("  ") for line in lines):
-        return "Returns:\n\n```text\n" + "\n".join(lines) + "\n```\n"
+        return "**Returns:**\n\n```text\n" + "\n".join(lines) + "\n```\n"
     return f"**Returns.** {_cell(told.text('Returns') or 'Nothing.')}\n"
 
 

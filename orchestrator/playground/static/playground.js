@@ -1,11 +1,11 @@
-// What makes the playground quicker to use. Everything works without it: the page is an ordinary form.
+// Makes the playground quicker to use. Everything works without it, because the page is an ordinary form.
 "use strict";
 
 const root = document.documentElement;
 const remembered = (() => {
   try { return localStorage.getItem("theme"); } catch { return null; }
 })();
-if (remembered === "light" || remembered === "dark") root.dataset.theme = remembered; // before anything is drawn
+if (remembered === "light" || remembered === "dark") root.dataset.theme = remembered; // before the page is drawn
 
 document.addEventListener("DOMContentLoaded", () => {
   themes();
@@ -27,7 +27,7 @@ function themes() {
   });
 }
 
-// A text field with a list to choose from, as WAI-ARIA describes it: the focus stays in the field.
+// A combobox as WAI-ARIA describes it: a text field with a list to choose from; the focus stays in the field.
 function combobox(input) {
   const list = document.createElement("ul");
   const status = document.createElement("span");
@@ -49,7 +49,7 @@ function combobox(input) {
   input.setAttribute("aria-controls", list.id);
   input.after(list, status);
 
-  // What is sent is an id where one was chosen; what is read is the name.
+  // The field shows a name; the form sends the id that was chosen.
   let sent = null;
   if (input.id === "target") {
     sent = document.createElement("input");
@@ -93,7 +93,7 @@ function combobox(input) {
       name.dir = "auto";
       const note = [option.note, option.name === option.value ? "" : option.value].filter(Boolean).join(" · ");
       if (note) line.appendChild(document.createElement("small")).textContent = note;
-      line.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+      line.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the field
       line.addEventListener("click", () => choose(number));
       return line;
     }));
@@ -130,12 +130,12 @@ function combobox(input) {
     const url = `${input.dataset.find}?${input.dataset.of ? `collection=${encodeURIComponent(of)}` : `q=${encodeURIComponent(typed)}`}`;
     try {
       const answer = await fetch(url, { signal: mine.signal });
-      const told = await answer.json();
+      const reply = await answer.json();
       if (mine !== asked || document.activeElement !== input) return;
-      if (told.error) return say(told.error);
-      const options = input.dataset.of ? told.found.filter((option) => option.value.startsWith(typed)) : told.found;
+      if (reply.error) return say(reply.error);
+      const options = input.dataset.of ? reply.found.filter((option) => option.value.startsWith(typed)) : reply.found;
       if (options.length) show(options);
-      else if (told.found.length) close();
+      else if (reply.found.length) close();
       else say(input.dataset.empty);
     } catch (error) {
       if (error.name !== "AbortError") say("The playground does not answer.");
@@ -178,7 +178,7 @@ function waiting(form) {
     form.setAttribute("aria-busy", "true");
     timer = setInterval(() => { line.lastElementChild.textContent = `${Math.round((Date.now() - begun) / 1000)} s`; }, 1000);
   });
-  addEventListener("pageshow", () => { // come back to, the page is as it was left
+  addEventListener("pageshow", () => { // after the back button, the page is as it was before
     clearInterval(timer);
     line.hidden = true;
     button.disabled = false;
@@ -193,7 +193,7 @@ function copying(button) {
     let done = true;
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
-    } catch { // not allowed where the page is not local
+    } catch { // browsers allow the clipboard only on local pages
       const area = document.body.appendChild(document.createElement("textarea"));
       area.value = button.dataset.copy;
       area.select();
@@ -208,7 +208,7 @@ function copying(button) {
   });
 }
 
-// One stop for Tab, arrows from edge to edge; and the path of the card that is pointed at.
+// The graph is one stop for Tab; arrow keys go from edge to edge. Pointing at a card shows its path.
 function graph(figure) {
   const ties = [...figure.querySelectorAll(".tie")];
   ties.slice(1).forEach((tie) => tie.setAttribute("tabindex", "-1"));

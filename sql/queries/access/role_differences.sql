@@ -1,7 +1,9 @@
--- What of the three group roles is not as it should be, and the statement that mends it, in the order to do it. No row:
--- all is well. It reads names, not ids, so it says the same before the roles are there.
+-- The differences between the three group roles as they are and as they should be, and the statement that removes each
+-- difference, in the order to run them. No row when there is none. It compares names, not ids, so it also works before
+-- the roles exist.
 --
--- Parameters: prefix (of the roles' names), installer (a role that shall be able to install and rebuild; NULL: nobody).
+-- Parameters: prefix (of the roles' names); installer (a role that shall be able to install and rebuild; NULL: nobody);
+-- readable (the functions, tables and views that a reader needs).
 -- about: 'attribute' is for a person to judge, 'role' needs CREATEROLE, 'object' the owner of the package's objects.
 WITH group_roles (suffix, name, purpose) AS (
     SELECT s.suffix, %(prefix)s::text || '_' || s.suffix, s.purpose
@@ -12,20 +14,13 @@ WITH group_roles (suffix, name, purpose) AS (
             ('owner', 'owns the package')
     ) AS s (suffix, purpose)
 ),
--- What each may do; an operator is a reader, and the owner an operator. Functions without the versions in their names.
+-- The rights of each role. An operator has those of a reader too, and the owner those of an operator. The names of
+-- functions are without versions.
 rights (suffix, class, names, privileges) AS (
     VALUES
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
-        ('reader', 'TABLE', '{
-            contact_connections, finder_rollout, do_not_ask, introducers, collection_members, work_experiences,
-            live_contacts, live_organizations, installation, _yoyo_migration, capture_failures
-        }', '{SELECT}'),
-        ('reader', 'FUNCTION', '{
-            askable_members, better_edge, capture_works, chain_contacts, check_finder_arguments, checked_exclusions, contact_edges,
-            count_around_target, deep_finder, edge_details, edges_from_experiences, extended_chains, find_paths,
-            hidden_tables, legacy_finder, member_lists, next_contacts, path_documents, path_rows, possible_overlaps, raise_detached,
-            rank_chains, search, search_limit, tied_edges, whole_collection, why_no_more, work_overlaps
-        }', '{EXECUTE}'),
+        ('reader', 'TABLE', %(readable)s::text[], '{SELECT}'),
+        ('reader', 'FUNCTION', %(readable)s::text[], '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
             backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,
@@ -36,12 +31,14 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
-            advisory_key, await_recomputes, backfill_contact, backfill_contacts, begin_recompute, cancel_run,
-            claim_batch, claim_end, contact_loads, contacts_to_recompute, correct_edges_of, create_run,
-            do_batch, drop_rebuild, fail_batch, finish_run, forget_contacts, hold_starts, insert_edges_of, lock_holders,
-            missing_contacts, missing_rebuild_indexes, note_changes, note_everybody, predicted_edges, prepare_rebuild,
-            rebuilt_edges, recover_capture, register_worker, require_batches_done, require_read_committed,
-            require_rebuild, require_sources, split_batch, sync_changes, wake_listener
+            advisory_key, await_refreshes, backfill_contact, begin_indexing, begin_refresh, cancel_run, claim_batch,
+            claim_finish, clean_do_not_ask, contacts_to_refresh, create_run, do_batch, drop_rebuild, fail_batch,
+            finish_run, lock_active_run, lock_holders, mark_exchanged, missing_contacts, missing_rebuild_indexes,
+            overlaps_by_contact, pause_run, predicted_edges, prepare_rebuild, queue_affected_contacts, queue_changes,
+            queue_due_contacts, queue_everyone, rebuild_range, rebuilt_edges, recover_capture, refresh_one_by_one,
+            refresh_range, register_worker, request_cancel, require_batches_done, require_exchangeable,
+            require_read_committed, require_rebuild, require_sources, resume_run, schedule_refreshes, set_aside_batch,
+            set_max_workers, split_batch, sync_changes, take_changes, wake_listener, write_edges
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

@@ -1,5 +1,6 @@
--- Whether something waits that changed, or became due, until some time; what has failed three times does not count. A
--- failure of the capture waits, too, from when its triggers work again.
+-- Whether a change waits that was made, or became due, until some time.
+--
+-- Contacts that have failed three times do not count. A capture failure counts when it is closed or its triggers work.
 -- Parameter: until; NULL: at any time.
 SELECT EXISTS (
     SELECT

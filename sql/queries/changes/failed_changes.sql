@@ -1,4 +1,4 @@
--- Contacts whose recomputation failed three times, each with the error of the latest change.
+-- The contacts whose refresh failed three times, each with the error of its latest change.
 SELECT DISTINCT ON (q.contact_id) q.contact_id, q.error
 FROM connection_paths.contact_changes AS q
 WHERE q.failures >= 3

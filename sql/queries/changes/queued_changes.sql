@@ -1,5 +1,8 @@
--- The queue of changes, with what has become due: how many notes wait, the age of the oldest in seconds, and how many
--- contacts were left after three failures.
+-- The state of the queue of changes, with the contacts whose scheduled refresh is due.
+--
+-- waiting  how many queue rows wait
+-- oldest   the age of the oldest in seconds; NULL: none waits
+-- failed   how many contacts have failed three times
 SELECT
     count(*) FILTER (WHERE q.failures < 3) AS waiting,
     extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE q.failures < 3))::double precision AS oldest,

@@ -1,4 +1,4 @@
--- Which database this is: the cluster's identifier (NULL where the role may not know it), the database's oid and name.
+-- The database of this connection: the identifier of its cluster (NULL if the role may not read it), its oid and name.
 SELECT
     CASE
         WHEN has_function_privilege('pg_catalog.pg_control_system()'::text, 'EXECUTE'::text)

@@ -17,7 +17,7 @@ JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'connection_paths'
     AND c.relname = 'contact_connections_live'
-    AND t.tgname IN ('note_inserted', 'note_updated', 'note_deleted', 'refuse_truncate')
+    AND t.tgname IN ('record_inserted', 'record_updated', 'record_deleted', 'refuse_truncate')
     AND NOT EXISTS (
         SELECT
         FROM connection_paths.backfill_runs AS r

@@ -1,8 +1,9 @@
--- The runs that are not over, or cancelled and not cleaned up; and the latest that came to its end.
+-- Returns the runs that need attention: those that are active, cancelled and not cleaned up, and the latest that
+-- succeeded.
 --
--- seconds            since it was created
--- is_alive           a worker is connected, or a process has reported within 15 seconds
--- set_aside          contacts set aside; one of them with its error
+-- seconds            The age of the run.
+-- is_alive           Whether a worker is connected, or a process has reported within 15 seconds.
+-- set_aside          How many contacts were set aside; contact_id and error are those of one of them.
 SELECT
     r.run_id,
     r.strategy,

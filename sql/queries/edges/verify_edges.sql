@@ -1,8 +1,9 @@
--- How the edges of some contacts differ from what they should be: a row per pair. Parameter: contact_ids.
+-- The differences between the stored edges of some contacts and the computed ones: a row for each pair.
 --
--- problem     'missing', 'stale' (should not be there) or 'different' (organization or dates)
--- is_waiting  one of the two is in the queue of changes, by itself, with an organization of its, or with everybody; or
---             a work experience of its has become due
+-- Parameter: contact_ids.
+-- problem     'missing', 'stale' (the edge should not exist) or 'different' (organization or dates)
+-- is_waiting  true: one of the two contacts is in the queue of changes (by its own id, with an organization or with
+--             every contact), or its scheduled refresh is due
 WITH checked AS (
     SELECT c.id FROM unnest(%(contact_ids)s::bigint[]) AS c (id)
 ),
@@ -27,7 +28,7 @@ present AS (
     JOIN connection_paths.contact_connections AS e ON e.contact_b_id = c.id
     WHERE e.kind = 'work_overlap'
 ),
--- a pair is seen from either end that is checked
+-- DISTINCT: a pair whose contacts are both checked is found twice
 different AS (
     SELECT DISTINCT
         COALESCE(w.contact_a_id, p.contact_a_id) AS contact_a_id,
@@ -42,7 +43,7 @@ different AS (
         ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
     WHERE (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
 ),
--- at once, however many differ; not at all when none does
+-- MATERIALIZED: computed once, however many pairs differ, and not at all when none differs
 waiting AS MATERIALIZED (
     SELECT q.contact_id
     FROM connection_paths.contact_changes AS q

@@ -1,17 +1,18 @@
--- Contacts whose edges verify computes again. Parameters: each (how many of a stratum), seed (another, other contacts).
+-- The contacts whose edges verify compares.
 --
--- heavy, middle, light   a third each of all overlaps, as contact_loads predicts them
--- alone                  contacts that exist and overlap with nobody
--- edge end               the smaller ends of edges; first those that should have none, and all of them are looked at
+-- Parameters: each (how many of a stratum), seed (another seed gives other contacts).
+-- heavy, middle, light   a third each of all predicted overlaps, see overlaps_by_contact
+-- alone                  contacts that exist and have no overlaps
+-- edge end               the smaller ends of edges; those that should have no edges come first
 WITH RECURSIVE loads AS MATERIALIZED (
     SELECT
         l.contact_id,
         sum(l.overlaps) OVER (ORDER BY l.overlaps DESC, l.contact_id) - l.overlaps AS before,
         sum(l.overlaps) OVER () AS total
-    FROM connection_paths.contact_loads() AS l
+    FROM connection_paths.overlaps_by_contact() AS l
     WHERE l.overlaps > 0
 ),
--- a loose index scan, one probe per contact instead of one row per edge
+-- a loose index scan: one probe for each contact instead of one row for each edge
 low_ends (contact_id) AS (
     SELECT min(c.contact_a_id) FROM connection_paths.contact_connections AS c WHERE c.kind = 'work_overlap'
     UNION ALL

@@ -15,9 +15,9 @@
 -- remedy   'install', 'attach', 'replicated' (install --replicated), or 'person' (there is no one remedy)
 WITH sources (table_name, view_name, function_name) AS (
     VALUES
-        ('contacts'::text, 'live_contacts'::text, 'note_came_or_went'::text),
-        ('organizations', 'live_organizations', 'note_came_or_went'),
-        ('contact_work_experiences', 'work_experiences', 'note_changed_experiences'),
+        ('contacts'::text, 'live_contacts'::text, 'queue_added_or_removed'::text),
+        ('organizations', 'live_organizations', 'queue_added_or_removed'),
+        ('contact_work_experiences', 'work_experiences', 'queue_changed_experiences'),
         ('user_contact_collections', 'collection_members', NULL)
 ),
 -- what stands in connection_paths, by name: to_regclass would need rights in the schema
@@ -82,7 +82,7 @@ own_triggers AS (
         AND t.tgparentid = 0
         AND NOT EXISTS (SELECT FROM ours AS o WHERE o.oid = c.oid)
         AND (
-            f.name IN ('note_came_or_went', 'note_changed_experiences', 'note_replicated_row')
+            f.name IN ('queue_added_or_removed', 'queue_changed_experiences', 'queue_replicated_row')
             OR t.tgname IN (
                 'connection_paths_inserted', 'connection_paths_updated', 'connection_paths_deleted',
                 'connection_paths_truncated', 'connection_paths_replicated'
@@ -104,7 +104,7 @@ trigger_states AS (
         CASE
             WHEN o.name IS NULL THEN 'missing'
             WHEN o.function_name IS DISTINCT FROM
-                CASE e.name WHEN 'connection_paths_replicated' THEN 'note_replicated_row' ELSE t.function_name END
+                CASE e.name WHEN 'connection_paths_replicated' THEN 'queue_replicated_row' ELSE t.function_name END
                 THEN 'calling another function'
             WHEN o.tgenabled = 'D' THEN 'disabled'
             WHEN e.name = 'connection_paths_replicated' AND o.tgenabled = 'O' THEN 'not enabled for replicas'
@@ -210,7 +210,7 @@ SELECT
     END,
     'install'
 FROM unnest('{contact_changes, capture_failures}'::text[]) AS q (name)
-JOIN functions AS f ON f.name IN ('note_came_or_went', 'note_changed_experiences', 'note_replicated_row')
+JOIN functions AS f ON f.name IN ('queue_added_or_removed', 'queue_changed_experiences', 'queue_replicated_row')
 CROSS JOIN capture AS c
 LEFT JOIN ours AS o ON o.name = q.name AND o.relkind = 'r'
 WHERE c.is_on

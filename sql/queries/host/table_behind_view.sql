@@ -1,9 +1,5 @@
--- The host's table behind a binding view, which holds no row that does not count. No row while the view is not there.
--- Parameter: view.
-SELECT n.nspname, t.relname
-FROM pg_catalog.pg_rewrite AS r
-JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-JOIN pg_catalog.pg_class AS t ON d.refclassid = 'pg_class'::regclass AND t.oid = d.refobjid AND t.oid <> r.ev_class
-JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
-WHERE r.ev_class = to_regclass(%(view)s::text)
-LIMIT 1
+-- The table of the application that a binding view reads; no row when the view is missing or its table is detached.
+-- Parameter: view (without its schema).
+SELECT s.table_schema, s.relation_name
+FROM connection_paths.source_tables() AS s
+WHERE s.view_name = %(view)s::text AND s.table_oid IS NOT NULL

@@ -1,6 +1,6 @@
--- The first collections by id, with their members, counted up to one more than counted_to.
--- From one collection to the next by one probe of the index each, and of a large one only the first entries are read.
+-- The first collections by id, with their numbers of members, counted up to counted_to + 1.
 -- Parameters: most, counted_to.
+-- Each collection takes one index probe, and of a large one only the first entries are read.
 WITH RECURSIVE found AS (
     (
         SELECT m.collection_id, 1 AS number

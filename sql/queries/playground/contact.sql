@@ -1,4 +1,4 @@
--- One contact, with the organization of the latest experience. Parameters: contact_id, longest (of a name).
+-- One contact, with the organization of the latest work experience. Parameters: contact_id, longest (of a name).
 SELECT c.id, left(c.name::text, %(longest)s::integer), left(w.name::text, %(longest)s::integer)
 FROM connection_paths.live_contacts AS c
 LEFT JOIN LATERAL (

@@ -1,6 +1,6 @@
--- Contacts whose name fits a pattern, the first that are met; each with the organization of the latest experience.
--- Without an order of its own, so that the scan may stop; without an index for it, it reads names until it has enough.
--- Parameters: pattern, most, longest (of a name).
+-- Some contacts whose names match a pattern, each with the organization of the latest work experience.
+-- Parameters: pattern, most, longest (of a name). There is no ORDER BY, so that the scan stops when it has enough.
+-- Without an index on names, it reads contacts until then.
 WITH found AS MATERIALIZED (
     SELECT c.id, c.name
     FROM connection_paths.live_contacts AS c

@@ -1,4 +1,4 @@
--- Some users of a collection, from its first entries: those with most of them first.
+-- Some users of a collection, found in its first entries; those with most entries come first.
 -- Parameters: collection_id, rows_read, most.
 SELECT m.user_id
 FROM (

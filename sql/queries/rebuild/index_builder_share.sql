@@ -1,7 +1,8 @@
--- The part of a session that builds an index while others do: of the processes, and of the memory that the server's
--- settings allow to one build, so that all together have no more. Once a session. Parameters: workers, builders.
+-- Gives a session its share of processes and memory while several sessions build indexes. Called once in a session.
 --
--- The session is a process itself; max_parallel_maintenance_workers counts those that help it.
+-- Together the sessions have as many processes as there are workers, and the memory that the server allows for one
+-- build. The session itself is one process; max_parallel_maintenance_workers counts the processes that help it.
+-- Parameters: workers, builders.
 SELECT
     set_config('max_parallel_maintenance_workers', (ceil(%(workers)s::numeric / %(builders)s) - 1)::integer::text, false),
     set_config('maintenance_work_mem', GREATEST(s.setting::integer / %(builders)s, s.min_val::integer)::text || 'kB', false)

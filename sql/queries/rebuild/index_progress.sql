@@ -1,7 +1,7 @@
 -- The indexes of a rebuild that are being built now.
 --
--- Until an index is committed only the statement that builds it tells others its name: it is of
--- missing_rebuild_indexes.
+-- Other sessions cannot see the name of an index before it is committed. So the name is read from the statement, which
+-- has the form that missing_rebuild_indexes gives it.
 SELECT
     COALESCE(substring(a.query FROM ' INDEX (.+?) ON connection_paths[.]contact_connections_next USING '), 'an index') AS name,
     p.phase,

@@ -1,8 +1,8 @@
--- What is wrong with a rebuild that is about to be swapped: a row per problem, none when all is well.
--- Parameters: run_id; sample (of contacts whose edges are computed again).
+-- What is wrong with the table of a rebuild before the exchange: a row for each problem, no row when all is well.
 --
--- A contact whose edges have changed since its batch is among the changes or the replays, and is not compared; so is
--- nobody whose colleague has changed, which is why pairs are looked up there by either end.
+-- A pair is left out when one of its contacts is in the queue of changes or in rebuild_replays, because its edges may
+-- have changed since its batch.
+-- Parameters: run_id; sample (how many contacts are compared).
 WITH counted AS (
     SELECT
         (
@@ -51,12 +51,12 @@ different AS (
     GROUP BY s.id, w.neighbour_id, w.organization_id, w.date_from, w.date_to
     HAVING sum(w.more) <> 0
 )
-SELECT format('%%s edges there, %%s written', c.rows_there, c.rows_written)
+SELECT format('the table has %%s edges, but the batches inserted %%s', c.rows_there, c.rows_written)
 FROM counted AS c
 WHERE c.rows_there <> c.rows_written AND NOT c.has_kept_rows
 UNION ALL
 (
-    SELECT format('contacts %%s and %%s should have an edge, another one or none', d.id, d.neighbour_id)
+    SELECT format('the edge of contacts %%s and %%s is missing, stale or different', d.id, d.neighbour_id)
     FROM different AS d
     WHERE NOT EXISTS (
         SELECT

@@ -1,22 +1,27 @@
--- What the server says about its load: one row; a NULL is what it does not have, or does not tell this role.
--- Parameter: ignored_replicas, application names of standbys that may fall behind.
+-- Returns what the server reports about its load, in one row. NULL: the server does not have it, or this role may not
+-- see it.
 --
--- replica_lag_seconds, replica_lag_bytes   the worst standby's; seconds are NULL while all have caught up, and the
---                                          bytes also show one that has stopped. NULL without pg_read_all_stats
--- slowest_replica, farthest_replica        the names of those two standbys
--- archive_backlog_files                    WAL files finished and not yet archived, from the name of the last one that
---                                          was: its second half counts segments. No right is needed
--- archiver_fails                           the last attempt to archive failed
--- waiting                                  sessions of others that have waited for a lock for a second and more; not
---                                          for one that is waited for in the ordinary way: an advisory lock, or (CREATE
---                                          INDEX CONCURRENTLY) the end of a transaction
--- blocked_by_us                            sessions that wait for any lock and that one of ours blocks; only waiters
---                                          are looked into, 50 at most, because pg_blocking_pids stops the lock manager
---                                          for a moment
--- wraparound_vacuums                       autovacuums of our tables against wraparound. NULL without pg_read_all_stats
+-- Parameter: ignored_replicas, the application names of standbys that may fall behind.
 --
--- Ours are the sessions whose application_name begins with orchestrator. pg_locks and the names of applications are
--- open to every role, pg_stat_activity's wait events are not.
+-- replica_lag_seconds, replica_lag_bytes  The lag of the worst standby. The seconds are NULL while all standbys have
+--                                         caught up; the bytes also show a standby that has stopped. Both are NULL
+--                                         without pg_read_all_stats.
+-- slowest_replica, farthest_replica       The names of those two standbys.
+-- archive_backlog_files                   WAL files that are complete and not archived. It is computed from the name of
+--                                         the last archived file, whose second half counts segments, and needs no
+--                                         privilege.
+-- archiver_fails                          Whether the last attempt to archive a file failed.
+-- waiting                                 Sessions of others that have waited for a lock for a second or more. Waits
+--                                         that are normal do not count: for advisory locks, and for the end of a
+--                                         transaction (CREATE INDEX CONCURRENTLY).
+-- blocked_by_us                           Sessions that have waited for a second or more for any lock that one of our
+--                                         sessions holds. Only sessions that wait are examined, and at most 50, because
+--                                         pg_blocking_pids stops the lock manager for a moment.
+-- wraparound_vacuums                      Autovacuums of our tables that prevent wraparound. NULL without
+--                                         pg_read_all_stats.
+--
+-- Our sessions are those whose application_name begins with orchestrator. Every role may read pg_locks and the
+-- application names; the wait events of pg_stat_activity need a privilege.
 WITH replica AS (
     SELECT
         COALESCE(r.application_name, '') AS name,

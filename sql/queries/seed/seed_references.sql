@@ -1,4 +1,4 @@
--- Foreign keys of other tables that refer to the host tables: TRUNCATE is refused while one is there.
+-- Foreign keys of other tables that refer to the host tables. TRUNCATE fails while there is one.
 -- Parameters: host_schema, tables.
 SELECT k.conname, n.nspname, t.relname, r.relname AS referenced
 FROM pg_catalog.pg_constraint AS k

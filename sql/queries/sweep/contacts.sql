@@ -1,9 +1,9 @@
--- Contacts that may be targets, each with its edges, in an order that the seed shuffles. Parameters: seed, contacts
--- (how many random ids are tried).
+-- Contacts that may be targets, each with its number of edges, in an order that depends on the seed.
+-- Parameters: seed; contacts (how many random ids are tried).
 --
--- Half of them are the contacts at random ids, the other half a neighbour of each: a contact with a hundred times the
--- edges is a hundred times as likely to be somebody's neighbour, so the hubs are among those. The cost depends on how
--- many are drawn, not on how many there are: each is a few probes of an index. Same seed and same data, same contacts.
+-- One half are the contacts at random ids. The other half are neighbours of these: a contact with a hundred times the
+-- edges is a hundred times as likely to be a neighbour, so this half contains hubs. The cost depends on how many are
+-- drawn and not on how many contacts exist: each takes a few index probes. The same seed and data give the same rows.
 WITH ends AS MATERIALIZED (
     SELECT
         (SELECT min(c.id) FROM connection_paths.live_contacts AS c) AS first_contact,
@@ -14,7 +14,7 @@ tried AS MATERIALIZED (
         e.first_contact
         + mod(
             (hashint8extended(n, %(seed)s) & 9223372036854775807)::numeric,
-            e.last_contact::numeric - e.first_contact + 1 -- numeric: ids may be further apart than a bigint can say
+            e.last_contact::numeric - e.first_contact + 1 -- numeric: the distance of two ids may exceed a bigint
         )
     )::bigint AS id
     FROM ends AS e

@@ -1,4 +1,4 @@
--- The server, as far as a latency depends on it.
+-- Properties of the server on which latency depends.
 SELECT jsonb_build_object(
     'version', current_setting('server_version'),
     'standby', pg_is_in_recovery(),
@@ -14,7 +14,7 @@ SELECT jsonb_build_object(
         WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid() AND a.state <> 'idle'
     ),
     'extensions', (SELECT jsonb_object_agg(e.extname, e.extversion) FROM pg_extension AS e),
-    -- a fixed list: others may hold a password, such as primary_conninfo, or an application's own settings
+    -- A fixed list: other settings may hold a password, for example primary_conninfo or one of the application.
     'settings', (
         SELECT jsonb_object_agg(s.name, current_setting(s.name))
         FROM pg_settings AS s

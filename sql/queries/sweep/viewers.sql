@@ -1,4 +1,4 @@
--- Users of a collection who may ask: the one with most contacts in it, the one with fewest, the one in the middle.
+-- Three users of a collection: with the most contacts in it, with a middling number, and with the fewest.
 -- Parameter: collection_id.
 WITH users AS (
     SELECT

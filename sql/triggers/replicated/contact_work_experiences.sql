@@ -1,8 +1,8 @@
--- Capture of changes that logical replication, or a session with session_replication_role = replica, writes.
--- Executed after ../contact_work_experiences.sql, whose triggers do not fire for those. TRUNCATE has no row trigger:
--- that of every statement fires for both.
+-- Queues changes that logical replication writes to this table, or a session with session_replication_role = replica.
+-- The statement triggers of ../contact_work_experiences.sql do not fire for such changes. TRUNCATE has no row
+-- triggers, so its statement trigger is enabled for both kinds of sessions.
 CREATE OR REPLACE TRIGGER connection_paths_replicated
     AFTER INSERT OR UPDATE OR DELETE ON :"host_schema".contact_work_experiences
-    FOR EACH ROW EXECUTE FUNCTION connection_paths.note_replicated_row('experience');
+    FOR EACH ROW EXECUTE FUNCTION connection_paths.queue_replicated_row('experience');
 ALTER TABLE :"host_schema".contact_work_experiences ENABLE REPLICA TRIGGER connection_paths_replicated;
 ALTER TABLE :"host_schema".contact_work_experiences ENABLE ALWAYS TRIGGER connection_paths_truncated;

@@ -1,10 +1,21 @@
--- connection_paths.capture_works(table_oid): whether the triggers of a table can note its changes, as far as can be
--- told.
+-- connection_paths.capture_works(table_oid)
 --
--- They can when the columns that they read are there, with the types that they need, and the owner of their functions
--- may write to the queue. True for a table that does not exist or has no triggers of the package.
+-- Checks whether the triggers of a table can queue its changes.
 --
--- table_oid  a table of the application's, by its oid; it need not exist
+-- Parameters
+--     table_oid  A table of the application. It need not exist.
+-- Returns
+--     true when the columns that the triggers read exist with the types that they need, and the owner of the trigger
+--     functions may write to the queue. Also true when the table does not exist or has no triggers of the package.
+-- Errors
+--     none
+-- Reads
+--     contact_changes
+-- Writes
+--     none
+-- Used by
+--     recover_capture, orchestrator/host/sources.py, sql/queries/changes/changes_left.sql,
+--     sql/queries/host/capture_failures.sql
 CREATE OR REPLACE FUNCTION connection_paths.capture_works(table_oid oid)
 RETURNS boolean
 LANGUAGE sql
@@ -20,11 +31,11 @@ AS $function$
         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'connection_paths'
         JOIN (
             VALUES
-                ('note_came_or_went'::text, 'id'::text, 'bigint'::text),
-                ('note_changed_experiences', 'contact_id', 'bigint'),
-                ('note_changed_experiences', 'organization_id', NULL),
-                ('note_changed_experiences', 'date_from', NULL),
-                ('note_changed_experiences', 'date_to', NULL)
+                ('queue_added_or_removed'::text, 'id'::text, 'bigint'::text),
+                ('queue_changed_experiences', 'contact_id', 'bigint'),
+                ('queue_changed_experiences', 'organization_id', NULL),
+                ('queue_changed_experiences', 'date_from', NULL),
+                ('queue_changed_experiences', 'date_to', NULL)
         ) AS r (function_name, column_name, type_name) ON r.function_name = p.proname
         LEFT JOIN pg_catalog.pg_attribute AS a
             ON a.attrelid = t.tgrelid AND a.attname = r.column_name AND a.attnum > 0 AND NOT a.attisdropped
@@ -37,6 +48,6 @@ AS $function$
     )
 $function$;
 
-COMMENT ON FUNCTION connection_paths.capture_works(oid) IS 'Whether the triggers of a table can note its changes';
+COMMENT ON FUNCTION connection_paths.capture_works(oid) IS 'Whether the triggers of a table can queue its changes';
 
 REVOKE ALL ON FUNCTION connection_paths.capture_works(oid) FROM PUBLIC;

@@ -1,16 +1,31 @@
--- connection_paths.recover_capture(): queues every contact after triggers failed to note changes and work again.
+-- connection_paths.recover_capture()
 --
--- The changes that were missed are unknown. Each call takes every failure one step further; the steps are taken in
--- different transactions. sync_changes calls it first.
+-- Queues every contact after triggers failed to queue changes and work again.
 --
--- 1. The triggers of the table work again: the failure is closed. Writers that fail from now on record a new one.
--- 2. The closing is committed: the next transaction id to be given out is kept. Every writer that relied on the closed
---    failure, instead of recording its own, has an older one. (Not the caller's own id, which may be older still.)
--- 3. All transactions before that one have ended: the failure is replaced by a note for everybody. No change that was
---    missed can be committed later.
---
--- Skips what another session has in hand. Costs one look at an empty table when there is no failure.
--- Returns  how many failures are not replaced yet though their triggers work: call again.
+-- Parameters
+--     none
+-- Returns
+--     The number of failures that still have to be replaced although their triggers work. Call the function again in
+--     another transaction while it is not 0.
+-- Errors
+--     none
+-- Reads
+--     capture_failures
+-- Writes
+--     capture_failures, contact_changes
+-- Used by
+--     sync_changes
+-- Why
+--     The missed changes are unknown, so every contact must be refreshed, but only after the last missed change is
+--     committed. Each call takes each failure one step further, and each step needs a transaction of its own:
+--         1. When the triggers of the table work again, the call closes the failure. From now on a writer that fails
+--            records a new failure.
+--         2. When the closing is committed, the call stores the next transaction id that the server will assign. Every
+--            writer that saw the failure open, and so recorded none of its own, has an older id. (The caller's own id
+--            would not do: it may be older than that of such a writer.)
+--         3. When all transactions before the stored id have ended, the call deletes the failure and queues every
+--            contact. No missed change can be committed after this.
+--     Rows that another session has locked are skipped. Without failures, a call costs one look at an empty table.
 CREATE OR REPLACE FUNCTION connection_paths.recover_capture()
 RETURNS bigint
 LANGUAGE plpgsql
@@ -47,13 +62,13 @@ BEGIN
         open_failures := open_failures + 1;
     END LOOP;
     IF missed_since IS NOT NULL THEN
-        -- the time of the oldest change tells how far behind the edges are, and what a sync waits for
+        -- the queue row has the time of the oldest missed change, because its age shows how far the edges are behind
         INSERT INTO connection_paths.contact_changes (contact_id, changed_at) VALUES (NULL, missed_since);
     END IF;
     RETURN open_failures;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.recover_capture() IS 'Queues everybody once triggers work again that could not note some changes, and no such change can be committed later';
+COMMENT ON FUNCTION connection_paths.recover_capture() IS 'Queues every contact once triggers that failed work again and no missed change can be committed later';
 
 REVOKE ALL ON FUNCTION connection_paths.recover_capture() FROM PUBLIC;

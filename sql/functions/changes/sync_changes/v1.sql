@@ -1,30 +1,48 @@
--- connection_paths.sync_changes(max_changes, one_by_one, retry_failed): recomputes what changed.
+-- connection_paths.sync_changes(max_changes, one_by_one, retry_failed)
 --
--- Takes notes off the queue, waits for recomputations that may not have seen those changes, and makes the edges of each
--- contact what they should be; all in one transaction, so that nothing is lost by a death. An organization's note is
--- replaced by one for each contact that has worked there, everybody's by one for each contact, and contacts that were
--- held in due_changes until today are put in the queue: those are done by later calls. Call it until it returns no row
--- with taken > 0; any number of sessions may at once.
+-- Takes changes from the queue and refreshes the edges of their contacts, in one transaction.
 --
--- It waits before it reads a table of the host's, so that nobody who wants to lock one waits for it meanwhile. The wait
--- is given up with 55P03 where that is not enough (see await_recomputes): call again, in another transaction.
+-- Parameters
+--     max_changes   How many queue rows to take at most, at least 1. The default is 200.
+--     one_by_one    true: refresh each contact on its own, and put a contact whose refresh fails back into the queue
+--                   with its error. At most 50 queue rows are then taken. Use it after a call without it has failed.
+--                   NULL means false, which is the default.
+--     retry_failed  true: also take queue rows that have failed three times. NULL means false, which is the default.
+-- Returns
+--     One row.
+--     taken          The number of queue rows that were taken. 0: nothing is left to take.
+--     contacts       The number of contacts that were refreshed.
+--     edges_changed  The number of rows of contact_connections that were inserted, updated or deleted.
+--     failed         The number of contacts that were put back with an error.
+-- Errors
+--     22023  max_changes is NULL or less than 1.
+--     25001  The transaction is not READ COMMITTED.
+--     55P03  Another transaction that refreshes edges did not end in time. Call again in another transaction.
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     orchestrator/changes/worker.py, orchestrator/install/installation.py, operators
+-- Why
+--     Call the function again until taken is 0. Any number of sessions may call it at the same time. A session that
+--     dies loses nothing, because its transaction rolls back.
 --
--- A contact that has a note of its own and no longer exists is also taken out of do_not_ask (see forget_contacts).
+--     A call does one of two things. Contacts whose scheduled refresh is due are moved to the queue, and the call ends:
+--     it must not hold rows of due_changes while it waits in await_refreshes, because sessions in schedule_refreshes
+--     would wait for these rows. Otherwise the call takes queue rows. A row for an organization is replaced by a row
+--     for each contact that has worked there, and a row for every contact by a row for each contact. Later calls
+--     refresh these contacts.
 --
--- Raises what require_sources raises, before it takes anything. Calls recover_capture first.
+--     Without one_by_one, every error of a refresh is raised. With one_by_one, only two kinds of errors are raised:
+--     those that every contact would raise, and deadlocks, timeouts and cancellations. When max_changes is 1, the
+--     latter also count as errors of the contact.
 --
--- max_changes   how many notes to take at most, at least 1
--- one_by_one    a contact whose recomputation raises is put back with its error, the others go on. Costs a
---               subtransaction each, so it is for when a call without it has failed; takes 50 at most. Deferred
---               constraints are checked after each contact, and go on being checked at once until the transaction ends.
---               Raised all the same is what would be raised without any contact, a missing right for instance; and
---               deadlocks, timeouts and cancellations, unless max_changes is 1: then the contact is to blame for them,
---               too.
--- retry_failed  takes notes that have failed three times, too
--- taken         notes taken
--- contacts      contacts recomputed
--- edges_changed rows inserted, updated or deleted
--- failed        contacts put back with an error
+--     The function waits in await_refreshes before it reads a table of the application. So it holds no lock on such a
+--     table during the wait.
 CREATE OR REPLACE FUNCTION connection_paths.sync_changes(
     max_changes integer DEFAULT 200,
     one_by_one boolean DEFAULT false,
@@ -40,7 +58,6 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     batch record;
-    contact record;
 BEGIN
     IF sync_changes.max_changes IS NULL OR sync_changes.max_changes < 1 THEN
         RAISE EXCEPTION 'max_changes must not be %', COALESCE(sync_changes.max_changes::text, 'null')
@@ -52,124 +69,55 @@ BEGIN
     edges_changed := 0;
     failed := 0;
 
-    -- Due contacts are moved in a call of their own. Otherwise this call would hold rows of due_changes while it waits
-    -- in await_recomputes, and sessions in hold_starts would wait for it.
-    WITH due AS (
-        DELETE FROM connection_paths.due_changes AS d
-        WHERE d.contact_id = ANY (ARRAY(
-            SELECT h.contact_id
-            FROM connection_paths.due_changes AS h
-            WHERE h.due_on <= CURRENT_DATE
-            LIMIT sync_changes.max_changes
-            FOR UPDATE SKIP LOCKED
-        ))
-        RETURNING d.contact_id, d.due_on
-    )
-    INSERT INTO connection_paths.contact_changes (contact_id, changed_at)
-    SELECT d.contact_id, d.due_on FROM due AS d;
-    GET DIAGNOSTICS taken = ROW_COUNT;
+    taken := connection_paths.queue_due_contacts(sync_changes.max_changes);
     IF taken > 0 THEN
         RETURN NEXT;
         RETURN;
     END IF;
 
-    WITH claimed AS (
-        DELETE FROM connection_paths.contact_changes AS q
-        WHERE q.ctid = ANY (ARRAY(
-            SELECT c.ctid
-            FROM connection_paths.contact_changes AS c
-            WHERE c.failures < 3 OR sync_changes.retry_failed
-            LIMIT CASE
-                WHEN sync_changes.one_by_one THEN LEAST(sync_changes.max_changes, 50)
-                ELSE sync_changes.max_changes
-            END
-            FOR UPDATE SKIP LOCKED
-        ))
-        RETURNING q.contact_id, q.organization_id, q.written_by::text::bigint AS written_by, q.changed_at, q.failures
-    ),
-    changed AS (
-        SELECT
-            c.contact_id,
-            c.organization_id,
-            count(*) AS notes,
-            max(c.written_by) AS written_by,
-            min(c.changed_at) AS changed_at,
-            max(c.failures) AS failures
-        FROM claimed AS c
-        GROUP BY c.contact_id, c.organization_id
-    )
     SELECT
-        COALESCE(sum(c.notes), 0) AS taken,
-        max(c.written_by)::text::pg_catalog.xid8 AS written_by,
-        min(c.changed_at) FILTER (WHERE c.contact_id IS NULL AND c.organization_id IS NULL) AS everybody_changed_at,
-        array_agg(c.organization_id) FILTER (WHERE c.organization_id IS NOT NULL) AS organization_ids,
-        array_agg(c.changed_at) FILTER (WHERE c.organization_id IS NOT NULL) AS organizations_changed_at,
-        array_agg(c.contact_id ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL) AS contact_ids,
-        array_agg(c.changed_at ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL) AS contacts_changed_at,
-        array_agg(c.failures ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL) AS contacts_failures
+        t.taken,
+        t.written_by,
+        t.everyone_changed_at,
+        t.organization_ids,
+        t.organizations_changed_at,
+        t.contact_ids,
+        t.contacts_changed_at,
+        t.contacts_failures
     INTO batch
-    FROM changed AS c;
+    FROM connection_paths.take_changes(
+        CASE WHEN sync_changes.one_by_one THEN LEAST(sync_changes.max_changes, 50) ELSE sync_changes.max_changes END,
+        sync_changes.retry_failed
+    ) AS t;
     taken := batch.taken;
+    IF batch.contact_ids IS NOT NULL THEN
+        PERFORM connection_paths.await_refreshes(batch.written_by);
+    END IF;
+    PERFORM connection_paths.queue_affected_contacts(
+        batch.written_by, batch.everyone_changed_at, batch.organization_ids, batch.organizations_changed_at
+    );
 
     IF batch.contact_ids IS NOT NULL THEN
-        PERFORM connection_paths.await_recomputes(batch.written_by);
-    END IF;
-
-    -- what comes of a note keeps the time of the change: the oldest in the queue tells how far behind the edges are
-    IF batch.everybody_changed_at IS NOT NULL THEN
-        INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
-        SELECT c.contact_id, batch.written_by, batch.everybody_changed_at
-        FROM connection_paths.contacts_to_recompute() AS c;
-        -- edges that only the rebuild's table has lead nobody to their contacts: everybody again after the swap
-        INSERT INTO connection_paths.rebuild_replays (contact_id)
-        SELECT NULL
-        FROM connection_paths.backfill_runs AS r
-        WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild';
-    ELSIF batch.organization_ids IS NOT NULL THEN
-        INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
-        SELECT e.contact_id, batch.written_by, min(o.changed_at)
-        FROM unnest(batch.organization_ids, batch.organizations_changed_at) AS o (id, changed_at)
-        JOIN connection_paths.work_experiences AS e ON e.organization_id = o.id
-        WHERE e.contact_id IS NOT NULL
-        GROUP BY e.contact_id;
-    END IF;
-
-    IF batch.contact_ids IS NOT NULL THEN
-        PERFORM connection_paths.forget_contacts(batch.contact_ids);
-        IF NOT sync_changes.one_by_one THEN
-            edges_changed := connection_paths.backfill_contacts(batch.contact_ids);
+        PERFORM connection_paths.clean_do_not_ask(batch.contact_ids);
+        IF sync_changes.one_by_one THEN
+            SELECT r.contacts, r.edges_changed, r.failed
+            INTO contacts, edges_changed, failed
+            FROM connection_paths.refresh_one_by_one(
+                batch.contact_ids,
+                batch.contacts_changed_at,
+                batch.contacts_failures,
+                batch.written_by,
+                blame_any_error => sync_changes.max_changes = 1
+            ) AS r;
+        ELSE
             contacts := cardinality(batch.contact_ids);
-            RETURN NEXT;
-            RETURN;
+            edges_changed := connection_paths.write_edges(batch.contact_ids);
         END IF;
-        -- check deferred constraints now: at COMMIT the error would not name the contact
-        SET CONSTRAINTS ALL IMMEDIATE;
-        FOR contact IN
-            SELECT c.id, c.changed_at, c.failures
-            FROM unnest(batch.contact_ids, batch.contacts_changed_at, batch.contacts_failures)
-                AS c (id, changed_at, failures)
-        LOOP
-            BEGIN
-                edges_changed := edges_changed + connection_paths.backfill_contact(contact.id);
-                contacts := contacts + 1;
-            EXCEPTION
-                WHEN OTHERS OR assert_failure OR query_canceled THEN
-                    -- deadlock, lock not available, serialization failure, cancellation
-                    IF SQLSTATE IN ('40P01', '55P03', '40001', '57014') AND sync_changes.max_changes > 1 THEN
-                        RAISE;
-                    END IF;
-                    PERFORM connection_paths.backfill_contacts('{}'); -- fails if recomputing fails for every contact; then this contact is not at fault
-                    failed := failed + 1;
-                    INSERT INTO connection_paths.contact_changes
-                        (contact_id, written_by, changed_at, failures, error)
-                    VALUES (contact.id, batch.written_by, contact.changed_at, contact.failures + 1, SQLERRM);
-            END;
-        END LOOP;
     END IF;
     RETURN NEXT;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.sync_changes(integer, boolean, boolean) IS 'Takes changes off the queue and makes the edges of those contacts what they should be';
+COMMENT ON FUNCTION connection_paths.sync_changes(integer, boolean, boolean) IS 'Takes changes from the queue and refreshes the edges of their contacts';
 
 REVOKE ALL ON FUNCTION connection_paths.sync_changes(integer, boolean, boolean) FROM PUBLIC;

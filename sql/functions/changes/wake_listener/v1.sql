@@ -1,9 +1,27 @@
--- connection_paths.wake_listener(): wakes `orchestrator sync --follow` if it sleeps.
+-- connection_paths.wake_listener()
 --
--- A NOTIFY makes the commits of all who notify wait for each other, so writers notify only when somebody sleeps: the
--- sleeper holds an advisory lock, which a writer tries to share. Who gets it keeps it until its transaction ends, and a
--- follower cannot fall asleep meanwhile, so no change is slept through. (Where prepared transactions are in use, which
--- may not notify, nobody is woken: the follower looks by itself every few seconds.)
+-- Wakes `orchestrator sync --follow` if it sleeps.
+--
+-- Parameters
+--     none
+-- Returns
+--     Nothing.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     queue_added_or_removed, queue_changed_experiences, queue_changes, queue_everyone, queue_replicated_row
+-- Why
+--     NOTIFY makes commits wait for each other. So a writer notifies only while a follower sleeps. A sleeping follower
+--     holds an advisory lock exclusively, and the writer tries to share it. A writer that gets the lock keeps it until
+--     its transaction ends. A follower cannot get the lock, and so cannot fall asleep, until that writer has committed.
+--     So a follower never sleeps while there are changes.
+--
+--     A transaction that is prepared for two-phase commit cannot notify. So where the server allows prepared
+--     transactions, no writer notifies, and the follower looks at the queue every few seconds.
 CREATE OR REPLACE FUNCTION connection_paths.wake_listener()
 RETURNS void
 LANGUAGE plpgsql
@@ -21,6 +39,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.wake_listener() IS 'Wakes who waits for changes, if anybody does; part of the triggers';
+COMMENT ON FUNCTION connection_paths.wake_listener() IS 'Wakes orchestrator sync --follow if it sleeps; part of the triggers';
 
 REVOKE ALL ON FUNCTION connection_paths.wake_listener() FROM PUBLIC;

@@ -1,15 +1,29 @@
--- connection_paths.advisory_key(purpose, id): the advisory lock of one thing of the package's.
+-- connection_paths.advisory_key(purpose, id)
 --
--- purpose  'worker'     a session that works on runs, by its worker id, for as long as it lives
---          'recompute'  a transaction that recomputes edges (shared), by the oldest transaction it may not have seen
---          'listener'   a session that sleeps until there are changes; writers wake it
--- id       0 to 2^48 - 1
--- Returns  a key for pg_advisory_lock(bigint) and its kin; NULL for another purpose.
+-- Returns the key of an advisory lock of the package.
 --
--- Any role that can connect may take any of these locks. They say who lives, and lock_holders believes only those who
--- may do the work. What one session must keep from all others is kept by a row or a table of the package's.
+-- Parameters
+--     purpose  'worker': held by a session that works on runs, for as long as the session lives; id is its worker id.
+--              'refresh': shared by a transaction that refreshes edges; id is the oldest transaction whose work it may
+--              not have seen. 'listener': held by a session that sleeps until there are changes, and that writers
+--              wake; id is 0. Another value or NULL gives NULL.
+--     id       0 to 2^48 - 1. NULL gives NULL.
+-- Returns
+--     A key for pg_advisory_lock(bigint) and its variants, or NULL.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     begin_refresh, lock_holders, register_worker, wake_listener, orchestrator/changes/sync.py
+-- Why
+--     The high 16 bits of the key hold the purpose, so that lock_holders can read purpose and id from pg_locks.
 --
--- The high 16 bits tell the purpose, so that lock_holders can read the keys back from pg_locks.
+--     Any role that can connect may take any of these locks. So no lock here protects data. The locks only show which
+--     sessions are alive, and lock_holders counts only sessions that may do the work. Exclusive access is always
+--     protected by a lock of a row or of a table of the package.
 CREATE OR REPLACE FUNCTION connection_paths.advisory_key(purpose text, id bigint)
 RETURNS bigint
 LANGUAGE sql
@@ -20,12 +34,12 @@ BEGIN ATOMIC
     SELECT
         CASE advisory_key.purpose
             WHEN 'worker' THEN 25441
-            WHEN 'recompute' THEN 25442
+            WHEN 'refresh' THEN 25442
             WHEN 'listener' THEN 25444
         END::bigint * 281474976710656 -- 2^48
         + advisory_key.id;
 END;
 
-COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, recompute or listener, and an id';
+COMMENT ON FUNCTION connection_paths.advisory_key(text, bigint) IS 'The key of an advisory lock of the package''s: worker, refresh or listener, and an id';
 
 REVOKE ALL ON FUNCTION connection_paths.advisory_key(text, bigint) FROM PUBLIC;

@@ -1,21 +1,32 @@
--- connection_paths.lock_holders(purpose): who holds the advisory locks of one purpose in this database, now.
+-- connection_paths.lock_holders(purpose)
 --
--- purpose  see advisory_key
--- id       what the lock was taken for
--- pid      the session that holds it; NULL: a prepared transaction
--- holder   its transaction, or its session between two, as pg_locks.virtualtransaction has it
+-- Lists the sessions that hold advisory locks of one purpose in this database now.
 --
--- Reads pg_locks, so it tells the present whatever snapshot the caller has. A session that has died holds nothing:
--- this is how the dead are told from the living without timers.
+-- Parameters
+--     purpose  A purpose of advisory_key. Another value or NULL gives no rows.
+-- Returns
+--     id      The id that the lock was taken for.
+--     pid     The process of the session. NULL: a prepared transaction.
+--     holder  The transaction or session, as pg_locks.virtualtransaction shows it.
+-- Errors
+--     none
+-- Reads
+--     backfill_batches, contact_changes, contact_connections
+-- Writes
+--     none
+-- Used by
+--     await_refreshes, claim_batch, claim_finish, register_worker, orchestrator/runs/runs.py,
+--     sql/queries/doctor/queue.sql, sql/queries/doctor/runs.sql, sql/queries/runs/busy_workers.sql
+-- Why
+--     A session that has died holds no lock. So this function separates live workers from dead ones without timeouts.
+--     It reads pg_locks, which shows the present whatever snapshot the caller has.
 --
--- Anybody who can connect may take the same locks. Only a holder counts that may do what the lock is for:
---
--- * its session's role (or who prepared the transaction) has a privilege on the table that the work writes to, itself
---   or by any membership, whether or not that is inherited: it may be used by SET ROLE; or it is a superuser;
--- * or the transaction holds ROW EXCLUSIVE on that table, which it cannot have taken without such a privilege. So a
---   function of the application's that is SECURITY DEFINER and recomputes for a role without rights is seen, too.
---
--- A session that pg_stat_activity does not show yet or any more counts.
+--     Any role that can connect may take the same locks. A holder counts only when it may do the work of the purpose:
+--         its role (for a prepared transaction, the role that prepared it) is a superuser or has a privilege on the
+--         table that the work writes, directly or through any membership, inherited or not, because SET ROLE works;
+--         or its transaction holds ROW EXCLUSIVE on that table, which needs such a privilege. This covers a SECURITY
+--         DEFINER function of the application that refreshes edges for a role without rights.
+--     A session that pg_stat_activity does not show counts, because it may be starting or ending.
 CREATE OR REPLACE FUNCTION connection_paths.lock_holders(purpose text)
 RETURNS TABLE (id bigint, pid integer, holder text)
 LANGUAGE sql
@@ -25,12 +36,12 @@ SECURITY INVOKER
 ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT pg_catalog.pg_stat_clear_snapshot(); -- else a long transaction would see the sessions that there were before
+    SELECT pg_catalog.pg_stat_clear_snapshot(); -- otherwise a long transaction sees old sessions
 
     WITH work (purpose, relation, privilege) AS (
         VALUES
             ('worker', 'connection_paths.backfill_batches', 'UPDATE'),
-            ('recompute', 'connection_paths.contact_connections', 'INSERT'),
+            ('refresh', 'connection_paths.contact_connections', 'INSERT'),
             ('listener', 'connection_paths.contact_changes', 'DELETE')
     ),
     written AS (
@@ -94,6 +105,6 @@ AS $function$
         )
 $function$;
 
-COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose and may do that work: worker, recompute or listener';
+COMMENT ON FUNCTION connection_paths.lock_holders(text) IS 'Who holds the package''s advisory locks of one purpose and may do that work: worker, refresh or listener';
 
 REVOKE ALL ON FUNCTION connection_paths.lock_holders(text) FROM PUBLIC;

@@ -1,120 +1,42 @@
--- connection_paths.backfill_contact_v1(contact_id): the first generation, kept to measure against. Use
--- backfill_contact.
+-- connection_paths.backfill_contact(contact_id)
 --
--- Joins everything first and filters last: every edge of every colleague the contact ever shared an organization with
--- is computed, and those that lead to the contact are kept. In the field the form cost the heaviest contact a
--- billion intermediate rows and 619 seconds. Same arguments, result, errors and writes as backfill_contact_v2, and the
--- same way of writing; only where the wanted edges come from differs.
-CREATE OR REPLACE FUNCTION connection_paths.backfill_contact_v1(contact_id bigint)
+-- Refreshes the work_overlap edges of one contact.
+--
+-- Parameters
+--     contact_id  The contact. A contact that no longer exists loses its edges. Required.
+-- Returns
+--     The number of rows of contact_connections that were inserted, updated or deleted.
+-- Errors
+--     22004  contact_id is NULL.
+--     25001  The transaction is not READ COMMITTED.
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     refresh_one_by_one, applications
+-- Why
+--     write_edges does the work. Calls for different contacts may run at the same time.
+CREATE OR REPLACE FUNCTION connection_paths.backfill_contact(contact_id bigint)
 RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
-SET jit = off
 AS $function$
-DECLARE
-    changed bigint;
 BEGIN
     IF contact_id IS NULL THEN
         RAISE EXCEPTION 'contact_id must not be null'
             USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the id of a contact.';
     END IF;
-    PERFORM connection_paths.begin_recompute();
-
-    WITH everything AS MATERIALIZED (
-        SELECT c.id AS contact_id, o.neighbour_id, o.organization_id, o.date_from, o.date_to
-        FROM connection_paths.live_contacts AS c
-        CROSS JOIN LATERAL connection_paths.work_overlaps(c.id) AS o
-        WHERE c.id IN (
-            SELECT theirs.contact_id
-            FROM connection_paths.work_experiences AS theirs
-            JOIN connection_paths.work_experiences AS mine ON mine.organization_id = theirs.organization_id
-            WHERE mine.contact_id = backfill_contact_v1.contact_id
-        )
-    ),
-    wanted AS (
-        SELECT
-            LEAST(w.contact_id, w.neighbour_id) AS contact_a_id,
-            GREATEST(w.contact_id, w.neighbour_id) AS contact_b_id,
-            w.organization_id,
-            w.date_from,
-            w.date_to
-        FROM everything AS w
-        WHERE w.neighbour_id = backfill_contact_v1.contact_id
-    ),
-    present AS (
-        SELECT c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from, c.date_to
-        FROM connection_paths.contact_connections AS c
-        WHERE c.contact_a_id = backfill_contact_v1.contact_id AND c.kind = 'work_overlap'
-        UNION ALL
-        SELECT c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from, c.date_to
-        FROM connection_paths.contact_connections AS c
-        WHERE c.contact_b_id = backfill_contact_v1.contact_id AND c.kind = 'work_overlap'
-    ),
-    difference AS MATERIALIZED (
-        SELECT
-            COALESCE(w.contact_a_id, p.contact_a_id) AS contact_a_id,
-            COALESCE(w.contact_b_id, p.contact_b_id) AS contact_b_id,
-            w.contact_a_id IS NULL AS is_stale,
-            w.organization_id,
-            w.date_from,
-            w.date_to
-        FROM wanted AS w
-        FULL JOIN present AS p
-            ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
-        WHERE (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
-    ),
-    deleted_after AS (
-        DELETE FROM connection_paths.contact_connections AS c
-        WHERE c.contact_a_id = backfill_contact_v1.contact_id
-            AND c.contact_b_id = ANY (ARRAY(SELECT d.contact_b_id FROM difference AS d WHERE d.is_stale))
-            AND c.kind = 'work_overlap'
-        RETURNING 1
-    ),
-    deleted_before AS (
-        DELETE FROM connection_paths.contact_connections AS c
-        WHERE c.contact_b_id = backfill_contact_v1.contact_id
-            AND c.contact_a_id = ANY (ARRAY(SELECT d.contact_a_id FROM difference AS d WHERE d.is_stale))
-            AND c.kind = 'work_overlap'
-        RETURNING 1
-    ),
-    written AS (
-        INSERT INTO connection_paths.contact_connections AS c
-            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
-        SELECT d.contact_a_id, d.contact_b_id, 'work_overlap', d.organization_id, d.date_from, d.date_to
-        FROM difference AS d
-        WHERE NOT d.is_stale
-        ORDER BY d.contact_a_id, d.contact_b_id
-        ON CONFLICT (contact_a_id, contact_b_id, kind) DO UPDATE
-            SET organization_id = excluded.organization_id,
-                date_from = excluded.date_from,
-                date_to = excluded.date_to,
-                computed_at = excluded.computed_at
-            -- another session may have written the same edge meanwhile
-            WHERE (c.organization_id, c.date_from, c.date_to)
-                IS DISTINCT FROM (excluded.organization_id, excluded.date_from, excluded.date_to)
-        RETURNING 1
-    )
-    SELECT
-        (SELECT count(*) FROM deleted_after)
-        + (SELECT count(*) FROM deleted_before)
-        + (SELECT count(*) FROM written)
-    INTO changed;
-
-    PERFORM connection_paths.hold_starts(ARRAY[backfill_contact_v1.contact_id]);
-    -- a rebuild may have computed this contact before what made us compute it again
-    INSERT INTO connection_paths.rebuild_replays (contact_id)
-    SELECT backfill_contact_v1.contact_id
-    FROM connection_paths.backfill_runs AS r
-    WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild';
-
-    RETURN changed;
+    RETURN connection_paths.write_edges(ARRAY[backfill_contact.contact_id]);
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.backfill_contact_v1(bigint) IS 'First generation of backfill_contact: joins everything, filters last; kept to measure against';
+COMMENT ON FUNCTION connection_paths.backfill_contact(bigint) IS 'Refreshes one contact''s work_overlap edges; returns how many rows changed';
 
-REVOKE ALL ON FUNCTION connection_paths.backfill_contact_v1(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.backfill_contact(bigint) FROM PUBLIC;

@@ -1,35 +1,47 @@
--- connection_paths.possible_overlaps(contact_id, neighbours_from): work_overlaps, before asking whether the contacts
--- exist.
+-- connection_paths.possible_overlaps(contact_id, neighbours_from)
 --
--- Two contacts have an edge when a usable work experience of each names the same live organization and the two date
--- ranges, ends included, share a day. The edge carries the intersection. Of several, the one that ends last (going on
--- is last of all), then the one that starts first, then the smallest organization id.
+-- Computes the overlaps of a contact's work experiences with those of contacts that may or may not exist.
 --
--- An intersection that starts after today is not one yet, so the choice is among those that have begun. Today is the
--- session's current_date: the day by its TimeZone, that of the server unless the role or the client has another. An
--- intersection starts when the later of its two experiences does; hold_starts schedules the recomputation
--- for that day.
+-- Parameters
+--     contact_id       The contact. NULL gives no rows.
+--     neighbours_from  Only neighbours with this id or a greater one are returned. NULL gives no rows.
+-- Returns
+--     neighbour_id     The other contact. Each contact once.
+--     organization_id  The organization of the overlap.
+--     date_from        The first day of the overlap.
+--     date_to          The last day of the overlap. NULL: both work experiences continue.
+-- Errors
+--     none
+-- Reads
+--     work_experiences, live_organizations
+-- Writes
+--     none
+-- Used by
+--     rebuilt_edges, work_overlaps
+-- Why
+--     Two contacts overlap when a usable work experience of each names the same live organization and the two date
+--     ranges, ends included, share a day. The overlap is the intersection of the ranges. Of several overlaps of two
+--     contacts the function chooses the one that ends last (one that continues ends last of all), then the one that
+--     starts first, then the one with the smallest organization id. An overlap that starts after today does not count
+--     yet. Today is CURRENT_DATE: it depends on the TimeZone of the session. schedule_refreshes refreshes the contact
+--     on the day when such an overlap starts.
 --
--- A contact may have many experiences at one organization: the same one entered often, or one that overlaps the next.
--- Joined with everybody else's, they make as many pairs as there are of both, multiplied. Each experience of others is
--- joined with one of the contact's, that which makes the best intersection with it, by these rules:
---   1. An experience within another one of the contact's (or the same again) is left out: every intersection of it lies
---      within one of the other, which ends no earlier and, where it ends on the same day, starts no later.
---   2. Those that are left, in the order of their starts, are in the order of their ends, too. Of an experience of
---      another contact that ends on some day, the best intersection is with the first of them that ends on that day or
---      later, if it starts by then; else with the last one before it. So each is joined only with what ended after the
---      one before it has ended (ended_from), and before it ends itself or the next one starts (ended_upto).
--- So the edges are those of all pairs, and the pairs are as many as there are experiences of others.
+--     A contact may have many work experiences at one organization. A plain join would make a row for every pair of
+--     experiences of the two contacts. Here each experience of another contact is joined with only one of the contact's
+--     own, the one with the best intersection:
+--         1. An own experience that lies within another own one is left out. Every intersection with it lies within an
+--            intersection with the other one, which ends no earlier and, when it ends on the same day, starts no later.
+--         2. The own experiences that are left have the same order by start and by end. For an experience of another
+--            contact that ends on some day, the best own experience is the first one that ends on that day or later, if
+--            it has started by that day; otherwise it is the one before. So each own experience is joined only with
+--            experiences that end after the previous own one ends (ended_from) and not after the later of two days: the
+--            end of this one and the start of the next one (ended_upto).
+--     The result equals that of the plain join, and the join has one row for each experience of another contact.
 --
--- Only work_overlaps, which adds that both exist, and rebuilt_edges, which knows who does not, ask this:
--- looking each neighbour up takes as long as finding it.
---
--- contact_id        the contact; NULL: no rows
--- neighbours_from   only neighbours with this id or a greater one
--- neighbour_id      the other contact, once
--- date_from/date_to the intersection; date_to NULL when both go on (LEAST ignores NULL, which is what is meant)
---
--- Inlined into the calling query (LANGUAGE sql, STABLE, no SET, not STRICT), so it is planned with it.
+--     Only work_overlaps and rebuilt_edges use this function. They remove contacts that do not exist: work_overlaps
+--     looks up each neighbour, which takes as long as finding it; rebuilt_edges uses a list of missing contacts.
+--     PostgreSQL inlines this function into the calling query and plans both together. LEAST ignores NULL, so date_to
+--     is NULL only when both dates are NULL.
 CREATE OR REPLACE FUNCTION connection_paths.possible_overlaps(contact_id bigint, neighbours_from bigint)
 RETURNS TABLE (neighbour_id bigint, organization_id bigint, date_from date, date_to date)
 LANGUAGE sql
@@ -62,46 +74,43 @@ BEGIN ATOMIC
                 ) AS ended_upto
             FROM (
                 SELECT
-                    u.organization_id,
-                    u.date_from,
-                    u.date_to,
-                    u.rank,
-                    max(u.rank) OVER (
-                        PARTITION BY u.organization_id
-                        ORDER BY u.date_from
+                    e.organization_id,
+                    e.date_from,
+                    e.date_to,
+                    r.rank,
+                    max(r.rank) OVER (
+                        PARTITION BY e.organization_id
+                        ORDER BY e.date_from
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                     ) AS earlier_end
-                FROM (
+                FROM connection_paths.work_experiences AS e
+                CROSS JOIN LATERAL (
+                    -- NULL sorts after 'infinity': the rank of 'infinity' is the last possible day
                     SELECT
-                        e.organization_id,
-                        e.date_from,
-                        e.date_to,
-                        -- NULL ends after 'infinity', which ends on the last day that a date can have
                         CASE e.date_to
                             WHEN 'infinity'::date THEN '5874897-12-31'::date
                             ELSE COALESCE(e.date_to, 'infinity'::date)
                         END AS rank
-                    FROM connection_paths.work_experiences AS e
-                    WHERE e.contact_id = possible_overlaps.contact_id
-                        AND e.date_from <= CURRENT_DATE
-                        AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
-                ) AS u
+                ) AS r
+                WHERE e.contact_id = possible_overlaps.contact_id
+                    AND e.date_from <= CURRENT_DATE
+                    AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
             ) AS s
             WHERE s.earlier_end IS NULL OR s.earlier_end < s.rank
-            -- a fence: the conditions below then come from one relation, and become index conditions
+            -- optimization fence: the conditions below then refer to one relation and become index conditions
             OFFSET 0
         ) AS mine
         JOIN connection_paths.work_experiences AS theirs
             ON theirs.organization_id = mine.organization_id
-            -- all of these are conditions inside idx_experiences_by_organization, which has the COALESCE so; the first
-            -- two are of rows whose second part never decides: else PostgreSQL 18 takes a skip scan, a quarter slower
-            -- here
+            -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The
+            -- second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip scan,
+            -- which is 25 % slower here.
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.ended_from, '-infinity'::date)
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
             AND mine.begun_upto >= theirs.date_from
         WHERE theirs.contact_id <> possible_overlaps.contact_id
             AND theirs.contact_id >= possible_overlaps.neighbours_from
-        -- a fence: the order below is made of the few rows found, never by reading everybody in that order
+        -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
         OFFSET 0
     ) AS pair
     ORDER BY
@@ -111,6 +120,6 @@ BEGIN ATOMIC
         pair.organization_id;
 END;
 
-COMMENT ON FUNCTION connection_paths.possible_overlaps(bigint, bigint) IS 'The overlaps of a contact with contacts that may or may not exist; work_overlaps is what to ask';
+COMMENT ON FUNCTION connection_paths.possible_overlaps(bigint, bigint) IS 'The overlaps of a contact with contacts that may or may not exist; applications use work_overlaps';
 
 REVOKE ALL ON FUNCTION connection_paths.possible_overlaps(bigint, bigint) FROM PUBLIC;

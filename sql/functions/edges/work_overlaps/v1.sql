@@ -1,19 +1,31 @@
--- connection_paths.work_overlaps(contact_id, neighbours_from): the work_overlap edges of one contact, as they should
--- be.
+-- connection_paths.work_overlaps(contact_id, neighbours_from)
 --
--- This, with possible_overlaps that it is made of, is the definition of an edge, and its only place: backfills write
--- what it returns, samples and checks compare with it, and the first-generation finder asks it directly.
+-- Computes the work_overlap edges that a contact should have.
 --
--- Two contacts that exist have an edge when their work experiences overlap: possible_overlaps says when and which
--- overlap the edge is, here is added that both exist.
---
--- contact_id        the contact; NULL or unknown: no rows
--- neighbours_from   only neighbours with this id or a greater one; by default all. Given the contact's own id, every
---                   edge comes from one of its ends only, and half the pairs are never looked at: what bulk work does.
--- neighbour_id      the other contact, once
--- date_from/date_to the intersection; date_to NULL when both go on
---
--- Inlined into the calling query (LANGUAGE sql, STABLE, no SET, not STRICT), so it is planned with it.
+-- Parameters
+--     contact_id       The contact. NULL or a contact that does not exist gives no rows.
+--     neighbours_from  Only neighbours with this id or a greater one are returned. The default returns all. With the
+--                      contact's own id, every edge of a set of contacts is computed from its smaller end only.
+-- Returns
+--     neighbour_id     The other contact. Each contact once.
+--     organization_id  The organization where both worked.
+--     date_from        The first day of the overlap.
+--     date_to          The last day of the overlap. NULL: both work experiences continue.
+-- Errors
+--     none
+-- Reads
+--     live_contacts
+-- Writes
+--     none
+-- Used by
+--     edges_from_experiences, predicted_edges, write_edges, sql/queries/doctor/plan_colleagues.sql,
+--     sql/queries/edges/verify_edges.sql, sql/queries/rebuild/rebuild_problems.sql,
+--     sql/queries/runs/sample_overlaps.sql
+-- Why
+--     This function and possible_overlaps are the only definition of an edge. write_edges stores what it returns, and
+--     every check compares with it. Two contacts have an edge when both exist and their work experiences overlap:
+--     possible_overlaps finds the overlaps, and this function removes contacts that do not exist.
+--     PostgreSQL inlines this function into the calling query and plans both together.
 CREATE OR REPLACE FUNCTION connection_paths.work_overlaps(
     contact_id bigint,
     neighbours_from bigint DEFAULT -9223372036854775808
@@ -31,7 +43,7 @@ BEGIN ATOMIC
         best.date_from,
         best.date_to
     FROM connection_paths.possible_overlaps(work_overlaps.contact_id, work_overlaps.neighbours_from) AS best
-    -- after the choice: once per neighbour, not once per pair of experiences
+    -- here and not in possible_overlaps: one look-up for each neighbour, not one for each pair of experiences
     WHERE EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = best.neighbour_id)
         AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = work_overlaps.contact_id);
 END;

@@ -1,18 +1,30 @@
--- connection_paths.attach_source(table_name): takes up a table again that detach_source let go of.
+-- connection_paths.attach_source(table_name)
 --
--- Puts the binding view back, over whatever table has that name in that schema now; makes the triggers again if it is
--- another table, or they are gone; and queues everybody, for changes may have been missed (memberships are not in the
--- edges, so they queue nobody). It does nothing for a table that is attached.
+-- Attaches a table of the application again, after detach_source.
 --
--- table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'
--- Returns     the statements that build indexes which have gone with a column or with the table. Run each outside a
---             transaction; `orchestrator attach` does.
---
--- Waits for transactions that write the table or read the view, and others wait behind it: SET lock_timeout. Needs the
--- rights of the package's owner and, to make triggers, of the table's. Raises 55000, naming columns and types, when the
--- table is not what the package needs; it stays detached then. Raises 22023 for another table_name.
---
--- Executes statements stored in detached_sources, which only the package's owner can write.
+-- Parameters
+--     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
+-- Returns
+--     The statements that build those indexes of the package that were dropped with a column or with the table. Run
+--     each outside a transaction; `orchestrator attach` does. No row when no index is missing or the table is not
+--     detached.
+-- Errors
+--     22023  table_name is none of the four.
+--     55000  The table is missing, is not an ordinary table without children, or its columns are not those that the
+--            package needs. It stays detached.
+-- Reads
+--     none
+-- Writes
+--     detached_sources
+-- Used by
+--     operators, orchestrator/host/detaching.py
+-- Why
+--     The binding view then reads the table that now has the name, which may be another table than before. The triggers
+--     are created again if they are missing. Changes may have been missed while the table was detached, so every
+--     contact is queued, except after user_contact_collections, which edges do not depend on. It waits for transactions
+--     that write the table or read the view, and later ones wait for it: set lock_timeout. It needs the rights of the
+--     package's owner and, to create triggers, of the table's. It executes statements that are stored in
+--     detached_sources, which only the package's owner can write.
 CREATE OR REPLACE FUNCTION connection_paths.attach_source(table_name text)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -25,12 +37,10 @@ AS $function$
 DECLARE
     source record;
     host oid;
-    problems text;
-    definition text;
     statement text;
 BEGIN
-    IF attach_source.table_name IS NULL OR attach_source.table_name NOT IN (
-        'contacts', 'organizations', 'contact_work_experiences', 'user_contact_collections'
+    IF NOT EXISTS (
+        SELECT FROM connection_paths.source_tables() AS s WHERE s.table_name = attach_source.table_name
     ) THEN
         RAISE EXCEPTION 'table_name must not be %', COALESCE(quote_literal(attach_source.table_name), 'null')
             USING ERRCODE = 'invalid_parameter_value',
@@ -56,51 +66,13 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Create it, then attach.';
     END IF;
 
-    -- The view still has the columns and the types that it shall have; text may come from character varying.
-    definition := source.view_definition;
-    SELECT
-        string_agg(
-            CASE
-                WHEN a.attname IS NULL THEN pg_catalog.format('column %I is missing', v.attname)
-                ELSE pg_catalog.format(
-                    'column %I is %s, not %s',
-                    v.attname, format_type(a.atttypid, NULL), format_type(v.atttypid, NULL)
-                )
-            END,
-            ', ' ORDER BY v.attnum
-        )
-    INTO problems
-    FROM pg_catalog.pg_attribute AS v
-    LEFT JOIN pg_catalog.pg_attribute AS a
-        ON a.attrelid = host AND a.attname = v.attname AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE v.attrelid = to_regclass('connection_paths.' || source.view_name)
-        AND v.attnum > 0
-        AND (
-            a.atttypid IS NULL
-            OR format_type(a.atttypid, NULL) <> ALL (
-                CASE format_type(v.atttypid, NULL)
-                    WHEN 'text' THEN '{text,character varying}'::text[]
-                    ELSE ARRAY[format_type(v.atttypid, NULL)]
-                END
-            )
-        );
-    IF problems IS NOT NULL THEN
-        RAISE EXCEPTION 'table %.% cannot be attached: %', source.table_schema, source.table_name, problems
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Nothing was attached. Change the table, then attach it.';
-    END IF;
-    IF definition !~ '::text AS name' AND EXISTS (
-        SELECT
-        FROM pg_catalog.pg_attribute AS a
-        WHERE a.attrelid = host AND a.attname = 'name' AND format_type(a.atttypid, NULL) = 'character varying'
-    ) THEN -- it may have been text, which needed no cast
-        definition := regexp_replace(definition, '(\m(\w+\.)?name\M)', '\1::text AS name');
-    END IF;
     EXECUTE pg_catalog.format(
         'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS %s',
-        source.view_name, definition
+        source.view_name,
+        connection_paths.attached_definition(source.view_name, source.view_definition, host)
     );
 
-    IF host <> source.table_oid THEN -- the other table is not read any more
+    IF host <> source.table_oid THEN -- the table from before the detaching is no longer read
         FOR statement IN
             SELECT pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
             FROM pg_catalog.pg_trigger AS t
@@ -109,7 +81,7 @@ BEGIN
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             WHERE t.tgrelid = source.table_oid
                 AND NOT t.tgisinternal
-                -- after a restore, another of the four tables may have this number
+                -- After a restore another of the four tables may have this oid.
                 AND (n.nspname, c.relname) NOT IN (
                     (source.table_schema, 'contacts'),
                     (source.table_schema, 'organizations'),
@@ -130,14 +102,14 @@ BEGIN
         END IF;
     END LOOP;
     IF attach_source.table_name <> 'user_contact_collections' THEN
-        PERFORM connection_paths.note_everybody();
+        PERFORM connection_paths.queue_everyone();
     END IF;
 
     RETURN QUERY
     SELECT s.statement
     FROM jsonb_each(source.indexes) AS i (name, statements)
     CROSS JOIN LATERAL (
-        -- the index of that name may have gone elsewhere with a table that was renamed
+        -- A renamed table may still have the index of that name.
         SELECT pg_catalog.format('DROP INDEX CONCURRENTLY %I.%I', n.nspname, c.relname) AS statement, 0 AS place
         FROM pg_catalog.pg_index AS x
         JOIN pg_catalog.pg_class AS c ON c.oid = x.indexrelid
@@ -156,6 +128,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.attach_source(text) IS 'Takes up a table of the application again; returns the statements that build missing indexes';
+COMMENT ON FUNCTION connection_paths.attach_source(text) IS 'Attaches a table of the application again; returns the statements that build missing indexes';
 
 REVOKE ALL ON FUNCTION connection_paths.attach_source(text) FROM PUBLIC;

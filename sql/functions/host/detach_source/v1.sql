@@ -1,15 +1,26 @@
--- connection_paths.detach_source(table_name): lets go of a table of the application's, so that it can be altered.
+-- connection_paths.detach_source(table_name)
 --
--- PostgreSQL refuses to change the type of a column, or to drop one, while a view reads it. This replaces the binding
--- view by one with the same columns that reads nothing and raises CP010. Views and functions on top of it stay.
--- Finders that need the table, and everything that writes edges, raise that error until attach_source. The edges and
--- the triggers stay.
+-- Detaches a table of the application, so that its columns can be altered or dropped.
 --
--- table_name  'contacts', 'organizations', 'contact_work_experiences' or 'user_contact_collections'
--- Returns     whether the table was attached before.
---
--- Waits for transactions that read the view, and others wait behind it: SET lock_timeout. Needs the rights of the
--- package's owner. Raises 22023 for another name, 55000 when the view is not there or reads no table.
+-- Parameters
+--     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
+-- Returns
+--     Whether the table was attached before.
+-- Errors
+--     22023  table_name is none of the four.
+--     55000  The binding view is missing or reads no table, or a column that it reads was renamed.
+-- Reads
+--     none
+-- Writes
+--     detached_sources
+-- Used by
+--     operators, orchestrator/host/detaching.py
+-- Why
+--     PostgreSQL refuses to change the type of a column, or to drop one, while a view reads it. The binding view is
+--     replaced by a view with the same columns that reads nothing and raises CP010. Views and functions that use it
+--     stay. Until attach_source, finders that need the table and all functions that write edges raise CP010. The edges
+--     and the triggers stay. It waits for transactions that read the view, and later ones wait for it: set
+--     lock_timeout. It needs the rights of the package's owner.
 CREATE OR REPLACE FUNCTION connection_paths.detach_source(table_name text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -19,31 +30,14 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    own_indexes CONSTANT text[] :=
-        '{idx_members_by_collection, idx_experiences_by_contact, idx_experiences_by_organization}';
     source record;
     columns text;
     grantee record;
 BEGIN
-    SELECT s.view_name, v.oid AS view_oid, v.relacl, t.oid AS table_oid, n.nspname::text AS table_schema
+    SELECT s.*, v.relacl
     INTO source
-    FROM (
-        VALUES
-            ('contacts'::text, 'live_contacts'::text),
-            ('organizations', 'live_organizations'),
-            ('contact_work_experiences', 'work_experiences'),
-            ('user_contact_collections', 'collection_members')
-    ) AS s (table_name, view_name)
-    LEFT JOIN pg_catalog.pg_class AS v
-        ON v.oid = to_regclass('connection_paths.' || s.view_name) AND v.relkind = 'v'
-    LEFT JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
-    LEFT JOIN pg_catalog.pg_depend AS d
-        ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-        AND d.objid = r.oid
-        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        AND d.refobjid <> v.oid
-    LEFT JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
-    LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+    FROM connection_paths.source_tables() AS s
+    LEFT JOIN pg_catalog.pg_class AS v ON v.oid = s.view_oid
     WHERE s.table_name = detach_source.table_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'table_name must not be %', COALESCE(quote_literal(detach_source.table_name), 'null')
@@ -69,7 +63,7 @@ BEGIN
                 FROM pg_catalog.pg_attribute AS a
                 WHERE a.attrelid = source.table_oid AND a.attname = v.attname AND NOT a.attisdropped
             )
-    ) THEN -- the definition that is kept would name it as it is called now
+    ) THEN -- the stored definition would have the new name
         RAISE EXCEPTION 'a column of %.% was renamed', source.table_schema, detach_source.table_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Rename it back, then detach.';
     END IF;
@@ -82,45 +76,8 @@ BEGIN
         source.table_schema,
         source.table_oid,
         pg_get_viewdef(source.view_oid),
-        ARRAY(
-            SELECT
-                pg_get_triggerdef(t.oid)
-                || CASE
-                    WHEN t.tgenabled IN ('R', 'A') THEN
-                        pg_catalog.format(
-                            '; ALTER TABLE %I.%I ENABLE %s TRIGGER %I',
-                            source.table_schema,
-                            detach_source.table_name,
-                            CASE t.tgenabled WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END,
-                            t.tgname
-                        )
-                    ELSE ''
-                END
-            FROM pg_catalog.pg_trigger AS t
-            JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
-            WHERE t.tgrelid = source.table_oid
-                AND NOT t.tgisinternal
-                AND p.pronamespace = 'connection_paths'::pg_catalog.regnamespace
-        ),
-        (
-            SELECT
-                COALESCE(
-                    jsonb_object_agg(
-                        c.relname,
-                        jsonb_build_array(
-                            regexp_replace(pg_get_indexdef(c.oid), '^CREATE INDEX', 'CREATE INDEX CONCURRENTLY'),
-                            pg_catalog.format(
-                                'COMMENT ON INDEX %I.%I IS %L',
-                                source.table_schema, c.relname, obj_description(c.oid, 'pg_class')
-                            )
-                        )
-                    ),
-                    '{}'
-                )
-            FROM pg_catalog.pg_index AS i
-            JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-            WHERE i.indrelid = source.table_oid AND c.relname = ANY (own_indexes)
-        );
+        connection_paths.trigger_definitions(source.table_oid),
+        connection_paths.index_definitions(source.table_oid);
 
     SELECT
         string_agg(
@@ -143,7 +100,7 @@ BEGIN
         pg_catalog.format('%I.%I', source.table_schema, detach_source.table_name),
         columns
     );
-    -- so that whoever may read the view gets the error that it raises, and not one about rights
+    -- Every role that may read the view gets CP010, not an error about missing rights.
     FOR grantee IN
         SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS name
         FROM aclexplode(source.relacl) AS a
@@ -155,6 +112,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.detach_source(text) IS 'Lets go of a table of the application, so that its columns can be altered; attach_source takes it up again';
+COMMENT ON FUNCTION connection_paths.detach_source(text) IS 'Detaches a table of the application, so that its columns can be altered; attach_source attaches it again';
 
 REVOKE ALL ON FUNCTION connection_paths.detach_source(text) FROM PUBLIC;

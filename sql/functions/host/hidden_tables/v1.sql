@@ -1,11 +1,25 @@
--- connection_paths.hidden_tables(): the application's tables of which row-level security may hide rows from this role.
+-- connection_paths.hidden_tables()
 --
--- Edges are made of all rows. A role that sees fewer would make fewer edges, and would delete everybody else's.
+-- Lists the tables of the application whose rows row-level security may hide from the current role.
 --
--- A policy hides nothing where a permissive one for this role has USING (true), and no restrictive one applies to it.
--- Memberships are not in the edges, so their table is not looked at.
---
--- Returns  the names, qualified and quoted; none for a superuser, an owner (without FORCE), or a role with BYPASSRLS.
+-- Parameters
+--     none
+-- Returns
+--     One row per table: table_name has its schema and is quoted. No row for a superuser, for an owner of the tables
+--     (unless FORCE ROW LEVEL SECURITY is set), and for a role with BYPASSRLS. user_contact_collections is not checked,
+--     because edges do not depend on it.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     require_sources, orchestrator/host/sources.py
+-- Why
+--     Edges are computed from all rows. A role that sees fewer rows would delete the edges of the others. A policy
+--     hides nothing where a permissive policy for the role has USING (true) and no restrictive policy applies to the
+--     role.
 CREATE OR REPLACE FUNCTION connection_paths.hidden_tables()
 RETURNS TABLE (table_name text)
 LANGUAGE sql
@@ -14,16 +28,15 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
-    SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-    FROM connection_paths.installation AS i
-    JOIN pg_catalog.pg_namespace AS n ON n.nspname = i.host_schema
-    JOIN pg_catalog.pg_class AS c
-        ON c.relnamespace = n.oid AND c.relname IN ('contacts', 'organizations', 'contact_work_experiences')
-    WHERE pg_catalog.row_security_active(c.oid)
+    SELECT quote_ident(s.table_schema) || '.' || quote_ident(s.relation_name)
+    FROM connection_paths.source_tables() AS s
+    WHERE s.table_name <> 'user_contact_collections'
+        AND s.table_oid IS NOT NULL
+        AND pg_catalog.row_security_active(s.table_oid)
         AND NOT EXISTS (
             SELECT
             FROM pg_catalog.pg_policy AS p
-            WHERE p.polrelid = c.oid
+            WHERE p.polrelid = s.table_oid
                 AND p.polcmd IN ('r', '*')
                 AND EXISTS (
                     SELECT
@@ -35,6 +48,6 @@ BEGIN ATOMIC
         );
 END;
 
-COMMENT ON FUNCTION connection_paths.hidden_tables() IS 'The application''s tables of which row-level security may hide rows from this role';
+COMMENT ON FUNCTION connection_paths.hidden_tables() IS 'The tables of the application whose rows row-level security may hide from this role';
 
 REVOKE ALL ON FUNCTION connection_paths.hidden_tables() FROM PUBLIC;

@@ -1,9 +1,22 @@
--- connection_paths.raise_detached(table_name): raises CP010; the binding view of a detached table reads from it.
+-- connection_paths.raise_detached(table_name)
 --
--- It is a set-returning function in FROM, so the planner cannot prove the join empty and skip it: a query that needs a
--- detached table always fails.
+-- Raises CP010; the binding view of a detached table reads from this function.
 --
--- table_name  the table, qualified and quoted
+-- Parameters
+--     table_name  The detached table, with its schema and quoted. Required.
+-- Returns
+--     Never: it always raises. The view that calls it lists the columns.
+-- Errors
+--     CP010  Always.
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     detach_source
+-- Why
+--     It is a set-returning function in FROM. The planner cannot prove that it returns no rows, so every query that
+--     needs a detached table fails.
 CREATE OR REPLACE FUNCTION connection_paths.raise_detached(table_name text)
 RETURNS SETOF record
 LANGUAGE plpgsql
@@ -19,6 +32,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.raise_detached(text) IS 'What the binding view of a detached table reads: an error';
+COMMENT ON FUNCTION connection_paths.raise_detached(text) IS 'Raises CP010: the binding view of a detached table reads from it';
 
 REVOKE ALL ON FUNCTION connection_paths.raise_detached(text) FROM PUBLIC;

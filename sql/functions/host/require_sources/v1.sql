@@ -1,12 +1,24 @@
--- connection_paths.require_sources(): raises unless the application's tables can be read as they are.
+-- connection_paths.require_sources()
 --
--- Whoever writes edges calls this first: begin_recompute and insert_edges_of, and, before they have done anything else,
--- sync_changes and create_run. Otherwise the error would be taken for one of a contact's or a batch's, or
--- (on Citus) there would be no error, and correct edges would be deleted.
+-- Raises unless the tables of the application are attached, show all their rows to this role, and are ordinary tables.
 --
--- Raises CP010 when a table is detached; CP012 when row-level security may hide rows from this role, whose work would
--- delete the edges of the rows that it does not see; CP011 when Citus manages a table that is read or written: a
--- distributed table or a reference table is empty on the coordinator.
+-- Parameters
+--     none
+-- Returns
+--     Nothing.
+-- Errors
+--     CP010  A table is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of a table from this role.
+-- Reads
+--     detached_sources
+-- Writes
+--     none
+-- Used by
+--     begin_refresh, create_run, rebuild_range, sync_changes
+-- Why
+--     Every function that writes edges calls it first. Otherwise the error would be counted for a contact or a batch. A
+--     distributed table of Citus has no rows on the coordinator, so without this check correct edges would be deleted.
 CREATE OR REPLACE FUNCTION connection_paths.require_sources()
 RETURNS void
 LANGUAGE plpgsql
@@ -33,7 +45,7 @@ BEGIN
     IF names IS NOT NULL THEN
         RAISE EXCEPTION 'row-level security may hide rows of % from role %', names, current_user
             USING ERRCODE = 'CP012',
-                DETAIL = 'Edges are made of all rows, so edges of the rows that are hidden would be deleted.',
+                DETAIL = 'Edges are computed from all rows, so the edges of hidden rows would be deleted.',
                 HINT = 'Use the owner of the tables, a role with BYPASSRLS, or a policy for this role with USING (true).';
     END IF;
 
@@ -46,18 +58,7 @@ BEGIN
         JOIN pg_catalog.pg_class AS c ON c.oid = p.logicalrelid::oid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = 'connection_paths'
-            OR EXISTS (
-                SELECT
-                FROM pg_catalog.pg_class AS v
-                JOIN pg_catalog.pg_namespace AS o ON o.oid = v.relnamespace
-                JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
-                JOIN pg_catalog.pg_depend AS d
-                    ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
-                WHERE o.nspname = 'connection_paths'
-                    AND v.relkind = 'v'
-                    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                    AND d.refobjid = c.oid
-            )
+            OR c.oid IN (SELECT s.table_oid FROM connection_paths.source_tables() AS s)
         $query$
     INTO names;
     IF names IS NOT NULL THEN

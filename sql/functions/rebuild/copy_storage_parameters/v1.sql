@@ -1,8 +1,23 @@
--- connection_paths.copy_storage_parameters(): gives contact_connections_next the storage parameters of the live edges.
+-- connection_paths.copy_storage_parameters()
 --
--- Whatever a DBA has set on contact_connections_live, such as fillfactor or autovacuum_vacuum_scale_factor, and on its
--- columns, such as a statistics target or n_distinct. LIKE does not copy them, and ALTER TABLE takes them only as
--- literals: the one place where SQL is built from strings, which are the catalog's own names and values.
+-- Gives contact_connections_next the storage parameters of contact_connections_live.
+--
+-- Parameters
+--     none
+-- Returns
+--     Nothing.
+-- Errors
+--     none
+-- Reads
+--     contact_connections_live
+-- Writes
+--     contact_connections_next
+-- Used by
+--     exchange_rebuild, prepare_rebuild
+-- Why
+--     A DBA may have set parameters of the table, such as fillfactor or autovacuum_vacuum_scale_factor, and of its
+--     columns, such as a statistics target or n_distinct. CREATE TABLE LIKE does not copy them. ALTER TABLE takes them
+--     only as literals, so the function builds SQL from names and values of the catalog.
 CREATE OR REPLACE FUNCTION connection_paths.copy_storage_parameters()
 RETURNS void
 LANGUAGE plpgsql

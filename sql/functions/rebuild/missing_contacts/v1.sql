@@ -1,6 +1,22 @@
--- connection_paths.missing_contacts(): who has usable work experiences and does not exist, or is deleted.
+-- connection_paths.missing_contacts()
 --
--- No edge leads to these contacts. A rebuild asks for all of them at once; work_overlaps looks up each neighbour.
+-- Lists the contacts that have usable work experiences and do not exist.
+--
+-- Parameters
+--     none
+-- Returns
+--     contact_id  Such a contact. Each contact once.
+-- Errors
+--     none
+-- Reads
+--     work_experiences, live_contacts
+-- Writes
+--     none
+-- Used by
+--     copy_remaining_edges, prepare_rebuild
+-- Why
+--     These contacts have no edges. A rebuild lists them once, because the look-up of each neighbour, as work_overlaps
+--     does it, would take half of the time of a rebuild.
 CREATE OR REPLACE FUNCTION connection_paths.missing_contacts()
 RETURNS TABLE (contact_id bigint)
 LANGUAGE sql

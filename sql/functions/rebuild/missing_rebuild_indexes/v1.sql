@@ -1,16 +1,29 @@
--- connection_paths.missing_rebuild_indexes(run_id): the statements that give a rebuild the indexes it lacks.
+-- connection_paths.missing_rebuild_indexes(run_id)
 --
--- Read from contact_connections itself, so that an index of the application's own comes along, and nothing is defined
--- twice. Execute them one by one, each may take minutes (in psql: \gexec). No row: nothing is missing, or there is no
--- contact_connections_next.
+-- Returns the statements that create the indexes which contact_connections_next still lacks.
 --
--- name       of the index to be; the run's id makes it unlike that of the live edges'
--- statement  CREATE INDEX; or ALTER TABLE, for an index that is there and is to carry a constraint, such as the primary
---            key: ask again when the indexes are built
+-- Parameters
+--     run_id  The run. Its id is part of the names of the indexes. Required.
+-- Returns
+--     One row for each missing index; no row when none is missing or contact_connections_next does not exist.
+--     name       The name of the index, different from the name of the live index.
+--     statement  CREATE INDEX. For an index that exists and has to carry a constraint, such as the primary key: ALTER
+--                TABLE. Call the function again when the indexes are built.
+-- Errors
+--     none
+-- Reads
+--     contact_connections, contact_connections_live, contact_connections_next
+-- Writes
+--     none
+-- Used by
+--     exchange_rebuild, orchestrator/rebuild/rebuild.py, operators
+-- Why
+--     The indexes are read from contact_connections, so indexes of the application are included, and no index is
+--     defined twice. Execute the statements one at a time; each may take minutes (in psql: \gexec).
 --
--- Each index is built in the tablespace of the index on the live edges that it takes the place of. pg_get_indexdef
--- shows no tablespace, and it is to stand before the predicate; so the text is taken apart by the lengths of what is
--- known to stand at its ends, for a name may hold any word.
+--     Each index gets the tablespace of the live index that it replaces. pg_get_indexdef shows no tablespace, and the
+--     tablespace has to stand before the predicate. So the text is cut by the known lengths of its head and its
+--     predicate, because a name may contain any word.
 CREATE OR REPLACE FUNCTION connection_paths.missing_rebuild_indexes(run_id bigint)
 RETURNS TABLE (name text, statement text)
 LANGUAGE sql
@@ -62,7 +75,7 @@ BEGIN ATOMIC
     JOIN pg_catalog.pg_database AS b ON b.datname = pg_catalog.current_database()
     JOIN pg_catalog.pg_tablespace AS t ON t.oid = COALESCE(NULLIF(live.reltablespace, 0::pg_catalog.oid), b.dattablespace)
     CROSS JOIN LATERAL (
-        -- a name has 63 bytes
+        -- a name has at most 63 bytes
         SELECT
             CASE
                 WHEN pg_catalog.octet_length(c.relname::text || s.suffix) <= 63 THEN c.relname::text || s.suffix
@@ -79,7 +92,8 @@ BEGIN ATOMIC
     WHERE i.indrelid = 'connection_paths.contact_connections'::pg_catalog.regclass
         AND pg_catalog.to_regclass('connection_paths.contact_connections_next') IS NOT NULL
         AND (made.oid IS NULL OR wanted.contype IS NOT NULL AND made.contype IS NULL)
-    -- The longest first, for they are built side by side: rows come by contact_a_id, any other order is more to sort.
+    -- The slowest build comes first, because several builds run at the same time. Rows are stored by contact_a_id, so
+    -- an index with another first column has more to sort.
     ORDER BY
         i.indkey[0] = (
             SELECT a.attnum
@@ -90,6 +104,6 @@ BEGIN ATOMIC
         n.name;
 END;
 
-COMMENT ON FUNCTION connection_paths.missing_rebuild_indexes(bigint) IS 'The statements that build what indexes contact_connections_next still lacks';
+COMMENT ON FUNCTION connection_paths.missing_rebuild_indexes(bigint) IS 'The statements that create the indexes which contact_connections_next still lacks';
 
 REVOKE ALL ON FUNCTION connection_paths.missing_rebuild_indexes(bigint) FROM PUBLIC;

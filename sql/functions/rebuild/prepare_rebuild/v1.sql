@@ -1,21 +1,32 @@
--- connection_paths.prepare_rebuild(): makes the table that a rebuild fills, and has other kinds' edges noted.
+-- connection_paths.prepare_rebuild()
 --
--- contact_connections_next is as contact_connections is, in its partition's tablespace and with its storage parameters,
--- and without indexes until it is full. Edges of other kinds are the application's and go on being written to the live
--- table: triggers there note which, from now on, and the swap carries them over. Making the triggers waits for whoever
--- is writing edges: set lock_timeout.
+-- Creates the table that a rebuild fills, and the triggers that record edges of other kinds.
 --
--- What an earlier rebuild may have left is removed first, never beside cancel_run. The new table belongs to whom the
--- live edges belong to, so that every member of that role can go on with it, and superusers do not take it away.
+-- Parameters
+--     none
+-- Returns
+--     Nothing.
+-- Errors
+--     42501  The current role is not a member of the role that owns contact_connections.
+--     55000  The table of the live edges cannot be exchanged: see require_exchangeable.
+-- Reads
+--     contact_connections
+-- Writes
+--     contact_connections_next, contact_connections_live, rebuild_missing_contacts
+-- Used by
+--     create_run
+-- Why
+--     contact_connections_next gets the columns and constraints of contact_connections and the tablespace, the storage
+--     parameters and the owner of the live table. With that owner, every member of the role can continue the rebuild.
+--     It gets indexes only when it is full. Everything that an earlier rebuild left is dropped first. The lock of
+--     rebuild_missing_contacts keeps cancel_run, which drops the same objects, from running at the same time.
 --
--- A partition of the application's own, for a kind of its own, stays where it is: a rebuild neither reads nor writes
--- it.
+--     Edges of other kinds belong to the application, which goes on writing them to the live table. Triggers record
+--     these writes, and exchange_rebuild copies the edges. Creating the triggers waits for sessions that write edges,
+--     so callers set lock_timeout.
 --
--- Raises 55000 when a foreign key of the application's refers to contact_connections: its rows could not be exchanged;
--- when something depends on contact_connections_live itself, such as a view of that, which would stay with the old
--- rows; when the kind work_overlap has another partition; and where the package is an extension, whose tables cannot be
--- exchanged. Raises 42501 for who is not a member of the role that the edges belong to.
--- A CHECK of the application's that is NOT VALID becomes valid, so edges that are carried over must satisfy it.
+--     A partition that the application made for a kind of its own is neither read nor written. A CHECK constraint of
+--     the application that is NOT VALID becomes valid, so edges that are copied must satisfy it.
 CREATE OR REPLACE FUNCTION connection_paths.prepare_rebuild()
 RETURNS void
 LANGUAGE plpgsql
@@ -25,62 +36,15 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    mine text := current_setting('role');
+    caller text := current_setting('role');
     tablespace text := current_setting('default_tablespace');
     owners text;
-    hindrance text;
 BEGIN
+    PERFORM connection_paths.require_exchangeable();
     SELECT pg_catalog.pg_get_userbyid(c.relowner)
     INTO owners
     FROM pg_catalog.pg_class AS c
     WHERE c.oid = 'connection_paths.contact_connections'::regclass;
-    IF NOT pg_catalog.pg_has_role(owners, 'MEMBER') THEN
-        RAISE EXCEPTION 'a rebuild exchanges tables, which only % and its members may', owners
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Use the strategy in_place.';
-    END IF;
-    IF EXISTS (
-        SELECT
-        FROM pg_catalog.pg_constraint AS k
-        WHERE k.contype = 'f'
-            AND k.confrelid IN (
-                'connection_paths.contact_connections'::regclass, 'connection_paths.contact_connections_live'::regclass
-            )
-    ) THEN
-        RAISE EXCEPTION 'a foreign key refers to contact_connections, which a rebuild would exchange'
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Use the strategy in_place.';
-    END IF;
-    IF EXISTS (
-        SELECT
-        FROM pg_catalog.pg_depend AS d
-        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'e'
-            AND d.objid = 'connection_paths.contact_connections_live'::regclass
-    ) THEN
-        RAISE EXCEPTION 'contact_connections is part of an extension, and cannot be exchanged'
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Use the strategy in_place.';
-    END IF;
-    SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
-    INTO hindrance
-    FROM pg_catalog.pg_depend AS d
-    WHERE d.refclassid = 'pg_catalog.pg_class'::regclass
-        AND d.refobjid = 'connection_paths.contact_connections_live'::regclass
-        AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass)
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION '% depends on contact_connections_live, which a rebuild would exchange', hindrance
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                HINT = 'Let it use contact_connections, or use the strategy in_place.';
-    END IF;
-    SELECT c.oid::regclass
-    INTO hindrance
-    FROM pg_catalog.pg_inherits AS h
-    JOIN pg_catalog.pg_class AS c ON c.oid = h.inhrelid
-    WHERE h.inhparent = 'connection_paths.contact_connections'::regclass
-        AND pg_catalog.strpos(pg_catalog.pg_get_expr(c.relpartbound, c.oid), '''work_overlap''') > 0
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION '% is the partition of the kind work_overlap, and a rebuild would not exchange it', hindrance
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Detach it, or use the strategy in_place.';
-    END IF;
     LOCK TABLE connection_paths.rebuild_missing_contacts IN SHARE ROW EXCLUSIVE MODE;
     PERFORM connection_paths.drop_rebuild();
 
@@ -99,32 +63,32 @@ BEGIN
     );
     PERFORM pg_catalog.set_config('default_tablespace', tablespace, true);
     PERFORM connection_paths.copy_storage_parameters();
-    -- analysed and vacuumed once, when it is full
+    -- the table is vacuumed and analysed once, when it is full
     ALTER TABLE connection_paths.contact_connections_next SET (autovacuum_enabled = false);
-    -- whatever default privileges give: edges are read and written through contact_connections
+    -- default privileges may have granted something; edges are read and written through contact_connections only
     REVOKE ALL ON TABLE connection_paths.contact_connections_next FROM PUBLIC;
-    COMMENT ON TABLE connection_paths.contact_connections_next IS 'A rebuild under way; becomes contact_connections_live';
+    COMMENT ON TABLE connection_paths.contact_connections_next IS 'The table of a rebuild in progress; becomes contact_connections_live';
 
-    CREATE TRIGGER note_inserted
+    CREATE TRIGGER record_inserted
         AFTER INSERT ON connection_paths.contact_connections_live
         FOR EACH ROW WHEN (NEW.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.note_other_kind();
-    CREATE TRIGGER note_updated
+        EXECUTE FUNCTION connection_paths.record_other_kind();
+    CREATE TRIGGER record_updated
         AFTER UPDATE ON connection_paths.contact_connections_live
         FOR EACH ROW WHEN (OLD.kind <> 'work_overlap' OR NEW.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.note_other_kind();
-    CREATE TRIGGER note_deleted
+        EXECUTE FUNCTION connection_paths.record_other_kind();
+    CREATE TRIGGER record_deleted
         AFTER DELETE ON connection_paths.contact_connections_live
         FOR EACH ROW WHEN (OLD.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.note_other_kind();
+        EXECUTE FUNCTION connection_paths.record_other_kind();
     CREATE TRIGGER refuse_truncate
         BEFORE TRUNCATE ON connection_paths.contact_connections_live
-        EXECUTE FUNCTION connection_paths.note_other_kind();
+        EXECUTE FUNCTION connection_paths.record_other_kind();
 
-    PERFORM pg_catalog.set_config('role', mine, true);
+    PERFORM pg_catalog.set_config('role', caller, true);
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.prepare_rebuild() IS 'Makes contact_connections_next and has edges of other kinds noted; part of create_run';
+COMMENT ON FUNCTION connection_paths.prepare_rebuild() IS 'Creates contact_connections_next and the triggers that record edges of other kinds; part of create_run';
 
 REVOKE ALL ON FUNCTION connection_paths.prepare_rebuild() FROM PUBLIC;

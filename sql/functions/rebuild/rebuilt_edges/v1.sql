@@ -1,11 +1,28 @@
--- connection_paths.rebuilt_edges(above_contact_id, upto_contact_id): the edges of a batch of a rebuild.
+-- connection_paths.rebuilt_edges(above_contact_id, upto_contact_id)
 --
--- Does not look up each greater end, which would take half the time of a rebuild. Contacts that have work experiences
--- and do not exist were listed when the rebuild began; carry_edges queues contacts that changed since.
+-- Computes the edges whose smaller contact id is in a range, for a batch of a rebuild.
 --
--- above_contact_id, upto_contact_id  the smaller ends, (above, upto]; NULL is no bound
---
--- Inlined into the calling query (LANGUAGE sql, STABLE, no SET, not STRICT), so it is planned with it.
+-- Parameters
+--     above_contact_id  The range begins above this id. NULL: no lower bound.
+--     upto_contact_id   The range ends with this id. NULL: no upper bound.
+-- Returns
+--     contact_a_id     The smaller contact id of the edge.
+--     contact_b_id     The greater contact id of the edge.
+--     organization_id  The organization where both worked.
+--     date_from        The first day of the overlap.
+--     date_to          The last day of the overlap. NULL: both work experiences continue.
+-- Errors
+--     none
+-- Reads
+--     live_contacts, rebuild_missing_contacts
+-- Writes
+--     none
+-- Used by
+--     rebuild_range
+-- Why
+--     The function does not look up each greater contact, which would take half of the time of a rebuild. It uses the
+--     list of missing contacts that was made when the rebuild began. copy_remaining_edges queues the contacts that were
+--     inserted or deleted since then. PostgreSQL inlines this function into the calling query and plans both together.
 CREATE OR REPLACE FUNCTION connection_paths.rebuilt_edges(above_contact_id bigint, upto_contact_id bigint)
 RETURNS TABLE (contact_a_id bigint, contact_b_id bigint, organization_id bigint, date_from date, date_to date)
 LANGUAGE sql
@@ -22,6 +39,6 @@ BEGIN ATOMIC
         AND (rebuilt_edges.upto_contact_id IS NULL OR c.id <= rebuilt_edges.upto_contact_id);
 END;
 
-COMMENT ON FUNCTION connection_paths.rebuilt_edges(bigint, bigint) IS 'The edges whose smaller end is in a range of contact ids, as a rebuild computes them; part of insert_edges_of';
+COMMENT ON FUNCTION connection_paths.rebuilt_edges(bigint, bigint) IS 'The edges whose smaller end is in a range of contact ids, as a rebuild computes them; part of rebuild_range';
 
 REVOKE ALL ON FUNCTION connection_paths.rebuilt_edges(bigint, bigint) FROM PUBLIC;

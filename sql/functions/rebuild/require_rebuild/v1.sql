@@ -1,9 +1,22 @@
--- connection_paths.require_rebuild(run_id): raises CP004 when a rebuild under way has lost the table that it fills.
+-- connection_paths.require_rebuild(run_id)
 --
--- A restore of the data alone brings back the row of a run, but not contact_connections_next. Such a run can only be
--- cancelled: cancel_run, or `orchestrator backfill`, which cancels it and begins another.
+-- Raises an error when a rebuild has lost the table that it fills.
 --
--- A run that is swapped, over or not there, or that is in place, passes.
+-- Parameters
+--     run_id  The run. A run that does not exist, is over, has exchanged its table or works in place raises no error.
+-- Returns
+--     Nothing.
+-- Errors
+--     CP004  contact_connections_next does not exist.
+-- Reads
+--     backfill_runs, contact_connections_next
+-- Writes
+--     none
+-- Used by
+--     copy_remaining_edges, do_batch, orchestrator/rebuild/rebuild.py
+-- Why
+--     A restore of data without definitions brings back the row of a run, but not contact_connections_next. Such a run
+--     can only be cancelled: by cancel_run, or by `orchestrator backfill`, which cancels it and begins another one.
 CREATE OR REPLACE FUNCTION connection_paths.require_rebuild(run_id bigint)
 RETURNS void
 LANGUAGE plpgsql
@@ -22,10 +35,10 @@ BEGIN
         AND r.strategy = 'rebuild'
         AND r.status IN ('running', 'paused')
         AND r.phase IN ('filling', 'indexing')
-    FOR SHARE; -- after whoever swaps or cancels it at this moment
+    FOR SHARE; -- waits for a session that exchanges or cancels the run now
     IF FOUND THEN
         RAISE EXCEPTION 'run % has lost contact_connections_next, the table that it fills', run_id
-            USING ERRCODE = 'CP004', HINT = 'Cancel the run, and begin another: cancel_run, create_run.';
+            USING ERRCODE = 'CP004', HINT = 'Cancel the run and begin another: cancel_run, create_run.';
     END IF;
 END
 $function$;

@@ -1,11 +1,24 @@
--- connection_paths.cancel_run(run_id): ends a run before its end.
+-- connection_paths.cancel_run(run_id)
 --
--- Edges that an in-place run has corrected stay; what a rebuild has made is dropped, which waits for batches under way.
--- A run whose status an operator has set to 'cancelled' is cleaned up the same way. The next run may have begun by
--- then. prepare_rebuild locks the same table, so nobody makes a rebuild's tables while they are dropped here.
+-- Cancels a run and drops the tables that a rebuild has made.
 --
--- Returns  whether the run was there to be cancelled: running, paused, or cancelled and not cleaned up.
--- Raises   25001 unless the transaction is READ COMMITTED.
+-- Parameters
+--     run_id  The run. NULL is an unknown run.
+-- Returns
+--     True when the run was running, paused, or cancelled and not cleaned up; false for any other run.
+--     Edges that an in-place run has corrected stay. For a rebuild, the function waits for batches that are being done.
+-- Errors
+--     25001  The transaction is not READ COMMITTED.
+-- Reads
+--     backfill_runs, rebuild_missing_contacts
+-- Writes
+--     backfill_runs
+-- Used by
+--     operators, orchestrator/runs/driver.py, orchestrator/runs/runs.py
+-- Why
+--     prepare_rebuild takes the same lock on rebuild_missing_contacts, so no rebuild makes its tables while the tables
+--     of another are dropped. The next rebuild may have begun before this run is cleaned up: the tables are its own
+--     then, and they are kept.
 CREATE OR REPLACE FUNCTION connection_paths.cancel_run(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -19,17 +32,16 @@ DECLARE
 BEGIN
     PERFORM connection_paths.require_read_committed();
     LOCK TABLE connection_paths.rebuild_missing_contacts IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM connection_paths.request_cancel(cancel_run.run_id);
     UPDATE connection_paths.backfill_runs AS r
-    SET status = 'cancelled', phase = 'finished', finished_at = COALESCE(r.finished_at, clock_timestamp())
-    WHERE r.run_id = cancel_run.run_id
-        AND r.status IN ('running', 'paused', 'cancelled')
-        AND r.phase <> 'finished'
+    SET phase = 'finished', finished_at = COALESCE(r.finished_at, clock_timestamp())
+    WHERE r.run_id = cancel_run.run_id AND r.status = 'cancelled' AND r.phase <> 'finished'
     RETURNING r.strategy INTO run;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     IF run.strategy = 'rebuild' AND NOT EXISTS (
-        -- Another rebuild has begun; the tables are its own.
+        -- the next rebuild, which owns the tables by now
         SELECT
         FROM connection_paths.backfill_runs AS r
         WHERE r.strategy = 'rebuild' AND r.status IN ('running', 'paused')
@@ -40,6 +52,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.cancel_run(bigint) IS 'Cancels a run and drops what a rebuild has made';
+COMMENT ON FUNCTION connection_paths.cancel_run(bigint) IS 'Cancels a run and drops the tables that a rebuild has made';
 
 REVOKE ALL ON FUNCTION connection_paths.cancel_run(bigint) FROM PUBLIC;

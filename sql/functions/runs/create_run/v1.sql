@@ -1,17 +1,32 @@
--- connection_paths.create_run(strategy, batch_edges): a new run with its whole plan, in one transaction.
+-- connection_paths.create_run(strategy, batch_edges)
 --
--- Cuts the contact ids into ranges of about equal work, as predicted_edges has it. The ranges are all of bigint:
--- contacts that come later, and edges whose contacts are gone, have their batch too.
+-- Creates a run with all of its batches.
 --
--- strategy     'rebuild'   a fresh table beside the live edges, exchanged at the end; makes contact_connections_next,
---                          and has edges of other kinds that are written meanwhile noted
---              'in_place'  differences only, in the live edges
--- batch_edges  edges a batch shall have, roughly, at least 1; NULL: a 64th of all, but 2,000 to 50,000. A contact is
---              never split.
--- Returns      the run's id. It is 'running', and waits for workers: claim_batch.
---
--- Raises 22023 for another strategy or size, CP003 when a run is under way already, what require_sources raises, and
--- for a rebuild what prepare_rebuild raises: 55000 for tables that cannot be exchanged, 42501 for a role that may not.
+-- Parameters
+--     strategy     'rebuild': a new table is filled beside the live edges, and the two are exchanged at the end.
+--                  'in_place': only differences are written, to the live edges. Required.
+--     batch_edges  About how many edges a batch should have, at least 1. NULL: one 64th of all edges, but not less than
+--                  2,000 and not more than 50,000.
+-- Returns
+--     The number of the run. It is running, and its batches wait for workers.
+-- Errors
+--     22023  strategy or batch_edges has a value that is not allowed.
+--     42501  A rebuild is asked for, and the role may not exchange the tables.
+--     55000  A rebuild is asked for, and the tables cannot be exchanged. See prepare_rebuild.
+--     CP003  Another run is running or paused.
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table that is read or written.
+--     CP012  Row-level security may hide rows of a source from this role.
+-- Reads
+--     backfill_runs
+-- Writes
+--     backfill_runs, backfill_batches
+-- Used by
+--     operators, orchestrator/runs/backfill.py
+-- Why
+--     The ranges of the batches are cut by predicted_edges, so that batches take about the same time. A contact is
+--     never divided between batches. The ranges cover every bigint exactly once: contacts that are added later, and
+--     edges of contacts that no longer exist, have their batch too.
 CREATE OR REPLACE FUNCTION connection_paths.create_run(strategy text, batch_edges bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -22,8 +37,8 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $function$
 DECLARE
-    made bigint;
-    active bigint;
+    new_run_id bigint;
+    active_run_id bigint;
 BEGIN
     IF create_run.strategy IS NULL OR create_run.strategy NOT IN ('in_place', 'rebuild') THEN
         RAISE EXCEPTION 'strategy must not be %', COALESCE(quote_literal(create_run.strategy), 'null')
@@ -37,14 +52,15 @@ BEGIN
     PERFORM connection_paths.require_sources();
     BEGIN
         INSERT INTO connection_paths.backfill_runs (strategy) VALUES (create_run.strategy)
-        RETURNING run_id INTO made;
+        RETURNING run_id INTO new_run_id;
     EXCEPTION
         WHEN unique_violation THEN
-            SELECT r.run_id INTO active
+            SELECT r.run_id
+            INTO active_run_id
             FROM connection_paths.backfill_runs AS r
             WHERE r.status IN ('running', 'paused');
-            RAISE EXCEPTION 'run % is under way', active
-                USING ERRCODE = 'CP003', HINT = 'Work on that one, or cancel it.';
+            RAISE EXCEPTION 'run % is under way', active_run_id
+                USING ERRCODE = 'CP003', HINT = 'Join it: orchestrator backfill. Or cancel it: cancel_run.';
     END;
 
     WITH loads AS MATERIALIZED (
@@ -59,7 +75,7 @@ BEGIN
             ) AS edges
         FROM loads AS l
     ),
-    -- the count keeps contacts without edges from going to a batch without end
+    -- One is added per contact, so that a batch cannot have any number of contacts without edges.
     parts AS (
         SELECT
             l.contact_id,
@@ -80,7 +96,7 @@ BEGIN
     )
     INSERT INTO connection_paths.backfill_batches (run_id, above_contact_id, upto_contact_id, predicted_edges)
     SELECT
-        made,
+        new_run_id,
         lag(r.upto_contact_id) OVER in_order,
         CASE WHEN lead(r.edges) OVER in_order IS NOT NULL THEN r.upto_contact_id END,
         ceil(r.edges)
@@ -91,10 +107,10 @@ BEGIN
     IF create_run.strategy = 'rebuild' THEN
         PERFORM connection_paths.prepare_rebuild();
     END IF;
-    RETURN made;
+    RETURN new_run_id;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.create_run(text, bigint) IS 'A new backfill run with its plan: in_place or rebuild; returns its id';
+COMMENT ON FUNCTION connection_paths.create_run(text, bigint) IS 'Creates a backfill run with all of its batches: in_place or rebuild; returns its number';
 
 REVOKE ALL ON FUNCTION connection_paths.create_run(text, bigint) FROM PUBLIC;

@@ -1,15 +1,27 @@
--- connection_paths.do_batch(run_id, batch_id, attempt): does a claimed batch, whole or not at all.
+-- connection_paths.do_batch(run_id, batch_id, attempt)
 --
--- Edges, status and counters are one transaction, so the counters cannot lie, and a batch is done exactly once: the
--- fence refuses whoever lost its claim, and the row stays locked meanwhile.
+-- Makes the edges of a claimed batch right, and marks the batch as done in the same transaction.
 --
--- attempt  what claim_batch gave
--- Returns  how many edges were changed (for a rebuild: inserted).
---
--- Raises CP001 when the claim is not (or no longer) the caller's. That is a SQLSTATE of the package's own: whatever
--- else is raised comes from the work on the batch, for example from a trigger of the application's, and means that the
--- batch has failed. Raises CP004 when the table of the rebuild is not there, and 25001 unless the transaction is READ
--- COMMITTED.
+-- Parameters
+--     run_id    The run. Required.
+--     batch_id  The batch that claim_batch returned. Required.
+--     attempt   The attempt that claim_batch returned. Required.
+-- Returns
+--     How many edges were changed; for a rebuild, how many were inserted.
+-- Errors
+--     25001  The run is a rebuild and the transaction is not READ COMMITTED.
+--     CP001  The caller does not have the batch, or no longer: another worker has claimed it, or the run is over.
+--     CP004  The table that the rebuild fills does not exist.
+-- Reads
+--     backfill_runs, backfill_batches, contact_connections_next
+-- Writes
+--     backfill_batches
+-- Used by
+--     orchestrator/runs/workers.py
+-- Why
+--     Edges, status and counters commit together, so the counters are always true, and each batch is done exactly once.
+--     CP001 and CP004 are raised for nothing else. Any other error comes from the work on the batch, for example from a
+--     trigger of the application: the batch has failed, and the caller reports that to fail_batch.
 CREATE OR REPLACE FUNCTION connection_paths.do_batch(run_id bigint, batch_id bigint, attempt integer)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -29,7 +41,8 @@ BEGIN
     ) THEN
         PERFORM connection_paths.require_read_committed();
         PERFORM connection_paths.require_rebuild(do_batch.run_id);
-        -- before the run's status is read: no cancellation can then exchange the table for that of another run
+        -- Locked before the status of the run is read: after that, cancel_run cannot drop the table, and so no other
+        -- run can make a table of the same name.
         LOCK TABLE connection_paths.contact_connections_next IN ROW EXCLUSIVE MODE;
     END IF;
 
@@ -45,13 +58,13 @@ BEGIN
     FOR UPDATE OF b;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'batch % of run % is not claimed under attempt %', batch_id, run_id, attempt
-            USING ERRCODE = 'CP001', HINT = 'Claim another: claim_batch.';
+            USING ERRCODE = 'CP001', HINT = 'Claim another batch: claim_batch.';
     END IF;
 
     IF batch.strategy = 'rebuild' THEN
-        edges := connection_paths.insert_edges_of(batch.above_contact_id, batch.upto_contact_id);
+        edges := connection_paths.rebuild_range(batch.above_contact_id, batch.upto_contact_id);
     ELSE
-        edges := connection_paths.correct_edges_of(batch.above_contact_id, batch.upto_contact_id);
+        edges := connection_paths.refresh_range(batch.above_contact_id, batch.upto_contact_id);
     END IF;
 
     UPDATE connection_paths.backfill_batches AS b
@@ -64,6 +77,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.do_batch(bigint, bigint, integer) IS 'Does a batch that was claimed: edges and books in one transaction; returns how many edges changed';
+COMMENT ON FUNCTION connection_paths.do_batch(bigint, bigint, integer) IS 'Makes the edges of a claimed batch right and marks it as done; returns how many edges changed';
 
 REVOKE ALL ON FUNCTION connection_paths.do_batch(bigint, bigint, integer) FROM PUBLIC;

@@ -1,19 +1,34 @@
--- connection_paths.fail_batch(run_id, batch_id, attempt, error, passing): records that do_batch failed.
+-- connection_paths.fail_batch(run_id, batch_id, attempt, error, is_transient)
 --
--- error    what the server said
--- passing  whether it may well go by itself (a deadlock, a lock timeout): such a batch is tried again as it is, up to
---          five times; any other failure, or the fifth, splits it, and a single contact is set aside
--- Returns  'again', 'split' or 'set aside'.
+-- Records that do_batch failed, and makes the batch ready for a retry, splits it, or sets its only contact aside.
 --
--- Locks the run's row first, as claim_batch does: splits of one run are made one after another.
---
--- Raises CP001 when the claim is not (or no longer) the caller's, 25001 unless the transaction is READ COMMITTED.
+-- Parameters
+--     run_id        The run. Required.
+--     batch_id      The batch that claim_batch returned. Required.
+--     attempt       The attempt that claim_batch returned. Required.
+--     error         The message of the server.
+--     is_transient  True when a retry may succeed, as after a deadlock or a lock timeout: the batch is then tried five
+--                   times before it is split. False or NULL: it is split at once.
+-- Returns
+--     'retry', 'split' or 'set aside'.
+-- Errors
+--     25001  The transaction is not READ COMMITTED.
+--     CP001  The caller does not have the batch, or no longer: another worker has claimed it.
+-- Reads
+--     backfill_runs, backfill_batches
+-- Writes
+--     backfill_batches
+-- Used by
+--     orchestrator/runs/workers.py
+-- Why
+--     The row of the run is locked before the row of the batch, as in claim_batch, so that splits of one run happen one
+--     after another. See split_batch.
 CREATE OR REPLACE FUNCTION connection_paths.fail_batch(
     run_id bigint,
     batch_id bigint,
     attempt integer,
     error text,
-    passing boolean
+    is_transient boolean
 )
 RETURNS text
 LANGUAGE plpgsql
@@ -23,6 +38,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    tries_allowed CONSTANT integer := 5;
     retries_so_far integer;
 BEGIN
     PERFORM connection_paths.require_read_committed();
@@ -38,22 +54,22 @@ BEGIN
     FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'batch % of run % is not claimed under attempt %', batch_id, run_id, attempt
-            USING ERRCODE = 'CP001', HINT = 'Claim another: claim_batch.';
+            USING ERRCODE = 'CP001', HINT = 'Claim another batch: claim_batch.';
     END IF;
 
-    IF fail_batch.passing AND retries_so_far < 4 THEN
+    IF fail_batch.is_transient AND retries_so_far + 1 < tries_allowed THEN
         UPDATE connection_paths.backfill_batches AS b
         SET status = 'pending',
             failures = b.failures + 1,
             retries = b.retries + 1,
             error = fail_batch.error
         WHERE b.run_id = fail_batch.run_id AND b.batch_id = fail_batch.batch_id;
-        RETURN 'again';
+        RETURN 'retry';
     END IF;
     RETURN connection_paths.split_batch(fail_batch.run_id, fail_batch.batch_id, fail_batch.error);
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.fail_batch(bigint, bigint, integer, text, boolean) IS 'Says that a batch failed: it is tried again, split, or, a single contact, set aside';
+COMMENT ON FUNCTION connection_paths.fail_batch(bigint, bigint, integer, text, boolean) IS 'Records that a batch failed: it is retried, split, or, with a single contact, set aside';
 
 REVOKE ALL ON FUNCTION connection_paths.fail_batch(bigint, bigint, integer, text, boolean) FROM PUBLIC;

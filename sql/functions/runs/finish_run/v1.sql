@@ -1,15 +1,26 @@
--- connection_paths.finish_run(run_id, receipt): marks a run as finished.
+-- connection_paths.finish_run(run_id, receipt)
 --
--- Its status becomes 'succeeded', or 'succeeded with exceptions' when batches were set aside. A rebuild must have been
--- swapped; what it replaced is dropped.
+-- Marks a run as succeeded once all of its batches are done or set aside.
 --
--- receipt  what to remember of it, for example latencies before and during; NULL: nothing
--- Returns  the status.
--- Raises   CP002 when there is something left to do, or the run was cancelled; 02000 for an unknown run.
---
--- Its commit is on disk before anybody can see it, whatever the session's synchronous_commit, and with it every commit
--- before. Where standbys are synchronous they have it, too. An asynchronous standby may not have it: after a failover
--- to that one the run goes on.
+-- Parameters
+--     run_id   The run. Required.
+--     receipt  What to keep about the run, for example latencies before and during it; NULL: nothing.
+-- Returns
+--     The status: 'succeeded', or 'succeeded with exceptions' when batches were set aside. A finished run keeps its
+--     status, and the function returns that.
+-- Errors
+--     02000  There is no such run.
+--     CP002  The run is not ready: it has batches to do, is cancelled, or is a rebuild whose tables are not exchanged.
+-- Reads
+--     backfill_runs, backfill_batches
+-- Writes
+--     backfill_runs
+-- Used by
+--     operators, orchestrator/runs/driver.py
+-- Why
+--     The commit waits for the disk even where the session has switched that off, so a run that is reported as
+--     succeeded survives a crash, with all commits of its workers before. Synchronous standbys have it too. An
+--     asynchronous standby may lack it: after a failover to such a standby the run is running again.
 CREATE OR REPLACE FUNCTION connection_paths.finish_run(run_id bigint, receipt jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql
@@ -22,7 +33,7 @@ DECLARE
     run record;
     outcome text;
 BEGIN
-    IF current_setting('synchronous_commit') <> 'remote_apply' THEN -- which is more
+    IF current_setting('synchronous_commit') <> 'remote_apply' THEN -- remote_apply waits for more than 'on' does
         PERFORM pg_catalog.set_config('synchronous_commit', 'on', true);
     END IF;
     PERFORM connection_paths.require_batches_done(finish_run.run_id);
@@ -34,9 +45,9 @@ BEGIN
     IF run.phase = 'finished' THEN
         RETURN run.status;
     END IF;
-    IF run.status = 'cancelled' OR (run.strategy = 'rebuild' AND run.phase <> 'swapped') THEN
-        RAISE EXCEPTION 'run % is % and its phase %', run_id, run.status, run.phase
-            USING ERRCODE = 'CP002';
+    IF run.status = 'cancelled' OR (run.strategy = 'rebuild' AND run.phase <> 'exchanged') THEN
+        RAISE EXCEPTION 'run % cannot be finished: its status is %, its phase %', run_id, run.status, run.phase
+            USING ERRCODE = 'CP002', HINT = 'Run `orchestrator backfill`: it does what is missing.';
     END IF;
 
     IF run.strategy = 'rebuild' THEN
@@ -53,6 +64,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.finish_run(bigint, jsonb) IS 'Says that a run is through: succeeded, or succeeded with exceptions';
+COMMENT ON FUNCTION connection_paths.finish_run(bigint, jsonb) IS 'Marks a run as succeeded, or as succeeded with exceptions when batches were set aside';
 
 REVOKE ALL ON FUNCTION connection_paths.finish_run(bigint, jsonb) FROM PUBLIC;

@@ -1,11 +1,26 @@
--- connection_paths.predicted_edges(): about how many edges will be made from each contact, for cutting a run into
--- batches.
+-- connection_paths.predicted_edges()
 --
--- A contact's weight is the people at the organizations it has worked for, times the share of contacts with a greater
--- id, for an edge is made from its smaller end. How many edges a unit of weight makes is seen on 300 contacts. One pass
--- over the work experiences: contact_loads says more about each contact, and takes ten times as long.
+-- Predicts how many edges will be made from each contact, for cutting a run into batches.
 --
--- Contacts without a usable work experience at a live organization are not among the rows.
+-- Parameters
+--     none
+-- Returns
+--     One row for each contact with a usable work experience at a live organization.
+--     contact_id  The contact.
+--     edges       About how many edges the contact has to contacts with a greater id.
+-- Errors
+--     none
+-- Reads
+--     work_experiences, live_organizations
+-- Writes
+--     none
+-- Used by
+--     create_run
+-- Why
+--     The weight of a contact is the number of people at the organizations where it worked. The edges per unit of
+--     weight are measured on 300 contacts. An edge belongs to its smaller contact id, so the result is reduced to the
+--     share of contacts with a greater id. One pass over the work experiences is enough; overlaps_by_contact is more
+--     exact and takes ten times as long.
 CREATE OR REPLACE FUNCTION connection_paths.predicted_edges()
 RETURNS TABLE (contact_id bigint, edges double precision)
 LANGUAGE sql
@@ -48,6 +63,6 @@ BEGIN ATOMIC
     CROSS JOIN sample AS s;
 END;
 
-COMMENT ON FUNCTION connection_paths.predicted_edges() IS 'About how many edges will be made from each contact, its greater neighbours'' being theirs';
+COMMENT ON FUNCTION connection_paths.predicted_edges() IS 'About how many edges each contact will have to contacts with a greater id';
 
 REVOKE ALL ON FUNCTION connection_paths.predicted_edges() FROM PUBLIC;

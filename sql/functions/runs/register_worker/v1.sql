@@ -1,15 +1,25 @@
--- connection_paths.register_worker(): makes this session a worker.
+-- connection_paths.register_worker()
 --
--- Takes a number and holds an advisory lock under it until the session ends, however it ends. That lock is all there is
--- to know whether a worker lives: no heartbeat, no timer. A number is passed over when somebody else holds its lock, or
--- when a batch or the end of a run is still claimed under it: a restore may have brought the claim and not the
--- sequence. Called again in the same session, it does nothing more.
+-- Makes this session a worker, which counts as living until the session ends.
 --
--- Returns  the worker's id.
--- Raises   42501 when the role of the session may not write to backfill_batches: its lock would not count. See
---          lock_holders.
---
--- The lock is the session's, so a pooler that shares sessions between clients takes it away: connect directly.
+-- Parameters
+--     none
+-- Returns
+--     The number of the worker. A second call in the same session returns the same number.
+-- Errors
+--     42501  The role of the session may not write to backfill_batches, so lock_holders would not count its lock.
+-- Reads
+--     backfill_batches, backfill_runs
+-- Writes
+--     none
+-- Used by
+--     claim_batch, claim_finish, orchestrator/runs/driver.py
+-- Why
+--     The session holds an advisory lock under the number until it ends, in whatever way it ends. That lock alone shows
+--     that a worker lives: there is no heartbeat and no timeout. It is a lock of the session, and a pooler that shares
+--     sessions between clients would pass it on, so workers connect to the server directly.
+--     A restore may bring back a claim but not the position of the sequence. So a number is passed over while another
+--     session holds its lock, or while a batch or a run still has it.
 CREATE OR REPLACE FUNCTION connection_paths.register_worker()
 RETURNS integer
 LANGUAGE plpgsql
@@ -19,37 +29,41 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    mine integer;
+    own_id integer;
 BEGIN
     SELECT h.id
-    INTO mine
+    INTO own_id
     FROM connection_paths.lock_holders('worker') AS h
     WHERE h.pid = pg_backend_pid();
     IF FOUND THEN
-        RETURN mine;
+        RETURN own_id;
     END IF;
 
-    LOOP -- the numbers come round again after two billion
-        mine := nextval('connection_paths.backfill_worker_ids');
+    LOOP -- the sequence starts again after two billion numbers
+        own_id := nextval('connection_paths.backfill_worker_ids');
         CONTINUE WHEN EXISTS (
                 SELECT
                 FROM connection_paths.backfill_batches AS b
-                WHERE b.status = 'claimed' AND b.worker_id = mine
+                WHERE b.status = 'claimed' AND b.worker_id = own_id
             )
-            OR EXISTS (SELECT FROM connection_paths.backfill_runs AS r WHERE r.ended_by = mine AND r.phase <> 'finished');
-        EXIT WHEN pg_try_advisory_lock(connection_paths.advisory_key('worker', mine));
+            OR EXISTS (
+                SELECT
+                FROM connection_paths.backfill_runs AS r
+                WHERE r.finishing_worker_id = own_id AND r.phase <> 'finished'
+            );
+        EXIT WHEN pg_try_advisory_lock(connection_paths.advisory_key('worker', own_id));
     END LOOP;
     IF NOT EXISTS (
         SELECT FROM connection_paths.lock_holders('worker') AS h WHERE h.pid = pg_backend_pid()
     ) THEN
-        PERFORM pg_catalog.pg_advisory_unlock(connection_paths.advisory_key('worker', mine));
-        RAISE EXCEPTION 'role %, by which this session began, may not write to backfill_batches', session_user
+        PERFORM pg_catalog.pg_advisory_unlock(connection_paths.advisory_key('worker', own_id));
+        RAISE EXCEPTION 'role %, as which this session has connected, may not write to backfill_batches', session_user
             USING ERRCODE = 'insufficient_privilege', HINT = 'Connect as a role that may, or as a member of one.';
     END IF;
-    RETURN mine;
+    RETURN own_id;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.register_worker() IS 'Makes this session a worker, known to live by an advisory lock; returns its id';
+COMMENT ON FUNCTION connection_paths.register_worker() IS 'Makes this session a worker, which lives while the session holds an advisory lock; returns its number';
 
 REVOKE ALL ON FUNCTION connection_paths.register_worker() FROM PUBLIC;

@@ -1,4 +1,20 @@
--- connection_paths.require_batches_done(run_id): raises CP002 while a run has batches to do, 02000 when it is unknown.
+-- connection_paths.require_batches_done(run_id)
+--
+-- Raises an error unless every batch of a run is done or set aside.
+--
+-- Parameters
+--     run_id  The run. NULL is an unknown run.
+-- Returns
+--     none
+-- Errors
+--     02000  There is no such run.
+--     CP002  The run has batches that are pending or claimed.
+-- Reads
+--     backfill_runs, backfill_batches
+-- Writes
+--     none
+-- Used by
+--     copy_remaining_edges, finish_run
 CREATE OR REPLACE FUNCTION connection_paths.require_batches_done(run_id bigint)
 RETURNS void
 LANGUAGE plpgsql
@@ -8,24 +24,25 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    left_to_do bigint;
+    open_batches bigint;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM connection_paths.backfill_runs AS r WHERE r.run_id = require_batches_done.run_id
     ) THEN
-        RAISE EXCEPTION 'there is no run %', run_id USING ERRCODE = '02000';
+        RAISE EXCEPTION 'there is no run %', run_id
+            USING ERRCODE = '02000', HINT = 'The view backfill_progress lists all runs.';
     END IF;
     SELECT count(*)
-    INTO left_to_do
+    INTO open_batches
     FROM connection_paths.backfill_batches AS b
     WHERE b.run_id = require_batches_done.run_id AND b.status IN ('pending', 'claimed');
-    IF left_to_do > 0 THEN
-        RAISE EXCEPTION 'run % has % batches to do', run_id, left_to_do
-            USING ERRCODE = 'CP002', HINT = 'Batches may be open again after a crash: claim_batch.';
+    IF open_batches > 0 THEN
+        RAISE EXCEPTION 'run % has % batches to do', run_id, open_batches
+            USING ERRCODE = 'CP002', HINT = 'Claim and do them; after a crash, done batches may be pending again.';
     END IF;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.require_batches_done(bigint) IS 'Raises unless every batch of a run is done or set aside';
+COMMENT ON FUNCTION connection_paths.require_batches_done(bigint) IS 'Raises an error unless every batch of a run is done or set aside';
 
 REVOKE ALL ON FUNCTION connection_paths.require_batches_done(bigint) FROM PUBLIC;

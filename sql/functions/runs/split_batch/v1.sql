@@ -1,14 +1,28 @@
--- connection_paths.split_batch(run_id, batch_id, error): halves a batch that fails, down to the contact at fault.
+-- connection_paths.split_batch(run_id, batch_id, error)
 --
--- The contacts of the batch's range that exist or have edges are counted. Of several, the greater half becomes a batch
--- of its own; both halves are pending, and their deaths and retries begin at 0 again. The failure is counted with the
--- half that keeps the batch's number. A single contact is set aside with the error.
+-- Splits a claimed batch that fails into two halves, or sets it aside when it has a single contact.
 --
--- The caller holds the run's row FOR NO KEY UPDATE, locked before the batch's row. So one split of a run is committed
--- before the next begins: backfill_batches_no_gap looks for the neighbour's bound when a split commits, and would not
--- find a bound that another transaction has just made.
---
--- Returns  'split' or 'set aside'.
+-- Parameters
+--     run_id    The run, whose row the caller has locked FOR NO KEY UPDATE. Required.
+--     batch_id  The batch, which is claimed. Its row is locked after that of the run. Required.
+--     error     The reason: the message of the server, or that workers died.
+-- Returns
+--     'split': both halves are pending. The lower half keeps the number of the batch and its count of failures; the
+--     upper half is a new batch. Deaths and retries of both begin at 0 again.
+--     'set aside': the batch had one contact or none, and the run goes on without it.
+-- Errors
+--     none
+-- Reads
+--     backfill_batches, contact_connections, live_contacts
+-- Writes
+--     backfill_batches
+-- Used by
+--     claim_batch, fail_batch
+-- Why
+--     Repeated splitting finds the contact at fault. It counts contacts that exist and contacts that have edges.
+--     The caller's lock on the run makes one split commit before the next begins. The foreign key
+--     backfill_batches_no_gap looks up the neighbouring bound when a split commits, and it would not find a bound that
+--     another transaction has just made.
 CREATE OR REPLACE FUNCTION connection_paths.split_batch(run_id bigint, batch_id bigint, error text)
 RETURNS text
 LANGUAGE plpgsql
@@ -39,16 +53,10 @@ BEGIN
             AND (batch.upto_contact_id IS NULL OR c.contact_a_id <= batch.upto_contact_id)
         ORDER BY 1
     );
-
     IF cardinality(contacts) < 2 THEN
-        UPDATE connection_paths.backfill_batches AS b
-        SET status = 'set aside',
-            finished_at = clock_timestamp(),
-            failures = b.failures + 1,
-            edges_changed = 0,
-            contact_id = contacts[1],
-            error = split_batch.error
-        WHERE b.run_id = split_batch.run_id AND b.batch_id = split_batch.batch_id;
+        PERFORM connection_paths.set_aside_batch(
+            split_batch.run_id, split_batch.batch_id, contacts[1], split_batch.error
+        );
         RETURN 'set aside';
     END IF;
 
@@ -58,8 +66,8 @@ BEGIN
         upto_contact_id = middle,
         predicted_edges = batch.predicted_edges / 2,
         failures = b.failures + 1,
-        deaths = 0, -- not the attempts: they are the fence
-        retries = 0,
+        deaths = 0,
+        retries = 0, -- attempts are kept: they are the fence
         error = split_batch.error
     WHERE b.run_id = split_batch.run_id AND b.batch_id = split_batch.batch_id;
     INSERT INTO connection_paths.backfill_batches
@@ -75,6 +83,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.split_batch(bigint, bigint, text) IS 'Halves a batch that fails, or sets its only contact aside';
+COMMENT ON FUNCTION connection_paths.split_batch(bigint, bigint, text) IS 'Splits a batch that fails into two halves, or sets its only contact aside';
 
 REVOKE ALL ON FUNCTION connection_paths.split_batch(bigint, bigint, text) FROM PUBLIC;

@@ -98,6 +98,7 @@ BEGIN
                     list_neighbours, list_recencies, known_contacts, known_users, all_members, share
                 ) AS n;
             END IF;
+            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
             EXIT WHEN list_neighbours = '{}';
             SELECT x.*
             INTO step

@@ -1,0 +1,92 @@
+"""``orchestrator backfill``."""
+
+from __future__ import annotations
+
+import click
+import psycopg
+
+from orchestrator.cli import run_lines
+from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.cli.options import Number, limit_or_off, workers_option
+from orchestrator.core.database import reading
+from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.host import left_out
+from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.runs.throttle import ThrottleLimits
+
+
+@click.command("backfill")
+@workers_option
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "rebuild", "in_place"]),
+    default="auto",
+    show_default=True,
+    help="rebuild: fill a new table, which takes the place of the old one at the end; in_place: write the differences"
+    " only; auto: rebuild where there are no edges yet.",
+)  # fmt: skip
+@click.option("--batch-edges", type=click.IntRange(1, 2**63 - 1), metavar="N", help="Edges of a batch, roughly.")
+@click.option(
+    "--batch-timeout",
+    type=Number(1, 86_400),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A batch that takes longer is split.",
+)  # fmt: skip
+@click.option(
+    "--throttle/--no-throttle", default=True, show_default=True,
+    help="Let fewer workers work when find_paths, replicas or other sessions are slowed down.",
+)  # fmt: skip
+@click.option(
+    "--slowdown", type=Number(min=1.05), default=ThrottleLimits().slowdown, show_default=True, metavar="RATIO",
+    help="How much slower find_paths may get.",
+)  # fmt: skip
+@click.option(
+    "--replica-lag", metavar="SECONDS|off", callback=limit_or_off, default=f"{ThrottleLimits().replica_lag_seconds:g}",
+    show_default=True, help="How far behind a replica may be.",
+)  # fmt: skip
+@click.option(
+    "--replica-backlog", metavar="MB|off", callback=limit_or_off, default=f"{ThrottleLimits().replica_lag_megabytes:g}",
+    show_default=True, help="How much WAL a replica may have left to replay.",
+)  # fmt: skip
+@click.option(
+    "--ignore-replica", "ignored", multiple=True, metavar="NAME",
+    help="A replica (its application_name in pg_stat_replication) that may fall behind; may be repeated.",
+)  # fmt: skip
+@shared_options
+@pass_invocation
+@click.pass_context
+def command(
+    ctx: click.Context, invocation: Invocation, workers: int, strategy: str, batch_edges: int | None,
+    batch_timeout: float, throttle: bool, slowdown: float, replica_lag: float | None, replica_backlog: float | None,
+    ignored: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Compute the edges of every contact: join the run that is under way, or start one."""
+    screen = invocation.screen
+    limits = None
+    if throttle:
+        limits = ThrottleLimits(
+            slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
+        )
+    options = BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits)
+    with screen.watching(run_lines.drawn, run_lines.progress_line) as report:
+        done = backfill(invocation.connection_string(), options, report=report)
+    missed = _left_out(invocation)
+    screen.result(
+        {**done.run.as_json(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside, "left_out": missed},
+        *run_lines.outcome_lines(done),
+        *missed,
+    )
+    if done.run.status != "succeeded":
+        ctx.exit(1)
+
+
+def _left_out(invocation: Invocation) -> list[str]:
+    """Say which rows the rules leave out. The backfill is done, so an error here does not fail the command."""
+    try:
+        with reading(invocation.connection_string()) as connection:
+            return list(left_out.lines(connection))
+    except (OrchestratorError, psycopg.Error) as error:
+        why = one_line(error) if isinstance(error, psycopg.Error) else str(error)
+        return [f"What the rules leave out could not be counted: {why}"]

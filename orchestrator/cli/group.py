@@ -1,0 +1,102 @@
+"""How a command is run: its failure becomes one line, or JSON, and an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from io import StringIO
+from itertools import pairwise
+from typing import Any
+
+import click
+import psycopg
+
+from orchestrator.cli.invocation import DEFAULT_DIRECTORY, Invocation
+from orchestrator.core import text
+from orchestrator.core.errors import OrchestratorError, one_line
+
+
+class Failure(click.ClickException):
+    """A command that failed. ``kind`` and ``sqlstate`` are shown by ``--json`` beside the message."""
+
+    def __init__(self, message: str, kind: str = "failed", sqlstate: str | None = None) -> None:
+        super().__init__(text.printable(message))
+        self.kind = kind
+        self.sqlstate = sqlstate
+
+
+class Group(click.Group):
+    """A group of commands. A failure of a command is one line, and ``--embedded`` may stand without a directory."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit. A failure is shown on standard error; with ``--json``, as JSON on standard output."""
+        text.never_fail_to_write()
+        given = list(sys.argv[1:] if args is None else args)
+        run: Callable[[], Any] = partial(super().main, given, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        as_json = "--json" in given  # a usage error may come before the option has been read
+        try:
+            status = run()
+        except click.ClickException as error:
+            _show(error, as_json=as_json)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            _show(Failure("aborted", "interrupted"), as_json=as_json)
+            sys.exit(1)
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give a bare ``--embedded`` its empty value; otherwise the word that follows would be taken for it."""
+        if not args:  # click shows the help
+            return super().parse_args(ctx, args)
+        not_a_directory = {"", *self.commands}
+        args = [
+            f"--embedded={DEFAULT_DIRECTORY}"
+            if word == "--embedded" and (following in not_a_directory or following.startswith("-"))
+            else word
+            for word, following in pairwise([*args, ""])
+        ]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error that a person or the server caused becomes a :class:`Failure`."""
+        try:
+            return super().invoke(ctx)
+        except OrchestratorError as error:
+            raise Failure(_with_server(ctx, str(error))) from error
+        except psycopg.OperationalError as error:
+            message = f"the server reported: {one_line(error)}"
+            raise Failure(_with_server(ctx, message), "server", error.sqlstate) from error
+        except psycopg.Error as error:
+            raise Failure(_with_server(ctx, one_line(error)), "server", error.sqlstate) from error
+        except KeyboardInterrupt:
+            message = "Stopped. Finished work is kept. Run the same command again to continue."
+            raise Failure(message, "interrupted") from None
+
+
+def _with_server(ctx: click.Context, message: str) -> str:
+    return ctx.ensure_object(Invocation).with_server(message)
+
+
+def _show(error: click.ClickException, *, as_json: bool) -> None:
+    """Print *error*, with every character escaped that a terminal would act on."""
+    if as_json:
+        shown: dict[str, Any] = {"kind": "usage" if isinstance(error, click.UsageError) else "failed"}
+        if isinstance(error, Failure):
+            shown |= {"kind": error.kind, **({"sqlstate": error.sqlstate} if error.sqlstate else {})}
+        shown |= {"message": error.format_message(), "exit_status": error.exit_code}
+        click.echo(json.dumps({"error": shown}, indent=2))
+        return
+    written = StringIO()
+    error.show(written)
+    click.echo(text.printable(written.getvalue(), keep="\n"), err=True, nl=False)

@@ -1,0 +1,65 @@
+"""``orchestrator install``."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.access import roles as group_roles
+from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.core.database import reading
+from orchestrator.install import installation
+
+
+@click.command("install")
+@click.option(
+    "--host-schema", metavar="NAME",
+    help="The schema of contacts, organizations and the other host tables; otherwise that of the last install,"
+    " otherwise public.",
+)  # fmt: skip
+@click.option(
+    "--triggers/--no-triggers", default=None,
+    help="Capture changes of the host tables, for sync. By default yes on a first install, later as it is.",
+)  # fmt: skip
+@click.option(
+    "--replicated/--no-replicated", default=None,
+    help="Capture what logical replication writes, too. By default no on a first install, later as it is.",
+)  # fmt: skip
+@click.option(
+    "--roles", metavar="[=PREFIX]", is_flag=False, flag_value=group_roles.DEFAULT_PREFIX, default=None,
+    help=f"Create group roles PREFIX_reader, _operator and _owner; PREFIX is {group_roles.DEFAULT_PREFIX}.",
+)  # fmt: skip
+@shared_options
+@pass_invocation
+def command(
+    invocation: Invocation, host_schema: str | None, triggers: bool | None, replicated: bool | None, roles: str | None
+) -> None:
+    """Install, upgrade or repair the SQL. Safe to run again, and while the application writes."""
+    dsn = invocation.connection_string()
+    done = installation.install(
+        dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=invocation.screen.report
+    )
+    shown = [_outcome(done, triggers, replicated), *done.mended]
+    grants: list[str] = []
+    if roles is not None:
+        with reading(dsn) as connection:
+            grants = group_roles.host_grants(connection, roles, done.host_schema)
+        shown += [
+            "For the roles to read the tables, the owner of the tables must run:",
+            *(f"  {line}" for line in grants),
+        ]
+    data = {"applied": done.applied, "mended": done.mended}
+    invocation.screen.result({**data, **({"grants": grants} if grants else {})}, *shown)
+
+
+def _outcome(done: installation.Installed, triggers: bool | None, replicated: bool | None) -> str:
+    if done.applied:
+        return f"Installed: {len(done.applied)} migrations applied."
+    if triggers is not None:
+        return f"Already installed; changes of the host tables are {'' if triggers else 'not '}captured."
+    if replicated is not None:
+        return (
+            f"Already installed; what logical replication writes is {'' if replicated else 'not '}captured from now on."
+        )
+    if done.mended:
+        return "Already installed; repaired what was wrong."
+    return "Already installed; nothing to do."

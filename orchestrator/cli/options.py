@@ -1,0 +1,74 @@
+"""Options and types of values that several commands have."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import click
+
+
+class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no argument here
+    """A number that a bigint of the database holds. ``--help`` does not show its range."""
+
+    name = "id"
+    _range = click.IntRange(-(2**63), 2**63 - 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number."""
+        return self._range.convert(value, param, ctx)
+
+
+#: An id of a contact, a user or a collection, or the seed of a random choice.
+ID = _Bigint()
+
+
+class Number(click.FloatRange):
+    """A finite number in a range; ``float`` would also take ``inf`` and ``nan``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number."""
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
+    """Take a positive limit, or ``off``, which is None."""
+    kind: Any = click.FloatRange(min=0, min_open=True)
+    return None if value == "off" else float(kind.convert(value, param, ctx))
+
+
+def listed(kind: Any, metavar: str) -> dict[str, Any]:
+    """Return the arguments of an option that takes several values, each of *kind*, with commas between them."""
+
+    def split(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+        if value is None:
+            return None
+        found = (kind.convert(word.strip(), param, ctx) for word in value.split(",") if word.strip())
+        values = tuple(dict.fromkeys(found))
+        if not values and value != param.get_default(ctx, call=False):
+            raise click.BadParameter("names nothing", ctx, param)
+        return values
+
+    return {"callback": split, "metavar": metavar}
+
+
+host_schema_option = click.option(
+    "--host-schema", default="public", show_default=True, metavar="NAME",
+    help="The schema of contacts, organizations and the other host tables.",
+)  # fmt: skip
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), default=4, show_default=True, metavar="N",
+    help="How many connections share the work.",
+)  # fmt: skip
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; required where there is no terminal to ask on.")
+objective_option = click.option(
+    "--objective", "objectives", multiple=True, metavar="WHAT=LIMIT",
+    help="p95=250ms, max=2s, rate=500 (answers a second), failed=0.1%; exit status 3 when a cell misses it.",
+)  # fmt: skip
+margin_option = click.option(
+    "--margin", type=Number(0, 1), default=0.05, show_default=True, metavar="SHARE",
+    help="A smaller difference counts as none.",
+)  # fmt: skip

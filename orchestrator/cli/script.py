@@ -1,0 +1,28 @@
+"""``orchestrator script``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.install import script
+
+
+@click.command("script")
+@click.option("--extension", "directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write the files of CREATE EXTENSION connection_paths into DIR instead.")  # fmt: skip
+@shared_options
+@pass_invocation
+def command(invocation: Invocation, directory: Path | None) -> None:
+    """Print the whole package as one file for psql -f. Needs no server.
+
+    The file does what install does: psql -v host_schema=app -f FILE. An extension is installed in one transaction,
+    which blocks writes to the host tables until it commits, and is backfilled in place only.
+    """
+    if directory is None:
+        click.echo(script.psql(), nl=False)
+        return
+    files = [str(path) for path in script.extension(directory)]
+    invocation.screen.result({"files": files}, *files)

@@ -1,0 +1,87 @@
+"""``orchestrator seed``: demo data, from CSV files or made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.confirmation import confirm
+from orchestrator.cli.group import Group
+from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.cli.options import ID, host_schema_option, yes_option
+from orchestrator.core.database import Connection, connect
+from orchestrator.host import left_out
+from orchestrator.seed import csv_files, loading, synthetic
+
+_replace_option = click.option("--replace", is_flag=True, help="Empty the tables first if they hold rows.")
+
+
+@click.group("seed", cls=Group)
+@shared_options
+def command() -> None:
+    """Fill demo host tables; a table that does not exist is created."""
+
+
+@command.command("csv")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@host_schema_option
+@_replace_option
+@yes_option
+@shared_options
+@pass_invocation
+def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool, yes: bool) -> None:
+    """Load the four tables from CSV files (or .csv.gz) in DIRECTORY."""
+    with connect(invocation.connection_string()) as connection:
+        if replace and not yes:
+            _confirm_replacing(connection, host_schema)
+        rows = csv_files.load(connection, host_schema, directory, replace=replace, progress=_progress(invocation))
+        members = left_out.members(connection, host_schema)
+    shown = [*_row_lines(rows), *left_out.member_lines(members)]
+    invocation.screen.result({**rows, **left_out.members_told(members)}, *shown)
+
+
+@command.command("synthetic")
+@click.option("--contacts", type=click.IntRange(min=0), required=True, metavar="N", help="How many contacts.")
+@click.option(
+    "--seed",
+    "number",
+    type=ID,
+    default=1,
+    show_default=True,
+    metavar="NUMBER",
+    help="The same seed gives the same data.",
+)
+@host_schema_option
+@_replace_option
+@yes_option
+@shared_options
+@pass_invocation
+def synthetic_command(
+    invocation: Invocation, contacts: int, number: int, host_schema: str, replace: bool, yes: bool
+) -> None:
+    """Make up a network with the shape of a real one: careers in clusters, few large and many small organizations."""
+    with connect(invocation.connection_string()) as connection:
+        if replace and not yes:
+            _confirm_replacing(connection, host_schema)
+        tables = synthetic.tables(contacts, number)
+        rows = loading.load(connection, host_schema, tables, replace=replace, progress=_progress(invocation))
+    invocation.screen.result(rows, *_row_lines(rows))
+
+
+def _confirm_replacing(connection: Connection, host_schema: str) -> None:
+    """Ask before tables that hold rows are emptied."""
+    filled = loading.filled(connection, host_schema)
+    if filled:
+        shown = ", ".join(f"{table} ({count:,} rows)" for table, count in filled.items())
+        confirm(f"--replace empties tables of schema {host_schema}: {shown}.")
+
+
+def _progress(invocation: Invocation) -> Callable[[str, int], None]:
+    screen = invocation.screen
+    return lambda table, rows: screen.passing(f"{table}: {rows:,} rows")
+
+
+def _row_lines(rows: dict[str, int]) -> list[str]:
+    return [f"{table}: {count:,} rows" for table, count in rows.items()]

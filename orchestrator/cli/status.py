@@ -1,0 +1,63 @@
+"""``orchestrator status``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.cli.screen import SafeTable
+from orchestrator.core.formats import size
+from orchestrator.install import status
+
+
+@click.command("status")
+@shared_options
+@pass_invocation
+@click.pass_context
+def command(ctx: click.Context, invocation: Invocation) -> None:
+    """Show what is installed. Exit status 1 unless everything is there and every index is valid."""
+    found = status.status(invocation.connection_string())
+    data = {
+        **vars(found),
+        "indexes": [vars(index) for index in found.indexes],
+        "triggers": [{"table": trigger.table, "state": trigger.state} for trigger in found.triggers],
+        "roles": None if found.roles is None else asdict(found.roles),
+        "healthy": found.healthy,
+    }
+    invocation.screen.result(data, *status_tables(found))
+    if not found.healthy:
+        ctx.exit(1)
+
+
+def status_tables(status: status.Status) -> Iterator[Any]:
+    """Show what is installed, as lines and tables."""
+    if not status.applied:
+        yield "connection_paths is not installed; run: orchestrator install"
+        return
+    yield f"connection_paths {status.package} on PostgreSQL {status.server}, host schema {status.host_schema}"
+    yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: about {status.edges:,}"
+    functions = SafeTable("function", "versions")
+    for name, versions in status.functions.items():
+        functions.add_row(name, ", ".join(versions))
+    yield functions
+    indexes = SafeTable("index", "table", "state", "size")
+    for index in status.indexes:
+        state = {None: "MISSING", False: "INVALID", True: "valid"}[index.valid]
+        indexes.add_row(index.name, index.table or "", state, "" if index.bytes is None else size(index.bytes))
+    yield indexes
+    triggers = SafeTable("table", "changes")
+    for trigger in status.triggers:
+        triggers.add_row(trigger.table, trigger.state)
+    yield triggers
+    if status.roles is not None:
+        roles = SafeTable("role", "members")
+        for role in status.roles.roles:
+            roles.add_row(role.name, ", ".join(role.members))
+        yield roles
+        yield from (f"{problem}; run: orchestrator install" for problem in status.roles.problems)
+    yield from status.problems
+    yield from status.public

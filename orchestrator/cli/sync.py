@@ -1,0 +1,66 @@
+"""``orchestrator sync``."""
+
+from __future__ import annotations
+
+import click
+
+from orchestrator.changes import sync
+from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.core.database import reading
+from orchestrator.core.formats import duration
+from orchestrator.host import sources
+from orchestrator.install import installed
+
+
+@click.command("sync")
+@click.option("--follow", is_flag=True, help="Continue with later changes, until interrupted.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Connections.")
+@click.option("--retry-failed", is_flag=True, help="Also take contacts that have failed three times.")
+@shared_options
+@pass_invocation
+@click.pass_context
+def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: int, retry_failed: bool) -> None:
+    """Refresh the edges of the contacts whose rows have changed."""
+    screen = invocation.screen
+    dsn = invocation.connection_string()
+    try:
+        with screen.watching(lambda progress: [_progress(progress)], _progress_line) as report:
+            done = sync.sync(dsn, workers=workers, follow=follow, retry_failed=retry_failed, report=report)
+    except KeyboardInterrupt:
+        if follow:  # this is how --follow is ended
+            return
+        raise
+    with reading(dsn) as connection:
+        schema = installed.bound_host_schema(connection)
+        uncaptured = [each.sentence for each in sources.problems(connection, schema) if each.kind in sources.UNNOTED]
+    screen.result(done, _outcome(done), *(f"WARNING: {sentence}" for sentence in uncaptured))
+    if done.failed:
+        ctx.exit(1)
+
+
+def _progress(progress: sync.Progress) -> str:
+    shown = (
+        f"{progress.changes:,} changes taken, {progress.edges_changed:,} edges changed, {progress.waiting:,} waiting"
+    )
+    if progress.oldest:
+        shown += f", the oldest for {duration(progress.oldest)}"
+    if progress.failed:
+        shown += f", {progress.failed:,} failed"
+    return f"{shown}; nothing to do" if progress.sleeping else shown
+
+
+def _progress_line(progress: sync.Progress) -> str | None:
+    return None if progress.sleeping else f"sync: {_progress(progress)}"
+
+
+def _outcome(done: sync.Synced) -> str:
+    shown = (
+        f"{done.changes:,} changes taken, {done.contacts:,} contacts recomputed, {done.edges_changed:,} edges changed"
+        f" in {duration(done.seconds)}."
+    )
+    if done.failed:
+        shown += (
+            f" {done.failed:,} contacts failed and stay in the queue: orchestrator verify lists them,"
+            " orchestrator sync --retry-failed tries them again."
+        )
+    return shown

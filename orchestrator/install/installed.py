@@ -1,0 +1,59 @@
+"""What every command asks of an installation: that it is complete, and which schema holds the application's tables."""
+
+from __future__ import annotations
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.host import sources
+
+
+def require_installed(connection: Connection) -> None:
+    """Raise :class:`OrchestratorError` unless the package is in the database."""
+    row = connection.execute(
+        "SELECT to_regclass('connection_paths.contact_connections') IS NOT NULL"
+        " AND to_regproc('connection_paths.find_paths') IS NOT NULL"
+    ).fetchone()
+    if row != (True,):
+        raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+    sources.refuse_citus(connection, bound_host_schema(connection) or "public")
+
+
+def require_unique_ids(connection: Connection) -> None:
+    """Raise :class:`OrchestratorError` when two contacts, or two organizations, have the same id."""
+    for sentence in repeated_ids(connection):
+        raise OrchestratorError(f"{sentence}; no backfill can succeed")
+
+
+def repeated_ids(connection: Connection) -> list[str]:
+    """Return a sentence for each table of contacts or organizations in which an id occurs twice.
+
+    A table is read only if it has no unique index on id.
+    """
+    found = []
+    for table, view in connection.execute(sqlfiles.query("host/tables_without_key")).fetchall():
+        row = connection.execute(
+            f"SELECT v.id FROM connection_paths.{view} AS v GROUP BY v.id HAVING count(*) > 1 LIMIT 1".encode()
+        ).fetchone()
+        if row is not None:
+            found.append(f"table {table} has no key on id, and id {row[0]} is in several rows")
+    return found
+
+
+def bound_host_schema(connection: Connection) -> str | None:
+    """Return the schema that the package was installed for; if that is unknown, the one that the views read."""
+    known = sources.remembered(connection)
+    return known.host_schema if known else schema_read_by_views(connection)
+
+
+def schema_read_by_views(connection: Connection) -> str | None:
+    """Return the schema of the tables that the binding views read; None while they read none."""
+    row = connection.execute(sqlfiles.query("install/bound_host_schema")).fetchone()
+    return None if row is None else str(row[0])
+
+
+def chosen_host_schema(connection: Connection, given: str | None) -> str:
+    """Return the schema of the application's tables: the given one, else that of the last install, else ``public``."""
+    if given is not None:
+        return given
+    return bound_host_schema(connection) or "public"

@@ -1,0 +1,113 @@
+"""The reasons for which an install or an uninstall refuses to begin, each with what to do."""
+
+from __future__ import annotations
+
+import shlex
+
+import yoyo
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.host import sources
+from orchestrator.install.installed import bound_host_schema, chosen_host_schema, schema_read_by_views
+from orchestrator.install.steps import (
+    HOST_INDEXES,
+    SCHEMA,
+    TRIGGERS,
+)
+
+OLDEST_SERVER = 15  # security_invoker views
+
+
+def check_server(connection: Connection) -> None:
+    """Refuse a server that is too old, and a standby."""
+    if connection.info.server_version < OLDEST_SERVER * 10_000:
+        found = connection.info.parameter_status("server_version")
+        raise OrchestratorError(f"the server is PostgreSQL {found}; {OLDEST_SERVER} or newer is needed")
+    if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+        raise OrchestratorError("the server is a standby; install on its primary")
+
+
+def check_no_extension(connection: Connection) -> None:
+    """Refuse a database where the package is an extension: only ALTER and DROP EXTENSION may change it there."""
+    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'connection_paths'").fetchone()
+    if row is not None:
+        raise OrchestratorError(
+            f"connection_paths {row[0]} is an extension here: ALTER EXTENSION connection_paths UPDATE upgrades it;"
+            " DROP EXTENSION connection_paths removes it and every edge"
+        )
+
+
+def check_no_stranger(connection: Connection) -> None:
+    """Refuse a schema named ``connection_paths`` that holds objects which the package did not create."""
+    row = connection.execute(sqlfiles.query("install/strange_schema")).fetchone()
+    if row is not None:
+        raise OrchestratorError(
+            f"schema {SCHEMA} exists and connection_paths did not make it: it holds {row[0]}, for example; rename it"
+        )
+
+
+def check_not_newer(connection: Connection, migrations: yoyo.migrations.MigrationList) -> None:
+    """Refuse a database that has a migration which this package does not contain."""
+    known = [str(migration.id) for migration in migrations]
+    rows = connection.execute("SELECT m.migration_id FROM connection_paths._yoyo_migration AS m ORDER BY 1")
+    newer = [row[0] for row in rows if row[0] not in known]
+    if newer:
+        raise OrchestratorError(
+            f"the database is of a newer version than this package, which does not know {newer[0]};"
+            " run: pip install --upgrade connection-paths"
+        )
+
+
+def check_no_partitions(connection: Connection) -> None:
+    """Refuse to remove the package while a table of the application is a partition of one of the package's tables."""
+    found = connection.execute(sqlfiles.query("install/foreign_partitions")).fetchall()
+    if found:
+        raise OrchestratorError(
+            f"{', '.join(row[0] for row in found)} would be dropped with its rows, for it is a partition of a table of"
+            f" connection_paths. Nothing was removed. To keep it: {' '.join(row[1] for row in found)}"
+        )
+
+
+def check_host(connection: Connection, host_schema: str) -> None:
+    """Refuse a schema whose tables are not those that the package reads, or that the role may not index."""
+    asked = {"host_schema": host_schema, "triggers": list(TRIGGERS), "indexes": list(HOST_INDEXES)}
+    problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
+    may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
+    if connection.execute(may_create, (host_schema,)).fetchone() == (False,):
+        problems.append(f"role {connection.info.user} may not create indexes in it (GRANT CREATE ON SCHEMA)")
+    if problems:
+        bound = schema_read_by_views(connection)
+        elsewhere = "" if bound in (None, host_schema) else _elsewhere(str(bound))
+        raise OrchestratorError(
+            f"schema {host_schema!r} cannot be the host: {'; '.join(problems)}. Nothing was installed.{elsewhere}"
+        )
+
+
+def _elsewhere(bound: str) -> str:
+    command = shlex.join(["orchestrator", "install", "--host-schema", bound])
+    return f" (The tables that the installed views read are in {bound!r}; if they have moved there: {command})"
+
+
+def check_schema(connection: Connection, host_schema: str) -> None:
+    """Refuse a schema ``connection_paths`` that reads other tables, or whose owner has no rights on these."""
+    tables = list(sources.TABLES)
+    stranger = connection.execute(
+        sqlfiles.query("install/foreign_schema_owner"), {"host_schema": host_schema, "tables": tables}
+    ).fetchone()
+    if stranger is not None:
+        raise OrchestratorError(
+            f"schema {SCHEMA} belongs to {stranger[0]}, who has nothing to do with the host's tables and could put code"
+            " into it; drop it, or ALTER SCHEMA connection_paths OWNER TO whom you trust"
+        )
+    known = chosen_host_schema(connection, None)
+    if known == host_schema or bound_host_schema(connection) is None:
+        return
+    left = connection.execute(
+        sqlfiles.query("install/host_tables_left"), {"host_schema": known, "tables": tables}
+    ).fetchall()
+    if left:  # else they have moved
+        raise OrchestratorError(
+            f"already installed for host schema {known!r}; uninstall first to change it to {host_schema!r}"
+        )

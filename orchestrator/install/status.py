@@ -1,0 +1,132 @@
+"""What of the package is in a database: migrations, functions, indexes, triggers, roles and problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import yoyo
+
+from orchestrator.access import roles as group_roles
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, reading
+from orchestrator.host import sources
+from orchestrator.install import migration_files, repair
+from orchestrator.install.installed import bound_host_schema
+from orchestrator.install.steps import (
+    CAPTURED,
+    TRIGGERS,
+)
+
+
+@dataclass(frozen=True)
+class IndexStatus:
+    """One index that the package needs; ``valid`` is None when it is missing."""
+
+    name: str
+    table: str | None
+    valid: bool | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class TriggerStatus:
+    """How many of the triggers that capture changes of one table of the application exist and are enabled."""
+
+    table: str
+    enabled: int
+
+    @property
+    def state(self) -> str:
+        """``captured``, ``left out`` or ``INCOMPLETE``."""
+        return {0: "left out", len(TRIGGERS): "captured"}.get(self.enabled, "INCOMPLETE")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What of the package is in a database.
+
+    ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
+    role (PUBLIC) has on the package's objects.
+    """
+
+    package: str
+    server: str
+    host_schema: str | None
+    applied: list[str]
+    pending: list[str]
+    functions: dict[str, list[str]]
+    indexes: list[IndexStatus]
+    triggers: list[TriggerStatus]
+    edges: int
+    roles: group_roles.Roles | None = None
+    problems: list[str] = field(default_factory=list)
+    public: list[str] = field(default_factory=list)
+
+    @property
+    def installed(self) -> bool:
+        """Whether every migration of this package is applied."""
+        return bool(self.applied) and not self.pending
+
+    @property
+    def healthy(self) -> bool:
+        """Whether all is applied, indexes are valid, all tables or none are captured, and there is no problem."""
+        states = {trigger.state for trigger in self.triggers}
+        captured = len(states) == 1 and "INCOMPLETE" not in states
+        granted = self.roles is None or not self.roles.problems
+        return (
+            self.installed and all(index.valid for index in self.indexes) and captured and granted and not self.problems
+        )
+
+
+def status(dsn: str) -> Status:
+    """Describe what is installed in the database of *dsn*; writes nothing."""
+    with reading(dsn) as connection:
+        known = [migration.id for migration in yoyo.read_migrations(str(migration_files.FOLDER))]
+        applied: list[str] = []
+        if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
+            rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
+            applied = [row[0] for row in rows]
+        host_schema = bound_host_schema(connection)
+        names = sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql"))
+        indexes = connection.execute(
+            sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
+        ).fetchall()
+        functions = connection.execute(sqlfiles.query("install/installed_functions")).fetchall()
+        triggers = connection.execute(
+            sqlfiles.query("install/installed_triggers"),
+            {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
+        ).fetchall()
+        pending = [name for name in known if name not in applied]
+        edges = connection.execute(
+            "SELECT greatest(reltuples, 0)::bigint FROM pg_class"
+            " WHERE oid = to_regclass('connection_paths.contact_connections_live')"
+        ).fetchone()
+        return Status(
+            package=version("connection-paths"),
+            server=connection.info.parameter_status("server_version") or "",
+            host_schema=host_schema,
+            applied=applied,
+            pending=pending,
+            functions={name: versions for name, versions in functions},
+            indexes=[IndexStatus(*row) for row in indexes],
+            triggers=[TriggerStatus(*row) for row in triggers],
+            edges=edges[0] if edges else 0,
+            roles=group_roles.describe(connection),
+            problems=_problems(connection, host_schema, triggers) if applied and not pending else [],
+            public=[row[0] for row in connection.execute(sqlfiles.query("install/public_rights"))],
+        )
+
+
+def _problems(connection: Connection, host_schema: str | None, triggers: list[tuple[str, int]]) -> list[str]:
+    """Return a sentence for each problem, with the command that helps; what an install repairs comes first."""
+    known = sources.remembered(connection)
+    captured = known.has_triggers if known else any(enabled for _, enabled in triggers)
+    replicated = known is not None and known.is_replicated
+    found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
+    others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
+    before = {"table": "put it back, then run", "schema": "put them back, then run"}  # what install cannot mend alone
+    return [
+        *(f"{each.what}; {before.get(each.step, 'run')}: orchestrator install" for each in found),
+        *(each.sentence for each in others),
+    ]

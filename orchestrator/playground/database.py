@@ -1,0 +1,204 @@
+"""The playground's calls of the database. All are bounded: rows read, rows shown, time, and how many run at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import one_line
+from orchestrator.core.text import LONGEST_NAME
+from orchestrator.finders import paths
+from orchestrator.finders.paths import Names, Question, readable
+from orchestrator.playground.sessions import Sessions, Turns
+
+AT_ONCE = 4  # questions, and as many look-ups beside them
+ANSWER_MS = 5000  # limit of a question, also with its plan
+LOOKUP_MS = 2000  # limit of a search by name, and of a list to choose from
+
+FOUND_SHOWN = 20  # contacts that a search by name found
+COLLECTIONS_SHOWN = 50
+USERS_SHOWN = 12
+COUNTED = 1000  # members of a collection; beyond, the page shows "more than"
+_USERS_FROM = 2000  # members of a collection whose users are offered
+
+_EXAMPLES = 3
+_CANDIDATES = 12  # questions that are asked to find different examples
+_EXAMPLE_DEPTH, _EXAMPLE_PATHS, _EXAMPLE_BUDGET = 3, 10, 100
+_EXAMPLES_KEPT = 600.0  # seconds
+
+_PLAN_CHARACTERS = 200_000
+
+#: The call between two readings of the server's clock; a SELECT computes its columns from left to right.
+_TIMED = f"SELECT clock_timestamp(), ({sqlfiles.query('finders/find_paths')}), clock_timestamp()"
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A contact to choose, with the latest organization, which distinguishes contacts of the same name."""
+
+    contact_id: int
+    name: str | None
+    organization: str | None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection to choose; ``members`` is None when it has more than :data:`COUNTED`."""
+
+    collection_id: int
+    members: int | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of ``find_paths``, its names, and its milliseconds: on the server, and with the round trip."""
+
+    document: dict[str, Any]
+    names: Names
+    server_ms: float
+    trip_ms: float
+    is_new_connection: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question to begin with; ``depth`` is that of its first path, None without a path."""
+
+    question: Question
+    name: str
+    depth: int | None
+
+
+@dataclass(frozen=True)
+class ExplainedCall:
+    """EXPLAIN's text of a call and of the statements inside, or why the latter are not shown."""
+
+    call: str
+    nested: Sequence[str]
+    why_not_nested: str | None
+
+
+class Database:
+    """The database of *dsn*. Every method raises :class:`~orchestrator.playground.trouble.Trouble`."""
+
+    def __init__(self, dsn: str) -> None:
+        self._sessions = Sessions(dsn)
+        self._answering = Turns(AT_ONCE)
+        self._looking = Turns(AT_ONCE)
+        self._examples: tuple[float, list[Example]] = (0.0, [])
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._sessions.close()
+
+    def answer(self, question: Question) -> Answer:
+        """Ask for paths."""
+        with self._sessions.open(self._answering, ANSWER_MS) as (connection, is_new):
+            begun = time.perf_counter()
+            row = connection.execute(_TIMED, vars(question)).fetchone()
+            assert row is not None  # a SELECT without FROM returns one
+            before, document, after = row
+            trip = time.perf_counter() - begun
+            names = paths.names(connection, document, question.target_contact_id, *question.excluded_contact_ids)
+        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new)
+
+    def contacts(self, text: str) -> list[Contact]:
+        """Return the contact with the id *text*, else contacts whose names contain its words in that order."""
+        is_id = text.isascii() and text.isdigit()
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            rows = connection.execute(
+                sqlfiles.query("playground/contact" if is_id else "playground/contacts"),
+                {"longest": LONGEST_NAME + 1}
+                | ({"contact_id": text} if is_id else {"pattern": pattern(text), "most": FOUND_SHOWN}),
+            ).fetchall()
+        found = [Contact(contact, readable(name), readable(organization)) for contact, name, organization in rows]
+        return sorted(found, key=lambda each: (not (each.name or "").lower().startswith(text.lower()), each.name or ""))
+
+    def collections(self) -> list[Collection]:
+        """Return the first collections, by id."""
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            rows = connection.execute(
+                sqlfiles.query("playground/collections"), {"most": COLLECTIONS_SHOWN, "counted_to": COUNTED}
+            ).fetchall()
+        return [Collection(number, members if members <= COUNTED else None) for number, members in rows]
+
+    def users(self, collection_id: int) -> list[int]:
+        """Return some users of a collection; those who brought many of its first members come first."""
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            rows = connection.execute(
+                sqlfiles.query("playground/users"),
+                {"collection_id": collection_id, "rows_read": _USERS_FROM, "most": USERS_SHOWN},
+            ).fetchall()
+        return [user for (user,) in rows]
+
+    def examples(self) -> list[Example]:
+        """Return a few questions with different answers (near, far, no path); the same ones for ten minutes."""
+        made, examples = self._examples
+        if not examples or time.monotonic() - made > _EXAMPLES_KEPT:
+            examples = self._new_examples()
+            self._examples = time.monotonic(), examples
+        return examples
+
+    def plan(self, question: Question) -> ExplainedCall:
+        """Explain the call, and the statements inside when the role may load ``auto_explain``."""
+        notices: list[str] = []
+        with self._sessions.apart(self._answering, ANSWER_MS) as connection:
+            why_not = None
+            try:
+                with connection.transaction():
+                    connection.execute(sqlfiles.query("playground/nested_plans"))
+            except psycopg.Error as error:
+                why_not = one_line(error)
+            connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+            lines = connection.execute(
+                "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) " + sqlfiles.query("finders/find_paths"), vars(question)
+            ).fetchall()
+        nested = [notice for notice in notices if "Query Text:" in notice and "EXPLAIN (ANALYZE" not in notice]
+        return ExplainedCall("\n".join(line for (line,) in lines), _shortened(nested), why_not)
+
+    def _new_examples(self) -> list[Example]:
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            by_depth: dict[int | None, list[Question]] = {}
+            for target, collection, user in connection.execute(sqlfiles.query("finders/canary_targets")).fetchmany(
+                _CANDIDATES
+            ):
+                question = Question(target, collection, user, _EXAMPLE_DEPTH, _EXAMPLE_PATHS)
+                depth = _first_depth(connection, question)
+                by_depth.setdefault(depth, []).append(question)
+            depths = sorted((depth for depth in by_depth if depth), reverse=True) + [None] * (None in by_depth)
+            chosen = [(depth, by_depth[depth].pop(0)) for depth in depths]
+            chosen += [(depth, question) for depth in depths for question in by_depth[depth]]
+            chosen = sorted(chosen[:_EXAMPLES], key=lambda each: each[0] or _EXAMPLE_DEPTH + 1)
+            called = paths.names(connection, {"paths": []}, *(question.target_contact_id for _, question in chosen))
+        return [Example(question, called.contact(question.target_contact_id), depth) for depth, question in chosen]
+
+
+def pattern(text: str) -> str:
+    """Return an ILIKE pattern for names with the words of *text* in this order; wildcards in *text* have no effect."""
+    words = (word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in text.split())
+    return f"%{'%'.join(words)}%"
+
+
+def _first_depth(connection: Connection, question: Question) -> int | None:
+    arguments = {**vars(question), "time_budget_ms": _EXAMPLE_BUDGET}
+    row = connection.execute(sqlfiles.query("finders/find_paths"), arguments).fetchone()
+    assert row is not None  # a function's call returns one row
+    return int(row[0]["paths"][0]["depth"]) if row[0]["paths"] else None
+
+
+def _shortened(plans: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    left = _PLAN_CHARACTERS
+    for plan in plans:
+        if left <= 0:
+            kept.append(f"and {len(plans) - len(kept)} more")
+            break
+        kept.append(plan[:left])
+        left -= len(plan)
+    return kept

@@ -1,0 +1,1 @@
+"""Judging: intervals of ratios, verdicts, objectives, and reasons to doubt a result."""

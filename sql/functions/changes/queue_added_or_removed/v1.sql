@@ -1,0 +1,89 @@
+-- connection_paths.queue_added_or_removed()
+--
+-- Trigger function that queues the contacts or organizations that a statement inserted or deleted.
+--
+-- Parameters
+--     none
+-- Returns
+--     NULL, which PostgreSQL ignores.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     contact_changes
+-- Used by
+--     trigger on contacts, trigger on organizations
+-- Why
+--     The argument of the trigger is 'contact' or 'organization': what the table contains. The function queues one row
+--     for each contact or organization. sync_changes finds the contacts that worked at an organization, so the writer
+--     does not pay for that. An UPDATE counts only when it changes the id. A new contact is queued even when it has no
+--     work experiences yet, because an open transaction may have written some. TRUNCATE queues every contact.
+--
+--     SECURITY DEFINER, the exception block and COALESCE: see queue_changed_experiences. An error while reading the
+--     changed rows is recorded by record_capture_failure.
+CREATE OR REPLACE FUNCTION connection_paths.queue_added_or_removed()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    ids bigint[];
+    failure text;
+BEGIN
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            ids := ARRAY(SELECT COALESCE(n.id, NULL::bigint) FROM new_rows AS n WHERE n.id IS NOT NULL);
+        ELSIF TG_OP = 'DELETE' THEN
+            ids := ARRAY(SELECT COALESCE(o.id, NULL::bigint) FROM old_rows AS o WHERE o.id IS NOT NULL);
+        ELSIF TG_OP = 'UPDATE' THEN
+            ids := ARRAY(
+                SELECT s.id
+                FROM (
+                    SELECT COALESCE(n.id, NULL::bigint) AS id, 1 AS more FROM new_rows AS n
+                    UNION ALL
+                    SELECT COALESCE(o.id, NULL::bigint), -1 FROM old_rows AS o
+                ) AS s
+                WHERE s.id IS NOT NULL
+                GROUP BY s.id
+                HAVING sum(s.more) <> 0
+            );
+        ELSE
+            ids := ARRAY[NULL]::bigint[]; -- every contact
+        END IF;
+        IF cardinality(ids) = 0 THEN
+            RETURN NULL;
+        END IF;
+        -- raises where the INSERT below would raise, because the table, a column or a right is missing
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT NULL::bigint, NULL::bigint WHERE false;
+        PERFORM connection_paths.wake_listener();
+    EXCEPTION
+        WHEN OTHERS THEN
+            failure := SQLERRM || ' [SQLSTATE ' || SQLSTATE || ']';
+    END;
+
+    IF failure IS NULL THEN
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT
+            CASE TG_ARGV[0] WHEN 'contact' THEN c.id END,
+            CASE TG_ARGV[0] WHEN 'organization' THEN c.id END
+        FROM unnest(ids) AS c (id);
+        RETURN NULL;
+    END IF;
+    BEGIN
+        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'connection_paths cannot queue a change of %.%: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, failure;
+    END;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.queue_added_or_removed() IS 'Trigger: queues the contacts or organizations that a statement inserted or deleted';
+
+REVOKE ALL ON FUNCTION connection_paths.queue_added_or_removed() FROM PUBLIC;

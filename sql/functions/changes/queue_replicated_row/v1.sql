@@ -1,0 +1,86 @@
+-- connection_paths.queue_replicated_row()
+--
+-- Trigger function that queues the change of one row that was written as a replica.
+--
+-- Parameters
+--     none
+-- Returns
+--     NULL, which PostgreSQL ignores.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     contact_changes
+-- Used by
+--     trigger on contacts, trigger on organizations, trigger on contact_work_experiences
+-- Why
+--     The argument of the trigger is 'contact', 'organization' or 'experience': what the table contains.
+--
+--     Logical replication fires no statement triggers, and a session with session_replication_role = replica fires only
+--     triggers that are enabled for replicas. This trigger is enabled for replicas only. So for every change exactly
+--     one trigger fires: this one or a statement trigger. This function queues the same as queue_added_or_removed and
+--     queue_changed_experiences, one row at a time.
+--
+--     SECURITY DEFINER, the exception block and COALESCE: see queue_changed_experiences.
+CREATE OR REPLACE FUNCTION connection_paths.queue_replicated_row()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    before_id bigint;
+    after_id bigint;
+    is_changed boolean := true;
+    failure text;
+BEGIN
+    BEGIN
+        IF TG_ARGV[0] = 'experience' THEN
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN COALESCE(OLD.contact_id, NULL::bigint) END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN COALESCE(NEW.contact_id, NULL::bigint) END;
+            IF TG_OP = 'UPDATE' THEN
+                is_changed := (OLD.contact_id, OLD.organization_id, OLD.date_from, OLD.date_to)
+                    IS DISTINCT FROM (NEW.contact_id, NEW.organization_id, NEW.date_from, NEW.date_to);
+            END IF;
+        ELSE
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN COALESCE(OLD.id, NULL::bigint) END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN COALESCE(NEW.id, NULL::bigint) END;
+            is_changed := before_id IS DISTINCT FROM after_id;
+        END IF;
+        IF NOT is_changed OR COALESCE(before_id, after_id) IS NULL THEN
+            RETURN NULL;
+        END IF;
+        -- raises where the INSERT below would raise, because the table, a column or a right is missing
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT NULL::bigint, NULL::bigint WHERE false;
+        PERFORM connection_paths.wake_listener();
+    EXCEPTION
+        WHEN OTHERS THEN
+            failure := SQLERRM || ' [SQLSTATE ' || SQLSTATE || ']';
+    END;
+
+    IF failure IS NULL THEN
+        INSERT INTO connection_paths.contact_changes (contact_id, organization_id)
+        SELECT
+            CASE WHEN TG_ARGV[0] <> 'organization' THEN c.id END,
+            CASE WHEN TG_ARGV[0] = 'organization' THEN c.id END
+        FROM unnest(ARRAY[before_id, after_id]) WITH ORDINALITY AS c (id, place)
+        WHERE c.id IS NOT NULL AND (c.place = 1 OR c.id IS DISTINCT FROM before_id);
+        RETURN NULL;
+    END IF;
+    BEGIN
+        PERFORM connection_paths.record_capture_failure(TG_RELID, failure);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'connection_paths cannot queue a change of %.%: %', TG_TABLE_SCHEMA, TG_TABLE_NAME, failure;
+    END;
+    RETURN NULL;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.queue_replicated_row() IS 'Trigger: queues the change of one row that logical replication or a replica session wrote';
+
+REVOKE ALL ON FUNCTION connection_paths.queue_replicated_row() FROM PUBLIC;

@@ -1,0 +1,61 @@
+-- connection_paths.contacts_to_refresh(above_contact_id, upto_contact_id)
+--
+-- Lists the contacts of a range of ids that may have edges to insert, update or delete.
+--
+-- Parameters
+--     above_contact_id  The range begins above this id. NULL: no lower bound.
+--     upto_contact_id   The range ends with this id. NULL: no upper bound.
+-- Returns
+--     contact_id  A contact that has usable work experiences, or that is the smaller end of an edge. Each contact once.
+-- Errors
+--     none
+-- Reads
+--     work_experiences, contact_connections
+-- Writes
+--     none
+-- Used by
+--     refresh_range, queue_affected_contacts
+-- Why
+--     Both ends of an edge may have lost their work experiences. Only the edge itself then leads to these contacts.
+--     The smaller ends are found by a loose index scan: one index probe for each contact instead of one row for each
+--     edge. PostgreSQL inlines this function into the calling query and plans both together.
+CREATE OR REPLACE FUNCTION connection_paths.contacts_to_refresh(
+    above_contact_id bigint DEFAULT NULL,
+    upto_contact_id bigint DEFAULT NULL
+)
+RETURNS TABLE (contact_id bigint)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 100000
+BEGIN ATOMIC
+    WITH RECURSIVE smaller_ends (contact_id) AS (
+        SELECT min(c.contact_a_id)
+        FROM connection_paths.contact_connections AS c
+        WHERE contacts_to_refresh.above_contact_id IS NULL OR c.contact_a_id > contacts_to_refresh.above_contact_id
+        UNION ALL
+        SELECT (
+            SELECT min(c.contact_a_id)
+            FROM connection_paths.contact_connections AS c
+            WHERE c.contact_a_id > s.contact_id
+        )
+        FROM smaller_ends AS s
+        WHERE s.contact_id IS NOT NULL
+            AND (contacts_to_refresh.upto_contact_id IS NULL OR s.contact_id < contacts_to_refresh.upto_contact_id)
+    )
+    SELECT e.contact_id
+    FROM connection_paths.work_experiences AS e
+    WHERE e.contact_id IS NOT NULL
+        AND (contacts_to_refresh.above_contact_id IS NULL OR e.contact_id > contacts_to_refresh.above_contact_id)
+        AND (contacts_to_refresh.upto_contact_id IS NULL OR e.contact_id <= contacts_to_refresh.upto_contact_id)
+    UNION
+    SELECT s.contact_id
+    FROM smaller_ends AS s
+    WHERE s.contact_id IS NOT NULL
+        AND (contacts_to_refresh.upto_contact_id IS NULL OR s.contact_id <= contacts_to_refresh.upto_contact_id);
+END;
+
+COMMENT ON FUNCTION connection_paths.contacts_to_refresh(bigint, bigint) IS 'The contacts of a range that have usable work experiences or are the smaller end of an edge';
+
+REVOKE ALL ON FUNCTION connection_paths.contacts_to_refresh(bigint, bigint) FROM PUBLIC;

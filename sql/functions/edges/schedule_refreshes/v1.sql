@@ -1,0 +1,62 @@
+-- connection_paths.schedule_refreshes(contact_ids)
+--
+-- Schedules a refresh of each contact for the day when its next work experience starts.
+--
+-- Parameters
+--     contact_ids  The contacts. NULL elements and repeated elements are ignored.
+-- Returns
+--     Nothing.
+-- Errors
+--     none
+-- Reads
+--     work_experiences, due_changes
+-- Writes
+--     due_changes
+-- Used by
+--     rebuild_range, write_edges
+-- Why
+--     An overlap that starts in the future is no edge yet. It starts when the later of its two work experiences starts.
+--     So it is enough to refresh each contact on the days when its own work experiences start. Every function that
+--     computes edges calls this function afterwards. It writes one row for a contact, and only when the row is missing
+--     or has a later day. On that day sync_changes queues the contact, and the refresh schedules the next day.
+--
+--     The day is CURRENT_DATE of the session, as in possible_overlaps. Sessions in two time zones may have different
+--     days for some hours. Then each session schedules what has not started on its own day. The edge exists when the
+--     day has begun in the time zone of the session that runs sync_changes.
+--
+--     A row stays when its work experience is deleted. It costs one unnecessary refresh.
+CREATE OR REPLACE FUNCTION connection_paths.schedule_refreshes(contact_ids bigint[])
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+AS $function$
+BEGIN
+    INSERT INTO connection_paths.due_changes AS d (contact_id, due_on)
+    SELECT s.contact_id, s.starts_on
+    FROM (
+        SELECT c.id AS contact_id, e.starts_on
+        FROM (SELECT DISTINCT u.id FROM unnest(schedule_refreshes.contact_ids) AS u (id)) AS c
+        CROSS JOIN LATERAL (
+            SELECT min(w.date_from) AS starts_on
+            FROM connection_paths.work_experiences AS w
+            WHERE w.contact_id = c.id AND w.date_from > CURRENT_DATE AND w.date_from < 'infinity'::date
+            OFFSET 0
+        ) AS e
+        WHERE e.starts_on IS NOT NULL
+    ) AS s
+    WHERE NOT EXISTS (
+        SELECT FROM connection_paths.due_changes AS h WHERE h.contact_id = s.contact_id AND h.due_on <= s.starts_on
+    )
+    ORDER BY s.contact_id
+    ON CONFLICT (contact_id) DO UPDATE SET due_on = LEAST(d.due_on, excluded.due_on);
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.schedule_refreshes(bigint[]) IS 'Schedules a refresh of contacts for the day when their next work experience starts';
+
+REVOKE ALL ON FUNCTION connection_paths.schedule_refreshes(bigint[]) FROM PUBLIC;

@@ -1,0 +1,58 @@
+-- connection_paths.source_tables()
+--
+-- Lists the four tables of the application that the package reads, each with its binding view.
+--
+-- Parameters
+--     none
+-- Returns
+--     One row per table. table_name is the name that the package uses for it, view_name and view_oid are its binding
+--     view. table_oid, table_schema and relation_name are the table that the view reads. The columns of the view are
+--     NULL when it is missing, those of the table also while the table is detached.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     attach_source, detach_source, hidden_tables, require_sources, sql/queries/host/table_behind_view.sql,
+--     sql/queries/host/tables_without_key.sql
+-- Why
+--     This is the only place in a function that names the four tables or looks up the table behind a view. It looks up
+--     the views by name, so it works while a view is missing.
+CREATE OR REPLACE FUNCTION connection_paths.source_tables()
+RETURNS TABLE (
+    table_name text, view_name text, view_oid oid, table_oid oid, table_schema text, relation_name text
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 4
+BEGIN ATOMIC
+    SELECT s.table_name, s.view_name, v.oid, t.oid, n.nspname::text, t.relname::text
+    FROM (
+        VALUES
+            ('contacts'::text, 'live_contacts'::text),
+            ('organizations', 'live_organizations'),
+            ('contact_work_experiences', 'work_experiences'),
+            ('user_contact_collections', 'collection_members')
+    ) AS s (table_name, view_name)
+    LEFT JOIN pg_catalog.pg_class AS v
+        ON v.oid = pg_catalog.to_regclass('connection_paths.' || s.view_name) AND v.relkind = 'v'
+    LEFT JOIN LATERAL (
+        SELECT DISTINCT d.refobjid
+        FROM pg_catalog.pg_rewrite AS r
+        JOIN pg_catalog.pg_depend AS d
+            ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+            AND d.objid = r.oid
+            AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        WHERE r.ev_class = v.oid AND d.refobjid <> v.oid
+    ) AS b ON true
+    LEFT JOIN pg_catalog.pg_class AS t ON t.oid = b.refobjid
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace;
+END;
+
+COMMENT ON FUNCTION connection_paths.source_tables() IS 'The four tables of the application that the package reads, each with its binding view';
+
+REVOKE ALL ON FUNCTION connection_paths.source_tables() FROM PUBLIC;

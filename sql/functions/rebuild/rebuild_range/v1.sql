@@ -1,0 +1,93 @@
+-- connection_paths.rebuild_range(above_contact_id, upto_contact_id)
+--
+-- Inserts the edges whose smaller contact id is in a range into contact_connections_next: one batch of a rebuild.
+--
+-- Parameters
+--     above_contact_id  The range begins above this id. NULL: no lower bound.
+--     upto_contact_id   The range ends with this id. NULL: no upper bound.
+-- Returns
+--     The number of rows that were inserted.
+-- Errors
+--     CP010  A table of the application is detached.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
+-- Reads
+--     contact_connections_live, work_experiences
+-- Writes
+--     contact_connections_next
+-- Used by
+--     do_batch, sql/queries/runs/try_empty_batch.sql
+-- Why
+--     Every pair of contacts belongs to one batch of a run. So two batches never insert the same row, and the table
+--     needs no index yet.
+--
+--     A row that equals its live edge keeps the computed_at of the live edge, because computed_at is the time of the
+--     last change. The comparison costs 40 % of the time of a batch, so it is left out while there are no live edges.
+--     Live edges that change later are queued for the time after the exchange.
+CREATE OR REPLACE FUNCTION connection_paths.rebuild_range(above_contact_id bigint, upto_contact_id bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+SET enable_seqscan = off
+SET jit = off
+AS $function$
+DECLARE
+    inserted bigint;
+BEGIN
+    PERFORM connection_paths.require_sources();
+    IF NOT EXISTS (SELECT FROM connection_paths.contact_connections_live AS c WHERE c.kind = 'work_overlap') THEN
+        INSERT INTO connection_paths.contact_connections_next
+            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
+        SELECT w.contact_a_id, w.contact_b_id, 'work_overlap', w.organization_id, w.date_from, w.date_to
+        FROM connection_paths.rebuilt_edges(rebuild_range.above_contact_id, rebuild_range.upto_contact_id) AS w;
+    ELSE
+        INSERT INTO connection_paths.contact_connections_next
+            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to, computed_at)
+        SELECT e.contact_a_id, e.contact_b_id, 'work_overlap', e.organization_id, e.date_from, e.date_to, e.computed_at
+        FROM (
+            SELECT
+                w.contact_a_id,
+                w.contact_b_id,
+                w.organization_id,
+                w.date_from,
+                w.date_to,
+                CASE
+                    WHEN (p.organization_id, p.date_from, p.date_to) IS NOT DISTINCT FROM
+                        (w.organization_id, w.date_from, w.date_to)
+                        THEN p.computed_at
+                    ELSE now()
+                END AS computed_at
+            FROM connection_paths.rebuilt_edges(rebuild_range.above_contact_id, rebuild_range.upto_contact_id) AS w
+            -- A FULL JOIN cannot become a nested loop over the batch. OFFSET 0 keeps the planner from making it LEFT.
+            FULL JOIN (
+                SELECT c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from, c.date_to, c.computed_at
+                FROM connection_paths.contact_connections_live AS c
+                WHERE c.kind = 'work_overlap'
+                    AND (rebuild_range.above_contact_id IS NULL OR c.contact_a_id > rebuild_range.above_contact_id)
+                    AND (rebuild_range.upto_contact_id IS NULL OR c.contact_a_id <= rebuild_range.upto_contact_id)
+            ) AS p
+                ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
+            OFFSET 0
+        ) AS e
+        WHERE e.contact_a_id IS NOT NULL;
+    END IF;
+
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    PERFORM connection_paths.schedule_refreshes(ARRAY(
+        SELECT DISTINCT e.contact_id
+        FROM connection_paths.work_experiences AS e
+        WHERE e.date_from > CURRENT_DATE
+            AND (rebuild_range.above_contact_id IS NULL OR e.contact_id > rebuild_range.above_contact_id)
+            AND (rebuild_range.upto_contact_id IS NULL OR e.contact_id <= rebuild_range.upto_contact_id)
+    ));
+    RETURN inserted;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.rebuild_range(bigint, bigint) IS 'A batch of a rebuild: the edges whose smaller end is in a range of contact ids, into contact_connections_next';
+
+REVOKE ALL ON FUNCTION connection_paths.rebuild_range(bigint, bigint) FROM PUBLIC;

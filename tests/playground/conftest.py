@@ -1,0 +1,23 @@
+"""A served playground of a small team."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.playground import fill, playground
+
+
+@pytest.fixture(scope="session")
+def world(new_database: Callable[[], str]) -> str:
+    """A small team: Ana and Ben of Acme, and two ways to Cleo, whose employer has an evil name."""
+    dsn = new_database()
+    fill(dsn)
+    return dsn
+
+
+@pytest.fixture(scope="session")
+def url(world: str) -> Iterator[str]:
+    with playground(world) as address:
+        yield address

@@ -1,0 +1,134 @@
+"""The pages say what find_paths answered, and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import pytest
+
+from orchestrator.core import sqlfiles
+from orchestrator.finders import reasons
+from orchestrator.finders.paths import Names, Question
+from orchestrator.playground import database
+from orchestrator.playground.database import Collection, Database
+from tests.support.playground import ASK, IMAGE, NOBODY, PAGES, SCRIPT, TARGET, get, locked, until_waiting
+from tests.support.sessions import connect
+
+
+def test_an_answer_is_in_words(url: str) -> None:
+    page = get(url, ASK)
+    assert page.status == 200
+    assert "3 paths to Cleo Target" in page.words
+    assert "You know Ana Silva: your own contact. User 8 does, too." in page.words
+    assert "Ana Silva knows Ben Ode: both worked at Acme, 2019-03 to 2022-05" in page.words
+    assert f"{SCRIPT} knows Cleo Target: both worked at {IMAGE}, since 2015-01" in unescape(page.text)
+    forwarded = unescape(re.findall(r'data-copy="(You [^"]*)"', page.text)[0]).splitlines()
+    assert forwarded[0] == "You → Ana Silva → Ben Ode → Cleo Target"
+    assert forwarded[2] == "– Ana Silva knows Ben Ode: both worked at Acme, 2019-03 to 2022-05"
+
+
+def test_the_call_shown_is_the_call_made(url: str, world: str) -> None:
+    page = get(url, ASK + "&without=3&scope=importer&impl=v2")
+    found = re.search(r"<code>(SELECT jsonb_pretty.*?)</code>", page.text, re.DOTALL)
+    shown = re.search(r'aria-label="The answer as JSON"><code>(.*?)</code>', page.text, re.DOTALL)
+    assert found is not None
+    assert shown is not None
+    with connect(world) as connection:
+        (answer,) = connection.execute(unescape(found[1])).fetchone() or ()
+    assert json.loads(answer) == json.loads(unescape(shown[1]))
+
+
+def test_an_answer_without_paths_gives_the_reason(url: str) -> None:
+    page = get(url, NOBODY)
+    assert page.status == 200
+    assert "Why nothing was found" in page.words
+    assert " has no edges. The command orchestrator status" in page.words
+    assert "members of the collection 3" in page.words
+
+
+def test_every_reason_has_words_and_an_unknown_one_is_shown_as_it_is() -> None:
+    source = sqlfiles.function("why_no_more").split("Each reason asserts")
+    said: dict[str, Any] = dict.fromkeys(re.findall(r'"([a-z_]+)"', source[0]), 2)
+    assert set(said) == {"reason", *reasons.FIGURES, *reasons.QUALIFIERS}
+    question, document = Question(1, 2, 3), {"impl": "v2", "paths": [], "why": said}
+    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source[1].split("level_reached is how")[0], re.MULTILINE)
+    assert len(listed) == 11
+    for said["reason"] in listed:
+        sentences = reasons.sentences(question, document, Names({}, {}))
+        assert sentences
+        assert not sentences[0].startswith("Reason:")
+    document["why"] = {"reason": "moon_phase", "moons": 2, "target_edges": 1000, "counted_to": 1000}
+    assert reasons.sentences(question, document, Names({}, {})) == ["Reason: moon_phase."]
+    assert reasons.figures(document) == [(reasons.FIGURES["target_edges"], "1,000 or more"), ("moons", "2")]
+
+
+def test_people_can_be_left_out_and_let_in_again(url: str) -> None:
+    page = get(url, ASK)
+    links = [unescape(link) for link in re.findall(r'href="([^"]*without=[^"]*)"', page.text)]
+    without_ben = next(link for link in links if link.endswith("without=2"))
+    page = get(url, without_ben)
+    assert "1 path to Cleo Target" in page.words
+    assert "Left out Ben Ode" in page.words
+    again = re.search(r'<p class="chips">.*?href="([^"]*)"', page.text)
+    assert again is not None
+    assert "3 paths" in get(url, unescape(again[1])).words
+
+
+def test_a_name_leads_to_the_contacts_with_that_name(url: str) -> None:
+    page = get(url, ASK.replace(f"target={TARGET}", "target=silva"))
+    (link,) = (unescape(each) for each in re.findall(r'<li><a href="([^"]*)"', page.text))
+    assert dict(parse_qsl(urlsplit(link).query)) == {"target": "1", "collection": "9", "viewer": "7"}
+    assert "Acme" in page.words
+    assert get(url, link).status == 200
+
+
+@pytest.mark.parametrize(
+    ("typed", "ids"),
+    [("1", ["1"]), ("0001", ["1"]), ("ANA", ["1"]), ("an il", ["1"]), ("100%", ["6"]), ("% _", ["6"]), ("_ \\", ["6"]),
+     ("o'n", ["6"]), ("<script", ["3"]), ("il an", []), ("a", []), ("1000", []), ("12345", []), ("zz", [])],
+)  # fmt: skip
+def test_a_search_finds(url: str, typed: str, ids: list[str]) -> None:
+    found = json.loads(get(url, f"/find/contacts?q={quote(typed)}").text)["found"]
+    assert [each["value"] for each in found] == ids
+
+
+def test_an_unknown_contact_is_reported(url: str) -> None:
+    page = get(url, ASK.replace(f"target={TARGET}", "target=12345"))
+    assert page.status == 200
+    assert "There is no contact 12345." in page.words
+
+
+def test_an_explained_question_shows_the_plans(url: str) -> None:
+    page = get(url, PAGES["plan"])
+    assert page.status == 200
+    assert "Execution Time:" in page.words
+    assert "connection_paths.search(" in page.words
+    assert get(url, "/plan?target=4").status == 400
+
+
+def test_an_exceeded_time_budget_is_reported(url: str, world: str) -> None:
+    with ThreadPoolExecutor(1) as pool, connect(world) as connection:
+        with locked(world, "connection_paths.contact_connections"):
+            waiting = pool.submit(get, url, ASK + "&budget=1")
+            until_waiting(connection, 1)
+        page = waiting.result()
+    assert page.status == 200
+    assert "The time budget ended the search." in page.words
+    assert "Allow 4 s" in page.words
+
+
+def test_lists_are_bounded(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = Database(world)
+    assert lists.collections() == [Collection(9, 3), Collection(10, 1)]
+    assert lists.users(9) == [8, 7]
+    monkeypatch.setattr(database, "COLLECTIONS_SHOWN", 1)
+    monkeypatch.setattr(database, "COUNTED", 2)
+    monkeypatch.setattr(database, "USERS_SHOWN", 1)
+    assert lists.collections() == [Collection(9, None)]
+    assert lists.users(9) == [8]
+    lists.close()
