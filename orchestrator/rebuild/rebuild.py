@@ -65,7 +65,7 @@ def _build_indexes(dsn: str, connection: Connection, run_id: int, workers: int, 
     ).fetchall():
         to_build = {name: statement for name, statement in missing if statement.startswith("CREATE ")}
         for name in taken & to_build.keys():  # another relation has this name
-            raise OrchestratorError(f"another relation in schema connection_paths has the name {name}; rename or drop it")
+            raise OrchestratorError(f"another relation of connection_paths has the name {name}; rename or drop it")
         begun.update(to_build.keys())
         for name in [name for name in to_build if begun[name] > _ATTEMPTS]:
             raise OrchestratorError(f"the session that builds {name} is lost each time; see the log of the server")
