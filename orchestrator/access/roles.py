@@ -20,7 +20,7 @@ from psycopg import sql
 
 from orchestrator.access.reading import readable
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection, retry_while_locked
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import TABLES
 
@@ -136,7 +136,7 @@ def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
             for statement in statements:
                 connection.execute(statement.encode())
 
-        patiently(connection, execute)
+        retry_while_locked(connection, execute)
     for _, problem, remedy in _differences(connection, prefix, None):
         if remedy.startswith(_OWNING_LOCK):
             guard.execute(remedy.encode())

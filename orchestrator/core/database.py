@@ -90,8 +90,8 @@ KEEPALIVES = {
     "tcp_user_timeout": 60_000,  # milliseconds; keepalives are not sent while data waits to be acknowledged
 }
 
-_LOCK_TIMEOUT = "500ms"  # of patiently()
-_PATIENCE = 300.0  # seconds of patiently()
+_LOCK_TIMEOUT = "500ms"  # for each lock; of retry_while_locked()
+_LONGEST_RETRY = 300.0  # seconds; of retry_while_locked()
 _SECRET = 5  # letters; to remove shorter words would make an error unreadable
 
 
@@ -234,7 +234,7 @@ def lost(connection: Connection, error: psycopg.Error) -> bool:
     return connection.broken or connection.closed or isinstance(error, ended)
 
 
-def patiently(
+def retry_while_locked(
     connection: Connection,
     work: Callable[[], _Result],
     *,
@@ -247,7 +247,7 @@ def patiently(
     again after a random pause. ``waiting`` is called with the server's message after each failed attempt. The error is
     raised when five minutes have passed.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _LONGEST_RETRY
     while True:
         try:
             with connection.transaction():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from orchestrator.core.database import Connection, connect, patiently
+from orchestrator.core.database import Connection, connect, retry_while_locked
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installed import require_installed
@@ -55,7 +55,7 @@ def attach(dsn: str, tables: Sequence[str] = (), *, progress: Callable[[str], No
 
 def _call(connection: Connection, call: str, table: str, progress: Callable[[str], None]) -> list[object]:
     """Call a function for a table, and repeat until it gets its locks; returns the first column of its rows."""
-    return patiently(
+    return retry_while_locked(
         connection,
         lambda: [row[0] for row in connection.execute(call.encode(), (table,))],
         waiting=lambda message: progress(f"{table}: {message}; trying again"),

@@ -20,7 +20,7 @@ from yoyo.migrations import default_migration_table
 
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, Place, connect, patiently, place, resolved
+from orchestrator.core.database import Connection, Place, connect, place, resolved, retry_while_locked
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import sources
 from orchestrator.install import migration_files, repair
@@ -197,7 +197,7 @@ def _drop_triggers(connection: Connection) -> None:
     for trigger in own_triggers(connection):
         drop_trigger(connection, trigger)
     for (statement,) in connection.execute(sqlfiles.query("install/drop_own_triggers")).fetchall():
-        patiently(connection, partial(connection.execute, statement.encode()))
+        retry_while_locked(connection, partial(connection.execute, statement.encode()))
 
 
 def _rehearse_uninstall(connection: Connection) -> None:
@@ -230,7 +230,7 @@ def _rehearse_uninstall(connection: Connection) -> None:
             )  # what a detached view reads
             _drop_schema(connection)
 
-    patiently(connection, drop_all)
+    retry_while_locked(connection, drop_all)
 
 
 def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:

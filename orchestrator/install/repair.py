@@ -18,7 +18,7 @@ from typing import LiteralString
 import psycopg
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection, retry_while_locked
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
@@ -227,13 +227,13 @@ def _mend(connection: Connection, problem: Problem) -> None:
     if problem.step == "migration":
         file = next((path.name for path in migrations() if path.stem == name), None)
         text = sqlfiles.read("script", "schema.sql") if file is None else sqlfiles.read("migrations", file)
-        patiently(connection, lambda: connection.execute(text))
+        retry_while_locked(connection, lambda: connection.execute(text))
     elif problem.step == "view":
-        patiently(connection, lambda: steps.create_view(connection, name))
+        retry_while_locked(connection, lambda: steps.create_view(connection, name))
     elif problem.step == "partition":
-        patiently(connection, lambda: connection.execute(_ATTACH))
+        retry_while_locked(connection, lambda: connection.execute(_ATTACH))
     elif problem.step == "function":
-        patiently(connection, lambda: _create_function(connection, name))
+        retry_while_locked(connection, lambda: _create_function(connection, name))
     elif problem.step == "index":
         _build_walk_index(connection, name)
     elif problem.step == "host_index":
@@ -275,7 +275,7 @@ def _build_walk_index(connection: Connection, name: str) -> None:
         connection.execute(text)
         connection.execute(f"ALTER INDEX {new} RENAME TO {name}_r0".encode())
 
-    patiently(connection, exchange)
+    retry_while_locked(connection, exchange)
 
 
 def _changes_edges(problem: Problem) -> bool:

@@ -16,7 +16,7 @@ from psycopg import sql
 from yoyo import step
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection, retry_while_locked
 from orchestrator.core.errors import OrchestratorError
 
 _ATTEMPTS = 5
@@ -121,7 +121,7 @@ def create_triggers(connection: Connection, table: str) -> None:
         if replicated:
             connection.execute(_for_host(connection, "triggers", "replicated", f"{table}.sql"))
 
-    patiently(
+    retry_while_locked(
         connection,
         create,
         waiting=lambda message: log.info("triggers on %s: %s; trying again", table, message),
@@ -145,7 +145,7 @@ def drop_trigger(connection: Connection, trigger: OwnTrigger) -> None:
     statement = sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(
         sql.Identifier(trigger.name), sql.Identifier(trigger.schema, trigger.table)
     )
-    patiently(connection, lambda: connection.execute(statement))
+    retry_while_locked(connection, lambda: connection.execute(statement))
 
 
 def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
@@ -179,7 +179,7 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     if anew or not any(index.is_right for index in found):
         log.info("building %s; writers go on, but it waits for transactions that are open now", name)
         _build_beside(connection, name)
-        patiently(connection, lambda: _exchange_index(connection, name))
+        retry_while_locked(connection, lambda: _exchange_index(connection, name))
     drop_strays(connection, name)
 
 

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection, retry_while_locked
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installed import require_installed
 
@@ -193,7 +193,7 @@ def cancel(connection: Connection, run_id: int) -> Run:
     if not run.active and run.status != "cancelled":
         raise OrchestratorError(f"run {run_id} is over: {run.status}; start another: orchestrator backfill")
     connection.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
-    patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+    retry_while_locked(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
     return read(connection, run_id)
 
 

@@ -26,7 +26,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import embedded
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection, retry_while_locked
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
 from orchestrator.runs import runs
@@ -778,7 +778,7 @@ class Chaos:
                 (run.run_id,),
             )
             if self._rng.random() < 0.5:
-                patiently(
+                retry_while_locked(
                     connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run.run_id,))
                 )
 
