@@ -55,7 +55,7 @@ def _progress_line(progress: sync.Progress) -> str | None:
 
 def _outcome(done: sync.Synced) -> str:
     shown = (
-        f"{done.changes:,} changes taken, {done.contacts:,} contacts recomputed, {done.edges_changed:,} edges changed"
+        f"{done.changes:,} changes taken, {done.contacts:,} contacts refreshed, {done.edges_changed:,} edges changed"
         f" in {duration(done.seconds)}."
     )
     if done.failed:
