@@ -135,7 +135,7 @@ BEGIN
                 );
             ELSE
                 edges_each := CASE opened
-                    WHEN 0 THEN 16 * edges_each
+                    WHEN 0 THEN 12 * edges_each
                     ELSE GREATEST(4 * edges_each, 1.3 * missing * near.edges_read / opened)
                 END;
             END IF;
