@@ -36,7 +36,7 @@ _SETTINGS = (
     _Setting("track_counts", _is_off, "on", "autovacuum does not know what to do", "wrong", of_server=True),
     _Setting("enable_indexscan", _is_off, "on", "finders live by indexes", "wrong"),
     _Setting("enable_indexonlyscan", _is_off, "on", "finders live by indexes", "wrong"),
-    _Setting("enable_nestloop", _is_off, "on", "finders look members up one by one", "wrong"),
+    _Setting("enable_nestloop", _is_off, "on", "a refresh looks contacts up one by one", "wrong"),
     _Setting(
         "session_replication_role",
         lambda value: value != "origin",

@@ -61,7 +61,8 @@ def make(given: str) -> str:
         advise(connection)
         backfill(given, BackfillOptions(workers=2, limits=None))
         analyse(connection)
-    assert diagnose(given).findings == []
+    findings = diagnose(given).findings
+    assert findings == [], findings
     return given
 
 
