@@ -196,8 +196,7 @@ COMMENT ON TABLE connection_paths.contact_changes IS 'The queue of changes: each
 COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that made the change; sync_changes waits for refreshes that may not have seen it';
 COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often the refresh of the contact failed; from 3 on it is tried again only on request';
 
--- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity. This table has no
--- key.
+-- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity, and there is no key.
 ALTER TABLE connection_paths.contact_changes REPLICA IDENTITY FULL;
 
 -- Not part of contact_changes, so that contacts which are not due yet are neither read nor counted as waiting.

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.core import embedded
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install import installation
+from orchestrator.install import status
 from tests.support.command_line import run
 
 
@@ -51,7 +51,7 @@ def test_only_commands_are_changed_in_a_hint(monkeypatch: pytest.MonkeyPatch) ->
     def fail(_: str) -> None:
         raise OrchestratorError("see orchestrators, orchestrator 0.1 and `orchestrator runs show`")
 
-    monkeypatch.setattr(installation, "status", fail)
+    monkeypatch.setattr(status, "status", fail)
     shown = run("--embedded", "status").stderr
     assert shown == "Error: see orchestrators, orchestrator 0.1 and `orchestrator --embedded runs show`\n"
 

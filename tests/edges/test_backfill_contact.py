@@ -1,4 +1,4 @@
-"""backfill_contact makes a contact's edges what design §2 says, and touches nothing else."""
+"""backfill_contact makes the edges of a contact equal to the oracle's, and writes nothing else."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from tests.support import oracle
-from tests.support.edges import EVERYBODY, Stored, stored, work_edges, wrong_edges
+from tests.support.edges import EVERYBODY, changes, stored, work_edges, wrong_edges
 from tests.support.properties import repeatable
+from tests.support.sessions import value
 from tests.support.world import (
     CONTACT_IDS,
     DAYS,
@@ -33,22 +34,10 @@ from tests.support.world import (
     worlds,
 )
 
-VERSIONS = ("backfill_contact",)
-each_version = pytest.mark.parametrize("function", VERSIONS)
 
-
-def backfill(connection: Connection[Any], function: str, contact: int) -> int:
-    row = connection.execute(
-        sql.SQL("SELECT connection_paths.{}(contact_id => %s)").format(sql.Identifier(function)),
-        [contact],
-    ).fetchone()
-    assert row is not None
-    changed: int = row[0]
+def backfill(connection: Connection[Any], contact: int) -> int:
+    changed: int = value(connection, "SELECT connection_paths.backfill_contact(contact_id => %s)", contact)
     return changed
-
-
-def changes(before: Stored, after: Stored) -> set[tuple[int, int, str]]:
-    return {key for key in {*before, *after} if before.get(key) != after.get(key)}
 
 
 def touching(edges: Mapping[Pair, Edge], contact: int) -> dict[Pair, Edge]:
@@ -111,12 +100,10 @@ def mutations(draw: st.DrawFn, world: World) -> tuple[World, set[int]]:
     return changed, touched
 
 
-@each_version
 @repeatable(40)
 @given(world=worlds(), wrong=wrong_edges(), order=st.permutations(EVERYBODY))
 def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
     installed: Connection[Any],
-    function: str,
     world: World,
     wrong: dict[Pair, Edge],
     order: list[int],
@@ -127,7 +114,7 @@ def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
     rows = stored(installed)
     for contact in order:
         before = rows
-        returned = backfill(installed, function, contact)
+        returned = backfill(installed, contact)
         rows = stored(installed)
         changed = changes(before, rows)
         assert touching(work_edges(rows), contact) == touching(right, contact)
@@ -139,25 +126,21 @@ def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
     assert work_edges(rows) == right
 
 
-@each_version
 @repeatable(40)
 @given(world=worlds())
-def test_a_second_pass_changes_nothing(installed: Connection[Any], function: str, world: World) -> None:
+def test_a_second_pass_changes_nothing(installed: Connection[Any], world: World) -> None:
     load(installed, world)
     for contact in EVERYBODY:
-        backfill(installed, function, contact)
+        backfill(installed, contact)
     before = stored(installed)
     assert work_edges(before) == oracle.edges(world)
-    assert [backfill(installed, function, contact) for contact in EVERYBODY] == [0] * len(EVERYBODY)
+    assert [backfill(installed, contact) for contact in EVERYBODY] == [0] * len(EVERYBODY)
     assert stored(installed) == before
 
 
-@each_version
 @repeatable(40)
 @given(data=st.data())
-def test_after_changes_the_touched_contacts_are_enough(
-    installed: Connection[Any], function: str, data: st.DataObject
-) -> None:
+def test_after_changes_the_touched_contacts_are_enough(installed: Connection[Any], data: st.DataObject) -> None:
     world = data.draw(worlds())
     load(installed, world)
     load_edges(installed, oracle.edges(world))
@@ -166,7 +149,7 @@ def test_after_changes_the_touched_contacts_are_enough(
         world, touched = data.draw(mutations(world))
         load_hosts(installed, world)
         for contact in data.draw(st.permutations(sorted(touched))):
-            backfill(installed, function, contact)
+            backfill(installed, contact)
         after = stored(installed)
         assert work_edges(after) == oracle.edges(world)
         assert all(touched & {a, b} and kind == WORK_OVERLAP for a, b, kind in changes(before, after))
@@ -258,31 +241,27 @@ def test_examples_of_the_rule(installed: Connection[Any], name: str) -> None:
     assert oracle.edges(world) == expected
     load(installed, world)
     for contact in world.contacts:
-        backfill(installed, "backfill_contact", contact)
+        backfill(installed, contact)
     assert work_edges(stored(installed)) == expected
 
 
-@each_version
-def test_infinity_is_a_date_like_any_other(installed: Connection[Any], function: str) -> None:
+def test_infinity_is_a_date_like_any_other(installed: Connection[Any]) -> None:
     load(installed, colleagues((1, 5, "2010-01-01", None), (2, 5, "2012-01-01", None)))
     installed.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE contact_id = 1")
-    assert backfill(installed, function, 1) == 1
+    assert backfill(installed, 1) == 1
     row = installed.execute(
         "SELECT date_from::text, date_to::text FROM connection_paths.contact_connections"
     ).fetchone()
     assert row == ("2012-01-01", "infinity")
 
 
-@each_version
-def test_a_deleted_contact_loses_its_edges_but_not_those_of_other_kinds(
-    installed: Connection[Any], function: str
-) -> None:
+def test_a_deleted_contact_loses_its_edges_but_not_those_of_other_kinds(installed: Connection[Any]) -> None:
     world = colleagues(*((contact, 5, "2010-01-01", None) for contact in (1, 2, 3)))
     friends = {(1, 2): Edge("friend", None, None, None)}
     load(installed, replace(world, extra_edges=friends))
     load_edges(installed, oracle.edges(world))
     installed.execute("DELETE FROM public.contacts WHERE id = 1")
-    assert backfill(installed, function, 1) == 2
+    assert backfill(installed, 1) == 2
     assert set(stored(installed)) == {(1, 2, "friend"), (2, 3, WORK_OVERLAP)}
 
 
@@ -312,7 +291,7 @@ def crowded_stints(draw: st.DrawFn) -> World:
 def test_many_stints_of_a_contact_make_the_edges_of_all_their_pairs(installed: Connection[Any], world: World) -> None:
     load(installed, world)
     for contact in (3, 1, 2):
-        backfill(installed, "backfill_contact", contact)
+        backfill(installed, contact)
     assert work_edges(stored(installed)) == oracle.edges(world)
 
 
@@ -343,8 +322,7 @@ def rows_of(plan: dict[str, Any]) -> Iterator[float]:
         yield from rows_of(child)
 
 
-@each_version
-def test_what_goes_on_ends_after_what_ends_at_infinity(installed: Connection[Any], function: str) -> None:
+def test_what_goes_on_ends_after_what_ends_at_infinity(installed: Connection[Any]) -> None:
     load(
         installed,
         colleagues(
@@ -354,7 +332,7 @@ def test_what_goes_on_ends_after_what_ends_at_infinity(installed: Connection[Any
         ),
     )
     installed.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE date_from = '2010-01-01'")
-    assert backfill(installed, function, 1) == 2
+    assert backfill(installed, 1) == 2
     rows = installed.execute(
         "SELECT contact_b_id, date_from::text, date_to::text FROM connection_paths.contact_connections ORDER BY 1"
     ).fetchall()

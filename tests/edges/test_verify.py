@@ -324,7 +324,8 @@ def test_finders_that_are_slow_or_fail(db: Connection, dsn: str) -> None:
     db.execute(
         "CREATE FUNCTION connection_paths.find_paths(target_contact_id bigint, collection_id bigint,"
         " viewer_user_id bigint, max_depth integer, max_paths integer, seed_scope text, impl text,"
-        " time_budget_ms integer, excluded_contact_ids bigint[]) RETURNS jsonb LANGUAGE sql AS 'SELECT to_jsonb(1 / 0)'"
+        " time_budget_ms integer, excluded_contact_ids bigint[], max_edges_per_hop integer) RETURNS jsonb LANGUAGE sql"
+        " AS 'SELECT to_jsonb(1 / 0)'"
     )
     try:
         assert "division by zero" in sole_finding(verify(dsn))

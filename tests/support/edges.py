@@ -36,6 +36,11 @@ def work_edges(rows: Stored) -> dict[Pair, Edge]:
     return {(a, b): Edge(kind, *row[:3]) for (a, b, kind), row in rows.items() if kind == WORK_OVERLAP}
 
 
+def changes(before: Stored, after: Stored) -> set[tuple[int, int, str]]:
+    """The keys of rows that were inserted, updated or deleted."""
+    return {key for key in {*before, *after} if before.get(key) != after.get(key)}
+
+
 @st.composite
 def wrong_edges(draw: st.DrawFn) -> dict[Pair, Edge]:
     """Rows that say work_overlap for no reason, or nearly the right one."""

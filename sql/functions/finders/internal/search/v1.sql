@@ -78,6 +78,7 @@ BEGIN
                     list_neighbours, list_recencies, known_contacts, known_users, all_members, share
                 ) AS n;
             END IF;
+            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
             EXIT WHEN list_neighbours = '{}';
             SELECT
                 array_agg(x.contact_id) FILTER (WHERE x.is_kept) AS contacts,
