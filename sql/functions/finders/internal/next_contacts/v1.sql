@@ -1,3 +1,35 @@
+-- connection_paths.next_contacts(request, contact_ids, missing, list_contacts, list_numbers, list_neighbours,
+--     list_recencies, known_contacts, known_users, all_members, share)
+--
+-- Adds, for some contacts, the members to whom they lead to what a search knows.
+--
+-- Parameters
+--     request          What is asked, already checked. Required.
+--     contact_ids      The contacts, each once: the target, or contacts from whom the search goes on.
+--     missing          For the target: how many paths are missing. NULL: the contacts are not the target.
+--     list_contacts    The contacts whose lists are known.
+--     list_numbers     How many members each list has.
+--     list_neighbours  The lists, one after the other.
+--     list_recencies   The recency of each edge of the lists.
+--     known_contacts   Members who may be asked, as far as looked up.
+--     known_users      The user of each of them.
+--     all_members      All members who may be asked; NULL: not read.
+--     share            The share of edges that lead to members, as last seen; NULL: not known.
+-- Returns
+--     The same arrays with the new lists.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     search
+-- Why
+--     This function decides how many edges to read, and whether to look members up or to read the whole collection.
+--     The list of the target is complete in its first part: every member who can open a path at least as recent as
+--     the last wanted one. Elsewhere a list has the cap, and as many members more as a chain itself can take away,
+--     and one more, which shows that the cap leaves somebody out.
 CREATE OR REPLACE FUNCTION connection_paths.next_contacts(
     request connection_paths.search_request,
     contact_ids bigint[],
