@@ -142,3 +142,7 @@ BEGIN
     END LOOP;
 END
 $function$;
+
+COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision) IS 'Adds, for some contacts, the members to whom they lead to what a search knows';
+
+REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision) FROM PUBLIC;

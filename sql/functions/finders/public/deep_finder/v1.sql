@@ -28,7 +28,7 @@
 -- Writes
 --     none
 -- Used by
---     applications
+--     applications, orchestrator/sweep/measure/targets.py
 -- Why
 --     One plan serves every call (force_generic_plan): planning these statements costs more than running them.
 --     Plans must

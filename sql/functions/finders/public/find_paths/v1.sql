@@ -34,7 +34,7 @@
 -- Writes
 --     none
 -- Used by
---     applications, sql/queries/finders/find_paths.sql
+--     applications, sql/queries/finders/find_paths.sql, orchestrator/playground/answer.py
 -- Why
 --     For the settings see deep_finder.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(
