@@ -62,8 +62,8 @@ BEGIN
             (1, 'target_contact_id', target_contact_id IS NULL, 'Give the id of a contact.'),
             (2, 'collection_id', collection_id IS NULL, 'Give the id of a collection.'),
             (3, 'viewer_user_id', viewer_user_id IS NULL, 'Give the id of the user who asks.'),
-            (4, 'max_depth', max_depth IS NULL, format('Allowed are 1 to %s.', deepest)),
-            (5, 'max_paths', max_paths IS NULL, format('Allowed are 1 to %s.', most_paths)),
+            (4, 'max_depth', max_depth IS NULL, 'Allowed are 1 to ' || deepest || '.'),
+            (5, 'max_paths', max_paths IS NULL, 'Allowed are 1 to ' || most_paths || '.'),
             (6, 'seed_scope', seed_scope IS NULL, 'Allowed are ''any'' and ''importer''.')
     ) AS a (position, name, is_missing, allowed)
     WHERE a.is_missing
@@ -76,10 +76,10 @@ BEGIN
 
     IF max_depth NOT BETWEEN 1 AND deepest THEN
         RAISE EXCEPTION 'max_depth must be from 1 to %, not %', deepest, max_depth
-            USING ERRCODE = 'invalid_parameter_value', HINT = format('Allowed are 1 to %s.', deepest);
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to ' || deepest || '.';
     ELSIF max_paths NOT BETWEEN 1 AND most_paths THEN
         RAISE EXCEPTION 'max_paths must be from 1 to %, not %', most_paths, max_paths
-            USING ERRCODE = 'invalid_parameter_value', HINT = format('Allowed are 1 to %s.', most_paths);
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to ' || most_paths || '.';
     ELSIF seed_scope NOT IN ('any', 'importer') THEN
         RAISE EXCEPTION 'seed_scope must be any or importer, not %', quote_literal(seed_scope)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are ''any'' and ''importer''.';

@@ -63,7 +63,7 @@ BEGIN ATOMIC
         array_agg(x.parent) FILTER (WHERE x.is_kept),
         array_agg(x.recency) FILTER (WHERE x.is_kept),
         array_agg(x.goes_on) FILTER (WHERE x.is_kept),
-        COALESCE(NOT bool_and(x.goes_on), false)
+        COALESCE(bool_or(NOT x.goes_on), false)
     FROM (
         SELECT
             extended_chains.list_neighbours[n.position] AS contact_id,

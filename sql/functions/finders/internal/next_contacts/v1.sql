@@ -1,7 +1,7 @@
 -- connection_paths.next_contacts(request, contact_ids, missing, list_contacts, list_numbers, list_neighbours,
 --     list_recencies, known_contacts, known_users, all_members, share)
 --
--- Adds, for some contacts, the members to whom they lead to what a search knows.
+-- Adds to what a search knows the members to whom some contacts lead.
 --
 -- Parameters
 --     request          What is asked, already checked. Required.
@@ -59,7 +59,7 @@ DECLARE
     is_importer CONSTANT boolean := request.seed_scope = 'importer';
     cap CONSTANT bigint := request.max_edges_per_hop;
     wanted CONSTANT bigint := CASE WHEN missing IS NULL THEN (cap + request.max_depth - 1) * kinds END;
-    edges_each bigint := COALESCE(missing * 5 / 4 + 16, (wanted + 1.5 * sqrt(wanted * (1 - share))) / share + 2);
+    edges_each bigint := COALESCE(missing * 5 / 4 + 16, (wanted + 2) * (1.3 - 0.3 * share) / share);
     pending bigint[] := contact_ids;
     only_user_id bigint;
     lookups bigint;
@@ -143,6 +143,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision) IS 'Adds, for some contacts, the members to whom they lead to what a search knows';
+COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision) IS 'Adds to what a search knows the members to whom some contacts lead';
 
-REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision)
+FROM PUBLIC;
