@@ -191,6 +191,18 @@ def test_a_viewer_finds_the_own_contact_among_the_thousands_of_a_hub(hub_world: 
         assert [row[2] for row in agree(loaded, call)] == [[leaf(known), HUB]]
 
 
+@pytest.mark.parametrize("members", ["every tenth", "everywhere"])
+def test_a_hub_whose_neighbours_have_two_edges_each_counts_them_once(hub_world: Loaded, members: str) -> None:
+    """However many paths are wanted, the search must not take two edges of one neighbour for two paths."""
+    loaded = gather(hub_world, MEMBERS_AT[members], 5000, brought_by_two=range(10, HUB_EDGES + 1, 30))
+    call = Call(HUB, viewer=2, max_depth=3, seed_scope="importer", max_edges_per_hop=15)
+    expected = loaded.expect(call)
+    for max_paths in range(1, 60):
+        for depth in (2, 3):
+            found = loaded.find("deep_finder", replace(call, max_depth=depth, max_paths=max_paths))
+            assert found == [row for row in expected if row[0] <= depth][:max_paths], (depth, max_paths)
+
+
 @pytest.mark.parametrize(
     ("refused", "size"),
     [

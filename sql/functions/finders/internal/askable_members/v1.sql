@@ -1,3 +1,30 @@
+-- connection_paths.askable_members(collection_id, excluded_contact_ids, ask_everybody)
+--
+-- Gives the members of a collection who may be asked, and the users who brought them in.
+--
+-- Parameters
+--     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
+--                           answer.
+--     excluded_contact_ids  Contacts who may not be asked, besides those in do_not_ask; sorted, without NULL.
+--     ask_everybody         True when nobody of the collection is in do_not_ask and nobody is excluded.
+-- Returns
+--     One row per entry, so a member whom several users brought in comes several times.
+--     contact_id  The member.
+--     user_id     The user who brought the member in.
+-- Errors
+--     none
+-- Reads
+--     introducers
+-- Writes
+--     none
+-- Used by
+--     member_lists, whole_collection, count_around_target, sql/queries/doctor/plan_walk.sql
+-- Why
+--     This is the only place that decides who may stand on a path before its target.
+--     Callers add a condition on contact_id. Index searches with = ANY (array) take 0.2 to 0.5 us a contact, and a
+--     nested loop 0.8 to 1.1 us (docs/adr/0013-members-by-array.md).
+--     width_bucket finds a place in a sorted array by halving. The sub-select copies the array once; PL/pgSQL's own
+--     would be copied for each row.
 CREATE OR REPLACE FUNCTION connection_paths.askable_members(
     collection_id bigint,
     excluded_contact_ids bigint[],

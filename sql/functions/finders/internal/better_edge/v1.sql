@@ -1,3 +1,25 @@
+-- connection_paths.better_edge(contact_id, neighbour_id, date_to)
+--
+-- Gives the edges between two contacts that end later than one edge of theirs.
+--
+-- Parameters
+--     contact_id    One contact.
+--     neighbour_id  The other contact.
+--     date_to       The last day of the edge to compare with; NULL: it goes on.
+-- Returns
+--     One row per edge of another kind that ends later.
+--     kind  The kind of that edge.
+-- Errors
+--     none
+-- Reads
+--     contact_connections
+-- Writes
+--     none
+-- Used by
+--     member_lists, count_around_target
+-- Why
+--     A neighbour with edges of several kinds counts once, by the best of them. Only databases with several kinds
+--     ask.
 CREATE OR REPLACE FUNCTION connection_paths.better_edge(contact_id bigint, neighbour_id bigint, date_to date)
 RETURNS TABLE (kind connection_paths.connection_kind)
 LANGUAGE sql

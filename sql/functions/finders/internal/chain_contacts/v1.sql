@@ -1,11 +1,25 @@
--- connection_paths.chain_contacts(contact_ids, parents, chain): the contacts of one chain of a search, the target last.
+-- connection_paths.chain_contacts(contact_ids, parents, chain)
 --
--- contact_ids, parents  the tree of chains that search makes: a chain is a contact in front of another chain, its
---                       parent
--- chain                 which one; chain 1 is the target alone, and its parent is 0
+-- Gives the contacts of one chain in the tree of a search.
 --
--- One expression, so that it is inlined: a path has six contacts at most. What lies outside an array is NULL.
--- (No NULL in parents itself: an array that holds one is read from its beginning for every subscript.)
+-- Parameters
+--     contact_ids  The first contact of each chain of the tree.
+--     parents      The rest of each chain, itself a chain; 0 for chain 1, the target alone.
+--     chain        The number of the chain.
+-- Returns
+--     The contacts, the target last.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     extended_chains, path_rows, path_documents
+-- Why
+--     One expression without a loop, so the planner inlines it. A path has at most six contacts. No NULL in the
+--     arrays:
+--     an array with a NULL is read from its beginning at every subscript.
 CREATE OR REPLACE FUNCTION connection_paths.chain_contacts(contact_ids bigint[], parents integer[], chain integer)
 RETURNS bigint[]
 LANGUAGE sql

@@ -1,8 +1,30 @@
--- connection_paths.check_finder_arguments(...): what every finder says of arguments it cannot use.
+-- connection_paths.check_finder_arguments(target_contact_id, collection_id, viewer_user_id, max_depth, max_paths,
+--     seed_scope, max_edges_per_hop)
 --
--- True, or 22004 for a NULL, 22023 for a value outside its range, naming the argument, with a HINT of what is allowed.
--- (Not void, so that it can be asked by an expression: PERFORM is a query, and costs 2.5 microseconds more.)
--- max_edges_per_hop may be NULL. An id that is not there is no error: it has no paths.
+-- Checks the arguments that all finders share.
+--
+-- Parameters
+--     target_contact_id  The contact to be introduced to. Required; an unknown id gives an empty answer.
+--     collection_id      The collection whose members may be asked. Required; an unknown id gives an empty answer.
+--     viewer_user_id     The user who asks. Required.
+--     max_depth          The most contacts on a path, 1 to 6.
+--     max_paths          The most paths to return, 1 to 1,000.
+--     seed_scope         Who may open a path: 'any' (every user of the collection) or 'importer' (only the viewer).
+--     max_edges_per_hop  Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
+-- Returns
+--     True. It never returns false.
+-- Errors
+--     22004  An argument is NULL; the message names it and the hint says what is allowed.
+--     22023  An argument is outside its range; the message names it and the hint says what is allowed.
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     find_paths, deep_finder, legacy_finder
+-- Why
+--     It returns a value so that a caller can use it in an expression. PERFORM is a query, which takes 2.5 us
+--     longer.
 CREATE OR REPLACE FUNCTION connection_paths.check_finder_arguments(
     target_contact_id bigint,
     collection_id bigint,
@@ -20,12 +42,14 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    deepest CONSTANT integer := connection_paths.search_limit('deepest');
+    most_paths CONSTANT integer := connection_paths.search_limit('most_paths');
     name text;
     allowed text;
 BEGIN
     -- the usual case in one expression, the naming only where something is wrong
     IF target_contact_id IS NOT NULL AND collection_id IS NOT NULL AND viewer_user_id IS NOT NULL
-        AND max_depth BETWEEN 1 AND 6 AND max_paths BETWEEN 1 AND 1000
+        AND max_depth BETWEEN 1 AND deepest AND max_paths BETWEEN 1 AND most_paths
         AND seed_scope IN ('any', 'importer') AND (max_edges_per_hop IS NULL OR max_edges_per_hop >= 1)
     THEN
         RETURN true;
@@ -38,8 +62,8 @@ BEGIN
             (1, 'target_contact_id', target_contact_id IS NULL, 'Give the id of a contact.'),
             (2, 'collection_id', collection_id IS NULL, 'Give the id of a collection.'),
             (3, 'viewer_user_id', viewer_user_id IS NULL, 'Give the id of the user who asks.'),
-            (4, 'max_depth', max_depth IS NULL, 'Allowed are 1 to 6.'),
-            (5, 'max_paths', max_paths IS NULL, 'Allowed are 1 to 1000.'),
+            (4, 'max_depth', max_depth IS NULL, 'Allowed are 1 to ' || deepest || '.'),
+            (5, 'max_paths', max_paths IS NULL, 'Allowed are 1 to ' || most_paths || '.'),
             (6, 'seed_scope', seed_scope IS NULL, 'Allowed are ''any'' and ''importer''.')
     ) AS a (position, name, is_missing, allowed)
     WHERE a.is_missing
@@ -50,12 +74,12 @@ BEGIN
             USING ERRCODE = 'null_value_not_allowed', HINT = allowed;
     END IF;
 
-    IF max_depth NOT BETWEEN 1 AND 6 THEN
-        RAISE EXCEPTION 'max_depth must be from 1 to 6, not %', max_depth
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to 6.';
-    ELSIF max_paths NOT BETWEEN 1 AND 1000 THEN
-        RAISE EXCEPTION 'max_paths must be from 1 to 1000, not %', max_paths
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to 1000.';
+    IF max_depth NOT BETWEEN 1 AND deepest THEN
+        RAISE EXCEPTION 'max_depth must be from 1 to %, not %', deepest, max_depth
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to ' || deepest || '.';
+    ELSIF max_paths NOT BETWEEN 1 AND most_paths THEN
+        RAISE EXCEPTION 'max_paths must be from 1 to %, not %', most_paths, max_paths
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to ' || most_paths || '.';
     ELSIF seed_scope NOT IN ('any', 'importer') THEN
         RAISE EXCEPTION 'seed_scope must be any or importer, not %', quote_literal(seed_scope)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are ''any'' and ''importer''.';

@@ -1,3 +1,32 @@
+-- connection_paths.contact_edges(contact_id, most, given_edges)
+--
+-- Gives the best edges of a contact, in order: the latest last day first (going on before all), then the smaller
+-- neighbour.
+--
+-- Parameters
+--     contact_id   The contact.
+--     most         How many edges at most. NULL: all.
+--     given_edges  Edges of the target to use instead of the edge table. NULL: the edge table.
+-- Returns
+--     One row per edge. A pair with edges of several kinds comes several times.
+--     neighbour_id  The contact at the other end.
+--     date_to       The last day of the edge; NULL: it goes on.
+-- Errors
+--     none
+-- Reads
+--     contact_connections
+-- Writes
+--     none
+-- Used by
+--     member_lists, count_around_target, sql/queries/doctor/plan_walk.sql
+-- Why
+--     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only, and stops
+--     after
+--     the last row that is needed. Each arm states its order itself: the planner does not see that within an arm
+--     the
+--     first column of the index is constant, and would sort every edge of a hub.
+--     With member_lists, better_edge, tied_edges and edge_details this is all that reads the edge table for a
+--     search.
 CREATE OR REPLACE FUNCTION connection_paths.contact_edges(
     contact_id bigint,
     most bigint,

@@ -1,3 +1,28 @@
+-- connection_paths.edge_details(contact_id, neighbour_id, given_edges)
+--
+-- Gives the edge that stands for a pair of contacts.
+--
+-- Parameters
+--     contact_id    One contact; the neighbour of the target where edges are given.
+--     neighbour_id  The other contact.
+--     given_edges   Edges of the target to use instead of the edge table. NULL: the edge table.
+-- Returns
+--     At most one row: the edge that ends last (going on before all); of equal ones the kind declared first.
+--     kind             The kind of the edge.
+--     organization_id  Where the two met; NULL for kinds that know none.
+--     date_from        The first day of the edge.
+--     date_to          The last day of the edge; NULL: it goes on.
+-- Errors
+--     none
+-- Reads
+--     contact_connections
+-- Writes
+--     none
+-- Used by
+--     path_rows, path_documents, count_around_target
+-- Why
+--     Only the paths that are returned need these columns, so the search itself never reads the table, only
+--     indexes.
 CREATE OR REPLACE FUNCTION connection_paths.edge_details(
     contact_id bigint,
     neighbour_id bigint,
@@ -16,10 +41,11 @@ BEGIN ATOMIC
         FROM connection_paths.contact_connections AS c
         WHERE c.contact_a_id = CASE
                 WHEN edge_details.given_edges IS NULL THEN LEAST(edge_details.contact_id, edge_details.neighbour_id)
+                ELSE NULL::bigint
             END
             AND c.contact_b_id = GREATEST(edge_details.contact_id, edge_details.neighbour_id)
         UNION ALL
-        SELECT 'work_overlap', o.organization_id, o.date_from, o.date_to
+        SELECT 'work_overlap'::connection_paths.connection_kind, o.organization_id, o.date_from, o.date_to
         FROM unnest(edge_details.given_edges) AS o
         WHERE o.neighbour_id = edge_details.contact_id
         -- a fence: the pair by its key, not one contact's edges in date order until the other turns up

@@ -1,3 +1,22 @@
+-- connection_paths.edges_from_experiences(contact_id)
+--
+-- Computes the edges of a contact from work experiences, for a search that does not read the edge table.
+--
+-- Parameters
+--     contact_id  The contact. NULL or unknown: an empty array.
+-- Returns
+--     An array with one edge per colleague.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     find_paths, legacy_finder
+-- Why
+--     The finders forbid nested loops and sorts in their own statements. The overlaps of work experiences need
+--     both, so this function has settings of its own.
 CREATE OR REPLACE FUNCTION connection_paths.edges_from_experiences(contact_id bigint)
 RETURNS connection_paths.given_edge[]
 LANGUAGE plpgsql
@@ -9,6 +28,7 @@ SET jit = off
 SET enable_seqscan = off
 SET enable_nestloop = on
 SET enable_sort = on
+SET enable_incremental_sort = on
 AS $function$
 BEGIN
     RETURN ARRAY(

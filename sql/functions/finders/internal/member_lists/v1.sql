@@ -1,3 +1,47 @@
+-- connection_paths.member_lists(contact_ids, edges_each, wanted, all_members, known_contacts, kinds, given_edges,
+--     collection_id, only_user_id, excluded_contact_ids, ask_everybody, deadline)
+--
+-- Reads, for each of some contacts, the best edges that lead to members who may be asked.
+--
+-- Parameters
+--     contact_ids           The contacts, each once.
+--     edges_each            How many edges of each contact are read. NULL: as many as needed.
+--     wanted                How many members of each contact are wanted. NULL: all among the edges read.
+--     all_members           All members who may be asked, if known: other neighbours are skipped while reading.
+--                           NULL: not known.
+--     known_contacts        Members who may be asked, as far as known; they are not looked up again.
+--     kinds                 How many kinds of edges there are.
+--     given_edges           Edges of the target to use instead of the edge table. NULL: the edge table.
+--     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
+--                           answer.
+--     only_user_id          Look up only the members that this user brought in. NULL: all members.
+--     excluded_contact_ids  Contacts who may not be asked, besides those in do_not_ask; sorted, without NULL.
+--     ask_everybody         True when nobody of the collection is in do_not_ask and nobody is excluded.
+--     deadline              No contact is begun after this time. NULL: never.
+-- Returns
+--     One row.
+--     contacts        The contacts whose lists are finished.
+--     numbers         How many members the list of each of them has.
+--     neighbours      The lists, one after the other, the best edge first.
+--     recencies       The last day of each of these edges, at most today.
+--     unfinished      Contacts with fewer members than wanted among the edges read, and more edges.
+--     share           The share of edges that lead to members: of unfinished contacts, or where all are wanted of
+--                     all.
+--     edges_read      How many edges were read.
+--     read_to         The recency of the last edge read, where a contact may have more edges; else NULL.
+--     found_contacts  Members that were looked up and found; several times where several users brought one in.
+--     found_users     The user of each of them.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     next_contacts
+-- Why
+--     Edges are read in bulk and the neighbours looked up in one index scan. A neighbour is read once more than an
+--     edge-by-edge search would read it, and looked up at a fraction of the cost.
 CREATE OR REPLACE FUNCTION connection_paths.member_lists(
     contact_ids bigint[],
     edges_each bigint,

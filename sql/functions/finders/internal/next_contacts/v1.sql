@@ -1,3 +1,35 @@
+-- connection_paths.next_contacts(request, contact_ids, missing, list_contacts, list_numbers, list_neighbours,
+--     list_recencies, known_contacts, known_users, all_members, share)
+--
+-- Adds to what a search knows the members to whom some contacts lead.
+--
+-- Parameters
+--     request          What is asked, already checked. Required.
+--     contact_ids      The contacts, each once: the target, or contacts from whom the search goes on.
+--     missing          For the target: how many paths are missing. NULL: the contacts are not the target.
+--     list_contacts    The contacts whose lists are known.
+--     list_numbers     How many members each list has.
+--     list_neighbours  The lists, one after the other.
+--     list_recencies   The recency of each edge of the lists.
+--     known_contacts   Members who may be asked, as far as looked up.
+--     known_users      The user of each of them.
+--     all_members      All members who may be asked; NULL: not read.
+--     share            The share of edges that lead to members, as last seen; NULL: not known.
+-- Returns
+--     The same arrays with the new lists.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     search
+-- Why
+--     This function decides how many edges to read, and whether to look members up or to read the whole collection.
+--     The list of the target is complete in its first part: every member who can open a path at least as recent as
+--     the last wanted one. Elsewhere a list has the cap, and as many members more as a chain itself can take away,
+--     and one more, which shows that the cap leaves somebody out.
 CREATE OR REPLACE FUNCTION connection_paths.next_contacts(
     request connection_paths.search_request,
     contact_ids bigint[],
@@ -27,7 +59,7 @@ DECLARE
     is_importer CONSTANT boolean := request.seed_scope = 'importer';
     cap CONSTANT bigint := request.max_edges_per_hop;
     wanted CONSTANT bigint := CASE WHEN missing IS NULL THEN (cap + request.max_depth - 1) * kinds END;
-    edges_each bigint := COALESCE(missing * 5 / 4 + 16, (wanted + 1.5 * sqrt(wanted * (1 - share))) / share + 2);
+    edges_each bigint := COALESCE(missing * 5 / 4 + 16, (wanted + 2) * (1.3 - 0.3 * share) / share);
     pending bigint[] := contact_ids;
     only_user_id bigint;
     lookups bigint;
@@ -64,7 +96,8 @@ BEGIN
         IF missing IS NULL OR near.read_to IS NULL THEN
             done := true;
         ELSE
-            SELECT count(*), count(*) FILTER (WHERE n.recency > near.read_to)
+            -- with several kinds a neighbour may be there several times
+            SELECT count(DISTINCT n.contact_id), count(DISTINCT n.contact_id) FILTER (WHERE n.recency > near.read_to)
             INTO opened, certain
             FROM unnest(near.neighbours, near.recencies) AS n (contact_id, recency)
             WHERE NOT is_importer OR n.contact_id IN (
@@ -110,3 +143,8 @@ BEGIN
     END LOOP;
 END
 $function$;
+
+COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision) IS 'Adds to what a search knows the members to whom some contacts lead';
+
+REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision)
+FROM PUBLIC;

@@ -1,3 +1,31 @@
+-- connection_paths.path_rows(tree_contacts, tree_parents, chains, users, recencies, given_edges)
+--
+-- Gives the paths that a search found as rows of deep_finder.
+--
+-- Parameters
+--     tree_contacts  The search's.
+--     tree_parents   The search's.
+--     chains         The search's.
+--     users          The search's.
+--     recencies      The search's.
+--     given_edges    Edges of the target to use instead of the edge table. NULL: the edge table.
+-- Returns
+--     A row per path and user, the best first.
+--     depth             Contacts on the path.
+--     user_id           The user who opens it.
+--     contact_ids       The contacts from the user to the target.
+--     organization_ids  The organization of each edge of the path.
+--     date_froms        The first day of each edge.
+--     date_tos          The last day of each edge; NULL: it goes on.
+--     recency           The latest last day on the path, at most today; NULL at depth 1.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     deep_finder, legacy_finder
 CREATE OR REPLACE FUNCTION connection_paths.path_rows(
     tree_contacts bigint[],
     tree_parents integer[],

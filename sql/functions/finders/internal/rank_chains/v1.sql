@@ -1,3 +1,31 @@
+-- connection_paths.rank_chains(contact_ids, recencies, member_ids, user_ids, viewer_user_id, seed_scope, by_chain,
+--     most)
+--
+-- Gives the best chains of one depth, with the users who open them.
+--
+-- Parameters
+--     contact_ids     The first contact of each chain, the chains sorted by their contacts.
+--     recencies       The recency of each chain.
+--     member_ids      Members, several times where several users brought one in.
+--     user_ids        The user of each of them.
+--     viewer_user_id  The user who asks. Required.
+--     seed_scope      Who may open a path: 'any' (every user of the collection) or 'importer' (only the viewer).
+--     by_chain        True: a chain counts once. False: once for each user who opens it.
+--     most            How many to return at most.
+-- Returns
+--     One row per chain, or per chain and user, the best first.
+--     number   The place of the chain in contact_ids.
+--     user_id  The user; NULL where a chain counts once.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     search
+-- Why
+--     This is the only place that knows the order of paths of one depth: recency, the viewer first, user, contacts.
 CREATE OR REPLACE FUNCTION connection_paths.rank_chains(
     contact_ids bigint[],
     recencies date[],

@@ -1,3 +1,31 @@
+-- connection_paths.search(request)
+--
+-- Searches for paths to a contact, depth by depth, and ends at the first depth that fills the request.
+--
+-- Parameters
+--     request  What is asked, already checked. Required.
+-- Returns
+--     Arrays that describe what was found.
+--     tree_contacts  The first contact of each chain looked at.
+--     tree_parents   The rest of each chain, itself a chain; 0 for the target alone.
+--     chains         The chains found, the best first; see chain_contacts.
+--     recencies      The recency of each; NULL at depth 1.
+--     users          The user who opens each; NULL where a chain counts once.
+--     is_complete    False when the deadline passed: what was found is right, but more may exist.
+--     level_reached  Contacts on the longest chain looked at.
+--     is_cut         True when the cap kept the search from going on from some chain, or from looking at one.
+-- Errors
+--     none
+-- Reads
+--     collection_members
+-- Writes
+--     none
+-- Used by
+--     find_paths, deep_finder, legacy_finder
+-- Why
+--     Depth is the first sort key. Once a depth is complete and enough is found, deeper paths cannot matter.
+--     Depth 2 is complete whatever the cap: every member who shares an edge with the target opens.
+--     The search runs under the settings of the finder that called it. Setting them again costs 20 us.
 CREATE OR REPLACE FUNCTION connection_paths.search(
     request connection_paths.search_request,
     OUT tree_contacts bigint[],
@@ -18,7 +46,6 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    cap CONSTANT bigint := request.max_edges_per_hop;
     kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
     -- until when chains are made of what was read before the deadline
     last_minute CONSTANT timestamptz := request.deadline + (request.deadline - clock_timestamp()) / 4;
@@ -59,13 +86,6 @@ BEGIN
     FOR level IN 1..request.max_depth LOOP
         missing := request.max_found - cardinality(chains);
         IF level > 1 THEN
-            IF level > 2 THEN
-                new_contacts := ARRAY(
-                    SELECT DISTINCT tree_contacts[c.number]
-                    FROM unnest(open_chains) AS c (number)
-                    WHERE tree_contacts[c.number] NOT IN (SELECT l.contact_id FROM unnest(list_contacts) AS l (contact_id))
-                );
-            END IF;
             IF new_contacts <> '{}' THEN
                 SELECT
                     n.list_contacts, n.list_numbers, n.list_neighbours, n.list_recencies,
@@ -79,26 +99,17 @@ BEGIN
                 ) AS n;
             END IF;
             is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
+            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
             EXIT WHEN list_neighbours = '{}';
-            SELECT
-                array_agg(x.contact_id) FILTER (WHERE x.is_kept) AS contacts,
-                array_agg(x.parent) FILTER (WHERE x.is_kept) AS parents,
-                array_agg(x.recency) FILTER (WHERE x.is_kept) AS recencies,
-                array_agg((x.place <= cap) IS NOT FALSE) FILTER (WHERE x.is_kept) AS goes_on,
-                count(*) > 0 AS is_reached,
-                COALESCE(bool_or(x.place > cap), false) AND request.max_depth > 2 AS is_cut
+            SELECT x.*
             INTO step
-            FROM (
-                SELECT x.*, level = 2 OR (x.place <= cap) IS NOT FALSE AS is_kept
-                FROM connection_paths.extended_chains(
-                    tree_contacts, tree_parents, tree_recencies, open_chains, list_contacts, list_numbers,
-                    list_neighbours, list_recencies, CASE WHEN level > 2 THEN cap + 1 END, kinds, last_minute
-                ) AS x
-                ORDER BY x.contact_id, x.parent
+            FROM connection_paths.extended_chains(
+                tree_contacts, tree_parents, tree_recencies, open_chains, list_contacts, list_numbers, list_neighbours,
+                list_recencies, request.max_edges_per_hop, level = 2, kinds, last_minute
             ) AS x;
             is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            is_cut := is_cut OR step.is_cut;
-            EXIT WHEN NOT step.is_reached;
+            is_cut := is_cut OR step.is_cut AND request.max_depth > 2;
+            EXIT WHEN step.contacts IS NULL;
             level_reached := level;
             level_contacts := step.contacts;
             level_recencies := step.recencies;
@@ -124,6 +135,11 @@ BEGIN
                 SELECT first_chain + c.number::integer - 1
                 FROM unnest(step.goes_on) WITH ORDINALITY AS c (goes_on, number)
                 WHERE c.goes_on
+            );
+            new_contacts := ARRAY(
+                SELECT DISTINCT tree_contacts[c.number]
+                FROM unnest(open_chains) AS c (number)
+                WHERE tree_contacts[c.number] NOT IN (SELECT l.contact_id FROM unnest(list_contacts) AS l (contact_id))
             );
         END IF;
     END LOOP;

@@ -1,9 +1,9 @@
 -- connection_paths.search_limit(name)
 --
--- Gives a limit or a default of the finders: the one place where these numbers are written down.
+-- Gives a limit or a default of the finders; these numbers are written down nowhere else.
 --
 -- Parameters
---     name  Which number; the names are in the body, each with its meaning. An unknown name gives NULL.
+--     name  The name of the number; the body lists the names with their meanings. An unknown name gives NULL.
 -- Returns
 --     The number.
 -- Errors
@@ -13,9 +13,9 @@
 -- Writes
 --     none
 -- Used by
---     check_finder_arguments, find_paths, next_contacts, why_no_more
+--     check_finder_arguments, checked_exclusions, next_contacts, count_around_target, why_no_more
 -- Why
---     The planner replaces a call with its number when it plans the caller, so a call costs nothing at run time.
+--     The planner replaces a call by its number when it plans the caller, so a call costs nothing at run time.
 CREATE OR REPLACE FUNCTION connection_paths.search_limit(name text)
 RETURNS integer
 LANGUAGE sql

@@ -1,3 +1,24 @@
+-- connection_paths.tied_edges(contact_id, day)
+--
+-- Counts the edges of a contact that end on one day.
+--
+-- Parameters
+--     contact_id  The contact.
+--     day         The last day of the edges to count.
+-- Returns
+--     One row.
+--     number  How many edges end on that day.
+-- Errors
+--     none
+-- Reads
+--     contact_connections
+-- Writes
+--     none
+-- Used by
+--     next_contacts
+-- Why
+--     Paths of equal recency are ranked by users, so a search must read all edges that tie with the last path it
+--     wants. The count says how many edges to read, instead of reading four times as many and looking again.
 CREATE OR REPLACE FUNCTION connection_paths.tied_edges(contact_id bigint, day date)
 RETURNS TABLE (number bigint)
 LANGUAGE sql

@@ -1,3 +1,27 @@
+-- connection_paths.whole_collection(collection_id, excluded_contact_ids, ask_everybody, most)
+--
+-- Gives all members of a collection who may be asked, unless the collection is large.
+--
+-- Parameters
+--     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
+--                           answer.
+--     excluded_contact_ids  Contacts who may not be asked, besides those in do_not_ask; sorted, without NULL.
+--     ask_everybody         True when nobody of the collection is in do_not_ask and nobody is excluded.
+--     most                  The most entries that a collection may have to be read.
+-- Returns
+--     No row where the collection has more entries than that; else one row per entry.
+--     contact_id  The member.
+-- Errors
+--     none
+-- Reads
+--     collection_members
+-- Writes
+--     none
+-- Used by
+--     next_contacts
+-- Why
+--     Around a hub few edges lead to members of a small collection. Reading its members once and hashing them is
+--     cheaper than looking up every neighbour: 0.1 us an entry and 0.06 us an edge.
 CREATE OR REPLACE FUNCTION connection_paths.whole_collection(
     collection_id bigint,
     excluded_contact_ids bigint[],

@@ -1,3 +1,40 @@
+-- connection_paths.deep_finder(target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope,
+--     max_edges_per_hop)
+--
+-- Finds paths to a contact from the edge table, a row per path and user.
+--
+-- Parameters
+--     target_contact_id  The contact to be introduced to. Required; an unknown id gives an empty answer.
+--     collection_id      The collection whose members may be asked. Required; an unknown id gives an empty answer.
+--     viewer_user_id     The user who asks. Required.
+--     max_depth          The most contacts on a path, 1 to 6.
+--     max_paths          The most paths to return, 1 to 1,000.
+--     seed_scope         Who may open a path: 'any' (every user of the collection) or 'importer' (only the viewer).
+--     max_edges_per_hop  Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
+-- Returns
+--     A row per path and user, the best first.
+--     depth             Contacts on the path.
+--     user_id           The user who opens it.
+--     contact_ids       The contacts from the user to the target.
+--     organization_ids  The organization of each edge of the path.
+--     date_froms        The first day of each edge.
+--     date_tos          The last day of each edge; NULL: it goes on.
+--     recency           The latest last day on the path, at most today; NULL at depth 1.
+-- Errors
+--     22004  An argument is NULL that must not be.
+--     22023  An argument is outside its range.
+-- Reads
+--     do_not_ask
+-- Writes
+--     none
+-- Used by
+--     applications, orchestrator/sweep/measure/targets.py
+-- Why
+--     One plan serves every call (force_generic_plan): planning these statements costs more than running them.
+--     Plans must
+--     read by index, in its order, whatever the tables held when a session planned; hence no sequential scans and
+--     no
+--     sorts of edges. Nested loops are off because arrays are joined by hashing; index look-ups do not need them.
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder(
     target_contact_id bigint,
     collection_id bigint,
@@ -26,6 +63,7 @@ SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_sort = off
+SET enable_incremental_sort = off
 SET enable_nestloop = off
 SET enable_mergejoin = off
 AS $function$

@@ -1,23 +1,42 @@
--- connection_paths.find_paths(...): the application's entry: paths grouped by contact chain, as one JSON document.
+-- connection_paths.find_paths(target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope,
+--     impl, time_budget_ms, excluded_contact_ids, max_edges_per_hop)
 --
--- target_contact_id, collection_id, viewer_user_id, max_depth, seed_scope   as for deep_finder
--- max_paths       how many chains, 1..1000; a chain counts once, however many users can open it
--- impl            'v1' = legacy_finder, 'v2' = deep_finder; NULL: the collection's row in finder_rollout, else 'v2'
--- time_budget_ms  milliseconds to answer in; a search that needs longer stops, in the middle of a depth if need be
--- excluded_contact_ids  people not to be asked in this search, besides the collection's in do_not_ask: they stand on no
---                       path but as its target. At most 10,000; twice is as good as once.
+-- Finds paths to a contact, grouped by chain, and returns one JSON document.
 --
--- Returns {"impl", "total", "truncated", "complete", "why", "paths": [{"depth", "user_ids", "contact_ids", "recency",
--- "hops": [{"from", "to", "kind", "organization_id", "date_from", "date_to"}]}]}, chains by depth, recency, those the
--- viewer can open first, contact ids; user_ids with the viewer first. total counts the paths returned, truncated says
--- that there are more, complete is false when the time ran out: the paths are right, but of the depth the search was at
--- others may be missing, and deeper ones were not looked for. why is null where max_paths were found, else it is what
--- why_no_more returns: a reason and numbers.
---
--- Under v2, search counts chains, so only one chain more than wanted is fetched; it shows whether there are more. v1 is
--- legacy_paths.
---
--- Settings: see deep_finder_v3. Errors: see check_finder_arguments.
+-- Parameters
+--     target_contact_id     The contact to be introduced to. Required; an unknown id gives an empty answer.
+--     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
+--                           answer.
+--     viewer_user_id        The user who asks. Required.
+--     max_depth             The most contacts on a path, 1 to 6.
+--     max_paths             The most chains to return, 1 to 1,000. A chain counts once, however many users open it.
+--     seed_scope            Who may open a path: 'any' (every user of the collection) or 'importer' (only the
+--                           viewer).
+--     impl                  'v1' (legacy_finder) or 'v2' (deep_finder). NULL: the collection's row in
+--                           finder_rollout, else 'v2'.
+--     time_budget_ms        Milliseconds to answer in, 1 or more. The search ends after two thirds of them.
+--     excluded_contact_ids  Contacts who may not be asked in this call, besides those in do_not_ask. At most
+--                           10,000.
+--     max_edges_per_hop     Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
+-- Returns
+--     {"impl", "total", "truncated", "complete", "why", "paths": [{"depth", "user_ids", "contact_ids", "recency",
+--     "hops":
+--     [{"from", "to", "kind", "organization_id", "date_from", "date_to"}]}]}.
+--     total      Paths returned.
+--     truncated  True when more paths exist.
+--     complete   False when the time ran out: the paths are right, but more may exist.
+--     why        NULL where max_paths were found, else the result of why_no_more.
+-- Errors
+--     22004  An argument is NULL that must not be.
+--     22023  An argument is outside its range.
+-- Reads
+--     do_not_ask, finder_rollout
+-- Writes
+--     none
+-- Used by
+--     applications, sql/queries/finders/find_paths.sql, orchestrator/playground/answer.py
+-- Why
+--     For the settings see deep_finder.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(
     target_contact_id bigint,
     collection_id bigint,
@@ -40,6 +59,7 @@ SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_sort = off
+SET enable_incremental_sort = off
 SET enable_nestloop = off
 SET enable_mergejoin = off
 AS $function$
@@ -47,11 +67,10 @@ AS $function$
 DECLARE
     -- the last third is for ranking what was found and looking up its details
     deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1500.0);
-    most_excluded CONSTANT integer := connection_paths.search_limit('most_excluded');
     is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
     );
-    excluded bigint[] := '{}'; -- in order
+    excluded CONSTANT bigint[] := connection_paths.checked_exclusions(excluded_contact_ids);
     chosen text;
     request connection_paths.search_request;
     found record;
@@ -69,21 +88,6 @@ BEGIN
         RAISE EXCEPTION 'impl must be v1 or v2, not %', quote_literal(impl)
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'Allowed are ''v1'' and ''v2'', or NULL for the collection''s own.';
-    ELSIF excluded_contact_ids IS NULL THEN
-        RAISE EXCEPTION 'excluded_contact_ids must not be null'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give ids of contacts, or ''{}'' for nobody.';
-    ELSIF cardinality(excluded_contact_ids) > most_excluded THEN
-        RAISE EXCEPTION 'excluded_contact_ids must be % at most, not %', most_excluded, cardinality(excluded_contact_ids)
-            USING ERRCODE = 'invalid_parameter_value',
-                HINT = 'Who is never to be asked in a collection belongs in connection_paths.do_not_ask.';
-    ELSIF excluded_contact_ids <> '{}' THEN
-        excluded := ARRAY(
-            SELECT DISTINCT x.contact_id FROM unnest(excluded_contact_ids) AS x (contact_id) ORDER BY x.contact_id
-        );
-        IF excluded[cardinality(excluded)] IS NULL THEN
-            RAISE EXCEPTION 'excluded_contact_ids must not hold a null'
-                USING ERRCODE = 'null_value_not_allowed', HINT = 'Give ids of contacts, or ''{}'' for nobody.';
-        END IF;
     END IF;
 
     chosen := COALESCE(
@@ -112,54 +116,12 @@ BEGIN
     SELECT s.* INTO found FROM connection_paths.search(request) AS s;
     number := cardinality(found.chains);
 
-    SELECT jsonb_agg(
-        jsonb_build_object(
-            'depth', cardinality(p.contact_ids),
-            'user_ids', u.user_ids,
-            'contact_ids', p.contact_ids,
-            'recency', p.recency,
-            'hops', COALESCE(h.hops, '[]')
-        )
-        ORDER BY p.position
-    )
+    SELECT d.documents
     INTO paths
-    FROM (
-        SELECT
-            f.position,
-            connection_paths.chain_contacts(found.tree_contacts, found.tree_parents, f.chain) AS contact_ids,
-            f.recency
-        FROM unnest(found.chains[:max_paths], found.recencies[:max_paths])
-            WITH ORDINALITY AS f (chain, recency, position)
-        OFFSET 0
-    ) AS p
-    CROSS JOIN LATERAL (
-        SELECT array_agg(o.user_id ORDER BY o.user_id <> find_paths.viewer_user_id, o.user_id) AS user_ids
-        FROM (
-            SELECT DISTINCT m.user_id
-            FROM connection_paths.collection_members AS m
-            WHERE m.collection_id = find_paths.collection_id
-                AND m.contact_id = p.contact_ids[1]
-                AND (find_paths.seed_scope = 'any' OR m.user_id = find_paths.viewer_user_id)
-        ) AS o
-    ) AS u
-    CROSS JOIN LATERAL (
-        SELECT jsonb_agg(
-            jsonb_build_object(
-                'from', p.contact_ids[i.hop],
-                'to', p.contact_ids[i.hop + 1],
-                'kind', e.kind,
-                'organization_id', e.organization_id,
-                'date_from', e.date_from,
-                'date_to', e.date_to
-            )
-            ORDER BY i.hop
-        ) AS hops
-        FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
-        CROSS JOIN LATERAL connection_paths.edge_details(
-            p.contact_ids[i.hop], p.contact_ids[i.hop + 1], request.given_edges
-        ) AS e
-    ) AS h;
-
+    FROM connection_paths.path_documents(
+        found.tree_contacts, found.tree_parents, found.chains[:max_paths], found.recencies[:max_paths],
+        find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope, request.given_edges
+    ) AS d;
     IF number < max_paths THEN
         why := connection_paths.why_no_more(
             request, chosen, number, found.is_complete, found.level_reached, found.is_cut

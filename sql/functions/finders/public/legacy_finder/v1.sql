@@ -1,3 +1,35 @@
+-- connection_paths.legacy_finder(target_contact_id, collection_id, viewer_user_id, max_paths, seed_scope)
+--
+-- Finds paths of at most two contacts straight from work experiences, without the edge table.
+--
+-- Parameters
+--     target_contact_id  The contact to be introduced to. Required; an unknown id gives an empty answer.
+--     collection_id      The collection whose members may be asked. Required; an unknown id gives an empty answer.
+--     viewer_user_id     The user who asks. Required.
+--     max_paths          The most paths to return, 1 to 1,000.
+--     seed_scope         Who may open a path: 'any' (every user of the collection) or 'importer' (only the viewer).
+-- Returns
+--     A row per path and user, the best first.
+--     depth             Contacts on the path.
+--     user_id           The user who opens it.
+--     contact_ids       The contacts from the user to the target.
+--     organization_ids  The organization of each edge of the path.
+--     date_froms        The first day of each edge.
+--     date_tos          The last day of each edge; NULL: it goes on.
+--     recency           The latest last day on the path, at most today; NULL at depth 1.
+-- Errors
+--     22004  An argument is NULL that must not be.
+--     22023  An argument is outside its range.
+-- Reads
+--     do_not_ask
+-- Writes
+--     none
+-- Used by
+--     applications
+-- Why
+--     It is the same search with another source of edges. It serves while edges are not built, and to compare: with
+--     all
+--     edges built and one kind, deep_finder to depth 2 returns the same rows. For the settings see deep_finder.
 CREATE OR REPLACE FUNCTION connection_paths.legacy_finder(
     target_contact_id bigint,
     collection_id bigint,
@@ -24,6 +56,7 @@ SET plan_cache_mode = force_generic_plan
 SET jit = off
 SET enable_seqscan = off
 SET enable_sort = off
+SET enable_incremental_sort = off
 SET enable_nestloop = off
 SET enable_mergejoin = off
 AS $function$

@@ -1,0 +1,138 @@
+-- connection_paths.count_around_target(request)
+--
+-- Counts, up to a limit, the edges of a target, members, and contacts who may not be asked.
+--
+-- Parameters
+--     request  What is asked, already checked. Required.
+-- Returns
+--     The counts, each at most the limit counted_to.
+--     collection_members        Members of the collection.
+--     target_edges              Edges of the target, one per pair and kind.
+--     target_edges_to_members   How many of them lead to members.
+--     target_edges_to_excluded  How many of them lead to members who may not be asked.
+--     excluded                  Contacts who may not be asked, members or not.
+--     counts_are_exact          False: the counts of edges to members are the least that they can be.
+--     nobody_to_ask             True: no edge leads to a member who may be asked. False: some does, or it is not
+--                               known.
+-- Errors
+--     none
+-- Reads
+--     collection_members, do_not_ask
+-- Writes
+--     none
+-- Used by
+--     why_no_more
+-- Why
+--     It reads at most 500 entries of members and 500 edges, and looks up each of the fewer: 0.1 ms, around hubs
+--     0.8.
+CREATE OR REPLACE FUNCTION connection_paths.count_around_target(
+    request connection_paths.search_request,
+    OUT collection_members integer,
+    OUT target_edges integer,
+    OUT target_edges_to_members integer,
+    OUT target_edges_to_excluded integer,
+    OUT excluded integer,
+    OUT counts_are_exact boolean,
+    OUT nobody_to_ask boolean
+)
+RETURNS record
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+DECLARE
+    counted_to CONSTANT integer := connection_paths.search_limit('counted_to');
+    member_ids CONSTANT bigint[] := ARRAY(
+        SELECT DISTINCT m.contact_id
+        FROM connection_paths.collection_members AS m
+        WHERE m.collection_id = request.collection_id AND m.contact_id IS NOT NULL
+        ORDER BY m.contact_id
+        LIMIT counted_to
+    );
+    neighbour_ids CONSTANT bigint[] := ARRAY(
+        SELECT e.neighbour_id
+        FROM connection_paths.contact_edges(
+            request.target_contact_id, CASE WHEN request.given_edges IS NULL THEN counted_to END, request.given_edges
+        ) AS e
+    );
+    excluded_ids bigint[] := '{}'; -- not to be asked, members or not
+    candidates bigint[]; -- some contacts who have an edge with the target, or some members
+    met_ids bigint[]; -- contacts who have an edge with the target and are members
+BEGIN
+    IF NOT request.ask_everybody THEN
+        excluded_ids := ARRAY(
+            (
+                SELECT d.contact_id
+                FROM connection_paths.do_not_ask AS d
+                WHERE d.collection_id = request.collection_id
+                LIMIT counted_to
+            )
+            UNION
+            SELECT x.contact_id
+            FROM unnest(request.excluded_contact_ids[:counted_to]) AS x (contact_id)
+        );
+    END IF;
+    collection_members := cardinality(member_ids);
+    target_edges := cardinality(neighbour_ids);
+    counts_are_exact := request.given_edges IS NOT NULL OR collection_members < counted_to OR target_edges < counted_to;
+
+    IF request.given_edges IS NULL AND target_edges = counted_to AND counts_are_exact THEN
+        met_ids := ARRAY(
+            SELECT m.contact_id
+            FROM unnest(member_ids) AS m (contact_id)
+            CROSS JOIN LATERAL connection_paths.better_edge(m.contact_id, request.target_contact_id, '-infinity') AS c
+        );
+    ELSE
+        met_ids := ARRAY(
+            SELECT n.contact_id
+            FROM unnest(neighbour_ids) AS n (contact_id)
+            WHERE EXISTS (
+                SELECT
+                FROM connection_paths.collection_members AS m
+                WHERE m.collection_id = request.collection_id AND m.contact_id = n.contact_id
+                OFFSET 0
+            )
+        );
+    END IF;
+    IF NOT counts_are_exact AND met_ids = '{}' THEN -- an edge that was not looked at may lead to one of these
+        met_ids := ARRAY(
+            SELECT x.contact_id
+            FROM unnest(excluded_ids) AS x (contact_id)
+            CROSS JOIN LATERAL connection_paths.edge_details(x.contact_id, request.target_contact_id, NULL) AS d
+            WHERE EXISTS (
+                SELECT
+                FROM connection_paths.collection_members AS m
+                WHERE m.collection_id = request.collection_id AND m.contact_id = x.contact_id
+                OFFSET 0
+            )
+            LIMIT 1
+        );
+    END IF;
+    SELECT count(*), count(*) FILTER (WHERE NOT a.may_be_asked)
+    INTO target_edges_to_members, target_edges_to_excluded
+    FROM unnest(met_ids) AS n (contact_id)
+    CROSS JOIN LATERAL (
+        SELECT request.ask_everybody OR EXISTS (
+            SELECT
+            FROM connection_paths.askable_members(
+                request.collection_id, request.excluded_contact_ids, request.ask_everybody
+            ) AS m
+            WHERE m.contact_id = n.contact_id
+            OFFSET 0
+        ) AS may_be_asked
+        OFFSET 0
+    ) AS a;
+    nobody_to_ask := counts_are_exact AND target_edges_to_members = target_edges_to_excluded;
+    target_edges := LEAST(target_edges, counted_to);
+    target_edges_to_members := LEAST(target_edges_to_members, counted_to);
+    target_edges_to_excluded := LEAST(target_edges_to_excluded, counted_to);
+    excluded := LEAST(cardinality(excluded_ids), counted_to);
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.count_around_target(connection_paths.search_request) IS 'Bounded counts of the edges of a target, of members and of contacts who may not be asked, for why_no_more';
+
+REVOKE ALL ON FUNCTION connection_paths.count_around_target(connection_paths.search_request) FROM PUBLIC;
