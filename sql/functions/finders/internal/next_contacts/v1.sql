@@ -96,7 +96,8 @@ BEGIN
         IF missing IS NULL OR near.read_to IS NULL THEN
             done := true;
         ELSE
-            SELECT count(*), count(*) FILTER (WHERE n.recency > near.read_to)
+            -- with several kinds a neighbour may be there several times
+            SELECT count(DISTINCT n.contact_id), count(DISTINCT n.contact_id) FILTER (WHERE n.recency > near.read_to)
             INTO opened, certain
             FROM unnest(near.neighbours, near.recencies) AS n (contact_id, recency)
             WHERE NOT is_importer OR n.contact_id IN (
