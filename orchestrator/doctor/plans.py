@@ -81,10 +81,10 @@ def plans(subject: Subject) -> Iterator[Finding]:
         if wanted in broken:
             continue
         what = f"the planner reads {table.name} by {found}, not by {wanted}: {', '.join(names)}"
-        mend = f"VACUUM (ANALYZE) {table.name};\nREINDEX INDEX CONCURRENTLY {subject.quoted(table.schema)}.{wanted};"
+        repair = f"VACUUM (ANALYZE) {table.name};\nREINDEX INDEX CONCURRENTLY {subject.quoted(table.schema)}.{wanted};"
         if known_as in _BY_ID:
-            mend = f"CREATE INDEX CONCURRENTLY ON {table.name} (id);"
-        yield Finding("plans", "wrong", what, mend, table.name if known_as in _BY_ID else wanted)
+            repair = f"CREATE INDEX CONCURRENTLY ON {table.name} (id);"
+        yield Finding("plans", "wrong", what, repair, table.name if known_as in _BY_ID else wanted)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def detach(dsn: str, tables: Sequence[str] = TABLES, *, progress: Callable[[str], None] = log.info) -> list[str]:
     """Detach some tables of the application; returns those that were attached before.
 
-    Edges and triggers stay. Until they are attached, whatever reads them through the package raises SQLSTATE CP010.
+    Edges and triggers stay. Until the tables are attached, reading them through the package raises SQLSTATE CP010.
     Raises :class:`OrchestratorError` for a table that is none of :data:`TABLES`.
     """
     _check(tables)
@@ -65,4 +65,4 @@ def _call(connection: Connection, call: str, table: str, progress: Callable[[str
 def _check(tables: Sequence[str]) -> None:
     unknown = [table for table in tables if table not in TABLES]
     if unknown:
-        raise OrchestratorError(f"{unknown[0]} is none of the application's tables that are read: {', '.join(TABLES)}")
+        raise OrchestratorError(f"{unknown[0]} is not one of the tables that the package reads: {', '.join(TABLES)}")

@@ -52,7 +52,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def db(dsn: str) -> Iterator[Connection]:
-    """A connection to it. A test that breaks something does so in a transaction that is rolled back, or mends it."""
+    """A connection to it. A test that breaks something does so in a transaction that is rolled back, or repairs it."""
     with connect(dsn) as connection:
         yield connection
         assert sources.problems(connection, "public") == [], "a test has left something broken"
@@ -223,21 +223,21 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
         renamed, problem = sources.problems(db, "public")
         assert (renamed.kind, renamed.remedy) == ("column", "person")
         assert f"ALTER TABLE public.{table} RENAME " in renamed.problem
-        assert (problem.kind, problem.remedy) == ("capture", "mend")
+        assert (problem.kind, problem.remedy) == ("capture", "repair")
         assert "another_name" not in problem.object
         said = verify(dsn, sample=50)
         assert not said.ok
-        assert any(f"changes of public.{table} are not noted" in each for each in said.findings)
+        assert any(f"changes of public.{table} have not been captured" in each for each in said.findings)
         if table == "contact_work_experiences":  # the view knows the column by its number, nothing else does
             assert [each.split(":")[0] for each in said.unfinished] == [f"the rows of public.{table} cannot be counted"]
         findings = [each for each in diagnose(dsn).findings if each.check == "bindings"]
         assert {each.severity for each in findings} == {"wrong"}
-        assert "orchestrator sync" in [each.mend for each in findings]
-        assert sync(dsn).changes == 0  # it does not wait for what a person has to mend
+        assert "orchestrator sync" in [each.repair for each in findings]
+        assert sync(dsn).changes == 0  # it does not wait for what a person has to repair
     finally:
         db.execute(f"ALTER TABLE {table} RENAME another_name TO {column}".encode())
     (problem,) = sources.problems(db, "public")
-    assert "not noted" in problem.problem
+    assert "not captured" in problem.problem
     sync(dsn)
     assert failures(db) == []
     assert edges(db) == right_edges(db)

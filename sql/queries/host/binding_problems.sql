@@ -163,7 +163,7 @@ WHERE t.is_detached
 UNION ALL
 SELECT
     'trigger', t.name,
-    format('triggers of %%s do not note every change: %%s', t.name, string_agg(s.name || ' ' || s.problem, ', ')),
+    format('triggers of %%s do not capture every change: %%s', t.name, string_agg(s.name || ' ' || s.problem, ', ')),
     CASE WHEN t.is_detached THEN 'attach' WHEN c.is_replicated THEN 'replicated' ELSE 'install' END
 FROM trigger_states AS s
 JOIN tables AS t ON t.table_name = s.table_name
@@ -174,7 +174,7 @@ UNION ALL
 SELECT
     'stray trigger', format('%%I.%%I', n.nspname, c.relname),
     format(
-        'table %%I.%%I is not read, but has triggers of ours: %%s',
+        'table %%I.%%I is not read, but has triggers of connection_paths: %%s',
         n.nspname, c.relname, string_agg(format('%%I', o.name), ', ' ORDER BY o.name)
     ),
     'install'
@@ -190,7 +190,7 @@ GROUP BY n.nspname, c.relname
 UNION ALL
 SELECT
     'inheritance', t.name,
-    format('%%s has child tables, and writes to them are not noted: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
+    format('%%s has child tables, and writes to them are not captured: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
     'person'
 FROM tables AS t
 JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid
@@ -199,7 +199,7 @@ UNION ALL
 SELECT
     'inheritance', t.name,
     format(
-        '%%s is %%s of %%s, and writes through that table are not noted',
+        '%%s is %%s of %%s, and writes through that table are not captured',
         t.name, CASE WHEN c.relispartition THEN 'a partition' ELSE 'a child table' END, i.inhparent::regclass
     ),
     'person'
@@ -222,9 +222,9 @@ UNION ALL
 SELECT
     'queue', format('connection_paths.%%I', q.name),
     CASE
-        WHEN o.oid IS NULL THEN format('table connection_paths.%%I is missing: changes are not noted', q.name)
+        WHEN o.oid IS NULL THEN format('table connection_paths.%%I is missing: changes are not captured', q.name)
         ELSE format(
-            'role %%s owns the trigger functions and may not write to connection_paths.%%I: changes are not noted',
+            'role %%s owns the trigger functions and may not write to connection_paths.%%I: changes are not captured',
             string_agg(DISTINCT f.proowner::regrole::text, ', '), q.name
         )
     END,

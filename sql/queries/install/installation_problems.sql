@@ -179,7 +179,7 @@ GROUP BY h.relname, h.identity
 UNION ALL
 SELECT
     'stray trigger', format('%%I.%%I', n.nspname, c.relname),
-    format('table %%I.%%I, which is not the application''s any more, has triggers of connection_paths', n.nspname, c.relname),
+    format('table %%I.%%I, which the package does not read, has triggers of connection_paths', n.nspname, c.relname),
     NULL
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
