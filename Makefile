@@ -1,4 +1,4 @@
-# Everything runs in a virtual environment of the checkout's own: Python 3.11 or newer and make are all it takes.
+# Everything runs in the virtual environment .venv of the checkout. You need Python 3.11 or newer, and make.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -29,7 +29,7 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/docs --ignore tests/docs/test_runbook.py --ignore tests/docs/test_pages.py
 
-# After a change of the schema that is meant: write tests/golden/schema.txt anew, and review how it differs.
+# After an intended change of the schema: write tests/golden/schema.txt anew. Then review the difference.
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.support.catalog
 
@@ -38,7 +38,7 @@ reference: $(VENV)/.installed
 	$(BIN)/python -m tests.support.sql_reference
 	$(BIN)/python -m tests.support.cli_reference
 
-# When a release is made: its SQL files, by checksum, and its installed state stay as they are from then on.
+# For a release: store the checksums of its SQL files and its installed state. From then on they must not change.
 freeze: $(VENV)/.installed
 	$(BIN)/python -m tests.support.frozen
 

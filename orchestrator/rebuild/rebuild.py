@@ -64,8 +64,8 @@ def _build_indexes(dsn: str, connection: Connection, run_id: int, workers: int, 
         "SELECT name, statement FROM connection_paths.missing_rebuild_indexes(%s)", (run_id,)
     ).fetchall():
         to_build = {name: statement for name, statement in missing if statement.startswith("CREATE ")}
-        for name in taken & to_build.keys():  # another table has an index of this name
-            raise OrchestratorError(f"schema connection_paths has another index {name}; rename or drop it")
+        for name in taken & to_build.keys():  # another relation has this name
+            raise OrchestratorError(f"another relation of connection_paths has the name {name}; rename or drop it")
         begun.update(to_build.keys())
         for name in [name for name in to_build if begun[name] > _ATTEMPTS]:
             raise OrchestratorError(f"the session that builds {name} is lost each time; see the log of the server")

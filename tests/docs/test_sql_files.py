@@ -95,7 +95,7 @@ def test_parses(path: Path) -> None:
     assert parses(path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=by_path)
+@pytest.mark.parametrize("path", [path for path in EVERYTHING if path.suffix != ".md"], ids=by_path)
 def test_is_ascii(path: Path) -> None:
     assert is_ascii(path.read_text()) == []
 

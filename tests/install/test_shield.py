@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.cli import main
@@ -49,6 +49,9 @@ VALUES = {
     "bigint": "1", "integer": "2", "text": "any", "boolean": "true", "bigint[]": "{1,2,3}", "integer[]": "{1,2}",
     "date": "2020-01-01", "jsonb": "{}", "timestamp with time zone": "infinity", "xid8": "1", "text[]": "{a}",
     "interval": "1 s", "double precision": "1", "oid": "0", "date[]": "{2020-01-01}",
+    "connection_paths.given_edge[]": "{}", "timestamp with time zone[]": "{2020-01-01}",
+    "smallint[]": "{1,2}",
+    "connection_paths.search_request": "(1,1,1,2,25,any,15,{},f,f,infinity,)",
 }  # fmt: skip
 
 
@@ -278,17 +281,15 @@ def test_a_caller_calls_nothing_of_it(filled: World) -> None:
 
 
 def test_a_function_whose_body_is_text_would_be_caught(filled: World) -> None:
-    """A function as it was before bodies were bound: the planted ``unnest`` fits its argument better."""
-    made = sqlfiles.function("legacy_walk")
+    """In a body that is text, the planted ``array_remove`` fits the arguments better than PostgreSQL's own."""
+    made = sqlfiles.function("chain_contacts")
     unbound = made.replace("BEGIN ATOMIC\n", "AS $function$\n").replace(";\nEND;", "\n$function$;")
-    with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner:
+    with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner, connect(filled.dsn) as superuser:
         owner.execute(unbound.encode())
-        try:
-            with connect(filled.dsn) as superuser:
-                superuser.execute("SELECT * FROM connection_paths.legacy_walk(1, 1, '{2}', 'infinity')")
-        finally:
-            owner.execute(made)
-    assert "unnest" in caught(filled)
+        (call,) = [call for call in calls(superuser) if ".chain_contacts(" in call]
+        with pytest.raises(errors.InvalidFunctionDefinition, match="Actual return type is boolean"):
+            superuser.execute(call.encode())
+        owner.execute(made)
 
 
 WRITES = (

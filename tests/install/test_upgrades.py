@@ -107,20 +107,20 @@ def test_a_frozen_file_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
     root, checksums = tmp_path / "sql", tmp_path / "CHECKSUMS"
     shutil.copytree(sqlfiles.ROOT, root)
     added = frozen.freeze(root, checksums)
-    assert "functions/finders/public/deep_finder/v3.sql" in added
+    assert "functions/finders/public/deep_finder/v1.sql" in added
     assert "migrations/0005_functions.py" in added
     assert "indexes/idx_cc_walk_a.sql" in added
     assert frozen.freeze(root, checksums) == []
     assert frozen.problems(root, checksums) == []
-    (root / "functions" / "finders" / "public" / "deep_finder" / "v4.sql").write_text("-- not released\n")
+    (root / "functions" / "finders" / "public" / "deep_finder" / "v2.sql").write_text("-- not released\n")
     assert frozen.problems(root, checksums) == []
-    (root / "functions" / "finders" / "public" / "deep_finder" / "v3.sql").write_text("-- edited\n")
+    (root / "functions" / "finders" / "public" / "deep_finder" / "v1.sql").write_text("-- edited\n")
     (root / "migrations" / "0002_tables.sql").unlink()
     assert [problem.split()[0] for problem in frozen.problems(root, checksums)] == [
-        "functions/finders/public/deep_finder/v3.sql",
+        "functions/finders/public/deep_finder/v1.sql",
         "migrations/0002_tables.sql",
     ]
-    assert frozen.freeze(root, checksums) == ["functions/finders/public/deep_finder/v4.sql"]  # and hides no change
+    assert frozen.freeze(root, checksums) == ["functions/finders/public/deep_finder/v2.sql"]  # and hides no change
     assert len(frozen.problems(root, checksums)) == 2
 
 

@@ -223,7 +223,7 @@ def test_something_else_of_an_indexs_name_is_told(own: Connection) -> None:
     run_id = filled(own)
     name = next(iter(missing(own, run_id)))
     own.execute(f'CREATE TABLE connection_paths."{name}" ()'.encode())
-    with pytest.raises(OrchestratorError, match=f"another {name}"):
+    with pytest.raises(OrchestratorError, match=f"another relation of connection_paths has the name {name}"):
         complete(own, run_id)
     own.execute(f'DROP TABLE connection_paths."{name}"'.encode())
     complete(own, run_id)

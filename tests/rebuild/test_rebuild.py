@@ -293,7 +293,7 @@ def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connect
         run_id = create(db, "rebuild")
         work(db, run_id)
         db.execute(spoil.encode())
-        with pytest.raises(Exception, match="not what it should be"):
+        with pytest.raises(Exception, match="the rebuild has wrong edges"):
             rebuild.complete(dsn_of(db), db, run_id, workers=2)
         assert edges(db) == {}
         assert runs.read(db, run_id).active

@@ -26,7 +26,8 @@ def describe(dsn: str, *schemas: str) -> list[str]:
     """Describe all that the schemas hold, ours and the host's unless others are named, and which migrations it had."""
     with connect(dsn, settings={"search_path": "pg_catalog"}) as connection:
         names = {"schemas": list(schemas or ("connection_paths", "public"))}
-        lines = [str(row[0]) for row in connection.execute(sqlfiles.query("install/catalog"), names)]
+        rows = connection.execute(sqlfiles.query("install/catalog"), names)
+        lines = [re.sub(r"\s*\n\s*", " ", str(row[0])) for row in rows]
         if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
             applied = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
             lines += [f"applied {row[0]}" for row in applied]

@@ -41,10 +41,11 @@ BEGIN ATOMIC
         FROM connection_paths.contact_connections AS c
         WHERE c.contact_a_id = CASE
                 WHEN edge_details.given_edges IS NULL THEN LEAST(edge_details.contact_id, edge_details.neighbour_id)
+                ELSE NULL::bigint
             END
             AND c.contact_b_id = GREATEST(edge_details.contact_id, edge_details.neighbour_id)
         UNION ALL
-        SELECT 'work_overlap', o.organization_id, o.date_from, o.date_to
+        SELECT 'work_overlap'::connection_paths.connection_kind, o.organization_id, o.date_from, o.date_to
         FROM unnest(edge_details.given_edges) AS o
         WHERE o.neighbour_id = edge_details.contact_id
         -- a fence: the pair by its key, not one contact's edges in date order until the other turns up
