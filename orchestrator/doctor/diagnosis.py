@@ -38,7 +38,7 @@ class _Check:
     """A check; ``on_standby`` and ``pooled`` are false if it cannot run on a standby or through a pooler."""
 
     name: str
-    look: Callable[[Subject], Iterable[Finding]]
+    run: Callable[[Subject], Iterable[Finding]]
     on_standby: bool = True
     pooled: bool = True
 
@@ -116,7 +116,7 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
                 continue
             try:
                 with transaction(connection, _LIMITS):
-                    findings += check.look(subject)
+                    findings += check.run(subject)
                 checked.append(check.name)
             except _CANNOT as error:
                 skipped.append(Skipped(check.name, one_line(error)))

@@ -118,7 +118,7 @@ def broken(subject: Subject) -> set[str]:
 def invalid(subject: Subject) -> Iterator[Finding]:
     """Find indexes of the same tables that are not valid and not the package's."""
     parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes())}
-    for row in subject.ask("invalid_indexes", parameters):
+    for row in subject.query("invalid_indexes", parameters):
         what = f"index {row.name} is not valid: every write updates its {size(row.bytes)}, and no query uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
 
@@ -132,7 +132,7 @@ def sizes(subject: Subject) -> Iterator[Finding]:
         "least_bytes": least_bytes,
         "least_factor": least_factor,
     }
-    for row in subject.ask("index_sizes", parameters):
+    for row in subject.query("index_sizes", parameters):
         needed, how = float(row.needed), "estimated from the catalog"
         density = _density(subject, row.oid)
         if density is not None:
@@ -151,7 +151,7 @@ def usage(subject: Subject) -> Iterator[Finding]:
         "pages": SMALL,
         "seconds": UNUSED.total_seconds(),
     }
-    for row in subject.ask("unused_indexes", parameters):
+    for row in subject.query("unused_indexes", parameters):
         what = (
             f"{row.name} ({size(row.bytes)}) has not been used since {row.began:%Y-%m-%d %H:%M} on this server. Either"
             " find_paths is not called here, or the planner does not choose the index."
@@ -164,7 +164,7 @@ def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
     """Yield each index whose table exists: its definition in the file, its table, and its state in the database."""
     renamed = sources.renamed_views(subject.connection)  # the check of bindings reports these
     wanted = [each for each in wanted_indexes().values() if each.view in subject.tables and each.view not in renamed]
-    rows = subject.ask(
+    rows = subject.query(
         "indexes",
         {"names": [index.name for index in wanted], "tables": [subject.tables[index.view].oid for index in wanted]},
     )
@@ -186,7 +186,7 @@ def _rules(subject: Subject) -> dict[str, str]:
 
 def _density(subject: Subject, oid: int) -> float | None:
     """Return how full the leaf pages are, in percent; None if this is not known, or reading it takes too long."""
-    found = subject.ask("pgstatindex")
+    found = subject.query("pgstatindex")
     if not found:
         return None
     try:

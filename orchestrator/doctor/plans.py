@@ -104,7 +104,7 @@ class _Catalog:
     @staticmethod
     def of(subject: Subject) -> _Catalog:
         read = {table.relname: known_as for known_as, table in subject.tables.items() if known_as != EDGES}
-        rows = subject.ask("plan_indexes", {"tables": [table.oid for table in subject.tables.values()]})
+        rows = subject.query("plan_indexes", {"tables": [table.oid for table in subject.tables.values()]})
         return _Catalog(
             known_as=read,
             pages={row.table_name: row.pages for row in rows},

@@ -21,7 +21,7 @@ def policies(subject: Subject) -> Iterator[Finding]:
     a call would show it, so those functions are advice.
     """
     tables = [table.oid for known_as, table in subject.tables.items() if known_as in VIEWS]
-    for row in subject.ask("policies", {"tables": tables}):
+    for row in subject.query("policies", {"tables": tables}):
         problem = _problem(subject, row.function_oid) if row.is_sql else None
         if row.is_sql and problem is None:
             continue

@@ -23,7 +23,7 @@ def standbys(subject: Subject) -> Iterator[Finding]:
 
 
 def _elsewhere(subject: Subject) -> Iterator[Finding]:
-    for row in subject.ask("standbys"):
+    for row in subject.query("standbys"):
         number = "1 standby" if row.number == 1 else f"{row.number} standbys"
         what = (
             f"this server has {number} ({row.names}), where the end of a rebuild makes readers wait for up to"
@@ -33,7 +33,7 @@ def _elsewhere(subject: Subject) -> Iterator[Finding]:
 
 
 def _here(subject: Subject) -> Iterator[Finding]:
-    (row,) = subject.ask("standby_settings")
+    (row,) = subject.query("standby_settings")
     if row.delay_seconds is None or row.delay_seconds > LONG:
         longest = "without limit" if row.delay_seconds is None else f"up to {row.delay_seconds:g} s"
         what = (
@@ -50,7 +50,7 @@ def _here(subject: Subject) -> Iterator[Finding]:
         repair = f"ALTER SYSTEM SET hot_standby_feedback = on;\n{_RELOAD}"
         yield Finding("standbys", "advice", what, repair, "hot_standby_feedback")
     tables = [subject.tables[name].oid for name in (EDGES, LIVE_EDGES) if name in subject.tables]
-    for reader in subject.ask("standby_readers", {"tables": tables, "seconds": LONG}):
+    for reader in subject.query("standby_readers", {"tables": tables, "seconds": LONG}):
         what = (
             f"a transaction on this standby has locked the edge table for {reader.seconds:.0f} s (pid {reader.pid},"
             f" application {reader.application or 'unknown'}): the end of a rebuild waits for it, and then find_paths"

@@ -48,10 +48,10 @@ class Subject:
     #: The choices of the last install; None if they are not stored, or this role may not read them.
     remembered: Remembered | None = None
 
-    def ask(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
-        """Return the rows of ``sql/queries/doctor/QUERY.sql``, their columns by name."""
+    def query(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """Return the rows of ``sql/queries/doctor/NAME.sql``, their columns by name."""
         with self.connection.cursor(row_factory=namedtuple_row) as cursor:
-            return cursor.execute(sqlfiles.query(f"doctor/{query}"), parameters).fetchall()
+            return cursor.execute(sqlfiles.query(f"doctor/{name}"), parameters).fetchall()
 
     def quoted(self, name: str) -> str:
         """Return a name, quoted for SQL."""

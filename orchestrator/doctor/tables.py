@@ -57,7 +57,7 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     """Find triggers that are missing or do not fire, so that changes are not captured."""
     views = {table: view for view, table in versions.view_tables().items()}
     tables = [subject.tables[views[name]] for name in CAPTURED if views[name] in subject.tables]
-    rows = subject.ask("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
+    rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
     # install creates disabled triggers again. Changes that were not captured are not queued, so a backfill is needed.
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     captures = subject.remembered is not None and subject.remembered.has_triggers
@@ -92,7 +92,7 @@ def _command(subject: Subject, remedy: str) -> str | None:
 def _leaves(subject: Subject) -> Iterator[tuple[Table, Any]]:
     """Yield each table with its statistics; the edges as the partitioned table."""
     tables = {table.oid: table for table in subject.leaves}
-    for row in subject.ask("statistics", {"tables": list(tables)}):
+    for row in subject.query("statistics", {"tables": list(tables)}):
         table = tables[row.oid]
         yield subject.tables[EDGES] if table.relname == LIVE_EDGES else table, row
 

@@ -19,8 +19,8 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
 from orchestrator.host.sources import VIEWS
+from orchestrator.install.migration_files import migration_steps
 from orchestrator.install.migration_files import migrations as migration_files
-from orchestrator.install.migration_files import said
 
 _SHOWN = 5  # names of a list
 _WRITTEN_ALIKE = range(15, 19)  # major versions of PostgreSQL
@@ -135,7 +135,7 @@ def function_files() -> dict[str, Path]:
     """Return the file of each function, by its name in the database, in the order in which they are created."""
     found = {}
     for migration in migration_files():
-        for what, *names in said(migration):
+        for what, *names in migration_steps(migration):
             if what == "function":
                 path = sqlfiles.function_folders()[names[0]] / f"{names[1]}.sql"
                 found[_described(path)["name"]] = path
@@ -201,7 +201,7 @@ def _known() -> list[str]:
 
 def _may_read_migrations(subject: Subject) -> bool | None:
     """Whether this role may read the applied migrations; None if their table does not exist."""
-    rows = subject.ask("migrations")
+    rows = subject.query("migrations")
     return rows[0].is_readable if rows else None
 
 

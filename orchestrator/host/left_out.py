@@ -154,7 +154,7 @@ def member_lines(found: Sequence[Members]) -> Iterator[str]:
     )
 
 
-def members_told(found: Sequence[Members]) -> dict[str, Any]:
+def members_as_json(found: Sequence[Members]) -> dict[str, Any]:
     """Return the keys about memberships for JSON output; empty when all memberships count."""
     if not any(each.not_counted for each in found):
         return {}

@@ -25,7 +25,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.host.sources import TABLES
 from orchestrator.install import steps
-from orchestrator.install.migration_files import migrations, said
+from orchestrator.install.migration_files import migration_steps, migrations
 
 log = logging.getLogger(__name__)
 
@@ -185,22 +185,22 @@ def _of_functions(connection: Connection) -> list[Problem]:
 def _of_rules(connection: Connection) -> list[Problem]:
     return [
         Problem("view", finding.object.removeprefix("connection_paths."), finding.what)
-        for finding in _looked(connection, versions.views)
+        for finding in _findings(connection, versions.views)
     ]
 
 
 def _of_forms(connection: Connection) -> list[Problem]:
     return [
         Problem("host_index" if finding.object in steps.HOST_INDEXES else "index", finding.object, finding.what)
-        for finding in _looked(connection, indexes.definitions)
+        for finding in _findings(connection, indexes.definitions)
     ]
 
 
-def _looked(connection: Connection, look: Callable[[Subject], Iterator[Finding]]) -> list[Finding]:
+def _findings(connection: Connection, check: Callable[[Subject], Iterator[Finding]]) -> list[Finding]:
     """Return the findings of a check of doctor; none if this role may not run it, or the package is missing."""
     try:
         with connection.transaction():
-            return list(look(examine(connection)))
+            return list(check(examine(connection)))
     except (
         OrchestratorError,
         psycopg.errors.InsufficientPrivilege,
@@ -214,7 +214,7 @@ def _in_order(found: list[Problem]) -> Iterator[Problem]:
     """Return the problems in the order of the migrations, each once; leftovers are last."""
     by_line = {(problem.step, problem.name): problem for problem in found}
     for path in migrations():
-        for step, *names in said(path):
+        for step, *names in migration_steps(path):
             name = {"migration": path.stem, "function": versions.made_by(*names)}.get(step) or names[0]
             problem = by_line.pop((step, name), None)
             if problem is not None:

@@ -14,7 +14,7 @@ from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import LOCK_KEY
-from orchestrator.install.migration_files import migrations, said
+from orchestrator.install.migration_files import migration_steps, migrations
 from orchestrator.install.refusals import OLDEST_SERVER
 from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
 
@@ -44,7 +44,7 @@ def psql(chosen: Sequence[Path] | None = None) -> str:
     ]
     for path in migrations() if chosen is None else chosen:
         pieces, is_alone = [], False
-        for what, *names in said(path):
+        for what, *names in migration_steps(path):
             if what == "host_index":  # built concurrently, so no step of this migration is in a transaction
                 is_alone = True
                 create, comment = sqlfiles.read("indexes", f"{names[0]}.sql").split(";\n\n")
@@ -66,7 +66,7 @@ def extension(directory: Path) -> list[Path]:
     pieces: list[str] = []
     for path in migrations():
         pieces.append(f"-- {path.stem}")
-        for what, *names in said(path):
+        for what, *names in migration_steps(path):
             if what == "host_index":
                 text = sqlfiles.read("indexes", f"{names[0]}.sql")
                 depends = f"ALTER INDEX {sqlfiles.HOST_SCHEMA}.{names[0]} DEPENDS ON EXTENSION {EXTENSION};"

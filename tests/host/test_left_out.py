@@ -103,7 +103,7 @@ def test_nothing_is_reported_if_every_row_counts(dsn: str) -> None:
         fill(connection, "(1, 1, 1, '', '2019-01-01'), (2, 2, 1, '', '2019-01-01')", "(7, 1, 1, 5)")
         assert list(left_out.lines(connection)) == []
     assert "not counted" not in run(dsn, "backfill", "--no-throttle")
-    assert left_out.members_told((Members(5, True, 3, 0),)) == {}
+    assert left_out.members_as_json((Members(5, True, 3, 0),)) == {}
 
 
 def test_a_collection_of_other_sources_is_explained(dsn: str) -> None:
