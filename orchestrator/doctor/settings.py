@@ -54,7 +54,7 @@ _SETTINGS = (
         "random_page_cost",
         lambda value: float(value) > 2,
         "1.1",
-        "that value suits spinning disks; on SSDs the planner then prefers sequential scans to indexes",
+        "at this value, the planner prefers sequential scans to indexes even on SSDs",
     ),
     _Setting(
         "work_mem",

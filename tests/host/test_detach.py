@@ -276,9 +276,9 @@ def test_only_those_four_tables(db: Connection, dsn: str) -> None:
     for wrong in ("kontakte", "public.contacts", "live_contacts", "", None):
         with pytest.raises(psycopg.errors.InvalidParameterValue):
             db.execute("SELECT connection_paths.detach_source(%s)", (wrong,))
-    with pytest.raises(OrchestratorError, match="kontakte is none of"):
+    with pytest.raises(OrchestratorError, match="kontakte is not one of"):
         detach(dsn, ["kontakte"])
-    with pytest.raises(OrchestratorError, match="kontakte is none of"):
+    with pytest.raises(OrchestratorError, match="kontakte is not one of"):
         attach(dsn, ["kontakte"])
 
 
