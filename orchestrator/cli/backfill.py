@@ -88,5 +88,4 @@ def _left_out(invocation: Invocation) -> list[str]:
         with reading(invocation.connection_string()) as connection:
             return list(left_out.lines(connection))
     except (OrchestratorError, psycopg.Error) as error:
-        why = one_line(error) if isinstance(error, psycopg.Error) else str(error)
-        return [f"What the rules leave out could not be counted: {why}"]
+        return [f"What the rules leave out could not be counted: {one_line(error)}"]

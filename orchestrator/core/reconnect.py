@@ -100,7 +100,7 @@ class ReconnectingSession:
                 self.close()
                 if time.monotonic() > deadline:
                     raise
-                _log.info("%s", one_line(error) if isinstance(error, psycopg.Error) else error)
+                _log.info("%s", one_line(error))
                 self._pause.wait(_PAUSE)
 
     def run(self, work: Callable[[Connection], _Result]) -> _Result:

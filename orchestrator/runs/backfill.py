@@ -14,8 +14,9 @@ from typing import Any
 
 import psycopg
 
-from orchestrator.core.database import COMPUTING, Connection, patiently, resolved
+from orchestrator.core.database import COMPUTING, Connection, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.locks import patiently
 from orchestrator.core.reconnect import ReconnectingSession
 from orchestrator.install.installed import require_installed, require_unique_ids
 from orchestrator.runs import runs

@@ -17,8 +17,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import formats, sqlfiles
-from orchestrator.core.database import Connection, connect, lost, patiently
+from orchestrator.core.database import Connection, connect, lost
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import patiently
 from orchestrator.core.reconnect import ReconnectingSession
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs

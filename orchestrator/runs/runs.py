@@ -10,8 +10,9 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import patiently
 from orchestrator.install.installed import require_installed
 
 # SQLSTATEs. Those that begin with CP are the package's own, so no error of a batch can be confused with them.

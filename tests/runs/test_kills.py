@@ -26,8 +26,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import embedded
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import patiently
 from orchestrator.install.installation import install
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import BackfillOptions, backfill

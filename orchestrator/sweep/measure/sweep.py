@@ -175,7 +175,7 @@ class _Sweep:
             results.interrupted = True
         except (OrchestratorError, psycopg.Error) as error:
             results.interrupted = True
-            results.problem = one_line(error) if isinstance(error, psycopg.Error) else str(error)
+            results.problem = one_line(error)
         results.cells += self._finished_rounds()
         results.seconds = time.monotonic() - began
         if results.problem is not None and not results.cells:
