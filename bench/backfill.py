@@ -24,7 +24,7 @@ from bench.world import counts, environment, one, roomy, world
 from orchestrator.core.database import connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.rebuild import index_builds
-from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
+from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
 
 RESULTS = Path(__file__).parent / "results" / "backfill.md"
 #: WAL settings with room for all that a rebuild writes, so that no checkpoint interrupts it.
@@ -64,7 +64,7 @@ class Steps:
         self._doing = "planning"
         self._since = time.monotonic()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: BackfillProgress) -> None:
         """Receive a report of the backfill."""
         self.change("vacuum" if "vacuum" in progress.doing else progress.doing.split()[0])
 

@@ -80,7 +80,7 @@ def _confirm_replacing(connection: Connection, host_schema: str) -> None:
 
 def _progress(invocation: Invocation) -> Callable[[str, int], None]:
     screen = invocation.screen
-    return lambda table, rows: screen.passing(f"{table}: {rows:,} rows")
+    return lambda table, rows: screen.show_step(f"{table}: {rows:,} rows")
 
 
 def _row_lines(rows: dict[str, int]) -> list[str]:

@@ -38,7 +38,7 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
         ctx.exit(1)
 
 
-def _progress(progress: sync.Progress) -> str:
+def _progress(progress: sync.SyncProgress) -> str:
     shown = (
         f"{progress.changes:,} changes taken, {progress.edges_changed:,} edges changed, {progress.waiting:,} waiting"
     )
@@ -49,11 +49,11 @@ def _progress(progress: sync.Progress) -> str:
     return f"{shown}; nothing to do" if progress.sleeping else shown
 
 
-def _progress_line(progress: sync.Progress) -> str | None:
+def _progress_line(progress: sync.SyncProgress) -> str | None:
     return None if progress.sleeping else f"sync: {_progress(progress)}"
 
 
-def _outcome(done: sync.Synced) -> str:
+def _outcome(done: sync.SyncOutcome) -> str:
     shown = (
         f"{done.changes:,} changes taken, {done.contacts:,} contacts recomputed, {done.edges_changed:,} edges changed"
         f" in {duration(done.seconds)}."

@@ -17,7 +17,7 @@ from orchestrator.edges import verify
 @click.option(
     "--sample",
     type=click.IntRange(10, 1_000_000),
-    default=500,
+    default=verify.SAMPLE,
     show_default=True,
     metavar="N",
     help="Contacts to recompute.",
@@ -26,7 +26,7 @@ from orchestrator.edges import verify
     "--seed", type=ID, default=1, show_default=True, metavar="NUMBER", help="The same seed gives the same sample."
 )
 @click.option(
-    "--objective", type=Number(min=0.1), default=250.0, show_default=True, metavar="MS",
+    "--objective", type=Number(min=0.1), default=verify.OBJECTIVE_MS, show_default=True, metavar="MS",
     help="The p95 of find_paths must not be longer.",
 )  # fmt: skip
 @click.option(
@@ -46,7 +46,7 @@ def command(
         seed=seed,
         objective_ms=objective,
         time_limit=time_limit,
-        report=invocation.screen.passing,
+        report=invocation.screen.show_step,
     )
     invocation.screen.result({**asdict(found), "ok": found.ok}, *verdict_lines(found))
     if not found.ok:

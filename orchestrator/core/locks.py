@@ -24,7 +24,7 @@ def patiently(
     *,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> _Result:
-    """Return what *work* gives; it runs in a transaction that waits at most half a second for each lock.
+    """Return the result of *work*, which runs in a transaction that waits at most half a second for each lock.
 
     For statements that lock a table which the application uses: while such a statement waits for its lock, every later
     statement on the table waits behind it. When a lock is not free in time, the transaction is rolled back, and tried

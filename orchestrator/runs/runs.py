@@ -1,4 +1,4 @@
-"""Reads and steers backfill runs: what an operator sees of them, and may change."""
+"""What an operator does with backfill runs: list, show, pause, resume, limit and cancel them."""
 
 from __future__ import annotations
 

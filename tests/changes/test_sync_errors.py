@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.changes import worker
 from orchestrator.changes.queue import failed_changes
-from orchestrator.changes.sync import Progress, Synced, sync
+from orchestrator.changes.sync import SyncOutcome, SyncProgress, sync
 from orchestrator.core.database import Connection
 from tests.support.changes import (
     EXPERIENCES,
@@ -68,7 +68,7 @@ def test_a_contact_that_cannot_be_recomputed_keeps_nobody_else(db: Connection, d
         assert unhindered
         assert unhindered.items() <= edges(db).items()
         nothing = sync(dsn)
-        assert nothing == Synced(0, 0, 0, done.failed, nothing.seconds)
+        assert nothing == SyncOutcome(0, 0, 0, done.failed, nothing.seconds)
         again = sync(dsn, retry_failed=True)
         assert again.failed == done.failed
     done = sync(dsn, retry_failed=True)
@@ -236,7 +236,7 @@ def test_an_interruption_leaves_the_changes_in_the_queue(db: Connection, dsn: st
     pair_up(db)
     db.execute("UPDATE public.contact_work_experiences SET date_from = '2021-01-01'")
 
-    def interrupt(_: Progress) -> None:
+    def interrupt(_: SyncProgress) -> None:
         wait_for_gate(db)
         raise KeyboardInterrupt
 

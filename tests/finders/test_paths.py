@@ -22,6 +22,20 @@ WORLD = graph(
 WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)), contacts=WORLD.contacts | {9})
 
 
+def test_limits_and_defaults_are_those_of_the_database(installed: Connection[Any]) -> None:
+    """Python repeats them for ``--help`` and for forms, which exist without a database."""
+    limits = installed.execute(
+        "SELECT connection_paths.search_limit('deepest'), connection_paths.search_limit('most_paths')"
+    ).fetchone()
+    assert limits == (paths.DEEPEST, paths.MOST_PATHS)
+    defaults = installed.execute(
+        "SELECT pg_get_expr(p.proargdefaults, 0) FROM pg_proc AS p WHERE p.oid = 'connection_paths.find_paths'::regproc"
+    ).fetchone()
+    assert defaults is not None
+    row = installed.execute(f"SELECT {defaults[0]}".encode()).fetchone()
+    assert row == tuple(vars(Question(1, 1, 1)).values())[3:]
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
@@ -196,5 +210,5 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_got() -> None:
     told = reasons.sentences(Question(1, 2, 3, max_depth=6), answer, paths.Names({}, {}))
     assert told == [
         "The time budget of 1,500 ms ended the search, so paths may be missing.",
-        "The search had come to paths of at least 3 contacts.",
+        "By then the search had looked at paths of at least 3 contacts.",
     ]

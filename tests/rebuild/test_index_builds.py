@@ -19,7 +19,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
+from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.copies import copied
@@ -120,10 +120,10 @@ def test_as_many_indexes_as_workers_are_built_at_once_and_told(own: Connection, 
 
 def test_the_screen_names_what_is_built_and_shows_one_bar(own: Connection) -> None:
     building = ({"name": "one", "phase": "sorting", "share": 0.2}, {"name": "two", "phase": "sorting", "share": 0.6})
-    progress = Progress(
+    progress = BackfillProgress(
         runs.read(own, filled(own)), 1.0, workers=2, allowed=2, busy=0, doing="building 3 indexes", building=building
     )
-    heading, bar, *lines = run_lines.drawn(progress)
+    heading, bar, *lines = run_lines.display(progress)
     assert str(heading) == "run 1, rebuild: building 3 indexes"
     assert bar.completed == pytest.approx(0.4)
     assert "one, two" in lines

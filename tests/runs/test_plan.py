@@ -270,13 +270,6 @@ def test_a_loss_too_rare_to_be_met_is_not_excluded(database: str, db: Connection
     assert 485_000 < found.low < 495_000
 
 
-@pytest.mark.parametrize(
-    ("freedom", "quantile"), [(4, 2.776), (5, 2.571), (10, 2.228), (30, 2.042), (float("inf"), 1.960)]
-)
-def test_students_quantiles(freedom: float, quantile: float) -> None:
-    assert edge_estimate.student_quantile(freedom) == pytest.approx(quantile, abs=0.01)
-
-
 # A real data set, with known answers.
 
 

@@ -28,9 +28,10 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.cli import main
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.latencies import Latencies, percentile
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
-from orchestrator.runs.canary import Canary, Latencies, _Baseline, _Call, percentile
+from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
+from orchestrator.runs.canary import Canary, _Baseline, _Call
 from orchestrator.runs.governor import Governor
 from orchestrator.runs.signals import ServerLoad, Signal, ThrottleLimits
 from orchestrator.runs.throttle import Throttle
@@ -275,7 +276,7 @@ class Heard:
         self.canary = Canary("", limits or ThrottleLimits())
         self.usual = [float(number) for number in range(1, 21)]
         calls = [_Call(0.0, usual + noise * (number % 2), usual) for number, usual in enumerate(self.usual)]
-        self.canary._first = self.canary._now = _Baseline.of(calls)
+        self.canary._first = self.canary._current = _Baseline.of(calls)
         self.canary.interval = 0.25
         self.canary.available = True
 
@@ -820,7 +821,7 @@ def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
     )
     with psycopg.connect(small, autocommit=True) as connection:
 
-        def report(progress: Progress) -> None:
+        def report(progress: BackfillProgress) -> None:
             seen.append((progress.allowed, progress.reasons))
             if progress.run.active and progress.doing in ("filling", "paused"):
                 statement = next(steps, None)
