@@ -188,15 +188,15 @@ def measure(dsn: str, workers: int, repeats: int, progress: Callable[[str], None
     found: list[Timed] = []
     run(dsn, "rebuild", workers)
 
-    def note(timed: Timed) -> None:
+    def add(timed: Timed) -> None:
         found.append(timed)
         progress(line(timed))
 
     for _ in range(repeats):
-        note(run(dsn, "rebuild", workers))
+        add(run(dsn, "rebuild", workers))
         for copy_format in _FORMATS:
-            note(floor(dsn, workers, copy_format))
-    note(run(dsn, "in_place", workers))
+            add(floor(dsn, workers, copy_format))
+    add(run(dsn, "in_place", workers))
     return found
 
 

@@ -32,7 +32,7 @@ WAYS = ("alone", "unthrottled", "alone again", "throttled")
 
 
 @dataclass
-class Block:
+class MeasuredBlock:
     """One block: latencies in milliseconds, and how many edges a second the rebuild made in that time."""
 
     way: str
@@ -57,7 +57,7 @@ class Clients:
                 row for _ in range(5) for row in connection.execute(sqlfiles.query("finders/canary_targets")).fetchall()
             ]
         self._questions = [paths.Question(row[0], row[1], row[2], depth) for row in asked]
-        self._block: Block | None = None
+        self._block: MeasuredBlock | None = None
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(number,), daemon=True) for number in range(count)]
 
@@ -73,7 +73,7 @@ class Clients:
             for thread in self._threads:
                 thread.join()
 
-    def record_in(self, block: Block | None) -> None:
+    def record_in(self, block: MeasuredBlock | None) -> None:
         """Add latencies to *block* from now on."""
         self._block = block
 
@@ -90,9 +90,9 @@ class Clients:
                     block.milliseconds.append((time.perf_counter() - intended) * 1000)
 
 
-def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, settle: float) -> Block:
+def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, settle: float) -> MeasuredBlock:
     """Measure one block."""
-    block = Block(way)
+    block = MeasuredBlock(way)
     if way.startswith("alone"):
         clients.record_in(block)
         time.sleep(seconds)
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--dsn", help="measure in this database instead of a private server")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes")
     given = parser.parse_args()
-    blocks: list[Block] = []
+    blocks: list[MeasuredBlock] = []
     with world(given.contacts, 1, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn:
         with Clients(dsn, given.clients, given.rate, given.depth).asking() as clients:
             time.sleep(5)  # plans and caches
@@ -148,12 +148,12 @@ def main() -> None:
     print(text)
 
 
-def report(blocks: list[Block], given: argparse.Namespace, settings: dict[str, str]) -> str:
+def report(blocks: list[MeasuredBlock], given: argparse.Namespace, settings: dict[str, str]) -> str:
     """Return the results file."""
-    whole = {way: Block(way) for way in WAYS}
+    whole = {way: MeasuredBlock(way) for way in WAYS}
     for block in blocks:
         whole[block.way].milliseconds += block.milliseconds
-    base = Block("alone", whole["alone"].milliseconds + whole["alone again"].milliseconds).at(0.95)
+    base = MeasuredBlock("alone", whole["alone"].milliseconds + whole["alone again"].milliseconds).at(0.95)
     rows = []
     for way, block in whole.items():
         of_way = [each for each in blocks if each.way == way]

@@ -60,8 +60,8 @@ def measure(dsn: str, pairs: int, options: SweepOptions) -> dict[str, Verdicts]:
         if number % _SLOWER_EVERY == 1:
             slower = sweep(dsn, _matrix(DEEP_FINDER, f"{_SCHEMA}.slower"), options)
             found[SLOWER].add(compare_finders(slower, DEEP_FINDER, f"{_SCHEMA}.slower"))
-        told = "; ".join(f"{kind}: {dict(verdicts.counts)}" for kind, verdicts in found.items())
-        print(f"{number}/{pairs}: {told}", flush=True)
+        command = "; ".join(f"{kind}: {dict(verdicts.counts)}" for kind, verdicts in found.items())
+        print(f"{number}/{pairs}: {command}", flush=True)
     return found
 
 
@@ -69,7 +69,7 @@ def _matrix(*finders: str, against_itself: bool = False) -> Matrix:
     return Matrix(finders=finders, depths=(4,), collections=(1,), against_itself=against_itself)
 
 
-def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
+def report(found: dict[str, Verdicts], command: str, conditions: str) -> str:
     """Return the result as Markdown."""
     names = ("better", "worse", "mixed", "same", "inconclusive")
     rows = [
@@ -80,7 +80,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
         [
             "# Verdicts about deep_finder",
             "",
-            f"`{told}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
+            f"`{command}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
             "",
             f"| against | {' | '.join(names)} | interval of p95, median distance from 1 |",
             "|---|---:|---:|---:|---:|---:|---:|",
@@ -118,8 +118,8 @@ def main() -> None:
                 connection.execute(f"DROP SCHEMA {_SCHEMA} CASCADE".encode())
     except OrchestratorError as error:
         raise SystemExit(f"bench.verdicts: {error}") from error
-    told = f"python -m bench.verdicts --contacts {given.contacts} --pairs {given.pairs} --seconds {given.seconds:g}"
-    text = report(found, f"{told} --seed {given.seed}", conditions)
+    command = f"python -m bench.verdicts --contacts {given.contacts} --pairs {given.pairs} --seconds {given.seconds:g}"
+    text = report(found, f"{command} --seed {given.seed}", conditions)
     print(text)
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(text, encoding="utf-8")
