@@ -108,7 +108,7 @@ def broken_columns() -> Iterator[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("table", "change"), [(t, c) for _, t, c in broken_columns()], ids=[n for n, *_ in broken_columns()]
 )
-def test_a_column_that_is_changed_makes_no_statement_fail(db: Connection, table: str, change: str) -> None:
+def test_a_changed_column_makes_no_statement_of_the_application_fail(db: Connection, table: str, change: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
         db.execute(change.encode())
@@ -145,7 +145,9 @@ _OWNED = "; ".join(
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("how", BROKEN_QUEUES)
-def test_a_queue_that_cannot_be_written_makes_no_statement_fail(db: Connection, how: str, table: str) -> None:
+def test_a_queue_that_cannot_be_written_makes_no_statement_of_the_application_fail(
+    db: Connection, how: str, table: str
+) -> None:
     if how == "a column renamed" and table == "contact_work_experiences":
         pytest.skip("its trigger does not use that column")
     with db.transaction(force_rollback=True):
@@ -170,7 +172,7 @@ def test_a_queue_that_cannot_be_written_makes_no_statement_fail(db: Connection, 
         assert found & {"queue", "capture"}
 
 
-def test_a_locked_queue_lets_a_writer_go_when_its_patience_ends(db: Connection, dsn: str) -> None:
+def test_a_writer_waits_for_a_locked_queue_until_its_lock_timeout(db: Connection, dsn: str) -> None:
     with connect(dsn) as other:
         with other.transaction():
             other.execute("LOCK TABLE connection_paths.contact_changes")
@@ -186,7 +188,7 @@ def test_a_locked_queue_lets_a_writer_go_when_its_patience_ends(db: Connection, 
 
 
 @pytest.mark.parametrize("isolation", ISOLATION)
-def test_one_row_is_recorded_however_many_statements_fail(db: Connection, isolation: str) -> None:
+def test_many_failed_captures_are_recorded_once(db: Connection, isolation: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
         db.execute("ALTER TABLE contact_work_experiences RENAME contact_id TO person")
@@ -195,7 +197,7 @@ def test_one_row_is_recorded_however_many_statements_fail(db: Connection, isolat
         assert len(failures(db)) == (70 if isolation == "SERIALIZABLE" else 1)
 
 
-def test_writers_take_one_transaction_id_however_many_statements_they_make(db: Connection) -> None:
+def test_a_transaction_of_many_statements_takes_one_transaction_id(db: Connection) -> None:
     """More than 64 in a transaction would not fit what the server keeps in memory, and everybody would be slower."""
     for broken in (False, True):
         with db.transaction(force_rollback=True):
@@ -212,7 +214,7 @@ def test_writers_take_one_transaction_id_however_many_statements_they_make(db: C
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, dsn: str, table: str) -> None:
+def test_missed_changes_are_refreshed_when_the_column_is_repaired(db: Connection, dsn: str, table: str) -> None:
     column = "date_from" if table == "contact_work_experiences" else "id"
     db.execute(f"ALTER TABLE {table} RENAME {column} TO another_name".encode())
     try:
@@ -249,7 +251,7 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
 
 
 @pytest.mark.parametrize("isolation", ISOLATION)
-def test_a_writer_that_is_still_at_work_is_waited_for(db: Connection, dsn: str, isolation: str) -> None:
+def test_a_refresh_after_a_capture_failure_waits_for_open_writers(db: Connection, dsn: str, isolation: str) -> None:
     """Its change cannot be seen yet, and another's failure may be all that tells of it."""
     before = edges(db)
     with connect(dsn) as writer, connect(dsn) as other:
@@ -303,7 +305,7 @@ def test_a_writer_that_still_sees_an_old_failure_records_its_own(db: Connection,
     assert {pair for pair in before if 6 in pair and before[pair] != edges(db).get(pair)}
 
 
-def test_who_writes_needs_no_rights_when_the_capture_fails(db: Connection) -> None:
+def test_a_writer_needs_no_rights_when_the_capture_fails(db: Connection) -> None:
     with db.transaction(force_rollback=True):
         db.execute("CREATE ROLE writes; GRANT ALL ON ALL TABLES IN SCHEMA public TO writes")
         db.execute("ALTER TABLE contact_work_experiences RENAME date_to TO until")
@@ -313,7 +315,7 @@ def test_who_writes_needs_no_rights_when_the_capture_fails(db: Connection) -> No
         assert len(failures(db)) == 1
 
 
-def test_changes_that_somebody_notes(db: Connection, dsn: str) -> None:
+def test_changes_are_queued_by_hand(db: Connection, dsn: str) -> None:
     def noted(call: str) -> Any:
         with db.transaction(force_rollback=True):
             returned = value(db, f"SELECT connection_paths.{call}")
@@ -448,7 +450,7 @@ def test_problems_are_found(db: Connection, what: str) -> None:
         assert all(each.sentence for each in found)
 
 
-def test_install_refuses_a_table_whose_writes_come_another_way(host: str) -> None:
+def test_install_refuses_tables_whose_writes_triggers_do_not_see(host: str) -> None:
     with connect(host) as connection:
         for what in ("a child", "a parent", "a partition"):
             connection.execute(PROBLEMS[what][0].encode())
@@ -459,7 +461,7 @@ def test_install_refuses_a_table_whose_writes_come_another_way(host: str) -> Non
             connection.execute(sqlfiles.query("install/demo_tables"))
 
 
-def test_verify_and_doctor_say_so(server: str, dsn: str) -> None:
+def test_verify_and_doctor_report_uncaptured_tables(server: str, dsn: str) -> None:
     for what in ("a view dropped", "contacts exchanged", "a child", "a trigger disabled"):
         with copied(server, dsn) as copy, connect(copy) as connection:
             connection.execute(PROBLEMS[what][0].encode())
@@ -474,7 +476,7 @@ def test_verify_and_doctor_say_so(server: str, dsn: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["origin", "replica", "local"])
-def test_row_triggers_note_what_statement_triggers_do_not(db: Connection, role: str) -> None:
+def test_row_triggers_queue_what_statement_triggers_miss(db: Connection, role: str) -> None:
     def noted() -> list[tuple[Any, ...]]:
         return db.execute(
             "DELETE FROM connection_paths.contact_changes RETURNING contact_id, organization_id"
@@ -509,7 +511,7 @@ def test_row_triggers_note_what_statement_triggers_do_not(db: Connection, role: 
 @pytest.mark.parametrize(
     ("table", "change"), [(t, c) for n, t, c in broken_columns() if "rename" in n or "retype" in n]
 )
-def test_a_replica_s_write_never_fails_either(db: Connection, table: str, change: str) -> None:
+def test_a_replicated_write_never_fails(db: Connection, table: str, change: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
         for each in TABLES:
@@ -527,7 +529,7 @@ def logical_server() -> Iterator[str]:
         yield dsn
 
 
-def test_what_logical_replication_writes_is_noted() -> None:
+def test_writes_of_logical_replication_are_queued() -> None:
     with logical_server() as server:
         with connect(server) as connection:
             connection.execute("CREATE DATABASE there")

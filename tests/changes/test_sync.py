@@ -40,7 +40,7 @@ from tests.support.world import (
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_notes_few_rows_and_sync_makes_the_edges_right(db: Connection, dsn: str, name: str) -> None:
+def test_a_statement_queues_few_rows_and_sync_corrects_the_edges(db: Connection, dsn: str, name: str) -> None:
     statement, noted = STATEMENTS[name]
     fill(db)
     with db.transaction(force_rollback=True):
@@ -56,7 +56,7 @@ def test_a_statement_notes_few_rows_and_sync_makes_the_edges_right(db: Connectio
     assert edges(db) == right_edges(db)
 
 
-def test_organizations_and_contacts_that_come_back(db: Connection, dsn: str) -> None:
+def test_deleted_organizations_and_contacts_that_are_inserted_again(db: Connection, dsn: str) -> None:
     fill(db)
     before = edges(db)
     for table in ("organizations", "contacts"):
@@ -71,7 +71,7 @@ def test_organizations_and_contacts_that_come_back(db: Connection, dsn: str) -> 
         db.execute("DROP TABLE kept")
 
 
-def test_a_copy_of_many_rows_notes_each_contact_once(db: Connection, dsn: str) -> None:
+def test_a_copy_of_many_rows_queues_each_contact_once(db: Connection, dsn: str) -> None:
     fill(db)
     with db.cursor() as cursor, cursor.copy("COPY public.contact_work_experiences FROM STDIN") as copy:
         for number in range(100_000):
@@ -83,7 +83,7 @@ def test_a_copy_of_many_rows_notes_each_contact_once(db: Connection, dsn: str) -
     assert edges(db) == right_edges(db)
 
 
-def test_foreign_keys_of_the_host_that_delete_and_clear(host: str) -> None:
+def test_deletes_and_nulls_by_foreign_keys_of_the_host_are_queued(host: str) -> None:
     install(host)
     with psycopg.connect(host, autocommit=True) as connection:
         fill(connection)
@@ -106,7 +106,7 @@ def test_foreign_keys_of_the_host_that_delete_and_clear(host: str) -> None:
         assert edges(connection) == {}
 
 
-def test_who_writes_needs_no_rights_here(db: Connection, dsn: str) -> None:
+def test_a_writer_needs_no_rights_in_the_schema(db: Connection, dsn: str) -> None:
     fill(db)
     with (
         new_role(db, f"INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON {HOSTS}") as role,
@@ -170,7 +170,7 @@ def changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
 
 @repeatable(60)
 @given(world=worlds(), rounds=st.lists(changes(), min_size=1, max_size=3), most=st.sampled_from((1, 3, 200)))
-def test_any_changes_of_any_world(
+def test_random_changes_of_random_worlds(
     dsn: str, world: World, rounds: list[list[tuple[str, dict[str, Any]]]], most: int
 ) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -255,7 +255,7 @@ def world_of_dates(connection: Connection) -> World:
 # Whom nobody is to ask.
 
 
-def test_who_is_gone_is_not_in_do_not_ask_any_more(db: Connection, dsn: str) -> None:
+def test_a_deleted_contact_leaves_do_not_ask(db: Connection, dsn: str) -> None:
     def asked() -> list[int]:
         return [row[0] for row in db.execute("SELECT contact_id FROM connection_paths.do_not_ask ORDER BY 1")]
 

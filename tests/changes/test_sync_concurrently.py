@@ -63,7 +63,7 @@ def fill_at_random(connection: Connection, seed: int) -> None:
     )
 
 
-def test_everybody_at_once(db: Connection, dsn: str) -> None:
+def test_writers_syncs_and_backfills_at_the_same_time(db: Connection, dsn: str) -> None:
     """Writers, followers with several workers, single recomputations and batches in place."""
     fill_at_random(db, 1)
     ended, stopping = threading.Event(), threading.Event()
@@ -140,7 +140,7 @@ def test_a_rebuild_keeps_when_a_row_last_changed(db: Connection, dsn: str) -> No
     assert value(db, "SELECT max(computed_at) > now() - interval '1 minute' FROM connection_paths.contact_connections")
 
 
-def test_everybody_at_once_beside_a_rebuild(db: Connection, dsn: str) -> None:
+def test_writers_and_syncs_beside_a_rebuild(db: Connection, dsn: str) -> None:
     fill_at_random(db, 2)
     ended, stopping = threading.Event(), threading.Event()
     with rebuilding(db) as run_id, ExitStack() as stack:

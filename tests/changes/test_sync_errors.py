@@ -47,7 +47,7 @@ def poison(connection: Connection, contact: int) -> Iterator[None]:
         connection.execute("ALTER TABLE connection_paths.contact_connections_live DROP CONSTRAINT poison")
 
 
-def test_a_contact_that_cannot_be_recomputed_keeps_nobody_else(db: Connection, dsn: str) -> None:
+def test_a_contact_that_cannot_be_refreshed_does_not_stop_others(db: Connection, dsn: str) -> None:
     fill(db)
     before = edges(db)
     with poison(db, 3):
@@ -116,7 +116,7 @@ def complaint(connection: Connection, how: str, contact: int, state: str) -> Ite
     ("how", "state"),
     [*(("a row trigger", state) for state in STATES), *(("a deferred trigger", state) for state in STATES[:4])],
 )
-def test_any_error_is_of_the_contact_that_raises_it(
+def test_any_error_is_recorded_for_the_contact_that_raises_it(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, how: str, state: str
 ) -> None:
     monkeypatch.setattr(worker, "_SINGLE_AFTER", 2)
@@ -137,7 +137,7 @@ def test_any_error_is_of_the_contact_that_raises_it(
     assert notes(db) == 0
 
 
-def test_a_deferred_foreign_key_of_the_applications_keeps_nobody_else(db: Connection, dsn: str) -> None:
+def test_a_deferred_foreign_key_of_the_application_does_not_stop_others(db: Connection, dsn: str) -> None:
     fill(db)
     db.execute("CREATE TABLE public.people (id bigint PRIMARY KEY)")
     db.execute("INSERT INTO public.people SELECT g FROM generate_series(1, 8) AS g WHERE g <> 3")
@@ -161,7 +161,7 @@ def test_a_deferred_foreign_key_of_the_applications_keeps_nobody_else(db: Connec
     assert edges(db) == right_edges(db)
 
 
-def test_failures_are_each_contacts_own(db: Connection) -> None:
+def test_failures_are_counted_per_contact(db: Connection) -> None:
     fill(db)
     with poison(db, 3):
         db.execute("UPDATE public.contact_work_experiences SET date_to = '2014-06-01' WHERE contact_id = 3")
@@ -180,7 +180,7 @@ def test_failures_are_each_contacts_own(db: Connection) -> None:
         assert rows == [(3, 3), (4, 1)]
 
 
-def test_what_no_other_change_would_fare_better_with_is_blamed_on_nobody(db: Connection, dsn: str) -> None:
+def test_an_error_of_every_contact_is_recorded_for_none(db: Connection, dsn: str) -> None:
     fill(db)
     db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = 3".encode())
     with (
@@ -255,7 +255,7 @@ def test_an_interruption_leaves_the_changes_in_the_queue(db: Connection, dsn: st
     assert edges(db) == right_edges(db) != {}
 
 
-def test_changes_that_never_end_do_not_keep_a_sync(db: Connection, dsn: str) -> None:
+def test_a_sync_ends_while_new_changes_keep_coming(db: Connection, dsn: str) -> None:
     fill(db)
     db.execute("DELETE FROM public.organizations WHERE id = 2")  # what comes of it is waited for
     ended = threading.Event()
@@ -272,7 +272,7 @@ def test_changes_that_never_end_do_not_keep_a_sync(db: Connection, dsn: str) -> 
     assert edges(db) == right_edges(db)
 
 
-def test_what_another_session_has_in_hand_is_waited_for(db: Connection, dsn: str) -> None:
+def test_a_sync_waits_for_changes_that_another_session_refreshes(db: Connection, dsn: str) -> None:
     pair_up(db)
     db.execute("UPDATE public.contact_work_experiences SET date_from = '2021-01-01'")
     with psycopg.connect(dsn) as other:

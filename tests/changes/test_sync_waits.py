@@ -47,7 +47,7 @@ def test_an_edge_computed_before_a_change_does_not_outlive_it(db: Connection, ds
     assert notes(db) == 0
 
 
-def test_one_that_ends_badly_is_waited_for_no_longer(db: Connection, dsn: str) -> None:
+def test_a_sync_stops_waiting_for_a_session_that_has_ended(db: Connection, dsn: str) -> None:
     pair_up(db)
     with closed_gate(dsn):
         stale = executed(gated(dsn), RECOMPUTATIONS["backfill_contact"])
@@ -61,7 +61,7 @@ def test_one_that_ends_badly_is_waited_for_no_longer(db: Connection, dsn: str) -
     assert edges(db) == right_edges(db) != {}
 
 
-def test_those_that_begin_later_are_not_waited_for_beside_an_old_writer(db: Connection, dsn: str) -> None:
+def test_a_sync_does_not_wait_for_refreshes_that_began_later(db: Connection, dsn: str) -> None:
     pair_up(db)
     with (
         psycopg.connect(dsn) as writer,
@@ -81,7 +81,7 @@ def test_those_that_begin_later_are_not_waited_for_beside_an_old_writer(db: Conn
 
 @pytest.mark.parametrize("level", [psycopg.IsolationLevel.REPEATABLE_READ, psycopg.IsolationLevel.SERIALIZABLE])
 @pytest.mark.parametrize("name", RECOMPUTATIONS)
-def test_a_transaction_that_may_see_the_past_is_refused(
+def test_a_refresh_in_repeatable_read_is_refused(
     db: Connection, dsn: str, name: str, level: psycopg.IsolationLevel
 ) -> None:
     pair_up(db)
@@ -95,7 +95,7 @@ def test_a_transaction_that_may_see_the_past_is_refused(
     assert edges(db) == right_edges(db) != {}
 
 
-def test_an_intruder_holds_no_recomputation_up(db: Connection, dsn: str) -> None:
+def test_a_role_without_rights_cannot_delay_a_refresh(db: Connection, dsn: str) -> None:
     """Any role can take any advisory lock: it makes others announce themselves under an older transaction."""
     pair_up(db)
     with psycopg.connect(dsn) as intruder, psycopg.connect(dsn) as other:
@@ -125,7 +125,7 @@ NEEDS_THE_TABLE = {
     ("name", "also_organization", "one_by_one"),
     [("truncate", False, False), ("truncate", True, True), ("alter", True, False), ("lock", False, True)],
 )
-def test_nobody_waits_in_a_circle_with_a_sync(
+def test_a_sync_and_an_application_do_not_wait_for_each_other(
     db: Connection, dsn: str, name: str, also_organization: bool, one_by_one: bool
 ) -> None:
     """An application's transaction has recomputed, a sync waits for it, and then it needs the whole of a table."""
@@ -149,7 +149,7 @@ def test_nobody_waits_in_a_circle_with_a_sync(
     assert notes(db) == 0
 
 
-def test_a_sync_that_waits_has_locked_no_table_of_the_hosts(db: Connection, dsn: str) -> None:
+def test_a_waiting_sync_holds_no_lock_on_host_tables(db: Connection, dsn: str) -> None:
     fill(db)
     with psycopg.connect(dsn) as application:
         application.execute("SELECT connection_paths.backfill_contact(2)")
@@ -166,7 +166,7 @@ def test_a_sync_that_waits_has_locked_no_table_of_the_hosts(db: Connection, dsn:
     assert edges(db) == right_edges(db) == {}
 
 
-def test_two_that_have_recomputed_do_not_wait_for_each_other(db: Connection, dsn: str) -> None:
+def test_two_refreshes_do_not_wait_for_each_other(db: Connection, dsn: str) -> None:
     fill(db)
     with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
         for connection in (one, other):

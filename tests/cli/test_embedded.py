@@ -34,7 +34,7 @@ from tests.support.waiting import until
         ("status --embedded=/x/y --json", "/x/y"),
     ],
 )
-def test_a_bare_embedded_swallows_no_word(
+def test_embedded_without_a_directory_takes_no_other_word(
     host: str, monkeypatch: pytest.MonkeyPatch, words: str, given: str | None
 ) -> None:
     asked: list[Path] = []

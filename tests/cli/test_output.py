@@ -21,7 +21,7 @@ from tests.support.command_line import ASK, IN_PLACE, finish, run, start
 from tests.support.sessions import connect
 
 
-def test_what_a_database_holds_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_of_the_database_is_shown_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     name = "Acme [in liquidation] [/x] :rocket:"
     table = SafeTable("name")
     table.add_row(name)
@@ -89,7 +89,7 @@ def shown_by_every_command(dsn: str, tmp_path: Path, *options: str) -> Iterator[
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_no_name_reaches_the_terminal_raw(small: str, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_control_characters_of_names_are_escaped(small: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     name_everything(small, HOSTILE)
     told = ""
     for arguments, result in shown_by_every_command(small, tmp_path, *options):
@@ -124,7 +124,7 @@ def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
-def test_a_backfill_succeeds_in_a_poor_locale(small: str, locale: dict[str, str]) -> None:
+def test_a_backfill_succeeds_in_an_ascii_locale(small: str, locale: dict[str, str]) -> None:
     name_everything(small, SCRIPTS)
     with connect(small) as connection:
         connection.execute("DROP TRIGGER refuse ON connection_paths.contact_connections")

@@ -150,18 +150,18 @@ def around_the_hub(loaded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("members", MEMBERS_AT)
-def test_a_hub_whose_members_are(hub_world: Loaded, members: str) -> None:
+def test_a_hub_with_members_at_different_places(hub_world: Loaded, members: str) -> None:
     around_the_hub(gather(hub_world, MEMBERS_AT[members], 10))
 
 
 @pytest.mark.parametrize("members", MEMBERS_AT)
-def test_a_hub_amid_a_thousand_whose_members_are(hub_of_one_kind: Loaded, members: str) -> None:
+def test_a_hub_in_a_collection_of_a_thousand(hub_of_one_kind: Loaded, members: str) -> None:
     around_the_hub(gather(hub_of_one_kind, MEMBERS_AT[members], 1000))
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("members", ["nowhere", "the last 16"])
-def test_a_hub_amid_a_collection_of_any_size(hub_world: Loaded, members: str, size: int) -> None:
+def test_a_hub_in_collections_of_different_sizes(hub_world: Loaded, members: str, size: int) -> None:
     loaded = gather(hub_world, MEMBERS_AT[members], size)
     around_the_hub(loaded)
     agree(loaded, Call(MARKET, max_depth=2, max_edges_per_hop=15), Call(MARKET, viewer=2, seed_scope="importer"))
@@ -181,7 +181,7 @@ def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None
 
 @pytest.mark.parametrize("size", [5000])
 @pytest.mark.parametrize("known", [1, 1500, HUB_EDGES])
-def test_a_viewer_finds_the_own_contact_among_the_thousands_of_a_hub(hub_world: Loaded, known: int, size: int) -> None:
+def test_a_viewer_finds_the_own_contact_among_thousands_of_edges(hub_world: Loaded, known: int, size: int) -> None:
     """User 2 brought one of the hub's 3,000 neighbours, all of whom are members; the cap does not hide it."""
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, brought_by_two=[known])
     for call in (
@@ -214,7 +214,7 @@ def test_a_hub_whose_neighbours_have_two_edges_each_counts_them_once(hub_world: 
         (range(1, HUB_EDGES - 15), 10),
     ],
 )
-def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
+def test_a_hub_with_contacts_who_may_not_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, refused)
     around_the_hub(loaded)
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size)
@@ -233,7 +233,7 @@ def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range,
 
 @pytest.mark.parametrize("others", [0, 5000])
 @pytest.mark.parametrize("kinds", ["one_kind", "three_kinds"])
-def test_hubs_that_are_met_again_level_after_level(request: pytest.FixtureRequest, kinds: str, others: int) -> None:
+def test_hubs_that_are_reached_again_at_each_level(request: pytest.FixtureRequest, kinds: str, others: int) -> None:
     """Six hubs know each other, thirty members and, more recently, 700 strangers each."""
     hubs, people, strangers = range(1, 7), range(1, 37), range(1001, 1701)
     pairs = [*combinations(hubs, 2), *((hub, other) for hub in hubs for other in people[6:] if (hub + other) % 3)]

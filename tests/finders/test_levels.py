@@ -59,7 +59,7 @@ def test_a_contact_with_about_300_edges_few_of_them_to_members(
             assert loaded.agrees(replace(each, seed_scope="importer"), "v2"), each
 
 
-def test_a_crowd_among_the_contacts_of_the_second_level(database_of_kinds: Connection[Any]) -> None:
+def test_a_contact_with_many_edges_at_the_second_level(database_of_kinds: Connection[Any]) -> None:
     """Four contacts know the target. One of them has 400 edges, to strangers first and to members last."""
     edges, neighbours = crowd(400, 1, tied=False)
     edges |= layer([(1, other) for other in (2, 3, 4)] + [(2, 5), (3, 5), (5, 6), (3, 4)], any_day(20))
@@ -93,7 +93,7 @@ def spread(near: int, users: int = 1) -> tuple[Layer, list[Membership]]:
 
 @pytest.mark.parametrize("users", [1, 3])
 @pytest.mark.parametrize("near", [0, 3, 4])
-def test_a_request_that_each_level_may_fill(database_of_kinds: Connection[Any], near: int, users: int) -> None:
+def test_a_search_may_stop_at_any_level(database_of_kinds: Connection[Any], near: int, users: int) -> None:
     edges, members = spread(near, users)
     loaded = enter_layers(database_of_kinds, members, edges)
     for depth in (1, 2, 3, 4, 6):
@@ -113,7 +113,7 @@ def test_an_empty_third_level_ends_the_search(database_of_kinds: Connection[Any]
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5, 6])
-def test_a_user_who_brought_contacts_twice_does_not_end_a_search(
+def test_a_user_who_brought_contacts_twice_does_not_end_a_search_early(
     database_of_kinds: Connection[Any], depth: int
 ) -> None:
     """By sources, two levels would fill the request; by users they do not."""
@@ -132,7 +132,7 @@ def test_a_user_who_brought_contacts_twice_does_not_end_a_search(
 @pytest.mark.parametrize("max_depth", [4, 5, 6])
 @pytest.mark.parametrize("cap", [None, 1, 2, 15])
 @pytest.mark.parametrize("seed", [23, 24])
-def test_a_search_that_goes_on_from_the_second_or_third_level(
+def test_a_search_that_continues_beyond_the_second_or_third_level(
     database_of_kinds: Connection[Any], seed: int, cap: int | None, max_depth: int
 ) -> None:
     """A few contacts a level. Some have edges to two of the level before, or to each other, so they are met again.

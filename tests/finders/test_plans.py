@@ -122,7 +122,9 @@ def one(connection: Connection, query: str) -> Any:
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("call", CALLS)
-def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str) -> None:
+def test_finders_use_the_intended_indexes(
+    session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str
+) -> None:
     connection, plans = session
     target = one(connection, HEAVY)
     connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
@@ -139,9 +141,7 @@ def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, An
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-def test_each_contact_of_a_level_is_read_no_further_than_needed(
-    session: tuple[Connection, list[dict[str, Any]]], mode: str
-) -> None:
+def test_few_edges_beyond_the_cap_are_read(session: tuple[Connection, list[dict[str, Any]]], mode: str) -> None:
     """All edges of the target are read. Of every other contact, few more edges are read than the cap allows."""
     connection, plans = session
     hub = one(connection, HUB)
@@ -256,7 +256,7 @@ FINDERS = (
 )
 
 
-def test_a_plan_made_on_an_empty_table_does_no_harm(new_database: Callable[[], str]) -> None:
+def test_plans_made_on_empty_tables_still_use_indexes(new_database: Callable[[], str]) -> None:
     """A session that began on empty tables keeps its plans, and these must not read full tables as a whole."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:

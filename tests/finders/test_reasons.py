@@ -89,7 +89,7 @@ def refusals(draw: st.DrawFn) -> Situation:
 
 @repeatable(40)
 @given(situation=refusals(), limits=limits_drawn)
-def test_every_reason_is_true_where_most_are_not_to_be_asked(
+def test_every_reason_is_true_when_most_members_may_not_be_asked(
     lowered: Connection[Any], situation: Situation, limits: Limits
 ) -> None:
     hold(lowered, situation, limits)
@@ -260,14 +260,14 @@ def crowded(size: int, stranger: int | None = None) -> World:
         (star(range(2, 20)), Call(1, max_depth=2, max_edges_per_hop=17), "depth_limit"),
     ],
 )
-def test_the_reason_why_no_more_were_found(installed: Connection[Any], world: World, call: Call, reason: str) -> None:
+def test_the_reason_for_each_situation(installed: Connection[Any], world: World, call: Call, reason: str) -> None:
     loaded = enter(installed, world)
     assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
     for impl in ("v1", "v2"):
         assert loaded.agrees(call, impl)
 
 
-def test_nobody_reads_a_large_collection_to_say_why(installed: Connection[Any]) -> None:
+def test_a_large_collection_is_not_read_for_a_reason(installed: Connection[Any]) -> None:
     """Up to 10,000 entries it is looked whether the viewer brought anybody."""
     loaded = enter(installed, crowded(600))
     call = Call(1, viewer=9, max_depth=2, seed_scope="importer")
@@ -279,7 +279,7 @@ def test_nobody_reads_a_large_collection_to_say_why(installed: Connection[Any]) 
         assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
 
 
-def test_a_full_answer_says_no_why(installed: Connection[Any]) -> None:
+def test_a_full_answer_has_no_reason(installed: Connection[Any]) -> None:
     loaded = enter(installed, star(range(2, 10)))
     for impl in ("v1", "v2"):
         for wanted in (1, 7, 8):
@@ -287,7 +287,7 @@ def test_a_full_answer_says_no_why(installed: Connection[Any]) -> None:
         assert loaded.find_paths(Call(1, max_paths=9), impl)["why"] is not None
 
 
-def test_what_is_counted(installed: Connection[Any]) -> None:
+def test_the_counts_of_a_reason(installed: Connection[Any]) -> None:
     friends = {(1, 2): Edge(FRIEND, None, None, None)}  # an edge more between people who know each other anyway
     world = replace(star([2, 3, 4, 30], [(1, 3), (1, 30), (2, 4)]), extra_edges=friends)
     loaded = enter(installed, world)

@@ -129,7 +129,7 @@ def is_walked(loaded: Loaded, members: set[int], chain: tuple[int, ...], cap: in
 
 
 @pytest.mark.parametrize("budget", [1, 20, 50])
-def test_what_a_small_budget_finds_is_right(slow: Slow, budget: int) -> None:
+def test_paths_found_in_a_small_budget_are_right(slow: Slow, budget: int) -> None:
     answer = search(slow.loaded, SLOW_CALL, budget, limit=5_000)
     assert answer["complete"] is False
     assert_right_as_far_as_it_goes(slow.loaded, SLOW_CALL, answer)
@@ -139,7 +139,7 @@ def test_what_a_small_budget_finds_is_right(slow: Slow, budget: int) -> None:
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 1.1, 1.5])
 @pytest.mark.parametrize("scope", ["any", "importer"])
-def test_what_is_found_where_the_budget_ends_is_right(slow: Slow, scope: str, share: float) -> None:
+def test_paths_found_before_the_budget_ends_are_right(slow: Slow, scope: str, share: float) -> None:
     # the first ends amid the fifth or sixth depth, the last perhaps after all; any scope ends at the fourth anyway
     budget = share * (slow.six if scope == "importer" else slow.five)
     call = replace(SLOW_CALL, seed_scope=scope)
@@ -206,7 +206,7 @@ def ask_v1(connection: Connection[Any], budget: int, depth: int, most: int, scop
 
 @pytest.mark.parametrize("scope", ["any", "importer"])
 @pytest.mark.parametrize(("depth", "most"), [(1, 25), (2, 25), (2, 1000), (5, 1000)])
-def test_v1_calls_complete_only_what_is(
+def test_v1_says_complete_only_when_it_is(
     crowd: tuple[Connection[Any], float], depth: int, most: int, scope: str
 ) -> None:
     connection, usual = crowd
@@ -228,7 +228,7 @@ def test_v1_calls_complete_only_what_is(
             assert answer["why"]["level_reached"] >= max((path["depth"] for path in answer["paths"]), default=1)
 
 
-def test_a_budget_that_v1_cannot_keep_is_told(crowd: tuple[Connection[Any], float]) -> None:
+def test_v1_reports_a_budget_that_it_exceeded(crowd: tuple[Connection[Any], float]) -> None:
     """Some 10,000 pairs of stints take more than the two thirds of a millisecond that the search has."""
     connection, _ = crowd
     for scope in ("any", "importer"):

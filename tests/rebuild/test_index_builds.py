@@ -99,7 +99,7 @@ def missing(connection: Connection, run_id: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_as_many_indexes_as_workers_are_built_at_once_and_told(own: Connection, workers: int) -> None:
+def test_as_many_indexes_as_workers_are_built_at_once_and_shown(own: Connection, workers: int) -> None:
     slow_to_index(own, 30, "app_slow", '"app ""slower"""')
     process = start_rebuild(own, workers)
     until(lambda: sum("slow" in each["name"] for each in runs.building(own)) == workers)
@@ -139,7 +139,7 @@ def test_the_screen_names_what_is_built_and_shows_one_bar(own: Connection) -> No
         (9, 2, "48MB", "0"),
     ],
 )
-def test_builds_share_the_memory_of_one_and_the_workers_that_the_run_may_have(
+def test_index_builds_share_memory_and_workers(
     own: Connection, workers: int, most: int | None, memory: str, helpers: str
 ) -> None:
     set_for_database(own, "maintenance_work_mem", "96MB")
@@ -189,7 +189,7 @@ def test_ctrl_c_ends_every_build(own: Connection) -> None:
     check_whole(own, 5)
 
 
-def test_a_build_that_fails_ends_the_others_and_is_what_is_told(own: Connection) -> None:
+def test_a_failed_build_ends_the_others_and_its_error_is_raised(own: Connection) -> None:
     slow_to_index(own, 2000)
     run_id = filled(own)
     own.execute(f"INSERT INTO {NEXT} SELECT * FROM {NEXT} LIMIT 1".encode())
@@ -204,7 +204,7 @@ def test_a_build_that_fails_ends_the_others_and_is_what_is_told(own: Connection)
 
 @pytest.mark.parametrize("unique", [True, False])
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
-def test_who_builds_an_index_already_is_waited_for(own: Connection, unique: bool, end: str) -> None:
+def test_a_build_waits_for_a_session_that_builds_the_same_index(own: Connection, unique: bool, end: str) -> None:
     """A build outlives for a moment the process that was killed; the next one begins where it is under way."""
     run_id = filled(own)
     statement = next(text for text in missing(own, run_id).values() if text.startswith("CREATE UNIQUE") is unique)
@@ -219,7 +219,7 @@ def test_who_builds_an_index_already_is_waited_for(own: Connection, unique: bool
     check_whole(own, 3)
 
 
-def test_something_else_of_an_indexs_name_is_told(own: Connection) -> None:
+def test_another_relation_with_the_name_of_an_index_is_reported(own: Connection) -> None:
     run_id = filled(own)
     name = next(iter(missing(own, run_id)))
     own.execute(f'CREATE TABLE connection_paths."{name}" ()'.encode())
@@ -244,7 +244,7 @@ def test_a_session_that_is_lost_while_indexes_are_built(own: Connection, whose: 
     check_whole(own, 5)
 
 
-def test_a_build_that_its_session_never_survives_is_given_up(own: Connection) -> None:
+def test_a_build_that_loses_its_session_every_time_fails(own: Connection) -> None:
     own.execute("CREATE SEQUENCE public.app_tries")
     own.execute(
         "CREATE FUNCTION public.deadly(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS 'BEGIN"

@@ -45,7 +45,7 @@ ONE_FRIEND = "WHERE contact_a_id = %s AND contact_b_id = %s AND kind = 'friend'"
 
 @repeatable(25)
 @given(data=st.data())
-def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
+def test_edges_of_other_kinds_written_during_a_rebuild_survive(
     own: Connection, application: str, data: st.DataObject
 ) -> None:
     world = data.draw(worlds())
@@ -101,7 +101,7 @@ def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_way_of_writing_an_edge_of_another_kind_is_carried_over(db: Connection, stage: str) -> None:
+def test_each_kind_of_write_to_an_edge_of_another_kind_survives(db: Connection, stage: str) -> None:
     before = {pair: Edge(FRIEND, 1, None, None) for pair in ((1, 2), (1, 3), (1, 4), (1, 5))}
     begin(db, replace(office(5), extra_edges=before))
     run_id = create(db, "rebuild", 3)
@@ -170,7 +170,7 @@ def test_a_cancelled_rebuild_leaves_nothing_behind(db: Connection, stage: str, b
     assert db.execute(LEFT_THERE).fetchall() == there
 
 
-def test_a_new_rebuild_sweeps_up_after_one_that_nobody_cleaned_up(db: Connection) -> None:
+def test_a_new_rebuild_drops_the_tables_of_a_cancelled_one(db: Connection) -> None:
     begin(db, office(4))
     there = db.execute(LEFT_THERE).fetchall()
     old = create(db, "rebuild", 1)
@@ -184,7 +184,7 @@ def test_a_new_rebuild_sweeps_up_after_one_that_nobody_cleaned_up(db: Connection
     assert db.execute(LEFT_THERE).fetchall() == there
 
 
-def test_a_cancelled_rebuild_takes_nothing_of_one_that_is_being_planned(db: Connection, dsn: str) -> None:
+def test_cancelling_a_rebuild_keeps_the_tables_of_a_new_one(db: Connection, dsn: str) -> None:
     """It waits until that can be seen, and then sees it."""
     begin(db, office(4))
     there = db.execute(LEFT_THERE).fetchall()
@@ -204,7 +204,7 @@ def test_a_cancelled_rebuild_takes_nothing_of_one_that_is_being_planned(db: Conn
     assert db.execute(LEFT_THERE).fetchall() == there
 
 
-def test_nothing_is_carried_for_a_cancelled_rebuild(db: Connection) -> None:
+def test_nothing_is_copied_for_a_cancelled_rebuild(db: Connection) -> None:
     """The table may be the next one's."""
     begin(db, replace(office(3), extra_edges={(1, 5): Edge(FRIEND, None, None, None)}))
     run_id = create(db, "rebuild")
@@ -216,7 +216,7 @@ def test_nothing_is_carried_for_a_cancelled_rebuild(db: Connection) -> None:
     assert runs.read(db, run_id).phase == "filling"
 
 
-def test_a_batch_of_a_rebuild_must_see_what_is_there(db: Connection, dsn: str) -> None:
+def test_a_batch_of_a_rebuild_is_refused_in_repeatable_read(db: Connection, dsn: str) -> None:
     begin(db, office(3))
     run_id = create(db, "rebuild")
     batch = claimed(db, run_id)
@@ -231,7 +231,7 @@ def test_a_batch_of_a_rebuild_must_see_what_is_there(db: Connection, dsn: str) -
     do(db, run_id, batch)
 
 
-def test_the_end_must_not_come_before_the_batches_are_done(db: Connection) -> None:
+def test_a_rebuild_is_not_finished_before_its_batches(db: Connection) -> None:
     begin(db, office(4))
     run_id = create(db, "rebuild", 2)
     do(db, run_id, claimed(db, run_id))
@@ -248,7 +248,7 @@ def test_the_end_must_not_come_before_the_batches_are_done(db: Connection) -> No
     assert end(db, run_id, "rebuild") == "succeeded"
 
 
-def test_a_swap_is_refused_while_an_index_is_missing(db: Connection) -> None:
+def test_an_exchange_is_refused_while_an_index_is_missing(db: Connection) -> None:
     begin(db, office(4), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     run_id = create(db, "rebuild")
     work(db, run_id)
@@ -266,7 +266,7 @@ def test_a_swap_is_refused_while_an_index_is_missing(db: Connection) -> None:
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
-def test_a_swap_that_would_not_see_everything_is_refused(db: Connection, dsn: str, level: str) -> None:
+def test_an_exchange_in_repeatable_read_is_refused(db: Connection, dsn: str, level: str) -> None:
     begin(db, office(4))
     run_id = create(db, "rebuild")
     for _ in stages(db, run_id):
@@ -280,7 +280,7 @@ def test_a_swap_that_would_not_see_everything_is_refused(db: Connection, dsn: st
     assert list(friends(db)) == [(1, 4)]
 
 
-def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connection) -> None:
+def test_a_wrong_rebuild_is_not_exchanged(db: Connection) -> None:
     begin(db, office(5))
     for spoil in (
         "DELETE FROM connection_paths.contact_connections_next WHERE contact_b_id = 5 AND contact_a_id = 1",
@@ -300,7 +300,7 @@ def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connect
         db.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
 
 
-def test_contacts_that_are_recomputed_during_a_rebuild_are_recomputed_after_it(db: Connection) -> None:
+def test_contacts_refreshed_during_a_rebuild_are_refreshed_again(db: Connection) -> None:
     world = office(5)
     begin(db, world, oracle.edges(world))
     run_id = create(db, "rebuild")
@@ -321,7 +321,7 @@ def test_contacts_that_are_recomputed_during_a_rebuild_are_recomputed_after_it(d
         ("INSERT INTO public.contacts (id) VALUES (6)", {1, 2, 3, 4, 5, 6}),
     ],
 )
-def test_a_contact_that_comes_or_goes_while_a_rebuild_is_planned(
+def test_contacts_inserted_or_deleted_while_a_rebuild_is_planned(
     db: Connection, dsn: str, what: str, left: set[int]
 ) -> None:
     """Who is missing was noted before, and the change is dealt with in the live edges before the run can be seen."""
@@ -352,7 +352,7 @@ def test_the_databases_timeouts_do_not_stop_the_end_of_a_rebuild(own: Connection
     assert done.run.status == "succeeded"
 
 
-def test_a_run_cancelled_while_it_waits_for_the_swap_ends_as_cancelled(
+def test_a_run_cancelled_while_it_waits_for_the_exchange_ends_as_cancelled(
     own: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However late the process that ends it learns of that."""

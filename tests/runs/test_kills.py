@@ -476,7 +476,7 @@ def test_three_processes_share_a_run(world: str, strategy: str) -> None:
 
 
 @each_strategy
-def test_a_killed_process_loses_no_more_than_it_had_in_hand(world: str, strategy: str) -> None:
+def test_a_killed_process_loses_only_its_open_batches(world: str, strategy: str) -> None:
     rng = random.Random(SEED)
     words = ("--strategy", strategy, "--batch-edges", "30")
     shares = sorted(rng.uniform(0.0, 0.8) for _ in range(3))
@@ -564,7 +564,7 @@ def test_a_process_outlives_its_server_while_it_builds_indexes(server: Server, w
 
 
 @each_strategy
-def test_what_was_said_to_be_done_outlives_the_server(server: Server, world: str, strategy: str) -> None:
+def test_a_run_reported_as_succeeded_survives_a_crash(server: Server, world: str, strategy: str) -> None:
     """Batches are committed without waiting for the disk. The success of a run waits for it."""
     with connect(world) as connection:
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
@@ -581,7 +581,7 @@ def test_what_was_said_to_be_done_outlives_the_server(server: Server, world: str
 
 
 @each_strategy
-def test_commits_that_a_crash_takes_back_after_the_last_batch(server: Server, world: str, strategy: str) -> None:
+def test_batches_lost_in_a_crash_are_done_again(server: Server, world: str, strategy: str) -> None:
     """Workers do not wait for the disk, so batches that were done may be pending again after a crash."""
     with connect(world) as connection:
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
@@ -794,7 +794,7 @@ SELECT n, n + 10000, 'work_overlap', 1, '2001-01-01' FROM generate_series(1, 300
 """
 
 
-def test_through_anything(server: Server, world: str) -> None:
+def test_runs_survive_random_disturbances(server: Server, world: str) -> None:
     """Whatever happens, a run that ends and a sync together make every edge right, and edges stay right."""
     rng = random.Random(SEED)
     chaos = Chaos(server, world, rng)

@@ -38,7 +38,7 @@ ALTER TABLE connection_paths.contact_connections
 
 
 @each_strategy
-def test_a_poisoned_contact_is_found_set_aside_and_told(own: Connection, strategy: str) -> None:
+def test_a_failing_contact_is_set_aside_and_reported(own: Connection, strategy: str) -> None:
     world = office(12)
     right = oracle.edges(world)
     before = {pair: edge._replace(organization_id=3) for pair, edge in right.items() if pair[0] in (4, 5)}
@@ -66,7 +66,7 @@ def test_a_poisoned_contact_is_found_set_aside_and_told(own: Connection, strateg
 
 @each_strategy
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_the_databases_isolation_level_does_not_matter(own: Connection, level: str, strategy: str) -> None:
+def test_any_default_isolation_level_works(own: Connection, level: str, strategy: str) -> None:
     begin(own, office(8), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     set_for_database(own, "default_transaction_isolation", level)
     done = backfill(dsn_of(own), BackfillOptions(workers=2, strategy=strategy, batch_edges=5, limits=None))
@@ -84,7 +84,7 @@ def test_a_silent_network_is_noticed(dsn: str, given: str, idle: str) -> None:
         assert connection.info.get_parameters()["keepalives_idle"] == idle
 
 
-def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Connection) -> None:
+def test_a_worker_that_cannot_record_a_failure_frees_its_batch(own: Connection) -> None:
     """A batch is cancelled, and so is the call that records it: the worker does not know, and continues."""
     begin(own, office(6))
     process = start("--dsn", dsn_of(own), "backfill", "--strategy", "in_place", "--no-throttle", "--workers", "1")
@@ -125,7 +125,7 @@ DONE = "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'd
 AT_IT = "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'claimed'"
 
 
-def test_an_operator_steers_a_run(own: Connection) -> None:
+def test_an_operator_pauses_resumes_and_limits_a_run(own: Connection) -> None:
     begin(own, office(40))
     own.execute(DAWDLE)
     dsn = dsn_of(own)
@@ -201,7 +201,7 @@ def test_a_session_that_is_lost_while_planning(own: Connection, strategy: str) -
     assert edges(own) == oracle.edges(office(8))
 
 
-def test_planning_that_its_session_never_survives_is_given_up(own: Connection) -> None:
+def test_planning_that_loses_its_session_every_time_fails(own: Connection) -> None:
     begin(own, office(8))
     own.execute("CREATE SEQUENCE public.app_tries")
     own.execute(
@@ -245,7 +245,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     check_failed(run("--dsn", dsn, "runs", "resume", "1"), "run 1 is over: cancelled")
 
 
-def test_runs_that_are_not_there_are_one_line(own: Connection) -> None:
+def test_an_unknown_run_is_one_line_of_error(own: Connection) -> None:
     dsn = dsn_of(own)
     assert run("--dsn", dsn, "runs", "list").stdout == "No runs.\n"
     check_failed(run("--dsn", dsn, "runs", "show"), "orchestrator backfill")
@@ -279,7 +279,7 @@ def test_a_dba_works_beside_a_process(own: Connection) -> None:
     assert edges(own) == oracle.edges(office(40))
 
 
-def test_auto_rebuilds_where_there_are_no_edges_and_corrects_where_there_are(own: Connection) -> None:
+def test_auto_rebuilds_without_edges_and_works_in_place_otherwise(own: Connection) -> None:
     begin(own, replace(office(5), extra_edges={(1, 2): Edge(FRIEND, None, None, None)}))
     for strategy, changed in (("rebuild", 10), ("in_place", 0)):
         done = backfill(dsn_of(own), BackfillOptions(workers=1, limits=None))
@@ -299,7 +299,7 @@ def stranger(own: Connection) -> Iterator[str]:
     own.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def test_public_may_do_nothing(own: Connection, stranger: str) -> None:
+def test_public_may_not_use_runs(own: Connection, stranger: str) -> None:
     begin(own, office(3))
     create(own, "rebuild")
     user = conninfo_to_dict(stranger)["user"]

@@ -154,7 +154,7 @@ def live_sizes(experiences: list[Experience]) -> Counter[int]:
     return Counter(e.organization for e in experiences if e.organization and e.organization <= LIVE)
 
 
-def test_who_shares_an_employer_tends_to_share_another(experiences: list[Experience]) -> None:
+def test_colleagues_tend_to_share_a_second_employer(experiences: list[Experience]) -> None:
     live = [e for e in experiences if e.organization and e.organization <= LIVE]
     organizations = [e.organization for e in live]
     random.Random(1).shuffle(organizations)
