@@ -1,7 +1,7 @@
 """Runs all checks one after another; a check that fails does not stop the others.
 
 Reads only, and leaves nothing behind, not even in a pooler's session: each check is one READ ONLY transaction, and all
-that it sets is set for that transaction. Whether the edges themselves are right, :mod:`orchestrator.edges.verify` asks.
+that it sets is set for that transaction. ``orchestrator verify`` checks the edges themselves.
 """
 
 from __future__ import annotations

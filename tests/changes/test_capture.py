@@ -17,9 +17,9 @@ from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.install.installation import install
+from orchestrator.verify.verification import verify
 from tests.support import oracle
 from tests.support.changes import fill, notes
 from tests.support.copies import copied

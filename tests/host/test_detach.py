@@ -16,12 +16,12 @@ from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.host.detaching import attach, detach
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import install, uninstall
 from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.verify.verification import verify
 from tests.support.catalog import describe, difference
 from tests.support.changes import fill
 from tests.support.copies import copied

@@ -129,7 +129,7 @@ def test_counting_rows_that_do_not_count_has_a_time_limit(dsn: str, monkeypatch:
     with connect(dsn) as connection, connect(dsn) as other:
         fill(connection, "", "(7, 1, 1, 7)")
         answer = paths.find_paths(connection, question)
-        monkeypatch.setattr(paths, "_LOOK_AGAIN_MS", 50)
+        monkeypatch.setattr(paths, "_COUNTING_MS", 50)
         with other.transaction():
             other.execute("LOCK TABLE user_contact_collections")
             assert paths.members_not_counted(connection, question, answer) == ()

@@ -141,7 +141,7 @@ def test_bad_arguments(db: Connection, call: str, refusal: str) -> None:
     assert runs.listed(db) == []
 
 
-def test_an_unknown_run_has_no_batches_and_cannot_be_finished(db: Connection) -> None:
+def test_an_unknown_run_cannot_be_claimed_cancelled_or_exchanged(db: Connection) -> None:
     assert claim(db, -1) is None
     assert value(db, "SELECT connection_paths.cancel_run(-1)") is False
     assert value(db, "SELECT connection_paths.exchange_rebuild(-1)") is False
@@ -301,7 +301,9 @@ def test_a_run_has_at_most_max_workers(db: Connection, dsn: str) -> None:
     [("pause_run(%s)", True), ("set_max_workers(%s, 0)", True), ("request_cancel(%s)", False)],
 )
 @each_strategy
-def test_a_paused_run_gives_no_batch(db: Connection, dsn: str, call: str, may_end: bool, strategy: str) -> None:
+def test_a_paused_cancelled_or_limited_run_gives_no_batch(
+    db: Connection, dsn: str, call: str, may_end: bool, strategy: str
+) -> None:
     begin(db, office(6))
     run_id = create(db, strategy, 1)
     with connect(dsn) as worker:

@@ -675,7 +675,7 @@ def test_show_lists_working_processes_and_no_ended_ones(own: Connection, death: 
     until(lambda: value(own, "SELECT count(*) FROM connection_paths.backfill_runs WHERE processes <> '{}'"))
     show = ("--dsn", dsn_of(own), "runs", "show")
     assert f":{process.pid}: 2 of 2 workers" in run(*show).stdout
-    assert "Nobody" not in run(*show).stdout
+    assert "No process" not in run(*show).stdout
     os.kill(process.pid, death)
     finish(process, 20)
     until(lambda: value(own, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0, 10)

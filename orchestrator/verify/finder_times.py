@@ -11,8 +11,8 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, transaction
 from orchestrator.core.errors import one_line
 from orchestrator.core.latencies import Latencies
-from orchestrator.edges.time_limit import TimeLimit
 from orchestrator.finders.paths import Question, random_questions
+from orchestrator.verify.time_limit import TimeLimit
 
 _CALLS = 120
 _SECONDS = 10.0  # for all calls

@@ -13,9 +13,9 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.edges.comparison import Difference
-from orchestrator.edges.verify import Verdict, verify
 from orchestrator.install.installation import install
+from orchestrator.verify.comparison import Difference
+from orchestrator.verify.verification import Verdict, verify
 from tests.support.command_line import run
 
 CONTACTS = 40

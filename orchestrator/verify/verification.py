@@ -14,14 +14,14 @@ from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor import indexes
 from orchestrator.doctor.subject import examine
-from orchestrator.edges import findings
-from orchestrator.edges.comparison import Sample, choose_contacts, compare_edges
-from orchestrator.edges.finder_times import FinderTimes, not_timed, time_finders
-from orchestrator.edges.findings import Queue
-from orchestrator.edges.time_limit import SETTINGS, TimeLimit
 from orchestrator.host import left_out, sources
 from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs import runs
+from orchestrator.verify import findings
+from orchestrator.verify.comparison import Sample, choose_contacts, compare_edges
+from orchestrator.verify.finder_times import FinderTimes, not_timed, time_finders
+from orchestrator.verify.findings import Queue
+from orchestrator.verify.time_limit import SETTINGS, TimeLimit
 
 #: Defaults: contacts to compare, the longest p95 of find_paths in milliseconds, the seconds that the check may take.
 #: 500 contacts take seconds; 10,000 contacts of a large database take minutes.
