@@ -1,4 +1,4 @@
-"""The header of an SQL function file, what the code below it really does, and how the two differ.
+"""The header of an SQL function file, the facts about its code, and the differences between the two.
 
 Every function file begins with a comment of one form::
 
