@@ -92,7 +92,7 @@ def host(database: str) -> str:
 
 @pytest.fixture(scope="session")
 def installed_template(new_database: Callable[[], str]) -> str:
-    """The connection string of a database with empty host tables and the package, to copy; no session connects to it."""
+    """The connection string of a database with empty host tables and the package, from which tests copy."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))

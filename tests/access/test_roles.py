@@ -1,4 +1,4 @@
-"""Who may do what: the group roles, and that nobody gets beyond their own rights through the package."""
+"""The rights of the group roles; and no role gets more than its own rights through the package."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OWNERS_ALONE = {
     "trigger_definitions",
 }  # fmt: skip
 
-#: What a caller is told to call.
+#: Functions for applications.
 CALLS = [
     "SELECT connection_paths.find_paths(3, 1, 7) #- '{took}'",
     "SELECT connection_paths.find_paths(3, 1, 7, impl => 'v1', seed_scope => 'importer')",
@@ -69,7 +69,7 @@ class Place:
         self.dsn = dsn
 
     def login(self, kind: str) -> str:
-        """The name of the login role that is a member of this one alone."""
+        """The name of the login role that is a member of this group role only."""
         return f"{PREFIX}_login_{kind}"
 
     def dsn_of(self, kind: str) -> str:
@@ -86,7 +86,7 @@ def identifiers(text: str, *names: str) -> sql.Composed:
 
 @pytest.fixture(scope="module")
 def cleaned_up(server: str) -> Iterator[None]:
-    """All roles of this module go at the end, whatever databases hold of them."""
+    """Drop all roles of this module at the end, with everything that they own in any database."""
     yield
     with connect(server) as connection:
         named = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", (PREFIX,)).fetchall()

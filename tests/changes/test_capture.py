@@ -1,4 +1,4 @@
-"""The triggers note every change, or record that they could not; and they never make a writer's statement fail."""
+"""Triggers queue every change, or record that they could not, and never make a statement of a writer fail."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def db(dsn: str) -> Iterator[Connection]:
-    """A connection to it. A test that breaks something does so in a transaction that is rolled back, or mends it."""
+    """A connection to it. A test that breaks something rolls it back or repairs it."""
     with connect(dsn) as connection:
         yield connection
         assert sources.problems(connection, "public") == [], "a test has left something broken"
@@ -65,7 +65,7 @@ def failures(connection: Connection) -> list[tuple[Any, ...]]:
 
 
 def write(connection: Connection, table: str) -> Iterator[str]:
-    """Write one row of a table by each kind of statement, whatever columns it has; gives what was done."""
+    """Write one row of a table by each kind of statement, for any columns; returns the kinds that were run."""
     name = TABLES[table][1]
     connection.execute(f"INSERT INTO {table} SELECT * FROM {table} LIMIT 1".encode())
     yield "INSERT"
@@ -86,7 +86,7 @@ def write(connection: Connection, table: str) -> Iterator[str]:
 
 
 def broken_columns() -> Iterator[tuple[str, str, str]]:
-    """What a migration may do to a column that a trigger reads: a name, the table, the statements."""
+    """Changes that a migration may make to a column that a trigger reads: a name, the table, the statements."""
     for table, columns in (
         ("contacts", ("id",)),
         ("organizations", ("id",)),
@@ -166,7 +166,7 @@ def test_a_queue_that_cannot_be_written_makes_no_statement_of_the_application_fa
             "no function to wake with",
         ):
             assert [row[0] for row in failures(db)] == [f"public.{table}"]
-        else:  # there is nothing to record it in: the client is told
+        else:  # the table of failures does not exist, so the client gets a warning
             assert any(f"cannot queue a change of public.{table}" in each for each in told), (told, recorded)
         found = {problem.kind for problem in sources.problems(db, "public")}
         assert found & {"queue", "capture"}
@@ -198,7 +198,7 @@ def test_many_failed_captures_are_recorded_once(db: Connection, isolation: str) 
 
 
 def test_a_transaction_of_many_statements_takes_one_transaction_id(db: Connection) -> None:
-    """More than 64 in a transaction would not fit what the server keeps in memory, and everybody would be slower."""
+    """The server keeps 64 subtransactions of a transaction in memory; with more, every session becomes slower."""
     for broken in (False, True):
         with db.transaction(force_rollback=True):
             if broken:
@@ -230,12 +230,14 @@ def test_missed_changes_are_refreshed_when_the_column_is_repaired(db: Connection
         said = verify(dsn, sample=50)
         assert not said.ok
         assert any(f"changes of public.{table} are not noted" in each for each in said.findings)
-        if table == "contact_work_experiences":  # the view knows the column by its number, nothing else does
+        if (
+            table == "contact_work_experiences"
+        ):  # the view refers to the column by its number, everything else by its name
             assert [each.split(":")[0] for each in said.unfinished] == [f"the rows of public.{table} cannot be counted"]
         findings = [each for each in diagnose(dsn).findings if each.check == "bindings"]
         assert {each.severity for each in findings} == {"wrong"}
         assert "orchestrator sync" in [each.mend for each in findings]
-        assert sync(dsn).changes == 0  # it does not wait for what a person has to mend
+        assert sync(dsn).changes == 0  # it does not wait for a repair by a person
     finally:
         db.execute(f"ALTER TABLE {table} RENAME another_name TO {column}".encode())
     (problem,) = sources.problems(db, "public")
@@ -252,12 +254,12 @@ def test_missed_changes_are_refreshed_when_the_column_is_repaired(db: Connection
 
 @pytest.mark.parametrize("isolation", ISOLATION)
 def test_a_refresh_after_a_capture_failure_waits_for_open_writers(db: Connection, dsn: str, isolation: str) -> None:
-    """Its change cannot be seen yet, and another's failure may be all that tells of it."""
+    """Its change is not visible yet; perhaps only the failure of another writer shows that changes were missed."""
     before = edges(db)
     with connect(dsn) as writer, connect(dsn) as other:
         with writer.transaction():
             writer.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
-            writer.execute("SELECT count(*) FROM contacts")  # it has its snapshot
+            writer.execute("SELECT count(*) FROM contacts")  # this takes the snapshot
             db.execute("ALTER TABLE connection_paths.contact_changes RENAME contact_id TO another_name")
             other.execute(
                 "UPDATE contact_work_experiences SET date_to = COALESCE(date_to, '2032-01-01') + 1 WHERE id = 2"
@@ -298,7 +300,7 @@ def test_a_writer_that_still_sees_an_old_failure_records_its_own(db: Connection,
             broken(False)
             while value(db, "SELECT taken + connection_paths.recover_capture() FROM connection_paths.sync_changes()"):
                 pass
-            assert failures(db) == []  # what it has recorded is its own until it ends
+            assert failures(db) == []  # its record is not visible to others until it ends
     sync(dsn)
     assert failures(db) == []
     assert before != edges(db) == right_edges(db)
@@ -344,7 +346,7 @@ def test_changes_are_queued_by_hand(db: Connection, dsn: str) -> None:
             db.execute("GRANT EXECUTE ON FUNCTION connection_paths.queue_changes TO writes")
 
 
-# What is wrong with bindings, triggers and surroundings.
+# Faults of bindings and triggers.
 
 PROBLEMS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     **{
@@ -472,7 +474,7 @@ def test_verify_and_doctor_report_uncaptured_tables(server: str, dsn: str) -> No
             assert said.findings[-1].startswith(sources.problems(connection, "public")[-1].problem[:20]), what
 
 
-# Rows that are written as a replica's.
+# Rows written in a session of replication.
 
 
 @pytest.mark.parametrize("role", ["origin", "replica", "local"])
@@ -568,7 +570,7 @@ def test_writes_of_logical_replication_are_queued() -> None:
                 assert edges(here) == right_edges(here) == oracle.edges(world_of(there))
 
             try:
-                follow()  # what was there is copied
+                follow()  # existing rows are copied
                 assert edges(here)
                 there.execute("UPDATE contact_work_experiences SET date_to = '2034-01-01' WHERE id < 5")
                 follow()

@@ -1,4 +1,4 @@
-"""`sync --follow` sleeps until a writer wakes it, and goes on after it has lost its connections."""
+"""`sync --follow` sleeps until a writer wakes it, and continues after it has lost its connections."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_writers_notify_only_while_a_follower_sleeps(db: Connection, dsn: str) -
             statement = STATEMENTS[name][0].encode()
             with db.transaction(force_rollback=True):
                 db.execute(statement)
-                assert not value(sleeper, f"SELECT pg_try_advisory_lock({key})")  # nobody falls asleep meanwhile
+                assert not value(sleeper, f"SELECT pg_try_advisory_lock({key})")  # no other session can sleep now
             db.execute(statement)
             assert heard(listener) == 0
             assert value(sleeper, f"SELECT pg_try_advisory_lock({key})")
@@ -57,7 +57,7 @@ def test_writers_notify_only_while_a_follower_sleeps(db: Connection, dsn: str) -
 
 @contextmanager
 def following(dsn: str, count: int) -> Iterator[list[InThread]]:
-    """So many followers, until the end of the block."""
+    """That many followers, until the end of the block."""
     stopping = threading.Event()
     threads = [InThread(lambda: sync(dsn, follow=True, stopping=stopping)) for _ in range(count)]
     try:

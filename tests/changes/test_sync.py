@@ -1,6 +1,6 @@
-"""Whatever is written to the host's tables, and whatever happens meanwhile: after a sync the edges are right.
+"""After a sync the edges are right, for any writes to the host tables and any concurrent events.
 
-Right is what the oracle makes of the rows that are there.
+Right edges are those that the oracle computes from the present rows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.support.world import (
     worlds,
 )
 
-# What is noted.
+# What is queued.
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -188,7 +188,7 @@ def test_random_changes_of_random_worlds(
             assert edges(connection) == right_edges(connection)
 
 
-# What is not due yet. The day is the session's: two time zones that are never on the same one make it pass.
+# Overlaps in the future. A day passes when a session changes between two time zones that never have the same date.
 
 
 YESTERDAY, TODAY = "-c timezone=Etc/GMT+12", "-c timezone=Etc/GMT-14"
@@ -246,13 +246,13 @@ def test_an_edge_begins_on_its_day_without_a_writer(db: Connection, dsn: str, na
 
 
 def world_of_dates(connection: Connection) -> World:
-    """What the host's tables hold that Python's dates can hold."""
+    """Read the rows of the host tables whose dates Python can represent."""
     with connection.transaction(force_rollback=True):
         connection.execute("DELETE FROM public.contact_work_experiences WHERE date_from = 'infinity'")
         return world_of(connection)
 
 
-# Whom nobody is to ask.
+# Contacts who may not be asked.
 
 
 def test_a_deleted_contact_leaves_do_not_ask(db: Connection, dsn: str) -> None:
@@ -272,7 +272,7 @@ def test_a_deleted_contact_leaves_do_not_ask(db: Connection, dsn: str) -> None:
     db.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
     sync(dsn)
     assert asked() == [4, 5, 6, 7, 8]
-    db.execute("TRUNCATE public.contacts")  # to be loaded anew: what people said stays
+    db.execute("TRUNCATE public.contacts")  # the application reloads its contacts: do_not_ask stays
     sync(dsn)
     assert asked() == [4, 5, 6, 7, 8]
     db.execute("TRUNCATE connection_paths.do_not_ask")

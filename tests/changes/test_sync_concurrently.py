@@ -20,7 +20,7 @@ from tests.support.waiting import InThread
 
 
 def scribble(dsn: str, seed: int, ended: threading.Event) -> None:
-    """Write at random, sometimes several statements in a transaction, sometimes for nothing."""
+    """Write at random: sometimes several statements in a transaction, sometimes with a rollback."""
     chance = random.Random(seed)
     with psycopg.connect(dsn, autocommit=True) as connection:
         while not ended.is_set():
@@ -64,7 +64,7 @@ def fill_at_random(connection: Connection, seed: int) -> None:
 
 
 def test_writers_syncs_and_backfills_at_the_same_time(db: Connection, dsn: str) -> None:
-    """Writers, followers with several workers, single recomputations and batches in place."""
+    """Writers, followers with several workers, single refreshes and batches in place."""
     fill_at_random(db, 1)
     ended, stopping = threading.Event(), threading.Event()
     others = [InThread(lambda seed=seed: scribble(dsn, seed, ended)) for seed in range(3)]  # type: ignore[misc]

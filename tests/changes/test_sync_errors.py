@@ -83,7 +83,7 @@ COMPLAINTS = {
     " ON connection_paths.contact_connections DEFERRABLE INITIALLY DEFERRED"
     " FOR EACH ROW EXECUTE FUNCTION public.complain()",
 }
-# One of each kind that is treated in its own way, and some that nobody thinks of.
+# One error of each class that sync treats differently, and some unusual ones.
 STATES = ("P0001", "23514", "40P01", "55P03", "40001", "57014", "57P01", "42501", "42883", "25006", "53100", "P0004",
           "55000", "25001", "0A000", "XX000")  # fmt: skip
 
@@ -195,7 +195,9 @@ def test_an_error_of_every_contact_is_recorded_for_none(db: Connection, dsn: str
     ):
         sync(make_conninfo(dsn, options=f"-c role={role}"))
     assert value(db, "SELECT array_agg(failures) FROM connection_paths.contact_changes") == [0]
-    sync(make_conninfo(dsn, options="-c default_transaction_read_only=on"))  # a role's habit is no hindrance
+    sync(
+        make_conninfo(dsn, options="-c default_transaction_read_only=on")
+    )  # this setting of a role must have no effect
     assert edges(db) == right_edges(db)
 
 
@@ -257,7 +259,7 @@ def test_an_interruption_leaves_the_changes_in_the_queue(db: Connection, dsn: st
 
 def test_a_sync_ends_while_new_changes_keep_coming(db: Connection, dsn: str) -> None:
     fill(db)
-    db.execute("DELETE FROM public.organizations WHERE id = 2")  # what comes of it is waited for
+    db.execute("DELETE FROM public.organizations WHERE id = 2")  # the sync waits for the rest of these changes
     ended = threading.Event()
     statement = f"UPDATE {EXPERIENCES} SET date_from = date_from + 1 WHERE id % 2 = "
     writers = [InThread(lambda half=half: repeat(dsn, f"{statement} {half}", ended)) for half in (0, 1)]  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Which sessions wait for which: no edge computed before a change outlives it, and nobody waits in a circle."""
+"""Which sessions wait for which: no stale edge remains after a change, and no sessions wait for each other."""
 
 from __future__ import annotations
 
@@ -68,14 +68,16 @@ def test_a_sync_does_not_wait_for_refreshes_that_began_later(db: Connection, dsn
         psycopg.connect(dsn) as first,
         psycopg.connect(dsn) as later,
     ):
-        writer.execute("SELECT pg_current_xact_id()")  # until it ends, nobody can be sure to have seen it
+        writer.execute(
+            "SELECT pg_current_xact_id()"
+        )  # until it ends, no refresh can be sure that it has seen its changes
         first.execute("SELECT connection_paths.begin_refresh()")
         db.execute("DELETE FROM public.contact_work_experiences WHERE id = 2")
         done = executed(dsn, "SELECT connection_paths.sync_changes()")
         eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
         later.execute("SELECT connection_paths.begin_refresh()")
         first.rollback()
-        done.result()  # without the end of the later one, or of the writer
+        done.result()  # although the later session and the writer are still open
     assert notes(db) == 0
 
 
@@ -91,12 +93,14 @@ def test_a_refresh_in_repeatable_read_is_refused(
         with pytest.raises(psycopg.errors.ActiveSqlTransaction) as refused:
             other.execute(RECOMPUTATIONS[name].encode())
         assert refused.value.sqlstate == "25001"
-    sync(make_conninfo(dsn, options="-c default_transaction_isolation=serializable"))  # a role's habit is no hindrance
+    sync(
+        make_conninfo(dsn, options="-c default_transaction_isolation=serializable")
+    )  # this setting of a role must have no effect
     assert edges(db) == right_edges(db) != {}
 
 
 def test_a_role_without_rights_cannot_delay_a_refresh(db: Connection, dsn: str) -> None:
-    """Any role can take any advisory lock: it makes others announce themselves under an older transaction."""
+    """Any role can take any advisory lock, so a role without rights can imitate an old refresh."""
     pair_up(db)
     with psycopg.connect(dsn) as intruder, psycopg.connect(dsn) as other:
         intruder.execute(
@@ -112,7 +116,7 @@ def test_a_role_without_rights_cannot_delay_a_refresh(db: Connection, dsn: str) 
     assert edges(db) == right_edges(db) != {}
 
 
-# PostgreSQL's deadlock detector does not see a wait that is a loop of looking and sleeping.
+# PostgreSQL's deadlock detector does not see a session that polls and sleeps.
 
 NEEDS_THE_TABLE = {
     "truncate": f"TRUNCATE {EXPERIENCES}",
@@ -128,7 +132,7 @@ NEEDS_THE_TABLE = {
 def test_a_sync_and_an_application_do_not_wait_for_each_other(
     db: Connection, dsn: str, name: str, also_organization: bool, one_by_one: bool
 ) -> None:
-    """An application's transaction has recomputed, a sync waits for it, and then it needs the whole of a table."""
+    """A transaction of the application has refreshed a contact and a sync waits for it; then it locks a table."""
     fill(db)
     with psycopg.connect(dsn) as application, psycopg.connect(dsn) as syncing:
         application.execute("SELECT connection_paths.backfill_contact(2)")

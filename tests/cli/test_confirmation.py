@@ -12,7 +12,7 @@ from tests.support.sessions import connect
 
 
 def ask_on_a_terminal(answer: str, *arguments: str) -> tuple[int, str, str]:
-    """Run a command whose standard input is a terminal on which somebody types *answer*."""
+    """Run a command whose standard input is a terminal with the answer *answer*."""
     typing, terminal = pty.openpty()
     try:
         process = subprocess.Popen(
@@ -55,7 +55,7 @@ def test_an_uninstall_lists_what_else_is_removed(small: str) -> None:
 
 def test_replacing_asks_only_when_tables_hold_rows(database: str) -> None:
     seeding = ("--dsn", database, "seed", "synthetic", "--contacts", "10", "--replace")
-    assert run(*seeding).exit_code == 0  # nothing to destroy
+    assert run(*seeding).exit_code == 0  # there are no rows to delete
     refused = run(*seeding)
     assert (refused.exit_code, "contacts (10 rows)" in refused.stderr) == (2, True)
     assert run(*seeding, "--yes").exit_code == 0

@@ -1,4 +1,4 @@
-"""``orchestrator demo``: what it leaves behind, and what it says to type next."""
+"""``orchestrator demo``: the files that it leaves, and the next commands that it prints."""
 
 from __future__ import annotations
 

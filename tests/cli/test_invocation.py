@@ -1,4 +1,4 @@
-"""The start of a command, and what it tells a person to type next."""
+"""The start of a command, and the next commands that it prints."""
 
 from __future__ import annotations
 

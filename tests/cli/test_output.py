@@ -1,4 +1,4 @@
-"""What a terminal gets: no control characters and no secrets, in every encoding."""
+"""Output on a terminal has no control characters and no secrets, in every encoding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_text_of_the_database_is_shown_unchanged(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.count(name) == 3
 
 
-#: Names that forge lines, colour and hide what stands beside them, turn it round; and harmless ones of many scripts.
+#: Names with characters that add lines, change colours, hide or reorder text; and harmless names of many scripts.
 HOSTILE = (
     "\x1b[2J\x1b[31mred",
     "two\nWRONG: lines",
@@ -49,7 +49,7 @@ UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|^WR
 
 
 def name_everything(dsn: str, names: Sequence[str]) -> None:
-    """Give every contact, organization and what else has a name one of *names*, and make one contact fail so."""
+    """Give every contact, organization and other object one of *names*, and make a contact fail with such a text."""
     with connect(dsn) as connection:
         for number, name in enumerate(names, 100):
             connection.execute("INSERT INTO contacts VALUES (%s, %s)", (number, name))
@@ -74,7 +74,7 @@ def name_everything(dsn: str, names: Sequence[str]) -> None:
 
 
 def shown_by_every_command(dsn: str, tmp_path: Path, *options: str) -> Iterator[tuple[tuple[str, ...], Result]]:
-    """Run whatever prints a name, a value or an error."""
+    """Run every command that prints a name, a value or an error."""
     for table, columns in seed.TABLES.items():
         (tmp_path / f"{table}.csv").write_text(",".join(column.name for column in columns) + "\n")
     (tmp_path / "contacts.csv").write_text(f'id,name\n"{HOSTILE[0]}{HOSTILE[1]}",x\n', encoding="utf-8")
@@ -137,7 +137,7 @@ def test_every_date_has_its_month(small: str) -> None:
         ("2019-03-31", ", since 2019-03"),
         ("0900-03-31", ", since 900-03"),
         ("0044-03-15 BC", ", since 44-03 BC"),
-        ("12019-03-01", None),  # it has not begun
+        ("12019-03-01", None),  # the overlap is in the future
         ("-infinity", ""),
         ("4713-11-24 BC", ", since 4713-11 BC"),
     ):

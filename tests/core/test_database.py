@@ -1,4 +1,4 @@
-"""Opening connections: where they lead, what a session is set to, and what is said when it cannot be opened."""
+"""Connections: the database that they lead to, the settings of their sessions, and the messages when they fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARK = "s3cr3t"
 
 
 def refused(dsn: str) -> str:
-    """Return what is said of a connection string that leads nowhere."""
+    """Return the message about a connection string that cannot be used."""
     with pytest.raises(OrchestratorError) as caught:
         stateless(dsn)
     assert caught.value.__cause__ is None  # a traceback would show libpq's own words
@@ -119,7 +119,7 @@ def test_a_resolved_string_leads_to_the_same_database_in_any_environment(
                 wanted = wanted or place(connection)
                 assert place(connection) == wanted, way
                 elsewhere = resolved(connection)
-        with connect(elsewhere, at=wanted) as connection:  # whatever the environment says by now
+        with connect(elsewhere, at=wanted) as connection:  # the environment has changed since
             assert place(connection) == wanted, way
 
 

@@ -1,4 +1,4 @@
-"""A session that survives the loss of its connection: what is repeated, what is raised, and what stops it."""
+"""A session survives the loss of its connection: the work it repeats, the errors it raises, and how it stops."""
 
 from __future__ import annotations
 

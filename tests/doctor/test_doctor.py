@@ -1,4 +1,4 @@
-"""doctor finds what is wrong and nothing else, and what it says to type mends it. Each finding is caused here."""
+"""doctor finds faults and nothing else, and the commands that it prints repair them. The tests cause each finding."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.support.doctor import (
 
 @dataclass(frozen=True)
 class Cause:
-    """How to bring something about, and what is then to be found."""
+    """How to cause a fault, and the finding that it must give."""
 
     statements: str
     check: str
@@ -305,7 +305,7 @@ def test_a_dropped_view_is_reported_with_the_objects_that_need_it(host: str) -> 
 
 
 def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:
-    """Ours has become a level deeper than it need be: the wide one is what the planner takes, without a word."""
+    """Our index has one level more than it needs, so the planner silently uses the wider index."""
     keep(db)
     db.execute(f"INSERT INTO {TABLE} SELECT 1, g, 1, 1 FROM generate_series(10000, 250000) AS g")
     db.execute(f"DELETE FROM {TABLE} WHERE contact_id % 100 <> 0")
@@ -325,7 +325,7 @@ def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:
 
 
 def test_a_broken_index_is_reported_once(db: Connection, dsn: str) -> None:
-    """The plans without it are looked at all the same."""
+    """The plans are checked even without this index."""
     db.execute("ALTER TABLE organizations DROP CONSTRAINT organizations_pkey")
     db.execute("DROP INDEX idx_experiences_by_contact")
     index, plan, *others = diagnose(dsn).findings
@@ -357,7 +357,7 @@ def test_a_bloated_index(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_pgstattuple_overrides_the_estimate_of_bloat(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the estimate says."""
+    """The estimate does not count."""
     if not db.execute("SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'").rowcount:
         pytest.skip("pgstattuple is not there")
     monkeypatch.setattr(indexes, "BLOATED", (100_000, 2.0))
@@ -373,7 +373,7 @@ def test_pgstattuple_overrides_the_estimate_of_bloat(db: Connection, dsn: str, m
 
 def test_indexes_that_nobody_uses(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     db.execute("SELECT pg_stat_reset()")
-    assert diagnose(dsn).findings == []  # who knows what a week brings
+    assert diagnose(dsn).findings == []  # a week must have passed
     monkeypatch.setattr(indexes, "UNUSED", timedelta())
     found = diagnose(dsn)
     assert found.ok
@@ -508,7 +508,7 @@ def test_the_command_prints_findings_and_exits_3(db: Connection, dsn: str) -> No
 
 
 def test_the_expected_objects_come_from_the_installed_files() -> None:
-    """What is wanted comes from the files that install takes, every one of them."""
+    """The expected objects come from all files that install uses."""
     assert set(indexes.wanted_indexes()) == {path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql")}
     assert {index.view for index in indexes.wanted_indexes().values()} == {
         *("collection_members", "work_experiences", "contact_connections"),

@@ -1,4 +1,4 @@
-"""What doctor can see through a pooler, on a standby, with few rights, under bad settings and beside other sessions."""
+"""What doctor finds through a pooler, on a standby, with few rights, under bad settings and beside other sessions."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def mutations(draw: st.DrawFn, world: World) -> tuple[World, set[int]]:
             new = job(max([0, *experiences, *(each.id for each in world.experiences)]) + 1)
             experiences[new.id] = new
             touched.add(new.contact_id)
-        elif kind == "organization":  # deleted, or restored
+        elif kind == "organization":  # deleted or inserted again
             organization = draw(st.sampled_from(ORGANIZATION_IDS))
             organizations ^= {organization}
             touched |= {
@@ -267,7 +267,7 @@ def test_a_deleted_contact_loses_its_edges_but_not_those_of_other_kinds(installe
 
 @st.composite
 def crowded_stints(draw: st.DrawFn) -> World:
-    """Three contacts with many stints at two organizations: identical, nested, overlapping, and not begun yet."""
+    """Three contacts with many work experiences at two organizations: same, nested, overlapping, future."""
     start = st.integers(-12, 3)
     length = st.one_of(st.none(), st.integers(0, 8))
     jobs = draw(
@@ -297,7 +297,7 @@ def test_many_work_experiences_of_a_contact_make_every_edge(installed: Connectio
 
 @pytest.mark.parametrize(("starts", "ends"), [(0, 0), (1, 1), (1, 0), (0, 1), (1, -1)])
 def test_each_work_experience_of_others_is_joined_once(installed: Connection[Any], starts: int, ends: int) -> None:
-    """Identical, staggered, nested: however many there are, they are not multiplied with each other."""
+    """Identical, shifted and nested ones must not be joined with each other, however many there are."""
     load(installed, World(contacts=frozenset(range(1, 5)), organizations=frozenset({1})))
     installed.execute(
         "INSERT INTO public.contact_work_experiences"

@@ -13,7 +13,7 @@ from tests.support.finder_calls import Call, check, enter, graph, star
 
 
 def test_a_contact_in_do_not_ask_opens_no_path(installed: Connection[Any]) -> None:
-    world = star([2, 3, 4], [(1, 3), (2, 4)])  # 4 is not to be asked in another collection
+    world = star([2, 3, 4], [(1, 3), (2, 4)])  # contact 4 may not be asked in another collection
     check(installed, world, Call(1), [(1, (2, 1)), (1, (4, 1))])
     loaded = check(
         installed, replace(world, do_not_ask=frozenset()), Call(1), [(1, (contact, 1)) for contact in (2, 3, 4)]

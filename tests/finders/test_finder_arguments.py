@@ -1,4 +1,4 @@
-"""Arguments of the functions for applications: defaults, limits, and what a bad one raises."""
+"""Arguments of the functions for applications: defaults, limits, and the errors for bad ones."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_depth_two_is_complete_whatever_the_cap(installed: Connection[Any]) -> N
     edges = [(1, contact, "2010-01-01", f"20{contact}-01-01") for contact in range(12, 40)]
     world = graph(edges, [*((1, contact) for contact in range(12, 40)), (2, 12)])
     latest_first = [(1, (contact, 1)) for contact in range(39, 12, -1)]
-    today = [path for path in latest_first if path[1][0] >= 27]  # their edges end in the future, and count as today
+    today = [path for path in latest_first if path[1][0] >= 27]  # their edges end in the future, which counts as today
     past = [path for path in latest_first if path[1][0] < 27]
     expected = [*reversed(today), *past, (1, (12, 1)), (2, (12, 1))]
     for cap in (1, 15, None):
@@ -102,7 +102,7 @@ def test_the_target_need_not_be_a_member(installed: Connection[Any]) -> None:
 
 
 def test_contacts_on_the_chain_do_not_count_toward_the_cap(installed: Connection[Any]) -> None:
-    # from 2 the most recent edge leads back to the target, and must not spend the budget of one
+    # the most recent edge of 2 leads back to the target, and must not count toward the cap of 1
     world = graph([(1, 2, "2010-01-01", None), (2, 3, "2001-01-01", "2002-01-01")], [(1, 3), (2, 2)])
     world = replace(world, memberships=(*world.memberships, Membership(1, 1, 1, 0)))
     check(
@@ -145,7 +145,7 @@ def test_among_equally_recent_edges_the_smaller_neighbour_is_followed(
 
 def test_only_the_viewer_opens_paths_in_importer_scope(installed: Connection[Any]) -> None:
     edges = [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None)]
-    world = graph(edges, [(1, 3), (2, 2), (2, 1)])  # 2 is walked over, though not the viewer's
+    world = graph(edges, [(1, 3), (2, 2), (2, 1)])  # the path goes through contact 2, whom the viewer did not bring
     check(installed, world, Call(1, seed_scope="importer"), [(1, (3, 2, 1))])
     check(installed, world, Call(1, viewer=9, seed_scope="importer"), [])
 

@@ -1,4 +1,4 @@
-"""What `orchestrator paths` says where there is no path, and whom it leaves out."""
+"""What `orchestrator paths` prints when it finds no path or leaves contacts out."""
 
 from __future__ import annotations
 

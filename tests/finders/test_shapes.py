@@ -1,4 +1,4 @@
-"""Worlds built to break a finder: ties, cliques, stars, chains, rings, odd ids, several kinds, repeated calls."""
+"""Data built to break a finder: ties, cliques, stars, chains, rings, odd ids, several kinds, repeated calls."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_many_chains_that_meet_in_the_same_contacts(database_of_kinds: Connectio
 
 @pytest.mark.parametrize("cap", [1, 2, 3])
 def test_six_contacts_in_a_dense_world(database_of_kinds: Connection[Any], cap: int) -> None:
-    # so dense that nearly all that a chain would follow stand on it already
+    # so dense that most neighbours of a chain are on it already
     people = range(1, 9)
     edges = layer(combinations(people, 2), any_day(6))
     loaded = enter_layers(database_of_kinds, [*brought(people), *brought((7, 8), user=2)], edges)
@@ -126,7 +126,7 @@ def test_six_contacts_in_a_dense_world(database_of_kinds: Connection[Any], cap: 
 
 def test_worlds_without_paths(database_of_kinds: Connection[Any]) -> None:
     people = range(1, 21)
-    outside = Membership(3, 5, 1, OTHER_SOURCES[0])  # known to collection 1 by user 3, but not by way of the network
+    outside = Membership(3, 5, 1, OTHER_SOURCES[0])  # by a source that does not count
     edges = layer(random_pairs(7, range(1, 31), 150), any_day(7))
     loaded = enter_layers(database_of_kinds, [*brought(people), outside, *brought([25], collection=3)], edges)
     for cap in (1, 15, None):
@@ -137,8 +137,8 @@ def test_worlds_without_paths(database_of_kinds: Connection[Any]) -> None:
         assert not agree(loaded, replace(call, target=5, viewer=3, seed_scope="importer"))
         assert agree(loaded, replace(call, viewer=3))
         assert not agree(loaded, replace(call, collection=2))  # the collection is empty
-        assert chains(agree(loaded, replace(call, collection=3))) == [(25,)]  # the target is all of it
-        assert not agree(loaded, replace(call, target=999))  # nobody knows the target
+        assert chains(agree(loaded, replace(call, collection=3))) == [(25,)]  # the target is its only member
+        assert not agree(loaded, replace(call, target=999))  # the target has no edges
 
 
 def test_each_collection_has_its_own_members_and_users(database_of_kinds: Connection[Any]) -> None:
@@ -237,7 +237,7 @@ def test_memberships_without_a_contact_or_collection_are_ignored(new_database: C
             connection.execute(drop.format(sql.Identifier(column)))
         install(connection.info.dsn)
         people, strangers = range(1, 31), range(1000, 1700)
-        # the strangers are the more recent neighbours of two hubs, so members are hard to come by
+        # the strangers are the most recent neighbours of two hubs, so the search must read many edges
         edges = layer(random_pairs(12, people, 150), lambda number: SOME_DAY - timedelta(number % 30))
         edges |= layer([(hub, stranger) for hub in (1, 10) for stranger in strangers], lambda _: None)
         loaded = enter_layers(connection, [*brought(range(1, 21)), *brought(range(1, 21, 6), user=2)], edges)
@@ -320,7 +320,7 @@ def test_max_paths_counts_users_in_deep_finder_and_chains_in_find_paths(
             agree(loaded, call, replace(call, seed_scope="importer"))
 
 
-# Calls among each other
+# Calls beside other calls
 
 
 def test_finders_only_read(one_kind: Connection[Any]) -> None:
@@ -332,7 +332,7 @@ def test_finders_only_read(one_kind: Connection[Any]) -> None:
 
 
 def test_calls_within_one_query_are_independent(one_kind: Connection[Any]) -> None:
-    """Two calls a row, for many rows: whatever a call keeps must be its own."""
+    """Two calls for each of many rows: they must not share any state."""
     edges = layer(random_pairs(16, range(1, 31), 150), any_day(16))
     loaded = enter_layers(one_kind, [*brought(range(1, 26)), *brought(range(1, 31), collection=2)], edges)
     query = (
@@ -350,7 +350,7 @@ def test_calls_within_one_query_are_independent(one_kind: Connection[Any]) -> No
 
 
 def test_plans_of_a_session_survive_a_change_of_data(one_kind: Connection[Any]) -> None:
-    """Plans, and whatever else a session keeps, were made for a tiny world; then it grows, and shrinks again."""
+    """The session made its plans for few rows. Then the data grows, and becomes small again."""
     tiny = (brought([1, 2]), layer([(1, 2)], any_day(17)))
     large = (brought(range(1, 1001)), layer(random_pairs(17, range(1, 1001), 8000), any_day(17)))
     for members, edges in (tiny, large, tiny):

@@ -1,4 +1,4 @@
-"""What an answer is in words: when two contacts met, what links them, who can open a path."""
+"""An answer in words: when two contacts met, what links them, who can open a path."""
 
 from __future__ import annotations
 

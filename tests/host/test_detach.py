@@ -1,4 +1,4 @@
-"""A table that is detached can be altered in any way; nobody gets an answer without it, and nobody loses an edge."""
+"""A detached table can be altered in any way; functions that read it raise an error, and no edge is lost."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_writers_of_edges_stop_before_they_change_anything(db: Connection, dsn: 
     try:
         db.execute(
             "UPDATE contact_work_experiences SET date_to = '2041-01-01' WHERE id = 3"
-        )  # it is noted all the same
+        )  # the change is queued all the same
         with pytest.raises(psycopg.Error, match="detached"):
             sync(dsn)
         with pytest.raises(psycopg.Error, match="detached"):
@@ -131,7 +131,7 @@ def test_writers_of_edges_stop_before_they_change_anything(db: Connection, dsn: 
     assert value(db, "SELECT count(*) FROM connection_paths.contact_changes WHERE error IS NOT NULL") == 0
 
 
-#: What a migration does to detached tables; what was impossible, or would have taken the views with it.
+#: Changes that a migration makes to detached tables, and that the views would otherwise prevent.
 MIGRATIONS = {
     "nothing": "",
     "text to varchar": "ALTER TABLE contacts ALTER name TYPE varchar(80)",
@@ -195,7 +195,7 @@ def test_a_migration_between_detach_and_attach(
         db.execute(f"SELECT count(*) FROM connection_paths.{VIEWS[table]}".encode())
 
 
-#: What a migration must not leave behind, and what is said of it.
+#: States in which a table cannot be attached, each with the message.
 WRONG = {
     "another type": (
         "contacts",

@@ -1,4 +1,4 @@
-"""A role that row-level security keeps from seeing every row makes no edges: it would delete those of the others."""
+"""A role must not compute edges when row-level security hides rows from it: it would delete their edges."""
 
 from __future__ import annotations
 

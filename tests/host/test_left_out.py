@@ -1,4 +1,4 @@
-"""What makes no edge and no member is counted as the views have it, and told where somebody would wonder."""
+"""Rows that make no edge or no member are counted by the rules of the views, and commands report them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command acts in the database that its first connection leads to, however that was named, and in no other."""
+"""Every command acts only in the database that its first connection leads to, for any way to name it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_every_command_acts_in_the_same_database(
     do("install")
     with psycopg.connect(dsn) as connection:
         assert connection.info.dbname == meant
-    if "service" in dsn or "://" in dsn:  # it says which; what the environment says by now does not count
+    if "service" in dsn or "://" in dsn:  # the option counts, and not the changed environment
         monkeypatch.setenv("PGDATABASE", elsewhere)
     assert (left(server, meant), left(server, elsewhere)) == ((True, 0), (False, 0))
     do("status")
@@ -128,7 +128,7 @@ def test_every_command_acts_in_the_same_database(
 
 
 def test_another_installation_is_left_alone(server: str, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The case that emptied the wrong database: both have the package, one is to lose it."""
+    """Two databases have the package, and one is uninstalled. A fault once emptied the other."""
     for name, value in ways(servers)["PGUSER and PGDATABASE"][1].items():
         monkeypatch.setenv(name, value)
     other = make_conninfo(server, dbname=servers.other)

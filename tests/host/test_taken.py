@@ -1,4 +1,4 @@
-"""install in company: names that others have, locks that others hold, rights that others were given."""
+"""install beside other objects and sessions: used names, held locks, granted rights."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_schema_without_host_tables_is_refused(host: str, schema: str) -> None
 
 
 def test_a_role_without_rights_cannot_block_an_install(host: str, role: str) -> None:
-    """It holds the advisory lock of installation scripts, and may not take the lock of a table."""
+    """It holds the advisory lock of installation scripts, but may not lock a table."""
     with connect(make_conninfo(host, user=role)) as stranger:
         stranger.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
         install(host)

@@ -1,4 +1,4 @@
-"""Install and uninstall: whole or not at all, run again after any death, beside writers, in any schema."""
+"""Install and uninstall: complete or not at all, repeatable after any kill, beside writers, in any schema."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Role = Callable[[], str]
 
 
 def nothing_done(done: Installed) -> bool:
-    """Whether an install found nothing to apply and nothing to mend."""
+    """Whether an install found nothing to apply and nothing to repair."""
     return done.applied == done.mended == []
 
 
@@ -57,7 +57,7 @@ def start(dsn: str, *command: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str]:
-    """Wait for a process; returns its exit status and what it said on standard error."""
+    """Wait for a process; returns its exit status and its standard error."""
     try:
         _, said = process.communicate(timeout=timeout)
     finally:
@@ -66,7 +66,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, st
 
 
 def kill_after(process: subprocess.Popen[str], lines: int, seconds: float) -> None:
-    """Kill a process some time after it has told so many lines of progress."""
+    """Kill a process some time after it has printed that many lines of progress."""
     assert process.stderr is not None
     for _ in range(lines):
         process.stderr.readline()
@@ -76,7 +76,7 @@ def kill_after(process: subprocess.Popen[str], lines: int, seconds: float) -> No
 
 
 def wait_for_build(connection: psycopg.Connection[Any]) -> None:
-    """Wait until a concurrent build waits for somebody's transaction."""
+    """Wait until a concurrent build waits for another transaction."""
     deadline = time.monotonic() + 30
     while connection.execute(WAITING_BUILDS).fetchone() == (0,):
         assert time.monotonic() < deadline, "no build came to wait"
@@ -129,7 +129,7 @@ def clean(new_database: Callable[[], str]) -> list[str]:
 
 
 def refusal(dsn: str, host_schema: str = "public") -> str:
-    """Return what install says when it refuses, having checked that it left nothing behind."""
+    """Return the message of a refused install, after a check that it left nothing behind."""
     before = catalog(dsn, "connection_paths", "public", host_schema)
     with pytest.raises((OrchestratorError, psycopg.Error)) as caught:
         install(dsn, host_schema)
@@ -233,7 +233,7 @@ def test_install_does_not_make_writers_wait(host: str) -> None:
         writer.start()
         process = start(host, "install")
         wait_for_build(observer)
-        time.sleep(2)  # twice what the writer puts up with
+        time.sleep(2)  # twice the lock timeout of the writer
         blocker.rollback()
         code, said = finish(process)
     stop.set()
@@ -273,7 +273,7 @@ def test_an_uninstall_killed_anywhere_is_completed_by_the_next(host: str, lines:
 def test_an_uninstall_killed_anywhere_is_undone_by_an_install(
     host: str, clean: list[str], monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
-    """Stopped where it hurts most: a migration's objects are gone, and yoyo has not written that down yet."""
+    """It is killed at the worst moment: the objects of a migration are dropped, and yoyo has not recorded that yet."""
     install(host)
 
     def stop(backend: PostgresqlBackend, migration: Any, direction: str) -> None:

@@ -1,4 +1,4 @@
-"""install mends what an administrator, or a migration of the application's, has taken from under the package."""
+"""install repairs objects that an administrator or a migration of the application has changed or dropped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OURS = re.compile(r"(index public\.idx_|trigger connection_paths_)")
 
 
 def everything(dsn: str) -> list[str]:
-    """Describe what is the package's, on the tables of the application too."""
+    """Describe the objects of the package, those on the tables of the application included."""
     ours = [re.sub(r"(idx_cc_walk_[ab])_r\d", r"\1_r", line) for line in describe(dsn, "connection_paths")]
     return ours + [line for line in describe(dsn, "public") if _OURS.match(line)]
 
@@ -63,7 +63,7 @@ def worlds() -> dict[str, list[str]]:
 
 @pytest.fixture
 def dsn(request: pytest.FixtureRequest, new_database: Callable[[], str], worlds: dict[str, list[str]]) -> Iterator[str]:
-    """A database in which all is well: the one of the test before, unless that failed."""
+    """A correct database: that of the previous test, or a new one if that test failed."""
     if not worlds:
         made = make(new_database())
         worlds[made] = everything(made)
@@ -85,7 +85,7 @@ def all_of(*statements: str) -> str:
     return ";".join(statements)
 
 
-#: What happens, and how the database is tidied up after the repair.
+#: The damage, and the statements that remove its remains after the repair.
 CAUSES: dict[str, tuple[str, str]] = {
     **{
         f"{table} renamed, a new one made": (

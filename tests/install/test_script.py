@@ -99,7 +99,7 @@ def test_psql_refuses_what_install_refuses(host: str) -> None:
 
 
 def test_psql_continues_where_it_was_interrupted(host: str, fresh: list[str]) -> None:
-    """A broken last migration: what came before stays, is known, and is not done again."""
+    """The last migration fails: the earlier ones stay applied, are recorded, and do not run again."""
     whole = script.psql()
     done = psql.run(host, whole.replace("CREATE OR REPLACE FUNCTION connection_paths.sync_changes", "CREATE NONSENSE"))
     assert done.returncode != 0
@@ -118,7 +118,7 @@ def test_psql_continues_where_it_was_interrupted(host: str, fresh: list[str]) ->
 
 
 def test_psql_waits_for_writers_without_blocking_them(host: str) -> None:
-    """Triggers need a lock that a writer's transaction holds: the script comes back for it."""
+    """Triggers need a lock that the transaction of a writer holds, so the script tries again later."""
     everything = migrations()
     assert psql.run(host, script.psql(everything[:-1])).returncode == 0
     codes: list[int] = []
@@ -142,7 +142,7 @@ def test_psql_waits_for_writers_without_blocking_them(host: str) -> None:
 
 @pytest.fixture
 def prepare(server: str) -> Iterator[Callable[[Connection], None]]:
-    """Put the files where the server looks for them; gives what a session needs to find them."""
+    """Put the files where the server looks for them; returns the settings that a session needs to find them."""
     if os.environ.get("ORCHESTRATOR_DSN"):
         pytest.skip("the files must be on the server's machine")
     with connect(server) as connection:

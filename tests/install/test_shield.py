@@ -1,4 +1,4 @@
-"""Nothing that another role has put into ``public``, or into a schema of its own, is called by what is ours.
+"""Our code calls no object that another role has created in ``public`` or in a schema of its own.
 
 A role that may only create objects makes every operator, function, cast, type and view that a statement of ours could
 mean. PostgreSQL counts each call. Then everything runs, as a superuser and as an application, and no call was counted.
@@ -157,7 +157,7 @@ def live(world: World, host_schema: str) -> None:
 
 
 def look(world: World, output: Path) -> None:
-    """Run what only looks, or measures."""
+    """Run the commands that only read or measure."""
     run(world, "runs", "list")
     run(world, "runs", "show", "1")
     for more in (("--depth", "2"), ("--depth", "4"), ("--impl", "v1")):
@@ -172,7 +172,7 @@ def look(world: World, output: Path) -> None:
 
 
 def test_the_trap_catches_an_unqualified_call(world: World) -> None:
-    """The trap works: whoever leaves it to the path is caught, by name and by closer match."""
+    """The trap works: a call without a schema is counted, by its name and by a closer match of types."""
     with connect(world.dsn) as superuser:
         superuser.execute("SELECT array_remove('{1}'::bigint[], 1::bigint)")
         superuser.execute("SELECT 'pg_class'::pg_catalog.regclass = oid FROM pg_catalog.pg_class LIMIT 1")
@@ -222,7 +222,7 @@ def calls(connection: Connection) -> list[str]:
 
 
 def called(connection: Connection, statements: list[str]) -> list[object]:
-    """Call them all, keeping nothing of what they do; what they answer, or the error that they raise."""
+    """Call all of them and roll back; returns their results or errors."""
     answers: list[object] = []
     for statement in statements:
         try:

@@ -72,7 +72,7 @@ def test_objects_that_depend_on_the_edges_survive_a_rebuild(own: Connection, app
             )
 
         assert seen() == ((2,), (2,), (2,), (2,))
-        for _ in range(2):  # the second finds what the first has made
+        for _ in range(2):  # the second rebuild starts from the objects of the first
             run_id = create(own, "rebuild", 5)
             work(own, run_id)
             assert end(own, run_id, "rebuild") == "succeeded"
@@ -167,7 +167,7 @@ def test_a_unique_constraint_of_the_application_is_copied(own: Connection) -> No
             pass
         before = value(own, NEXT_INDEXES, "connection_paths.contact_connections_next")
         assert end(own, run_id, "rebuild") == "succeeded"
-        # none was built while everybody waited for the swap
+        # no index was built under the lock of the exchange
         assert value(own, NEXT_INDEXES, "connection_paths.contact_connections_live") == before
         indexes: dict[str, bool] = dict(own.execute(INDEXES).fetchall())
         assert len(indexes) == 4

@@ -1,4 +1,4 @@
-"""A rebuild's indexes: built side by side in the memory of one, ended together, and made once by whoever is there."""
+"""A rebuild's indexes: built at the same time with the memory of one build, cancelled together, each made once."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ WORLD = office(8)  # 28 edges
 BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
 NAMES = "SELECT array_agg(indexrelid::regclass::text) FROM pg_index WHERE indrelid = %s::regclass"
 NEXT = "connection_paths.contact_connections_next"
-#: The sessions of a process that builds: those at it, and the one that waits for them.
+#: The sessions of a process that builds indexes: one for each build, and one that waits for them.
 BUILDER = f"SELECT pid FROM pg_stat_progress_create_index WHERE relid = '{NEXT}'::regclass LIMIT 1"
 WAITER = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(0.1)'"
-#: An index that notes who builds, vacuums or analyses it, with what.
+#: An index that records each session that builds, vacuums or analyses it, with its settings.
 SPY = """
 CREATE TABLE public.app_seen (command text, memory text, helpers text, lock_timeout text);
 CREATE FUNCTION public.note() RETURNS void LANGUAGE sql VOLATILE AS
@@ -73,7 +73,7 @@ def start_rebuild(connection: Connection, workers: int) -> subprocess.Popen[str]
 
 
 def filled(connection: Connection) -> int:
-    """Begin a rebuild and take it to where its indexes are built."""
+    """Begin a rebuild and take it to the phase indexing."""
     run_id = create(connection, "rebuild")
     work(connection, run_id)
     connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
@@ -81,7 +81,7 @@ def filled(connection: Connection) -> int:
 
 
 def complete(connection: Connection, run_id: int, workers: int = 2) -> None:
-    """Take it to its end, by a session of its own."""
+    """Finish the rebuild in another session."""
     with database.connect(dsn_of(connection)) as control:
         rebuild.complete(dsn_of(connection), control, run_id, workers=workers)
 
@@ -150,7 +150,7 @@ def test_index_builds_share_memory_and_workers(
     usual = ("96MB", value(own, "SHOW max_parallel_maintenance_workers"), "30s")
     assert own.execute("SELECT DISTINCT * FROM public.app_seen ORDER BY 1").fetchall() == [
         ("ANALYZE", *usual),
-        ("CREATE", memory, helpers, "0"),  # it waits for who builds the same
+        ("CREATE", memory, helpers, "0"),  # it waits for the session that builds the same index
         ("VACUUM", *usual),
     ]
 
@@ -205,7 +205,7 @@ def test_a_failed_build_ends_the_others_and_its_error_is_raised(own: Connection)
 @pytest.mark.parametrize("unique", [True, False])
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_a_build_waits_for_a_session_that_builds_the_same_index(own: Connection, unique: bool, end: str) -> None:
-    """A build outlives for a moment the process that was killed; the next one begins where it is under way."""
+    """A build continues for a moment after its process was killed; the next process waits for it."""
     run_id = filled(own)
     statement = next(text for text in missing(own, run_id).values() if text.startswith("CREATE UNIQUE") is unique)
     with connect(dsn_of(own)) as orphan:

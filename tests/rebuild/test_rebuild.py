@@ -177,7 +177,7 @@ def test_a_new_rebuild_drops_the_tables_of_a_cancelled_one(db: Connection) -> No
     do(db, old, claimed(db, old))
     db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     run_id = create(db, "rebuild")
-    assert value(db, "SELECT connection_paths.cancel_run(%s)", old) is True  # and takes nothing of the new one's
+    assert value(db, "SELECT connection_paths.cancel_run(%s)", old) is True  # and drops no table of the new one
     work(db, run_id)
     assert end(db, run_id, "rebuild") == "succeeded"
     assert edges(db) == oracle.edges(office(4))
@@ -185,7 +185,7 @@ def test_a_new_rebuild_drops_the_tables_of_a_cancelled_one(db: Connection) -> No
 
 
 def test_cancelling_a_rebuild_keeps_the_tables_of_a_new_one(db: Connection, dsn: str) -> None:
-    """It waits until that can be seen, and then sees it."""
+    """It waits until the new run is visible."""
     begin(db, office(4))
     there = db.execute(LEFT_THERE).fetchall()
     old = create(db, "rebuild", 1)
@@ -205,7 +205,7 @@ def test_cancelling_a_rebuild_keeps_the_tables_of_a_new_one(db: Connection, dsn:
 
 
 def test_nothing_is_copied_for_a_cancelled_rebuild(db: Connection) -> None:
-    """The table may be the next one's."""
+    """The table may belong to the next rebuild."""
     begin(db, replace(office(3), extra_edges={(1, 5): Edge(FRIEND, None, None, None)}))
     run_id = create(db, "rebuild")
     work(db, run_id)
@@ -324,7 +324,7 @@ def test_contacts_refreshed_during_a_rebuild_are_refreshed_again(db: Connection)
 def test_contacts_inserted_or_deleted_while_a_rebuild_is_planned(
     db: Connection, dsn: str, what: str, left: set[int]
 ) -> None:
-    """Who is missing was noted before, and the change is dealt with in the live edges before the run can be seen."""
+    """The list of missing contacts is older than the change, and a sync handles it before the run is visible."""
     begin(db, office(6))
     db.execute("DELETE FROM public.contacts WHERE id = 6")
     with connect(dsn, autocommit=False) as blocker, connect(dsn) as planner:
@@ -355,7 +355,7 @@ def test_the_databases_timeouts_do_not_stop_the_end_of_a_rebuild(own: Connection
 def test_a_run_cancelled_while_it_waits_for_the_exchange_ends_as_cancelled(
     own: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However late the process that ends it learns of that."""
+    """The process that finishes the run may notice the cancellation late."""
     monkeypatch.setattr("orchestrator.runs.driver.RunDriver._show_index_builds", lambda *_: None)
     begin(own, office(4))
     there = own.execute(LEFT_THERE).fetchall()

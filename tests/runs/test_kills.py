@@ -1,4 +1,4 @@
-"""Runs go on through kills: of processes, sessions and the server, beside writers, readers and sync.
+"""Runs survive kills of processes, sessions and the server, beside writers, readers and sync.
 
 ``make test`` runs the short form. ``CONNECTION_PATHS_SOAK_KILLS=600`` makes ten minutes of the chaos, and
 ``CONNECTION_PATHS_SOAK_SEED`` repeats its choices, though not their timing.
@@ -50,7 +50,7 @@ ALL = range(1, 520)
 SETTINGS = {**embedded.SETTINGS, "shared_buffers": "128MB"}
 STRATEGIES = ("in_place", "rebuild")
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
-#: Edges that are wrong, and how; by a self-join and nothing of the package's.
+#: The wrong edges, each with its fault, by a self-join that uses no function of the package.
 WRONG = """
 WITH usable AS (
     SELECT e.contact_id, e.organization_id, e.date_from, COALESCE(e.date_to, 'infinity') AS date_to
@@ -152,7 +152,7 @@ class Server:
 
     def crash(self, dsn: str) -> None:
         """SIGKILL one session of a database: the postmaster ends all the others and recovers."""
-        with psycopg.connect(dsn, autocommit=True) as connection:  # so no commit can lose its server
+        with psycopg.connect(dsn, autocommit=True) as connection:  # so that no session is in the middle of a commit
             row = connection.execute(
                 "SELECT pid FROM pg_stat_activity"
                 " WHERE datname = current_database() AND backend_type = 'client backend'"
@@ -302,7 +302,7 @@ def drain(connection: Connection) -> None:
 
 
 class Beside:
-    """Threads that each repeat one action over a connection of their own."""
+    """Threads, each of which repeats one action over a connection of its own."""
 
     def __init__(self, dsn: str, *, survive: bool) -> None:
         self.done = 0
@@ -383,7 +383,7 @@ EDITS = (
 
 
 def write(connection: Connection, rng: random.Random, organizations: Sequence[int] = (*LARGE * 20, *ALL)) -> None:
-    """Change the host's tables one to four times in a transaction, which may be slow or may be rolled back."""
+    """Change the host tables one to four times in a transaction, which may be slow or rolled back."""
     with suppress(psycopg.errors.UniqueViolation), connection.transaction(force_rollback=rng.random() < 0.1):
         for _ in range(rng.choice((1, 1, 2, 4))):
             edit = rng.choice(EDITS)
@@ -401,7 +401,7 @@ def write(connection: Connection, rng: random.Random, organizations: Sequence[in
 
 
 def write_little(connection: Connection, rng: random.Random) -> None:
-    """The same, but no large organization is added or removed."""
+    """Do the same without adding or removing large organizations."""
     write(connection, rng, SMALL)
 
 
@@ -496,7 +496,7 @@ def test_a_killed_process_loses_only_its_open_batches(world: str, strategy: str)
 def test_a_process_killed_near_the_end_of_a_rebuild(world: str, phase: str) -> None:
     """Each step after the last batch is done once, by the next process that comes."""
     with connect(world) as connection:
-        # An index that waits for each row makes this step slow enough to be killed in.
+        # An index that waits at each row makes this step slow enough to kill the process in it.
         connection.execute(
             "DELETE FROM public.contacts WHERE id > 100;"
             "CREATE FUNCTION public.slowly(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS"
@@ -636,7 +636,7 @@ def test_readers_and_writers_do_not_notice_a_rebuild(world: str) -> None:
 # Everything at once
 
 
-#: Errors with which a process may end that was not killed: there was no run yet, or the run is over.
+#: Errors of a process that was not killed: the run did not exist yet, or was over.
 MAY_SAY = re.compile(
     "cannot connect|is under way|cancelled"
     # before the run is created, a lost connection is an error
@@ -733,7 +733,7 @@ class Chaos:
     def _crash(self) -> None:
         self._lose(self._everybody())
         self._server.crash(self._dsn)
-        self._lose(self._everybody())  # of a run that begins in the meantime
+        self._lose(self._everybody())  # of a run that has begun since
 
     def _postmaster(self) -> None:
         self._lose(self._everybody())
@@ -795,7 +795,7 @@ SELECT n, n + 10000, 'work_overlap', 1, '2001-01-01' FROM generate_series(1, 300
 
 
 def test_runs_survive_random_disturbances(server: Server, world: str) -> None:
-    """Whatever happens, a run that ends and a sync together make every edge right, and edges stay right."""
+    """After random disturbances, a finished run and a sync make every edge right, and edges stay right."""
     rng = random.Random(SEED)
     chaos = Chaos(server, world, rng)
     print(f"CONNECTION_PATHS_SOAK_SEED={SEED}")  # shown when it fails

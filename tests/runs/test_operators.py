@@ -1,4 +1,4 @@
-"""Operators steer a run by the command line and by SQL: pause, resume, limit and cancel, and the privileges for it."""
+"""Operators control a run by the command line and by SQL: pause, resume, limit, cancel, and their privileges."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.sessions import connect, dsn_of, set_for_database, value
 from tests.support.waiting import in_the_background, until
 from tests.support.world import FRIEND, TODAY, WORK_OVERLAP, Edge, office
 
-# A contact at fault, by the library and the command line
+# A contact that fails, by the library and the command line
 
 POISON = """
 CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not this one''; END';
@@ -85,7 +85,7 @@ def test_a_silent_network_is_noticed(dsn: str, given: str, idle: str) -> None:
 
 
 def test_a_worker_that_cannot_record_a_failure_frees_its_batch(own: Connection) -> None:
-    """A batch is cancelled, and so is the call that records it: the worker does not know, and continues."""
+    """The batch and the call that records its failure are both cancelled. The worker continues."""
     begin(own, office(6))
     process = start("--dsn", dsn_of(own), "backfill", "--strategy", "in_place", "--no-throttle", "--workers", "1")
     cancel = (
@@ -97,7 +97,7 @@ def test_a_worker_that_cannot_record_a_failure_frees_its_batch(own: Connection) 
         blocker.execute("LOCK TABLE connection_paths.contact_connections IN SHARE MODE")
         until(lambda: value(own, "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'claimed'"))
         until(lambda: value(own, WAITING) == 1)
-        # The lock of a table goes to the session that has waited longest; that of a row to the first that asks then.
+        # A table lock goes to the session that has waited longest; a row lock to any session.
         lock = "LOCK TABLE connection_paths.backfill_batches IN EXCLUSIVE MODE"
         locker.execute("BEGIN")
         with in_the_background(lambda: locker.execute(lock.encode())) as locked:

@@ -223,7 +223,7 @@ def skewed(db: Connection) -> int:
             (contact, organization, day, day + timedelta(300))
             for day in (start + timedelta(100 * number) for number in range(repeats))
         ]
-        if contact % 20 == 0:  # changed employers together with others
+        if contact % 20 == 0:  # changed employers at the same time as others
             rows.append((contact, 100 + organization, start, start + timedelta(1000)))
     load(db, colleagues(*rows))
     db.execute("ANALYZE")

@@ -243,7 +243,7 @@ def test_only_dead_workers_lose_their_batches(db: Connection, dsn: str) -> None:
 def test_one_claim_is_used_once(
     db: Connection, dsn: str, strategy: str, rival: Callable[[Connection, int, Claim], Any]
 ) -> None:
-    """Two sessions have the same claim, as when a living connection was thought to be dead."""
+    """Two sessions have the same claim, as when a connection was wrongly taken for dead."""
     begin(db, office(5))
     run_id = create(db, strategy)
     with connect(dsn) as one, connect(dsn) as other, connect(dsn) as blocker:

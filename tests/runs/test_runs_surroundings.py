@@ -379,7 +379,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
 
 
 def test_which_roles_count_as_lock_holders(db: Connection, role: Callable[..., str]) -> None:
-    """For every purpose and every privilege: the role has it itself, or by a membership that it need not inherit."""
+    """For each purpose and privilege, the role has the privilege itself, or by a membership, inherited or not."""
     expected, found = set(), set()
     for grants, statements in GRANTS.items():
         group = role(*statements)
@@ -499,7 +499,7 @@ ORDER BY 1
 
 
 def test_a_rebuild_stays_where_the_edges_are(own: Connection, tablespaces: list[str]) -> None:
-    """The table and each index keep their tablespaces, whatever default_tablespace the database has."""
+    """The table and each index keep their tablespaces, for any default_tablespace of the database."""
     begin(own, office(4))
     own.execute("CREATE INDEX app ON connection_paths.contact_connections (date_to) WHERE date_to IS NOT NULL")
     set_for_database(own, "default_tablespace", tablespaces[2])

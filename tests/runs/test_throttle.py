@@ -70,12 +70,12 @@ class Run:
         return [self.second(*loads) for _ in range(number)]
 
     def full(self) -> None:
-        """Climb to the number that is wanted, and stay there until its trial is over."""
+        """Reach the number that is wanted, and keep it until its trial is over."""
         self.climb(self.governor.most)
         self.seconds(40, 0.1)
 
     def climb(self, workers: float) -> None:
-        """Climb to a number, which is then on trial and may be changed at once."""
+        """Reach a number, which is then on trial and may be changed at once."""
         while self.governor.allowed < workers:
             self.second(0.1)
         self.now += 1
@@ -688,7 +688,7 @@ def test_waiting_sessions_are_counted(asking: ServerLoad, small: str) -> None:
 
 
 def test_waits_for_advisory_locks_are_not_counted(asking: ServerLoad, small: str) -> None:
-    """Some applications elect leaders by advisory locks, and the others wait for ever: that must not count."""
+    """Some applications elect a leader by an advisory lock. The other sessions wait for ever, and must not count."""
     lock = "SELECT pg_advisory_xact_lock(7)"
     with waiting(small, "application", lock, lock):
         until(lambda: server_values(asking))

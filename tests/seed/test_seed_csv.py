@@ -1,4 +1,4 @@
-"""CSV files go in whole or not at all, and what is wrong with one is told by file and line."""
+"""CSV files are loaded completely or not at all, and an error names the file and the line."""
 
 from __future__ import annotations
 

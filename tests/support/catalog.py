@@ -23,7 +23,7 @@ _OF_THE_HOST = re.compile(r"(index public\.idx_|trigger connection_paths_)")
 
 
 def describe(dsn: str, *schemas: str) -> list[str]:
-    """Describe every object of the schemas (by default ours and that of the host tables), and the applied migrations."""
+    """Describe every object of the schemas (by default ours and ``public``), and the applied migrations."""
     with connect(dsn, settings={"search_path": "pg_catalog"}) as connection:
         names = {"schemas": list(schemas or ("connection_paths", "public"))}
         rows = connection.execute(sqlfiles.query("install/catalog"), names)

@@ -1,4 +1,4 @@
-"""The queue of changes in a test: filling the application's tables, draining the queue, stopping a refresh in the middle."""
+"""The queue of changes in a test: fill the host tables, empty the queue, stop a refresh in the middle."""
 
 from __future__ import annotations
 

@@ -82,7 +82,10 @@ def enter_layers(
     *layers: Layer,
     do_not_ask: Iterable[tuple[int, int]] = (),
 ) -> Loaded:
-    """Load edges of several kinds, in the order of the enum. Of equally recent edges of a pair, the kind declared first counts."""
+    """Load edges of several kinds, in the order of the enum.
+
+    Of equally recent edges of a pair, the kind declared first counts.
+    """
     memberships = tuple(memberships)
     pairs = {pair for each in layers for pair in each}
     contacts = {contact for pair in pairs for contact in pair} | {row.contact_id for row in memberships}

@@ -1,4 +1,4 @@
-"""verify finds what is wrong, and nothing where all is well."""
+"""verify finds every fault, and nothing in a correct database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def db(dsn: str) -> Iterator[Connection]:
-    """Forty contacts, five a team, of whom the first have edges; the last ten have no career. Synced."""
+    """Forty contacts in teams of five; the last ten have no work experiences. The edges are up to date."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("TRUNCATE contacts, organizations, contact_work_experiences, user_contact_collections")
         connection.execute("TRUNCATE connection_paths.contact_connections")
@@ -55,7 +55,7 @@ def db(dsn: str) -> Iterator[Connection]:
 
 @contextmanager
 def uncaptured(connection: Connection) -> Iterator[None]:
-    """Let changes of work experiences go unnoticed."""
+    """Disable the triggers on work experiences."""
     connection.execute("ALTER TABLE contact_work_experiences DISABLE TRIGGER USER")
     try:
         yield
@@ -229,10 +229,10 @@ def test_contacts_set_aside_are_compared(db: Connection, dsn: str) -> None:
         (run_id,),
     )
     verdict = verify(dsn)
-    assert verdict.ok  # its edges are right by now
+    assert verdict.ok  # its edges are right again
     assert [each["contact_id"] for each in verdict.set_aside] == [11]
     db.execute(WRONG["missing"].encode())
-    verdict = verify(dsn, sample=1)  # whatever the sample
+    verdict = verify(dsn, sample=1)  # for any sample
     assert Difference(11, 12, "missing", is_waiting=False) in verdict.sample.wrong
     assert "set aside" in verdict.findings[0]
     assert "it would not" in verdict.findings[0]
@@ -254,7 +254,7 @@ INDEXES = ("idx_members_by_collection", "idx_experiences_by_contact", "idx_cc_wa
 @pytest.mark.parametrize("index", INDEXES)
 @pytest.mark.parametrize("how", ["missing", "not valid"])
 def test_a_missing_index_prevents_the_expensive_checks(db: Connection, dsn: str, index: str, how: str) -> None:
-    """Without one of them, every contact takes a scan of whole tables: 424 s, before."""
+    """Without one of these indexes, every contact needs a scan of whole tables; the check then took 424 s."""
     row = db.execute(
         "SELECT i.indexrelid::regclass::text FROM pg_index AS i"
         " JOIN pg_class AS c ON c.oid = i.indexrelid AND c.relname = %s",
@@ -348,7 +348,7 @@ def test_a_reader_may_verify(db: Connection, dsn: str) -> None:
 
 
 def test_future_overlaps_are_correct_until_their_first_day(db: Connection, dsn: str) -> None:
-    """Two time zones that are never on the same day let the day of an experience come."""
+    """A change between two time zones that never have the same date makes the first day of an experience come."""
     yesterday, today = (make_conninfo(dsn, options=f"-c timezone={zone}") for zone in ("Etc/GMT+12", "Etc/GMT-14"))
     with psycopg.connect(today) as connection:
         connection.execute(
