@@ -161,7 +161,7 @@ def main() -> None:
             "Work experiences; each statement a transaction; medians, with and without taking turns.",
             table,
             f"{given.clients} connections inserting one row each at a time: {together['replica']:,.0f} transactions/s"
-            f" without, {together['origin']:,.0f} with: {ratio:.2f}. No follower slept, so nobody notified.",
+            f" without, {together['origin']:,.0f} with: {ratio:.2f}. No follower slept, so no writer notified one.",
             "## Environment",
             "\n".join(f"- {name}: {value}" for name, value in settings.items()),
         ]

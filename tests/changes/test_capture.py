@@ -21,7 +21,7 @@ from orchestrator.host import sources
 from orchestrator.install.installation import install
 from orchestrator.verify.verification import verify
 from tests.support import oracle
-from tests.support.changes import fill, notes
+from tests.support.changes import fill, queue_length
 from tests.support.copies import copied
 from tests.support.edges import edges, right_edges
 from tests.support.psql import binaries
@@ -245,7 +245,7 @@ def test_missed_changes_are_refreshed_when_the_column_is_repaired(db: Connection
     sync(dsn)
     assert failures(db) == []
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
     db.execute(f"TRUNCATE {table}".encode())
     db.execute("TRUNCATE contacts, organizations, contact_work_experiences")
     fill(db)
@@ -270,7 +270,7 @@ def test_a_refresh_after_a_capture_failure_waits_for_open_writers(db: Connection
                 db.execute("SELECT connection_paths.recover_capture()")
             if isolation == "READ COMMITTED":
                 assert len(failures(db)) == 1
-                assert notes(db) == 0
+                assert queue_length(db) == 0
             while value(db, "SELECT taken FROM connection_paths.sync_changes()"):
                 pass
         sync(dsn)

@@ -20,7 +20,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.install.installation import install
 from tests.support import oracle
-from tests.support.changes import EXPERIENCES, HOSTS, STATEMENTS, drain, fill, new_role, notes, pair_up
+from tests.support.changes import EXPERIENCES, HOSTS, STATEMENTS, drain, fill, new_role, pair_up, queue_length
 from tests.support.edges import edges, right_edges
 from tests.support.properties import repeatable
 from tests.support.rebuilds import rebuilt
@@ -41,18 +41,18 @@ from tests.support.world import (
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_queues_few_rows_and_sync_corrects_the_edges(db: Connection, dsn: str, name: str) -> None:
-    statement, noted = STATEMENTS[name]
+    statement, queued = STATEMENTS[name]
     fill(db)
     with db.transaction(force_rollback=True):
         db.execute(statement.encode())
-    assert notes(db) == 0
+    assert queue_length(db) == 0
     db.execute(statement.encode())
-    assert notes(db) == noted
-    if noted == 0:
+    assert queue_length(db) == queued
+    if queued == 0:
         assert edges(db) == right_edges(db)
     done = sync(dsn)
-    assert done.changes >= noted
-    assert done.failed == notes(db) == 0
+    assert done.changes >= queued
+    assert done.failed == queue_length(db) == 0
     assert edges(db) == right_edges(db)
 
 
@@ -77,7 +77,7 @@ def test_a_copy_of_many_rows_queues_each_contact_once(db: Connection, dsn: str) 
         for number in range(100_000):
             contact, organization = number % 1000, number if number > 40 else 1 + number % 3
             copy.write_row((1000 + number, contact, organization, "", "2012-01-01", None))
-    assert notes(db) == 1000
+    assert queue_length(db) == 1000
     done = sync(dsn, workers=2)
     assert done.contacts >= 1000
     assert edges(db) == right_edges(db)
@@ -100,7 +100,7 @@ def test_deletes_and_nulls_by_foreign_keys_of_the_host_are_queued(host: str) -> 
             "TRUNCATE public.contacts CASCADE",
         ):
             connection.execute(statement.encode())
-            assert notes(connection) > 0
+            assert queue_length(connection) > 0
             sync(host)
             assert edges(connection) == right_edges(connection)
         assert edges(connection) == {}
@@ -114,14 +114,14 @@ def test_a_writer_needs_no_rights_in_the_schema(db: Connection, dsn: str) -> Non
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             other.execute("SELECT FROM connection_paths.contact_changes")
-        for name, (statement, noted) in STATEMENTS.items():
+        for name, (statement, queued) in STATEMENTS.items():
             with db.transaction(force_rollback=True):
                 db.execute(f"SET LOCAL ROLE {role}".encode())
                 db.execute(statement.encode())
                 db.execute("RESET ROLE")
-                assert notes(db) == noted, name
+                assert queue_length(db) == queued, name
         other.execute(f"DELETE FROM {EXPERIENCES} WHERE contact_id < 4".encode())
-        assert notes(db) == 3
+        assert queue_length(db) == 3
     sync(dsn)
     assert edges(db) == right_edges(db)
 
@@ -229,7 +229,7 @@ def test_an_edge_begins_on_its_day_without_a_writer(db: Connection, dsn: str, na
         sync(yesterday)
         assert edges(db) == oracle.edges(world_of_dates(db), before_day)
         assert len(edges(db)) == 1
-        assert notes(db) == 0
+        assert queue_length(db) == 0
         with psycopg.connect(yesterday) as connection:
             assert connection.execute(sqlfiles.query("changes/queued_changes")).fetchone() == (0, None, 0)
             assert not has_changes(connection)
@@ -241,7 +241,7 @@ def test_an_edge_begins_on_its_day_without_a_writer(db: Connection, dsn: str, na
     sync(today)
     assert edges(db) == oracle.edges(world_of_dates(db), day)
     assert len(edges(db)) == 3
-    assert notes(db) == 0
+    assert queue_length(db) == 0
     assert value(db, "SELECT array_agg(contact_id) FROM connection_paths.due_changes") == [3]  # in 2999 again
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.changes.sync import sync
 from orchestrator.core.database import Connection
-from tests.support.changes import EXPERIENCES, drain, notes, repeat
+from tests.support.changes import EXPERIENCES, drain, queue_length, repeat
 from tests.support.edges import edges, right_edges
 from tests.support.rebuilds import do_batches, rebuilding, rebuilt, swap
 from tests.support.sessions import value
@@ -82,7 +82,7 @@ def test_writers_syncs_and_backfills_at_the_same_time(db: Connection, dsn: str) 
     stopping.set()
     for thread in followers:
         assert thread.result().failed == 0
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 # Beside a rebuild.
@@ -115,7 +115,7 @@ def test_changes_while_a_rebuild_is_under_way(db: Connection, dsn: str, seed: in
         db.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
     sync(dsn)
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 def test_a_rebuild_keeps_when_a_row_last_changed(db: Connection, dsn: str) -> None:
@@ -162,7 +162,7 @@ def test_writers_and_syncs_beside_a_rebuild(db: Connection, dsn: str) -> None:
         stopping.set()
         follower.result()
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 @pytest.mark.parametrize(

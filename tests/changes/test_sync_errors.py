@@ -24,8 +24,8 @@ from tests.support.changes import (
     fill,
     gated,
     new_role,
-    notes,
     pair_up,
+    queue_length,
     repeat,
     wait_for_gate,
 )
@@ -72,7 +72,7 @@ def test_a_contact_that_cannot_be_refreshed_does_not_stop_others(db: Connection,
         again = sync(dsn, retry_failed=True)
         assert again.failed == done.failed
     done = sync(dsn, retry_failed=True)
-    assert (done.failed, notes(db)) == (0, 0)
+    assert (done.failed, queue_length(db)) == (0, 0)
     assert edges(db) == right_edges(db)
 
 
@@ -134,7 +134,7 @@ def test_any_error_is_recorded_for_the_contact_that_raises_it(
         assert (20, 21) in edges(db)
     sync(dsn, retry_failed=True)
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 def test_a_deferred_foreign_key_of_the_application_does_not_stop_others(db: Connection, dsn: str) -> None:
@@ -209,11 +209,11 @@ def test_a_session_that_is_ended_in_the_middle_loses_nothing(db: Connection, dsn
         wait_for_gate(db)
         db.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND objid = %s", (GATE,))
         wait_for_gate(db)  # it has come back for the same changes
-        assert notes(db) == 2
+        assert queue_length(db) == 2
         open_gate()
         assert done.result().failed == 0
     assert edges(db) == right_edges(db) != {}
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 def test_a_process_that_is_killed_in_the_middle_loses_nothing(db: Connection, dsn: str) -> None:
@@ -227,7 +227,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing(db: Connection, ds
         eventually(  # the server notices, though the session waits for a lock
             db, f"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND objid = {GATE})"
         )
-    assert notes(db) == 2
+    assert queue_length(db) == 2
     assert edges(db) == {}
     sync(dsn)
     assert edges(db) == right_edges(db) != {}
@@ -251,7 +251,7 @@ def test_an_interruption_leaves_the_changes_in_the_queue(db: Connection, dsn: st
         wait_for_gate(db)
         stopping.set()
         assert done.result().contacts == 0
-    assert notes(db) == 2
+    assert queue_length(db) == 2
     assert edges(db) == {}
     sync(dsn)
     assert edges(db) == right_edges(db) != {}
@@ -265,7 +265,7 @@ def test_a_sync_ends_while_new_changes_keep_coming(db: Connection, dsn: str) -> 
     writers = [InThread(lambda half=half: repeat(dsn, f"{statement} {half}", ended)) for half in (0, 1)]  # type: ignore[misc]
     try:
         InThread(lambda: sync(dsn, batch=2)).result()  # slower than they are
-        assert notes(db) > 0
+        assert queue_length(db) > 0
     finally:
         ended.set()
     for thread in writers:

@@ -10,7 +10,17 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.changes.sync import sync
 from orchestrator.core.database import Connection
-from tests.support.changes import EXPERIENCES, GATE, closed_gate, executed, fill, gated, notes, pair_up, wait_for_gate
+from tests.support.changes import (
+    EXPERIENCES,
+    GATE,
+    closed_gate,
+    executed,
+    fill,
+    gated,
+    pair_up,
+    queue_length,
+    wait_for_gate,
+)
 from tests.support.edges import edges, right_edges
 from tests.support.sessions import value
 from tests.support.waiting import InThread, eventually
@@ -44,7 +54,7 @@ def test_an_edge_computed_before_a_change_does_not_outlive_it(db: Connection, ds
         stale.result()
         done.result()
     assert edges(db) == right_edges(db) == {}
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 def test_a_sync_stops_waiting_for_a_session_that_has_ended(db: Connection, dsn: str) -> None:
@@ -78,7 +88,7 @@ def test_a_sync_does_not_wait_for_refreshes_that_began_later(db: Connection, dsn
         later.execute("SELECT connection_paths.begin_refresh()")
         first.rollback()
         done.result()  # although the later session and the writer are still open
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 @pytest.mark.parametrize("level", [psycopg.IsolationLevel.REPEATABLE_READ, psycopg.IsolationLevel.SERIALIZABLE])
@@ -150,7 +160,7 @@ def test_a_sync_and_an_application_do_not_wait_for_each_other(
         application.commit()
     sync(dsn)
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 def test_a_waiting_sync_holds_no_lock_on_host_tables(db: Connection, dsn: str) -> None:

@@ -74,7 +74,7 @@ def test_a_backfill_continues_after_ctrl_c(host: str) -> None:
         assert 0 < len(edges(host)) < len(whole)
         again = run("--dsn", host, "backfill", "--no-throttle")
         assert again.exit_code == 0
-        assert "Run 2 succeeded" in again.stdout  # the same run goes on
+        assert "Run 2 succeeded" in again.stdout  # the same run continues
         assert edges(host) == whole
 
 
@@ -107,11 +107,11 @@ def test_a_failing_contact_is_reported_and_the_others_are_done(small: str) -> No
             "CREATE TRIGGER refuse BEFORE INSERT ON connection_paths.contact_connections"
             " FOR EACH ROW WHEN (NEW.contact_a_id = 1) EXECUTE FUNCTION refuse()"
         )
-    told = run("--dsn", small, *IN_PLACE)
-    assert told.exit_code == 1
-    assert "Run 1 succeeded with exceptions" in told.stdout
-    assert "contact 1: not this one" in told.stdout
-    assert "Traceback" not in told.stderr
+    printed = run("--dsn", small, *IN_PLACE)
+    assert printed.exit_code == 1
+    assert "Run 1 succeeded with exceptions" in printed.stdout
+    assert "contact 1: not this one" in printed.stdout
+    assert "Traceback" not in printed.stderr
     assert [row[:2] for row in edges(small)] == [(3, 4)]
     result = run("--dsn", small, "--json", *IN_PLACE)
     shown = json.loads(result.stdout)
@@ -131,9 +131,9 @@ def test_two_backfills_at_once_share_one_run(host: str) -> None:
 def test_paths_shows_names_and_how_people_met(small: str) -> None:
     assert "No path to Ben" in run("--dsn", small, *ASK).stdout
     run("--dsn", small, "backfill", "--no-throttle")
-    told = run("--dsn", small, *ASK).stdout
-    assert "1. you, user 8 → Ana [bold] → Ben\n" in told
-    assert "Ana [bold] knows Ben: both worked at Acme, since 2019-03\n" in told
+    printed = run("--dsn", small, *ASK).stdout
+    assert "1. you, user 8 → Ana [bold] → Ben\n" in printed
+    assert "Ana [bold] knows Ben: both worked at Acme, since 2019-03\n" in printed
 
 
 @pytest.mark.slow

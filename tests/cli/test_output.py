@@ -91,13 +91,13 @@ def shown_by_every_command(dsn: str, tmp_path: Path, *options: str) -> Iterator[
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_control_characters_of_names_are_escaped(small: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     name_everything(small, HOSTILE)
-    told = ""
+    printed = ""
     for arguments, result in shown_by_every_command(small, tmp_path, *options):
         assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, result.exc_info)
         assert UNSAFE.search(result.output) is None, (arguments, result.output)
-        told += result.output
-    assert "u202egnihton" in told
-    assert "x1b[2J" in told.replace("u001b", "x1b")
+        printed += result.output
+    assert "u202egnihton" in printed
+    assert "x1b[2J" in printed.replace("u001b", "x1b")
 
 
 def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,8 +119,8 @@ def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pyte
                 after = sum(len(stream.getvalue()) for stream in written)
                 assert after > before, arguments
                 before = after
-            told = written[0].getvalue().decode(charset)
-            assert options or ("->" in told) == (charset != "shift_jis")
+            printed = written[0].getvalue().decode(charset)
+            assert options or ("->" in printed) == (charset != "shift_jis")
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])

@@ -1,4 +1,4 @@
-"""doctor finds faults and nothing else, and the commands that it prints repair them. The tests cause each finding."""
+"""doctor finds what is wrong and nothing else, and what it says to type mends it. Each finding is caused here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.support.doctor import (
 
 @dataclass(frozen=True)
 class Cause:
-    """How to cause a fault, and the finding that it must give."""
+    """How to bring something about, and what is then to be found."""
 
     statements: str
     check: str
@@ -255,7 +255,7 @@ CAUSES = {
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_each_fault_is_found_and_its_repair_works(db: Connection, dsn: str, name: str) -> None:
+def test_what_is_wrong_is_found_and_mended(db: Connection, dsn: str, name: str) -> None:
     cause = CAUSES[name]
     for statement in cause.statements.split(";"):
         db.execute(statement.encode())
@@ -266,7 +266,7 @@ def test_each_fault_is_found_and_its_repair_works(db: Connection, dsn: str, name
     check_cured(dsn, finding)
 
 
-def test_dropped_triggers_of_an_install_are_wrong(db: Connection, dsn: str) -> None:
+def test_triggers_that_install_made_and_somebody_dropped_are_wrong(db: Connection, dsn: str) -> None:
     statements = CAUSES["no triggers"].statements.split(";")
     for statement in statements[:-1]:
         db.execute(statement.encode())
@@ -276,7 +276,7 @@ def test_dropped_triggers_of_an_install_are_wrong(db: Connection, dsn: str) -> N
     check_cured(dsn, findings[0])
 
 
-def test_a_changed_view_is_reported_with_its_index(db: Connection, dsn: str) -> None:
+def test_a_view_that_moved_on_is_told_of_and_of_its_index(db: Connection, dsn: str) -> None:
     db.execute(
         "CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS"
         " SELECT x.collection_id, x.contact_id, x.user_id FROM user_contact_collections AS x"
@@ -292,7 +292,7 @@ def test_a_changed_view_is_reported_with_its_index(db: Connection, dsn: str) -> 
     check_cured(dsn, index)
 
 
-def test_a_dropped_view_is_reported_with_the_objects_that_need_it(host: str) -> None:
+def test_a_view_that_is_dropped_takes_what_is_bound_to_it_along(host: str) -> None:
     install(host)
     with psycopg.connect(host, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="work_overlaps"):
@@ -305,7 +305,7 @@ def test_a_dropped_view_is_reported_with_the_objects_that_need_it(host: str) -> 
 
 
 def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:
-    """Our index has one level more than it needs, so the planner silently uses the wider index."""
+    """Ours has become a level deeper than it need be: the wide one is what the planner takes, without a word."""
     keep(db)
     db.execute(f"INSERT INTO {TABLE} SELECT 1, g, 1, 1 FROM generate_series(10000, 250000) AS g")
     db.execute(f"DELETE FROM {TABLE} WHERE contact_id % 100 <> 0")
@@ -324,8 +324,8 @@ def test_an_index_that_is_cheaper_than_ours(db: Connection, dsn: str) -> None:
         restore(db)
 
 
-def test_a_broken_index_is_reported_once(db: Connection, dsn: str) -> None:
-    """The plans are checked even without this index."""
+def test_a_broken_index_is_not_told_of_twice(db: Connection, dsn: str) -> None:
+    """The plans without it are looked at all the same."""
     db.execute("ALTER TABLE organizations DROP CONSTRAINT organizations_pkey")
     db.execute("DROP INDEX idx_experiences_by_contact")
     index, plan, *others = diagnose(dsn).findings
@@ -356,8 +356,8 @@ def test_a_bloated_index(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPat
             db.execute("DROP SCHEMA ext CASCADE")
 
 
-def test_pgstattuple_overrides_the_estimate_of_bloat(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The estimate does not count."""
+def test_an_index_that_pgstattuple_clears(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the estimate says."""
     if not db.execute("SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'").rowcount:
         pytest.skip("pgstattuple is not there")
     monkeypatch.setattr(indexes, "BLOATED", (100_000, 2.0))
@@ -373,7 +373,7 @@ def test_pgstattuple_overrides_the_estimate_of_bloat(db: Connection, dsn: str, m
 
 def test_indexes_that_nobody_uses(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     db.execute("SELECT pg_stat_reset()")
-    assert diagnose(dsn).findings == []  # a week must have passed
+    assert diagnose(dsn).findings == []  # who knows what a week brings
     monkeypatch.setattr(indexes, "UNUSED", timedelta())
     found = diagnose(dsn)
     assert found.ok
@@ -382,7 +382,7 @@ def test_indexes_that_nobody_uses(db: Connection, dsn: str, monkeypatch: pytest.
     check_cured(dsn, found.findings[0])
 
 
-def test_a_migration_of_a_later_version_is_reported(db: Connection, dsn: str) -> None:
+def test_a_migration_of_the_future(db: Connection, dsn: str) -> None:
     db.execute(
         "INSERT INTO connection_paths._yoyo_migration (migration_hash, migration_id) VALUES ('x', '0099_better')"
     )
@@ -409,7 +409,7 @@ def test_a_queue_that_is_long_or_followed(db: Connection, dsn: str, monkeypatch:
     check_cured(dsn, finding)
 
 
-def test_a_run_with_a_working_process_is_no_finding(db: Connection, dsn: str) -> None:
+def test_a_run_that_somebody_works_on_is_well(db: Connection, dsn: str) -> None:
     db.execute("SELECT connection_paths.create_run('in_place')")
     try:
         assert diagnose(dsn).findings == []  # it has just begun
@@ -440,7 +440,7 @@ def test_a_table_that_is_gone_is_a_finding(db: Connection, dsn: str) -> None:
         db.execute("ALTER TABLE connection_paths.mislaid RENAME TO contact_changes")
 
 
-def test_an_empty_install_has_no_findings(host: str) -> None:
+def test_an_empty_install_is_well(host: str) -> None:
     install(host)
     with psycopg.connect(host, autocommit=True) as connection:
         advise(connection)
@@ -454,7 +454,7 @@ def test_an_empty_install_has_no_findings(host: str) -> None:
     assert diagnose(host).findings == []
 
 
-def test_a_host_schema_may_have_any_name(database: str) -> None:
+def test_a_host_schema_of_any_name(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(HOSTILE)))
         connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(HOSTILE)))
@@ -474,14 +474,14 @@ def test_a_host_schema_may_have_any_name(database: str) -> None:
     assert diagnose(database).findings == []
 
 
-def test_a_missing_install_is_reported(host: str, dsn: str) -> None:
+def test_what_is_not_installed_says_so(host: str, dsn: str) -> None:
     for given in (host, make_conninfo(dsn, dbname="postgres")):
         result = run("--dsn", given, "doctor")
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
         assert "orchestrator install" in result.stderr
 
 
-def test_the_command_prints_findings_and_exits_3(db: Connection, dsn: str) -> None:
+def test_the_command(db: Connection, dsn: str) -> None:
     well = run("--dsn", dsn, "doctor")
     assert (well.exit_code, well.stdout) == (0, "No problems found.\n")
     db.execute("SELECT set_config('lock_timeout', '5s', false)")
@@ -507,8 +507,8 @@ def test_the_command_prints_findings_and_exits_3(db: Connection, dsn: str) -> No
         db.execute(f"ALTER DATABASE {db.info.dbname} SET jit = off".encode())
 
 
-def test_the_expected_objects_come_from_the_installed_files() -> None:
-    """The expected objects come from all files that install uses."""
+def test_the_files_are_read_as_they_are_meant() -> None:
+    """What is wanted comes from the files that install takes, every one of them."""
     assert set(indexes.wanted_indexes()) == {path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql")}
     assert {index.view for index in indexes.wanted_indexes().values()} == {
         *("collection_members", "work_experiences", "contact_connections"),

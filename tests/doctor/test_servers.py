@@ -1,4 +1,4 @@
-"""What doctor finds through a pooler, on a standby, with few rights, under bad settings and beside other sessions."""
+"""What doctor can see through a pooler, on a standby, with few rights, under bad settings and beside other sessions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SETTINGS_THAT_HURT = {
 
 
 @pytest.mark.parametrize("name", SETTINGS_THAT_HURT)
-def test_a_harmful_setting_is_found(db: Connection, dsn: str, name: str) -> None:
+def test_a_setting_that_hurts(db: Connection, dsn: str, name: str) -> None:
     value, severity = SETTINGS_THAT_HURT[name]
     database = db.info.dbname
     try:
@@ -84,7 +84,7 @@ def test_every_setting_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", [setting.name for setting in settings._SETTINGS if setting.of_server])
-def test_a_harmful_setting_of_the_server_is_found(db: Connection, dsn: str, name: str) -> None:
+def test_a_setting_of_the_server_that_hurts(db: Connection, dsn: str, name: str) -> None:
     try:
         db.execute(f"ALTER SYSTEM SET {name} = off".encode())
         db.execute("SELECT pg_reload_conf()")
@@ -115,7 +115,7 @@ def test_a_pooler_in_between(db: Connection, dsn: str) -> None:
             sync(pooled)
 
 
-def test_doctor_leaves_nothing_in_the_session(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pooler would give it to the next client."""
     seen: list[list[Any]] = []
     queries = (
@@ -136,7 +136,7 @@ def test_doctor_leaves_nothing_in_the_session(db: Connection, dsn: str, monkeypa
     assert seen == [[[], [], [], []]]
 
 
-def test_doctor_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(subject: Subject) -> Iterator[Finding]:
         subject.connection.execute("DELETE FROM connection_paths.contact_changes")
         return iter(())
@@ -217,7 +217,7 @@ def role(db: Connection) -> Iterator[str]:
     db.execute(f"DROP ROLE {name}".encode())
 
 
-def test_a_role_without_rights_gets_the_checks_that_it_may_make(db: Connection, dsn: str, role: str) -> None:
+def test_who_has_no_rights_is_told_what_he_may_know(db: Connection, dsn: str, role: str) -> None:
     poor = make_conninfo(dsn, user=role)
     found = diagnose(poor)
     assert found.findings == []
@@ -235,7 +235,7 @@ def test_a_role_without_rights_gets_the_checks_that_it_may_make(db: Connection, 
     check_cured(dsn, finding)
 
 
-def test_a_reader_can_make_every_check(db: Connection, dsn: str, role: str) -> None:
+def test_who_may_read_may_look_at_everything(db: Connection, dsn: str, role: str) -> None:
     db.execute(f"GRANT USAGE ON SCHEMA connection_paths TO {role}".encode())
     db.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA connection_paths, public TO {role}".encode())
     db.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA connection_paths TO {role}".encode())
@@ -253,7 +253,7 @@ def test_row_level_security_hides_statistics_and_that_is_no_finding(db: Connecti
         db.execute(f"ALTER TABLE {TABLE} DISABLE ROW LEVEL SECURITY")
 
 
-def test_a_locked_table_does_not_prevent_other_checks(
+def test_a_table_that_is_locked_keeps_nothing_else_from_being_looked_at(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(diagnosis._LIMITS, "lock_timeout", "50ms")
@@ -266,7 +266,7 @@ def test_a_locked_table_does_not_prevent_other_checks(
     assert {"migrations", "functions", "triggers", "queue", "runs", "settings"} <= set(found.checked)
 
 
-def test_a_check_that_takes_too_long_is_left_out(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_takes_too_long(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def dawdle(subject: Subject) -> Iterator[Finding]:
         subject.connection.execute("SELECT pg_sleep(60)")
         return iter(())

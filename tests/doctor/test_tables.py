@@ -70,7 +70,7 @@ def test_a_table_that_has_changed(quiet: Connection, dsn: str, share: int, sever
 
 
 @pytest.mark.parametrize(("share", "severity"), [(2, "advice"), (6, "wrong")])
-def test_a_visibility_map_with_many_gaps_is_found(
+def test_a_visibility_map_that_lets_index_only_scans_down(
     quiet: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, share: int, severity: str
 ) -> None:
     quiet.execute(

@@ -194,8 +194,8 @@ SAID = {
 
 def test_an_unfinished_count_is_shown_as_a_lower_bound() -> None:
     answer = {"impl": "v2", "paths": [], "why": {**SAID, "reason": "depth_limit"}}
-    told = reasons.sentences(Question(1, 2, 3, max_depth=1), answer, paths.Names({1: "Ana"}, {}))
-    assert told[:2] == [
+    shown = reasons.sentences(Question(1, 2, 3, max_depth=1), answer, paths.Names({1: "Ana"}, {}))
+    assert shown[:2] == [
         "The target Ana has 500 or more edges.",
         "At least 7 of the target's edges lead to members of collection 2.",
     ]
@@ -207,8 +207,8 @@ def test_an_unfinished_count_is_shown_as_a_lower_bound() -> None:
 def test_an_answer_cut_by_time_says_how_far_the_search_got() -> None:
     counts = dict.fromkeys((name for name in SAID if "edges" in name or "count" in name), None)
     answer = {"impl": "v2", "paths": [], "why": {**SAID, **counts, "reason": "time_budget", "level_reached": 3}}
-    told = reasons.sentences(Question(1, 2, 3, max_depth=6), answer, paths.Names({}, {}))
-    assert told == [
+    shown = reasons.sentences(Question(1, 2, 3, max_depth=6), answer, paths.Names({}, {}))
+    assert shown == [
         "The time budget of 1,500 ms ended the search, so paths may be missing.",
         "By then the search had looked at paths of at least 3 contacts.",
     ]

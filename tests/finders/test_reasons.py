@@ -114,11 +114,11 @@ def hold(connection: Connection[Any], situation: Situation, limits: Limits) -> N
             if said is None:
                 continue
             true = loaded.hold_why(said, call, answer, limits)
-            for sentence in told(call, {**answer, "why": said}):
+            for sentence in printed(call, {**answer, "why": said}):
                 assert is_true(sentence, true, call, answer), (sentence, said, true, call, impl)
 
 
-def told(call: Call, answer: dict[str, Any]) -> list[str]:
+def printed(call: Call, answer: dict[str, Any]) -> list[str]:
     question = Question(
         call.target,
         call.collection,

@@ -1,4 +1,4 @@
-"""A role must not compute edges when row-level security hides rows from it: it would delete their edges."""
+"""A role that row-level security keeps from seeing every row makes no edges: it would delete those of the others."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ def place(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str, st
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("table", TABLES)
-def test_a_role_that_cannot_see_every_row_makes_no_edges(
-    place: tuple[Connection, str, str], table: str, policy: str
-) -> None:
+def test_who_may_not_see_every_row_makes_no_edges(place: tuple[Connection, str, str], table: str, policy: str) -> None:
     db, role, poor = place
     created, is_hidden = POLICIES[policy]
     before = db.execute(EDGES).fetchone()
@@ -96,7 +94,7 @@ VIEWS = ("live_contacts", "collection_members", "introducers", "backfill_progres
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_without_security_invoker_is_repaired(place: tuple[Connection, str, str], view: str) -> None:
+def test_a_view_that_lost_the_rights_of_its_caller_is_mended(place: tuple[Connection, str, str], view: str) -> None:
     db, _, _ = place
     dsn = psycopg.conninfo.make_conninfo(db.info.dsn)
     db.execute(f"ALTER VIEW connection_paths.{view} RESET (security_invoker)".encode())

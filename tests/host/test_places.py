@@ -1,4 +1,4 @@
-"""Every command acts only in the database that its first connection leads to, for any way to name it."""
+"""Every command acts in the database that its first connection leads to, however that was named, and in no other."""
 
 from __future__ import annotations
 
@@ -96,9 +96,7 @@ def left(server: str, name: str) -> tuple[bool, int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_command_acts_in_the_same_database(
-    server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_whole_life_in_one_database(server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dsn, environment, meant = ways(servers)[way]
     (elsewhere,) = {servers.app, servers.other} - {meant}
     for name in [name for name in os.environ if name.startswith("PG")]:
@@ -113,7 +111,7 @@ def test_every_command_acts_in_the_same_database(
     do("install")
     with psycopg.connect(dsn) as connection:
         assert connection.info.dbname == meant
-    if "service" in dsn or "://" in dsn:  # the option counts, and not the changed environment
+    if "service" in dsn or "://" in dsn:  # it says which; what the environment says by now does not count
         monkeypatch.setenv("PGDATABASE", elsewhere)
     assert (left(server, meant), left(server, elsewhere)) == ((True, 0), (False, 0))
     do("status")
@@ -128,7 +126,7 @@ def test_every_command_acts_in_the_same_database(
 
 
 def test_another_installation_is_left_alone(server: str, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two databases have the package, and one is uninstalled. A fault once emptied the other."""
+    """The case that emptied the wrong database: both have the package, one is to lose it."""
     for name, value in ways(servers)["PGUSER and PGDATABASE"][1].items():
         monkeypatch.setenv(name, value)
     other = make_conninfo(server, dbname=servers.other)

@@ -1,4 +1,4 @@
-"""install repairs objects that an administrator or a migration of the application has changed or dropped."""
+"""install mends what an administrator, or a migration of the application's, has taken from under the package."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OURS = re.compile(r"(index public\.idx_|trigger connection_paths_)")
 
 
 def everything(dsn: str) -> list[str]:
-    """Describe the objects of the package, those on the tables of the application included."""
+    """Describe what is the package's, on the tables of the application too."""
     ours = [re.sub(r"(idx_cc_walk_[ab])_r\d", r"\1_r", line) for line in describe(dsn, "connection_paths")]
     return ours + [line for line in describe(dsn, "public") if _OURS.match(line)]
 
@@ -63,7 +63,7 @@ def worlds() -> dict[str, list[str]]:
 
 @pytest.fixture
 def dsn(request: pytest.FixtureRequest, new_database: Callable[[], str], worlds: dict[str, list[str]]) -> Iterator[str]:
-    """A correct database: that of the previous test, or a new one if that test failed."""
+    """A database in which all is well: the one of the test before, unless that failed."""
     if not worlds:
         made = make(new_database())
         worlds[made] = everything(made)
@@ -85,7 +85,7 @@ def all_of(*statements: str) -> str:
     return ";".join(statements)
 
 
-#: The damage, and the statements that remove its remains after the repair.
+#: What happens, and how the database is tidied up after the repair.
 CAUSES: dict[str, tuple[str, str]] = {
     **{
         f"{table} renamed, a new one made": (
@@ -175,7 +175,7 @@ CAUSES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_install_repairs(dsn: str, worlds: dict[str, list[str]], name: str) -> None:
+def test_install_mends(dsn: str, worlds: dict[str, list[str]], name: str) -> None:
     cause, tidy = CAUSES[name]
     with connect(dsn) as connection:
         before = edges(connection)
@@ -193,7 +193,7 @@ def test_install_repairs(dsn: str, worlds: dict[str, list[str]], name: str) -> N
     assert status(dsn).healthy
 
 
-def test_changes_missed_before_a_repair_are_queued(dsn: str) -> None:
+def test_what_was_missed_meanwhile_is_queued(dsn: str) -> None:
     """The new table is bound, its changes are captured, and edges become those of its rows."""
     with connect(dsn) as connection:
         connection.execute(
@@ -229,7 +229,7 @@ def test_lost_edges_are_computed_again(host: str) -> None:
         assert edges(connection) == [(1, 2)]
 
 
-def test_a_renamed_host_schema_is_used_when_named(database: str) -> None:
+def test_a_schema_that_is_renamed_is_followed_when_told(database: str) -> None:
     with connect(database) as connection:
         connection.execute("CREATE SCHEMA app; SET search_path TO app")
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -284,7 +284,7 @@ def test_what_was_installed_is_remembered(database: str) -> None:
         assert uninstall(database)
 
 
-def test_a_database_of_a_newer_version_is_not_changed(host: str) -> None:
+def test_a_newer_database_is_left_alone(host: str) -> None:
     install(host)
     with connect(host) as connection:
         connection.execute("INSERT INTO connection_paths._yoyo_migration VALUES ('x', '9999_future', now())")
@@ -295,7 +295,7 @@ def test_a_database_of_a_newer_version_is_not_changed(host: str) -> None:
             connection.execute("SELECT 'idx_members_by_collection'::regclass")
 
 
-def test_replicated_writes_are_captured_with_the_option(host: str) -> None:
+def test_what_replication_writes_is_captured_when_asked_for(host: str) -> None:
     install(host, replicated=True)
     with connect(host) as connection:
 

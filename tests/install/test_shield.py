@@ -1,4 +1,4 @@
-"""Our code calls no object that another role has created in ``public`` or in a schema of its own.
+"""Nothing that another role has put into ``public``, or into a schema of its own, is called by what is ours.
 
 A role that may only create objects makes every operator, function, cast, type and view that a statement of ours could
 mean. PostgreSQL counts each call. Then everything runs, as a superuser and as an application, and no call was counted.
@@ -157,7 +157,7 @@ def live(world: World, host_schema: str) -> None:
 
 
 def look(world: World, output: Path) -> None:
-    """Run the commands that only read or measure."""
+    """Run what only looks, or measures."""
     run(world, "runs", "list")
     run(world, "runs", "show", "1")
     for more in (("--depth", "2"), ("--depth", "4"), ("--impl", "v1")):
@@ -171,8 +171,8 @@ def look(world: World, output: Path) -> None:
             assert urllib.request.urlopen(url + page, timeout=20).status == 200
 
 
-def test_the_trap_catches_an_unqualified_call(world: World) -> None:
-    """The trap works: a call without a schema is counted, by its name and by a closer match of types."""
+def test_a_planted_operator_does_catch(world: World) -> None:
+    """The trap works: whoever leaves it to the path is caught, by name and by closer match."""
     with connect(world.dsn) as superuser:
         superuser.execute("SELECT array_remove('{1}'::bigint[], 1::bigint)")
         superuser.execute("SELECT 'pg_class'::pg_catalog.regclass = oid FROM pg_catalog.pg_class LIMIT 1")
@@ -181,7 +181,7 @@ def test_the_trap_catches_an_unqualified_call(world: World) -> None:
     assert caught(world).keys() >= {"array_remove", "regclass and oid", "looked", "bigint and timestamptz"}
 
 
-def test_commands_of_a_superuser_call_no_planted_object(world: World, tmp_path: Path) -> None:
+def test_a_superuser_who_runs_everything_calls_nothing_of_it(world: World, tmp_path: Path) -> None:
     live(world, HOST)
     look(world, tmp_path / "sweep")
     assert caught(world) == {}
@@ -189,7 +189,7 @@ def test_commands_of_a_superuser_call_no_planted_object(world: World, tmp_path: 
     assert caught(world) == {}
 
 
-def test_the_application_works_beside_planted_objects(world: World) -> None:
+def test_the_application_may_live_among_what_is_planted(world: World) -> None:
     with connect(world.dsn_of(ATTACKER)) as attacker:
         for table in TABLES:
             attacker.execute(identifiers("DROP VIEW public.{}", table))
@@ -201,7 +201,7 @@ def test_the_application_works_beside_planted_objects(world: World) -> None:
     assert caught(world) == {}
 
 
-def test_a_script_for_psql_calls_no_planted_object(world: World) -> None:
+def test_a_script_for_psql_calls_nothing_of_it(world: World) -> None:
     done = psql.run(world.dsn, script.psql(), "-v", f"host_schema={HOST}")
     assert done.returncode == 0, done.stderr
     assert caught(world) == {}
@@ -222,7 +222,7 @@ def calls(connection: Connection) -> list[str]:
 
 
 def called(connection: Connection, statements: list[str]) -> list[object]:
-    """Call all of them and roll back; returns their results or errors."""
+    """Call them all, keeping nothing of what they do; what they answer, or the error that they raise."""
     answers: list[object] = []
     for statement in statements:
         try:
@@ -262,7 +262,7 @@ def shadow(connection: Connection) -> None:
         connection.execute(identifiers(function, name))
 
 
-def test_functions_call_no_planted_object_of_a_caller(filled: World) -> None:
+def test_a_caller_calls_nothing_of_it(filled: World) -> None:
     """Whatever the caller's path is, and whatever its temporary schema holds."""
     with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as superuser:
         statements = calls(superuser)
@@ -302,7 +302,7 @@ WRITES = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_triggers_call_no_planted_object_of_a_writer(filled: World, path: str) -> None:
+def test_a_writer_calls_nothing_of_it(filled: World, path: str) -> None:
     """The triggers run with their owner's rights in sessions of whoever writes."""
     noted = "SELECT pg_catalog.count(*) FROM {}.contact_changes"
     with connect(filled.dsn) as superuser:

@@ -1,6 +1,6 @@
-"""An installation from install to uninstall in each environment: exit statuses, edges, objects left at the end.
+"""The whole life of an installation in one surrounding after another: exit statuses, edges, what is left at the end.
 
-``CONNECTION_PATHS_SURROUNDINGS=all`` uses every environment instead of a few that cover every sort of setting.
+``CONNECTION_PATHS_SURROUNDINGS=all`` takes every surrounding instead of a few that together have a bit of everything.
 """
 
 from __future__ import annotations

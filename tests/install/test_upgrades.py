@@ -1,4 +1,4 @@
-"""Released files never change, changes of the schema show in a golden file, and an upgrade equals a new install."""
+"""What is released stays: changes of the schema show in a golden file, upgrades end where an install begins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RELEASED = sorted(frozen.RELEASES.glob("*.sql"))
 
 @pytest.fixture(scope="module")
 def fresh(new_database: Callable[[], str]) -> list[str]:
-    """The objects of an install into an empty database."""
+    """What an install into a database without any makes."""
     dsn = new_database()
     with connect(dsn) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -44,7 +44,7 @@ def roles(host: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP OWNED BY {} CASCADE; DROP ROLE {}").format(role, role))
 
 
-def test_the_schema_equals_the_golden_file(host: str, roles: str) -> None:
+def test_the_schema_is_the_golden_one(host: str, roles: str) -> None:
     changed = difference(GOLDEN.read_text().splitlines(), golden(host, roles), str(GOLDEN.name), "installed")
     assert not changed, f"the schema has changed:\n{changed}\nIf that is meant: {REGENERATE}"
 
@@ -55,7 +55,7 @@ def test_the_bodies_are_those_that_doctor_expects(host: str) -> None:
 
 
 def test_a_dump_writes_every_body_as_it_is(host: str) -> None:
-    """PostgreSQL stores some bodies in parsed form; the text that it prints for them creates the same body again."""
+    """What PostgreSQL writes of a body that it keeps parsed makes, when it is read again, the same body."""
     install(host)
     with connect(host, settings={"search_path": "pg_catalog"}) as connection:
         rows = connection.execute(
@@ -86,7 +86,7 @@ def test_every_release_upgraded_is_a_fresh_install(new_database: Callable[[], st
 
 @pytest.mark.parametrize("applied", [0, 1, 4, 6, -1])
 def test_a_made_up_earlier_state_upgraded_is_a_fresh_install(host: str, fresh: list[str], applied: int) -> None:
-    """It treats the first migrations as a release, because there is no release yet."""
+    """As if a release had had only the first migrations: what proves the mechanism while there is no release."""
     earlier = script.psql(migrations()[:applied])
     assert difference(fresh, upgraded(host, earlier)) == ""
 

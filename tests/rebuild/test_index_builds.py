@@ -103,9 +103,9 @@ def test_as_many_indexes_as_workers_are_built_at_once_and_shown(own: Connection,
     slow_to_index(own, 30, "app_slow", '"app ""slower"""')
     process = start_rebuild(own, workers)
     until(lambda: sum("slow" in each["name"] for each in runs.building(own)) == workers)
-    told = run("--dsn", dsn_of(own), "runs", "show").stdout
-    assert told.count("\nbuilding ") == workers
-    assert "building app_slow_r1: building index" in told or workers == 1
+    shown = run("--dsn", dsn_of(own), "runs", "show").stdout
+    assert shown.count("\nbuilding ") == workers
+    assert "building app_slow_r1: building index" in shown or workers == 1
     most: list[dict[str, Any]] = []
     while process.poll() is None:
         most = max(most, runs.building(own), key=len)

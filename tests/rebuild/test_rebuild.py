@@ -160,8 +160,8 @@ def test_a_cancelled_rebuild_leaves_nothing_behind(db: Connection, stage: str, b
     assert len(db.execute(PARTITIONS).fetchall()) == 1
     if stage != "half done":
         assert edges(db) == (oracle.edges(world) if stage == "swapped" else old)
-    told = runs.read(db, run_id)
-    assert (told.status, told.phase, told.finished_at is not None) == ("cancelled", "finished", True)
+    shown = runs.read(db, run_id)
+    assert (shown.status, shown.phase, shown.finished_at is not None) == ("cancelled", "finished", True)
     again = create(db, "rebuild")
     work(db, again)
     assert end(db, again, "rebuild") == "succeeded"
@@ -211,8 +211,8 @@ def test_nothing_is_copied_for_a_cancelled_rebuild(db: Connection) -> None:
     work(db, run_id)
     db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
-    told = "SELECT count(*) FROM connection_paths.contact_connections_next WHERE kind = 'friend'"
-    assert value(db, told) == 0
+    shown = "SELECT count(*) FROM connection_paths.contact_connections_next WHERE kind = 'friend'"
+    assert value(db, shown) == 0
     assert runs.read(db, run_id).phase == "filling"
 
 

@@ -229,9 +229,9 @@ def begin(dsn: str, *words: str, workers: int = 2) -> subprocess.Popen[str]:
 def check_succeeds(process: subprocess.Popen[str], timeout: float = 60) -> dict[str, Any]:
     code, out, err = finish(process, timeout)
     assert code == 0, err or out
-    told: dict[str, Any] = json.loads(out)
-    assert told["status"] == "succeeded"
-    return told
+    printed: dict[str, Any] = json.loads(out)
+    assert printed["status"] == "succeeded"
+    return printed
 
 
 def until_filling(dsn: str, share: float, process: subprocess.Popen[str]) -> None:
@@ -466,8 +466,8 @@ def test_three_processes_share_a_run(world: str, strategy: str) -> None:
         connection.execute(
             "SELECT connection_paths.resume_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'paused'"
         )
-        told = [check_succeeds(process) for process in processes]
-        assert {each["run_id"] for each in told} == {1}
+        printed = [check_succeeds(process) for process in processes]
+        assert {each["run_id"] for each in printed} == {1}
         check_run(connection, 1)
         assert len({row[5] for row in connection.execute(BATCHES, (1,))}) > 3  # workers of at least two processes
         assert runs.read(connection, 1).failures == 0
@@ -626,10 +626,10 @@ def test_readers_and_writers_do_not_notice_a_rebuild(world: str) -> None:
             threads.go(befriend, SEED)
             threads.go(sync, 0)
             for number in (2, 3) if SOAK else (2,):
-                told = check_succeeds(begin(world, "--strategy", "rebuild", "--batch-edges", "200"))
-                assert told["run_id"] == number
+                printed = check_succeeds(begin(world, "--strategy", "rebuild", "--batch-edges", "200"))
+                assert printed["run_id"] == number
         drain(connection)
-        check_run(connection, told["run_id"])
+        check_run(connection, printed["run_id"])
         check_edges(connection)
 
 

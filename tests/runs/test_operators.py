@@ -45,13 +45,13 @@ def test_a_failing_contact_is_set_aside_and_reported(own: Connection, strategy: 
     begin(own, world, before)
     own.execute((POISON if strategy == "in_place" else POISON_NEXT).encode())
     kept = {pair: edge for pair, edge in before.items() if pair[0] == 5}
-    told = run("--dsn", dsn_of(own), "backfill", "--strategy", strategy, "--no-throttle", "--workers", "2")
-    assert told.exit_code == 1
-    assert "succeeded with exceptions" in told.stdout
-    assert "contact 5: " in told.stdout
-    assert "not" in told.stdout
-    assert told.stdout.count("contact ") == 1
-    assert "Traceback" not in told.stderr
+    printed = run("--dsn", dsn_of(own), "backfill", "--strategy", strategy, "--no-throttle", "--workers", "2")
+    assert printed.exit_code == 1
+    assert "succeeded with exceptions" in printed.stdout
+    assert "contact 5: " in printed.stdout
+    assert "not" in printed.stdout
+    assert printed.stdout.count("contact ") == 1
+    assert "Traceback" not in printed.stderr
     assert edges(own) == {**{pair: edge for pair, edge in right.items() if pair[0] != 5}, **kept}
     check_books(own, 1)
     (aside,) = [row for row in batches(own, 1) if row.status == "set aside"]
@@ -168,8 +168,8 @@ def test_an_operator_pauses_resumes_and_limits_a_run(own: Connection) -> None:
     )
     check_held()
     assert run("--dsn", dsn, "runs", "resume", "1").stdout == "Run 1 is running.\n"
-    told = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
-    assert told == "Run 1 may have any number of workers.\n"
+    printed = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
+    assert printed == "Run 1 may have any number of workers.\n"
 
     refused = run("--dsn", dsn, "backfill", "--strategy", "rebuild", "--no-throttle")
     check_failed(refused, "run 1 is under way", "orchestrator runs cancel 1")
@@ -232,8 +232,8 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     )
     until(lambda: value(own, ours) >= 3 if first else value(own, DONE) > 0)
     if by_command:
-        told = run("--dsn", dsn, "runs", "cancel", "1")
-        assert (told.exit_code, told.stdout) == (0, "Run 1 is cancelled.\n")
+        printed = run("--dsn", dsn, "runs", "cancel", "1")
+        assert (printed.exit_code, printed.stdout) == (0, "Run 1 is cancelled.\n")
     else:
         own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     code, out, err = finish(process, 30)

@@ -183,7 +183,7 @@ def test_empty_tables(database: str, db: Connection) -> None:
     check(found, World(frozenset()))
     assert {each.seconds for each in found.durations} == {0}
     assert found.storage.bytes == 0
-    assert told(found)
+    assert printed(found)
 
 
 def test_rows_without_a_contact_are_of_a_missing_one(database: str, db: Connection) -> None:
@@ -370,7 +370,7 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
 # How it is shown.
 
 
-def told(found: BackfillPlan) -> str:
+def printed(found: BackfillPlan) -> str:
     """Return the plan as a terminal of 100 columns shows it."""
     console = Console(width=100, highlight=False, file=StringIO(), record=True)
     for line in plan_lines(found):
@@ -384,7 +384,7 @@ def test_a_plan_is_json_and_fits_a_hundred_columns(database: str, db: Connection
     db.execute("UPDATE public.organizations SET name = repeat('Very Long Name ', 10)")
     found = plan(database)
     assert json.loads(json.dumps(asdict(found)))["edges"]["estimate"] == 10
-    text = told(replace(found, connections_free=3))
+    text = printed(replace(found, connections_free=3))
     assert max(map(len, text.splitlines())) <= 100
     for part in (
         "5 contacts",
@@ -483,7 +483,7 @@ def test_duplicate_ids_are_reported(new_database: Callable[[], str], table: str)
         assert plan(dsn).duplicates == ()
         connection.execute(f"INSERT INTO {table} VALUES (3), (5), (5), (5), (7), (7), (8)".encode())
         assert [asdict(each) for each in plan(dsn).duplicates] == [{"table": f"public.{table}", "ids": 2, "example": 5}]
-        assert f"2 ids are more than once in public.{table}, 5 for instance" in told(plan(dsn))
+        assert f"2 ids are more than once in public.{table}, 5 for instance" in printed(plan(dsn))
         connection.execute(f"CREATE INDEX ON {table} (id)".encode())
         connection.execute(f"CREATE UNIQUE INDEX ON {table} (id, name)".encode())
         connection.execute(f"CREATE UNIQUE INDEX ON {table} (id) WHERE id < 4".encode())

@@ -373,8 +373,8 @@ def test_a_transient_failure_is_retried_four_times(db: Connection) -> None:
     assert outcomes == ["retry"] * 4 + ["split"]
     rows = batches(db, run_id)
     check_partition(rows)
-    told = [(row.status, row.attempts, row.failures, row.error) for row in rows]
-    assert told == [("pending", 5, 5, "deadlock"), ("pending", 0, 0, "deadlock")]
+    shown = [(row.status, row.attempts, row.failures, row.error) for row in rows]
+    assert shown == [("pending", 5, 5, "deadlock"), ("pending", 0, 0, "deadlock")]
     assert [row.retries for row in rows] == [0, 0]
     assert runs.read(db, run_id).failures == 5
 
@@ -391,9 +391,9 @@ def test_splitting_sets_aside_only_the_failing_contacts(db: Connection, data: st
     work(db, run_id, poisoned)
     check_books(db, run_id)
     assert runs.read(db, run_id).predicted_edges == predicted
-    told = runs.set_aside(db, run_id)
-    assert [row["contact_id"] for row in told] == sorted(poisoned)
-    assert {row["error"] for row in told} == {"no"}
+    shown = runs.set_aside(db, run_id)
+    assert [row["contact_id"] for row in shown] == sorted(poisoned)
+    assert {row["error"] for row in shown} == {"no"}
     assert end(db, run_id, strategy) == "succeeded with exceptions"
     expected = {pair: edge for pair, edge in oracle.edges(world).items() if pair[0] not in poisoned}
     kept = {pair: edge for pair, edge in before.items() if pair[0] in poisoned}
@@ -429,10 +429,10 @@ def test_both_strategies_make_the_right_edges(
     assert edges(db) == right
     assert friends(db) == others
     check_books(db, run_id)
-    told = runs.read(db, run_id)
-    assert (told.status, told.phase, told.receipt) == ("succeeded", "finished", None)
-    assert told.edges_changed == changed
-    assert told.attempts == told.batches
+    shown = runs.read(db, run_id)
+    assert (shown.status, shown.phase, shown.receipt) == ("succeeded", "finished", None)
+    assert shown.edges_changed == changed
+    assert shown.attempts == shown.batches
     if strategy == "rebuild":
         assert changed == len(right)
     else:
@@ -466,15 +466,15 @@ def test_a_run_that_is_over_stays_over(db: Connection) -> None:
 
 def test_reporting_progress_waits_for_no_lock(db: Connection, dsn: str) -> None:
     begin(db, office(3))
-    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "report": Jsonb({"workers": 2})}
+    shown = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "report": Jsonb({"workers": 2})}
     tell = sqlfiles.query("runs/record_process")
     with connect(dsn, autocommit=False) as holder:
-        holder.execute("SELECT connection_paths.set_max_workers(%s, 2)", (told["run_id"],))
+        holder.execute("SELECT connection_paths.set_max_workers(%s, 2)", (shown["run_id"],))
         db.execute("SET lock_timeout = '1s'")
-        assert db.execute(tell, told).rowcount == 0
+        assert db.execute(tell, shown).rowcount == 0
         holder.rollback()
     db.execute("RESET lock_timeout")
-    assert db.execute(tell, told).rowcount == 1
+    assert db.execute(tell, shown).rowcount == 1
     assert value(db, "SELECT processes #>> '{here:1,workers}' FROM connection_paths.backfill_runs") == "2"
 
 

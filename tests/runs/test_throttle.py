@@ -757,7 +757,7 @@ def test_a_delayed_replica_can_be_ignored() -> None:
             connection.execute("INSERT INTO written SELECT generate_series(1, 100000)")
         tight = ThrottleLimits(replica_lag_seconds=0.1, replica_lag_megabytes=0.1)
         both = {"replica lag", "replica backlog"}
-        for limits, told in (
+        for limits, shown in (
             (tight, both),
             (replace(tight, replica_lag_seconds=None), {"replica backlog"}),
             (replace(tight, replica_lag_megabytes=None), {"replica lag"}),
@@ -768,7 +768,7 @@ def test_a_delayed_replica_can_be_ignored() -> None:
             server.start()
             try:
                 until(partial(server_values, server))
-                until(partial(is_over, server, told))
+                until(partial(is_over, server, shown))
                 assert {each.of for each in server.signals() if each.name in both} <= {"delayed"}
                 words = [str(each) for each in server.signals() if each.name == "replica backlog"]
                 assert all(word.startswith("replica backlog of delayed: ") for word in words)
@@ -830,9 +830,9 @@ def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
 
         backfill(small, BackfillOptions(workers=2, limits=ThrottleLimits(floor_milliseconds=500)), report=report)
     assert all(bool(reasons) == (allowed < 2) for allowed, reasons in seen)
-    told = {reason for _, reasons in seen for reason in reasons}
-    assert {f"the run is limited to {most} in all processes together" for most in ("0 workers", "1 worker")} <= told
-    assert "the run is paused" in told
+    shown = {reason for _, reasons in seen for reason in reasons}
+    assert {f"the run is limited to {most} in all processes together" for most in ("0 workers", "1 worker")} <= shown
+    assert "the run is paused" in shown
     assert seen[-1] == (2, ())
 
 

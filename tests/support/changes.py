@@ -26,7 +26,7 @@ def gate(connection: Connection) -> None:
     )
 
 
-def notes(connection: Connection) -> int:
+def queue_length(connection: Connection) -> int:
     return int(value(connection, "SELECT count(*) FROM connection_paths.contact_changes"))
 
 

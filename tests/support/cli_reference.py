@@ -82,8 +82,8 @@ def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str]:
     """Return what a person types, and what it does."""
     record = param.get_help_record(ctx)
     assert record is not None
-    typed, told = record
-    return f"`{typed}`", " ".join(told.split())
+    typed, printed = record
+    return f"`{typed}`", " ".join(printed.split())
 
 
 def _table(heading: str, rows: list[tuple[str, str]]) -> str:

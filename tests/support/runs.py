@@ -161,13 +161,13 @@ def check_books(connection: Connection, run_id: int) -> None:
     """Check that the counters of the run are the sums of its batches."""
     rows = batches(connection, run_id)
     check_partition(rows)
-    told = runs.read(connection, run_id)
-    assert told.batches == len(rows)
-    assert told.batches_done == sum(row.status == "done" for row in rows)
-    assert told.batches_set_aside == sum(row.status == "set aside" for row in rows)
-    assert told.batches_open == sum(row.status in ("pending", "claimed") for row in rows)
-    assert told.predicted_edges == sum(row.predicted_edges for row in rows)
-    assert told.edges_changed == sum(row.edges_changed or 0 for row in rows)
+    shown = runs.read(connection, run_id)
+    assert shown.batches == len(rows)
+    assert shown.batches_done == sum(row.status == "done" for row in rows)
+    assert shown.batches_set_aside == sum(row.status == "set aside" for row in rows)
+    assert shown.batches_open == sum(row.status in ("pending", "claimed") for row in rows)
+    assert shown.predicted_edges == sum(row.predicted_edges for row in rows)
+    assert shown.edges_changed == sum(row.edges_changed or 0 for row in rows)
 
 
 def friends(connection: Connection) -> dict[Pair, tuple[Any, ...]]:

@@ -80,11 +80,11 @@ def finish_a_run(connection: Connection, status: str = "succeeded") -> int:
 
 
 def test_a_correct_database_has_no_findings(db: Connection, dsn: str) -> None:
-    told: list[str] = []
-    verdict = verify(dsn, report=told.append)
+    printed: list[str] = []
+    verdict = verify(dsn, report=printed.append)
     assert verdict.ok
     assert verdict.findings == []
-    assert told
+    assert printed
     assert verdict.run is None
     assert verdict.sample.contacts == CONTACTS
     assert verdict.sample.strata.keys() == {"heavy", "middle", "light", "alone", "edge end"}
