@@ -58,7 +58,7 @@ def command(
         names = paths.names(connection, answer, target)
         missed = paths.members_not_counted(connection, question, answer)
     shown = [*path_lines(question, answer, names), *left_out.member_lines(missed)]
-    invocation.screen.result({**answer, **left_out.members_told(missed)}, *shown)
+    invocation.screen.result({**answer, **left_out.members_as_json(missed)}, *shown)
 
 
 def path_lines(question: paths.Question, answer: dict[str, Any], names: paths.Names) -> Iterator[str]:

@@ -39,7 +39,7 @@ def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool
         rows = csv_files.load(connection, host_schema, directory, replace=replace, progress=_progress(invocation))
         members = left_out.members(connection, host_schema)
     shown = [*_row_lines(rows), *left_out.member_lines(members)]
-    invocation.screen.result({**rows, **left_out.members_told(members)}, *shown)
+    invocation.screen.result({**rows, **left_out.members_as_json(members)}, *shown)
 
 
 @command.command("synthetic")

@@ -32,7 +32,8 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
         raise
     with reading(dsn) as connection:
         schema = installed.bound_host_schema(connection)
-        uncaptured = [each.sentence for each in sources.problems(connection, schema) if each.kind in sources.UNNOTED]
+        problems = sources.problems(connection, schema)
+    uncaptured = [each.sentence for each in problems if each.kind in sources.NOT_CAPTURED]
     screen.result(done, _outcome(done), *(f"WARNING: {sentence}" for sentence in uncaptured))
     if done.failed:
         ctx.exit(1)
@@ -55,7 +56,7 @@ def _progress_line(progress: sync.SyncProgress) -> str | None:
 
 def _outcome(done: sync.SyncOutcome) -> str:
     shown = (
-        f"{done.changes:,} changes taken, {done.contacts:,} contacts recomputed, {done.edges_changed:,} edges changed"
+        f"{done.changes:,} changes taken, {done.contacts:,} contacts refreshed, {done.edges_changed:,} edges changed"
         f" in {duration(done.seconds)}."
     )
     if done.failed:

@@ -15,10 +15,10 @@ from orchestrator.core.errors import one_line
 _Result = TypeVar("_Result")
 
 _LOCK_TIMEOUT = "500ms"  # of each attempt
-_PATIENCE = 300.0  # seconds of all attempts together
+_LONGEST_RETRY = 300.0  # seconds of all attempts together
 
 
-def patiently(
+def retry_while_locked(
     connection: Connection,
     work: Callable[[], _Result],
     *,
@@ -31,7 +31,7 @@ def patiently(
     again after a random pause. ``waiting`` is called with the server's message after each failed attempt. The error is
     raised when five minutes have passed.
     """
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _LONGEST_RETRY
     while True:
         try:
             with connection.transaction():

@@ -16,7 +16,7 @@ import psycopg
 
 from orchestrator.core.database import COMPUTING, Connection, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
-from orchestrator.core.locks import patiently
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.reconnect import ReconnectingSession
 from orchestrator.install.installed import require_installed, require_unique_ids
 from orchestrator.runs import runs
@@ -119,7 +119,7 @@ def _find_or_create_run(connection: Connection, options: BackfillOptions) -> run
             strategy = "in_place" if row == (True,) else "rebuild"
         log.info("planning")
         try:
-            patiently(connection, lambda: _create_run(connection, strategy, options.batch_edges))  # noqa: B023
+            retry_while_locked(connection, lambda: _create_run(connection, strategy, options.batch_edges))  # noqa: B023
         except psycopg.Error as error:
             if error.sqlstate != runs.UNDER_WAY:
                 raise

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from orchestrator.core import formats, sqlfiles
 from orchestrator.core.database import Connection, connect, lost
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.locks import patiently
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.reconnect import ReconnectingSession
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
@@ -146,7 +146,9 @@ class RunDriver:
         if claimed != (True,):
             self._doing = "waiting for the process that finishes the run"
         elif self.run.status == "cancelled":
-            patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+            retry_while_locked(
+                connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
+            )
         elif self.run.status == "running":
             try:
                 self._complete(connection)
@@ -169,7 +171,7 @@ class RunDriver:
                 self._begin_step("vacuuming and analysing")
                 connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
         receipt = None if self._throttle is None else Jsonb(self._throttle.receipt())
-        patiently(
+        retry_while_locked(
             connection,
             lambda: connection.execute("SELECT connection_paths.finish_run(%s, %s)", (self.run.run_id, receipt)),
         )

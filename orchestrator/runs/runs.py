@@ -12,7 +12,7 @@ from psycopg.rows import class_row, dict_row
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.locks import patiently
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.install.installed import require_installed
 
 # SQLSTATEs. Those that begin with CP are the package's own, so no error of a batch can be confused with them.
@@ -194,7 +194,7 @@ def cancel(connection: Connection, run_id: int) -> Run:
     if not run.active and run.status != "cancelled":
         raise OrchestratorError(f"run {run_id} is over: {run.status}; start another: orchestrator backfill")
     connection.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
-    patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+    retry_while_locked(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
     return read(connection, run_id)
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: the group roles, and that nobody gets beyond their own rights through the package."""
+"""The rights of the group roles. No role gets more than its own rights through the package."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.sessions import connect
 PREFIX = f"connection_paths_{os.getpid()}_test"
 READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 
-#: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
+#: Functions that neither a reader nor an operator may call. A new function must be in role_differences.sql, or here.
 OWNERS_ALONE = {
     "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
     "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
@@ -38,7 +38,7 @@ OWNERS_ALONE = {
     "trigger_definitions",
 }  # fmt: skip
 
-#: What a caller is told to call.
+#: Calls of the public functions.
 CALLS = [
     "SELECT connection_paths.find_paths(3, 1, 7) #- '{took}'",
     "SELECT connection_paths.find_paths(3, 1, 7, impl => 'v1', seed_scope => 'importer')",
@@ -86,7 +86,7 @@ def identifiers(text: str, *names: str) -> sql.Composed:
 
 @pytest.fixture(scope="module")
 def cleaned_up(server: str) -> Iterator[None]:
-    """All roles of this module go at the end, whatever databases hold of them."""
+    """Drop all roles of this module at its end, with everything that they own."""
     yield
     with connect(server) as connection:
         named = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", (PREFIX,)).fetchall()
@@ -203,7 +203,7 @@ def test_a_reader_writes_nothing(place: Place, superuser: Connection) -> None:
         " AND has_function_privilege(%s, oid, 'EXECUTE') AND (provolatile = 'v' OR prosecdef)",
         (place.login(READER),),
     )
-    assert able.fetchall() == [("connection_paths.raise_detached(text)",)]  # which only raises
+    assert able.fetchall() == [("connection_paths.raise_detached(text)",)]  # it only raises an error
     with connect(place.dsn_of(READER)) as reader:
         for statement in (
             "INSERT INTO connection_paths.finder_rollout VALUES (1, 'v1')",
@@ -331,7 +331,7 @@ def test_installs_in_many_databases_make_the_same_roles_at_once(
         assert status(dsn).healthy
 
 
-def test_who_may_not_make_roles_is_told_what_a_superuser_must_run(
+def test_a_role_that_may_not_create_roles_gets_the_statements_for_a_superuser(
     place: Place, host: str, superuser: Connection
 ) -> None:
     prefix, deploy = f"{PREFIX} made \"by' hand", place.login("deploy")
@@ -377,7 +377,7 @@ def test_other_roles_than_those_in_use_are_refused(place: Place) -> None:
 
 
 def test_row_security_of_the_host_is_honoured(place: Place, superuser: Connection) -> None:
-    """A policy that hides a collection from a role: nothing of it comes out, of the others all."""
+    """A policy hides one collection from a role: the role gets no path of it, and all paths of the others."""
     hidden = [call.replace("(3, 1, 7", "(3, 2, 7") for call in CALLS]
     seen = answers(superuser, CALLS)
     assert answers(superuser, hidden)[3]
@@ -475,6 +475,6 @@ def test_a_hostile_dsn_is_one_clear_error(dsn: str, monkeypatch: pytest.MonkeyPa
 def test_a_schema_that_a_stranger_has_laid_out_is_refused(place: Place, host: str) -> None:
     with connect(host) as connection:
         connection.execute(identifiers("CREATE SCHEMA connection_paths AUTHORIZATION {}", place.login(STRANGER)))
-        with pytest.raises(OrchestratorError, match="nothing to do with the host's tables"):
+        with pytest.raises(OrchestratorError, match="owns none of the application's tables"):
             install(host)
         assert describe(host, "connection_paths")[:2] == [f"schema connection_paths owner {place.login(STRANGER)}"]

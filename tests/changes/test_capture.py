@@ -225,23 +225,21 @@ def test_missed_changes_are_refreshed_when_the_column_is_repaired(db: Connection
         renamed, problem = sources.problems(db, "public")
         assert (renamed.kind, renamed.remedy) == ("column", "person")
         assert f"ALTER TABLE public.{table} RENAME " in renamed.problem
-        assert (problem.kind, problem.remedy) == ("capture", "mend")
+        assert (problem.kind, problem.remedy) == ("capture", "repair")
         assert "another_name" not in problem.object
         said = verify(dsn, sample=50)
         assert not said.ok
-        assert any(f"changes of public.{table} are not noted" in each for each in said.findings)
-        if (
-            table == "contact_work_experiences"
-        ):  # the view refers to the column by its number, everything else by its name
+        assert any(f"changes of public.{table} have not been captured" in each for each in said.findings)
+        if table == "contact_work_experiences":  # its view finds the column by number
             assert [each.split(":")[0] for each in said.unfinished] == [f"the rows of public.{table} cannot be counted"]
         findings = [each for each in diagnose(dsn).findings if each.check == "bindings"]
         assert {each.severity for each in findings} == {"wrong"}
-        assert "orchestrator sync" in [each.mend for each in findings]
+        assert "orchestrator sync" in [each.repair for each in findings]
         assert sync(dsn).changes == 0  # it does not wait for a repair by a person
     finally:
         db.execute(f"ALTER TABLE {table} RENAME another_name TO {column}".encode())
     (problem,) = sources.problems(db, "public")
-    assert "not noted" in problem.problem
+    assert "not captured" in problem.problem
     sync(dsn)
     assert failures(db) == []
     assert edges(db) == right_edges(db)

@@ -227,7 +227,7 @@ def failed_contact(site: Site) -> None:
     assert sync(site.dsn).failed == 1
 
 
-def mended(site: Site) -> None:
+def repaired(site: Site) -> None:
     site.db.execute("DROP FUNCTION refuse() CASCADE")
 
 
@@ -250,7 +250,7 @@ SETUPS: dict[str, Callable[[Site], None]] = {
     "a long reader": a_long_reader,
     "poisoned contact": poisoned_contact,
     "failed contact": failed_contact,
-    "mended": mended,
+    "repaired": repaired,
     "wrong edges": wrong_edges,
     "pooler": a_pooler,
 }

@@ -1,4 +1,4 @@
-"""The package as one file: psql -f and CREATE EXTENSION make what install makes."""
+"""The package as one file: psql -f and CREATE EXTENSION create the same objects as install."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def test_psql_refuses_what_install_refuses(host: str) -> None:
 
 
 def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> None:
-    """A broken last migration: what came before stays, is known, and is not done again."""
+    """The last migration fails: the earlier ones stay, are recorded, and do not run again."""
     whole = script.psql()
     done = psql.run(host, whole.replace("CREATE OR REPLACE FUNCTION connection_paths.sync_changes", "CREATE NONSENSE"))
     assert done.returncode != 0
     assert status(host).pending == ["0007_backfill_functions", "0008_capture_changes"]
-    with connect(host) as connection:  # an index whose build was interrupted
+    with connect(host) as connection:  # as after an interrupted build of an index
         connection.execute("DROP INDEX idx_members_by_collection")
         connection.execute("DELETE FROM connection_paths._yoyo_migration WHERE migration_id = '0004_host_indexes'")
         connection.execute("SET lock_timeout = '200ms'")
@@ -118,7 +118,7 @@ def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> N
 
 
 def test_psql_waits_for_writers_without_standing_in_their_way(host: str) -> None:
-    """Triggers need a lock that a writer's transaction holds: the script comes back for it."""
+    """Triggers need a lock that a writer's transaction holds: the script tries again until it gets the lock."""
     everything = migrations()
     assert psql.run(host, script.psql(everything[:-1])).returncode == 0
     codes: list[int] = []
@@ -142,7 +142,7 @@ def test_psql_waits_for_writers_without_standing_in_their_way(host: str) -> None
 
 @pytest.fixture
 def prepare(server: str) -> Iterator[Callable[[Connection], None]]:
-    """Put the files where the server looks for them; gives what a session needs to find them."""
+    """Put the files where the server finds extensions; return the options that a session needs for it."""
     if os.environ.get("ORCHESTRATOR_DSN"):
         pytest.skip("the files must be on the server's machine")
     with connect(server) as connection:
@@ -158,13 +158,13 @@ def prepare(server: str) -> Iterator[Callable[[Connection], None]]:
             connection.execute("SELECT set_config('extension_control_path', %s, false)", (f"{folder}:$system",))
 
     if has_path:
-        folder.chmod(0o755)  # the server may be another account's
+        folder.chmod(0o755)  # the server may run under another account
         script.extension(folder / "extension")
         yield set_path
         shutil.rmtree(folder)
         return
     with (Path(tempfile.gettempdir()) / "connection_paths-extension.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the folder is that of every process that tests
+        fcntl.flock(lock, fcntl.LOCK_EX)  # all test processes share the folder
         files = script.extension(folder / "extension")
         yield set_path
         for path in files:

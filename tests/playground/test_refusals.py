@@ -93,7 +93,7 @@ def test_a_bad_value_is_explained(url: str, change: str, message: str) -> None:
     assert message in page.words
     name, value = change.split("=")
     if name not in ("without", "scope", "impl", "depth"):
-        assert f'name="{name}" value="{value}"' in page.text  # to be mended where it was typed
+        assert f'name="{name}" value="{value}"' in page.text  # to be repaired where it was typed
         assert re.search(rf'name="{name}"[^>]*aria-invalid="true"[^>]*aria-describedby="{name}-error', page.text)
 
 

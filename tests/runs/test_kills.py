@@ -28,7 +28,7 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.core import embedded
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.locks import patiently
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.install.installation import install
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import BackfillOptions, backfill
@@ -779,7 +779,7 @@ class Chaos:
                 (run.run_id,),
             )
             if self._rng.random() < 0.5:
-                patiently(
+                retry_while_locked(
                     connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run.run_id,))
                 )
 

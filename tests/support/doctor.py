@@ -61,7 +61,8 @@ def make(given: str) -> str:
         advise(connection)
         backfill(given, BackfillOptions(workers=2, limits=None))
         analyse(connection)
-    assert diagnose(given).findings == []
+    findings = diagnose(given).findings
+    assert findings == [], findings
     return given
 
 
@@ -82,11 +83,11 @@ def sole(dsn: str) -> Finding:
     return finding
 
 
-def mend(dsn: str, finding: Finding) -> None:
+def repair(dsn: str, finding: Finding) -> None:
     """Type what it says, line by line: SQL and ``\\i`` in one session of psql, commands in a shell."""
-    assert finding.mend is not None
+    assert finding.repair is not None
     with psycopg.connect(dsn, autocommit=True) as psql:
-        for line in finding.mend.splitlines():
+        for line in finding.repair.splitlines():
             command, _, rest = line.partition(" ")
             if command == "orchestrator":
                 words = [word for word in shlex.split(rest) if word != "--follow"]  # which does not end
@@ -101,7 +102,7 @@ def mend(dsn: str, finding: Finding) -> None:
 
 
 def check_cured(dsn: str, finding: Finding) -> None:
-    mend(dsn, finding)
+    repair(dsn, finding)
     assert diagnose(dsn).findings == []
 
 

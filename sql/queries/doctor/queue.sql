@@ -1,6 +1,6 @@
--- The queue of changes with what has become due, its first million notes: how many wait, the age of the oldest in
--- seconds, how many contacts were left after three failures, one of those with its error, and whether a follower sleeps
--- until it is woken.
+-- Returns the state of the queue: the number of waiting changes, the age of the oldest in seconds, the number of
+-- contacts that failed three times, one of them with its error, and whether a `sync --follow` waits for changes.
+-- Changes that are due by date count as waiting. At most one million changes are read.
 SELECT
     count(*) FILTER (WHERE q.failures < 3) AS waiting,
     extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE q.failures < 3))::double precision AS oldest,

@@ -1,4 +1,4 @@
--- The package's functions that callers see, and those of their versions that are installed.
+-- Returns the functions that have a version in their names, and the installed versions of each.
 SELECT
     regexp_replace(p.proname, '_v[0-9]+$', '') AS name,
     array_agg('v' || substring(p.proname FROM '_v([0-9]+)$') ORDER BY p.proname) AS versions

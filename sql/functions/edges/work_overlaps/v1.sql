@@ -18,7 +18,7 @@
 -- Writes
 --     none
 -- Used by
---     edges_from_experiences, predicted_edges, write_edges, sql/queries/doctor/plan_colleagues.sql,
+--     edges_from_experiences, predicted_edges, write_edges, sql/queries/doctor/plan_work_overlaps.sql,
 --     sql/queries/edges/verify_edges.sql, sql/queries/rebuild/rebuild_problems.sql,
 --     sql/queries/runs/sample_overlaps.sql
 -- Why
