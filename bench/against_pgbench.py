@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.world import environment, roomy, world
+from bench.world import environment, server_settings, world
 from orchestrator.core.database import connect
 from orchestrator.core.embedded import embedded_binaries
 from orchestrator.core.errors import OrchestratorError
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes")
     given = parser.parse_args()
     try:
-        with world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn:
+        with world(given.contacts, given.seed, given.dsn, edges=True, settings=server_settings(given.contacts)) as dsn:
             ours, theirs = measure(dsn, given.clients, given.seconds, given.rounds, given.seed)
             with connect(dsn) as connection:
                 found = environment(connection)

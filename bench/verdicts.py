@@ -4,7 +4,7 @@
 
 * with itself in one sweep, ``--pairs`` times: the verdicts *better* and *worse* are wrong,
 * with itself in the next sweep: the same verdicts are wrong,
-* with a function that sleeps for a millisecond more, a fifth as often: every verdict but *worse* is wrong.
+* with a function that sleeps for a millisecond more, a fifth as often: all but *worse* are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from bench.world import environment, roomy, world
+from bench.world import environment, server_settings, world
 from orchestrator.core.database import connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep.judge.compare import Comparison, compare_finders, compare_sweeps
@@ -86,7 +86,7 @@ def report(found: dict[str, Verdicts], command: str, conditions: str) -> str:
             "|---|---:|---:|---:|---:|---:|---:|",
             *rows,
             "",
-            "Against itself, the verdicts *better* and *worse* are wrong. Against the slower one, all but *worse* are.",
+            "Against itself, the verdicts *better* and *worse* are wrong. Against the slower function, all but *worse* are.",
             "",
         ]
     )
@@ -107,7 +107,7 @@ def main() -> None:
     )  # fmt: skip
     try:
         with (
-            world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn,
+            world(given.contacts, given.seed, given.dsn, edges=True, settings=server_settings(given.contacts)) as dsn,
             connect(dsn) as connection,
         ):
             connection.execute(_SLOWER.encode())

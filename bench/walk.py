@@ -27,7 +27,7 @@ from bench.finders import INSTALLED, CallResult, Samples, call, clock_of, open_s
 from bench.measured import CellResult, Measured, WorldAndMachine
 from bench.objectives import objectives
 from bench.walk_report import objectives_table, report
-from bench.world import counts, environment, one, roomy, sizes, warm, world
+from bench.world import counts, environment, one, server_settings, sizes, warm, world
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
 
@@ -206,7 +206,7 @@ def main() -> None:
 
     try:
         with (
-            world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn,
+            world(given.contacts, given.seed, given.dsn, edges=True, settings=server_settings(given.contacts)) as dsn,
             connect(dsn) as connection,
         ):
             require(connection, given.versions)
