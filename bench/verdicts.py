@@ -86,7 +86,7 @@ def report(found: dict[str, Verdicts], command: str, conditions: str) -> str:
             "|---|---:|---:|---:|---:|---:|---:|",
             *rows,
             "",
-            "Against itself, the verdicts *better* and *worse* are wrong. Against the slower function, all but *worse* are.",
+            "Against itself, the verdicts *better* and *worse* are wrong. Against the slower one, all but *worse* are.",
             "",
         ]
     )

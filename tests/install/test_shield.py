@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +27,9 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import SEARCH_PATH, Connection
 from orchestrator.host.sources import TABLES
 from orchestrator.install import script
-from orchestrator.playground import server as playground_server
 from orchestrator.sweep.measure.connection import TimedConnection
 from tests.support import psql
+from tests.support.playground import playground
 from tests.support.sessions import connect
 
 ATTACKER, WRITER = (f"connection_paths_{os.getpid()}_{name}" for name in ("attacker", "writer"))
@@ -126,19 +125,6 @@ def run(world: World, *command: str, allowed: tuple[int, ...] = (0,), role: str 
     done = CliRunner().invoke(main, ["--dsn", dsn, *command])
     assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)
     assert done.exit_code in allowed, (command, done.output, done.stderr)
-
-
-@contextmanager
-def playground(dsn: str) -> Iterator[str]:
-    with playground_server.listen("127.0.0.1", 0) as listening:
-        running = playground_server.prepare(dsn, listening)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening.socket]})
-        thread.start()
-        try:
-            yield listening.url.rstrip("/")
-        finally:
-            running.should_exit = True
-            thread.join()
 
 
 def live(world: World, host_schema: str) -> None:
