@@ -113,7 +113,7 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
             log.info("roles: %s; trying again", error)
             time.sleep(0.1)
         else:
-            progress(f"made or joined: {prefix}_reader, {prefix}_operator, {prefix}_owner")
+            progress(f"roles ready: {prefix}_reader, {prefix}_operator, {prefix}_owner")
             return
     raise OrchestratorError(f"other installs keep changing the roles {prefix}_…; try again")
 

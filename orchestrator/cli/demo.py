@@ -145,7 +145,14 @@ def _sweep(dsn: str, screen: Screen, directory: Path) -> None:
         return
     matrix = sweeps.Matrix(finders=("legacy_finder", "deep_finder"), depths=(2,), collections=(1,), versus=True)
     options = sweeps.SweepOptions(
-        seed=_SEED, connections=4, seconds=2.0, blocks=4, warmup=0.2, rate=None, timeout=1.5, max_edges_per_hop=15
+        seed=_SEED,
+        connections=4,
+        seconds=2.0,
+        blocks=4,
+        warmup=0.2,
+        rate=None,
+        timeout=1.5,
+        max_edges_per_hop=Question.max_edges_per_hop,
     )
     with watching(screen) as progress:
         done = sweeps.sweep(dsn, matrix, options, directory, progress=progress)

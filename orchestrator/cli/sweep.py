@@ -40,9 +40,10 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
 )
 @click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two finders in one sweep.")
 @click.option("--a-a", "against_itself", is_flag=True, help="Compare the finder with itself, to measure the noise.")
-@click.option("--depth", "depths", **listed(click.IntRange(1, 6), "DEPTHS"), default="1,2,3,4", show_default=True,
-              help="Depths to search to.")  # fmt: skip
-@click.option("--max-paths", **listed(click.IntRange(1, 1000), "NUMBERS"), default="25", show_default=True,
+@click.option("--depth", "depths", **listed(click.IntRange(1, paths.DEEPEST), "DEPTHS"), default="1,2,3,4",
+              show_default=True, help="Depths to search to.")  # fmt: skip
+@click.option("--max-paths", **listed(click.IntRange(1, paths.MOST_PATHS), "NUMBERS"),
+              default=str(paths.Question.max_paths), show_default=True,
               help="Numbers of paths to return.")  # fmt: skip
 @click.option(
     "--scope",

@@ -41,32 +41,32 @@ _SETTINGS = (
         "session_replication_role",
         lambda value: value != "origin",
         "origin",
-        "triggers that note changes do not fire",
+        "the triggers that queue changes do not fire",
         "wrong",
     ),
     _Setting(
         "jit",
         lambda value: value == "on",
         "off",
-        "finders do without, but your own statements over their functions may be compiled for longer than they take",
+        "the finders switch it off, but compiling your own statements that call them may take longer than running them",
     ),
     _Setting(
         "random_page_cost",
         lambda value: float(value) > 2,
         "1.1",
-        "that is for spinning disks; on SSDs it keeps the planner from indexes wherever a scan is not forbidden",
+        "this value is for spinning disks; on SSDs it makes the planner prefer sequential scans to indexes",
     ),
     _Setting(
         "work_mem",
         lambda value: int(value) < 4096,  # kB
         "4MB",
-        "less than PostgreSQL's own default; sorts and hashes of a search go to disk",
+        "this is less than PostgreSQL's default, so sorts and hashes of a search are written to disk",
     ),
     _Setting(
         "client_connection_check_interval",
         lambda value: value == "0",
         "10s",
-        "a statement whose client is gone goes on to its end, and keeps its locks",
+        "when a client disconnects, its statement runs to its end and keeps its locks",
     ),
 )
 

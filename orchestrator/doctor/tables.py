@@ -1,4 +1,4 @@
-"""The tables that finders read by index alone: statistics, visibility map, and the triggers that note changes."""
+"""The tables that finders read by index alone: statistics, visibility map, and the triggers that capture changes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def visibility(subject: Subject) -> Iterator[Finding]:
 
 
 def triggers(subject: Subject) -> Iterator[Finding]:
-    """Find triggers that are missing or do not fire, so that changes are not noted."""
+    """Find triggers that are missing or do not fire, so that changes are not captured."""
     views = {table: view for view, table in versions.view_tables().items()}
     tables = [subject.tables[views[name]] for name in CAPTURED if views[name] in subject.tables]
     rows = subject.ask("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
@@ -62,7 +62,7 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     captures = subject.remembered is not None and subject.remembered.has_triggers
     if rows and not captures and not any(row.is_there for row in rows):
-        what = "changes of the host's tables are not noted: the triggers were left out at install"
+        what = "changes of the host's tables are not captured: the triggers were left out at install"
         yield Finding("triggers", "advice", what, again, "triggers")
     mends = {"install": again, "replicated": f"{_command(subject, 'replicated')}\norchestrator backfill"}
     for problem in sources.problems(subject.connection, subject.host_schema):
@@ -76,7 +76,7 @@ def bindings(subject: Subject) -> Iterator[Finding]:
     """Find what else keeps the tables of the names from being read, or their changes from being noted."""
     for problem in sources.problems(subject.connection, subject.host_schema):
         if problem.kind != "trigger":
-            # which changes were not noted is not known, so everything is computed again
+            # which changes were not captured is not known, so everything is computed again
             also = "\norchestrator backfill" if problem.kind in ("queue", "subscription") else ""
             command = _command(subject, problem.remedy)
             mend = None if command is None else command + also

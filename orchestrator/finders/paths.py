@@ -15,6 +15,8 @@ from orchestrator.core.text import LONGEST_NAME, printable, shortened
 from orchestrator.host import left_out
 from orchestrator.install.installed import require_installed
 
+DEEPEST = 6  # the greatest max_depth; like the defaults of Question it is the server's, and a test compares them
+MOST_PATHS = 1000  # the greatest max_paths, also the server's
 _COUNTING_MS = 2000  # limit for counting memberships that do not count; no index of ours serves it
 
 

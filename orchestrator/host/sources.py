@@ -115,7 +115,7 @@ def renamed_views(connection: Connection) -> set[str]:
 def _renamed_columns(connection: Connection) -> list[Problem]:
     found = []
     for _, table, missing, present in connection.execute(sqlfiles.query("host/renamed_columns")):
-        what = f"column {missing} of {table} was renamed, and its changes are not noted; rename it back"
+        what = f"column {missing} of {table} was renamed, and its changes are not captured; rename it back"
         if present is not None:
             old, new = sql.Identifier(present).as_string(connection), sql.Identifier(missing).as_string(connection)
             what += f" (ALTER TABLE {table} RENAME {old} TO {new})"
@@ -159,9 +159,9 @@ def _capture_failures(connection: Connection) -> list[Problem]:
         works_again = all(_capture_works(connection, table) for table in tables)
         since = f"{failed_at:%Y-%m-%d %H:%M:%S %Z}"
         if works_again:
-            what = f"some changes of {source} from {since} on were not noted; the triggers work again"
+            what = f"some changes of {source} from {since} on were not captured; the triggers work again"
         else:
-            what = f"changes of {source} are not noted since {since}: {error}"
+            what = f"changes of {source} are not captured since {since}: {error}"
         found.append(Problem("capture", source, what, "sync" if works_again else "mend"))
     return found
 

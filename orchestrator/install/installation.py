@@ -119,10 +119,12 @@ def install(
             mended = repair.mend(connection, chosen, has_triggers=captured, is_replicated=also, progress=progress)
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
-                mended.append("earlier writes were not captured, so everybody is queued; run: orchestrator sync")
+                mended.append(
+                    "earlier writes were not captured, so every contact is queued for a refresh; run: orchestrator sync"
+                )
             if prefix is not None:
                 granted = group_roles.grant(connection, guard, prefix)
-                mended += [] if todo else [f"mended: {problem}" for problem in granted]
+                mended += [] if todo else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
             return Installed([migration.id for migration in todo], mended, chosen)

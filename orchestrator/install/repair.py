@@ -30,7 +30,7 @@ from orchestrator.install.migration_files import migrations, said
 log = logging.getLogger(__name__)
 
 #: What decides which edges there are, or holds what changed. Without one of these, or with another body, edges may be
-#: wrong or changes may not have been noted.
+#: wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
         *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
@@ -111,12 +111,12 @@ def mend(
             # what is left of their batches means nothing, and has lost its foreign key
             connection.execute("DROP TABLE IF EXISTS connection_paths.backfill_batches CASCADE")
         for problem in _in_order(found):
-            progress(f"mending: {problem.what}")
+            progress(f"repairing: {problem.what}")
             _mend(connection, problem)
-        told += [f"mended: {problem.what}" for problem in found]
+        told += [f"repaired: {problem.what}" for problem in found]
         if any(_changes_edges(problem) for problem in found):
             connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
-            told.append("everybody is queued for recomputation; run: orchestrator sync")
+            told.append("every contact is queued for a refresh; run: orchestrator sync")
     return list(dict.fromkeys(told))
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from orchestrator.finders.paths import Question
+from orchestrator.finders.paths import DEEPEST, Question
 
-MOST_PATHS = 100  # on a page; find_paths itself returns up to 1000
+MOST_PATHS = 100  # on a page; find_paths itself may return more
 LONGEST_BUDGET = 4000  # milliseconds, less than a statement of the playground may take
 LONGEST_NAME = 200  # characters that are searched for
 _MOST_WITHOUT = 50
@@ -28,7 +28,7 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
 NUMBERS: Mapping[str, tuple[str, int, int]] = {
     "collection": ("Collection", 0, _LARGEST_ID),
     "viewer": ("Viewer", 0, _LARGEST_ID),
-    "depth": ("Depth", 1, 6),
+    "depth": ("Depth", 1, DEEPEST),
     "paths": ("Paths", 1, MOST_PATHS),
     "budget": ("Time budget", 1, LONGEST_BUDGET),
 }
@@ -40,7 +40,7 @@ DEFAULTS: Mapping[str, str] = {
     "paths": "10",
     "scope": "any",
     "impl": "",
-    "budget": "1500",
+    "budget": str(Question.time_budget_ms),
 }
 
 

@@ -227,7 +227,7 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
         assert "another_name" not in problem.object
         said = verify(dsn, sample=50)
         assert not said.ok
-        assert any(f"changes of public.{table} are not noted" in each for each in said.findings)
+        assert any(f"changes of public.{table} are not captured" in each for each in said.findings)
         if table == "contact_work_experiences":  # the view knows the column by its number, nothing else does
             assert [each.split(":")[0] for each in said.unfinished] == [f"the rows of public.{table} cannot be counted"]
         findings = [each for each in diagnose(dsn).findings if each.check == "bindings"]
@@ -237,7 +237,7 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
     finally:
         db.execute(f"ALTER TABLE {table} RENAME another_name TO {column}".encode())
     (problem,) = sources.problems(db, "public")
-    assert "not noted" in problem.problem
+    assert "not captured" in problem.problem
     sync(dsn)
     assert failures(db) == []
     assert edges(db) == right_edges(db)

@@ -123,7 +123,7 @@ def test_the_list_of_commands_here_is_whole() -> None:
                 "--time-budget 0",
                 "--time-budget 2147483648",
                 "--exclude x",
-                "--max-edges 0",
+                "--max-edges-per-hop 0",
                 "--viewer 9223372036854775808",
             )
         ),

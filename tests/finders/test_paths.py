@@ -123,7 +123,7 @@ def test_no_path_is_explained(installed: Connection[Any], question: Question, ex
 
 
 def test_a_contact_whom_the_edge_limit_hides_is_not_denied(installed: Connection[Any]) -> None:
-    """Contact 2 leads to the viewer's own contact, but that edge is not among the 15 most recent ones."""
+    """Contact 2 leads to the viewer's own contact, but that edge is not among the most recent ones."""
     others = range(10, 60)
     edges = [(2, contact, "2001-01-01", str(date(2020, 1, 1) - timedelta(contact))) for contact in others]
     members = [(9, 2), *((3 if contact == others[-1] else 9, contact) for contact in others)]
@@ -137,10 +137,10 @@ def test_a_contact_whom_the_edge_limit_hides_is_not_denied(installed: Connection
     assert reasons.sentences(question, answer, paths.Names({}, {})) == [
         "The target contact 1 has 1 edge.",
         "1 of the target's edges leads to a member of collection 1.",
-        "To find paths of 3 contacts or more, the search follows at most 15 edges from each contact,"
-        " most recent edges first.",
-        "At least one contact has more than 15 edges to members who may be asked, so paths of 3 contacts may be"
-        " missing.",
+        f"To find paths of 3 contacts or more, the search follows at most {question.max_edges_per_hop} edges from each"
+        " contact, most recent edges first.",
+        f"At least one contact has more than {question.max_edges_per_hop} edges to members who may be asked,"
+        " so paths of 3 contacts may be missing.",
         "Paths of more than 3 contacts were not looked for.",
     ]
 

@@ -202,7 +202,7 @@ def test_what_was_missed_meanwhile_is_queued(dsn: str) -> None:
             "INSERT INTO contact_work_experiences SELECT id, contact_id, 1, '', date_from, NULL FROM kept"
         )
         before = edges(connection)
-        assert any("everybody is queued" in line for line in install(dsn).mended)
+        assert any("every contact is queued" in line for line in install(dsn).mended)
         sync(dsn)
         assert len(edges(connection)) == 6 > len(before)
         connection.execute("UPDATE contact_work_experiences SET organization_id = 2 WHERE contact_id > 2")

@@ -170,7 +170,7 @@ GROUP BY n.nspname, c.relname
 UNION ALL
 SELECT
     'inheritance', t.name,
-    format('%%s has child tables, and writes to them are not noted: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
+    format('%%s has child tables, and writes to them are not captured: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
     'person'
 FROM tables AS t
 JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid
@@ -179,7 +179,7 @@ UNION ALL
 SELECT
     'inheritance', t.name,
     format(
-        '%%s is %%s of %%s, and writes through that table are not noted',
+        '%%s is %%s of %%s, and writes through that table are not captured',
         t.name, CASE WHEN c.relispartition THEN 'a partition' ELSE 'a child table' END, i.inhparent::regclass
     ),
     'person'
@@ -202,9 +202,9 @@ UNION ALL
 SELECT
     'queue', format('connection_paths.%%I', q.name),
     CASE
-        WHEN o.oid IS NULL THEN format('table connection_paths.%%I is missing: changes are not noted', q.name)
+        WHEN o.oid IS NULL THEN format('table connection_paths.%%I is missing: changes are not captured', q.name)
         ELSE format(
-            'role %%s owns the trigger functions and may not write to connection_paths.%%I: changes are not noted',
+            'role %%s owns the trigger functions and may not write to connection_paths.%%I: changes are not captured',
             string_agg(DISTINCT f.proowner::regrole::text, ', '), q.name
         )
     END,

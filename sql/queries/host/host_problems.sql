@@ -41,7 +41,7 @@ WHERE f.oid IS NULL
 UNION ALL
 SELECT
     format(
-        '%%I has child tables, and writes to those would not be noted: %%s',
+        '%%I has child tables, and writes to those would not be captured: %%s',
         f.relname, string_agg(i.inhrelid::pg_catalog.regclass::text, ', ')
     )
 FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
@@ -51,7 +51,7 @@ GROUP BY f.relname
 UNION ALL
 SELECT
     format(
-        '%%I is %%s of %%s, and writes through that table would not be noted',
+        '%%I is %%s of %%s, and writes through that table would not be captured',
         f.relname,
         CASE WHEN f.relispartition THEN 'a partition' ELSE 'a child table' END,
         i.inhparent::pg_catalog.regclass

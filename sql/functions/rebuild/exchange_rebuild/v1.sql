@@ -89,7 +89,7 @@ BEGIN
     ALTER TABLE connection_paths.contact_connections_live RENAME TO contact_connections_old;
     ALTER TABLE connection_paths.contact_connections_next RENAME TO contact_connections_live;
     ALTER TABLE connection_paths.contact_connections ATTACH PARTITION connection_paths.contact_connections_live DEFAULT;
-    COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write those through it';
+    COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write them through contact_connections';
     RETURN true;
 END
 $function$;
