@@ -21,10 +21,10 @@ def queue(subject: Subject) -> Iterator[Finding]:
     old = (row.oldest or 0) > _OLD
     if old or row.waiting > _MANY:
         many = f"{row.waiting:,} or more" if row.waiting >= _MOST_COUNTED else f"{row.waiting:,}"
-        follower = (
-            "orchestrator sync --follow sleeps beside them" if row.is_followed else "no `sync --follow` is running"
+        listener = (
+            "`sync --follow` waits and does not take them" if row.is_followed else "no `sync --follow` is running"
         )
-        what = f"{many} changes wait, the oldest for {duration(row.oldest)}; {follower}"
+        what = f"{many} changes wait, the oldest for {duration(row.oldest)}; {listener}"
         mend = "orchestrator sync" if row.is_followed else "orchestrator sync --follow"
         yield Finding("queue", "wrong" if old else "advice", what, mend, "contact_changes")
     if row.failed:

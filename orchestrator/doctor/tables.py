@@ -62,7 +62,7 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     captures = subject.remembered is not None and subject.remembered.has_triggers
     if rows and not captures and not any(row.is_there for row in rows):
-        what = "changes of the host's tables are not captured: the triggers were left out at install"
+        what = "changes of the host tables are not captured: the triggers were left out at install"
         yield Finding("triggers", "advice", what, again, "triggers")
     mends = {"install": again, "replicated": f"{_command(subject, 'replicated')}\norchestrator backfill"}
     for problem in sources.problems(subject.connection, subject.host_schema):

@@ -1,5 +1,5 @@
 -- The queue of changes with what has become due, its first million notes: how many wait, the age of the oldest in
--- seconds, how many contacts were left after three failures, one of those with its error, and whether a follower sleeps
+-- seconds, how many contacts were left after three failures, one of those with its error, and whether a listener sleeps
 -- until it is woken.
 SELECT
     count(*) FILTER (WHERE q.failures < 3) AS waiting,
