@@ -48,7 +48,7 @@ def test_python_and_the_documentation_repeat_the_defaults_and_limits(installed: 
     for name, default in defaults.items():
         value = installed.execute(f"SELECT {default}".encode()).fetchone()
         assert value == (question[name],), name
-        if isinstance(question[name], int):
+        if type(question[name]) is int:
             assert re.search(rf"^\| `{name}`[^|]*\| {question[name]:,} \|", page, re.MULTILINE), name
 
 
