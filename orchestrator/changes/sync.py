@@ -21,7 +21,7 @@ from orchestrator.core.reconnect import ReconnectingSession, Stopped
 from orchestrator.install.installed import require_installed
 
 _TICK = 0.5  # seconds between reports
-_SLEEP = 5.0  # seconds without a notification after which a follower looks at the queue
+_SLEEP = 5.0  # seconds without a notification after which a listener looks at the queue
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class _Supervisor:
         """
         key = "connection_paths.advisory_key('listener', 0)"
         if connection.execute(f"SELECT pg_try_advisory_lock({key})".encode()).fetchone() != (True,):
-            self._stopping.wait(LOOK_AGAIN)  # writers share the lock, or another follower sleeps
+            self._stopping.wait(LOOK_AGAIN)  # writers share the lock, or another listener sleeps
             return has_changes(connection)
         found = has_changes(connection)
         deadline = time.monotonic() + _SLEEP

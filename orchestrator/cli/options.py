@@ -19,6 +19,10 @@ class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of c
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a number."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
         return self._range.convert(value, param, ctx)
 
 

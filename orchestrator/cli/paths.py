@@ -11,6 +11,7 @@ from orchestrator.cli.invocation import Invocation, pass_invocation, shared_opti
 from orchestrator.cli.options import ID, max_edges_per_hop_option
 from orchestrator.core.database import reading
 from orchestrator.finders import paths, reasons
+from orchestrator.finders.paths import Question
 from orchestrator.host import left_out
 
 
@@ -49,7 +50,10 @@ def command(
     invocation: Invocation, target: int, collection: int, viewer: int, depth: int, max_paths: int, scope: str,
     impl: str | None, time_budget: int, exclude: tuple[int, ...], max_edges_per_hop: int | None,
 ) -> None:  # fmt: skip
-    """Show who can introduce VIEWER to the contact TARGET."""
+    """Show who can introduce the viewer to the contact TARGET.
+
+    TARGET is the id of a contact. To find a contact by name, use "orchestrator serve".
+    """
     question = paths.Question(
         target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude), max_edges_per_hop
     )
@@ -61,7 +65,7 @@ def command(
     invocation.screen.result({**answer, **left_out.members_as_json(missed)}, *shown)
 
 
-def path_lines(question: paths.Question, answer: dict[str, Any], names: paths.Names) -> Iterator[str]:
+def path_lines(question: Question, answer: dict[str, Any], names: paths.Names) -> Iterator[str]:
     """Show an answer of ``find_paths``: a numbered line for each path, and below it a line for each hop."""
     if not answer["paths"]:
         yield f"No path to {names.contact(question.target_contact_id)} was found."

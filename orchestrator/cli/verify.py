@@ -20,7 +20,7 @@ from orchestrator.verify import verification
     default=verification.SAMPLE,
     show_default=True,
     metavar="N",
-    help="Contacts to recompute.",
+    help="Contacts to check.",
 )
 @click.option(
     "--seed", type=ID, default=1, show_default=True, metavar="NUMBER", help="The same seed gives the same sample."
@@ -56,9 +56,9 @@ def command(
 def verdict_lines(found: verification.Verdict) -> Iterator[str]:
     """Say what was checked, and what is wrong."""
     strata = ", ".join(f"{number:,} {name}" for name, number in found.sample.strata.items())
-    yield f"{found.sample.contacts:,} contacts recomputed: {len(found.sample.wrong):,} edges differ."
+    yield f"{found.sample.contacts:,} contacts checked: {len(found.sample.wrong):,} edges differ."
     if strata:
-        yield f"  Contacts by the way they were drawn (some were drawn twice): {strata}."
+        yield f"  How the contacts were chosen (one contact may count twice): {strata}."
     latencies = found.finders.latencies
     if latencies.calls:
         yield (

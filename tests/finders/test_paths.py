@@ -22,20 +22,6 @@ WORLD = graph(
 WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)), contacts=WORLD.contacts | {9})
 
 
-def test_limits_and_defaults_are_those_of_the_database(installed: Connection[Any]) -> None:
-    """Python repeats them for ``--help`` and for forms, which exist without a database."""
-    limits = installed.execute(
-        "SELECT connection_paths.search_limit('deepest'), connection_paths.search_limit('most_paths')"
-    ).fetchone()
-    assert limits == (paths.DEEPEST, paths.MOST_PATHS)
-    defaults = installed.execute(
-        "SELECT pg_get_expr(p.proargdefaults, 0) FROM pg_proc AS p WHERE p.oid = 'connection_paths.find_paths'::regproc"
-    ).fetchone()
-    assert defaults is not None
-    row = installed.execute(f"SELECT {defaults[0]}".encode()).fetchone()
-    assert row == tuple(vars(Question(1, 1, 1)).values())[3:]
-
-
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
@@ -137,7 +123,7 @@ def test_no_path_is_explained(installed: Connection[Any], question: Question, ex
 
 
 def test_the_answer_says_that_the_edge_limit_may_hide_paths(installed: Connection[Any]) -> None:
-    """Contact 2 leads to the viewer's own contact, but that edge is not among the 15 most recent ones."""
+    """Contact 2 leads to the viewer's own contact, but that edge is not among the most recent ones."""
     others = range(10, 60)
     edges = [(2, contact, "2001-01-01", str(date(2020, 1, 1) - timedelta(contact))) for contact in others]
     members = [(9, 2), *((3 if contact == others[-1] else 9, contact) for contact in others)]
@@ -151,10 +137,10 @@ def test_the_answer_says_that_the_edge_limit_may_hide_paths(installed: Connectio
     assert reasons.sentences(question, answer, paths.Names({}, {})) == [
         "The target contact 1 has 1 edge.",
         "1 of the target's edges leads to a member of collection 1.",
-        "To find paths of 3 contacts or more, the search follows at most 15 edges from each contact,"
-        " most recent edges first.",
-        "At least one contact has more than 15 edges to members who may be asked, so paths of 3 contacts may be"
-        " missing.",
+        f"To find paths of 3 contacts or more, the search follows at most {question.max_edges_per_hop} edges from each"
+        " contact, most recent edges first.",
+        f"At least one contact has more than {question.max_edges_per_hop} edges to members who may be asked,"
+        " so paths of 3 contacts may be missing.",
         "Paths of more than 3 contacts were not looked for.",
     ]
 

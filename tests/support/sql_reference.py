@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,12 +125,14 @@ def _signature(code: Facts) -> str:
 
 def _returned(printed: Header, code: Facts) -> str:
     lines, columns = list(printed.sections.get("Returns", ())), {name for name, _ in code.columns}
-    first = next((number for number, line in enumerate(lines) if line.partition("  ")[0] in columns), None)
+    is_listed = re.compile(r"\w+  +\S" if code.returns == "jsonb" else f"(?:{'|'.join(columns) or '$.'})  ")
+    first = next((number for number, line in enumerate(lines) if is_listed.match(line)), None)
     if first is not None:
         listed = Header("", "", {"Returns": tuple(lines[first:])}).entries("Returns")
         rows = [(f"`{name}`", _cell(text)) for name, text in listed]
         prose = " ".join(line.strip() for line in lines[:first])
-        return f"**Returns.** {_cell(prose or 'A row with these columns.')}\n\n{_table(('column', 'meaning'), rows)}"
+        table = _table(("column" if columns else "key", "meaning"), rows)
+        return f"**Returns.** {_cell(prose or 'A row with these columns.')}\n\n{table}"
     if any(line.startswith("  ") for line in lines):
         return "**Returns:**\n\n```text\n" + "\n".join(lines) + "\n```\n"
     return f"**Returns.** {_cell(printed.text('Returns') or 'Nothing.')}\n"

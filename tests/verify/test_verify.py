@@ -321,12 +321,10 @@ def test_slow_or_failing_finders_are_found(db: Connection, dsn: str) -> None:
     assert verdict.finders.latencies.p95 is not None
     assert "p95 of find_paths" in sole_finding(verdict)
     db.execute("ALTER FUNCTION connection_paths.find_paths RENAME TO mislaid")
-    db.execute(
-        "CREATE FUNCTION connection_paths.find_paths(target_contact_id bigint, collection_id bigint,"
-        " viewer_user_id bigint, max_depth integer, max_paths integer, seed_scope text, impl text,"
-        " time_budget_ms integer, excluded_contact_ids bigint[], max_edges_per_hop integer) RETURNS jsonb LANGUAGE sql"
-        " AS 'SELECT to_jsonb(1 / 0)'"
-    )
+    found = db.execute("SELECT pg_get_function_identity_arguments('connection_paths.mislaid'::regproc)").fetchone()
+    assert found is not None
+    failing = f"connection_paths.find_paths({found[0]}) RETURNS jsonb LANGUAGE sql AS 'SELECT to_jsonb(1 / 0)'"
+    db.execute(f"CREATE FUNCTION {failing}".encode())
     try:
         assert "division by zero" in sole_finding(verify(dsn))
     finally:
