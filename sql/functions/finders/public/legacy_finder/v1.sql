@@ -86,6 +86,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) IS 'First generation of the finder: depth 2 at most, without the edge table';
+COMMENT ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) IS 'Finds introduction paths of at most two contacts, without the edge table; a row per path and user, best first';
 
 REVOKE ALL ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) FROM PUBLIC;
