@@ -1,5 +1,8 @@
--- The rights on the host's tables that the group roles need: a statement a row, for the owner of those tables.
--- Parameters: prefix, host_schema, tables. Operator and owner have them through the reader.
+-- The GRANT statements that give the group roles the rights on the application's tables, one in each row.
+--
+-- The owner of these tables has to execute them. The roles operator and owner are members of the role reader, so they
+-- need no statements of their own.
+-- Parameters: prefix (of the names of the group roles), host_schema, tables.
 SELECT format('GRANT USAGE ON SCHEMA %%I TO %%I', %(host_schema)s::text, %(prefix)s::text || '_reader') AS statement
 UNION ALL
 SELECT format(

@@ -1,6 +1,7 @@
--- The prefix of the group roles that the package was installed with; no row: without any.
--- Nothing keeps it but the rights themselves: the schema is P_owner's, which is no login, P_operator is there, and
--- P_reader has rights on the schema or in it.
+-- The prefix of the group roles that this installation uses. No row: it uses none.
+--
+-- The prefix is not stored. It is read from the rights: PREFIX_owner owns the schema and may not log in,
+-- PREFIX_operator exists, and PREFIX_reader has rights on the schema or on a function in it.
 SELECT left(o.rolname, -6) AS prefix
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner

@@ -1,8 +1,8 @@
--- The state of the queue of changes, with the contacts whose scheduled refresh is due.
+-- The state of the queue of changes. Contacts whose scheduled refresh is due count as queue rows.
 --
 -- waiting  how many queue rows wait
--- oldest   the age of the oldest in seconds; NULL: none waits
--- failed   how many contacts have failed three times
+-- oldest   the age of the oldest waiting row in seconds; NULL: none waits
+-- failed   the number of contacts whose refresh has failed three times
 SELECT
     count(*) FILTER (WHERE q.failures < 3) AS waiting,
     extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE q.failures < 3))::double precision AS oldest,

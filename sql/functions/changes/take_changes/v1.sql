@@ -1,6 +1,6 @@
 -- connection_paths.take_changes(max_changes, retry_failed)
 --
--- Deletes rows from the queue and returns what they say, grouped by contact and organization.
+-- Deletes rows from the queue and returns their contents, grouped by contact and organization.
 --
 -- Parameters
 --     max_changes   How many queue rows to take at most, at least 1. Required.

@@ -70,7 +70,7 @@ AS $function$
         WHERE l.locktype = 'advisory'
             AND l.objsubid = 1
             AND l.key >= connection_paths.advisory_key(lock_holders.purpose, 0)
-            AND l.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656)
+            AND l.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656) -- 2^48
     )
     SELECT h.key - connection_paths.advisory_key(lock_holders.purpose, 0), h.pid, h.virtualtransaction
     FROM held AS h

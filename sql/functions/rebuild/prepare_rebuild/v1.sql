@@ -38,11 +38,11 @@ AS $function$
 DECLARE
     caller text := current_setting('role');
     tablespace text := current_setting('default_tablespace');
-    owners text;
+    owner_role text;
 BEGIN
     PERFORM connection_paths.require_exchangeable();
     SELECT pg_catalog.pg_get_userbyid(c.relowner)
-    INTO owners
+    INTO owner_role
     FROM pg_catalog.pg_class AS c
     WHERE c.oid = 'connection_paths.contact_connections'::regclass;
     LOCK TABLE connection_paths.rebuild_missing_contacts IN SHARE ROW EXCLUSIVE MODE;
@@ -51,8 +51,8 @@ BEGIN
     INSERT INTO connection_paths.rebuild_missing_contacts (contact_id)
     SELECT m.contact_id FROM connection_paths.missing_contacts() AS m;
 
-    IF owners <> current_user THEN
-        PERFORM pg_catalog.set_config('role', owners, true);
+    IF owner_role <> current_user THEN
+        PERFORM pg_catalog.set_config('role', owner_role, true);
     END IF;
     PERFORM pg_catalog.set_config('default_tablespace', COALESCE(t.spcname, ''), true)
     FROM pg_catalog.pg_class AS c
