@@ -41,7 +41,7 @@ _BUILT_INS = """
     pg_advisory_xact_lock_shared pg_backend_pid pg_blocking_pids pg_current_snapshot pg_current_xact_id
     pg_current_xact_id_if_assigned pg_get_indexdef pg_get_triggerdef pg_get_viewdef pg_notify pg_sleep
     pg_snapshot_xmax pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared quote_ident
-    quote_literal rank regexp_replace round row_number string_agg substring sum to_jsonb to_regclass unnest
+    quote_literal rank regexp_replace round row_number string_agg substring sqrt sum to_jsonb to_regclass unnest
     width_bucket
 """
 BUILT_INS = set(_BUILT_INS.split())

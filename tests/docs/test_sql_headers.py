@@ -12,22 +12,17 @@ import pytest
 from tests.support import sql_headers, sql_reference
 
 FILES = sql_headers.function_files()
-NOT_YET = [path for path in FILES if not sql_headers.has_form(path.read_text())]
 
 each_function = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(sql_headers.ROOT)))
 
 
 @each_function
 def test_the_header_agrees_with_the_code(path: Path) -> None:
-    if path in NOT_YET:
-        pytest.skip(f"one of {len(NOT_YET)} functions without a header of the fixed form")
     assert sql_headers.problems(path.read_text()) == []
 
 
 @each_function
 def test_the_function_is_short_and_flat(path: Path) -> None:
-    if path in NOT_YET:
-        pytest.skip(f"one of {len(NOT_YET)} functions without a header of the fixed form")
     assert sql_headers.limit_problems(path.read_text()) == []
 
 

@@ -118,11 +118,6 @@ class Facts:
     nesting: int
 
 
-def has_form(text: str) -> bool:
-    """Return whether a function file has a header of the fixed form."""
-    return re.search(r"^-- Parameters$", leading_comment(text), re.MULTILINE) is not None
-
-
 def leading_comment(text: str) -> str:
     """Return the comment lines that a file begins with."""
     found = re.match(r"(?:--[^\n]*\n)*", text)

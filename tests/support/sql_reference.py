@@ -36,7 +36,7 @@ _ROOMS = ("finders", "edges", "changes", "runs", "rebuild", "host", "access", "c
 
 def page() -> str:
     """Return the whole page."""
-    files = {name: path for name, path in sorted(sql_headers.current().items()) if _has_header(path)}
+    files = dict(sorted(sql_headers.current().items()))
     public = [name for name, path in files.items() if "public" in path.parts or _is_for("applications", path)]
     operators = [name for name, path in files.items() if name not in public and _is_for("operators", path)]
     internal = [name for name in files if name not in public and name not in operators]
@@ -56,10 +56,6 @@ def page() -> str:
 def _public_order(name: str) -> tuple[int, str]:
     first = ("find_paths", "deep_finder", "legacy_finder")
     return (first.index(name) if name in first else len(first), name)
-
-
-def _has_header(path: Path) -> bool:
-    return sql_headers.has_form(path.read_text())
 
 
 def _is_for(outsider: str, path: Path) -> bool:
@@ -91,7 +87,12 @@ def _function(path: Path) -> str:
     if code.parameters:
         meanings = dict(told.entries("Parameters"))
         rows = [
-            (f"`{name}`", f"`{kind}`", "required" if default is None else f"`{default}`", _meaning(meanings[name]))
+            (
+                f"`{name}`",
+                f"`{kind}`",
+                "required" if default is None else f"`{default}`",
+                _meaning(meanings.get(name, "")),
+            )
             for name, kind, default in code.parameters
         ]
         parts.append(_table(("parameter", "type", "default", "meaning"), rows))
@@ -122,7 +123,7 @@ def _signature(code: Facts) -> str:
 
 
 def _returned(told: Header, code: Facts) -> str:
-    lines, columns = list(told.sections["Returns"]), {name for name, _ in code.columns}
+    lines, columns = list(told.sections.get("Returns", ())), {name for name, _ in code.columns}
     first = next((number for number, line in enumerate(lines) if line.partition("  ")[0] in columns), None)
     if first is not None:
         listed = Header("", "", {"Returns": tuple(lines[first:])}).entries("Returns")

@@ -6,7 +6,7 @@
 SELECT EXISTS (
     SELECT
     FROM connection_paths.contact_changes AS q
-    WHERE q.failures < 3 AND (%(until)s::timestamptz IS NULL OR q.changed_at <= %(until)s)
+    WHERE NOT q.has_failed AND (%(until)s::timestamptz IS NULL OR q.changed_at <= %(until)s)
 ) OR EXISTS (
     SELECT
     FROM connection_paths.capture_failures AS f

@@ -50,7 +50,7 @@ BEGIN
         WHERE q.ctid = ANY (ARRAY(
             SELECT c.ctid
             FROM connection_paths.contact_changes AS c
-            WHERE c.failures < 3 OR take_changes.retry_failed
+            WHERE NOT c.has_failed OR take_changes.retry_failed
             LIMIT take_changes.max_changes
             FOR UPDATE SKIP LOCKED
         ))

@@ -97,19 +97,19 @@ BEGIN ATOMIC
     ),
     found AS MATERIALIZED (
         SELECT m.contact_id, m.user_id
-        FROM connection_paths.askable_members(
-            member_lists.collection_id, member_lists.excluded_contact_ids, member_lists.ask_everybody
-        ) AS m
-        WHERE m.contact_id = ANY (
+        FROM connection_paths.members_among(
             ARRAY(
                 SELECT n.contact_id
                 FROM (SELECT unnest(e.neighbour_ids) AS contact_id FROM edges AS e) AS n
                 WHERE (
                     n.contact_id IN (SELECT k.contact_id FROM unnest(member_lists.known_contacts) AS k (contact_id))
                 ) IS NOT TRUE
-            )
-        )
-            AND (member_lists.only_user_id IS NULL OR m.user_id = member_lists.only_user_id)
+            ),
+            member_lists.collection_id,
+            member_lists.only_user_id,
+            member_lists.excluded_contact_ids,
+            member_lists.ask_everybody
+        ) AS m
     ),
     lists AS MATERIALIZED (
         SELECT

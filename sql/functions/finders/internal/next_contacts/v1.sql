@@ -93,9 +93,9 @@ BEGIN
         known_contacts := known_contacts || near.found_contacts;
         known_users := known_users || near.found_users;
 
-        IF missing IS NULL OR near.read_to IS NULL THEN
-            done := true;
-        ELSE
+        opened := 0;
+        done := missing IS NULL OR near.read_to IS NULL;
+        IF NOT done AND near.neighbours IS NOT NULL THEN
             -- with several kinds a neighbour may be there several times
             SELECT count(DISTINCT n.contact_id), count(DISTINCT n.contact_id) FILTER (WHERE n.recency > near.read_to)
             INTO opened, certain
@@ -126,7 +126,7 @@ BEGIN
             edges_each := GREATEST(4 * edges_each, wanted * 1.5 / GREATEST(near.share, 0.0001));
             pending := near.unfinished;
         ELSE
-            IF is_importer AND (request.max_depth = 2 OR cardinality(near.neighbours) > cap) THEN
+            IF is_importer AND (request.max_depth = 2 OR cardinality(near.neighbours) > cap * kinds) THEN
                 only_user_id := request.viewer_user_id;
             END IF;
             IF opened >= missing AND near.read_to < current_date THEN
@@ -135,7 +135,7 @@ BEGIN
                 );
             ELSE
                 edges_each := CASE opened
-                    WHEN 0 THEN 16 * edges_each
+                    WHEN 0 THEN 12 * edges_each
                     ELSE GREATEST(4 * edges_each, 1.3 * missing * near.edges_read / opened)
                 END;
             END IF;

@@ -119,16 +119,18 @@ BEGIN
             tree_recencies := tree_recencies || level_recencies;
         END IF;
 
-        SELECT array_agg(first_chain + r.number::integer - 1) AS chains, array_agg(r.user_id) AS users
-        INTO best
-        FROM connection_paths.rank_chains(
-            level_contacts, level_recencies,
-            CASE level WHEN 1 THEN target_contacts ELSE known_contacts END,
-            CASE level WHEN 1 THEN target_users ELSE known_users END,
-            request.viewer_user_id, request.seed_scope, request.by_chain, missing
-        ) AS r;
-        chains := chains || best.chains;
-        users := users || best.users;
+        IF level > 1 OR target_contacts IS NOT NULL THEN
+            SELECT array_agg(first_chain + r.number::integer - 1) AS chains, array_agg(r.user_id) AS users
+            INTO best
+            FROM connection_paths.rank_chains(
+                level_contacts, level_recencies,
+                CASE level WHEN 1 THEN target_contacts ELSE known_contacts END,
+                CASE level WHEN 1 THEN target_users ELSE known_users END,
+                request.viewer_user_id, request.seed_scope, request.by_chain, missing
+            ) AS r;
+            chains := chains || best.chains;
+            users := users || best.users;
+        END IF;
         EXIT WHEN NOT is_complete OR cardinality(chains) >= request.max_found OR level = request.max_depth;
         IF level > 1 THEN
             open_chains := ARRAY(
