@@ -72,8 +72,8 @@ COMMENT ON COLUMN connection_paths.backfill_runs.receipt IS 'The report that fin
 
 -- A batch holds the contacts with ids above one bound and up to another; NULL is no bound. The batches of a run cover
 -- every bigint exactly once. The constraints enforce that: each lower bound is the upper bound of exactly one other
--- batch, except for the one batch that has no lower bound. They do not prevent that the last batch is deleted; no code
--- deletes a batch.
+-- batch, except for the one batch that has no lower bound. They do not prevent the deletion of the last batch, but no
+-- code deletes batches.
 CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
     run_id bigint NOT NULL REFERENCES connection_paths.backfill_runs ON DELETE CASCADE,
     batch_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -107,7 +107,8 @@ CREATE INDEX IF NOT EXISTS backfill_batches_open
     ON connection_paths.backfill_batches (run_id, above_contact_id NULLS FIRST)
     WHERE status IN ('pending', 'claimed');
 
--- All legal transitions of a batch. A claimed batch whose worker has died is claimed again, and stays claimed.
+-- All legal transitions of a batch. When another worker claims the batch of a dead worker, the
+-- batch stays claimed.
 CREATE OR REPLACE TRIGGER refuse_transition
     BEFORE UPDATE ON connection_paths.backfill_batches
     FOR EACH ROW WHEN (
@@ -130,7 +131,7 @@ COMMENT ON COLUMN connection_paths.backfill_batches.retries IS 'How many transie
 COMMENT ON COLUMN connection_paths.backfill_batches.worker_id IS 'The worker that claimed the batch last';
 COMMENT ON COLUMN connection_paths.backfill_batches.contact_id IS 'The contact of a batch that was set aside';
 
--- How far each run is. Work is measured in predicted edges, because contacts differ too much in their edges.
+-- The progress of each run. It is measured in predicted edges, because some contacts have many more edges than others.
 CREATE OR REPLACE VIEW connection_paths.backfill_progress WITH (security_invoker = true) AS
 SELECT
     r.run_id,
@@ -181,7 +182,7 @@ CROSS JOIN LATERAL (
     WHERE s.run_id = r.run_id
 ) AS b;
 
-COMMENT ON VIEW connection_paths.backfill_progress IS 'How far each run is, in batches and in predicted edges';
+COMMENT ON VIEW connection_paths.backfill_progress IS 'The progress of each run, in batches and in predicted edges';
 
 -- No index and no constraint, so that writers never wait for each other. Rows stay for a short time, so a sequential
 -- scan reads a page or two.

@@ -1,5 +1,5 @@
--- Returns what the server reports about its load, in one row. NULL: the server does not have it, or this role may not
--- see it.
+-- Returns what the server reports about its load, in one row. A column is NULL when the server has no such value, or
+-- when this role may not read it.
 --
 -- Parameter: ignored_replicas, the application names of standbys that may fall behind.
 --

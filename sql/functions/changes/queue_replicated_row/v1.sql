@@ -1,6 +1,6 @@
 -- connection_paths.queue_replicated_row()
 --
--- Trigger function that queues the change of one row that was written as a replica.
+-- Trigger function that queues the change of one row that logical replication or a replica session wrote.
 --
 -- Parameters
 --     none

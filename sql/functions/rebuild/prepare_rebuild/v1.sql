@@ -21,9 +21,9 @@
 --     It gets indexes only when it is full. Everything that an earlier rebuild left is dropped first. The lock of
 --     rebuild_missing_contacts keeps cancel_run, which drops the same objects, from running at the same time.
 --
---     Edges of other kinds belong to the application, which goes on writing them to the live table. Triggers record
---     these writes, and exchange_rebuild copies the edges. Creating the triggers waits for sessions that write edges,
---     so callers set lock_timeout.
+--     Edges of other kinds belong to the application, which writes them to the live table during a rebuild, too.
+--     Triggers record these writes, and exchange_rebuild copies the edges. Creating the triggers waits for sessions
+--     that write edges, so callers set lock_timeout.
 --
 --     A partition that the application made for a kind of its own is neither read nor written. A CHECK constraint of
 --     the application that is NOT VALID becomes valid, so edges that are copied must satisfy it.

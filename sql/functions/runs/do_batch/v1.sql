@@ -34,14 +34,15 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    run_strategy text;
     batch record;
     edges bigint;
 BEGIN
-    IF EXISTS (
-        SELECT
-        FROM connection_paths.backfill_runs AS r
-        WHERE r.run_id = do_batch.run_id AND r.strategy = 'rebuild'
-    ) THEN
+    SELECT r.strategy
+    INTO run_strategy
+    FROM connection_paths.backfill_runs AS r
+    WHERE r.run_id = do_batch.run_id;
+    IF run_strategy = 'rebuild' THEN
         PERFORM connection_paths.require_read_committed();
         PERFORM connection_paths.require_rebuild(do_batch.run_id);
         -- This lock comes before the query that reads the status of the run. While it is held, cancel_run cannot drop
@@ -49,7 +50,7 @@ BEGIN
         LOCK TABLE connection_paths.contact_connections_next IN ROW EXCLUSIVE MODE;
     END IF;
 
-    SELECT b.above_contact_id, b.upto_contact_id, r.strategy
+    SELECT b.above_contact_id, b.upto_contact_id
     INTO batch
     FROM connection_paths.backfill_batches AS b
     JOIN connection_paths.backfill_runs AS r ON r.run_id = b.run_id
@@ -64,7 +65,7 @@ BEGIN
             USING ERRCODE = 'CP001', HINT = 'Claim another batch: claim_batch.';
     END IF;
 
-    IF batch.strategy = 'rebuild' THEN
+    IF run_strategy = 'rebuild' THEN
         edges := connection_paths.rebuild_range(batch.above_contact_id, batch.upto_contact_id);
     ELSE
         edges := connection_paths.refresh_range(batch.above_contact_id, batch.upto_contact_id);

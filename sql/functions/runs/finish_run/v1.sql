@@ -48,7 +48,7 @@ BEGIN
     END IF;
     IF run.status = 'cancelled' OR (run.strategy = 'rebuild' AND run.phase <> 'exchanged') THEN
         RAISE EXCEPTION 'run % cannot be finished: its status is %, its phase %', run_id, run.status, run.phase
-            USING ERRCODE = 'CP002', HINT = 'Run `orchestrator backfill`: it does what is missing.';
+            USING ERRCODE = 'CP002', HINT = 'Run `orchestrator backfill`: it does the missing steps.';
     END IF;
 
     IF run.strategy = 'rebuild' THEN
