@@ -1,7 +1,7 @@
 -- What is wrong with the table of a rebuild before the exchange: a row for each problem, no row when nothing is wrong.
 --
--- A pair is not compared when one of its contacts is in the queue of changes or in rebuild_replays, because the pair may
--- have changed since its batch. No pair is compared while a row for an organization or for every contact is there.
+-- A pair is not compared when one of its contacts is in the queue of changes or in rebuild_replays, because the pair
+-- may have changed since its batch. No pair is compared while a row for an organization or for every contact is there.
 -- Parameters: run_id; sample (how many contacts are compared).
 WITH counted AS (
     SELECT

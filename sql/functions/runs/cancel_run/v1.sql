@@ -19,7 +19,7 @@
 --     The edges that a run in place has written stay. For a rebuild, the function waits until the batches in progress
 --     have ended, because they hold locks on the table that it drops.
 --
---     prepare_rebuild takes the same lock on rebuild_missing_contacts. So no rebuild creates its tables while this
+--     This function and prepare_rebuild both lock rebuild_missing_contacts. So no rebuild creates its tables while this
 --     function drops the tables of another rebuild. All rebuilds use the same table names. When another rebuild is
 --     already active, the tables belong to that rebuild, and this function does not drop them.
 CREATE OR REPLACE FUNCTION connection_paths.cancel_run(run_id bigint)
