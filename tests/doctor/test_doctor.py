@@ -188,7 +188,7 @@ CAUSES = {
         "3 changes wait, the oldest for 1:00 h; no `sync --follow` is running",
     ),
     "a change that failed": Cause(
-        "INSERT INTO connection_paths.contact_changes (contact_id, failures, error) VALUES (7, 3, 'it would not')",
+        "INSERT INTO connection_paths.contact_changes (contact_id, has_failed, error) VALUES (7, true, 'it would not')",
         "queue",
         "contact_changes",
         "for example of contact 7: it would not",
