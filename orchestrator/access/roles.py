@@ -20,8 +20,9 @@ from psycopg import sql
 
 from orchestrator.access.reading import readable
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, retry_while_locked
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.host.sources import TABLES
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ def command(ctx: click.Context, invocation: Invocation) -> None:
     Checks indexes, plans, statistics, triggers, policies, the queue, runs, settings, standbys and versions. Reads
     only; runs on a standby, too.
     """
-    found = diagnose(invocation.connection_string(), report=invocation.screen.passing)
+    found = diagnose(invocation.connection_string(), report=invocation.screen.show_step)
     invocation.screen.result({**asdict(found), "ok": found.ok}, *diagnosis_lines(found))
     if not found.ok:
         ctx.exit(3)

@@ -1,7 +1,7 @@
 """Runs all checks one after another; a check that fails does not stop the others.
 
 Each check is one READ ONLY transaction, and its settings hold for that transaction only. So doctor changes nothing, not
-even the session of a pooler. :mod:`orchestrator.edges.verify` checks the edges themselves.
+even the session of a pooler. ``orchestrator verify`` checks the edges themselves.
 """
 
 from __future__ import annotations

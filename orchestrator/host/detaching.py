@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from orchestrator.core.database import Connection, connect, retry_while_locked
+from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installed import require_installed
 

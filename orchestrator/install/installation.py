@@ -20,8 +20,9 @@ from yoyo.migrations import default_migration_table
 
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, Place, connect, place, resolved, retry_while_locked
+from orchestrator.core.database import Connection, Place, connect, place, resolved
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.host import sources
 from orchestrator.install import migration_files, repair
 from orchestrator.install.installed import chosen_host_schema, repeated_ids

@@ -18,8 +18,9 @@ from typing import LiteralString
 import psycopg
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, retry_while_locked
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine

@@ -1,4 +1,4 @@
-"""What of the package is in a database: migrations, functions, indexes, triggers, roles and problems."""
+"""What of the package is in a database: migrations, indexes, triggers, roles and problems."""
 
 from __future__ import annotations
 
@@ -55,7 +55,6 @@ class Status:
     host_schema: str | None
     applied: list[str]
     pending: list[str]
-    functions: dict[str, list[str]]
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
     edges: int
@@ -92,7 +91,6 @@ def status(dsn: str) -> Status:
         indexes = connection.execute(
             sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
         ).fetchall()
-        functions = connection.execute(sqlfiles.query("install/installed_functions")).fetchall()
         triggers = connection.execute(
             sqlfiles.query("install/installed_triggers"),
             {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
@@ -108,7 +106,6 @@ def status(dsn: str) -> Status:
             host_schema=host_schema,
             applied=applied,
             pending=pending,
-            functions={name: versions for name, versions in functions},
             indexes=[IndexStatus(*row) for row in indexes],
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,

@@ -16,8 +16,9 @@ from psycopg import sql
 from yoyo import step
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, retry_while_locked
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)

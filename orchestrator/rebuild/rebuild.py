@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, retry_while_locked
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.install.steps import TRIGGERS
 from orchestrator.rebuild import index_builds
 

@@ -17,8 +17,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import formats, sqlfiles
-from orchestrator.core.database import Connection, connect, lost, retry_while_locked
+from orchestrator.core.database import Connection, connect, lost
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.reconnect import ReconnectingSession
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
@@ -32,7 +33,7 @@ _RECORD_EVERY = 3.0  # seconds between two records of this process in the run
 
 
 @dataclass(frozen=True)
-class Progress:
+class BackfillProgress:
     """The state of a run and of this process, to be shown a few times a second.
 
     ``seconds``   since this process began.
@@ -69,7 +70,7 @@ class RunDriver:
         *,
         batch_timeout: float,
         throttle: Throttle | None,
-        report: Callable[[Progress], None],
+        report: Callable[[BackfillProgress], None],
     ) -> None:
         self.run = run
         self.set_aside: tuple[dict[str, Any], ...] = ()
@@ -218,7 +219,7 @@ class RunDriver:
         if self._throttle is not None and self._is_throttled:
             self._workers.allowed = self._throttle.tick(self._workers.busy)
         self._report(
-            Progress(
+            BackfillProgress(
                 run=self.run,
                 seconds=self.seconds,
                 workers=self._worker_count,

@@ -1,4 +1,4 @@
-"""Reads and steers backfill runs: what an operator sees of them, and may change."""
+"""What an operator does with backfill runs: list, show, pause, resume, limit and cancel them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, retry_while_locked
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.install.installed import require_installed
 
 # SQLSTATEs. Those that begin with CP are the package's own, so no error of a batch can be confused with them.

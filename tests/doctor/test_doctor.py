@@ -188,7 +188,7 @@ CAUSES = {
         "3 changes wait, the oldest for 1:00 h; no `sync --follow` is running",
     ),
     "a change that failed": Cause(
-        "INSERT INTO connection_paths.contact_changes (contact_id, failures, error) VALUES (7, 3, 'it would not')",
+        "INSERT INTO connection_paths.contact_changes (contact_id, has_failed, error) VALUES (7, true, 'it would not')",
         "queue",
         "contact_changes",
         "for example of contact 7: it would not",
@@ -266,7 +266,7 @@ def test_what_is_wrong_is_found_and_repaired(db: Connection, dsn: str, name: str
     check_cured(dsn, finding)
 
 
-def test_triggers_that_install_made_and_somebody_dropped_are_wrong(db: Connection, dsn: str) -> None:
+def test_dropped_triggers_of_an_install_are_wrong(db: Connection, dsn: str) -> None:
     statements = CAUSES["no triggers"].statements.split(";")
     for statement in statements[:-1]:
         db.execute(statement.encode())
@@ -276,7 +276,7 @@ def test_triggers_that_install_made_and_somebody_dropped_are_wrong(db: Connectio
     check_cured(dsn, findings[0])
 
 
-def test_a_view_that_moved_on_is_told_of_and_of_its_index(db: Connection, dsn: str) -> None:
+def test_a_changed_view_is_reported_with_its_index(db: Connection, dsn: str) -> None:
     db.execute(
         "CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS"
         " SELECT x.collection_id, x.contact_id, x.user_id FROM user_contact_collections AS x"
@@ -292,7 +292,7 @@ def test_a_view_that_moved_on_is_told_of_and_of_its_index(db: Connection, dsn: s
     check_cured(dsn, index)
 
 
-def test_a_view_that_is_dropped_takes_what_is_bound_to_it_along(host: str) -> None:
+def test_a_dropped_view_is_reported_with_the_objects_that_need_it(host: str) -> None:
     install(host)
     with psycopg.connect(host, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="work_overlaps"):
@@ -348,7 +348,7 @@ def test_each_statement_shows_that_its_index_is_lost(
     assert diagnose(dsn).findings == []
 
 
-def test_a_broken_index_is_not_told_of_twice(db: Connection, dsn: str) -> None:
+def test_a_broken_index_is_reported_once(db: Connection, dsn: str) -> None:
     """A plan that needs the missing index is still checked for other problems."""
     db.execute("ALTER TABLE organizations DROP CONSTRAINT organizations_pkey")
     db.execute("DROP INDEX idx_experiences_by_contact")
@@ -380,7 +380,7 @@ def test_a_bloated_index(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPat
             db.execute("DROP SCHEMA ext CASCADE")
 
 
-def test_an_index_that_pgstattuple_clears(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pgstattuple_overrides_the_estimate_of_bloat(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """pgstattuple shows that the index is not bloated, although the estimate says so."""
     if not db.execute("SELECT FROM pg_available_extensions WHERE name = 'pgstattuple'").rowcount:
         pytest.skip("pgstattuple is not there")
@@ -406,7 +406,7 @@ def test_indexes_that_nobody_uses(db: Connection, dsn: str, monkeypatch: pytest.
     check_cured(dsn, found.findings[0])
 
 
-def test_a_migration_of_the_future(db: Connection, dsn: str) -> None:
+def test_a_migration_of_a_later_version_is_reported(db: Connection, dsn: str) -> None:
     db.execute(
         "INSERT INTO connection_paths._yoyo_migration (migration_hash, migration_id) VALUES ('x', '0099_better')"
     )
@@ -433,7 +433,7 @@ def test_a_queue_that_is_long_or_followed(db: Connection, dsn: str, monkeypatch:
     check_cured(dsn, finding)
 
 
-def test_a_run_that_somebody_works_on_is_well(db: Connection, dsn: str) -> None:
+def test_a_run_with_a_working_process_is_no_finding(db: Connection, dsn: str) -> None:
     db.execute("SELECT connection_paths.create_run('in_place')")
     try:
         assert diagnose(dsn).findings == []  # the run has just begun, so it may still wait for a worker
@@ -464,7 +464,7 @@ def test_a_table_that_is_gone_is_a_finding(db: Connection, dsn: str) -> None:
         db.execute("ALTER TABLE connection_paths.mislaid RENAME TO contact_changes")
 
 
-def test_an_empty_install_is_well(host: str) -> None:
+def test_an_empty_install_has_no_findings(host: str) -> None:
     install(host)
     with psycopg.connect(host, autocommit=True) as connection:
         advise(connection)
@@ -478,7 +478,7 @@ def test_an_empty_install_is_well(host: str) -> None:
     assert diagnose(host).findings == []
 
 
-def test_a_host_schema_of_any_name(database: str) -> None:
+def test_a_host_schema_may_have_any_name(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(HOSTILE)))
         connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(HOSTILE)))
@@ -498,14 +498,14 @@ def test_a_host_schema_of_any_name(database: str) -> None:
     assert diagnose(database).findings == []
 
 
-def test_what_is_not_installed_says_so(host: str, dsn: str) -> None:
+def test_a_missing_install_is_reported(host: str, dsn: str) -> None:
     for given in (host, make_conninfo(dsn, dbname="postgres")):
         result = run("--dsn", given, "doctor")
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
         assert "orchestrator install" in result.stderr
 
 
-def test_the_command(db: Connection, dsn: str) -> None:
+def test_the_command_prints_findings_and_exits_3(db: Connection, dsn: str) -> None:
     well = run("--dsn", dsn, "doctor")
     assert (well.exit_code, well.stdout) == (0, "No problems found.\n")
     db.execute("SELECT set_config('lock_timeout', '5s', false)")
@@ -531,7 +531,7 @@ def test_the_command(db: Connection, dsn: str) -> None:
         db.execute(f"ALTER DATABASE {db.info.dbname} SET jit = off".encode())
 
 
-def test_the_files_are_read_as_they_are_meant() -> None:
+def test_the_expected_objects_come_from_the_installed_files() -> None:
     """The expected indexes and tables are those of the files that install executes."""
     assert set(indexes.wanted_indexes()) == {path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql")}
     assert {index.view for index in indexes.wanted_indexes().values()} == {

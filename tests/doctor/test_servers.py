@@ -115,7 +115,7 @@ def test_a_pooler_in_between(db: Connection, dsn: str) -> None:
             sync(pooled)
 
 
-def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_leaves_nothing_in_the_session(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pooler would keep such a setting for the next client."""
     seen: list[list[Any]] = []
     queries = (
@@ -136,7 +136,7 @@ def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pyt
     assert seen == [[[], [], [], []]]
 
 
-def test_it_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(subject: Subject) -> Iterator[Finding]:
         subject.connection.execute("DELETE FROM connection_paths.contact_changes")
         return iter(())
@@ -266,7 +266,7 @@ def test_a_locked_table_does_not_stop_the_other_checks(
     assert {"migrations", "functions", "triggers", "queue", "runs", "settings"} <= set(found.checked)
 
 
-def test_a_check_that_takes_too_long(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_takes_too_long_is_left_out(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def dawdle(subject: Subject) -> Iterator[Finding]:
         subject.connection.execute("SELECT pg_sleep(60)")
         return iter(())

@@ -16,12 +16,12 @@ from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.host.detaching import attach, detach
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import install, uninstall
 from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.verify.verification import verify
 from tests.support.catalog import describe, difference
 from tests.support.changes import fill
 from tests.support.copies import copied
@@ -238,7 +238,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_table_that_does_not_fit_stays_detached(db: Connection, what: str) -> None:
+def test_a_table_that_does_not_fit_is_not_attached(db: Connection, what: str) -> None:
     table, change, said = WRONG[what]
     with detached(db, table):
         db.execute(change.encode())
@@ -272,7 +272,7 @@ def test_row_triggers_for_replicas_come_back_with_another_table(db: Connection) 
         assert sources.problems(db, "public") == []
 
 
-def test_only_those_four_tables(db: Connection, dsn: str) -> None:
+def test_only_the_four_host_tables_can_be_detached(db: Connection, dsn: str) -> None:
     for wrong in ("kontakte", "public.contacts", "live_contacts", "", None):
         with pytest.raises(psycopg.errors.InvalidParameterValue):
             db.execute("SELECT connection_paths.detach_source(%s)", (wrong,))
@@ -282,7 +282,7 @@ def test_only_those_four_tables(db: Connection, dsn: str) -> None:
         attach(dsn, ["kontakte"])
 
 
-def test_the_commands(db: Connection, dsn: str) -> None:
+def test_the_commands_detach_and_attach(db: Connection, dsn: str) -> None:
     def ask(*words: str) -> tuple[int, str]:
         done = CliRunner().invoke(cli.main, ["--dsn", dsn, *words])
         return done.exit_code, done.output

@@ -124,7 +124,7 @@ def test_a_collection_of_other_sources_is_explained(dsn: str) -> None:
     assert "4 of 5 memberships are not counted: 4 of source 7." in told
 
 
-def test_counting_what_does_not_count_ends_in_time(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_rows_that_do_not_count_has_a_time_limit(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     question = paths.Question(2, 1, 7)
     with connect(dsn) as connection, connect(dsn) as other:
         fill(connection, "", "(7, 1, 1, 7)")

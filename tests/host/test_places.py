@@ -96,7 +96,9 @@ def left(server: str, name: str) -> tuple[bool, int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_whole_life_in_one_database(server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_acts_in_the_same_database(
+    server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dsn, environment, meant = ways(servers)[way]
     (elsewhere,) = {servers.app, servers.other} - {meant}
     for name in [name for name in os.environ if name.startswith("PG")]:

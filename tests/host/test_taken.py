@@ -85,7 +85,7 @@ def test_an_empty_schema_is_taken_over(host: str) -> None:
     assert status(host).healthy
 
 
-def test_an_index_of_our_name_made_later_is_the_applications(host: str) -> None:
+def test_a_later_index_with_our_name_belongs_to_the_application(host: str) -> None:
     install(host)
     with connect(host) as connection:
         connection.execute(f"DROP INDEX {INDEX}; CREATE INDEX {INDEX} ON contact_work_experiences (id)")
@@ -104,7 +104,7 @@ def test_an_index_of_our_name_made_later_is_the_applications(host: str) -> None:
         assert rows.fetchall() == [(f"{INDEX}_of_the_application",)]
 
 
-def test_a_role_of_our_name_is_not_made_ours(host: str, server: str) -> None:
+def test_a_role_with_our_name_is_not_taken_over(host: str, server: str) -> None:
     prefix = f"connection_paths_taken_{os.getpid()}"
     reader = sql.Identifier(f"{prefix}_reader")
     with connect(server) as connection:
@@ -125,7 +125,7 @@ def test_a_role_of_our_name_is_not_made_ours(host: str, server: str) -> None:
 
 
 @pytest.mark.parametrize("schema", ["connection_paths", "pg_catalog", "information_schema", "pg_toast"])
-def test_a_schema_that_is_nobodys_host_is_refused(host: str, schema: str) -> None:
+def test_a_schema_without_host_tables_is_refused(host: str, schema: str) -> None:
     result = run("--dsn", host, "install", "--host-schema", schema)
     assert result.exit_code == 1
     assert "not a schema for tables of an application" in result.output
@@ -136,7 +136,7 @@ def test_a_schema_that_is_nobodys_host_is_refused(host: str, schema: str) -> Non
 # Locks.
 
 
-def test_a_role_without_rights_stops_nobody(host: str, role: str) -> None:
+def test_a_role_without_rights_cannot_block_an_install(host: str, role: str) -> None:
     """The role holds the advisory lock of installation scripts. It may not take the lock of the table."""
     with connect(make_conninfo(host, user=role)) as stranger:
         stranger.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
@@ -153,7 +153,7 @@ def test_a_role_without_rights_stops_nobody(host: str, role: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["install", "uninstall"])
-def test_one_at_a_time(host: str, call: str) -> None:
+def test_installs_run_one_after_another(host: str, call: str) -> None:
     """An install waits for another one and for a running script, and holds up neither readers nor VACUUM."""
     install(host)
     told: list[str] = []
@@ -176,7 +176,7 @@ def test_one_at_a_time(host: str, call: str) -> None:
     assert status(host).installed == (call == "install")
 
 
-def test_uninstall_drops_no_partition_of_the_applications(host: str) -> None:
+def test_uninstall_drops_no_partition_of_the_application(host: str) -> None:
     install(host)
     with connect(host) as connection:
         connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
@@ -204,7 +204,7 @@ def test_uninstall_drops_no_partition_of_the_applications(host: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["install", "script"])
-def test_default_privileges_open_nothing(host: str, role: str, by: str) -> None:
+def test_default_privileges_give_no_rights(host: str, role: str, by: str) -> None:
     with connect(host) as connection:
         for what in ("TABLES", "SEQUENCES", "FUNCTIONS", "TYPES", "SCHEMAS"):
             connection.execute(f"ALTER DEFAULT PRIVILEGES GRANT ALL ON {what} TO PUBLIC".encode())
@@ -228,7 +228,7 @@ def test_default_privileges_open_nothing(host: str, role: str, by: str) -> None:
 # Surroundings.
 
 
-def test_what_citus_manages_is_refused(host: str) -> None:
+def test_tables_of_citus_are_refused(host: str) -> None:
     fake = 'CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod "char", repmodel "char")'
     with connect(host) as connection:
         connection.execute("SET allow_system_table_mods = on")

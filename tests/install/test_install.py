@@ -205,7 +205,7 @@ def test_a_stale_lock_row_of_yoyo_does_no_harm(host: str) -> None:
     assert uninstall(host)
 
 
-def test_install_keeps_no_writer_waiting(host: str) -> None:
+def test_install_does_not_make_writers_wait(host: str) -> None:
     """An old transaction holds up the builds longer than a blocked writer would wait."""
     failures: list[psycopg.Error] = []
     stop = threading.Event()
@@ -251,7 +251,7 @@ def test_uninstall_leaves_the_host_as_it_was_and_again_does_nothing(host: str) -
     assert uninstall(host) == []
 
 
-def test_uninstall_takes_an_unfinished_rebuild_along(host: str) -> None:
+def test_uninstall_removes_an_unfinished_rebuild(host: str) -> None:
     before = catalog(host)
     install(host)
     with connect(host) as connection:
@@ -389,7 +389,7 @@ def test_all_problems_of_the_host_are_reported_at_once(host: str) -> None:
     assert (code, printed.count("\n")) == (1, 1)
 
 
-def test_a_host_schema_that_is_not_there_is_refused(host: str) -> None:
+def test_a_missing_host_schema_is_refused(host: str) -> None:
     assert refusal(host, "nowhere").count("is missing") == 4
 
 
@@ -405,7 +405,7 @@ def test_host_tables_of_another_owner_are_refused(host: str, new_role: Role) -> 
 
 
 @pytest.mark.parametrize("lacking", ["database", "schema"])
-def test_lacking_a_right_to_create_is_one_error_and_nothing_half_done(host: str, new_role: Role, lacking: str) -> None:
+def test_a_missing_right_to_create_leaves_nothing_behind(host: str, new_role: Role, lacking: str) -> None:
     name = new_role()
     role = sql.Identifier(name)
     with connect(host) as connection:

@@ -193,7 +193,7 @@ def test_install_repairs(dsn: str, worlds: dict[str, list[str]], name: str) -> N
     assert status(dsn).healthy
 
 
-def test_what_was_missed_meanwhile_is_queued(dsn: str) -> None:
+def test_changes_missed_before_a_repair_are_queued(dsn: str) -> None:
     """The views read the new table, its changes are captured, and sync computes the edges of its rows."""
     with connect(dsn) as connection:
         connection.execute(
@@ -229,7 +229,7 @@ def test_lost_edges_are_computed_again(host: str) -> None:
         assert edges(connection) == [(1, 2)]
 
 
-def test_a_schema_that_is_renamed_is_followed_when_told(database: str) -> None:
+def test_a_renamed_host_schema_is_used_when_named(database: str) -> None:
     with connect(database) as connection:
         connection.execute("CREATE SCHEMA app; SET search_path TO app")
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -284,7 +284,7 @@ def test_what_was_installed_is_remembered(database: str) -> None:
         assert uninstall(database)
 
 
-def test_a_newer_database_is_left_alone(host: str) -> None:
+def test_a_database_of_a_newer_version_is_not_changed(host: str) -> None:
     install(host)
     with connect(host) as connection:
         connection.execute("INSERT INTO connection_paths._yoyo_migration VALUES ('x', '9999_future', now())")
@@ -295,7 +295,7 @@ def test_a_newer_database_is_left_alone(host: str) -> None:
             connection.execute("SELECT 'idx_members_by_collection'::regclass")
 
 
-def test_what_replication_writes_is_captured_when_asked_for(host: str) -> None:
+def test_replicated_writes_are_captured_with_the_option(host: str) -> None:
     install(host, replicated=True)
     with connect(host) as connection:
 

@@ -73,7 +73,7 @@ def test_psql_takes_any_host_schema(database: str, schema: str) -> None:
     assert (found.healthy, found.host_schema) == (True, schema)
 
 
-def test_psql_leaves_the_triggers_out_when_told(host: str) -> None:
+def test_psql_can_leave_the_triggers_out(host: str) -> None:
     assert psql.run(host, script.psql(), "-v", "no_triggers=1").returncode == 0
     assert {trigger.state for trigger in status(host).triggers} == {"left out"}
 
@@ -98,7 +98,7 @@ def test_psql_refuses_what_install_refuses(host: str) -> None:
         connection.execute("DROP SCHEMA other CASCADE")
 
 
-def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> None:
+def test_psql_continues_where_it_was_interrupted(host: str, fresh: list[str]) -> None:
     """The last migration fails: the earlier ones stay, are recorded, and do not run again."""
     whole = script.psql()
     done = psql.run(host, whole.replace("CREATE OR REPLACE FUNCTION connection_paths.sync_changes", "CREATE NONSENSE"))
@@ -117,7 +117,7 @@ def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> N
     assert difference(fresh, describe(host)) == ""
 
 
-def test_psql_waits_for_writers_without_standing_in_their_way(host: str) -> None:
+def test_psql_waits_for_writers_without_blocking_them(host: str) -> None:
     """Triggers need a lock that a writer's transaction holds: the script tries again until it gets the lock."""
     everything = migrations()
     assert psql.run(host, script.psql(everything[:-1])).returncode == 0
@@ -217,7 +217,7 @@ def test_an_extension_is_used_like_an_install(database: str, prepare: Callable[[
         assert "connection_paths.contact_connections_live" in [row[0] for row in dumped]
 
 
-def test_the_extensions_files_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_error_of_writing_the_extension_files_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = CliRunner().invoke(main, ["script", "--extension", str(tmp_path / "file" / "below")])
     assert (done.exit_code, done.output.count("\n"), done.output[:7]) == (1, 1, "Error: ")

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +27,9 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import SEARCH_PATH, Connection
 from orchestrator.host.sources import TABLES
 from orchestrator.install import script
-from orchestrator.playground import server as playground_server
 from orchestrator.sweep.measure.connection import TimedConnection
 from tests.support import psql
+from tests.support.playground import playground
 from tests.support.sessions import connect
 
 ATTACKER, WRITER = (f"connection_paths_{os.getpid()}_{name}" for name in ("attacker", "writer"))
@@ -128,19 +127,6 @@ def run(world: World, *command: str, allowed: tuple[int, ...] = (0,), role: str 
     assert done.exit_code in allowed, (command, done.output, done.stderr)
 
 
-@contextmanager
-def playground(dsn: str) -> Iterator[str]:
-    with playground_server.listen("127.0.0.1", 0) as listening:
-        running = playground_server.prepare(dsn, listening)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening.socket]})
-        thread.start()
-        try:
-            yield listening.url.rstrip("/")
-        finally:
-            running.should_exit = True
-            thread.join()
-
-
 def live(world: World, host_schema: str) -> None:
     """Run the commands of an installation's life, as a superuser."""
     run(world, "seed", "synthetic", "--contacts", "60", "--host-schema", host_schema)
@@ -172,7 +158,7 @@ def look(world: World, output: Path) -> None:
             assert urllib.request.urlopen(url + page, timeout=20).status == 200
 
 
-def test_a_planted_operator_does_catch(world: World) -> None:
+def test_the_trap_catches_an_unqualified_call(world: World) -> None:
     """Planted objects are called by a statement without schemas, by their names or because their types fit better."""
     with connect(world.dsn) as superuser:
         superuser.execute("SELECT array_remove('{1}'::bigint[], 1::bigint)")
@@ -182,7 +168,7 @@ def test_a_planted_operator_does_catch(world: World) -> None:
     assert caught(world).keys() >= {"array_remove", "regclass and oid", "looked", "bigint and timestamptz"}
 
 
-def test_a_superuser_who_runs_everything_calls_nothing_of_it(world: World, tmp_path: Path) -> None:
+def test_commands_of_a_superuser_call_no_planted_object(world: World, tmp_path: Path) -> None:
     live(world, HOST)
     look(world, tmp_path / "sweep")
     assert caught(world) == {}
@@ -190,7 +176,7 @@ def test_a_superuser_who_runs_everything_calls_nothing_of_it(world: World, tmp_p
     assert caught(world) == {}
 
 
-def test_the_application_may_live_among_what_is_planted(world: World) -> None:
+def test_the_application_works_beside_planted_objects(world: World) -> None:
     with connect(world.dsn_of(ATTACKER)) as attacker:
         for table in TABLES:
             attacker.execute(identifiers("DROP VIEW public.{}", table))
@@ -202,7 +188,7 @@ def test_the_application_may_live_among_what_is_planted(world: World) -> None:
     assert caught(world) == {}
 
 
-def test_a_script_for_psql_calls_nothing_of_it(world: World) -> None:
+def test_a_script_for_psql_calls_no_planted_object(world: World) -> None:
     done = psql.run(world.dsn, script.psql(), "-v", f"host_schema={HOST}")
     assert done.returncode == 0, done.stderr
     assert caught(world) == {}
@@ -263,7 +249,7 @@ def shadow(connection: Connection) -> None:
         connection.execute(identifiers(function, name))
 
 
-def test_a_caller_calls_nothing_of_it(filled: World) -> None:
+def test_functions_call_no_planted_object_of_a_caller(filled: World) -> None:
     """The search path and the temporary schema of the caller do not matter."""
     with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as superuser:
         statements = calls(superuser)
@@ -303,7 +289,7 @@ WRITES = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_writer_calls_nothing_of_it(filled: World, path: str) -> None:
+def test_triggers_call_no_planted_object_of_a_writer(filled: World, path: str) -> None:
     """Triggers run with the rights of their owner, in the session of any writer."""
     noted = "SELECT pg_catalog.count(*) FROM {}.contact_changes"
     with connect(filled.dsn) as superuser:

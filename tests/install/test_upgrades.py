@@ -44,7 +44,7 @@ def roles(host: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP OWNED BY {} CASCADE; DROP ROLE {}").format(role, role))
 
 
-def test_the_schema_is_the_golden_one(host: str, roles: str) -> None:
+def test_the_schema_equals_the_golden_file(host: str, roles: str) -> None:
     changed = difference(GOLDEN.read_text().splitlines(), golden(host, roles), str(GOLDEN.name), "installed")
     assert not changed, f"the schema has changed:\n{changed}\nIf that is meant: {REGENERATE}"
 

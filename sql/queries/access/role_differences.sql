@@ -1,6 +1,5 @@
--- The differences between the three group roles as they are and as they should be, and the statement that removes each
--- difference, in the order to run them. No row when there is none. It compares names, not ids, so it also works before
--- the roles exist.
+-- The differences between the three group roles as they are and as they should be, each with the statement that removes
+-- it, in the order in which to execute the statements. No row: there is no difference.
 --
 -- Parameters: prefix (of the roles' names); installer (a role that must be able to install and rebuild; NULL: none);
 -- readable (the functions, tables and views that a reader needs).
@@ -14,8 +13,7 @@ WITH group_roles (suffix, name, purpose) AS (
             ('owner', 'owns the package')
     ) AS s (suffix, purpose)
 ),
--- The rights of each role. An operator has those of a reader too, and the owner those of an operator. The names of
--- functions are without versions.
+-- The rights of each role. An operator also has the rights of a reader, and the owner those of an operator.
 rights (suffix, class, names, privileges) AS (
     VALUES
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
@@ -64,7 +62,7 @@ objects (class, name, identity, owner, acl) AS (
         )
     UNION ALL
     SELECT
-        'FUNCTION', regexp_replace(p.proname, '_v[0-9]+$', ''), p.oid::regprocedure::text, p.proowner,
+        'FUNCTION', p.proname::text, p.oid::regprocedure::text, p.proowner,
         COALESCE(p.proacl, acldefault('f', p.proowner))
     FROM pg_catalog.pg_proc AS p
     WHERE p.pronamespace = to_regnamespace('connection_paths')

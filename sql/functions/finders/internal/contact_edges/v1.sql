@@ -20,13 +20,10 @@
 -- Used by
 --     member_lists, count_around_target
 -- Why
---     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only, and stops
---     after
---     the last row that is needed. Each arm states its order itself: the planner does not see that within an arm
---     the
---     first column of the index is constant, and would sort every edge of a hub.
---     With member_lists, better_edge, tied_edges and edge_details this is all that reads the edge table for a
---     search.
+--     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only, and stops after
+--     the last row that is needed. Each arm states its order itself: the planner does not see that within an arm the
+--     first column of the index is constant, and would sort every edge of a hub. With member_lists, better_edge,
+--     tied_edges and edge_details this is all that reads the edge table for a search.
 CREATE OR REPLACE FUNCTION connection_paths.contact_edges(
     contact_id bigint,
     most bigint,

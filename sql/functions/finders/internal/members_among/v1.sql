@@ -22,11 +22,9 @@
 -- Used by
 --     member_lists
 -- Why
---     An index search with = ANY (array) takes 0.2 to 0.5 us a contact, a nested loop 0.8 to 1.1 us.
---     PostgreSQL 15 and 16 may plan = ANY as a filter where they believe that a collection has few entries. With a
---     plan
---     made for an empty table, a search then read a collection of 500,000 entries
---     (docs/adr/0013-members-by-array.md).
+--     An index search with = ANY (array) takes 0.2 to 0.5 us a contact, a nested loop 0.8 to 1.1 us. PostgreSQL 15
+--     and 16 may plan = ANY as a filter where they believe that a collection has few entries. With a plan made for an
+--     empty table, a search then read a collection of 500,000 entries (docs/adr/0013-members-by-array.md).
 CREATE OR REPLACE FUNCTION connection_paths.members_among(
     contact_ids bigint[],
     collection_id bigint,

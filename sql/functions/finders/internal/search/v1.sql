@@ -99,7 +99,6 @@ BEGIN
                 ) AS n;
             END IF;
             is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
             EXIT WHEN list_neighbours = '{}';
             SELECT x.*
             INTO step
