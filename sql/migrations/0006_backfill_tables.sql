@@ -56,8 +56,9 @@ CREATE OR REPLACE TRIGGER refuse_transition
             ('filling', 'finished'), ('indexing', 'finished'), ('exchanged', 'finished') -- finish_run, cancel_run
         )
         OR NEW.status IN ('succeeded', 'succeeded with exceptions')
-        AND NEW.strategy = 'rebuild'
-        AND OLD.phase IN ('filling', 'indexing')
+        AND (NEW.phase <> 'finished' OR NEW.strategy = 'rebuild' AND OLD.phase IN ('filling', 'indexing'))
+        OR NEW.status IN ('running', 'paused') AND NEW.phase = 'finished'
+        OR NEW.strategy = 'in_place' AND NEW.phase IN ('indexing', 'exchanged')
     )
     EXECUTE FUNCTION connection_paths.refuse_transition();
 

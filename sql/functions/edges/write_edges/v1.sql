@@ -25,9 +25,11 @@
 --     kind. It compares the wanted edges with the present ones and writes only the differences, so a contact whose
 --     edges are right costs no WAL, and its rows keep their computed_at.
 --
---     Deadlocks: one statement deletes and one inserts for all contacts, each in the order of the primary key. Two
---     sessions that refresh contacts with common edges wait for each other, but not in a circle. With a statement
---     for each contact instead, two workers of a sync had one deadlock a second.
+--     Deadlocks: one statement deletes and one inserts for all contacts, each in the order of the primary key. So two
+--     sessions that find the same differences do not deadlock. With a statement for each contact instead, two workers
+--     of a sync had one deadlock a second. A deadlock is still possible when the application changed the same
+--     contacts between the snapshots of two sessions: one session deletes an edge that the other one inserts.
+--     PostgreSQL then ends one of the two transactions; call the function again.
 --
 --     Rebuild: a batch of a rebuild may have computed a contact before the change that this call handles. So the
 --     contacts are also queued for the time after the exchange of the tables.
