@@ -46,108 +46,86 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
     -- until when chains are made of what was read before the deadline
     last_minute CONSTANT timestamptz := request.deadline + (request.deadline - clock_timestamp()) / 4;
     tree_recencies date[] := ARRAY[NULL::date];
-    -- what contacts lead to, and whose members are, as far as known: see next_contacts
-    list_contacts bigint[] := '{}';
-    list_numbers bigint[] := '{}';
-    list_neighbours bigint[] := '{}';
-    list_recencies date[] := '{}';
-    known_contacts bigint[] := '{}';
-    known_users bigint[] := '{}';
-    all_members bigint[];
-    share double precision;
-    -- the level at hand
-    first_chain integer := 1;
-    level_contacts bigint[] := ARRAY[request.target_contact_id];
-    level_recencies date[] := tree_recencies;
-    open_chains integer[] := '{1}'; -- those from which the search goes on
-    new_contacts bigint[] := level_contacts;
-    target_contacts bigint[];
-    target_users bigint[];
+    first_chain integer; -- of those added to the tree at this level
     missing integer;
-    step record;
-    best record;
+    front integer[] := '{1}'; -- chains from which the search goes on
+    -- what a level found, and the chains from which the search may go on
+    new_contacts bigint[];
+    new_parents integer[];
+    new_recencies date[];
+    new_users bigint[];
+    open_contacts bigint[];
+    open_parents integer[];
+    open_recencies date[];
+    level_is_cut boolean;
+    number bigint; -- of chains looked at
 BEGIN
-    tree_contacts := level_contacts;
+    tree_contacts := ARRAY[request.target_contact_id];
     tree_parents := '{0}';
     chains := '{}';
+    recencies := '{}';
     users := '{}';
     is_complete := true;
     level_reached := 1;
     is_cut := false;
-    SELECT array_agg(m.contact_id), array_agg(m.user_id)
-    INTO target_contacts, target_users
-    FROM connection_paths.collection_members AS m
-    WHERE m.collection_id = request.collection_id AND m.contact_id = request.target_contact_id;
-
     FOR level IN 1..request.max_depth LOOP
         missing := request.max_found - cardinality(chains);
-        IF level > 1 THEN
-            IF new_contacts <> '{}' THEN
-                SELECT
-                    n.list_contacts, n.list_numbers, n.list_neighbours, n.list_recencies,
-                    n.known_contacts, n.known_users, n.all_members, n.share
-                INTO
-                    list_contacts, list_numbers, list_neighbours, list_recencies,
-                    known_contacts, known_users, all_members, share
-                FROM connection_paths.next_contacts(
-                    request, new_contacts, CASE level WHEN 2 THEN missing END, list_contacts, list_numbers,
-                    list_neighbours, list_recencies, known_contacts, known_users, all_members, share
-                ) AS n;
-            END IF;
-            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            EXIT WHEN list_neighbours = '{}';
-            SELECT x.*
-            INTO step
-            FROM connection_paths.extended_chains(
-                tree_contacts, tree_parents, tree_recencies, open_chains, list_contacts, list_numbers, list_neighbours,
-                list_recencies, request.max_edges_per_hop, level = 2, kinds, last_minute
-            ) AS x;
-            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            is_cut := is_cut OR step.is_cut AND request.max_depth > 2;
-            EXIT WHEN step.contacts IS NULL;
+        IF level = 1 THEN
+            SELECT o.contacts, o.parents, o.recencies, o.users
+            INTO new_contacts, new_parents, new_recencies, new_users
+            FROM connection_paths.target_openers(request) AS o;
+        ELSIF level = 2 THEN
+            SELECT
+                n.contacts, n.parents, n.recencies, n.users,
+                n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, cardinality(n.contacts)
+            INTO
+                new_contacts, new_parents, new_recencies, new_users,
+                open_contacts, open_parents, open_recencies, level_is_cut, number
+            FROM connection_paths.members_near_target(request, missing) AS n;
+        END IF;
+        IF level > 2 THEN
+            SELECT
+                n.contacts, n.parents, n.recencies, n.users,
+                n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, n.number
+            INTO
+                new_contacts, new_parents, new_recencies, new_users,
+                open_contacts, open_parents, open_recencies, level_is_cut, number
+            FROM connection_paths.next_contacts(
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, last_minute
+            ) AS n;
+        ELSIF level = 2 AND request.seed_scope = 'importer' AND COALESCE(number, 0) < missing THEN
+            -- the search goes on from members whom others brought in, too
+            SELECT n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, n.number
+            INTO open_contacts, open_parents, open_recencies, level_is_cut, number
+            FROM connection_paths.next_contacts(
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, last_minute
+            ) AS n;
+        END IF;
+        is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
+        IF number > 0 OR new_contacts IS NOT NULL THEN
             level_reached := level;
-            level_contacts := step.contacts;
-            level_recencies := step.recencies;
-            first_chain := cardinality(tree_contacts) + 1;
-            tree_contacts := tree_contacts || level_contacts;
-            tree_parents := tree_parents || step.parents;
-            tree_recencies := tree_recencies || level_recencies;
+            is_cut := is_cut OR level_is_cut AND request.max_depth > 2;
         END IF;
 
-        IF level > 1 OR target_contacts IS NOT NULL THEN
-            SELECT array_agg(first_chain + r.number::integer - 1) AS chains, array_agg(r.user_id) AS users
-            INTO best
-            FROM connection_paths.rank_chains(
-                level_contacts, level_recencies,
-                CASE level WHEN 1 THEN target_contacts ELSE known_contacts END,
-                CASE level WHEN 1 THEN target_users ELSE known_users END,
-                request.viewer_user_id, request.seed_scope, request.by_chain, missing
-            ) AS r;
-            chains := chains || best.chains;
-            users := users || best.users;
-        END IF;
-        EXIT WHEN NOT is_complete OR cardinality(chains) >= request.max_found OR level = request.max_depth;
+        first_chain := cardinality(tree_contacts) + 1;
+        tree_contacts := tree_contacts || new_contacts || open_contacts;
+        tree_parents := tree_parents || new_parents || open_parents;
+        tree_recencies := tree_recencies || new_recencies || open_recencies;
+        chains := chains || ARRAY(SELECT generate_series(first_chain, first_chain + cardinality(new_contacts) - 1));
+        recencies := recencies || new_recencies;
+        users := users || new_users;
+        EXIT WHEN NOT is_complete OR cardinality(chains) >= request.max_found OR level > 1 AND open_contacts IS NULL;
         IF level > 1 THEN
-            open_chains := ARRAY(
-                SELECT first_chain + c.number::integer - 1
-                FROM unnest(step.goes_on) WITH ORDINALITY AS c (goes_on, number)
-                WHERE c.goes_on
-            );
-            new_contacts := ARRAY(
-                SELECT DISTINCT tree_contacts[c.number]
-                FROM unnest(open_chains) AS c (number)
-                WHERE tree_contacts[c.number] NOT IN (SELECT l.contact_id FROM unnest(list_contacts) AS l (contact_id))
+            front := ARRAY(
+                SELECT generate_series(
+                    cardinality(tree_contacts) - cardinality(open_contacts) + 1, cardinality(tree_contacts)
+                )
             );
         END IF;
     END LOOP;
-    recencies := ARRAY(
-        SELECT tree_recencies[c.chain] FROM unnest(chains) WITH ORDINALITY AS c (chain, position) ORDER BY c.position
-    );
 END
 $function$;
 

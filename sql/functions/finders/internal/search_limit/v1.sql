@@ -31,12 +31,10 @@ BEGIN ATOMIC
         WHEN 'most_paths' THEN 1000
         -- find_paths: contacts in excluded_contact_ids
         WHEN 'most_excluded' THEN 10000
-        -- next_contacts: edges of the target that are read first
-        WHEN 'first_edges' THEN 100
-        -- next_contacts: of more look-ups than this, reading the whole collection is considered
-        WHEN 'looked_up' THEN 2000
-        -- next_contacts: a collection of more members is never read as a whole
-        WHEN 'most_hashed' THEN 20000
+        -- member_edges: edges of a contact whose neighbours are looked up one by one, whatever the collection
+        WHEN 'looked_up' THEN 300
+        -- member_edges: after that, a collection of at most so many entries is hashed
+        WHEN 'most_hashed' THEN 3000
         -- why_no_more: an answer of fewer paths than this is explained with counts
         WHEN 'few_paths' THEN 5
         -- why_no_more: where each count stops
