@@ -1,16 +1,17 @@
--- connection_paths.member_edges(contact_id, request, only_user_id)
+-- connection_paths.member_edges(contact_id, request, only_user_id, contacts)
 --
 -- Gives the edges of a contact that lead to members who may be asked, the best first.
 --
 -- Parameters
 --     contact_id    The contact.
 --     request       What is asked, already checked. Required.
+--     contacts      How many contacts the statement reads, this one among them.
 --     only_user_id  Only members that this user brought in. NULL: all members.
 -- Returns
---     One row per neighbour and last day.
+--     One row per edge and entry of the collection. A pair with edges of several kinds comes several times.
 --     neighbour_id  The member.
 --     date_to       The last day of the edge; NULL: it goes on.
---     user_ids      The users who brought the member in; one may come several times.
+--     user_id       The user who brought the member in.
 -- Errors
 --     none
 -- Reads
@@ -26,16 +27,17 @@
 CREATE OR REPLACE FUNCTION connection_paths.member_edges(
     contact_id bigint,
     request connection_paths.search_request,
-    only_user_id bigint
+    only_user_id bigint,
+    contacts integer
 )
-RETURNS TABLE (neighbour_id bigint, date_to date, user_ids bigint[])
+RETURNS TABLE (neighbour_id bigint, date_to date, user_id bigint)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 15
 BEGIN ATOMIC
-    SELECT e.neighbour_id, e.date_to, array_agg(m.user_id)
+    SELECT e.neighbour_id, e.date_to, m.user_id
     FROM (
         SELECT
             e.neighbour_id,
@@ -55,14 +57,14 @@ BEGIN ATOMIC
         OFFSET 0
     ) AS m
     WHERE CASE
-        WHEN e.place <= connection_paths.search_limit('looked_up') THEN true
+        WHEN e.place <= GREATEST(connection_paths.search_limit('looked_up') / member_edges.contacts, 30) THEN true
         WHEN (
-            SELECT count(*) <= connection_paths.search_limit('most_hashed')
+            SELECT count(*) <= connection_paths.search_limit('hashed_each') * GREATEST(member_edges.contacts, 10)
             FROM (
                 SELECT
                 FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = (member_edges.request).collection_id
-                LIMIT connection_paths.search_limit('most_hashed') + 1
+                LIMIT connection_paths.search_limit('hashed_each') * GREATEST(member_edges.contacts, 10) + 1
             ) AS m
         )
             THEN e.neighbour_id IN (
@@ -72,10 +74,9 @@ BEGIN ATOMIC
             )
         ELSE true
     END
-    GROUP BY e.date_to, e.neighbour_id
     ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id;
 END;
 
-COMMENT ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint) IS 'Edges of a contact that lead to members who may be asked, the best first';
+COMMENT ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer) IS 'Edges of a contact that lead to members who may be asked, the best first';
 
-REVOKE ALL ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer) FROM PUBLIC;

@@ -51,15 +51,17 @@ BEGIN ATOMIC
     WITH near AS MATERIALIZED (
         SELECT e.neighbour_id, COALESCE(e.date_to, 'infinity') AS last_day, e.user_ids
         FROM (
-            SELECT e.neighbour_id, e.date_to, e.user_ids
+            SELECT e.neighbour_id, e.date_to, array_agg(e.user_id) AS user_ids
             FROM connection_paths.member_edges(
                 (members_near_target.request).target_contact_id,
                 members_near_target.request,
                 CASE (members_near_target.request).seed_scope
                     WHEN 'importer' THEN (members_near_target.request).viewer_user_id
-                END
+                END,
+                1
             ) AS e
             WHERE (e.date_to < current_date) IS NOT FALSE
+            GROUP BY e.date_to, e.neighbour_id
             ORDER BY e.date_to DESC NULLS FIRST
             FETCH FIRST (members_near_target.missing) ROWS WITH TIES
         ) AS e

@@ -74,8 +74,17 @@ BEGIN ATOMIC
             OFFSET 0
         ) AS f
         CROSS JOIN LATERAL (
-            SELECT e.neighbour_id, e.date_to, e.user_ids
-            FROM connection_paths.member_edges(f.contact_id, next_contacts.request, NULL) AS e
+            SELECT
+                e.neighbour_id,
+                e.date_to,
+                array_agg(e.user_id) FILTER (
+                    WHERE (next_contacts.request).seed_scope = 'any'
+                        OR e.user_id = (next_contacts.request).viewer_user_id
+                ) AS user_ids
+            FROM connection_paths.member_edges(
+                f.contact_id, next_contacts.request, NULL, cardinality(next_contacts.chains)
+            ) AS e
+            GROUP BY e.date_to, e.neighbour_id
             ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
             LIMIT ((next_contacts.request).max_edges_per_hop::bigint + next_contacts.level - 1)
                 * cardinality(enum_range(NULL::connection_paths.connection_kind))
@@ -95,7 +104,6 @@ BEGIN ATOMIC
             CASE WHEN NOT (next_contacts.request).by_chain THEN o.user_id END AS user_id,
             bool_or(o.user_id = (next_contacts.request).viewer_user_id) AS is_viewer
         FROM (SELECT e.neighbour_id AS contact_id, unnest(e.user_ids) AS user_id FROM edges AS e) AS o
-        WHERE (next_contacts.request).seed_scope = 'any' OR o.user_id = (next_contacts.request).viewer_user_id
         GROUP BY 1, 2
     ),
     longer AS MATERIALIZED (
