@@ -60,7 +60,7 @@ DECLARE
     open_contacts bigint[];
     open_parents integer[];
     open_recencies date[];
-    level_is_cut boolean;
+    level_is_cut boolean := false;
     number bigint; -- of chains looked at
 BEGIN
     tree_contacts := ARRAY[request.target_contact_id];
