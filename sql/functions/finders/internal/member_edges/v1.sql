@@ -1,11 +1,12 @@
--- connection_paths.member_edges(contact_id, request, only_user_id, contacts)
+-- connection_paths.member_edges(contact_id, request, only_user_id, looked_up, most_hashed)
 --
 -- Gives the edges of a contact that lead to members who may be asked, the best first.
 --
 -- Parameters
 --     contact_id    The contact.
 --     request       What is asked, already checked. Required.
---     contacts      How many contacts the statement reads, this one among them.
+--     looked_up     How many neighbours are looked up one by one, whatever the collection.
+--     most_hashed   After that, a collection of at most so many entries is hashed.
 --     only_user_id  Only members that this user brought in. NULL: all members.
 -- Returns
 --     One row per edge and entry of the collection. A pair with edges of several kinds comes several times.
@@ -28,7 +29,8 @@ CREATE OR REPLACE FUNCTION connection_paths.member_edges(
     contact_id bigint,
     request connection_paths.search_request,
     only_user_id bigint,
-    contacts integer
+    looked_up integer,
+    most_hashed integer
 )
 RETURNS TABLE (neighbour_id bigint, date_to date, user_id bigint)
 LANGUAGE sql
@@ -57,14 +59,14 @@ BEGIN ATOMIC
         OFFSET 0
     ) AS m
     WHERE CASE
-        WHEN e.place <= GREATEST(connection_paths.search_limit('looked_up') / member_edges.contacts, 30) THEN true
+        WHEN e.place <= member_edges.looked_up THEN true
         WHEN (
-            SELECT count(*) <= connection_paths.search_limit('hashed_each') * GREATEST(member_edges.contacts, 10)
+            SELECT count(*) <= member_edges.most_hashed
             FROM (
                 SELECT
                 FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = (member_edges.request).collection_id
-                LIMIT connection_paths.search_limit('hashed_each') * GREATEST(member_edges.contacts, 10) + 1
+                LIMIT member_edges.most_hashed + 1
             ) AS m
         )
             THEN e.neighbour_id IN (
@@ -77,6 +79,6 @@ BEGIN ATOMIC
     ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id;
 END;
 
-COMMENT ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer) IS 'Edges of a contact that lead to members who may be asked, the best first';
+COMMENT ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer, integer) IS 'Edges of a contact that lead to members who may be asked, the best first';
 
-REVOKE ALL ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer, integer) FROM PUBLIC;

@@ -58,7 +58,8 @@ BEGIN ATOMIC
                 CASE (members_near_target.request).seed_scope
                     WHEN 'importer' THEN (members_near_target.request).viewer_user_id
                 END,
-                1
+                connection_paths.search_limit('looked_up'),
+                connection_paths.search_limit('most_hashed')
             ) AS e
             WHERE (e.date_to < current_date) IS NOT FALSE
             GROUP BY e.date_to, e.neighbour_id

@@ -51,6 +51,8 @@ DECLARE
     tree_recencies date[] := ARRAY[NULL::date];
     first_chain integer; -- of those added to the tree at this level
     missing integer;
+    looked_up integer := connection_paths.search_limit('looked_up');
+    most_hashed integer := connection_paths.search_limit('most_hashed');
     front integer[] := '{1}'; -- chains from which the search goes on
     -- what a level found, and the chains from which the search may go on
     new_contacts bigint[];
@@ -94,14 +96,16 @@ BEGIN
                 new_contacts, new_parents, new_recencies, new_users,
                 open_contacts, open_parents, open_recencies, level_is_cut, number
             FROM connection_paths.next_contacts(
-                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, last_minute
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing,
+                looked_up, most_hashed, last_minute
             ) AS n;
         ELSIF level = 2 AND request.seed_scope = 'importer' AND COALESCE(number, 0) < missing THEN
             -- the search goes on from members whom others brought in, too
             SELECT n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, n.number
             INTO open_contacts, open_parents, open_recencies, level_is_cut, number
             FROM connection_paths.next_contacts(
-                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, last_minute
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing,
+                looked_up, most_hashed, last_minute
             ) AS n;
         END IF;
         is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
@@ -124,6 +128,8 @@ BEGIN
                     cardinality(tree_contacts) - cardinality(open_contacts) + 1, cardinality(tree_contacts)
                 )
             );
+            looked_up := GREATEST(connection_paths.search_limit('looked_up') / cardinality(front), 30);
+            most_hashed := connection_paths.search_limit('most_hashed') / 10 * GREATEST(cardinality(front), 10);
         END IF;
     END LOOP;
 END
