@@ -1,12 +1,11 @@
--- connection_paths.member_edges(contact_id, request, only_user_id, looked_up, most_hashed)
+-- connection_paths.member_edges(contact_id, request, only_user_id, is_hashed)
 --
 -- Gives the edges of a contact that lead to members who may be asked, the best first.
 --
 -- Parameters
 --     contact_id    The contact.
 --     request       What is asked, already checked. Required.
---     looked_up     How many neighbours are looked up one by one, whatever the collection.
---     most_hashed   After that, a collection of at most so many entries is hashed.
+--     is_hashed     True: read the whole collection first, and look up only neighbours who are in it.
 --     only_user_id  Only members that this user brought in. NULL: all members.
 -- Returns
 --     One row per edge and entry of the collection. A pair with edges of several kinds comes several times.
@@ -29,8 +28,7 @@ CREATE OR REPLACE FUNCTION connection_paths.member_edges(
     contact_id bigint,
     request connection_paths.search_request,
     only_user_id bigint,
-    looked_up integer,
-    most_hashed integer
+    is_hashed boolean
 )
 RETURNS TABLE (neighbour_id bigint, date_to date, user_id bigint)
 LANGUAGE sql
@@ -41,11 +39,10 @@ ROWS 15
 BEGIN ATOMIC
     SELECT e.neighbour_id, e.date_to, m.user_id
     FROM (
-        SELECT
-            e.neighbour_id,
-            e.date_to,
-            row_number() OVER (ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id) AS place
+        SELECT e.neighbour_id, e.date_to
         FROM connection_paths.contact_edges(member_edges.contact_id, (member_edges.request).given_edges) AS e
+        ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
+        OFFSET 0 -- members are hashed once, not for either end of the edges
     ) AS e
     CROSS JOIN LATERAL (
         SELECT m.user_id
@@ -58,27 +55,15 @@ BEGIN ATOMIC
             AND (member_edges.only_user_id IS NULL OR m.user_id = member_edges.only_user_id)
         OFFSET 0
     ) AS m
-    WHERE CASE
-        WHEN e.place <= member_edges.looked_up THEN true
-        WHEN (
-            SELECT count(*) <= member_edges.most_hashed
-            FROM (
-                SELECT
-                FROM connection_paths.collection_members AS m
-                WHERE m.collection_id = (member_edges.request).collection_id
-                LIMIT member_edges.most_hashed + 1
-            ) AS m
+    WHERE NOT member_edges.is_hashed
+        OR e.neighbour_id IN (
+            SELECT m.contact_id
+            FROM connection_paths.collection_members AS m
+            WHERE m.collection_id = (member_edges.request).collection_id
         )
-            THEN e.neighbour_id IN (
-                SELECT m.contact_id
-                FROM connection_paths.collection_members AS m
-                WHERE m.collection_id = (member_edges.request).collection_id
-            )
-        ELSE true
-    END
     ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id;
 END;
 
-COMMENT ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer, integer) IS 'Edges of a contact that lead to members who may be asked, the best first';
+COMMENT ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, boolean) IS 'Edges of a contact that lead to members who may be asked, the best first';
 
-REVOKE ALL ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, integer, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.member_edges(bigint, connection_paths.search_request, bigint, boolean) FROM PUBLIC;

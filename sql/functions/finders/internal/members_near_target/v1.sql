@@ -1,10 +1,11 @@
--- connection_paths.members_near_target(request, missing)
+-- connection_paths.members_near_target(request, missing, is_hashed)
 --
 -- Finds the members who share an edge with the target and can open a path, the best ones.
 --
 -- Parameters
---     request  What is asked, already checked. Required.
---     missing  How many paths are missing.
+--     request    What is asked, already checked. Required.
+--     missing    How many paths are missing.
+--     is_hashed  True: read the whole collection first, and look up only neighbours who are in it.
 -- Returns
 --     One row of arrays. Each is NULL when it would be empty.
 --     contacts        The member of each path found, the best first.
@@ -30,7 +31,8 @@
 --     the group of edges that tie with the last wanted one (docs/adr/0014-depth-two-is-complete.md).
 CREATE OR REPLACE FUNCTION connection_paths.members_near_target(
     request connection_paths.search_request,
-    missing bigint
+    missing integer,
+    is_hashed boolean
 )
 RETURNS TABLE (
     contacts bigint[],
@@ -58,8 +60,7 @@ BEGIN ATOMIC
                 CASE (members_near_target.request).seed_scope
                     WHEN 'importer' THEN (members_near_target.request).viewer_user_id
                 END,
-                connection_paths.search_limit('looked_up'),
-                connection_paths.search_limit('most_hashed')
+                members_near_target.is_hashed
             ) AS e
             WHERE (e.date_to < current_date) IS NOT FALSE
             GROUP BY e.date_to, e.neighbour_id
@@ -139,6 +140,6 @@ BEGIN ATOMIC
     ) AS f;
 END;
 
-COMMENT ON FUNCTION connection_paths.members_near_target(connection_paths.search_request, bigint) IS 'Members who share an edge with the target and can open a path, as many as the search needs';
+COMMENT ON FUNCTION connection_paths.members_near_target(connection_paths.search_request, integer, boolean) IS 'Members who share an edge with the target and can open a path, as many as the search needs';
 
-REVOKE ALL ON FUNCTION connection_paths.members_near_target(connection_paths.search_request, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.members_near_target(connection_paths.search_request, integer, boolean) FROM PUBLIC;

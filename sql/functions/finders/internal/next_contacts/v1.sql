@@ -1,5 +1,5 @@
 -- connection_paths.next_contacts(request, tree_contacts, tree_parents, tree_recencies, chains, level,
---     missing, looked_up, most_hashed, last_minute)
+--     missing, is_hashed, last_minute)
 --
 -- Makes chains longer by the best edges of their first contacts that lead to members who may be asked.
 --
@@ -11,8 +11,7 @@
 --     chains          The chains to make longer.
 --     level           Contacts on each longer chain.
 --     missing         How many paths are missing.
---     looked_up       How many neighbours of a contact are looked up one by one, whatever the collection.
---     most_hashed     After that, a collection of at most so many entries is hashed.
+--     is_hashed       True: read the whole collection first, and look up only neighbours who are in it.
 --     last_minute     No chain is made longer after this time. NULL: never.
 -- Returns
 --     One row of arrays. Each is NULL when it would be empty.
@@ -45,8 +44,7 @@ CREATE OR REPLACE FUNCTION connection_paths.next_contacts(
     chains integer[],
     level integer,
     missing integer,
-    looked_up integer,
-    most_hashed integer,
+    is_hashed boolean,
     last_minute timestamptz
 )
 RETURNS TABLE (
@@ -86,7 +84,7 @@ BEGIN ATOMIC
                         OR e.user_id = (next_contacts.request).viewer_user_id
                 ) AS user_ids
             FROM connection_paths.member_edges(
-                f.contact_id, next_contacts.request, NULL, next_contacts.looked_up, next_contacts.most_hashed
+                f.contact_id, next_contacts.request, NULL, next_contacts.is_hashed
             ) AS e
             GROUP BY e.date_to, e.neighbour_id
             ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
@@ -187,7 +185,7 @@ BEGIN ATOMIC
     CROSS JOIN (SELECT COALESCE(bool_or(NOT l.is_within), false) AS is_cut, count(*) AS number FROM longer AS l) AS c;
 END;
 
-COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, integer, integer, timestamptz) IS 'Chains made longer by the best edges that lead to members who may be asked';
+COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, boolean, timestamptz) IS 'Chains made longer by the best edges that lead to members who may be asked';
 
-REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, integer, integer, timestamptz)
+REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, boolean, timestamptz)
 FROM PUBLIC;

@@ -51,8 +51,8 @@ DECLARE
     tree_recencies date[] := ARRAY[NULL::date];
     first_chain integer; -- of those added to the tree at this level
     missing integer;
-    looked_up integer := connection_paths.search_limit('looked_up');
-    most_hashed integer := connection_paths.search_limit('most_hashed');
+    most_hashed integer := 0; -- a collection of at most so many entries is read as a whole
+    is_hashed boolean := false;
     front integer[] := '{1}'; -- chains from which the search goes on
     -- what a level found, and the chains from which the search may go on
     new_contacts bigint[];
@@ -75,6 +75,25 @@ BEGIN
     is_cut := false;
     FOR level IN 1..request.max_depth LOOP
         missing := request.max_found - cardinality(chains);
+        IF NOT is_hashed AND (
+            level > 2 AND most_hashed < connection_paths.search_limit('hashed_each') * GREATEST(cardinality(front), 50)
+            OR level = 2 AND EXISTS (
+                SELECT
+                FROM connection_paths.contact_edges(request.target_contact_id, request.given_edges)
+                OFFSET connection_paths.search_limit('looked_up')
+            )
+        ) THEN
+            most_hashed := connection_paths.search_limit('hashed_each') * GREATEST(cardinality(front), 50);
+            is_hashed := (
+                SELECT count(*) <= most_hashed
+                FROM (
+                    SELECT
+                    FROM connection_paths.collection_members AS m
+                    WHERE m.collection_id = request.collection_id
+                    LIMIT most_hashed + 1
+                ) AS m
+            );
+        END IF;
         IF level = 1 THEN
             SELECT o.contacts, o.parents, o.recencies, o.users
             INTO new_contacts, new_parents, new_recencies, new_users
@@ -86,7 +105,7 @@ BEGIN
             INTO
                 new_contacts, new_parents, new_recencies, new_users,
                 open_contacts, open_parents, open_recencies, level_is_cut, number
-            FROM connection_paths.members_near_target(request, missing) AS n;
+            FROM connection_paths.members_near_target(request, missing, is_hashed) AS n;
         END IF;
         IF level > 2 THEN
             SELECT
@@ -97,15 +116,18 @@ BEGIN
                 open_contacts, open_parents, open_recencies, level_is_cut, number
             FROM connection_paths.next_contacts(
                 request, tree_contacts, tree_parents, tree_recencies, front, level, missing,
-                looked_up, most_hashed, last_minute
+                is_hashed, last_minute
             ) AS n;
-        ELSIF level = 2 AND request.seed_scope = 'importer' AND COALESCE(number, 0) < missing THEN
+        ELSIF level = 2
+            AND request.seed_scope = 'importer'
+            AND (number IS NULL OR number < missing AND request.max_depth > 2)
+        THEN
             -- the search goes on from members whom others brought in, too
             SELECT n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, n.number
             INTO open_contacts, open_parents, open_recencies, level_is_cut, number
             FROM connection_paths.next_contacts(
                 request, tree_contacts, tree_parents, tree_recencies, front, level, missing,
-                looked_up, most_hashed, last_minute
+                is_hashed, last_minute
             ) AS n;
         END IF;
         is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
@@ -128,8 +150,6 @@ BEGIN
                     cardinality(tree_contacts) - cardinality(open_contacts) + 1, cardinality(tree_contacts)
                 )
             );
-            looked_up := GREATEST(connection_paths.search_limit('looked_up') / cardinality(front), 30);
-            most_hashed := connection_paths.search_limit('most_hashed') / 10 * GREATEST(cardinality(front), 10);
         END IF;
     END LOOP;
 END

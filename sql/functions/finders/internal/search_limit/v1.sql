@@ -34,7 +34,7 @@ BEGIN ATOMIC
         -- member_edges: edges of a contact whose neighbours are looked up one by one, whatever the collection
         WHEN 'looked_up' THEN 300
         -- member_edges: after that, a collection of at most so many entries is hashed
-        WHEN 'most_hashed' THEN 3000
+        WHEN 'hashed_each' THEN 60
         -- why_no_more: an answer of fewer paths than this is explained with counts
         WHEN 'few_paths' THEN 5
         -- why_no_more: where each count stops
