@@ -22,8 +22,8 @@
 --     next_contacts, members_near_target
 -- Why
 --     The planner inlines this function. It reads edges and looks neighbours up only until the caller has enough.
---     One look-up answers both who is a member and who opens. Beyond the 300th edge of a contact, a collection of
---     few members is hashed once a statement (docs/adr/0013-members-by-array.md).
+--     One look-up answers both who is a member and who opens. A small
+--     collection may be hashed, once a statement (docs/adr/0013-members-by-look-up.md).
 CREATE OR REPLACE FUNCTION connection_paths.member_edges(
     contact_id bigint,
     request connection_paths.search_request,

@@ -65,7 +65,9 @@ BEGIN ATOMIC
             WHERE (e.date_to < current_date) IS NOT FALSE
             GROUP BY e.date_to, e.neighbour_id
             ORDER BY e.date_to DESC NULLS FIRST
-            FETCH FIRST (members_near_target.missing) ROWS WITH TIES
+            FETCH FIRST (
+                members_near_target.missing * cardinality(enum_range(NULL::connection_paths.connection_kind))
+            ) ROWS WITH TIES
         ) AS e
         UNION ALL
         SELECT e.neighbour_id, e.date_to, m.user_ids

@@ -112,11 +112,12 @@ BEGIN ATOMIC
         SELECT
             n.contact_id,
             c.number AS parent,
-            GREATEST(next_contacts.tree_recencies[c.number], n.recency) AS recency,
+            GREATEST(c.recency, n.recency) AS recency,
             (n.place <= (next_contacts.request).max_edges_per_hop) IS NOT FALSE AS is_within
         FROM (
             SELECT
                 c.number,
+                next_contacts.tree_recencies[c.number] AS recency,
                 connection_paths.chain_contacts(
                     next_contacts.tree_contacts, next_contacts.tree_parents, c.number
                 ) AS contact_ids

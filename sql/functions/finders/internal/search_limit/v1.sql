@@ -31,9 +31,9 @@ BEGIN ATOMIC
         WHEN 'most_paths' THEN 1000
         -- find_paths: contacts in excluded_contact_ids
         WHEN 'most_excluded' THEN 10000
-        -- member_edges: edges of a contact whose neighbours are looked up one by one, whatever the collection
+        -- search: a target with more edges may have the collection hashed
         WHEN 'looked_up' THEN 300
-        -- member_edges: after that, a collection of at most so many entries is hashed
+        -- search: a collection of at most so many entries for each chain to go on from (50 at least) is hashed
         WHEN 'hashed_each' THEN 60
         -- why_no_more: an answer of fewer paths than this is explained with counts
         WHEN 'few_paths' THEN 5
