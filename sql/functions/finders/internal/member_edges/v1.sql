@@ -5,8 +5,8 @@
 -- Parameters
 --     contact_id    The contact.
 --     request       What is asked, already checked. Required.
---     is_hashed     True: read the whole collection first, and look up only neighbours who are in it.
 --     only_user_id  Only members that this user brought in. NULL: all members.
+--     is_hashed     True: read the whole collection first, and look up only neighbours who are in it.
 -- Returns
 --     One row per edge and entry of the collection. A pair with edges of several kinds comes several times.
 --     neighbour_id  The member.

@@ -17,6 +17,7 @@
 --     open_parents    1 for each of them.
 --     open_recencies  The recency of each of them.
 --     is_cut          True when the cap leaves out some member.
+--     number          How many paths were found.
 -- Errors
 --     none
 -- Reads
@@ -42,7 +43,8 @@ RETURNS TABLE (
     open_contacts bigint[],
     open_parents integer[],
     open_recencies date[],
-    is_cut boolean
+    is_cut boolean,
+    number bigint
 )
 LANGUAGE sql
 STABLE
@@ -116,13 +118,14 @@ BEGIN ATOMIC
         ORDER BY max(n.last_day) DESC, n.neighbour_id
         LIMIT (members_near_target.request).max_edges_per_hop::bigint + 1
     )
-    SELECT p.contacts, p.parents, p.recencies, p.users, f.contacts, f.parents, f.recencies, f.is_cut
+    SELECT p.contacts, p.parents, p.recencies, p.users, f.contacts, f.parents, f.recencies, f.is_cut, p.number
     FROM (
         SELECT
             array_agg(p.neighbour_id) AS contacts,
             array_agg(1) AS parents,
             array_agg(p.recency) AS recencies,
-            array_agg(p.user_id) AS users
+            array_agg(p.user_id) AS users,
+            count(*) AS number
         FROM paths AS p
     ) AS p
     CROSS JOIN (

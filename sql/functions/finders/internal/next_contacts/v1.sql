@@ -93,10 +93,7 @@ BEGIN ATOMIC
         ) AS e
     ),
     lists AS (
-        SELECT
-            e.contact_id,
-            array_agg(e.neighbour_id) AS neighbour_ids,
-            array_agg(LEAST(e.date_to, current_date)) AS recencies
+        SELECT e.contact_id, array_agg(e.neighbour_id) AS neighbour_ids, array_agg(LEAST(e.date_to, current_date)) AS recencies
         FROM edges AS e
         GROUP BY e.contact_id
     ),
@@ -170,10 +167,7 @@ BEGIN ATOMIC
         FROM paths AS p
     ) AS p
     CROSS JOIN (
-        SELECT
-            array_agg(l.contact_id) AS contacts,
-            array_agg(l.parent) AS parents,
-            array_agg(l.recency) AS recencies
+        SELECT array_agg(l.contact_id) AS contacts, array_agg(l.parent) AS parents, array_agg(l.recency) AS recencies
         FROM (
             SELECT l.contact_id, l.parent, l.recency
             FROM longer AS l

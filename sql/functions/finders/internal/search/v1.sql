@@ -17,7 +17,7 @@
 -- Errors
 --     none
 -- Reads
---     collection_members
+--     none
 -- Writes
 --     none
 -- Used by
@@ -49,21 +49,13 @@ DECLARE
     -- until when chains are made of what was read before the deadline
     last_minute CONSTANT timestamptz := request.deadline + (request.deadline - clock_timestamp()) / 4;
     tree_recencies date[] := ARRAY[NULL::date];
-    first_chain integer; -- of those added to the tree at this level
-    missing integer;
+    front integer[] := '{1}'; -- chains from which the search goes on
     most_hashed integer := 0; -- a collection of at most so many entries is read as a whole
     is_hashed boolean := false;
-    front integer[] := '{1}'; -- chains from which the search goes on
-    -- what a level found, and the chains from which the search may go on
-    new_contacts bigint[];
-    new_parents integer[];
-    new_recencies date[];
-    new_users bigint[];
-    open_contacts bigint[];
-    open_parents integer[];
-    open_recencies date[];
-    level_is_cut boolean := false;
-    number bigint; -- of chains looked at
+    missing integer;
+    first_chain integer; -- of those added to the tree at this level
+    found record;
+    open record; -- the chains from which the search may go on
 BEGIN
     tree_contacts := ARRAY[request.target_contact_id];
     tree_parents := '{0}';
@@ -84,72 +76,51 @@ BEGIN
             )
         ) THEN
             most_hashed := connection_paths.search_limit('hashed_each') * GREATEST(cardinality(front), 50);
-            is_hashed := (
-                SELECT count(*) <= most_hashed
-                FROM (
-                    SELECT
-                    FROM connection_paths.collection_members AS m
-                    WHERE m.collection_id = request.collection_id
-                    LIMIT most_hashed + 1
-                ) AS m
-            );
+            is_hashed := connection_paths.has_at_most(request.collection_id, most_hashed);
         END IF;
+
         IF level = 1 THEN
-            SELECT o.contacts, o.parents, o.recencies, o.users
-            INTO new_contacts, new_parents, new_recencies, new_users
-            FROM connection_paths.target_openers(request) AS o;
+            SELECT o.* INTO found FROM connection_paths.target_openers(request) AS o;
         ELSIF level = 2 THEN
-            SELECT
-                n.contacts, n.parents, n.recencies, n.users,
-                n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, cardinality(n.contacts)
-            INTO
-                new_contacts, new_parents, new_recencies, new_users,
-                open_contacts, open_parents, open_recencies, level_is_cut, number
-            FROM connection_paths.members_near_target(request, missing, is_hashed) AS n;
-        END IF;
-        IF level > 2 THEN
-            SELECT
-                n.contacts, n.parents, n.recencies, n.users,
-                n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, n.number
-            INTO
-                new_contacts, new_parents, new_recencies, new_users,
-                open_contacts, open_parents, open_recencies, level_is_cut, number
+            SELECT n.* INTO found FROM connection_paths.members_near_target(request, missing, is_hashed) AS n;
+        ELSE
+            SELECT n.*
+            INTO found
             FROM connection_paths.next_contacts(
-                request, tree_contacts, tree_parents, tree_recencies, front, level, missing,
-                is_hashed, last_minute
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, is_hashed, last_minute
             ) AS n;
-        ELSIF level = 2
+        END IF;
+        open := found;
+        IF level = 2
             AND request.seed_scope = 'importer'
-            AND (number IS NULL OR number < missing AND request.max_depth > 2)
+            AND (found.number = 0 OR found.number < missing AND request.max_depth > 2)
         THEN
             -- the search goes on from members whom others brought in, too
-            SELECT n.open_contacts, n.open_parents, n.open_recencies, n.is_cut, n.number
-            INTO open_contacts, open_parents, open_recencies, level_is_cut, number
+            SELECT n.*
+            INTO open
             FROM connection_paths.next_contacts(
-                request, tree_contacts, tree_parents, tree_recencies, front, level, missing,
-                is_hashed, last_minute
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, is_hashed, last_minute
             ) AS n;
         END IF;
         is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
-        IF number > 0 OR new_contacts IS NOT NULL THEN
+        IF open.number > 0 OR found.number > 0 THEN
             level_reached := level;
-            is_cut := is_cut OR level_is_cut AND request.max_depth > 2;
+            is_cut := is_cut OR open.is_cut AND request.max_depth > 2;
         END IF;
 
         first_chain := cardinality(tree_contacts) + 1;
-        tree_contacts := tree_contacts || new_contacts || open_contacts;
-        tree_parents := tree_parents || new_parents || open_parents;
-        tree_recencies := tree_recencies || new_recencies || open_recencies;
-        chains := chains || ARRAY(SELECT generate_series(first_chain, first_chain + cardinality(new_contacts) - 1));
-        recencies := recencies || new_recencies;
-        users := users || new_users;
-        EXIT WHEN NOT is_complete OR cardinality(chains) >= request.max_found OR level > 1 AND open_contacts IS NULL;
+        tree_contacts := tree_contacts || found.contacts || open.open_contacts;
+        tree_parents := tree_parents || found.parents || open.open_parents;
+        tree_recencies := tree_recencies || found.recencies || open.open_recencies;
+        chains := chains || ARRAY(SELECT generate_series(first_chain, first_chain + cardinality(found.contacts) - 1));
+        recencies := recencies || found.recencies;
+        users := users || found.users;
+        EXIT WHEN NOT is_complete
+            OR cardinality(chains) >= request.max_found
+            OR level > 1 AND open.open_contacts IS NULL;
         IF level > 1 THEN
-            front := ARRAY(
-                SELECT generate_series(
-                    cardinality(tree_contacts) - cardinality(open_contacts) + 1, cardinality(tree_contacts)
-                )
-            );
+            first_chain := cardinality(tree_contacts) - cardinality(open.open_contacts) + 1;
+            front := ARRAY(SELECT generate_series(first_chain, cardinality(tree_contacts)));
         END IF;
     END LOOP;
 END

@@ -10,6 +10,11 @@
 --     parents    0.
 --     recencies  NULL.
 --     users      The user of each path, the best first; NULL where a chain counts once.
+--     open_contacts   NULL.
+--     open_parents    NULL.
+--     open_recencies  NULL.
+--     is_cut          False.
+--     number          How many paths were found.
 -- Errors
 --     none
 -- Reads
@@ -19,14 +24,26 @@
 -- Used by
 --     search
 CREATE OR REPLACE FUNCTION connection_paths.target_openers(request connection_paths.search_request)
-RETURNS TABLE (contacts bigint[], parents integer[], recencies date[], users bigint[])
+RETURNS TABLE (
+    contacts bigint[],
+    parents integer[],
+    recencies date[],
+    users bigint[],
+    open_contacts bigint[],
+    open_parents integer[],
+    open_recencies date[],
+    is_cut boolean,
+    number bigint
+)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
-    SELECT array_agg(o.contact_id), array_agg(0), array_agg(NULL::date), array_agg(o.user_id)
+    SELECT
+        array_agg(o.contact_id), array_agg(0), array_agg(NULL::date), array_agg(o.user_id),
+        NULL::bigint[], NULL::integer[], NULL::date[], false, count(*)
     FROM (
         SELECT m.contact_id, o.user_id
         FROM connection_paths.collection_members AS m
