@@ -65,31 +65,14 @@ SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
     WITH edges AS MATERIALIZED (
-        SELECT f.contact_id, e.neighbour_id, e.date_to, e.user_ids
-        FROM (
-            SELECT f.contact_id
-            FROM (
-                SELECT DISTINCT next_contacts.tree_contacts[c.number] AS contact_id
-                FROM unnest(next_contacts.chains) AS c (number)
-            ) AS f
-            WHERE (next_contacts.request).deadline IS NULL OR clock_timestamp() < (next_contacts.request).deadline
-            OFFSET 0
-        ) AS f
-        CROSS JOIN LATERAL (
-            SELECT
-                e.neighbour_id,
-                e.date_to,
-                array_agg(e.user_id) FILTER (
-                    WHERE (next_contacts.request).seed_scope = 'any'
-                        OR e.user_id = (next_contacts.request).viewer_user_id
-                ) AS user_ids
-            FROM connection_paths.member_edges(
-                f.contact_id, next_contacts.request, NULL, next_contacts.is_hashed
-            ) AS e
-            GROUP BY e.date_to, e.neighbour_id
-            ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-            LIMIT ((next_contacts.request).max_edges_per_hop::bigint + next_contacts.level - 1)
-                * cardinality(enum_range(NULL::connection_paths.connection_kind))
+        SELECT e.contact_id, e.neighbour_id, e.date_to, e.user_ids
+        FROM connection_paths.front_edges(
+            next_contacts.request,
+            next_contacts.tree_contacts,
+            next_contacts.chains,
+            ((next_contacts.request).max_edges_per_hop::bigint + next_contacts.level - 1)
+            * cardinality(enum_range(NULL::connection_paths.connection_kind)),
+            next_contacts.is_hashed
         ) AS e
     ),
     lists AS (
