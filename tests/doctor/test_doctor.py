@@ -403,7 +403,7 @@ def test_a_queue_that_is_long_or_followed(db: Connection, dsn: str, monkeypatch:
     assert (finding.check, finding.severity, finding.mend) == ("queue", "advice", "orchestrator sync --follow")
     db.execute("SELECT pg_advisory_lock(connection_paths.advisory_key('listener', 0))")
     finding = sole(dsn)
-    assert "orchestrator sync --follow sleeps beside them" in finding.what
+    assert "`sync --follow` waits and does not take them" in finding.what
     assert finding.mend == "orchestrator sync"
     db.execute("SELECT pg_advisory_unlock_all()")
     check_cured(dsn, finding)
