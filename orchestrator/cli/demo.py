@@ -103,7 +103,7 @@ def run(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: in
     install(dsn, progress=lambda line: screen.say(f"   {line}"))
 
     screen.say(f"3. Backfill: an edge for any two contacts who worked at one place at one time, {workers} connections")
-    with screen.watching(run_lines.drawn, run_lines.progress_line) as report:
+    with screen.watching(run_lines.display, run_lines.progress_line) as report:
         done = backfill(dsn, BackfillOptions(workers=workers, limits=None), report=report)
     screen.say(*(f"   {line}" for line in run_lines.outcome_lines(done)))
 

@@ -43,7 +43,7 @@ def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool
         rows = csv_files.load(connection, host_schema, directory, replace=replace, progress=_progress(invocation))
         members = left_out.members(connection, host_schema)
     shown = [*_row_lines(rows), *left_out.member_lines(members)]
-    invocation.screen.result({**rows, **left_out.members_told(members)}, *shown)
+    invocation.screen.result({**rows, **left_out.members_as_json(members)}, *shown)
 
 
 @command.command("synthetic")
@@ -84,7 +84,7 @@ def _confirm_replacing(connection: Connection, host_schema: str) -> None:
 
 def _progress(invocation: Invocation) -> Callable[[str, int], None]:
     screen = invocation.screen
-    return lambda table, rows: screen.passing(f"{table}: {rows:,} rows")
+    return lambda table, rows: screen.show_step(f"{table}: {rows:,} rows")
 
 
 def _row_lines(rows: dict[str, int]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.core.text import capitalized
 from orchestrator.finders.paths import DEEPEST, Names, Question, readable
 
-_V1_DEEPEST = 2
+_V1_DEEPEST = 2  # contacts on the longest path of legacy_finder
 _USERS_NAMED = 3  # of those who can open the same path
 _DAY = re.compile(r"0*(?P<year>[0-9]+)-(?P<month>[0-9]{2})-[0-9]{2}(?P<era>( BC)?)")  # as the server writes a date
 
@@ -173,7 +173,7 @@ class _Sentences:
     def time_budget(self) -> Iterator[str]:
         yield f"The time budget of {self.question.time_budget_ms:,} ms ended the search, so paths may be missing."
         reached = _number(self.why["level_reached"], "contact")
-        yield f"The search had come to paths of at least {reached}."
+        yield f"By then the search had looked at paths of at least {reached}."
 
     def unknown_target(self) -> Iterator[str]:
         yield f"There is no contact {self.question.target_contact_id}."

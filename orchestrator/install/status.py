@@ -44,7 +44,7 @@ class TriggerStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """What of the package is in a database.
+    """The state of the package in a database.
 
     ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
     role (PUBLIC) has on the package's objects.
@@ -69,7 +69,7 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether all is applied, indexes are valid, all tables or none are captured, and there is no problem."""
+        """Whether all migrations are applied, indexes are valid, triggers are complete, and there is no problem."""
         states = {trigger.state for trigger in self.triggers}
         captured = len(states) == 1 and "INCOMPLETE" not in states
         granted = self.roles is None or not self.roles.problems
@@ -122,7 +122,10 @@ def _problems(connection: Connection, host_schema: str | None, triggers: list[tu
     replicated = known is not None and known.is_replicated
     found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
     others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
-    before = {"table": "put it back, then run", "schema": "put them back, then run"}  # what install cannot mend alone
+    before = {
+        "table": "put it back, then run",
+        "schema": "put them back, then run",
+    }  # install cannot repair these alone
     return [
         *(f"{each.what}; {before.get(each.step, 'run')}: orchestrator install" for each in found),
         *(each.sentence for each in others),

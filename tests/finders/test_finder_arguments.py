@@ -1,4 +1,4 @@
-"""Arguments of the functions for applications: defaults, limits, and what a bad one raises."""
+"""Arguments of the functions for applications: defaults, limits, and the errors for bad ones."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def call_by_name(connection: Connection[Any], function: str, arguments: dict[str
         )
     ],
 )
-def test_a_bad_argument_is_named_and_a_hint_given(
+def test_the_error_for_a_bad_argument_names_it_and_has_a_hint(
     installed: Connection[Any], function: str, argument: str, value: Any
 ) -> None:
     load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
@@ -132,7 +132,7 @@ def test_a_bad_argument_is_named_and_a_hint_given(
 
 
 @pytest.mark.parametrize("function", SIGNATURES)
-def test_good_arguments_by_name_even_at_their_limits(installed: Connection[Any], function: str) -> None:
+def test_arguments_at_their_limits_are_accepted_by_name(installed: Connection[Any], function: str) -> None:
     load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
     limits = {
         "max_depth": (1, 6),

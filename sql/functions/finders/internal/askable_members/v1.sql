@@ -18,7 +18,8 @@
 -- Writes
 --     none
 -- Used by
---     members_among, whole_collection, count_around_target, sql/queries/doctor/plan_walk.sql
+--     members_among, whole_collection, count_around_target,
+--     sql/queries/doctor/plan_members_among.sql
 -- Why
 --     This is the only place that decides who may stand on a path before its target.
 --     Callers add a condition on contact_id. Index searches with = ANY (array) take 0.2 to 0.5 us a contact, and a

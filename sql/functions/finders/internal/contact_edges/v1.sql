@@ -18,7 +18,7 @@
 -- Writes
 --     none
 -- Used by
---     member_lists, count_around_target, sql/queries/doctor/plan_walk.sql
+--     member_lists, count_around_target
 -- Why
 --     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only, and stops after
 --     the last row that is needed. Each arm states its order itself: the planner does not see that within an arm the

@@ -19,7 +19,7 @@
 -- Writes
 --     none
 -- Used by
---     path_rows, path_documents, count_around_target
+--     path_rows, path_documents, count_around_target, sql/queries/doctor/plan_edge_details.sql
 -- Why
 --     Only the paths that are returned need these columns, so the search itself never reads the table, only
 --     indexes.

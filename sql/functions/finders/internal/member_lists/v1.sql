@@ -38,7 +38,7 @@
 -- Writes
 --     none
 -- Used by
---     next_contacts
+--     next_contacts, sql/queries/doctor/plan_member_lists.sql
 -- Why
 --     Edges are read in bulk and the neighbours looked up in one index scan. A neighbour is read once more than an
 --     edge-by-edge search would read it, and looked up at a fraction of the cost.

@@ -15,7 +15,7 @@
 -- Writes
 --     none
 -- Used by
---     next_contacts
+--     next_contacts, sql/queries/doctor/plan_tied_edges.sql
 -- Why
 --     Paths of equal recency are ranked by users, so a search must read all edges that tie with the last path it
 --     wants. The count says how many edges to read, instead of reading four times as many and looking again.

@@ -18,7 +18,7 @@
 -- Writes
 --     none
 -- Used by
---     next_contacts
+--     next_contacts, sql/queries/doctor/plan_whole_collection.sql
 -- Why
 --     Around a hub few edges lead to members of a small collection. Reading its members once and hashing them is
 --     cheaper than looking up every neighbour: 0.1 us an entry and 0.06 us an edge.
