@@ -12,8 +12,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Minutes, not seconds: random calls in large worlds, the whole life of an installation in every surrounding, five minutes
-# of kills, and many more examples for the properties of the finders.
+# Long tests: random calls in large synthetic data, an installation from install to uninstall in every environment, five
+# minutes of killing processes, and many more examples for the property tests of the finders.
 # CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/finders/soak_finders.py.
 soak: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/finders/soak_finders.py
@@ -29,11 +29,11 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/docs --ignore tests/docs/test_runbook.py --ignore tests/docs/test_pages.py
 
-# After an intended change of the schema: write tests/golden/schema.txt anew. Then review the difference.
+# After an intended change of the schema: write tests/golden/schema.txt again. Then review the difference.
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.support.catalog
 
-# After a change of an SQL header, of a COMMENT ON or of a command: write docs/reference/sql.md and cli.md anew.
+# After a change of an SQL header, of a COMMENT ON or of a command: write docs/reference/sql.md and cli.md again.
 reference: $(VENV)/.installed
 	$(BIN)/python -m tests.support.sql_reference
 	$(BIN)/python -m tests.support.cli_reference

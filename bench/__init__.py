@@ -1,1 +1,1 @@
-"""Measurements: every number in the README has its script here."""
+"""Measurements: a script here has made every number in the README."""

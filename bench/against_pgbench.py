@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.world import environment, roomy, world
+from bench.world import environment, server_settings, world
 from orchestrator.core.database import connect
 from orchestrator.core.embedded import embedded_binaries
 from orchestrator.core.errors import OrchestratorError
@@ -34,7 +34,7 @@ _TIMEOUT = 10.0  # seconds
 
 
 @dataclass
-class Measured:
+class CallTimes:
     """Milliseconds of every call, and calls a second of each round."""
 
     samples: list[Samples] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Measured:
         return float(np.mean(self.rates))
 
 
-def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tuple[Measured, Measured]:
+def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tuple[CallTimes, CallTimes]:
     """Return the measurements of the sweep's clients and of ``pgbench``."""
     with connect(dsn) as connection:
         collection = next(iter(targets.choose_collections(connection)))
@@ -62,7 +62,7 @@ def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tup
     asked: list[Parameters] = [
         [str(value).encode() for value in (target.contact, collection, *fixed)] for target in drawn
     ]
-    ours, theirs = Measured(), Measured()
+    ours, theirs = CallTimes(), CallTimes()
     with load_generator(dsn, clients, _TIMEOUT) as started:
         started.prepare([finder.statement])
         started.run(0, asked, seed=str(seed), first=0, seconds=2)
@@ -78,7 +78,7 @@ def measure(dsn: str, clients: int, seconds: int, rounds: int, seed: int) -> tup
     return ours, theirs
 
 
-def _by_sweep(clients: LoadGenerator, asked: Sequence[Parameters], seconds: int, seed: int, into: Measured) -> None:
+def _by_sweep(clients: LoadGenerator, asked: Sequence[Parameters], seconds: int, seed: int, into: CallTimes) -> None:
     first = sum(map(len, into.samples))
     answers = clients.run(0, asked, seed=str(seed), first=first, seconds=seconds)
     if answers.failures:
@@ -96,7 +96,7 @@ def _by_pgbench(
     clients: int,
     seconds: int,
     seed: int,
-    into: Measured,
+    into: CallTimes,
 ) -> None:
     """Run pgbench with a script for each target. It picks one at random for each call; all arguments are parameters."""
     viewer, depth, max_paths, scope, edges = fixed
@@ -125,7 +125,7 @@ def _by_pgbench(
     into.rates.append(len(microseconds) / seconds)
 
 
-def report(ours: Measured, theirs: Measured, told: str, conditions: str) -> str:
+def report(ours: CallTimes, theirs: CallTimes, command: str, conditions: str) -> str:
     """Return the result as Markdown."""
     rows = [
         ("calls/s", ours.rate, theirs.rate),
@@ -135,7 +135,7 @@ def report(ours: Measured, theirs: Measured, told: str, conditions: str) -> str:
         [
             "# A sweep against pgbench",
             "",
-            f"`{told}`: deep_finder at depth {_DEPTH}, {_MAX_PATHS} paths, largest collection, {_TARGETS} targets.",
+            f"`{command}`: deep_finder at depth {_DEPTH}, {_MAX_PATHS} paths, largest collection, {_TARGETS} targets.",
             conditions,
             "",
             "| | sweep | pgbench -M prepared | ratio |",
@@ -160,15 +160,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes")
     given = parser.parse_args()
     try:
-        with world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn:
+        with world(given.contacts, given.seed, given.dsn, edges=True, settings=server_settings(given.contacts)) as dsn:
             ours, theirs = measure(dsn, given.clients, given.seconds, given.rounds, given.seed)
             with connect(dsn) as connection:
                 found = environment(connection)
     except OrchestratorError as error:
         raise SystemExit(f"bench.against_pgbench: {error}") from error
-    told = f"python -m bench.against_pgbench --contacts {given.contacts} --clients {given.clients}"
-    told += f" --seconds {given.seconds} --rounds {given.rounds} --seed {given.seed}"
-    text = report(ours, theirs, told, "; ".join(f"{name} {value}" for name, value in found.items()) + ".")
+    command = f"python -m bench.against_pgbench --contacts {given.contacts} --clients {given.clients}"
+    command += f" --seconds {given.seconds} --rounds {given.rounds} --seed {given.seed}"
+    text = report(ours, theirs, command, "; ".join(f"{name} {value}" for name, value in found.items()) + ".")
     print(text)
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(text, encoding="utf-8")

@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.world import counts, environment, one, roomy, world
+from bench.world import counts, environment, one, server_settings, world
 from orchestrator.core.database import connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.rebuild import index_builds
-from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
+from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
 
 RESULTS = Path(__file__).parent / "results" / "backfill.md"
 #: WAL settings with room for all that a rebuild writes, so that no checkpoint interrupts it.
@@ -64,7 +64,7 @@ class Steps:
         self._doing = "planning"
         self._since = time.monotonic()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: BackfillProgress) -> None:
         """Receive a report of the backfill."""
         self.change("vacuum" if "vacuum" in progress.doing else progress.doing.split()[0])
 
@@ -188,15 +188,15 @@ def measure(dsn: str, workers: int, repeats: int, progress: Callable[[str], None
     found: list[Timed] = []
     run(dsn, "rebuild", workers)
 
-    def note(timed: Timed) -> None:
+    def add(timed: Timed) -> None:
         found.append(timed)
         progress(line(timed))
 
     for _ in range(repeats):
-        note(run(dsn, "rebuild", workers))
+        add(run(dsn, "rebuild", workers))
         for copy_format in _FORMATS:
-            note(floor(dsn, workers, copy_format))
-    note(run(dsn, "in_place", workers))
+            add(floor(dsn, workers, copy_format))
+    add(run(dsn, "in_place", workers))
     return found
 
 
@@ -218,13 +218,13 @@ def report(found: list[Timed], dsn: str, command: str, workers: int) -> str:
             connection, f"SELECT pg_total_relation_size('{_LIVE}') / greatest(1, count(*)) FROM {_LIVE}"
         )
     text = [
-        "# Making every edge",
+        "# How fast every edge is made",
         f"`{command}`",
         f"{size.contacts:,} contacts, {size.experiences:,} usable experiences, {found[0].rows:,} edges,"
         f" {workers} workers. The floor is COPY of the finished rows by as many connections into a table without"
-        " indexes, then the same indexes, side by side as a rebuild builds them; it neither plans, vacuums, checks nor"
-        " swaps. COPY reads files of the server's: as text, its default, and as binary.",
-        "| way | seconds | edges/s | steps, seconds | most own memory of a server process, MB |\n"
+        " indexes, then the same indexes, side by side as a rebuild builds them; it has no planning, VACUUM, check or"
+        " exchange. COPY reads files on the server: as text (its default) and as binary.",
+        "| way | seconds | edges/s | steps, seconds | largest private memory of a server process, MB |\n"
         "|---|---:|---:|---|---:|",
     ]
     for name, ways in by_name.items():
@@ -252,7 +252,7 @@ def main() -> None:
     parser.add_argument("--dsn", help="measure in this database, emptying its edges, instead of a private server")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes (bench/results/backfill.md)")
     given = parser.parse_args()
-    settings = {**roomy(given.contacts), "maintenance_work_mem": "1GB", **WAL}
+    settings = {**server_settings(given.contacts), "maintenance_work_mem": "1GB", **WAL}
     try:
         with world(given.contacts, given.seed, given.dsn, settings=settings) as dsn:
             with connect(dsn) as connection:

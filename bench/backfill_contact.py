@@ -26,7 +26,7 @@ _CANDIDATES = 20  # contacts with the most experiences, of whom the one with the
 
 
 @dataclass
-class Measured:
+class FunctionRuns:
     """The runs of one function; ``work`` and ``edges`` are None when the time limit stopped it."""
 
     milliseconds: list[float] = field(default_factory=list)
@@ -84,9 +84,9 @@ def explain(connection: Connection, function: str, contact: int) -> tuple[Work, 
     return read_plan(inside[0]), edges
 
 
-def measure(dsn: str, contact: int, runs: int, timeout: int) -> dict[str, Measured]:
+def measure(dsn: str, contact: int, runs: int, timeout: int) -> dict[str, FunctionRuns]:
     """Explain each function once, which also warms the cache, then time *runs* blocks that take turns."""
-    measured = {function: Measured() for function in FUNCTIONS}
+    measured = {function: FunctionRuns() for function in FUNCTIONS}
     with connect(dsn, settings={"statement_timeout": f"{timeout}s"}) as connection:
         for function, result in measured.items():
             try:
@@ -105,7 +105,7 @@ def measure(dsn: str, contact: int, runs: int, timeout: int) -> dict[str, Measur
     return measured
 
 
-def table(measured: dict[str, Measured], timeout: int) -> str:
+def table(measured: dict[str, FunctionRuns], timeout: int) -> str:
     """Return the comparison as a Markdown table and a sentence."""
     lines = [
         "| function | ms, each run | median ms | rows read by scans | rows out of all nodes | shared buffers |",

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.world import environment, roomy, world
+from bench.world import environment, server_settings, world
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import connect
 from orchestrator.finders import paths
@@ -32,7 +32,7 @@ WAYS = ("alone", "unthrottled", "alone again", "throttled")
 
 
 @dataclass
-class Block:
+class MeasuredBlock:
     """One block: latencies in milliseconds, and how many edges a second the rebuild made in that time."""
 
     way: str
@@ -57,7 +57,7 @@ class Clients:
                 row for _ in range(5) for row in connection.execute(sqlfiles.query("finders/canary_targets")).fetchall()
             ]
         self._questions = [paths.Question(row[0], row[1], row[2], depth) for row in asked]
-        self._block: Block | None = None
+        self._block: MeasuredBlock | None = None
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(number,), daemon=True) for number in range(count)]
 
@@ -73,7 +73,7 @@ class Clients:
             for thread in self._threads:
                 thread.join()
 
-    def record_in(self, block: Block | None) -> None:
+    def record_in(self, block: MeasuredBlock | None) -> None:
         """Add latencies to *block* from now on."""
         self._block = block
 
@@ -90,9 +90,9 @@ class Clients:
                     block.milliseconds.append((time.perf_counter() - intended) * 1000)
 
 
-def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, settle: float) -> Block:
+def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, settle: float) -> MeasuredBlock:
     """Measure one block."""
-    block = Block(way)
+    block = MeasuredBlock(way)
     if way.startswith("alone"):
         clients.record_in(block)
         time.sleep(seconds)
@@ -132,8 +132,8 @@ def main() -> None:
     parser.add_argument("--dsn", help="measure in this database instead of a private server")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the table goes")
     given = parser.parse_args()
-    blocks: list[Block] = []
-    with world(given.contacts, 1, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn:
+    blocks: list[MeasuredBlock] = []
+    with world(given.contacts, 1, given.dsn, edges=True, settings=server_settings(given.contacts)) as dsn:
         with Clients(dsn, given.clients, given.rate, given.depth).asking() as clients:
             time.sleep(5)  # plans and caches
             for _ in range(given.rounds):
@@ -148,12 +148,12 @@ def main() -> None:
     print(text)
 
 
-def report(blocks: list[Block], given: argparse.Namespace, settings: dict[str, str]) -> str:
+def report(blocks: list[MeasuredBlock], given: argparse.Namespace, settings: dict[str, str]) -> str:
     """Return the results file."""
-    whole = {way: Block(way) for way in WAYS}
+    whole = {way: MeasuredBlock(way) for way in WAYS}
     for block in blocks:
         whole[block.way].milliseconds += block.milliseconds
-    base = Block("alone", whole["alone"].milliseconds + whole["alone again"].milliseconds).at(0.95)
+    base = MeasuredBlock("alone", whole["alone"].milliseconds + whole["alone again"].milliseconds).at(0.95)
     rows = []
     for way, block in whole.items():
         of_way = [each for each in blocks if each.way == way]
@@ -173,9 +173,9 @@ def report(blocks: list[Block], given: argparse.Namespace, settings: dict[str, s
                 f" --clients {given.clients} --rate {given.rate:g} --seconds {given.seconds:g} --rounds {given.rounds}"
                 f" --settle {given.settle:g}`",
                 f"{given.clients} clients, each {given.rate:g} calls of depth {given.depth} a second at random moments,"
-                " timed from when they should have begun. “Alone again” shows the noise of the machine. The column “of"
-                " alone” compares with both blocks without a rebuild, “by round” with the block just before.",
-                "| rebuild | calls | p50, ms | p95, ms | p99, ms | p95, of alone | by round | edges/s |\n"
+                " timed from when they should have begun. “Alone again” shows the noise of the machine. “p95 ratio"
+                "” compares with all blocks without a rebuild, and “by round” with the block just before.",
+                "| rebuild | calls | p50, ms | p95, ms | p99, ms | p95 ratio | by round | edges/s |\n"
                 "|---|---:|---:|---:|---:|---:|---|---:|\n" + "\n".join(rows),
                 "## Environment",
                 "\n".join(f"- {name}: {value}" for name, value in settings.items()),

@@ -30,7 +30,7 @@ _CANCELLED = b"57014"
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallResult:
     """The result of one call; ``rows`` is None when the statement timeout stopped it."""
 
     milliseconds: float
@@ -44,7 +44,7 @@ class Samples:
     by_target: dict[int, list[float]] = field(default_factory=dict)
     stopped: int = 0
 
-    def add(self, target: int, answer: Answer) -> None:
+    def add(self, target: int, answer: CallResult) -> None:
         """Add a call."""
         self.by_target.setdefault(target, []).append(answer.milliseconds)
         self.stopped += answer.rows is None
@@ -137,7 +137,7 @@ def prepare(connection: Connection, version: str) -> None:
 # The functions below call libpq directly: psycopg's execute() would add as much time to a call as depth 1 takes.
 
 
-def call(connection: Connection, version: str, arguments: Arguments, clock: Clock = time.perf_counter) -> Answer:
+def call(connection: Connection, version: str, arguments: Arguments, clock: Clock = time.perf_counter) -> CallResult:
     """Call *version*, which is prepared."""
     started = clock()
     result = connection.pgconn.exec_prepared(version.encode(), arguments)
@@ -146,7 +146,7 @@ def call(connection: Connection, version: str, arguments: Arguments, clock: Cloc
 
 def call_unprepared(
     connection: Connection, version: str, arguments: Arguments, clock: Clock = time.perf_counter
-) -> Answer:
+) -> CallResult:
     """Call *version* by a statement that has the arguments in it."""
     *numbers, scope = (argument.decode() for argument in arguments)
     query = text_of(version, (*numbers, f"'{scope}'")).encode()
@@ -166,12 +166,12 @@ def round_trip(connection: Connection, calls: int = 200) -> float:
     return statistics.median(elapsed)
 
 
-def _answer(seconds: float, result: pq.abc.PGresult) -> Answer:
+def _answer(seconds: float, result: pq.abc.PGresult) -> CallResult:
     milliseconds = 1000 * seconds
     if result.status != pq.ExecStatus.TUPLES_OK:
         if result.error_field(pq.DiagnosticField.SQLSTATE) == _CANCELLED:
-            return Answer(milliseconds, None)
+            return CallResult(milliseconds, None)
         raise SystemExit(result.get_error_message())
     columns = range(result.nfields)
     rows = tuple(tuple(result.get_value(row, column) for column in columns) for row in range(result.ntuples))
-    return Answer(milliseconds, rows)
+    return CallResult(milliseconds, rows)

@@ -28,7 +28,7 @@ class CellResult:
 
 
 @dataclass(frozen=True)
-class World:
+class WorldAndMachine:
     """The world that was measured in, and the machine."""
 
     counts: Counts
@@ -48,7 +48,7 @@ class Measured:
     """All that one run found. The last version is judged, the others are what it is compared with."""
 
     versions: Sequence[str]
-    world: World
+    world: WorldAndMachine
     cells: Sequence[CellResult]
     throughput: Throughput | None
     first_calls: Sequence[FirstCalls]

@@ -11,8 +11,7 @@ from psycopg.errors import Diagnostic
 
 from orchestrator.core.database import Connection
 
-NODE = re.compile(r"\(actual (?:time=\S+ )?rows=([\d.]+) loops=(\d+)\)")  # of a node that was run
-SCAN = re.compile(r"(?:Seq|Index|Index Only|Bitmap Heap|Bitmap Index) Scan(?: Backward)?(?: using (\S+))? on (\S+)")
+_NODE = re.compile(r"\(actual (?:time=\S+ )?rows=([\d.]+) loops=(\d+)\)")  # of a node that was run
 _ROWS_READ = re.compile(r"(?:Seq|Index|Index Only|Bitmap Heap) Scan\b.* on ")
 _REMOVED = re.compile(r"Rows Removed by .*: (\d+)")
 _SHARED = re.compile(r"Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?")
@@ -26,15 +25,6 @@ class Work:
     rows_read: int
     rows_all: int
     buffers: int
-
-
-@dataclass
-class Accesses:
-    """How a plan read one table: by which indexes (or the table's name), how many scans, pages not in the cache."""
-
-    by: set[str]
-    scans: int = 0
-    pages_read: int = 0
 
 
 @contextmanager
@@ -72,7 +62,7 @@ def nested_plans(connection: Connection) -> Iterator[list[str]]:
 def plan_of(message: str) -> str:
     """Return the plan in *message*: what follows the query's own text."""
     lines = message.splitlines()
-    first = next(number for number, line in enumerate(lines) if NODE.search(line))
+    first = next(number for number, line in enumerate(lines) if _NODE.search(line))
     return "\n".join(lines[first:])
 
 
@@ -82,7 +72,7 @@ def read_plan(message: str) -> Work:
     read = total = 0.0
     loops, scanning = 1, False
     for line in plan.splitlines():
-        if node := NODE.search(line):
+        if node := _NODE.search(line):
             loops, scanning = int(node[2]), bool(_ROWS_READ.search(line)) and "CTE Scan" not in line
             rows = float(node[1]) * loops
             total += rows
@@ -92,22 +82,3 @@ def read_plan(message: str) -> Work:
     shared = next((match for line in plan.splitlines() if (match := _SHARED.search(line))), None)
     buffers = sum(int(group or 0) for group in shared.groups()) if shared else 0
     return Work(plan, round(read), round(total), buffers)
-
-
-def accesses(plans: list[str], table: str) -> Accesses:
-    """Sum up how *plans* read *table*; nodes that were never run do not count."""
-    found = Accesses(by=set())
-    for plan in plans:
-        here = False
-        for line in plan.splitlines():
-            if node := NODE.search(line):
-                scan = SCAN.search(line)
-                here = scan is not None and scan[2] == table
-                if scan is not None and here:
-                    found.by.add(scan[1] or table)
-                    found.scans += int(node[2])
-            elif "(never executed)" in line:
-                here = False
-            elif here and (shared := _SHARED.search(line)):
-                found.pages_read += int(shared[2] or 0)
-    return found

@@ -158,10 +158,11 @@ def main() -> None:
             "# How much slower the triggers make writes",
             f"`python -m bench.triggers --contacts {given.contacts} --clients {given.clients}"
             f" --seconds {given.seconds:g}`",
-            "Work experiences; each statement a transaction; medians, with and without taking turns.",
+            "Statements on work experiences, each in its own transaction. Times are medians; blocks with and without"
+            " the triggers take turns.",
             table,
             f"{given.clients} connections inserting one row each at a time: {together['replica']:,.0f} transactions/s"
-            f" without, {together['origin']:,.0f} with: {ratio:.2f}. No follower slept, so nobody notified.",
+            f" without, {together['origin']:,.0f} with: {ratio:.2f}. No follower slept, so no writer notified one.",
             "## Environment",
             "\n".join(f"- {name}: {value}" for name, value in settings.items()),
         ]

@@ -4,7 +4,7 @@
 
 * with itself in one sweep, ``--pairs`` times: the verdicts *better* and *worse* are wrong,
 * with itself in the next sweep: the same verdicts are wrong,
-* with a function that sleeps for a millisecond more, a fifth as often: every verdict but *worse* is wrong.
+* with a function that sleeps for a millisecond more, a fifth as often: all but *worse* are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from bench.world import environment, roomy, world
+from bench.world import environment, server_settings, world
 from orchestrator.core.database import connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.sweep.judge.compare import Comparison, compare_finders, compare_sweeps
@@ -60,8 +60,8 @@ def measure(dsn: str, pairs: int, options: SweepOptions) -> dict[str, Verdicts]:
         if number % _SLOWER_EVERY == 1:
             slower = sweep(dsn, _matrix(DEEP_FINDER, f"{_SCHEMA}.slower"), options)
             found[SLOWER].add(compare_finders(slower, DEEP_FINDER, f"{_SCHEMA}.slower"))
-        told = "; ".join(f"{kind}: {dict(verdicts.counts)}" for kind, verdicts in found.items())
-        print(f"{number}/{pairs}: {told}", flush=True)
+        command = "; ".join(f"{kind}: {dict(verdicts.counts)}" for kind, verdicts in found.items())
+        print(f"{number}/{pairs}: {command}", flush=True)
     return found
 
 
@@ -69,7 +69,7 @@ def _matrix(*finders: str, against_itself: bool = False) -> Matrix:
     return Matrix(finders=finders, depths=(4,), collections=(1,), against_itself=against_itself)
 
 
-def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
+def report(found: dict[str, Verdicts], command: str, conditions: str) -> str:
     """Return the result as Markdown."""
     names = ("better", "worse", "mixed", "same", "inconclusive")
     rows = [
@@ -80,7 +80,7 @@ def report(found: dict[str, Verdicts], told: str, conditions: str) -> str:
         [
             "# Verdicts about deep_finder",
             "",
-            f"`{told}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
+            f"`{command}`: depth 4, largest collection, 25 targets, 4 connections. {conditions}",
             "",
             f"| against | {' | '.join(names)} | interval of p95, median distance from 1 |",
             "|---|---:|---:|---:|---:|---:|---:|",
@@ -107,7 +107,7 @@ def main() -> None:
     )  # fmt: skip
     try:
         with (
-            world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn,
+            world(given.contacts, given.seed, given.dsn, edges=True, settings=server_settings(given.contacts)) as dsn,
             connect(dsn) as connection,
         ):
             connection.execute(_SLOWER.encode())
@@ -118,8 +118,8 @@ def main() -> None:
                 connection.execute(f"DROP SCHEMA {_SCHEMA} CASCADE".encode())
     except OrchestratorError as error:
         raise SystemExit(f"bench.verdicts: {error}") from error
-    told = f"python -m bench.verdicts --contacts {given.contacts} --pairs {given.pairs} --seconds {given.seconds:g}"
-    text = report(found, f"{told} --seed {given.seed}", conditions)
+    command = f"python -m bench.verdicts --contacts {given.contacts} --pairs {given.pairs} --seconds {given.seconds:g}"
+    text = report(found, f"{command} --seed {given.seed}", conditions)
     print(text)
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(text, encoding="utf-8")

@@ -23,11 +23,11 @@ from pathlib import Path
 
 from bench import first_calls, generations, throughput
 from bench.cells import HUB, RANDOM, Cell, cells, collections, targets
-from bench.finders import INSTALLED, Answer, Samples, call, clock_of, open_session, require, round_trip
-from bench.measured import CellResult, Measured, World
+from bench.finders import INSTALLED, CallResult, Samples, call, clock_of, open_session, require, round_trip
+from bench.measured import CellResult, Measured, WorldAndMachine
 from bench.objectives import objectives
 from bench.walk_report import objectives_table, report
-from bench.world import counts, environment, one, roomy, sizes, warm, world
+from bench.world import counts, environment, one, server_settings, sizes, warm, world
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
 
@@ -72,7 +72,7 @@ def measure_cell(
     return CellResult(cell, rows / len(drawn), changed, uncompared, samples)
 
 
-def compare(cell: Cell, target: int, answers: dict[str, Answer]) -> None:
+def compare(cell: Cell, target: int, answers: dict[str, CallResult]) -> None:
     """End the program when versions returned different rows. A version that was stopped has no rows to compare."""
     found = {version: answer.rows for version, answer in answers.items() if answer.rows is not None}
     if not found:
@@ -97,7 +97,7 @@ def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Meas
     found = collections(connection)
     drawn, degrees = targets(connection, given.targets, given.seed)
     chosen = [cell for cell in cells(found, drawn) if given.cells.search(cell.name)]
-    facts = World(
+    facts = WorldAndMachine(
         counts=counts(connection),
         edges=one(connection, "SELECT count(*) FROM connection_paths.contact_connections"),
         degrees=degrees,
@@ -206,7 +206,7 @@ def main() -> None:
 
     try:
         with (
-            world(given.contacts, given.seed, given.dsn, edges=True, settings=roomy(given.contacts)) as dsn,
+            world(given.contacts, given.seed, given.dsn, edges=True, settings=server_settings(given.contacts)) as dsn,
             connect(dsn) as connection,
         ):
             require(connection, given.versions)

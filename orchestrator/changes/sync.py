@@ -21,11 +21,11 @@ from orchestrator.core.reconnect import ReconnectingSession, Stopped
 from orchestrator.install.installed import require_installed
 
 _TICK = 0.5  # seconds between reports
-_SLEEP = 5.0  # seconds without a notification after which a follower looks at the queue
+_SLEEP = 5.0  # seconds without a notification after which a listener looks at the queue
 
 
 @dataclass(frozen=True)
-class Progress:
+class SyncProgress:
     """The state of a sync, reported about twice a second.
 
     ``changes`` were taken from the queue; ``waiting`` are in it, the oldest for ``oldest`` seconds (None: none waits).
@@ -43,7 +43,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Synced:
+class SyncOutcome:
     """The result of a sync: ``changes`` taken, ``contacts`` refreshed, ``edges_changed`` rows written.
 
     ``failed`` contacts stay in the queue, each with its error: they have failed three times.
@@ -63,9 +63,9 @@ def sync(
     follow: bool = False,
     retry_failed: bool = False,
     batch: int = 200,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: Callable[[SyncProgress], None] = lambda _: None,
     stopping: threading.Event | None = None,
-) -> Synced:
+) -> SyncOutcome:
     """Refresh the contacts that changed before this call; with *follow*, continue until *stopping* is set.
 
     Later changes are taken too while older ones are left, but the call does not wait for them: it ends even when the
@@ -96,7 +96,7 @@ class _Supervisor:
         dsn: str,
         state: SyncState,
         workers: int,
-        report: Callable[[Progress], None],
+        report: Callable[[SyncProgress], None],
         stopping: threading.Event,
     ) -> None:
         self._state = state
@@ -108,7 +108,7 @@ class _Supervisor:
         self._session = ReconnectingSession(dsn, COMPUTING, greet=self._listen, stopping=(stopping,))
         self._workers = [Worker(dsn, state, stopping) for _ in range(workers)]
 
-    def run(self) -> Synced:
+    def run(self) -> SyncOutcome:
         """Supervise the workers until they have ended."""
         self._state.has_work.set()
         for worker in self._workers:
@@ -123,7 +123,7 @@ class _Supervisor:
         finally:
             self._end_workers()
             self._session.close()
-        return Synced(*self._state.counts(), self._queue.failed, time.monotonic() - self._started)
+        return SyncOutcome(*self._state.counts(), self._queue.failed, time.monotonic() - self._started)
 
     def _supervise(self) -> None:
         """Report, and sleep when there is nothing to do, until no worker is left or the sync is stopped."""
@@ -159,7 +159,7 @@ class _Supervisor:
         self._queue = queue = queue_state(connection)
         seconds = self._reported - self._started
         sleeping = not self._state.has_work.is_set()
-        self._report(Progress(*self._state.counts(), queue.waiting, queue.oldest, queue.failed, sleeping, seconds))
+        self._report(SyncProgress(*self._state.counts(), queue.waiting, queue.oldest, queue.failed, sleeping, seconds))
 
     def _sleep(self, connection: Connection) -> bool:
         """Sleep until there may be changes; return whether there are.
@@ -170,7 +170,7 @@ class _Supervisor:
         """
         key = "connection_paths.advisory_key('listener', 0)"
         if connection.execute(f"SELECT pg_try_advisory_lock({key})".encode()).fetchone() != (True,):
-            self._stopping.wait(LOOK_AGAIN)  # writers share the lock, or another follower sleeps
+            self._stopping.wait(LOOK_AGAIN)  # writers share the lock, or another listener sleeps
             return has_changes(connection)
         found = has_changes(connection)
         deadline = time.monotonic() + _SLEEP

@@ -37,8 +37,8 @@ _ONE_BY_ONE = 50  # changes that a call takes at most while it refreshes contact
 class SyncState:
     """What the workers of a sync and its calling thread share.
 
-    ``began`` is the time by the server's clock when the sync began. ``ended`` tells the workers to end. ``has_work`` is
-    cleared by a worker that finds nothing to take. ``attention`` wakes the calling thread.
+    ``began`` is the time by the server's clock when the sync began. When ``ended`` is set, the workers end. A worker
+    that finds nothing to take clears ``has_work``. ``attention`` wakes the calling thread.
     """
 
     def __init__(self, began: datetime, workers: int, batch: int, *, follow: bool) -> None:

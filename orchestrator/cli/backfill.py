@@ -20,7 +20,7 @@ from orchestrator.runs.throttle import ThrottleLimits
 @click.option(
     "--strategy",
     type=click.Choice(["auto", "rebuild", "in_place"]),
-    default="auto",
+    default=BackfillOptions.strategy,
     show_default=True,
     help="rebuild: fill a new table, which takes the place of the old one at the end; in_place: write the differences"
     " only; auto: rebuild where there are no edges yet.",
@@ -29,7 +29,7 @@ from orchestrator.runs.throttle import ThrottleLimits
 @click.option(
     "--batch-timeout",
     type=Number(1, 86_400),
-    default=300.0,
+    default=BackfillOptions.batch_timeout,
     show_default=True,
     metavar="SECONDS",
     help="A batch that takes longer is split.",
@@ -70,7 +70,7 @@ def command(
             slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
         )
     options = BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits)
-    with screen.watching(run_lines.drawn, run_lines.progress_line) as report:
+    with screen.watching(run_lines.display, run_lines.progress_line) as report:
         done = backfill(invocation.connection_string(), options, report=report)
     missed = _left_out(invocation)
     screen.result(
@@ -88,5 +88,4 @@ def _left_out(invocation: Invocation) -> list[str]:
         with reading(invocation.connection_string()) as connection:
             return list(left_out.lines(connection))
     except (OrchestratorError, psycopg.Error) as error:
-        why = one_line(error) if isinstance(error, psycopg.Error) else str(error)
-        return [f"What the rules leave out could not be counted: {why}"]
+        return [f"What the rules leave out could not be counted: {one_line(error)}"]

@@ -10,7 +10,7 @@ from orchestrator.core import text
 
 
 def confirm(question: str) -> None:
-    """Ask whether to go on; "no" aborts the command. Without a terminal to ask on, it is a usage error."""
+    """Ask whether to continue; "no" aborts the command. Without a terminal to ask on, raise a usage error."""
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is no terminal to ask on; give --yes.")
-    click.confirm(f"{text.printable(question)} Go on?", abort=True, err=True)
+    click.confirm(f"{text.printable(question)} Continue?", abort=True, err=True)

@@ -103,7 +103,7 @@ def run(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: in
     install(dsn, progress=lambda line: screen.say(f"   {line}"))
 
     screen.say(f"3. Backfill: an edge for any two contacts who worked at one place at one time, {workers} connections")
-    with screen.watching(run_lines.drawn, run_lines.progress_line) as report:
+    with screen.watching(run_lines.display, run_lines.progress_line) as report:
         done = backfill(dsn, BackfillOptions(workers=workers, limits=None), report=report)
     screen.say(*(f"   {line}" for line in run_lines.outcome_lines(done)))
 
@@ -145,7 +145,14 @@ def _sweep(dsn: str, screen: Screen, directory: Path) -> None:
         return
     matrix = sweeps.Matrix(finders=("legacy_finder", "deep_finder"), depths=(2,), collections=(1,), versus=True)
     options = sweeps.SweepOptions(
-        seed=_SEED, connections=4, seconds=2.0, blocks=4, warmup=0.2, rate=None, timeout=1.5, max_edges_per_hop=15
+        seed=_SEED,
+        connections=4,
+        seconds=2.0,
+        blocks=4,
+        warmup=0.2,
+        rate=None,
+        timeout=1.5,
+        max_edges_per_hop=Question.max_edges_per_hop,
     )
     with watching(screen) as progress:
         done = sweeps.sweep(dsn, matrix, options, directory, progress=progress)

@@ -38,7 +38,7 @@ def command(
     done = installation.install(
         dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=invocation.screen.report
     )
-    shown = [_outcome(done, triggers, replicated), *done.mended]
+    shown = [_outcome(done, triggers, replicated), *done.repaired]
     grants: list[str] = []
     if roles is not None:
         with reading(dsn) as connection:
@@ -47,7 +47,7 @@ def command(
             "For the roles to read the tables, the owner of the tables must run:",
             *(f"  {line}" for line in grants),
         ]
-    data = {"applied": done.applied, "mended": done.mended}
+    data = {"applied": done.applied, "repaired": done.repaired}
     invocation.screen.result({**data, **({"grants": grants} if grants else {})}, *shown)
 
 
@@ -60,6 +60,6 @@ def _outcome(done: installation.Installed, triggers: bool | None, replicated: bo
         return (
             f"Already installed; what logical replication writes is {'' if replicated else 'not '}captured from now on."
         )
-    if done.mended:
+    if done.repaired:
         return "Already installed; repaired what was wrong."
     return "Already installed; nothing to do."

@@ -1,4 +1,4 @@
-"""One call of the command line: the options that every command shares, and what follows from them."""
+"""One call of the command line: the options that every command shares, and the server that they name."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Invocation:
         return self._connection_string
 
     def with_server(self, line: str) -> str:
-        """Return *line* with ``--embedded`` in each command that it tells a person to type, if it was given here.
+        """Return *line* with ``--embedded`` in each command that a person should type, if the option was given here.
 
         Without that, "run: orchestrator install" would lead to another server.
         """

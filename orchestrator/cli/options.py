@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from orchestrator.finders.paths import Question
+from orchestrator.runs.backfill import BackfillOptions
+
 
 class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no argument here
     """A number that a bigint of the database holds. ``--help`` does not show its range."""
@@ -16,6 +19,10 @@ class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of c
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a number."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
         return self._range.convert(value, param, ctx)
 
 
@@ -40,6 +47,12 @@ def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> floa
     return None if value == "off" else float(kind.convert(value, param, ctx))
 
 
+def edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """Take a number of edges, or ``all``, which is None."""
+    kind: Any = click.IntRange(min=1)
+    return None if value == "all" else int(kind.convert(value, param, ctx))
+
+
 def listed(kind: Any, metavar: str) -> dict[str, Any]:
     """Return the arguments of an option that takes several values, each of *kind*, with commas between them."""
 
@@ -49,7 +62,7 @@ def listed(kind: Any, metavar: str) -> dict[str, Any]:
         found = (kind.convert(word.strip(), param, ctx) for word in value.split(",") if word.strip())
         values = tuple(dict.fromkeys(found))
         if not values and value != param.get_default(ctx, call=False):
-            raise click.BadParameter("names nothing", ctx, param)
+            raise click.BadParameter("is an empty list", ctx, param)
         return values
 
     return {"callback": split, "metavar": metavar}
@@ -60,8 +73,12 @@ host_schema_option = click.option(
     help="The schema of contacts, organizations and the other host tables.",
 )  # fmt: skip
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), default=4, show_default=True, metavar="N",
+    "--workers", type=click.IntRange(1, 256), default=BackfillOptions.workers, show_default=True, metavar="N",
     help="How many connections share the work.",
+)  # fmt: skip
+max_edges_per_hop_option = click.option(
+    "--max-edges-per-hop", metavar="N|all", callback=edges_or_all, default=str(Question.max_edges_per_hop),
+    show_default=True, help="Edges of a contact that the search follows; all: no limit.",
 )  # fmt: skip
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; required where there is no terminal to ask on.")
 objective_option = click.option(

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import ID
+from orchestrator.cli.options import ID, max_edges_per_hop_option
 from orchestrator.core.database import reading
 from orchestrator.finders import paths, reasons
+from orchestrator.finders.paths import Question
 from orchestrator.host import left_out
 
 
@@ -19,13 +20,15 @@ from orchestrator.host import left_out
 @click.option("--collection", type=ID, required=True, help="The collection of the team.")
 @click.option("--viewer", type=ID, required=True, help="The user who asks.")
 @click.option(
-    "--depth", type=click.IntRange(1, 6), default=2, show_default=True, metavar="N", help="Contacts on a path, at most."
-)
+    "--depth", type=click.IntRange(1, paths.DEEPEST), default=paths.Question.max_depth, show_default=True,
+    metavar="N", help="Contacts on a path, at most.",
+)  # fmt: skip
 @click.option(
-    "--max-paths", type=click.IntRange(1, 1000), default=25, show_default=True, metavar="N", help="Paths, at most."
-)
+    "--max-paths", type=click.IntRange(1, paths.MOST_PATHS), default=paths.Question.max_paths, show_default=True,
+    metavar="N", help="Paths, at most.",
+)  # fmt: skip
 @click.option(
-    "--scope", type=click.Choice(["any", "importer"]), default="any", show_default=True,
+    "--scope", type=click.Choice(["any", "importer"]), default=paths.Question.seed_scope, show_default=True,
     help="importer: a path may start only with a contact that the viewer brought in.",
 )  # fmt: skip
 @click.option(
@@ -34,35 +37,35 @@ from orchestrator.host import left_out
     help="v1: legacy_finder; v2: deep_finder. By default what the collection is set to.",
 )
 @click.option(
-    "--time-budget", type=click.IntRange(1, 2**31 - 1), default=1500, show_default=True, metavar="MS",
-    help="Milliseconds after which the search ends.",
+    "--time-budget", type=click.IntRange(1, 2**31 - 1), default=paths.Question.time_budget_ms,
+    show_default=True, metavar="MS", help="Milliseconds after which the search ends.",
 )  # fmt: skip
 @click.option(
     "--exclude", type=ID, multiple=True, metavar="CONTACT", help="A contact who is not asked; may be repeated."
 )
-@click.option(
-    "--max-edges", type=click.IntRange(1), default=paths.Question.max_edges_per_hop, show_default=True, metavar="N",
-    help="Edges of a contact that the search follows, at most.",
-)  # fmt: skip
+@max_edges_per_hop_option
 @shared_options
 @pass_invocation
 def command(
     invocation: Invocation, target: int, collection: int, viewer: int, depth: int, max_paths: int, scope: str,
-    impl: str | None, time_budget: int, exclude: tuple[int, ...], max_edges: int,
+    impl: str | None, time_budget: int, exclude: tuple[int, ...], max_edges_per_hop: int | None,
 ) -> None:  # fmt: skip
-    """Show who can introduce VIEWER to the contact TARGET."""
+    """Show who can introduce the viewer to the contact TARGET.
+
+    TARGET is the id of a contact. To find a contact by name, use "orchestrator serve".
+    """
     question = paths.Question(
-        target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude), max_edges
+        target, collection, viewer, depth, max_paths, scope, impl, time_budget, list(exclude), max_edges_per_hop
     )
     with reading(invocation.connection_string()) as connection:
         answer = paths.find_paths(connection, question)
         names = paths.names(connection, answer, target)
         missed = paths.members_not_counted(connection, question, answer)
     shown = [*path_lines(question, answer, names), *left_out.member_lines(missed)]
-    invocation.screen.result({**answer, **left_out.members_told(missed)}, *shown)
+    invocation.screen.result({**answer, **left_out.members_as_json(missed)}, *shown)
 
 
-def path_lines(question: paths.Question, answer: dict[str, Any], names: paths.Names) -> Iterator[str]:
+def path_lines(question: Question, answer: dict[str, Any], names: paths.Names) -> Iterator[str]:
     """Show an answer of ``find_paths``: a numbered line for each path, and below it a line for each hop."""
     if not answer["paths"]:
         yield f"No path to {names.contact(question.target_contact_id)} was found."

@@ -13,14 +13,14 @@ from orchestrator.cli.screen import SafeTable
 from orchestrator.core import text
 from orchestrator.core.formats import duration, size
 from orchestrator.host import left_out
-from orchestrator.runs.plan import BackfillPlan, plan
+from orchestrator.runs.plan import SAMPLE, BackfillPlan, plan
 
 _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits 100 columns
 
 
 @click.command("plan")
 @click.option(
-    "--sample", type=click.IntRange(30, 1_000_000), default=2000, show_default=True, metavar="N",
+    "--sample", type=click.IntRange(30, 1_000_000), default=SAMPLE, show_default=True, metavar="N",
     help="Contacts to look at, at most; fewer where they have very many edges.",
 )  # fmt: skip
 @click.option(

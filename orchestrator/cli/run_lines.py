@@ -14,11 +14,11 @@ from orchestrator.core.text import printable
 from orchestrator.runs import backfill
 from orchestrator.runs.runs import Run
 
-_SET_ASIDE_SHOWN = 5
+_SET_ASIDE_SHOWN = 5  # contacts
 
 
-def drawn(progress: backfill.Progress) -> Iterator[Any]:
-    """Show the part of one process in a backfill, as a few lines with a bar."""
+def display(progress: backfill.BackfillProgress) -> Iterator[Any]:
+    """Return what a terminal shows of a backfill: a few lines and a bar."""
     first, *others = progress_lines(progress)
     yield Text(printable(first), style="bold")
     shares = [each["share"] for each in progress.building] or [progress.run.share_done]
@@ -26,12 +26,12 @@ def drawn(progress: backfill.Progress) -> Iterator[Any]:
     yield from others
 
 
-def progress_line(progress: backfill.Progress) -> str:
-    """Say the same in one line."""
+def progress_line(progress: backfill.BackfillProgress) -> str:
+    """Say in one line how far a backfill is."""
     return f"backfill: {' · '.join(progress_lines(progress))}"
 
 
-def progress_lines(progress: backfill.Progress) -> Iterator[str]:
+def progress_lines(progress: backfill.BackfillProgress) -> Iterator[str]:
     """Say what a process does, how far the run is, and why fewer workers work than could."""
     run = progress.run
     yield f"run {run.run_id}, {run.strategy}: {progress.doing}"
@@ -58,7 +58,7 @@ def run_line(run: Run) -> str:
     return ", ".join(parts)
 
 
-def outcome_lines(outcome: backfill.Outcome) -> Iterator[str]:
+def outcome_lines(outcome: backfill.BackfillOutcome) -> Iterator[str]:
     """Say how a backfill ended."""
     run = outcome.run
     yield f"Run {run.run_id} {run.status}: {run.edges_changed:,} edges {_verb(run)} in {duration(outcome.seconds)}."

@@ -1,4 +1,4 @@
-"""What a person sees: results as lines, tables or JSON, and the progress of work.
+"""The screen of a command: results as lines, tables or JSON, and the progress of work.
 
 Results go to standard output. Progress, and everything else that is shown before the result, goes to standard error.
 """
@@ -64,16 +64,16 @@ class Screen:
 
     @contextmanager
     def watching(
-        self, drawn: Callable[[_Progress], Iterable[Any]], line: Callable[[_Progress], str | None]
+        self, lines: Callable[[_Progress], Iterable[Any]], line: Callable[[_Progress], str | None]
     ) -> Iterator[Callable[[_Progress], None]]:
         """Show the progress of work; yields the function that takes each new state of it.
 
-        On a terminal, the lines *drawn* replace those before. Elsewhere a *line* is printed every five seconds, unless
-        it is None.
+        On a terminal, the *lines* of a state replace those of the state before. Elsewhere its one *line* is printed,
+        every five seconds at most, and not when it is None.
         """
         if self._err.is_terminal:
             with Live(console=self._err, auto_refresh=False, transient=True) as live:
-                yield lambda progress: live.update(_below_each_other(drawn(progress)), refresh=True)
+                yield lambda progress: live.update(_below_each_other(lines(progress)), refresh=True)
             return
         last = time.monotonic()
 
@@ -88,8 +88,8 @@ class Screen:
 
         yield write
 
-    def passing(self, line: str) -> None:
-        """On a terminal, show a line that the next one replaces; elsewhere nothing."""
+    def show_step(self, line: str) -> None:
+        """On a terminal, show the step under way in a line that the next step replaces; elsewhere show nothing."""
         if self._err.is_terminal:
             self._err.print(Text(f"{printable(line):<{_REPLACED_WIDTH}}", style="dim"), end="\r")
 

@@ -32,14 +32,18 @@ def command() -> None:
 @shared_options
 @pass_invocation
 def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool, yes: bool) -> None:
-    """Load the four tables from CSV files (or .csv.gz) in DIRECTORY."""
+    """Load the four tables from CSV files in DIRECTORY.
+
+    Each table has a file TABLE.csv or TABLE.csv.gz, for example contacts.csv. The first line names the columns, in
+    any order; other columns are ignored. Dates are written as 2024-12-31. An empty field is NULL.
+    """
     with connect(invocation.connection_string()) as connection:
         if replace and not yes:
             _confirm_replacing(connection, host_schema)
         rows = csv_files.load(connection, host_schema, directory, replace=replace, progress=_progress(invocation))
         members = left_out.members(connection, host_schema)
     shown = [*_row_lines(rows), *left_out.member_lines(members)]
-    invocation.screen.result({**rows, **left_out.members_told(members)}, *shown)
+    invocation.screen.result({**rows, **left_out.members_as_json(members)}, *shown)
 
 
 @command.command("synthetic")
@@ -80,7 +84,7 @@ def _confirm_replacing(connection: Connection, host_schema: str) -> None:
 
 def _progress(invocation: Invocation) -> Callable[[str, int], None]:
     screen = invocation.screen
-    return lambda table, rows: screen.passing(f"{table}: {rows:,} rows")
+    return lambda table, rows: screen.show_step(f"{table}: {rows:,} rows")
 
 
 def _row_lines(rows: dict[str, int]) -> list[str]:

@@ -40,10 +40,6 @@ def status_tables(status: status.Status) -> Iterator[Any]:
         return
     yield f"connection_paths {status.package} on PostgreSQL {status.server}, host schema {status.host_schema}"
     yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: about {status.edges:,}"
-    functions = SafeTable("function", "versions")
-    for name, versions in status.functions.items():
-        functions.add_row(name, ", ".join(versions))
-    yield functions
     indexes = SafeTable("index", "table", "state", "size")
     for index in status.indexes:
         state = {None: "MISSING", False: "INVALID", True: "valid"}[index.valid]

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import ID, Number, listed, margin_option, objective_option
+from orchestrator.cli.options import ID, Number, listed, margin_option, max_edges_per_hop_option, objective_option
 from orchestrator.cli.screen import Screen
 from orchestrator.core import extras
 from orchestrator.core.formats import duration
@@ -20,13 +20,7 @@ from orchestrator.core.text import printable
 from orchestrator.finders import paths
 
 if TYPE_CHECKING:  # it needs libraries that may not be installed
-    from orchestrator.sweep.measure.sweep import Progress
-
-
-def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    """Take a number of edges, or ``all``, which is None."""
-    kind: Any = click.IntRange(min=1)
-    return None if value == "all" else int(kind.convert(value, param, ctx))
+    from orchestrator.sweep.measure.sweep import SweepProgress
 
 
 @click.command("sweep")
@@ -40,10 +34,10 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
 )
 @click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two finders in one sweep.")
 @click.option("--a-a", "against_itself", is_flag=True, help="Compare the finder with itself, to measure the noise.")
-@click.option("--depth", "depths", **listed(click.IntRange(1, 6), "DEPTHS"), default="1,2,3,4", show_default=True,
-              help="Depths to search to.")  # fmt: skip
-@click.option("--max-paths", **listed(click.IntRange(1, 1000), "NUMBERS"), default="25", show_default=True,
-              help="Numbers of paths to return.")  # fmt: skip
+@click.option("--depth", "depths", **listed(click.IntRange(1, paths.DEEPEST), "DEPTHS"), default="1,2,3,4",
+              show_default=True, help="Depths to search to.")  # fmt: skip
+@click.option("--max-paths", **listed(click.IntRange(1, paths.MOST_PATHS), "NUMBERS"),
+              default=str(paths.Question.max_paths), show_default=True, help="Numbers of paths to return.")  # fmt: skip
 @click.option(
     "--scope",
     "scopes",
@@ -108,9 +102,7 @@ def _edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int
     metavar="SECONDS",
     help="Statement timeout of a request.",
 )
-@click.option("--max-edges-per-hop", metavar="N|all", callback=_edges_or_all,
-              default=str(paths.Question.max_edges_per_hop), show_default=True,
-              help="Edges of a contact that the search follows; all: no limit.")  # fmt: skip
+@max_edges_per_hop_option
 @objective_option
 @margin_option
 @click.option(
@@ -150,18 +142,18 @@ def command(
     ctx.exit(done.status)
 
 
-def watching(screen: Screen) -> AbstractContextManager[Callable[[Progress], None]]:
+def watching(screen: Screen) -> AbstractContextManager[Callable[[SweepProgress], None]]:
     """Show how far a sweep is; yields the function that takes its progress."""
-    return screen.watching(_drawn, lambda progress: f"sweep: {_progress_line(progress)}")
+    return screen.watching(_display, lambda progress: f"sweep: {_progress_line(progress)}")
 
 
-def _drawn(progress: Progress) -> Iterator[Any]:
+def _display(progress: SweepProgress) -> Iterator[Any]:
     yield Text(printable(progress.step), style="bold")
     yield ProgressBar(total=max(1, progress.cells), completed=progress.done, width=60)
     yield _progress_line(progress)
 
 
-def _progress_line(progress: Progress) -> str:
+def _progress_line(progress: SweepProgress) -> str:
     parts = [f"{progress.done} of {progress.cells} cells done"] if progress.cells else [progress.step]
     if progress.seconds_left is not None:
         parts.append(f"{duration(max(0.0, progress.seconds_left))} left")

@@ -7,7 +7,7 @@ import click
 from orchestrator.changes import sync
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.core.database import reading
-from orchestrator.core.formats import duration
+from orchestrator.core.formats import counted, duration
 from orchestrator.host import sources
 from orchestrator.install import installed
 
@@ -32,13 +32,14 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
         raise
     with reading(dsn) as connection:
         schema = installed.bound_host_schema(connection)
-        uncaptured = [each.sentence for each in sources.problems(connection, schema) if each.kind in sources.UNNOTED]
+        problems = sources.problems(connection, schema)
+    uncaptured = [each.sentence for each in problems if each.kind in sources.NOT_CAPTURED]
     screen.result(done, _outcome(done), *(f"WARNING: {sentence}" for sentence in uncaptured))
     if done.failed:
         ctx.exit(1)
 
 
-def _progress(progress: sync.Progress) -> str:
+def _progress(progress: sync.SyncProgress) -> str:
     shown = (
         f"{progress.changes:,} changes taken, {progress.edges_changed:,} edges changed, {progress.waiting:,} waiting"
     )
@@ -49,18 +50,19 @@ def _progress(progress: sync.Progress) -> str:
     return f"{shown}; nothing to do" if progress.sleeping else shown
 
 
-def _progress_line(progress: sync.Progress) -> str | None:
+def _progress_line(progress: sync.SyncProgress) -> str | None:
     return None if progress.sleeping else f"sync: {_progress(progress)}"
 
 
-def _outcome(done: sync.Synced) -> str:
+def _outcome(done: sync.SyncOutcome) -> str:
     shown = (
-        f"{done.changes:,} changes taken, {done.contacts:,} contacts recomputed, {done.edges_changed:,} edges changed"
+        f"{counted(done.changes, 'change')} taken, {counted(done.contacts, 'contact')} refreshed,"
+        f" {counted(done.edges_changed, 'edge')} changed"
         f" in {duration(done.seconds)}."
     )
     if done.failed:
         shown += (
-            f" {done.failed:,} contacts failed and stay in the queue: orchestrator verify lists them,"
-            " orchestrator sync --retry-failed tries them again."
+            f" Failed contacts that stay in the queue: {done.failed:,}. To list them, run orchestrator verify."
+            " To try them again, run orchestrator sync --retry-failed."
         )
     return shown

@@ -10,27 +10,27 @@ import click
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.options import ID, Number
 from orchestrator.core.formats import counted, milliseconds
-from orchestrator.edges import verify
+from orchestrator.verify import verification
 
 
 @click.command("verify")
 @click.option(
     "--sample",
     type=click.IntRange(10, 1_000_000),
-    default=500,
+    default=verification.SAMPLE,
     show_default=True,
     metavar="N",
-    help="Contacts to recompute.",
+    help="Contacts to check.",
 )
 @click.option(
     "--seed", type=ID, default=1, show_default=True, metavar="NUMBER", help="The same seed gives the same sample."
 )
 @click.option(
-    "--objective", type=Number(min=0.1), default=250.0, show_default=True, metavar="MS",
+    "--objective", type=Number(min=0.1), default=verification.OBJECTIVE_MS, show_default=True, metavar="MS",
     help="The p95 of find_paths must not be longer.",
 )  # fmt: skip
 @click.option(
-    "--time-limit", type=click.FloatRange(min=1), default=verify.TIME_LIMIT, show_default=True, metavar="SECONDS",
+    "--time-limit", type=click.FloatRange(min=1), default=verification.TIME_LIMIT, show_default=True, metavar="SECONDS",
     help="Checks that are not finished by then are left out.",
 )  # fmt: skip
 @shared_options
@@ -40,25 +40,25 @@ def command(
     ctx: click.Context, invocation: Invocation, sample: int, seed: int, objective: float, time_limit: float
 ) -> None:
     """Compare edges with the rows they come from. Exit status 3 when some are wrong, 4 when the time ran out."""
-    found = verify.verify(
+    found = verification.verify(
         invocation.connection_string(),
         sample=sample,
         seed=seed,
         objective_ms=objective,
         time_limit=time_limit,
-        report=invocation.screen.passing,
+        report=invocation.screen.show_step,
     )
     invocation.screen.result({**asdict(found), "ok": found.ok}, *verdict_lines(found))
     if not found.ok:
         ctx.exit(3 if found.findings else 4)
 
 
-def verdict_lines(found: verify.Verdict) -> Iterator[str]:
+def verdict_lines(found: verification.Verdict) -> Iterator[str]:
     """Say what was checked, and what is wrong."""
     strata = ", ".join(f"{number:,} {name}" for name, number in found.sample.strata.items())
-    yield f"{found.sample.contacts:,} contacts recomputed: {len(found.sample.wrong):,} edges differ."
+    yield f"{found.sample.contacts:,} contacts checked: {len(found.sample.wrong):,} edges differ."
     if strata:
-        yield f"  Contacts by the way they were drawn (some were drawn twice): {strata}."
+        yield f"  How the contacts were chosen (one contact may count twice): {strata}."
     latencies = found.finders.latencies
     if latencies.calls:
         yield (

@@ -1,6 +1,6 @@
-"""Opening connections, and the messages when that fails.
+"""Opens connections to a database. A message about a failure contains no password.
 
-There are two kinds.
+There are two kinds of connections.
 
 * A **session** (:func:`connect`) belongs to one process and keeps settings, locks and prepared statements. It needs a
   direct connection, so a pooler that shares sessions between clients is refused before anything is set.
@@ -14,13 +14,11 @@ role has created in ``public``.
 from __future__ import annotations
 
 import os
-import random
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -29,9 +27,8 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError, one_line
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-_Result = TypeVar("_Result")
 
-#: Errors that the same statement may not meet when it is tried again.
+#: Errors that may not occur again when the same statement is tried again.
 TRANSIENT_ERRORS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -45,7 +42,7 @@ SEARCH_PATH = "pg_catalog, pg_temp"
 #: Here they could change the meaning of a statement or the format of a value, or end a command too early.
 NEUTRAL: Mapping[str, str] = {
     "search_path": SEARCH_PATH,
-    # not an option of the connection: pgbouncer would leave it to its next client
+    # Set here and not when connecting: pgbouncer would keep an option of the connection for its next client.
     "application_name": "orchestrator",
     "client_min_messages": "notice",
     "DateStyle": "ISO, MDY",
@@ -90,9 +87,7 @@ KEEPALIVES = {
     "tcp_user_timeout": 60_000,  # milliseconds; keepalives are not sent while data waits to be acknowledged
 }
 
-_LOCK_TIMEOUT = "500ms"  # of patiently()
-_PATIENCE = 300.0  # seconds of patiently()
-_SECRET = 5  # letters; to remove shorter words would make an error unreadable
+_SHORTEST_SECRET = 5  # letters; without shorter words a message would be unreadable
 
 
 @dataclass(frozen=True)
@@ -202,15 +197,15 @@ def known(settings: Mapping[str, str], version: int) -> dict[str, str]:
     return {name: value for name, value in settings.items() if version >= _SINCE.get(name, 0)}
 
 
-def without_secrets(message: str, given: Mapping[str, Any]) -> str:
+def hide_secrets(message: str, given: Mapping[str, Any]) -> str:
     """Return *message* without the secrets in *given*, the values of a connection string by their names.
 
-    The server repeats a value of ``options`` that it refuses. So these values are removed, too, unless they are short.
+    The server repeats a value of ``options`` that it refuses. So these values are hidden, too, unless they are short.
     """
     options = f"{given.get('options') or ''} {os.environ.get('PGOPTIONS', '')}"
     words = [word.rpartition("=")[2] for word in options.split()]
     secrets = [given.get("password"), os.environ.get("PGPASSWORD"), given.get("sslpassword")]
-    secrets += [word for word in words if len(word) >= _SECRET]
+    secrets += [word for word in words if len(word) >= _SHORTEST_SECRET]
     for secret in secrets:
         if secret:
             message = message.replace(str(secret), "***")
@@ -232,32 +227,6 @@ def lost(connection: Connection, error: psycopg.Error) -> bool:
         psycopg.errors.TransactionTimeout,
     )
     return connection.broken or connection.closed or isinstance(error, ended)
-
-
-def patiently(
-    connection: Connection,
-    work: Callable[[], _Result],
-    *,
-    waiting: Callable[[str], None] = lambda _: None,
-) -> _Result:
-    """Return what *work* gives; it runs in a transaction that waits at most half a second for each lock.
-
-    For statements that lock a table which the application uses: while such a statement waits for its lock, every later
-    statement on the table waits behind it. When a lock is not free in time, the transaction is rolled back, and tried
-    again after a random pause. ``waiting`` is called with the server's message after each failed attempt. The error is
-    raised when five minutes have passed.
-    """
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            with connection.transaction():
-                connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))
-                return work()
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-            if time.monotonic() > deadline:
-                raise
-            waiting(one_line(error))
-            time.sleep(random.uniform(0.2, 1.0))
 
 
 # How a connection is opened. A message of libpq may repeat a part of a password.
@@ -363,7 +332,7 @@ def _refusal(error: psycopg.Error, given: Mapping[str, Any]) -> str:
         message = "the server did not answer in time"
     if not any(given.get(name) for name in ("host", "hostaddr", "service")) and not _named_by_environment():
         message += " No server was named: give --dsn, set ORCHESTRATOR_DSN, or try --embedded=DIR."
-    return without_secrets(message, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
+    return hide_secrets(message, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
 
 
 def _named_by_environment() -> bool:

@@ -207,15 +207,15 @@ def _keep(directory: Path, binaries: Path, account: str | None, settings: Mappin
         server.wait()
 
 
-def _end(tell: Callable[[int], None], is_running: Callable[[], bool]) -> None:
-    """Stop a server to which *tell* sends a signal: "fast", and if it does not end, "immediate".
+def _end(send: Callable[[int], None], is_running: Callable[[], bool]) -> None:
+    """Stop a server by a signal: that for a "fast" shutdown, and if the server does not end, that for "immediate".
 
-    After "immediate", its next start recovers. PostgreSQL 18 can wait for its own checkpointer for ever if it is
-    stopped while it recovers from a crash.
+    *send* sends a signal to the server. After "immediate", its next start recovers. PostgreSQL 18 may wait for its own
+    checkpointer for ever when it is stopped while it recovers from a crash.
     """
     for shutdown in (signal.SIGINT, signal.SIGQUIT):
         if is_running():
-            tell(shutdown)
+            send(shutdown)
         deadline = time.monotonic() + _STOP_TIMEOUT
         while is_running() and time.monotonic() < deadline:
             time.sleep(0.05)

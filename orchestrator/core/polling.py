@@ -74,7 +74,7 @@ class Poll(ABC):
 
     def _keep(self, error: psycopg.Error | OrchestratorError) -> None:
         """Keep *error* as the problem, and log it unless it is the same as before."""
-        problem = one_line(error) if isinstance(error, psycopg.Error) else str(error)
+        problem = one_line(error)
         if problem != self.problem:
             _log.warning("%s: %s", type(self).__name__.lower(), problem)
         self.problem = problem

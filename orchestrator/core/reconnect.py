@@ -1,4 +1,4 @@
-"""A session that survives the loss of its connection: the one place that connects again and repeats what was lost.
+"""A session that survives the loss of its connection. Only this module connects again and repeats lost work.
 
 A server may be restarted, killed, or replaced by a standby. Workers, the control of a run, `sync` and the threads that
 poll the server all use :class:`ReconnectingSession` for that. What they do with an error that is not the loss of a
@@ -25,7 +25,7 @@ _Result = TypeVar("_Result")
 
 _PATIENCE = 300.0  # seconds of a server that cannot be reached
 _PAUSE = 1.0  # seconds between two attempts to connect
-_MOST_ATTEMPTS = 10  # at one piece of work that ends with a lost connection: it may be what the server crashes of
+_MOST_ATTEMPTS = 10  # at work that loses its connection each time: the work itself may crash the server
 
 
 class Stopped(Exception):
@@ -70,8 +70,8 @@ class ReconnectingSession:
     def open(self) -> Connection:
         """Return the connection; when there is none, or it was lost, try once to open one.
 
-        Raises :class:`OrchestratorError` when the server cannot be reached. A wrong connection string is noticed at
-        once if a command's first connection is opened with this.
+        Raises :class:`OrchestratorError` when the server cannot be reached. A command opens its first
+        connection with this, so that a wrong connection string is an error at once.
         """
         if self._connection is not None and not self._connection.closed:
             return self._connection
@@ -100,14 +100,14 @@ class ReconnectingSession:
                 self.close()
                 if time.monotonic() > deadline:
                     raise
-                _log.info("%s", one_line(error) if isinstance(error, psycopg.Error) else error)
+                _log.info("%s", one_line(error))
                 self._pause.wait(_PAUSE)
 
     def run(self, work: Callable[[Connection], _Result]) -> _Result:
-        """Return what *work* gives; when its connection is lost meanwhile, call it again with a new connection.
+        """Return the result of *work*; when *work* loses its connection, call it again with a new one.
 
-        *work* is called ten times at most. Raises its error when that is not the loss of the connection, or when it is
-        for the tenth time; otherwise as :meth:`connection`.
+        *work* is called ten times at most. An error of *work* is raised unless it is the loss of the connection, and
+        the tenth loss is raised as well. Also raises what :meth:`connection` raises.
         """
         attempts = 0
         while True:

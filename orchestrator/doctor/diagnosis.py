@@ -1,7 +1,7 @@
 """Runs all checks one after another; a check that fails does not stop the others.
 
-Reads only, and leaves nothing behind, not even in a pooler's session: each check is one READ ONLY transaction, and all
-that it sets is set for that transaction. Whether the edges themselves are right, :mod:`orchestrator.edges.verify` asks.
+Each check is one READ ONLY transaction, and its settings hold for that transaction only. So doctor changes nothing, not
+even the session of a pooler. ``orchestrator verify`` checks the edges themselves.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _MISSING = (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psy
 
 @dataclass(frozen=True)
 class _Check:
-    """A thing to look at; ``on_standby``, and through a pooler (``pooled``), if that makes sense there."""
+    """A check; ``on_standby`` and ``pooled`` are false if it cannot run on a standby or through a pooler."""
 
     name: str
-    look: Callable[[Subject], Iterable[Finding]]
+    run: Callable[[Subject], Iterable[Finding]]
     on_standby: bool = True
     pooled: bool = True
 
@@ -107,16 +107,16 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
         with transaction(connection, _LIMITS):
             subject = examine(connection)
         for check in _CHECKS:
-            report(f"looking at {check.name}")
+            report(f"checking {check.name}")
             if subject.is_standby and not check.on_standby:
-                skipped.append(Skipped(check.name, "this is a standby; only its primary knows"))
+                skipped.append(Skipped(check.name, "this is a standby; run doctor on its primary for this check"))
                 continue
             if subject.is_pooled and not check.pooled:
-                skipped.append(Skipped(check.name, "what it needs of a session would stay behind in the pooler's"))
+                skipped.append(Skipped(check.name, "a pooler would keep its session settings for the next client"))
                 continue
             try:
                 with transaction(connection, _LIMITS):
-                    findings += check.look(subject)
+                    findings += check.run(subject)
                 checked.append(check.name)
             except _CANNOT as error:
                 skipped.append(Skipped(check.name, one_line(error)))

@@ -12,13 +12,13 @@ Severity = Literal["wrong", "advice"]
 class Finding:
     """One problem: ``wrong``, or a possible improvement (``advice``).
 
-    ``what`` is a sentence with the figures. ``mend`` is what to type, a command a line: SQL and ``\\i`` for psql on the
-    primary, outside a transaction; ``orchestrator`` and other commands for a shell. None: there is no one remedy.
-    ``object`` is the index, table, function, setting or run that it is about.
+    ``what`` is a sentence with the figures. ``repair`` has the commands that repair it, one a line: SQL and ``\\i`` for
+    psql on the primary, outside a transaction; ``orchestrator`` and other commands for a shell. It is None if a person
+    must decide. ``object`` is the name of the index, table, function, setting or run.
     """
 
     check: str
     severity: Severity
     what: str
-    mend: str | None
+    repair: str | None
     object: str

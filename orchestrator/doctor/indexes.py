@@ -18,7 +18,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
 
-#: An index is bloated from so many bytes, and so many times the size of its entries, on.
+#: The smallest size in bytes of a bloated index, and how many times the size of its entries it has at least.
 BLOATED = (64 * 2**20, 2.0)
 #: An index is unused when no statement has used it for this long.
 UNUSED = timedelta(days=7)
@@ -46,7 +46,7 @@ class Wanted:
 
     @property
     def form(self) -> str:
-        """Its columns, as CREATE INDEX wants them."""
+        """Its columns, as CREATE INDEX takes them."""
         return f"({self.keys})" + (f" INCLUDE ({self.included})" if self.included else "")
 
 
@@ -65,16 +65,16 @@ def wanted_indexes() -> dict[str, Wanted]:
 
 
 def definitions(subject: Subject) -> Iterator[Finding]:
-    """Find indexes that are missing, invalid, or not as their files say, the rule of their view included.
+    """Find indexes that are missing, invalid, or different from their files or from the rule of their view.
 
-    An index of the name without the package's mark is the application's: it is not judged, but ours is missing.
+    An index that has the name but not the comment of the package belongs to the application. Then ours is missing.
     """
     for finding, _ in _defined(subject):
         yield finding
 
 
 def unusable(subject: Subject) -> Iterator[Finding]:
-    """Find indexes that are missing or invalid: statements that need one read the whole table instead."""
+    """Find indexes that are missing or invalid, so that statements read the whole table instead."""
     for finding, serves in _defined(subject):
         if not serves:
             yield finding
@@ -83,48 +83,48 @@ def unusable(subject: Subject) -> Iterator[Finding]:
 def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
     """Yield the problem of each index, and whether statements can still use the index."""
     rules = _rules(subject)
-    mend = versions.install_command(subject)
+    repair = versions.install_command(subject)
     for index, table, row in _present(subject):
         rule = rules.get(index.view)
         described = f"({row.keys})" + (f" INCLUDE ({row.included})" if row.included else "") if row.keys else ""
         if row.is_there is None:
-            yield _wrong(index, f"{index.name} is missing on {table.name}", mend), False
+            yield _wrong(index, f"{index.name} is missing on {table.name}", repair), False
         elif not index.of_edges and not row.is_marked:
             name = f"{subject.quoted(table.schema)}.{index.name}"
-            what = f"{index.name} is missing on {table.name}: connection_paths did not make the index of that name"
+            what = f"{index.name} is missing on {table.name}: connection_paths did not create the index of that name"
             rename = f"ALTER INDEX {name} RENAME TO {index.name}_of_the_application;"
-            yield _wrong(index, what, f"{rename}\n{mend}"), False
+            yield _wrong(index, what, f"{rename}\n{repair}"), False
         elif not row.is_valid:
             what = f"{index.name} is not valid: every write updates it, and no query uses it"
             if row.is_held:
-                what += "; unless another session, which holds the lock for it, is building it right now"
-            yield _wrong(index, what, mend), False
+                what += "; perhaps another session is building it now, because one holds the lock for that"
+            yield _wrong(index, what, repair), False
         elif not row.is_there or row.method != "btree" or _plain(described) != _plain(index.form):
             what = f"{index.name} is {row.method} {described}, not {index.form} on {table.name}"
-            yield _wrong(index, what, mend), True
+            yield _wrong(index, what, repair), True
         elif " ".join((row.rule or "").split()) != (rule or ""):
             what = (
                 f"{index.name} holds rows WHERE {row.rule or 'true'}, view {index.view} shows those WHERE"
-                f" {rule or 'true'}: the planner cannot use the one for the other, or reads too much"
+                f" {rule or 'true'}: the planner cannot use the index for the view, or reads rows that are not needed"
             )
-            yield _wrong(index, what, mend), True
+            yield _wrong(index, what, repair), True
 
 
 def broken(subject: Subject) -> set[str]:
-    """Return the names of the indexes that :func:`definitions` complains of."""
+    """Return the names of the indexes that :func:`definitions` reports."""
     return {finding.object for finding in definitions(subject)}
 
 
 def invalid(subject: Subject) -> Iterator[Finding]:
-    """Find other indexes of the same tables that are not valid."""
+    """Find indexes of the same tables that are not valid and not the package's."""
     parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes())}
-    for row in subject.ask("invalid_indexes", parameters):
+    for row in subject.query("invalid_indexes", parameters):
         what = f"index {row.name} is not valid: every write updates its {size(row.bytes)}, and no query uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
 
 
 def sizes(subject: Subject) -> Iterator[Finding]:
-    """Find bloated indexes by an estimate, which is checked with pgstattuple where that is installed."""
+    """Find bloated indexes by an estimate; if pgstattuple is installed, it checks the estimate."""
     least_bytes, least_factor = BLOATED
     parameters = {
         "tables": [table.oid for table in subject.leaves],
@@ -132,14 +132,14 @@ def sizes(subject: Subject) -> Iterator[Finding]:
         "least_bytes": least_bytes,
         "least_factor": least_factor,
     }
-    for row in subject.ask("index_sizes", parameters):
-        needed, how = float(row.needed), "by an estimate from the catalog"
+    for row in subject.query("index_sizes", parameters):
+        needed, how = float(row.needed), "estimated from the catalog"
         density = _density(subject, row.oid)
         if density is not None:
             needed, how = row.bytes * density / _FRESH, f"its leaves are {density:.0f} % full"
             if row.bytes < least_factor * needed:
                 continue
-        what = f"index {row.name} has {size(row.bytes)} where {size(needed)} would do ({how})"
+        what = f"index {row.name} has {size(row.bytes)} and needs only {size(needed)} ({how})"
         yield Finding("index sizes", "wrong", what, f"REINDEX INDEX CONCURRENTLY {row.name};", row.name)
 
 
@@ -151,9 +151,9 @@ def usage(subject: Subject) -> Iterator[Finding]:
         "pages": SMALL,
         "seconds": UNUSED.total_seconds(),
     }
-    for row in subject.ask("unused_indexes", parameters):
+    for row in subject.query("unused_indexes", parameters):
         what = (
-            f"{row.name} ({size(row.bytes)}) is unused since {row.began:%Y-%m-%d %H:%M} on this server. Either"
+            f"{row.name} ({size(row.bytes)}) has not been used since {row.began:%Y-%m-%d %H:%M} on this server. Either"
             " find_paths is not called here, or the planner does not choose the index."
             " `orchestrator verify` calls find_paths."
         )
@@ -161,10 +161,10 @@ def usage(subject: Subject) -> Iterator[Finding]:
 
 
 def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
-    """Yield each index whose table exists, as it should be and as it is."""
-    renamed = sources.renamed_views(subject.connection)  # which the check of bindings tells of
+    """Yield each index whose table exists: its definition in the file, its table, and its state in the database."""
+    renamed = sources.renamed_views(subject.connection)  # the check of bindings reports these
     wanted = [each for each in wanted_indexes().values() if each.view in subject.tables and each.view not in renamed]
-    rows = subject.ask(
+    rows = subject.query(
         "indexes",
         {"names": [index.name for index in wanted], "tables": [subject.tables[index.view].oid for index in wanted]},
     )
@@ -174,7 +174,7 @@ def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
 
 
 def _rules(subject: Subject) -> dict[str, str]:
-    """Return the rule of each view that has one, its columns without the table's alias, as an index has them."""
+    """Return the rule of each view that has one. As in an index, its columns are without the alias of the table."""
     rules = {}
     for name, text in subject.connection.execute(sqlfiles.query("doctor/view_rules")):
         found = _RULE.search(" ".join(text.split()))
@@ -185,8 +185,8 @@ def _rules(subject: Subject) -> dict[str, str]:
 
 
 def _density(subject: Subject, oid: int) -> float | None:
-    """Return how full the leaf pages are, in percent; None when that cannot be read in time."""
-    found = subject.ask("pgstatindex")
+    """Return how full the leaf pages are, in percent; None if this is not known, or reading it takes too long."""
+    found = subject.query("pgstatindex")
     if not found:
         return None
     try:
@@ -199,10 +199,10 @@ def _density(subject: Subject, oid: int) -> float | None:
     return float(row[0]) if row is not None and row[0] == row[0] else None  # NaN: no leaves
 
 
-def _wrong(index: Wanted, what: str, mend: str) -> Finding:
-    return Finding("indexes", "wrong", what, mend, index.name)
+def _wrong(index: Wanted, what: str, repair: str) -> Finding:
+    return Finding("indexes", "wrong", what, repair, index.name)
 
 
 def _plain(form: str) -> str:
-    """Leave the parentheses around an expression out: a file has them and the server does not."""
+    """Remove spaces and parentheses: a file has parentheses around an expression, the server does not."""
     return re.sub(r"[\s()]", "", form).lower()

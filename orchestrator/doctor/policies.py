@@ -16,29 +16,30 @@ from orchestrator.host.sources import VIEWS
 def policies(subject: Subject) -> Iterator[Finding]:
     """Find policies that call a function whose names are looked up in ``search_path``.
 
-    The finders run with ``search_path = pg_catalog, pg_temp``, and so does whatever a policy calls while they read a
-    table. Of a function in SQL, PostgreSQL says whether its names are found; of others, only a call would.
+    The finders run with ``search_path = pg_catalog, pg_temp``. So does every function that a policy calls while a
+    finder reads a table. PostgreSQL can check whether the names in an SQL function are found. For other languages, only
+    a call would show it, so those functions are advice.
     """
     tables = [table.oid for known_as, table in subject.tables.items() if known_as in VIEWS]
-    for row in subject.ask("policies", {"tables": tables}):
+    for row in subject.query("policies", {"tables": tables}):
         problem = _problem(subject, row.function_oid) if row.is_sql else None
         if row.is_sql and problem is None:
             continue
         where = f"policy {row.policy} of {row.table_name} calls {row.function}"
-        mend = f"ALTER FUNCTION {row.function} SET search_path = {row.path}, pg_temp;"
+        repair = f"ALTER FUNCTION {row.function} SET search_path = {row.path}, pg_temp;"
         if problem is not None and not problem.is_right:
             what = f"{where}, which fails inside find_paths, where search_path is pg_catalog: {one_line(problem.error)}"
-            yield Finding("policies", "wrong", what, mend, row.function)
+            yield Finding("policies", "wrong", what, repair, row.function)
         else:
             what = (
-                f"{where}, which has no search_path of its own: names in it that are not qualified are not found inside"
+                f"{where}, which has no search_path of its own: names in it without a schema are not found inside"
                 " find_paths, where search_path is pg_catalog"
             )
-            yield Finding("policies", "advice", what, mend, row.function)
+            yield Finding("policies", "advice", what, repair, row.function)
 
 
 class _Problem:
-    """Why PostgreSQL rejects the body of a function; ``is_right``: because this role lacks a right."""
+    """Why PostgreSQL rejects the body of a function; ``is_right`` is true if this role lacks a right."""
 
     def __init__(self, error: psycopg.Error) -> None:
         self.error = error
@@ -46,7 +47,7 @@ class _Problem:
 
 
 def _problem(subject: Subject, function: int) -> _Problem | None:
-    """Return what is wrong with the body of a function in SQL under the present ``search_path``. It is not called."""
+    """Return why the body of an SQL function is invalid under the current ``search_path``, without calling it."""
     try:
         with subject.connection.transaction():
             subject.connection.execute("SELECT fmgr_sql_validator(%s::oid)", (function,))

@@ -10,23 +10,23 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 
 _OLD = 300.0  # seconds that a change may wait
-_MANY = 100_000  # changes
+_MANY = 100_000  # changes that may wait
 _MOST_COUNTED = 1_000_000
 _GRACE = 15.0  # seconds that a new run may wait for its first worker
 
 
 def queue(subject: Subject) -> Iterator[Finding]:
     """Find changes that wait too long, too many changes, and contacts whose refresh fails."""
-    (row,) = subject.ask("queue")
+    (row,) = subject.query("queue")
     old = (row.oldest or 0) > _OLD
     if old or row.waiting > _MANY:
         many = f"{row.waiting:,} or more" if row.waiting >= _MOST_COUNTED else f"{row.waiting:,}"
         follower = (
-            "orchestrator sync --follow sleeps beside them" if row.is_followed else "no `sync --follow` is running"
+            "`sync --follow` is running but does not take them" if row.is_followed else "no `sync --follow` is running"
         )
         what = f"{many} changes wait, the oldest for {duration(row.oldest)}; {follower}"
-        mend = "orchestrator sync" if row.is_followed else "orchestrator sync --follow"
-        yield Finding("queue", "wrong" if old else "advice", what, mend, "contact_changes")
+        repair = "orchestrator sync" if row.is_followed else "orchestrator sync --follow"
+        yield Finding("queue", "wrong" if old else "advice", what, repair, "contact_changes")
     if row.failed:
         what = (
             f"the refresh of {row.failed:,} contacts fails, for example of contact {row.failed_contact}:"
@@ -36,18 +36,18 @@ def queue(subject: Subject) -> Iterator[Finding]:
 
 
 def runs(subject: Subject) -> Iterator[Finding]:
-    """Find runs that are paused, that nobody works on or cleans up or that left contacts out; or that none ever was."""
-    rows = subject.ask("runs")
+    """Find runs that are paused, have no worker, left objects behind or set contacts aside; or that no run ever was."""
+    rows = subject.query("runs")
     for row in rows:
         yield from _of_run(row)
-    if not rows and subject.ask("never_filled")[0].is_so:
+    if not rows and subject.query("never_filled")[0].is_so:
         what = "there are work experiences but no edges, and no backfill was ever run"
         yield Finding("runs", "wrong", what, "orchestrator backfill", "contact_connections")
 
 
 def leftovers(subject: Subject) -> Iterator[Finding]:
-    """Find what a rebuild has left though none is under way."""
-    rows = subject.ask("leftovers")
+    """Find objects that a finished rebuild has left."""
+    rows = subject.query("leftovers")
     if rows:
         names = ", ".join(row.name for row in rows)
         what = f"a finished rebuild has left {names} ({size(sum(row.bytes for row in rows))})"
@@ -62,8 +62,8 @@ def _of_run(row: Any) -> Iterator[Finding]:
             yield Finding("runs", "wrong", what, f"orchestrator runs cancel {row.run_id}", name)
     elif row.status == "paused":
         what = f"{name} ({row.strategy}) is paused; it began {duration(row.seconds)} ago"
-        mend = f"orchestrator runs resume {row.run_id}" + ("" if row.is_alive else "\norchestrator backfill")
-        yield Finding("runs", "wrong", what, mend, name)
+        repair = f"orchestrator runs resume {row.run_id}" + ("" if row.is_alive else "\norchestrator backfill")
+        yield Finding("runs", "wrong", what, repair, name)
     elif row.status == "running":
         if not row.is_alive and row.seconds > _GRACE:
             begun = f"it began {duration(row.seconds)} ago"

@@ -1,4 +1,4 @@
-"""The server around it: settings that hurt, sessions that are left, a pooler in between."""
+"""Checks the server: harmful settings, too few free sessions, a pooler in the connection."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import Subject
 
-_BACKFILL_NEEDS = 8  # sessions: four workers, and who looks after them
-_LOW = 0.1  # the share of sessions left that is worth saying
+_BACKFILL_NEEDS = 8  # sessions: four workers, and those of the driver
+_LOW = 0.1  # a smaller share of free sessions is reported
 
 
 @dataclass(frozen=True)
 class _Setting:
-    """A setting, in which values it hurts, and what to set instead."""
+    """A setting, which values are harmful, a better value, and the reason."""
 
     name: str
     hurts: Callable[[str], bool]
     better: str
     why: str
     severity: Severity = "advice"
-    of_server: bool = False  # it cannot be set for a database
+    of_server: bool = False  # true if it cannot be set for one database
 
 
 def _is_off(value: str) -> bool:
@@ -33,48 +33,48 @@ def _is_off(value: str) -> bool:
 
 _SETTINGS = (
     _Setting("autovacuum", _is_off, "on", "statistics and visibility map go stale", "wrong", of_server=True),
-    _Setting("track_counts", _is_off, "on", "autovacuum does not know what to do", "wrong", of_server=True),
-    _Setting("enable_indexscan", _is_off, "on", "finders live by indexes", "wrong"),
-    _Setting("enable_indexonlyscan", _is_off, "on", "finders live by indexes", "wrong"),
-    _Setting("enable_nestloop", _is_off, "on", "finders look members up one by one", "wrong"),
+    _Setting("track_counts", _is_off, "on", "autovacuum cannot see which tables changed", "wrong", of_server=True),
+    _Setting("enable_indexscan", _is_off, "on", "finders need index scans", "wrong"),
+    _Setting("enable_indexonlyscan", _is_off, "on", "finders need index-only scans", "wrong"),
+    _Setting("enable_nestloop", _is_off, "on", "a refresh looks contacts up one by one", "wrong"),
     _Setting(
         "session_replication_role",
         lambda value: value != "origin",
         "origin",
-        "triggers that note changes do not fire",
+        "triggers that capture changes do not fire",
         "wrong",
     ),
     _Setting(
         "jit",
         lambda value: value == "on",
         "off",
-        "finders do without, but your own statements over their functions may be compiled for longer than they take",
+        "finders switch it off, but compiling your own statements that call finders may take longer than running them",
     ),
     _Setting(
         "random_page_cost",
         lambda value: float(value) > 2,
         "1.1",
-        "that is for spinning disks; on SSDs it keeps the planner from indexes wherever a scan is not forbidden",
+        "at this value, the planner prefers sequential scans to indexes even on SSDs",
     ),
     _Setting(
         "work_mem",
         lambda value: int(value) < 4096,  # kB
         "4MB",
-        "less than PostgreSQL's own default; sorts and hashes of a search go to disk",
+        "less than PostgreSQL's default; sorts and hash tables of a search are written to disk",
     ),
     _Setting(
         "client_connection_check_interval",
         lambda value: value == "0",
         "10s",
-        "a statement whose client is gone goes on to its end, and keeps its locks",
+        "a statement whose client has disconnected runs to its end and keeps its locks",
     ),
 )
 
 
 def settings(subject: Subject) -> Iterator[Finding]:
-    """Find settings that hurt, as a new session of this role gets them."""
+    """Find harmful settings, as a new session of this role gets them."""
     known = {setting.name: setting for setting in _SETTINGS}
-    for row in subject.ask("settings", {"names": list(known)}):
+    for row in subject.query("settings", {"names": list(known)}):
         setting = known[row.name]
         if row.source != "client" and setting.hurts(row.reset_val):  # "client": of this connection only
             what = f"{row.name} is {row.shown}: {setting.why}"
@@ -82,27 +82,27 @@ def settings(subject: Subject) -> Iterator[Finding]:
 
 
 def connections(subject: Subject) -> Iterator[Finding]:
-    """Find a server that has few sessions left."""
-    (row,) = subject.ask("connections")
+    """Find a server that has few free sessions."""
+    (row,) = subject.query("connections")
     if row.free < max(_BACKFILL_NEEDS, _LOW * row.most):
         severity: Severity = "wrong" if row.free < _BACKFILL_NEEDS else "advice"
         what = (
-            f"{row.free} of {row.most} sessions are left, a backfill with four workers takes {_BACKFILL_NEEDS};"
-            " a change of max_connections takes a restart"
+            f"{row.free} of {row.most} sessions are free, a backfill with four workers needs {_BACKFILL_NEEDS};"
+            " a change of max_connections needs a restart"
         )
-        mend = f"ALTER SYSTEM SET max_connections = {2 * row.total};"
-        yield Finding("connections", severity, what, mend, "max_connections")
+        repair = f"ALTER SYSTEM SET max_connections = {2 * row.total};"
+        yield Finding("connections", severity, what, repair, "max_connections")
 
 
 def pooler(subject: Subject) -> Iterator[Finding]:
     """Find a pooler between this program and the server."""
     if subject.is_pooled:
-        (row,) = subject.ask("server_address")
+        (row,) = subject.query("server_address")
         info = subject.connection.info
         direct = make_conninfo("", host=row.host, port=row.port, dbname=info.dbname, user=info.user)
         what = (
-            "this connection goes through a pooler: backfill and sync refuse it, for what tells a living worker from a"
-            " dead one is a lock of its session; finders may go through it"
+            "this connection goes through a pooler: backfill and sync refuse it, because a lock of its session shows"
+            " that a worker is alive; finders may use it"
         )
         yield Finding("pooler", "wrong", what, f"export ORCHESTRATOR_DSN={shlex.quote(direct)}", "connection")
 
@@ -113,6 +113,6 @@ def _set(subject: Subject, setting: _Setting, source: str) -> str:
         return f"ALTER SYSTEM {change};\nSELECT pg_reload_conf();"
     database = subject.quoted(subject.connection.info.dbname)
     role = subject.quoted(subject.connection.info.user)
-    # what is set for a role outdoes what is set for the database
+    # a setting of a role overrides that of the database
     where = {"user": f"ROLE {role}", "database user": f"ROLE {role} IN DATABASE {database}"}
     return f"ALTER {where.get(source, f'DATABASE {database}')} {change};"

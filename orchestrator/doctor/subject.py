@@ -1,4 +1,4 @@
-"""The database under examination: what every check needs to know of it."""
+"""The database that is checked: the properties that every check needs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from orchestrator.core.database import Connection, is_pooled
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import VIEWS, Remembered, refuse_citus, remembered
 
-#: The views that bind the host's tables.
+#: The edge table.
 EDGES = "contact_connections"
 #: Its only partition.
 LIVE_EDGES = "contact_connections_live"
 
-#: A table of fewer pages is read in no time, whatever its indexes, statistics and visibility map are.
+#: Pages. Smaller tables are fast to read whatever their indexes, statistics and visibility map are.
 SMALL = 100
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table, ``name`` being qualified and quoted as SQL wants it."""
+    """A table; ``name`` is qualified and quoted for SQL."""
 
     oid: int
     schema: str
@@ -36,44 +36,45 @@ class Table:
 class Subject:
     """A database with the package in it.
 
-    ``tables`` are the host's, by the view that reads each, and those of the edges; one that is not there is missing.
-    ``is_pooled``: a pooler stands in between, and what a session is told may stay with it for another client.
+    ``tables`` has the application's tables by the view that reads each, and the edge tables by their names. Tables that
+    do not exist have no entry. ``is_pooled``: a pooler is in the connection and may keep the settings of a session for
+    another client.
     """
 
     connection: Connection
     is_standby: bool
     is_pooled: bool
     tables: Mapping[str, Table]
-    #: The host's schema that the last install was for; None where this role may not know it.
+    #: The choices of the last install; None if they are not stored, or this role may not read them.
     remembered: Remembered | None = None
 
-    def ask(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
-        """Return the rows of ``sql/queries/doctor/QUERY.sql``, their columns by name."""
+    def query(self, name: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """Return the rows of ``sql/queries/doctor/NAME.sql``, their columns by name."""
         with self.connection.cursor(row_factory=namedtuple_row) as cursor:
-            return cursor.execute(sqlfiles.query(f"doctor/{query}"), parameters).fetchall()
+            return cursor.execute(sqlfiles.query(f"doctor/{name}"), parameters).fetchall()
 
     def quoted(self, name: str) -> str:
-        """Return a name as SQL wants it."""
+        """Return a name, quoted for SQL."""
         row = self.connection.execute("SELECT quote_ident(%s)", (name,)).fetchone()
         assert row is not None
         return str(row[0])
 
     @property
     def host_schema(self) -> str | None:
-        """The schema of the host's tables: what the last install was told, else where a view still says so."""
+        """The schema of the application's tables: that of the last install, else the one that a view reads."""
         if self.remembered is not None:
             return self.remembered.host_schema
         return next((table.schema for known_as, table in self.tables.items() if known_as in VIEWS), None)
 
     @property
     def leaves(self) -> list[Table]:
-        """The tables with rows that finders read by index alone."""
+        """The tables that finders read with index-only scans."""
         wanted = ("collection_members", "work_experiences", LIVE_EDGES)
         return [self.tables[name] for name in wanted if name in self.tables]
 
 
 def examine(connection: Connection) -> Subject:
-    """Look at what a connection leads to; raises :class:`OrchestratorError` when the package is not there."""
+    """Describe the database of a connection; raise :class:`OrchestratorError` if the package is not installed."""
     row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     assert row is not None
     rows = connection.execute(sqlfiles.query("doctor/tables"), {"views": list(VIEWS)}).fetchall()

@@ -1,4 +1,4 @@
-"""The tables that finders read by index alone: statistics, visibility map, and the triggers that note changes."""
+"""Checks the tables that finders read: statistics, visibility map, binding views, triggers that capture changes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
 from orchestrator.install.steps import CAPTURED, TRIGGERS
 
-# Shares of a table from where on it is worth saying, and wrong. Autovacuum comes at a tenth and at a fifth.
+# Shares of a table from which on a finding is advice, and wrong. By default autovacuum runs at 0.1 and at 0.2.
 _CHANGED = (0.2, 0.5)
 _NOT_VISIBLE = (0.1, 0.5)
 
-#: Pages from where on the visibility map is looked at. Writers side by side make some hundred pages in reserve, and no
-#: VACUUM calls an empty page visible.
+#: Pages. The visibility map of a smaller table is not checked: concurrent writers add some hundred empty pages to a
+#: table, and VACUUM does not mark an empty page as visible.
 WITH_MAP = 5000
 
 
 def statistics(subject: Subject) -> Iterator[Finding]:
-    """Find tables of some size that were never analysed or have changed much since, or that autovacuum leaves out."""
+    """Find large tables that were never analysed or changed much since, and tables that autovacuum leaves out."""
     for table, row in _leaves(subject):
         is_large = row.bytes >= SMALL * 8192
         if row.is_unknown and is_large:
-            what = f"{table.name} was never analysed: the planner guesses what is in its {size(row.bytes)}"
+            what = f"{table.name} was never analysed: the planner has no statistics for its {size(row.bytes)}"
             yield Finding("statistics", "wrong", what, _vacuum(table), table.name)
         elif is_large and row.modified > _CHANGED[0] * row.live:
             share = row.modified / max(1, row.live)
@@ -35,12 +35,12 @@ def statistics(subject: Subject) -> Iterator[Finding]:
         if row.without_vacuum:
             what = f"autovacuum leaves {table.name} out: its statistics and visibility map go stale"
             live = subject.tables[LIVE_EDGES].name if table.relname == EDGES else table.name
-            mend = f"ALTER TABLE {live} RESET (autovacuum_enabled);"
-            yield Finding("statistics", "wrong", what, mend, table.name)
+            repair = f"ALTER TABLE {live} RESET (autovacuum_enabled);"
+            yield Finding("statistics", "wrong", what, repair, table.name)
 
 
 def visibility(subject: Subject) -> Iterator[Finding]:
-    """Find large tables whose visibility map lets index-only scans down."""
+    """Find large tables whose visibility map makes index-only scans read table pages."""
     for table, row in _leaves(subject):
         if row.pages < WITH_MAP:
             continue
@@ -48,39 +48,39 @@ def visibility(subject: Subject) -> Iterator[Finding]:
         if hidden > _NOT_VISIBLE[0]:
             what = (
                 f"{row.all_visible:,} of {row.pages:,} pages of {table.name} are known to be visible to all:"
-                " index-only scans visit the others"
+                " index-only scans must read the others"
             )
             yield Finding("visibility map", _severity(hidden, _NOT_VISIBLE), what, _vacuum(table), table.name)
 
 
 def triggers(subject: Subject) -> Iterator[Finding]:
-    """Find triggers that are missing or do not fire, so that changes are not noted."""
+    """Find triggers that are missing or do not fire, so that changes are not captured."""
     views = {table: view for view, table in versions.view_tables().items()}
     tables = [subject.tables[views[name]] for name in CAPTURED if views[name] in subject.tables]
-    rows = subject.ask("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
-    # It makes anew what is disabled. What changed without a note is in no queue, so everything is computed again.
+    rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
+    # install creates disabled triggers again. Changes that were not captured are not queued, so a backfill is needed.
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     captures = subject.remembered is not None and subject.remembered.has_triggers
     if rows and not captures and not any(row.is_there for row in rows):
-        what = "changes of the host's tables are not noted: the triggers were left out at install"
+        what = "changes of the application's tables are not captured: the triggers were left out at install"
         yield Finding("triggers", "advice", what, again, "triggers")
-    mends = {"install": again, "replicated": f"{_command(subject, 'replicated')}\norchestrator backfill"}
+    repairs = {"install": again, "replicated": f"{_command(subject, 'replicated')}\norchestrator backfill"}
     for problem in sources.problems(subject.connection, subject.host_schema):
         if problem.kind == "trigger":
-            what = f"{problem.problem}; what changed since is not in the edges"
-            mend = mends.get(problem.remedy) or _command(subject, problem.remedy)
-            yield Finding("triggers", "wrong", what, mend, problem.object)
+            what = f"{problem.problem}; changes since then are not in the edges"
+            repair = repairs.get(problem.remedy) or _command(subject, problem.remedy)
+            yield Finding("triggers", "wrong", what, repair, problem.object)
 
 
 def bindings(subject: Subject) -> Iterator[Finding]:
-    """Find what else keeps the tables of the names from being read, or their changes from being noted."""
+    """Find other problems that keep tables from being read, or their changes from being captured."""
     for problem in sources.problems(subject.connection, subject.host_schema):
         if problem.kind != "trigger":
-            # which changes were not noted is not known, so everything is computed again
+            # it is unknown which changes were not captured, so a backfill is needed
             also = "\norchestrator backfill" if problem.kind in ("queue", "subscription") else ""
             command = _command(subject, problem.remedy)
-            mend = None if command is None else command + also
-            yield Finding("bindings", "wrong", problem.what, mend, problem.object)
+            repair = None if command is None else command + also
+            yield Finding("bindings", "wrong", problem.what, repair, problem.object)
 
 
 def _command(subject: Subject, remedy: str) -> str | None:
@@ -90,9 +90,9 @@ def _command(subject: Subject, remedy: str) -> str | None:
 
 
 def _leaves(subject: Subject) -> Iterator[tuple[Table, Any]]:
-    """Give each table with what is known of it; the edges by the name of the whole."""
+    """Yield each table with its statistics; the edges as the partitioned table."""
     tables = {table.oid: table for table in subject.leaves}
-    for row in subject.ask("statistics", {"tables": list(tables)}):
+    for row in subject.query("statistics", {"tables": list(tables)}):
         table = tables[row.oid]
         yield subject.tables[EDGES] if table.relname == LIVE_EDGES else table, row
 

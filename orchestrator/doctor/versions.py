@@ -1,4 +1,4 @@
-"""Whether what is in the database is what this package would install: migrations, functions, views."""
+"""Compares the migrations, functions and views in the database with those of this package."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
 from orchestrator.host.sources import VIEWS
+from orchestrator.install.migration_files import migration_steps
 from orchestrator.install.migration_files import migrations as migration_files
-from orchestrator.install.migration_files import said
 
 _SHOWN = 5  # names of a list
 _WRITTEN_ALIKE = range(15, 19)  # major versions of PostgreSQL
@@ -46,7 +46,7 @@ def install_command(subject: Subject, *options: str) -> str:
 
 
 def view_tables() -> dict[str, str]:
-    """Return the host's tables, as the package names them, by the view that reads each."""
+    """Return the names of the application's tables, by the view that reads each."""
     return {found["name"]: found["table"] for found in _views()}
 
 
@@ -56,7 +56,7 @@ def _views() -> list[re.Match[str]]:
 
 
 def settings_of(function: str) -> dict[str, str]:
-    """Return the settings that the latest version of a function makes."""
+    """Return the settings (SET clauses) of the latest version of a function."""
     latest = max(sqlfiles.function_folders()[function].glob("v*.sql"), key=lambda path: int(path.stem[1:]))
     return _settings(latest.read_text(encoding="utf-8"))
 
@@ -67,10 +67,10 @@ def _settings(text: str) -> dict[str, str]:
 
 @cache
 def bodies() -> dict[str, str]:
-    """Return the fingerprint of each body that PostgreSQL keeps parsed, by function.
+    """Return the fingerprint of each SQL-standard body (BEGIN ATOMIC), by function.
 
-    The server has no source of such a function to compare with its file. It writes the body out of what it has parsed,
-    and does so alike in every version that :data:`_WRITTEN_ALIKE` names. ``make golden`` writes the file.
+    The server does not store the source of such a body, only the parsed form. It writes the parsed form as text, equal
+    in every version that :data:`_WRITTEN_ALIKE` names. ``make golden`` writes the file of fingerprints.
     """
     return dict(line.split() for line in sqlfiles.read("BODIES").splitlines())
 
@@ -92,14 +92,14 @@ def migrations(subject: Subject) -> Iterator[Finding]:
         what = f"{len(pending)} of {len(known)} migrations are not applied: {_list(pending)}"
         yield Finding("migrations", "wrong", what, install_command(subject), pending[0])
     if strange:
-        what = f"the database is of a newer version than this package, which does not know {_list(strange)}"
+        what = f"the database has a newer version than this package, which does not contain {_list(strange)}"
         yield Finding("migrations", "wrong", what, "pip install --upgrade connection-paths", strange[0])
 
 
 def functions(subject: Subject) -> Iterator[Finding]:
-    """Find functions that are missing, whose body is another, or that have lost a setting.
+    """Find functions that are missing, have another body, or have lost a setting.
 
-    While migrations are pending, or unknown ones applied, they differ because of that, and this says nothing.
+    While migrations are pending, or unknown ones are applied, functions differ for that reason and are not reported.
     """
     if _may_read_migrations(subject) and set(_applied(subject)) != set(_known()):
         return
@@ -108,15 +108,15 @@ def functions(subject: Subject) -> Iterator[Finding]:
         missing = [name for name, (_, is_there) in wrong.items() if not is_there]
         other = [name for name, (_, is_there) in wrong.items() if is_there]
         parts = [f"missing: {_list(missing)}"] if missing else []
-        parts += [f"not as in this package: {_list(other)}"] if other else []
-        what = f"functions of connection_paths are not what they should be; {'; '.join(parts)}"
+        parts += [f"different from this package: {_list(other)}"] if other else []
+        what = f"functions of connection_paths are wrong; {'; '.join(parts)}"
         yield Finding("functions", "wrong", what, install_command(subject), next(iter(wrong)))
 
 
 def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
-    """Return the functions that are not as in this package: the file of each, and whether one of its name is there.
+    """Return the functions that differ from this package: the file of each, and whether one of its name exists.
 
-    A function may have settings more than its file makes, such as a DBA's.
+    A function may have settings in addition to those in its file, for example those of a DBA.
     """
     installed: dict[str, list[Any]] = {}
     with connection.cursor(row_factory=namedtuple_row) as cursor:
@@ -132,10 +132,10 @@ def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
 
 @cache
 def function_files() -> dict[str, Path]:
-    """Return the file of each function, by the name that it has in the database, in the order to make them."""
+    """Return the file of each function, by its name in the database, in the order in which they are created."""
     found = {}
     for migration in migration_files():
-        for what, *names in said(migration):
+        for what, *names in migration_steps(migration):
             if what == "function":
                 path = sqlfiles.function_folders()[names[0]] / f"{names[1]}.sql"
                 found[_described(path)["name"]] = path
@@ -143,7 +143,7 @@ def function_files() -> dict[str, Path]:
 
 
 def made_by(folder: str, stem: str = "") -> str | None:
-    """Return the name of the function that a file of ``sql/functions`` makes; None: there is no such file."""
+    """Return the name of the function that a file of ``sql/functions`` creates; None if there is no such file."""
     found = sqlfiles.function_folders().get(folder)
     path = found / f"{stem}.sql" if found else None
     return str(_described(path)["name"]) if path and path.is_file() else None
@@ -168,13 +168,13 @@ def _described(path: Path) -> re.Match[str]:
 
 
 def views(subject: Subject) -> Iterator[Finding]:
-    """Find views that are missing or follow another rule than the package's.
+    """Find views that are missing or have another rule than the package's.
 
-    Both rules are written by the same hand to be compared, the planner's: as the filter of a plan.
+    Both rules are compared as the filter of a plan, so the planner writes both of them in the same way.
     """
-    told_elsewhere = sources.detached_views(subject.connection) | sources.renamed_views(subject.connection)
+    reported_elsewhere = sources.detached_views(subject.connection) | sources.renamed_views(subject.connection)
     for found in _views():
-        if found["name"] in told_elsewhere:  # by the check of bindings
+        if found["name"] in reported_elsewhere:  # the check of bindings reports these
             continue
         table = subject.tables.get(found["name"])
         name = f"connection_paths.{found['name']}"
@@ -200,14 +200,14 @@ def _known() -> list[str]:
 
 
 def _may_read_migrations(subject: Subject) -> bool | None:
-    """Whether this role may; None: they are not there."""
-    rows = subject.ask("migrations")
+    """Whether this role may read the applied migrations; None if their table does not exist."""
+    rows = subject.query("migrations")
     return rows[0].is_readable if rows else None
 
 
 def _filter(subject: Subject, query: sql.Composed) -> str | None:
-    """Return the condition under which a plan of *query* reads rows of its only table."""
-    with subject.connection.transaction(force_rollback=True):  # the settings are for this plan alone
+    """Return the filter in the plan of *query*, which reads one table."""
+    with subject.connection.transaction(force_rollback=True):  # the settings hold for this plan only
         for name in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
             subject.connection.execute("SELECT set_config(%s, 'off', true)", (name,))
         subject.connection.execute("SELECT set_config('max_parallel_workers_per_gather', '0', true)")

@@ -1,4 +1,4 @@
-"""Calling ``find_paths``, and the names of those in its answer. ``reasons`` puts an answer into sentences."""
+"""Calls ``find_paths`` and looks up the names in its answer. ``reasons`` puts an answer into sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from orchestrator.core.text import LONGEST_NAME, printable, shortened
 from orchestrator.host import left_out
 from orchestrator.install.installed import require_installed
 
-_COUNTING_MS = 2000  # limit for counting memberships that do not count; no index of ours serves it
+#: The limits of ``connection_paths.search_limit``: contacts on a path, and paths of an answer.
+DEEPEST, MOST_PATHS = 6, 1000
+
+_COUNTING_MS = 2000  # time limit for counting memberships; it reads the whole table, because no index helps
+_COMMON_DEPTH = 4  # the greatest depth that applications commonly ask for
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,17 @@ def find_paths(connection: Connection, question: Question) -> dict[str, Any]:
     assert row is not None  # a function's call returns one row
     answer: dict[str, Any] = row[0]
     return answer
+
+
+def random_questions(connection: Connection, seed: float | None = None) -> list[Question]:
+    """Draw questions of depth 4 about random targets, to measure ``find_paths`` with.
+
+    The same *seed*, from 0 to 1, draws the same questions in the same data.
+    """
+    if seed is not None:
+        connection.execute("SELECT setseed(%s)", (seed,))
+    rows = connection.execute(sqlfiles.query("finders/canary_targets"))
+    return [Question(target, collection, viewer, max_depth=_COMMON_DEPTH) for target, collection, viewer in rows]
 
 
 def names(connection: Connection, answer: dict[str, Any], *also: int) -> Names:

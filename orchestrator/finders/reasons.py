@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.text import capitalized
-from orchestrator.finders.paths import Names, Question, readable
+from orchestrator.finders.paths import DEEPEST, Names, Question, readable
 
-_DEEPEST = 6  # contacts on a path that find_paths looks for
-_V1_DEEPEST = 2
+_V1_DEEPEST = 2  # contacts on the longest path of legacy_finder
 _USERS_NAMED = 3  # of those who can open the same path
 _DAY = re.compile(r"0*(?P<year>[0-9]+)-(?P<month>[0-9]{2})-[0-9]{2}(?P<era>( BC)?)")  # as the server writes a date
 
@@ -174,7 +173,7 @@ class _Sentences:
     def time_budget(self) -> Iterator[str]:
         yield f"The time budget of {self.question.time_budget_ms:,} ms ended the search, so paths may be missing."
         reached = _number(self.why["level_reached"], "contact")
-        yield f"The search had come to paths of at least {reached}."
+        yield f"By then the search had looked at paths of at least {reached}."
 
     def unknown_target(self) -> Iterator[str]:
         yield f"There is no contact {self.question.target_contact_id}."
@@ -318,7 +317,7 @@ def remedies(question: Question, answer: Mapping[str, Any]) -> dict[str, int | s
     if answer["impl"] == "v1":
         if is_limited or reason in ("target_has_no_edges", "no_edge_to_a_member", "all_excluded"):
             found["impl"] = "v2"
-    elif is_limited and why["level_reached"] == question.max_depth < _DEEPEST:
+    elif is_limited and why["level_reached"] == question.max_depth < DEEPEST:
         found["depth"] = question.max_depth + 1
     if question.seed_scope == "importer" and (is_limited or reason in ("exhausted", "viewer_brought_nobody")):
         found["scope"] = "any"

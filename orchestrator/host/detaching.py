@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from orchestrator.core.database import Connection, connect, patiently
+from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installed import require_installed
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 def detach(dsn: str, tables: Sequence[str] = TABLES, *, progress: Callable[[str], None] = log.info) -> list[str]:
     """Detach some tables of the application; returns those that were attached before.
 
-    Edges and triggers stay. Until they are attached, whatever reads them through the package raises SQLSTATE CP010.
+    Edges and triggers stay. Until the tables are attached, reading them through the package raises SQLSTATE CP010.
     Raises :class:`OrchestratorError` for a table that is none of :data:`TABLES`.
     """
     _check(tables)
@@ -55,7 +56,7 @@ def attach(dsn: str, tables: Sequence[str] = (), *, progress: Callable[[str], No
 
 def _call(connection: Connection, call: str, table: str, progress: Callable[[str], None]) -> list[object]:
     """Call a function for a table, and repeat until it gets its locks; returns the first column of its rows."""
-    return patiently(
+    return retry_while_locked(
         connection,
         lambda: [row[0] for row in connection.execute(call.encode(), (table,))],
         waiting=lambda message: progress(f"{table}: {message}; trying again"),
@@ -65,4 +66,4 @@ def _call(connection: Connection, call: str, table: str, progress: Callable[[str
 def _check(tables: Sequence[str]) -> None:
     unknown = [table for table in tables if table not in TABLES]
     if unknown:
-        raise OrchestratorError(f"{unknown[0]} is none of the application's tables that are read: {', '.join(TABLES)}")
+        raise OrchestratorError(f"{unknown[0]} is not one of the tables that the package reads: {', '.join(TABLES)}")

@@ -22,7 +22,7 @@ def _counted_sources() -> tuple[int, ...]:
     return tuple(int(word) for word in found[1].split(","))
 
 
-#: The sources that count, as the view collection_members has them.
+#: The sources that the rule of the view collection_members names.
 COUNTED_SOURCES = _counted_sources()
 
 
@@ -77,7 +77,8 @@ def members(
 ) -> tuple[Members, ...]:
     """Return the memberships by source, of one collection or all.
 
-    Of the table in *host_schema*, which need not be installed; by default of the one that the package reads.
+    They are read from the table in *host_schema*, for which the package need not be installed; by default, from the
+    table that the package reads.
     """
     table = None if host_schema is None else (host_schema, "user_contact_collections")
     parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
@@ -89,7 +90,7 @@ def table_behind(connection: Connection, view: str) -> tuple[str, str]:
     """Return the schema and the name of the table that a binding view reads."""
     table = connection.execute(sqlfiles.query("host/table_behind_view"), {"view": view}).fetchone()
     if table is None:
-        raise OrchestratorError("the views of connection_paths are gone; run: orchestrator install")
+        raise OrchestratorError("a view of connection_paths is missing; run: orchestrator install")
     return table[0], table[1]
 
 
@@ -101,9 +102,9 @@ def _over(
     parameters: dict[str, Any],
     table: tuple[str, str] | None = None,
 ) -> list[tuple[Any, ...]]:
-    """Run a query that reads all rows of a table of the application, which it calls *name*.
+    """Run a query that reads all rows of a table of the application under the name *name*.
 
-    The view still reads a column that the application has renamed; this query, which reads the table, cannot.
+    A view still reads a column that the application has renamed. This query reads the table itself, so it fails then.
     """
     schema, relation = table or table_behind(connection, view)
     every_row = sql.SQL("WITH {} AS NOT MATERIALIZED (SELECT * FROM {})\n").format(
@@ -153,7 +154,7 @@ def member_lines(found: Sequence[Members]) -> Iterator[str]:
     )
 
 
-def members_told(found: Sequence[Members]) -> dict[str, Any]:
+def members_as_json(found: Sequence[Members]) -> dict[str, Any]:
     """Return the keys about memberships for JSON output; empty when all memberships count."""
     if not any(each.not_counted for each in found):
         return {}

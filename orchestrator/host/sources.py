@@ -1,7 +1,7 @@
 """The tables of the application that the package reads, and problems with their views and triggers.
 
 ``contacts``, ``organizations``, ``contact_work_experiences`` and ``user_contact_collections`` are the sources of all
-edges and paths. Each is read through a binding view, and triggers on three of them note what changes.
+edges and paths. Each is read through a binding view, and triggers on three of them capture changes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SOURCES = {
 TABLES = tuple(SOURCES)
 VIEWS = tuple(SOURCES.values())
 
-Remedy = Literal["install", "attach", "replicated", "mend", "sync", "person"]
+Remedy = Literal["install", "attach", "replicated", "repair", "sync", "person"]
 
 #: The command of each remedy. Other remedies need a decision by a person.
 COMMANDS: dict[str, str] = {
     "install": "orchestrator install",
     "attach": "orchestrator attach",
     "replicated": "orchestrator install --replicated",
-    "mend": "orchestrator sync",
+    "repair": "orchestrator sync",
     "sync": "orchestrator sync",
 }
 #: Kinds of problems because of which a binding view cannot be read.
@@ -49,8 +49,8 @@ class Problem:
 
     Two more kinds: ``column``, a column was renamed; ``capture``, a trigger could not queue a change.
 
-    Two more remedies. ``mend``: repair what the problem names, then run ``sync``. ``sync``: the triggers work again, so
-    ``sync`` is enough.
+    Two more remedies. ``repair``: a person must remove the cause, then run ``sync``. ``sync``: the triggers work again,
+    so ``sync`` is enough.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class Problem:
     @property
     def what(self) -> str:
         """The problem, and a request to repair it first where a command alone does not help."""
-        return f"{self.problem}; repair this first" if self.remedy == "mend" else self.problem
+        return f"{self.problem}; remove this cause first" if self.remedy == "repair" else self.problem
 
     @property
     def sentence(self) -> str:
@@ -71,7 +71,7 @@ class Problem:
 
 
 #: Kinds of problems because of which changes are not queued, so that ``sync`` cannot refresh the edges.
-UNNOTED = ("column", "capture", "trigger", "queue", "subscription", "inheritance")
+NOT_CAPTURED = ("column", "capture", "trigger", "queue", "subscription", "inheritance")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def renamed_views(connection: Connection) -> set[str]:
 def _renamed_columns(connection: Connection) -> list[Problem]:
     found = []
     for _, table, missing, present in connection.execute(sqlfiles.query("host/renamed_columns")):
-        what = f"column {missing} of {table} was renamed, and its changes are not noted; rename it back"
+        what = f"column {missing} of {table} was renamed, and its changes are not captured; rename it back"
         if present is not None:
             old, new = sql.Identifier(present).as_string(connection), sql.Identifier(missing).as_string(connection)
             what += f" (ALTER TABLE {table} RENAME {old} TO {new})"
@@ -159,10 +159,10 @@ def _capture_failures(connection: Connection) -> list[Problem]:
         works_again = all(_capture_works(connection, table) for table in tables)
         since = f"{failed_at:%Y-%m-%d %H:%M:%S %Z}"
         if works_again:
-            what = f"some changes of {source} from {since} on were not noted; the triggers work again"
+            what = f"some changes of {source} from {since} on were not captured; the triggers work again"
         else:
-            what = f"changes of {source} are not noted since {since}: {error}"
-        found.append(Problem("capture", source, what, "sync" if works_again else "mend"))
+            what = f"changes of {source} have not been captured since {since}: {error}"
+        found.append(Problem("capture", source, what, "sync" if works_again else "repair"))
     return found
 
 

@@ -20,8 +20,9 @@ from yoyo.migrations import default_migration_table
 
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, Place, connect, patiently, place, resolved
+from orchestrator.core.database import Connection, Place, connect, place, resolved
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.host import sources
 from orchestrator.install import migration_files, repair
 from orchestrator.install.installed import chosen_host_schema, repeated_ids
@@ -49,6 +50,7 @@ from orchestrator.install.steps import (
 
 log = logging.getLogger(__name__)
 LOCK_KEY = 0x636F6E6E70617468  # "connpath": the advisory lock of an installation script, see sql/script
+#: Errors of an install while another session creates or drops the same schema.
 _RACING = (
     psycopg.errors.DuplicateSchema,
     psycopg.errors.DuplicateTable,
@@ -62,10 +64,10 @@ _RACING = (
 
 @dataclass(frozen=True)
 class Installed:
-    """What an install did: the migrations that it applied, a sentence for each thing that it mended."""
+    """The result of an install: the migrations that it applied, and a sentence for each repair."""
 
     applied: list[str]
-    mended: list[str]
+    repaired: list[str]
     host_schema: str
 
 
@@ -78,16 +80,18 @@ def install(
     roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> Installed:
-    """Bring the database of *dsn* to this package's version, and mend what is missing or bound to the wrong thing.
+    """Bring the database of *dsn* to this package's version, and repair objects that are missing or read a wrong table.
 
-    ``host_schema`` is the schema of the application's tables; None: that of the last install, on a first one
-    ``public``. ``triggers`` says whether changes of the tables are captured; None: as it is, on a first install yes.
-    ``replicated``: whether they also capture what logical replication writes; None: as it is, on a first install no.
-    ``roles`` is what the names of the group roles begin with; None: on a first install none are made, later those in
-    use get what is theirs. Safe to run again, beside another install, and after one that was killed. Host tables
-    keep taking writes: their indexes are built concurrently, and triggers do not wait long for writers. Raises
-    :class:`OrchestratorError`, with nothing installed, when the server is too old, the host tables are not what the
-    design asks for, something else has a name of the package's, or the roles take somebody else to make.
+    ``host_schema`` is the schema of the application's tables; None: that of the last install, or ``public``.
+    ``triggers``: whether changes of the tables are captured; None: as before, and True in a first install.
+    ``replicated``: whether changes that logical replication writes are captured too; None: as before, and False in a
+    first install. ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
+    repairs the rights of those in use.
+
+    An install can run again, beside another one, and after one that was killed. The application can write meanwhile:
+    indexes on its tables are built concurrently, and triggers do not wait long for writers. Raises
+    :class:`OrchestratorError`, with nothing installed, when the server is too old, the application's tables do not fit,
+    another object has a name of the package, or this role may not create the group roles.
     """
     with connect(dsn) as connection:
         check_server(connection)
@@ -101,7 +105,7 @@ def install(
         if prefix is not None:
             group_roles.make(connection, prefix, progress=progress)
         with _alone(connection, progress) as guard:
-            check_schema(connection, chosen)  # another install may have been faster
+            check_schema(connection, chosen)  # again: another install may have finished meanwhile
             captured = _captured(connection, triggers)
             also = _replicated(connection, replicated)
             before = sources.remembered(connection)
@@ -112,28 +116,29 @@ def install(
                 for migration in todo:
                     progress(f"applying {migration.id}")
                     backend.apply_one(migration)
-            if triggers is not None:  # the migration asked nobody
+            if triggers is not None:  # a migration that was applied earlier chose otherwise
                 _set_triggers(connection, chosen, wanted=triggers, replicated=also)
             elif replicated is not None:
                 _set_triggers(connection, chosen, wanted=captured, replicated=also)
-            mended = repair.mend(connection, chosen, has_triggers=captured, is_replicated=also, progress=progress)
+            repaired = repair.repair_installation(
+                connection, chosen, has_triggers=captured, is_replicated=also, progress=progress
+            )
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
-                mended.append("earlier writes were not captured, so everybody is queued; run: orchestrator sync")
+                repaired.append("earlier writes were not captured, so every contact is queued; run: orchestrator sync")
             if prefix is not None:
                 granted = group_roles.grant(connection, guard, prefix)
-                mended += [] if todo else [f"mended: {problem}" for problem in granted]
+                repaired += [] if todo else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
-            return Installed([migration.id for migration in todo], mended, chosen)
+            return Installed([migration.id for migration in todo], repaired, chosen)
 
 
 def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
     """Remove the package, edges included; returns the migrations that were rolled back.
 
-    The host's tables are left as they were before ``install``. Objects of the application's own that use the
-    package, and tables of its own that are partitions of the package's, are never dropped: they are an error that
-    names them.
+    The application's tables are left as they were before ``install``. Objects of the application are never dropped: if
+    one uses the package, or is a partition of one of its tables, :class:`OrchestratorError` names it.
     """
     with connect(dsn) as connection:
         check_no_extension(connection)
@@ -146,16 +151,16 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             with _migrations(connection, host_schema) as (backend, migrations):
                 check_no_partitions(connection)
                 _rehearse_uninstall(guard)
-                # Unmarked first: an install after a kill must not take for applied what is gone. And all of them,
-                # marked or not: a kill may have left more than the marks tell, and to remove what is not there is no
-                # error.
+                # The records of migrations are deleted first. So after a kill there is no record of a migration whose
+                # objects were dropped. All migrations are rolled back, recorded or not: a kill may have left objects
+                # without a record, and dropping a missing object is no error.
                 backend.unmark_migrations(backend.to_rollback(migrations))
                 _drop_triggers(connection)
                 todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
                 for migration in todo:
                     progress(f"removing {migration.id}")
                     backend.rollback_one(migration)
-            _drop_schema(guard)  # by the session that holds the lock, for it is the lock of a table in it
+            _drop_schema(guard)  # only the session that holds the lock can drop the locked table
             guard.commit()
         if prefix is not None:
             progress(group_roles.left_behind(connection, prefix))
@@ -177,11 +182,11 @@ def _schema_exists(connection: Connection) -> bool:
 
 
 def _make_schema(connection: Connection) -> None:
-    """Make the schema, and the table whose lock lets one install in at a time, where they are missing."""
+    """Create the schema, and the table whose lock every install holds, unless they exist."""
     while connection.execute("SELECT to_regclass('connection_paths.installation')").fetchone() == (None,):
         try:
             connection.execute(sqlfiles.read("script", "schema.sql"))
-        except _RACING as error:  # others make it, too, or drop it
+        except _RACING as error:  # another session creates or drops it
             log.info("schema: %s; trying again", error)
             time.sleep(random.uniform(0.05, 0.2))
 
@@ -193,18 +198,18 @@ def _drop_schema(connection: Connection) -> None:
 
 
 def _drop_triggers(connection: Connection) -> None:
-    """Remove the package's triggers, an unfinished rebuild's too, wherever their tables are."""
+    """Drop the package's triggers in all schemas, also those of an unfinished rebuild."""
     for trigger in own_triggers(connection):
         drop_trigger(connection, trigger)
     for (statement,) in connection.execute(sqlfiles.query("install/drop_own_triggers")).fetchall():
-        patiently(connection, partial(connection.execute, statement.encode()))
+        retry_while_locked(connection, partial(connection.execute, statement.encode()))
 
 
 def _rehearse_uninstall(connection: Connection) -> None:
-    """Drop all of it in a transaction that is rolled back, so that what cannot be dropped stops nothing halfway.
+    """Drop everything in a transaction that is rolled back, so that an uninstall does not stop halfway.
 
-    Migrations are removed one by one, and the last ones to go are those that an application is likeliest to use.
-    The session is the one that holds the lock of installations.
+    Migrations are rolled back one by one, and the first ones create the objects that an application most likely uses.
+    The session is the one that holds the installation lock.
     """
     names = [name for name in sqlfiles.function_folders() if name != "raise_detached"]
 
@@ -225,12 +230,11 @@ def _rehearse_uninstall(connection: Connection) -> None:
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
-            connection.execute(
-                f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode()
-            )  # what a detached view reads
+            # last, because the view of a detached table calls it
+            connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode())
             _drop_schema(connection)
 
-    patiently(connection, drop_all)
+    retry_while_locked(connection, drop_all)
 
 
 def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:
@@ -244,7 +248,7 @@ def _remember(connection: Connection, host_schema: str, captured: bool, replicat
 
 
 def _replicated(connection: Connection, wanted: bool | None) -> bool:
-    """Whether changes that replication writes are to be captured: as wanted, else as they were."""
+    """Whether to capture changes that replication writes: *wanted* if given, else as the last install chose."""
     if wanted is not None:
         return wanted
     known = sources.remembered(connection)
@@ -254,7 +258,7 @@ def _replicated(connection: Connection, wanted: bool | None) -> bool:
 
 
 def _captured(connection: Connection, wanted: bool | None) -> bool:
-    """Whether changes are to be captured: as wanted, as the last install had it, else as triggers tell."""
+    """Whether to capture changes: *wanted* if given, else as the last install chose, else if there are triggers."""
     if wanted is not None:
         return wanted
     known = sources.remembered(connection)
@@ -266,14 +270,15 @@ def _captured(connection: Connection, wanted: bool | None) -> bool:
 
 @contextmanager
 def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[Connection]:
-    """Hold the lock of installations in a session of its own, which ends when this process ends; yields the session.
+    """Hold the installation lock in a separate session, which ends with this process; yield that session.
 
-    It is the lock of a table, so that only a role with rights can take it. The session's transaction has neither a
-    snapshot nor an id, so nothing waits for it and VACUUM goes on; no query may run in it while an index is built.
-    Polled, because a session that waits for a lock has a snapshot, for which ``CREATE INDEX CONCURRENTLY`` would wait:
-    the two would wait for each other.
+    It is the lock of a table, so only a role with rights can take it. The transaction of the session has no snapshot
+    and no id, so nothing waits for it, and VACUUM is not held up. No query may run in it while an index is built.
+
+    The lock is polled. A session that waits for a lock has a snapshot, and ``CREATE INDEX CONCURRENTLY`` waits for that
+    snapshot, so the two would wait for each other.
     """
-    is_told = False
+    is_reported = False
     with connect(resolved(connection), autocommit=False, at=place(connection)) as guard:
         while True:
             _make_schema(connection)
@@ -282,11 +287,11 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
                 if connection.execute(sqlfiles.query("install/script_under_way"), {"key": LOCK_KEY}).fetchone() is None:
                     break
             except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-                pass  # held by another, or dropped by it
+                pass  # another session holds the table, or has dropped it
             guard.rollback()
-            if not is_told:
+            if not is_reported:
                 progress("waiting for another install or uninstall")
-                is_told = True
+                is_reported = True
             time.sleep(0.1)
         yield guard
         guard.rollback()
@@ -296,17 +301,17 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
 def _migrations(
     connection: Connection, host_schema: str, *, triggers: bool = True, replicated: bool = False
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
-    """Open yoyo on the database of *connection*, over a connection of its own; it keeps its tables in our schema."""
+    """Open yoyo on the database of *connection*, over another connection; its tables are in the package's schema."""
     settings = {"search_path": f"{SCHEMA}, pg_temp", HOST_SCHEMA: host_schema}
     if not triggers:
         settings[WITHOUT_TRIGGERS] = "on"
     if replicated:
         settings[REPLICATED] = "on"
     if connection.execute(sqlfiles.query("install/bookkeeping_is_there")).fetchone() == (False,):
-        connection.execute(sqlfiles.read("script", "bookkeeping.sql"))  # before yoyo does, which revokes nothing
+        connection.execute(sqlfiles.read("script", "bookkeeping.sql"))  # yoyo would create them without revoking rights
     backend = _backend(resolved(connection), settings, place(connection))
     try:
-        backend.break_lock()  # ours alone while we hold the lock of installations: a row left by a kill
+        backend.break_lock()  # a row that a killed install left; we hold the installation lock
         migrations = yoyo.read_migrations(str(migration_files.FOLDER))
         if not migrations:
             raise OrchestratorError(f"no migrations in {migration_files.FOLDER}: the package is damaged")
@@ -316,7 +321,7 @@ def _migrations(
 
 
 def _backend(dsn: str, settings: dict[str, str], at: Place) -> yoyo.backends.DatabaseBackend:
-    """Return yoyo's backend with our way of connecting, which its ``copy()`` then has, too."""
+    """Return a backend of yoyo that connects with :func:`connect`; so does its ``copy()``."""
 
     class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
         def connect(self, _: Any) -> Connection:

@@ -17,7 +17,7 @@ def migrations() -> list[Path]:
     return sorted(path for path in found if path.suffix in (".sql", ".py") and ".rollback" not in path.suffixes)
 
 
-def said(path: Path) -> Iterator[tuple[str, ...]]:
+def migration_steps(path: Path) -> Iterator[tuple[str, ...]]:
     """Yield the steps of a migration: the name and the arguments of each; for an SQL file, one step with its name."""
     if path.suffix == ".sql":
         yield "migration", path.name

@@ -1,4 +1,4 @@
-"""The reasons for which an install or an uninstall refuses to begin, each with what to do."""
+"""Checks before an install or an uninstall. Each refusal says what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestrator.install.steps import (
     TRIGGERS,
 )
 
-OLDEST_SERVER = 15  # security_invoker views
+OLDEST_SERVER = 15  # the first version with security_invoker views
 
 
 def check_server(connection: Connection) -> None:
@@ -44,7 +44,7 @@ def check_no_stranger(connection: Connection) -> None:
     row = connection.execute(sqlfiles.query("install/strange_schema")).fetchone()
     if row is not None:
         raise OrchestratorError(
-            f"schema {SCHEMA} exists and connection_paths did not make it: it holds {row[0]}, for example; rename it"
+            f"schema {SCHEMA} exists and connection_paths did not create it: it contains {row[0]}; rename the schema"
         )
 
 
@@ -55,7 +55,7 @@ def check_not_newer(connection: Connection, migrations: yoyo.migrations.Migratio
     newer = [row[0] for row in rows if row[0] not in known]
     if newer:
         raise OrchestratorError(
-            f"the database is of a newer version than this package, which does not know {newer[0]};"
+            f"the database has a newer version than this package, which does not contain {newer[0]};"
             " run: pip install --upgrade connection-paths"
         )
 
@@ -65,8 +65,8 @@ def check_no_partitions(connection: Connection) -> None:
     found = connection.execute(sqlfiles.query("install/foreign_partitions")).fetchall()
     if found:
         raise OrchestratorError(
-            f"{', '.join(row[0] for row in found)} would be dropped with its rows, for it is a partition of a table of"
-            f" connection_paths. Nothing was removed. To keep it: {' '.join(row[1] for row in found)}"
+            f"{', '.join(row[0] for row in found)} would be dropped with its rows, because it is a partition of a table"
+            f" of connection_paths. Nothing was removed. To keep it: {' '.join(row[1] for row in found)}"
         )
 
 
@@ -98,8 +98,8 @@ def check_schema(connection: Connection, host_schema: str) -> None:
     ).fetchone()
     if stranger is not None:
         raise OrchestratorError(
-            f"schema {SCHEMA} belongs to {stranger[0]}, who has nothing to do with the host's tables and could put code"
-            " into it; drop it, or ALTER SCHEMA connection_paths OWNER TO whom you trust"
+            f"schema {SCHEMA} belongs to {stranger[0]}, which owns none of the application's tables and could put code"
+            " into it; drop the schema, or run ALTER SCHEMA connection_paths OWNER TO a role that you trust"
         )
     known = chosen_host_schema(connection, None)
     if known == host_schema or bound_host_schema(connection) is None:
@@ -107,7 +107,7 @@ def check_schema(connection: Connection, host_schema: str) -> None:
     left = connection.execute(
         sqlfiles.query("install/host_tables_left"), {"host_schema": known, "tables": tables}
     ).fetchall()
-    if left:  # else they have moved
+    if left:  # if none is left, the tables were moved to another schema
         raise OrchestratorError(
             f"already installed for host schema {known!r}; uninstall first to change it to {host_schema!r}"
         )

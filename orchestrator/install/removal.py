@@ -1,4 +1,4 @@
-"""Describes what an uninstall deletes besides functions, to be read before a person confirms it."""
+"""Describes what an uninstall deletes, so that a person can read it before confirming."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OWN_KINDS = "SELECT count(*) FROM connection_paths.contact_connections AS c WHE
 
 
 def question(dsn: str) -> str | None:
-    """Return the sentence that says what an uninstall of the database of *dsn* removes; None: there is nothing."""
+    """Return a sentence about what an uninstall of the database of *dsn* removes; None if nothing is installed."""
     with reading(dsn) as connection:
         row = connection.execute(
             "SELECT current_database(), to_regnamespace('connection_paths') IS NOT NULL"
@@ -34,14 +34,14 @@ def _edges(connection: Connection) -> str:
         "SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t"
         " WHERE t.oid = pg_catalog.to_regclass('connection_paths.contact_connections_live')"
     ).fetchone()
-    told = f"about {row[0] if row else 0:,} edges"
+    about = f"about {row[0] if row else 0:,} edges"
     kinds = connection.execute("SELECT enum_range(NULL::connection_paths.connection_kind)::text[]").fetchone()
     if kinds is None or len(kinds[0]) < 2:
-        return told  # without reading the edges: there is no other kind
+        return about  # no other kind of edge exists, so the edges need not be counted
     own = connection.execute(_OWN_KINDS).fetchone()
     if own is None or own == (0,):
-        return told
-    return f"{told}, among them {own[0]:,} of the application's own kinds, which no backfill makes again"
+        return about
+    return f"{about}, among them {own[0]:,} of the application's own kinds, which no backfill creates again"
 
 
 def _exists(connection: Connection, table: str) -> bool:

@@ -1,8 +1,8 @@
 """Finds objects of an installation that are missing or read the wrong table, and repairs them without losing edges.
 
 PostgreSQL binds views, triggers and indexes to a table and not to its name. When an administrator renames a table and
-creates another in its place, everything of ours stays with the old one. Each problem names the step of a migration
-that makes the thing, and every step may be done again.
+creates another in its place, the package's objects stay with the old one. Each problem names the step of a migration
+that creates the object. Every step can run again.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from typing import LiteralString
 import psycopg
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.host.sources import TABLES
 from orchestrator.install import steps
-from orchestrator.install.migration_files import migrations, said
+from orchestrator.install.migration_files import migration_steps, migrations
 
 log = logging.getLogger(__name__)
 
-#: What decides which edges there are, or holds what changed. Without one of these, or with another body, edges may be
-#: wrong or changes may not have been noted.
+#: Objects that decide which edges exist, or that hold queued changes. If one of these was missing or different, edges
+#: may be wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
         *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
@@ -82,7 +83,7 @@ def problems(
     return found + [problem for problem in looked if problem.name not in broken]
 
 
-def mend(
+def repair_installation(
     connection: Connection,
     host_schema: str,
     *,
@@ -93,37 +94,37 @@ def mend(
     """Create again what is missing or reads the wrong table; returns a sentence for each repair.
 
     The caller holds the installation lock, and every migration has been applied. Waits at most half a second at a time
-    for a lock that the application's writers would queue behind. Contacts whose edges may be wrong because of what was
-    mended are queued for ``sync``.
+    for a lock for which the application's writers would have to wait. Queues every contact for ``sync`` if edges may be
+    wrong because of what was repaired.
     """
     connection.execute("SELECT set_config(%s, %s, false)", (steps.HOST_SCHEMA, host_schema))
     connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
     triggers = _triggers(has_triggers, is_replicated)
-    told: list[str] = []
+    sentences: list[str] = []
 
     def of_catalogs(_: Connection) -> list[Problem]:
         return [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
 
-    # rules are those of views, which must be there; and the rule of an index is its view's
+    # in this order: a rule is checked on a view that exists, and the rule of an index is that of its view
     for look in (of_catalogs, _of_rules, _of_forms):
         found = look(connection)
         if any(problem.object == "backfill_runs" for problem in found):
-            # what is left of their batches means nothing, and has lost its foreign key
+            # batches without their runs are useless, and have lost their foreign key
             connection.execute("DROP TABLE IF EXISTS connection_paths.backfill_batches CASCADE")
         for problem in _in_order(found):
-            progress(f"mending: {problem.what}")
-            _mend(connection, problem)
-        told += [f"mended: {problem.what}" for problem in found]
+            progress(f"repairing: {problem.what}")
+            _repair(connection, problem)
+        sentences += [f"repaired: {problem.what}" for problem in found]
         if any(_changes_edges(problem) for problem in found):
             connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
-            told.append("everybody is queued for recomputation; run: orchestrator sync")
-    return list(dict.fromkeys(told))
+            sentences.append("every contact is queued for refresh; run: orchestrator sync")
+    return list(dict.fromkeys(sentences))
 
 
 def installation(subject: Subject) -> Iterator[Finding]:
     """Find objects of the package that are missing, indexes that are left over, and tables in another schema.
 
-    Views, triggers, functions and indexes on the tables are findings of their own.
+    Other checks report views, triggers, functions and the indexes on the tables.
     """
     schema = subject.host_schema
     if schema is None:
@@ -185,36 +186,36 @@ def _of_functions(connection: Connection) -> list[Problem]:
 def _of_rules(connection: Connection) -> list[Problem]:
     return [
         Problem("view", finding.object.removeprefix("connection_paths."), finding.what)
-        for finding in _looked(connection, versions.views)
+        for finding in _findings(connection, versions.views)
     ]
 
 
 def _of_forms(connection: Connection) -> list[Problem]:
     return [
         Problem("host_index" if finding.object in steps.HOST_INDEXES else "index", finding.object, finding.what)
-        for finding in _looked(connection, indexes.definitions)
+        for finding in _findings(connection, indexes.definitions)
     ]
 
 
-def _looked(connection: Connection, look: Callable[[Subject], Iterator[Finding]]) -> list[Finding]:
-    """Return what a check of the doctor's finds, as far as this role can tell, where the package is there."""
+def _findings(connection: Connection, check: Callable[[Subject], Iterator[Finding]]) -> list[Finding]:
+    """Return the findings of a check of doctor; none if this role may not run it, or the package is missing."""
     try:
         with connection.transaction():
-            return list(look(examine(connection)))
+            return list(check(examine(connection)))
     except (
         OrchestratorError,
         psycopg.errors.InsufficientPrivilege,
         psycopg.errors.UndefinedTable,
-        psycopg.errors.UndefinedColumn,  # a renamed column is a finding of its own
+        psycopg.errors.UndefinedColumn,  # another check reports renamed columns
     ):
         return []
 
 
 def _in_order(found: list[Problem]) -> Iterator[Problem]:
-    """Return the problems in the order of the migrations, each once; leftovers come last."""
+    """Return the problems in the order of the migrations, each once; leftovers are last."""
     by_line = {(problem.step, problem.name): problem for problem in found}
     for path in migrations():
-        for step, *names in said(path):
+        for step, *names in migration_steps(path):
             name = {"migration": path.stem, "function": versions.made_by(*names)}.get(step) or names[0]
             problem = by_line.pop((step, name), None)
             if problem is not None:
@@ -222,18 +223,18 @@ def _in_order(found: list[Problem]) -> Iterator[Problem]:
     yield from by_line.values()
 
 
-def _mend(connection: Connection, problem: Problem) -> None:
+def _repair(connection: Connection, problem: Problem) -> None:
     name = problem.name
     if problem.step == "migration":
         file = next((path.name for path in migrations() if path.stem == name), None)
         text = sqlfiles.read("script", "schema.sql") if file is None else sqlfiles.read("migrations", file)
-        patiently(connection, lambda: connection.execute(text))
+        retry_while_locked(connection, lambda: connection.execute(text))
     elif problem.step == "view":
-        patiently(connection, lambda: steps.create_view(connection, name))
+        retry_while_locked(connection, lambda: steps.create_view(connection, name))
     elif problem.step == "partition":
-        patiently(connection, lambda: connection.execute(_ATTACH))
+        retry_while_locked(connection, lambda: connection.execute(_ATTACH))
     elif problem.step == "function":
-        patiently(connection, lambda: _create_function(connection, name))
+        retry_while_locked(connection, lambda: _create_function(connection, name))
     elif problem.step == "index":
         _build_walk_index(connection, name)
     elif problem.step == "host_index":
@@ -249,7 +250,7 @@ def _mend(connection: Connection, problem: Problem) -> None:
 
 
 def _create_function(connection: Connection, name: str) -> None:
-    """Run the function's file; a function whose signature is another makes way for it, unless something needs it."""
+    """Run the file of a function; drop a function of another signature first. It is an error if something needs it."""
     path = versions.function_files()[name]
     text = sqlfiles.function(path.parent.name, path.stem)
     try:
@@ -261,7 +262,7 @@ def _create_function(connection: Connection, name: str) -> None:
 
 
 def _build_walk_index(connection: Connection, name: str) -> None:
-    """Build an index of the edges: of the partition first, beside writers; the whole then takes it over."""
+    """Build an index of the edges: concurrently on the partition first, which the partitioned index then includes."""
     text = sqlfiles.read("indexes", f"{name}.sql")
     form = indexes.wanted_indexes()[name].form
     new = f"{steps.SCHEMA}.{name}{steps.NEW}"
@@ -275,11 +276,11 @@ def _build_walk_index(connection: Connection, name: str) -> None:
         connection.execute(text)
         connection.execute(f"ALTER INDEX {new} RENAME TO {name}_r0".encode())
 
-    patiently(connection, exchange)
+    retry_while_locked(connection, exchange)
 
 
 def _changes_edges(problem: Problem) -> bool:
-    """Whether edges may be wrong because of it: changes were not captured, or they were made of other rows."""
+    """Whether edges may be wrong: changes were not captured, or edges were computed from other rows."""
     return problem.step == "host_triggers" or (problem.object or problem.name) in _DECIDES_EDGES
 
 
@@ -290,7 +291,7 @@ def _walk_indexes() -> frozenset[str]:
 
 @cache
 def _objects() -> list[dict[str, str]]:
-    """Return the package's own tables, views, sequences, types and indexes, and what makes each."""
+    """Return the package's own tables, views, sequences, types and indexes, and the step that creates each."""
     files: list[tuple[str, LiteralString]] = [("schema", sqlfiles.read("script", "schema.sql"))]
     files += [(path.stem, sqlfiles.read("migrations", path.name)) for path in migrations() if path.suffix == ".sql"]
     files += [(name, sqlfiles.read("indexes", f"{name}.sql")) for name in sorted(_walk_indexes())]

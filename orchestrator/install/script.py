@@ -14,7 +14,7 @@ from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import LOCK_KEY
-from orchestrator.install.migration_files import migrations, said
+from orchestrator.install.migration_files import migration_steps, migrations
 from orchestrator.install.refusals import OLDEST_SERVER
 from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
 
@@ -44,8 +44,8 @@ def psql(chosen: Sequence[Path] | None = None) -> str:
     ]
     for path in migrations() if chosen is None else chosen:
         pieces, is_alone = [], False
-        for what, *names in said(path):
-            if what == "host_index":  # concurrently: not in a transaction, and neither is what stands beside it
+        for what, *names in migration_steps(path):
+            if what == "host_index":  # built concurrently, so no step of this migration is in a transaction
                 is_alone = True
                 create, comment = sqlfiles.read("indexes", f"{names[0]}.sql").split(";\n\n")
                 beside = create.replace(f"CONCURRENTLY {names[0]}", f"CONCURRENTLY {names[0]}{NEW}")
@@ -66,7 +66,7 @@ def extension(directory: Path) -> list[Path]:
     pieces: list[str] = []
     for path in migrations():
         pieces.append(f"-- {path.stem}")
-        for what, *names in said(path):
+        for what, *names in migration_steps(path):
             if what == "host_index":
                 text = sqlfiles.read("indexes", f"{names[0]}.sql")
                 depends = f"ALTER INDEX {sqlfiles.HOST_SCHEMA}.{names[0]} DEPENDS ON EXTENSION {EXTENSION};"
@@ -85,7 +85,9 @@ def extension(directory: Path) -> list[Path]:
             f"VALUES ('{get_migration_hash(path.stem)}', '{path.stem}', now() AT TIME ZONE 'UTC');"
         )
     bookkeeping = sqlfiles.read("script", "bookkeeping.sql")
-    schema = re.sub(r"CREATE SCHEMA .*?;\n", "", sqlfiles.read("script", "schema.sql"))  # the server makes it
+    schema = re.sub(
+        r"CREATE SCHEMA .*?;\n", "", sqlfiles.read("script", "schema.sql")
+    )  # CREATE EXTENSION creates the schema
     remember = _query(
         "install/remember_installation",
         host_schema="current_setting('connection_paths.host_schema')",
@@ -123,7 +125,7 @@ def _text(what: str, *names: str) -> str:
         return sqlfiles.function(*names)
     if what == "index":
         return sqlfiles.read("indexes", f"{names[0]}.sql")
-    raise OrchestratorError(f"a migration says {what}, which a script cannot")
+    raise OrchestratorError(f"a migration has a step {what}, which a script does not support")
 
 
 def _for_host(text: str) -> str:
@@ -133,7 +135,7 @@ def _for_host(text: str) -> str:
 
 
 def _executed(*texts: str) -> str:
-    """Return a statement that executes *texts* where there is no psql to fill in the host's schema."""
+    """Return a statement that executes *texts* without psql, with the host schema filled in."""
     return _fill("executed", statement=_for_host("\n".join(texts)))
 
 

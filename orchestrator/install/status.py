@@ -1,4 +1,4 @@
-"""What of the package is in a database: migrations, functions, indexes, triggers, roles and problems."""
+"""What of the package is in a database: migrations, indexes, triggers, roles and problems."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TriggerStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """What of the package is in a database.
+    """The state of the package in a database.
 
     ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
     role (PUBLIC) has on the package's objects.
@@ -55,7 +55,6 @@ class Status:
     host_schema: str | None
     applied: list[str]
     pending: list[str]
-    functions: dict[str, list[str]]
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
     edges: int
@@ -70,7 +69,7 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether all is applied, indexes are valid, all tables or none are captured, and there is no problem."""
+        """Whether all migrations are applied, indexes are valid, triggers are complete, and there is no problem."""
         states = {trigger.state for trigger in self.triggers}
         captured = len(states) == 1 and "INCOMPLETE" not in states
         granted = self.roles is None or not self.roles.problems
@@ -92,7 +91,6 @@ def status(dsn: str) -> Status:
         indexes = connection.execute(
             sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
         ).fetchall()
-        functions = connection.execute(sqlfiles.query("install/installed_functions")).fetchall()
         triggers = connection.execute(
             sqlfiles.query("install/installed_triggers"),
             {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
@@ -108,7 +106,6 @@ def status(dsn: str) -> Status:
             host_schema=host_schema,
             applied=applied,
             pending=pending,
-            functions={name: versions for name, versions in functions},
             indexes=[IndexStatus(*row) for row in indexes],
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
@@ -125,7 +122,10 @@ def _problems(connection: Connection, host_schema: str | None, triggers: list[tu
     replicated = known is not None and known.is_replicated
     found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
     others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
-    before = {"table": "put it back, then run", "schema": "put them back, then run"}  # what install cannot mend alone
+    before = {
+        "table": "put it back, then run",
+        "schema": "put them back, then run",
+    }  # install cannot repair these alone
     return [
         *(f"{each.what}; {before.get(each.step, 'run')}: orchestrator install" for each in found),
         *(each.sentence for each in others),

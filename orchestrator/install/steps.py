@@ -1,7 +1,7 @@
-"""The steps of which migrations consist: a function, a view, an index, triggers on a table of the application.
+"""The steps of migrations: create a function, a view, an index, or triggers on a table of the application.
 
-Each call adds one yoyo step. Files are executed whole: a server reads a file's statements better than a splitter
-does, which matters for function bodies.
+Each call adds one yoyo step. A file is sent to the server as a whole, because splitting it into statements could split
+a function body.
 """
 
 from __future__ import annotations
@@ -16,36 +16,37 @@ from psycopg import sql
 from yoyo import step
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
 SCHEMA = "connection_paths"
 
-#: The host's tables whose changes are captured, and the triggers that each has for it.
+#: The application's tables whose changes are captured, and the names of the triggers of each.
 CAPTURED = sorted(path.stem for path in (sqlfiles.ROOT / "triggers").glob("*.sql"))
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
-#: The package's indexes of the host's tables, and the table of each.
+#: The package's indexes on the application's tables, and the table of each.
 HOST_INDEXES = {
     path.stem: found[1]
     for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql"))
     if (found := re.search(r'ON :"host_schema"\.(\w+)', path.read_text(encoding="utf-8")))
 }
-#: What the name of an index ends with while it is built, and when another has taken its place.
+#: The suffix of an index that is being built, and of one that was replaced.
 NEW, OLD = "_connection_paths_new", "_connection_paths_old"
-#: Settings of the session that migrates: the schema of the host's tables; and, on, that triggers are left out.
+#: Settings of the session that migrates: the schema of the application's tables, and whether triggers are left out.
 HOST_SCHEMA = "connection_paths.host_schema"
 WITHOUT_TRIGGERS = "connection_paths.without_triggers"
-#: On: triggers also capture what logical replication writes.
+#: Whether triggers also capture what logical replication writes.
 REPLICATED = "connection_paths.replicated"
 REPLICATED_TRIGGER = "connection_paths_replicated"
 
 
 @dataclass(frozen=True)
 class OwnTrigger:
-    """A trigger of the package's on a table that is not its own; ``identity`` is the table's, quoted for SQL."""
+    """A trigger of the package on a table in another schema; ``identity`` is the table's name, quoted for SQL."""
 
     schema: str
     table: str
@@ -55,10 +56,10 @@ class OwnTrigger:
 
 @dataclass(frozen=True)
 class OwnIndex:
-    """An index with a name of the package's: its ``known_as`` is that of the file; ``identity`` is quoted for SQL.
+    """An index with a name of the package. ``known_as`` is the name of its file; ``identity`` is quoted for SQL.
 
-    ``is_taken``: it has the name, in the host's schema, without the mark, so the package did not make it.
-    ``is_in_place``: it has the name, and is on the host's table of today.
+    ``is_taken``: it has the name, in the host schema, but not the package's comment, so the package did not create it.
+    ``is_in_place``: it has the name, and is on the current table of the application.
     """
 
     known_as: str
@@ -77,27 +78,27 @@ class OwnIndex:
 
 
 def view(name: str) -> None:
-    """Create the binding view ``sql/views/NAME.sql`` over a table of the host's."""
+    """Create the binding view ``sql/views/NAME.sql`` on a table of the application."""
     step(lambda connection: create_view(connection, name), f"DROP VIEW IF EXISTS {SCHEMA}.{name}")
 
 
 def function(name: str, version: str) -> None:
-    """Install ``sql/functions/ROOM/NAME/VERSION.sql``; rolled back, drop the function."""
+    """Create the function in ``sql/functions/ROOM/NAME/VERSION.sql``; the rollback drops it."""
     step(sqlfiles.function(name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
 
 
 def index(name: str) -> None:
-    """Create an index of one of our own tables from ``sql/indexes/NAME.sql``; it goes when its table goes."""
+    """Create the index in ``sql/indexes/NAME.sql`` on a table of the package; it is dropped with its table."""
     step(sqlfiles.read("indexes", f"{name}.sql"))
 
 
 def host_index(name: str) -> None:
-    """Build an index of a host table from ``sql/indexes/NAME.sql`` ; see :func:`build_index`."""
+    """Build the index in ``sql/indexes/NAME.sql`` on a table of the application; see :func:`build_index`."""
     step(lambda connection: build_index(connection, name), lambda connection: drop_index(connection, name))
 
 
 def host_triggers(table: str) -> None:
-    """Capture changes of a host table by the triggers of ``sql/triggers/TABLE.sql``, unless they are left out."""
+    """Create the triggers in ``sql/triggers/TABLE.sql``, which capture changes, unless triggers are left out."""
 
     def create(connection: Connection) -> None:
         left_out = connection.execute("SELECT current_setting(%s, true)", (WITHOUT_TRIGGERS,)).fetchone()
@@ -108,12 +109,12 @@ def host_triggers(table: str) -> None:
 
 
 def create_view(connection: Connection, name: str) -> None:
-    """Create a binding view, or bind it to the table that now has the name."""
+    """Create a binding view, or replace it so that it reads the table that now has the name."""
     connection.execute(_for_host(connection, "views", f"{name}.sql"))
 
 
 def create_triggers(connection: Connection, table: str) -> None:
-    """Make the triggers on a table of the host's; waits at most half a second at a time for the table's lock."""
+    """Create the triggers on a table; wait at most half a second at a time for the lock of the table."""
     replicated = connection.execute("SELECT current_setting(%s, true)", (REPLICATED,)).fetchone() == ("on",)
 
     def create() -> None:
@@ -121,7 +122,7 @@ def create_triggers(connection: Connection, table: str) -> None:
         if replicated:
             connection.execute(_for_host(connection, "triggers", "replicated", f"{table}.sql"))
 
-    patiently(
+    retry_while_locked(
         connection,
         create,
         waiting=lambda message: log.info("triggers on %s: %s; trying again", table, message),
@@ -129,27 +130,27 @@ def create_triggers(connection: Connection, table: str) -> None:
 
 
 def drop_triggers(connection: Connection, table: str) -> None:
-    """Remove those of the package from a table of the host's, where they are."""
+    """Drop the triggers of the package on a table of the application."""
     for trigger in own_triggers(connection):
         if (trigger.schema, trigger.table) == (_host_schema(connection), table):
             drop_trigger(connection, trigger)
 
 
 def own_triggers(connection: Connection) -> list[OwnTrigger]:
-    """Return the package's triggers on tables that are not its own, in any schema."""
+    """Return the package's triggers on tables of other schemas."""
     return [OwnTrigger(*row) for row in connection.execute(sqlfiles.query("install/own_triggers"))]
 
 
 def drop_trigger(connection: Connection, trigger: OwnTrigger) -> None:
-    """Remove a trigger; waits at most half a second at a time for the table's lock."""
+    """Drop a trigger; wait at most half a second at a time for the lock of the table."""
     statement = sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(
         sql.Identifier(trigger.name), sql.Identifier(trigger.schema, trigger.table)
     )
-    patiently(connection, lambda: connection.execute(statement))
+    retry_while_locked(connection, lambda: connection.execute(statement))
 
 
 def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
-    """Return the package's indexes of the host's tables, in any schema, and those that have their names."""
+    """Return the package's indexes on the application's tables, in any schema, and indexes with the same names."""
     found = connection.execute(
         sqlfiles.query("install/own_indexes"),
         {
@@ -164,27 +165,27 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
 
 
 def build_index(connection: Connection, name: str, *, anew: bool = False) -> None:
-    """Build an index of a host table without blocking writers, unless it is there; *anew*: even then.
+    """Build an index on a table of the application without blocking writers, unless it exists; *anew*: also then.
 
-    It is built under another name. It gets its name and its comment, which marks it as the package's, in one
-    transaction; an index that had the name is dropped afterwards. So an install that is killed leaves nothing that
-    the next one does not know: an index that is not valid is dropped and built again.
+    It is built under another name. Then one transaction gives it its name and its comment, which marks it as the
+    package's. An index that had the name before is dropped afterwards. So the next install recognizes what a killed one
+    has left, and it drops and builds again an index that is not valid.
 
-    Raises :class:`OrchestratorError` where the name is that of an index that the package did not make.
+    Raises :class:`OrchestratorError` if an index that the package did not create has the name.
     """
     found = own_indexes(connection, name)
     for index in found:
         if index.is_taken:
             raise OrchestratorError(taken(index.identity))
     if anew or not any(index.is_right for index in found):
-        log.info("building %s; writers go on, but it waits for transactions that are open now", name)
+        log.info("building %s; writers continue, but the build waits for transactions that are open now", name)
         _build_beside(connection, name)
-        patiently(connection, lambda: _exchange_index(connection, name))
+        retry_while_locked(connection, lambda: _exchange_index(connection, name))
     drop_strays(connection, name)
 
 
 def drop_strays(connection: Connection, name: str) -> None:
-    """Drop the package's indexes of this name that are not the one on the host's table of today."""
+    """Drop the package's indexes of this name, except the valid one on the current table of the application."""
     for index in own_indexes(connection, name):
         if not index.is_taken and not index.is_right:
             connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
@@ -198,9 +199,9 @@ def drop_index(connection: Connection, name: str) -> None:
 
 
 def taken(index: str) -> str:
-    """Raise: an index has a name of the package but lacks the package's comment."""
+    """Return the message about an index that has a name of the package but not its comment."""
     return (
-        f"an index {index} exists that connection_paths did not make; rename it. (If it is the one of connection_paths,"
+        f"connection_paths did not create the index {index}; rename it. (If it is the index of connection_paths,"
         f" restored without its comment: COMMENT ON INDEX {index} IS 'connection_paths: restored')"
     )
 
@@ -214,7 +215,7 @@ def _build_beside(connection: Connection, name: str) -> None:
                 if index.relname != name:
                     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
             connection.execute(statement.encode())
-        except psycopg.errors.DeadlockDetected:  # with a build that an install left behind when it died
+        except psycopg.errors.DeadlockDetected:  # with a build that a killed install has left
             if attempt == 1:
                 raise
         else:
@@ -229,20 +230,20 @@ def _exchange_index(connection: Connection, name: str) -> None:
 
 
 def _index_statements(connection: Connection, name: str) -> tuple[LiteralString, LiteralString]:
-    """Return its CREATE INDEX and its COMMENT."""
+    """Return the CREATE INDEX and the COMMENT of an index."""
     create, comment = _for_host(connection, "indexes", f"{name}.sql").split(";\n\n")
     return create, comment
 
 
 def _host_schema(connection: Connection) -> str:
-    """Return the name of the host's schema, which the session that migrates knows."""
+    """Return the name of the host schema, a setting of the session that migrates."""
     row = connection.execute("SELECT current_setting(%s)", (HOST_SCHEMA,)).fetchone()
     assert row is not None
     return str(row[0])
 
 
 def _host(connection: Connection) -> str:
-    """Return the quoted name of the host's schema."""
+    """Return the name of the host schema, quoted for SQL."""
     row = connection.execute("SELECT quote_ident(current_setting(%s))", (HOST_SCHEMA,)).fetchone()
     assert row is not None
     return str(row[0])

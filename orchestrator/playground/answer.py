@@ -146,5 +146,5 @@ def _suggestions(asked: Form, question: Question, document: Mapping[str, Any]) -
             yield _REMEDIES[name], asked.url(**{name: value})
         if asked.without:
             yield "Leave nobody out", asked.url(without=[])
-    if document["truncated"] and question.max_paths < form.MOST_PATHS:
-        yield "Show more", asked.url(paths=min(form.MOST_PATHS, question.max_paths * 3))
+    if document["truncated"] and question.max_paths < form.MOST_PATHS_SHOWN:
+        yield "Show more", asked.url(paths=min(form.MOST_PATHS_SHOWN, question.max_paths * 3))

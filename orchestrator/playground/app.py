@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from orchestrator.core.formats import milliseconds
 from orchestrator.core.text import printable
 from orchestrator.playground import answer, form
-from orchestrator.playground.database import Database
+from orchestrator.playground.database import ANSWER_MS, COUNTED, FOUND_SHOWN, Database
 from orchestrator.playground.form import Form
 from orchestrator.playground.guard import Guard
 from orchestrator.playground.trouble import Trouble
@@ -32,6 +32,8 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 _HERE = Path(__file__).parent
 _SHORTEST_NAME = 2  # letters that are searched for while a person types
+#: Limits that the pages mention.
+_LIMITS = {"members_counted": COUNTED, "contacts_found": FOUND_SHOWN, "answer_seconds": ANSWER_MS // 1000}
 _NO_CHOICES: Mapping[str, Any] = {"collections": (), "users": ()}
 
 
@@ -117,7 +119,7 @@ class _Pages:
         """Return contacts whose name or id a person is typing."""
         text = request.query_params.get("q", "").strip()
         is_id = form.integer(text) is not None
-        if "\0" in text or len(text) > form.LONGEST_NAME or (text.isascii() and text.isdigit() and not is_id):
+        if "\0" in text or len(text) > form.LONGEST_SEARCH or (text.isascii() and text.isdigit() and not is_id):
             return JSONResponse({"error": "This is neither a name nor an id."}, 400)
         if not is_id and len(text) < _SHORTEST_NAME:
             return JSONResponse({"found": []})
@@ -153,7 +155,11 @@ class _Pages:
 
     def _page(self, template: str, asked: Form, status: int, shown: Mapping[str, Any]) -> Response:
         text = self._templates.get_template(template).render(
-            asked=asked, choices=form.CHOICES, numbers=form.NUMBERS, **{"title": None, "target_name": None, **shown}
+            asked=asked,
+            choices=form.CHOICES,
+            numbers=form.NUMBERS,
+            limits=_LIMITS,
+            **{"title": None, "target_name": None, **shown},
         )
         return HTMLResponse(text, status, {"Retry-After": "2"} if status == 503 else None)
 

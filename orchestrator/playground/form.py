@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from orchestrator.finders.paths import Question
+from orchestrator.finders.paths import DEEPEST, Question
 
-MOST_PATHS = 100  # on a page; find_paths itself returns up to 1000
+MOST_PATHS_SHOWN = 100  # on a page; find_paths itself returns more
 LONGEST_BUDGET = 4000  # milliseconds, less than a statement of the playground may take
-LONGEST_NAME = 200  # characters that are searched for
+LONGEST_SEARCH = 200  # characters that are searched for
 _MOST_WITHOUT = 50
 _LARGEST_ID = 2**63 - 1
 
@@ -28,8 +28,8 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
 NUMBERS: Mapping[str, tuple[str, int, int]] = {
     "collection": ("Collection", 0, _LARGEST_ID),
     "viewer": ("Viewer", 0, _LARGEST_ID),
-    "depth": ("Depth", 1, 6),
-    "paths": ("Paths", 1, MOST_PATHS),
+    "depth": ("Depth", 1, DEEPEST),
+    "paths": ("Paths", 1, MOST_PATHS_SHOWN),
     "budget": ("Time budget", 1, LONGEST_BUDGET),
 }
 DEFAULTS: Mapping[str, str] = {
@@ -40,7 +40,7 @@ DEFAULTS: Mapping[str, str] = {
     "paths": "10",
     "scope": "any",
     "impl": "",
-    "budget": "1500",
+    "budget": str(Question.time_budget_ms),
 }
 
 
@@ -57,11 +57,6 @@ class Form:
     question: Question | None = None
     name: str | None = None
 
-    @property
-    def is_blank(self) -> bool:
-        """Whether no question was asked yet."""
-        return self.question is None and self.name is None and not self.errors
-
     def url(self, path: str = "/", **changes: Any) -> str:
         """Return the address of the same question with *changes*; defaults are left out."""
         without: Sequence[int] = changes.pop("without", self.without)
@@ -74,7 +69,7 @@ class Form:
 def read(pairs: Sequence[tuple[str, str]]) -> Form:
     """Read the parameters of an address. Unknown ones are ignored; of several with one name, the last one counts."""
     # one character more than a name may have shows that it is too long
-    given = {name: value.strip()[: LONGEST_NAME + 1] for name, value in pairs if name in DEFAULTS}
+    given = {name: value.strip()[: LONGEST_SEARCH + 1] for name, value in pairs if name in DEFAULTS}
     values = {name: given.get(name) or default for name, default in DEFAULTS.items()}
     without, errors = _without([value for name, value in pairs if name == "without"])
     target = values["target"]
@@ -90,8 +85,8 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
     is_id = target.isascii() and target.isdigit()
     if not target:
         errors["target"] = "Give the name or the id of the person to meet."
-    elif "\0" in target or (not is_id and len(target) > LONGEST_NAME):
-        errors["target"] = f"A name has at most {LONGEST_NAME} characters and no zero byte."
+    elif "\0" in target or (not is_id and len(target) > LONGEST_SEARCH):
+        errors["target"] = f"A name has at most {LONGEST_SEARCH} characters and no zero byte."
     elif is_id and integer(target) is None:
         errors["target"] = "The id of the person is too large."
     elif not is_id:
@@ -145,4 +140,4 @@ def _without(given: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]]:
 
 
 def _printable(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: value.replace("\0", "�")[:LONGEST_NAME] for name, value in values.items()}
+    return {name: value.replace("\0", "�")[:LONGEST_SEARCH] for name, value in values.items()}

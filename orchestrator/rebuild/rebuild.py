@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.install.steps import TRIGGERS
 from orchestrator.rebuild import index_builds
 
@@ -33,7 +34,9 @@ def complete(
     phase = _phase(connection, run_id)
     if phase == "filling":
         step("copying edges of other kinds")
-        patiently(connection, lambda: connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,)))
+        retry_while_locked(
+            connection, lambda: connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
+        )
         phase = _phase(connection, run_id)  # unchanged when the run was cancelled
     if phase == "indexing":
         _build_indexes(dsn, connection, run_id, workers, step)
@@ -42,7 +45,7 @@ def complete(
         step("checking")
         _check(connection, run_id)
         step("waiting for the lock to exchange the tables")
-        patiently(
+        retry_while_locked(
             connection,
             lambda: connection.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,)),
             waiting=lambda message: step(f"waiting for the lock to exchange the tables ({message})"),

@@ -14,15 +14,16 @@ from typing import Any
 
 import psycopg
 
-from orchestrator.core.database import COMPUTING, Connection, patiently, resolved
+from orchestrator.core.database import COMPUTING, Connection, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.reconnect import ReconnectingSession
 from orchestrator.install.installed import require_installed, require_unique_ids
 from orchestrator.runs import runs
-from orchestrator.runs.driver import Progress, RunDriver
+from orchestrator.runs.driver import BackfillProgress, RunDriver
 from orchestrator.runs.throttle import Throttle, ThrottleLimits
 
-__all__ = ["BackfillOptions", "Outcome", "Progress", "backfill"]
+__all__ = ["BackfillOptions", "BackfillOutcome", "BackfillProgress", "backfill"]
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class BackfillOptions:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BackfillOutcome:
     """How a run ended, after how many seconds of this process, and the contacts that were set aside."""
 
     run: runs.Run
@@ -63,8 +64,8 @@ def backfill(
     dsn: str,
     options: BackfillOptions = BackfillOptions(),
     *,
-    report: Callable[[Progress], None] = lambda _: None,
-) -> Outcome:
+    report: Callable[[BackfillProgress], None] = lambda _: None,
+) -> BackfillOutcome:
     """Work on the active run, or on a new one, until it is over; returns how it ended.
 
     ``report`` is called a few times a second. On KeyboardInterrupt, the batches that are being done are cancelled and
@@ -89,7 +90,7 @@ def backfill(
             )  # fmt: skip
             try:
                 driver.drive()
-                return Outcome(driver.run, driver.seconds, list(driver.set_aside))
+                return BackfillOutcome(driver.run, driver.seconds, list(driver.set_aside))
             except runs.NoSuchRun:
                 log.warning("Run %s is no longer in the database, perhaps after a failover. Starting over.", run.run_id)
             except psycopg.Error as error:
@@ -118,7 +119,7 @@ def _find_or_create_run(connection: Connection, options: BackfillOptions) -> run
             strategy = "in_place" if row == (True,) else "rebuild"
         log.info("planning")
         try:
-            patiently(connection, lambda: _create_run(connection, strategy, options.batch_edges))  # noqa: B023
+            retry_while_locked(connection, lambda: _create_run(connection, strategy, options.batch_edges))  # noqa: B023
         except psycopg.Error as error:
             if error.sqlstate != runs.UNDER_WAY:
                 raise

@@ -20,7 +20,6 @@ before it has ended. So the canary also notices when calls do not end.
 
 from __future__ import annotations
 
-import math
 import random
 import statistics
 import threading
@@ -34,41 +33,17 @@ import psycopg
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.latencies import Latencies, percentile
 from orchestrator.core.polling import Poll
-from orchestrator.finders.paths import Question
+from orchestrator.finders.paths import Question, random_questions
 from orchestrator.runs.signals import STALE, Signal, ThrottleLimits
 
 _WINDOW = 15.0  # seconds whose calls count
 _SLOW_SHARE = 0.15  # of the calls that count: the limit of slow ones
 _LEAST_SLOW = 5  # the lowest limit
-_DEPTH = 4  # the greatest depth that applications commonly ask for
 _PAUSE_FACTOR = 20  # a pause is 20 times as long as a call: the canary uses a twentieth of a processor at most
 _PAUSES = 0.1, 1.0  # seconds, the shortest and the longest pause
 _CALLS_PER_QUESTION = 4  # before the run, and one more that is not recorded
-
-
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return a percentile of ascending values by the nearest rank: the smallest that *share* of them do not exceed."""
-    return ordered[max(1, math.ceil(share * len(ordered))) - 1]
-
-
-@dataclass(frozen=True)
-class Latencies:
-    """Percentiles of calls in milliseconds, by the nearest rank. None: too few calls; p99 needs 100."""
-
-    calls: int
-    p50: float | None
-    p95: float | None
-    p99: float | None
-
-    @classmethod
-    def of(cls, milliseconds: Iterable[float]) -> Latencies:
-        """Return the percentiles of some calls."""
-        ordered = sorted(milliseconds)
-        if not ordered:
-            return cls(0, None, None, None)
-        p99 = percentile(ordered, 0.99) if len(ordered) >= 100 else None
-        return cls(len(ordered), percentile(ordered, 0.5), percentile(ordered, 0.95), p99)
 
 
 @dataclass(frozen=True)
@@ -131,7 +106,7 @@ class Canary(Poll):
         self._measured = False
         self._answered = 0.0  # when the latest call ended
         self._since = 0.0  # calls before this time do not count
-        self._first = self._now = _Baseline(0.0, 0.0)
+        self._first = self._current = _Baseline(0.0, 0.0)
 
     # Before the run.
 
@@ -143,7 +118,7 @@ class Canary(Poll):
         connection = self._connected()
         self._measured = True
         try:
-            found = self._measure(connection, self._questions(connection), calls, seconds)
+            found = self._measure(connection, self._draw_questions(connection), calls, seconds)
         except psycopg.Error as error:
             if connection.closed:
                 raise OrchestratorError(f"the connection was lost: {one_line(error)}") from error
@@ -153,19 +128,16 @@ class Canary(Poll):
         if not self._normal:
             return self.baseline
         asked = [_Call(0.0, ms, self._normal[question]) for question, taken in found.items() for ms in taken]
-        self._first = self._now = _Baseline.of(asked)
+        self._first = self._current = _Baseline.of(asked)
         self.baseline = Latencies.of(call.milliseconds for call in asked)
         shortest, longest = _PAUSES
         self.interval = min(max(_PAUSE_FACTOR * self._first.median / 1000, shortest), longest)
         self.available = True
         return self.baseline
 
-    def _questions(self, connection: Connection) -> list[Question]:
-        if self._seed is not None:
-            connection.execute("SELECT setseed(%s)", (self._random.random(),))
-        rows = connection.execute(sqlfiles.query("finders/canary_targets")).fetchall()
-        questions = [Question(target, collection, user, max_depth=_DEPTH) for target, collection, user in rows]
-        return list(dict.fromkeys(questions))
+    def _draw_questions(self, connection: Connection) -> list[Question]:
+        seed = None if self._seed is None else self._random.random()
+        return list(dict.fromkeys(random_questions(connection, seed)))
 
     def _measure(
         self, connection: Connection, questions: Sequence[Question], calls: int, seconds: float
@@ -267,9 +239,9 @@ class Canary(Poll):
             calls = self._calls(now, self._since)
             limit = max(_LEAST_SLOW, round(_SLOW_SHARE * len(calls)))
             window_full = len(calls) > 0.8 * _WINDOW / self.interval
-            if self._now is not self._first and window_full and self._slow(calls, self._first) <= 1:
-                self._now = self._first  # latencies are as before the run again
-            slow = self._slow(calls, self._now)
+            if self._current is not self._first and window_full and self._slow(calls, self._first) <= 1:
+                self._current = self._first  # latencies are as before the run again
+            slow = self._slow(calls, self._current)
             is_answered = bool(calls) and now - max(self._answered, calls[-1].at) < STALE
         return Signal("canary", slow, limit, "slow calls", fresh=is_answered and max(slow, len(calls)) >= limit)
 
@@ -279,7 +251,7 @@ class Canary(Poll):
         under_way = self._in_flight
         if under_way is not None:
             call = _Call(now, (now - under_way[0]) * 1000, under_way[1])
-            if self._slow([call], self._now):
+            if self._slow([call], self._current):
                 calls.append(call)
         return calls
 
@@ -304,5 +276,5 @@ class Canary(Poll):
             calls = [call for call in self._window if not call.failed]
             if calls:
                 scale = statistics.median(call.milliseconds / call.normal for call in calls)
-                self._now = _Baseline.of(calls, max(1.0, scale))
+                self._current = _Baseline.of(calls, max(1.0, scale))
             self._since = time.monotonic()

@@ -17,8 +17,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from orchestrator.core import formats, sqlfiles
-from orchestrator.core.database import Connection, connect, lost, patiently
+from orchestrator.core.database import Connection, connect, lost
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.reconnect import ReconnectingSession
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
@@ -32,7 +33,7 @@ _RECORD_EVERY = 3.0  # seconds between two records of this process in the run
 
 
 @dataclass(frozen=True)
-class Progress:
+class BackfillProgress:
     """The state of a run and of this process, to be shown a few times a second.
 
     ``seconds``   since this process began.
@@ -69,7 +70,7 @@ class RunDriver:
         *,
         batch_timeout: float,
         throttle: Throttle | None,
-        report: Callable[[Progress], None],
+        report: Callable[[BackfillProgress], None],
     ) -> None:
         self.run = run
         self.set_aside: tuple[dict[str, Any], ...] = ()
@@ -145,7 +146,9 @@ class RunDriver:
         if claimed != (True,):
             self._doing = "waiting for the process that finishes the run"
         elif self.run.status == "cancelled":
-            patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+            retry_while_locked(
+                connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
+            )
         elif self.run.status == "running":
             try:
                 self._complete(connection)
@@ -168,7 +171,7 @@ class RunDriver:
                 self._begin_step("vacuuming and analysing")
                 connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
         receipt = None if self._throttle is None else Jsonb(self._throttle.receipt())
-        patiently(
+        retry_while_locked(
             connection,
             lambda: connection.execute("SELECT connection_paths.finish_run(%s, %s)", (self.run.run_id, receipt)),
         )
@@ -216,7 +219,7 @@ class RunDriver:
         if self._throttle is not None and self._is_throttled:
             self._workers.allowed = self._throttle.tick(self._workers.busy)
         self._report(
-            Progress(
+            BackfillProgress(
                 run=self.run,
                 seconds=self.seconds,
                 workers=self._worker_count,

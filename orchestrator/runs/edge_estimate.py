@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import NormalDist
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.core.student import student_quantile
 
 _PER_STRATUM = 20  # contacts to draw: enough to see how much they differ
 _MOST_OVERLAPS = 500_000  # about, of all drawn contacts; each costs one or a few microseconds
 _CONFIDENCE = 0.95
+_LEAST_FREEDOM = 4.0  # degrees of freedom; with fewer the quantile would not be right
 
 
 @dataclass(frozen=True)
@@ -93,19 +94,4 @@ def _margin(strata: Sequence[Stratum]) -> float:
     of_variance = sum(stratum.variance**2 / (stratum.sampled - 1) for stratum in drawn)
     freedom = seen**2 / of_variance if of_variance else float("inf")
     unseen = sum(stratum.overlaps for stratum in drawn) / sum(stratum.sampled for stratum in drawn)
-    return student_quantile(freedom) * sqrt(seen + unseen**2)
-
-
-def student_quantile(freedom: float) -> float:
-    """Return the two-sided quantile of Student's t, right to a hundredth from 4 degrees of freedom on.
-
-    The series is that of Cornish and Fisher.
-    """
-    z = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
-    n = max(freedom, 4.0)
-    return (
-        z
-        + (z**3 + z) / (4 * n)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-    )
+    return student_quantile((1 + _CONFIDENCE) / 2, max(freedom, _LEAST_FREEDOM)) * sqrt(seen + unseen**2)

@@ -31,6 +31,9 @@ _ASSUMPTION = "as many idle cores as workers, and everything in memory"
 _BYTES_PER_EDGE = 190  # of the row and its entries in three indexes, just built
 _EDGES_TO_MEASURE = 10_000  # with fewer edges in the table, the usual bytes per edge are assumed
 
+#: Contacts to draw by default, at most.
+SAMPLE = 2000
+
 _LARGEST = 10  # organizations to name
 
 
@@ -103,7 +106,7 @@ class BackfillPlan:
     connections_free: int
 
 
-def plan(dsn: str, *, seed: int = 1, sample: int = 2000) -> BackfillPlan:
+def plan(dsn: str, *, seed: int = 1, sample: int = SAMPLE) -> BackfillPlan:
     """Return the plan of a backfill of the database of *dsn*, which may be a standby.
 
     The edges are estimated from at most ``sample`` contacts, drawn at random by ``seed``; fewer are drawn where they

@@ -1,4 +1,4 @@
-"""Reads and steers backfill runs: what an operator sees of them, and may change."""
+"""What an operator does with backfill runs: list, show, pause, resume, limit and cancel them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.install.installed import require_installed
 
 # SQLSTATEs. Those that begin with CP are the package's own, so no error of a batch can be confused with them.
@@ -193,7 +194,7 @@ def cancel(connection: Connection, run_id: int) -> Run:
     if not run.active and run.status != "cancelled":
         raise OrchestratorError(f"run {run_id} is over: {run.status}; start another: orchestrator backfill")
     connection.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
-    patiently(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+    retry_while_locked(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
     return read(connection, run_id)
 
 

@@ -115,7 +115,7 @@ class Workers:
         return connection
 
     def _try_batch(self, number: int, connection: Connection) -> bool:
-        """Claim a batch and do it; False when the worker should pause. Closes the session after a passing error."""
+        """Claim a batch and do it; False when the worker should pause. Closes the session after a transient error."""
         try:
             return self._do_batch(connection)
         except psycopg.Error as error:

@@ -18,17 +18,17 @@ from orchestrator.sweep.measure import results as files
 from orchestrator.sweep.measure import sweep as measuring
 from orchestrator.sweep.measure.matrix import Matrix
 from orchestrator.sweep.measure.results import Results, SweepOptions
-from orchestrator.sweep.measure.sweep import Progress
+from orchestrator.sweep.measure.sweep import SweepProgress
 from orchestrator.sweep.show import report, tables
 from orchestrator.sweep.show.headline import noise
 
-__all__ = ["Matrix", "Outcome", "SweepOptions", "compare", "new_directory", "sweep"]
+__all__ = ["Matrix", "SweepOptions", "SweepOutcome", "compare", "new_directory", "sweep"]
 
 DONE, FAILED, MISSED, UNDECIDED = 0, 1, 3, 4  # exit statuses
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepOutcome:
     """A command's result: as data for ``--json``, as lines for a person, and the exit status."""
 
     data: dict[str, Any]
@@ -54,8 +54,8 @@ def sweep(
     *,
     objectives: Sequence[str] = (),
     margin: float = MARGIN,
-    progress: Callable[[Progress], None] = lambda _: None,
-) -> Outcome:
+    progress: Callable[[SweepProgress], None] = lambda _: None,
+) -> SweepOutcome:
     """Measure, write all files into *directory*, and return what was found."""
     limits = [parse(objective) for objective in objectives]
 
@@ -82,7 +82,7 @@ def sweep(
     if comparison is not None:
         lines.append(tables.comparison_markdown(comparison))
         lines += [noise(comparison)] if matrix.against_itself else []
-    return Outcome(
+    return SweepOutcome(
         data={
             "directory": str(directory),
             "report": str(page),
@@ -97,13 +97,13 @@ def sweep(
     )
 
 
-def compare(base: Path, new: Path, *, objectives: Sequence[str] = (), margin: float = MARGIN) -> Outcome:
+def compare(base: Path, new: Path, *, objectives: Sequence[str] = (), margin: float = MARGIN) -> SweepOutcome:
     """Compare the results of two sweeps; objectives apply to the new one."""
     limits = [parse(objective) for objective in objectives]
     found = files.read(new)
     comparison = compare_sweeps(files.read(base), found, margin)
     judgements = judge(found, limits, comparison)
-    return Outcome(
+    return SweepOutcome(
         data=_judged(judgements, comparison),
         lines=[tables.comparison_markdown(comparison), *tables.objective_lines(judgements)],
         status=_status(judgements, comparison),

@@ -2,6 +2,6 @@ CREATE INDEX IF NOT EXISTS idx_cc_walk_a
     ON connection_paths.contact_connections (contact_a_id, date_to DESC NULLS FIRST, contact_b_id);
 
 COMMENT ON INDEX connection_paths.idx_cc_walk_a IS 'The search reads a contact''s edges from this index alone, the most recent first, and stops early';
--- The index of the partition gets a name of the form that a rebuild gives it.
+-- The index of the partition gets a name with the suffix _r and a run id, as a rebuild would name it; 0 is no run.
 ALTER INDEX IF EXISTS connection_paths.contact_connections_live_contact_a_id_date_to_contact_b_id_idx
     RENAME TO idx_cc_walk_a_r0;

@@ -1,8 +1,8 @@
-"""The views that bind the host's tables; see sql/views/README.md."""
+"""The views through which the package reads the application's tables; see sql/views/README.md."""
 
 from orchestrator.install.steps import function, view
 
-function("raise_detached", "v1")  # before the views, and so removed after them: a detached one reads from it
+function("raise_detached", "v1")  # the view of a detached table calls it
 view("work_experiences")
 view("collection_members")
 view("live_organizations")

@@ -1,4 +1,4 @@
--- The edges, the finder of each collection, the contacts who may not be asked, and the types of a search.
+-- The tables of edges, of the finder of each collection and of contacts who may not be asked; the types of a search.
 -- depends: 0001_binding_views
 
 DO $type$
@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_connections (
 ) PARTITION BY LIST (kind);
 
 -- One partition holds all rows. A rebuild creates another table beside it and exchanges the two, while grants, views
--- and policies stay on the parent. The table is partitioned by kind only because a partitioned table needs a key:
--- searches want one index over all kinds.
+-- and policies stay on the parent. The partition key is kind only because a partitioned table
+-- needs a key: one partition for all kinds is what searches need, because they read one index over all kinds.
 CREATE TABLE IF NOT EXISTS connection_paths.contact_connections_live
     PARTITION OF connection_paths.contact_connections DEFAULT;
 ALTER INDEX IF EXISTS connection_paths.contact_connections_live_pkey RENAME TO contact_connections_pkey_r0;
@@ -40,7 +40,7 @@ COMMENT ON COLUMN connection_paths.contact_connections.contact_b_id IS 'The cont
 COMMENT ON COLUMN connection_paths.contact_connections.kind IS 'What the edge means; work_overlap rows belong to the package';
 COMMENT ON COLUMN connection_paths.contact_connections.organization_id IS 'Where both worked at the same time';
 COMMENT ON COLUMN connection_paths.contact_connections.date_from IS 'First day of the overlap';
-COMMENT ON COLUMN connection_paths.contact_connections.date_to IS 'Last day of the overlap; NULL: it goes on';
+COMMENT ON COLUMN connection_paths.contact_connections.date_to IS 'Last day of the overlap; NULL: both work experiences continue';
 COMMENT ON COLUMN connection_paths.contact_connections.computed_at IS 'When the row last changed, not when it was last checked';
 
 CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
     impl text NOT NULL CONSTRAINT finder_rollout_impl CHECK (impl IN ('v1', 'v2'))
 );
 
-COMMENT ON TABLE connection_paths.finder_rollout IS 'The implementation that find_paths uses for a collection; without a row, v2';
+COMMENT ON TABLE connection_paths.finder_rollout IS 'The implementation that find_paths uses for a collection. A collection without a row uses v2';
 COMMENT ON COLUMN connection_paths.finder_rollout.impl IS 'v1: legacy_finder; v2: deep_finder';
 
 CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
@@ -99,9 +99,9 @@ $type$;
 
 COMMENT ON TYPE connection_paths.search_request IS 'The parameters of a search, which the finders have checked';
 
--- may_be_asked is a column and not a WHERE clause. Nearly always, no contact of a collection is in do_not_ask. A finder
--- checks that once a call and then need not read the column. OFFSET 0 keeps it a look-up of one pair; otherwise the
--- planner may hash the whole table.
+-- may_be_asked is a column and not a WHERE clause, because most collections have no row in do_not_ask. A finder checks
+-- this once in each call, and then does not read the column. With OFFSET 0 the column is a look-up of one row; without
+-- it the planner may hash the whole table.
 CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
 SELECT
     m.collection_id,

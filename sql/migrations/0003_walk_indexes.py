@@ -1,4 +1,4 @@
-"""Indexes of the edge table. It is our own and, at first, empty: no need to build them beside writers."""
+"""Indexes of the edge table, which is empty when it is new, so CREATE INDEX need not be CONCURRENTLY."""
 
 from orchestrator.install.steps import index
 

@@ -1,4 +1,4 @@
-"""Indexes of the host's tables, built without a write lock; hence outside a transaction, one a step."""
+"""Indexes of the application's tables. CREATE INDEX CONCURRENTLY must be outside a transaction, one index a step."""
 
 from orchestrator.install.steps import host_index
 

@@ -1,4 +1,4 @@
-"""What an edge is, and the finders, each in the order it needs the others."""
+"""The functions that define an edge, and the finders. Each function comes after the functions that it needs."""
 
 from orchestrator.install.steps import function
 
@@ -31,4 +31,4 @@ function("count_around_target", "v1")
 function("why_no_more", "v1")
 function("find_paths", "v1")
 
-function("refuse_transition", "v1")  # for triggers of the next migration
+function("refuse_transition", "v1")  # the triggers of the next migration need it

@@ -1,4 +1,4 @@
--- What a backfill and the capture of changes keep: runs, their batches, and what is still to be recomputed.
+-- The tables of backfills (runs and their batches), of the queue of changes, of detached tables and of rebuilds.
 -- depends: 0005_functions
 
 CREATE SEQUENCE IF NOT EXISTS connection_paths.backfill_worker_ids AS integer CYCLE;
@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_runs (
     status text NOT NULL DEFAULT 'running' CONSTRAINT backfill_runs_status CHECK (
         status IN ('running', 'paused', 'cancelled', 'succeeded', 'succeeded with exceptions')
     ),
+    is_active boolean NOT NULL GENERATED ALWAYS AS (status IN ('running', 'paused')) STORED,
     phase text NOT NULL DEFAULT 'filling' CONSTRAINT backfill_runs_phase CHECK (
         phase IN ('filling', 'indexing', 'exchanged', 'finished')
     ),
@@ -23,18 +24,18 @@ CREATE TABLE IF NOT EXISTS connection_paths.backfill_runs (
     receipt jsonb,
     CONSTRAINT backfill_runs_state CHECK (
         CASE
-            WHEN status IN ('running', 'paused') THEN phase <> 'finished'
-            WHEN status = 'cancelled' THEN true -- not finished: cancel_run has to clean up
+            WHEN is_active THEN phase <> 'finished'
+            WHEN status = 'cancelled' THEN true -- with another phase than finished: cancel_run has to clean up
             ELSE phase = 'finished'
         END
         AND (strategy = 'rebuild' OR phase IN ('filling', 'finished'))
     )
 );
 
--- At most one run is running or paused. A second `orchestrator backfill` joins it.
+-- At most one run is active. A second `orchestrator backfill` joins it.
 CREATE UNIQUE INDEX IF NOT EXISTS backfill_runs_one_active
-    ON connection_paths.backfill_runs ((true))
-    WHERE status IN ('running', 'paused');
+    ON connection_paths.backfill_runs (is_active)
+    WHERE is_active;
 
 -- All legal transitions of a run: docs/explanation/runs.md draws them, and each is made by one function.
 CREATE OR REPLACE TRIGGER refuse_transition
@@ -62,16 +63,17 @@ CREATE OR REPLACE TRIGGER refuse_transition
 
 COMMENT ON TABLE connection_paths.backfill_runs IS 'Backfills. Operators call pause_run, resume_run, cancel_run and set_max_workers; workers obey them before every batch';
 COMMENT ON COLUMN connection_paths.backfill_runs.status IS 'running or paused: active; cancelled, succeeded or succeeded with exceptions: over';
+COMMENT ON COLUMN connection_paths.backfill_runs.is_active IS 'Whether the run is running or paused; at most one run is';
 COMMENT ON COLUMN connection_paths.backfill_runs.phase IS 'filling: batches are done; indexing, exchanged: steps of a rebuild after its batches; finished: nothing is left to do';
 COMMENT ON COLUMN connection_paths.backfill_runs.max_workers IS 'How many workers of all processes and machines may work at the same time; NULL: no limit';
-COMMENT ON COLUMN connection_paths.backfill_runs.finishing_worker_id IS 'The worker that does what comes after the batches; when it dies, another claims this';
+COMMENT ON COLUMN connection_paths.backfill_runs.finishing_worker_id IS 'The worker that does the last steps of the run, after its batches; when it dies, another worker may take its place';
 COMMENT ON COLUMN connection_paths.backfill_runs.processes IS 'The latest report of each orchestrator process: its workers, why fewer of them work, and when it reported';
-COMMENT ON COLUMN connection_paths.backfill_runs.receipt IS 'What finish_run was given to keep: latencies before and during the run, and how long it was throttled';
+COMMENT ON COLUMN connection_paths.backfill_runs.receipt IS 'The report that finish_run was called with: latencies before and during the run, and how long it was throttled';
 
 -- A batch holds the contacts with ids above one bound and up to another; NULL is no bound. The batches of a run cover
 -- every bigint exactly once. The constraints enforce that: each lower bound is the upper bound of exactly one other
--- batch, except for the one batch that has no lower bound. They do not prevent that the last batch is deleted; no code
--- deletes a batch.
+-- batch, except for the one batch that has no lower bound. They do not prevent the deletion of the last batch, but no
+-- code deletes batches.
 CREATE TABLE IF NOT EXISTS connection_paths.backfill_batches (
     run_id bigint NOT NULL REFERENCES connection_paths.backfill_runs ON DELETE CASCADE,
     batch_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -105,7 +107,8 @@ CREATE INDEX IF NOT EXISTS backfill_batches_open
     ON connection_paths.backfill_batches (run_id, above_contact_id NULLS FIRST)
     WHERE status IN ('pending', 'claimed');
 
--- All legal transitions of a batch. A claimed batch whose worker has died is claimed again, and stays claimed.
+-- All legal transitions of a batch. When another worker claims the batch of a dead worker, the
+-- batch stays claimed.
 CREATE OR REPLACE TRIGGER refuse_transition
     BEFORE UPDATE ON connection_paths.backfill_batches
     FOR EACH ROW WHEN (
@@ -119,16 +122,16 @@ CREATE OR REPLACE TRIGGER refuse_transition
     )
     EXECUTE FUNCTION connection_paths.refuse_transition();
 
-COMMENT ON TABLE connection_paths.backfill_batches IS 'The batches of each run: ranges of contact ids (above, upto], and what has become of them';
+COMMENT ON TABLE connection_paths.backfill_batches IS 'The batches of each run: ranges of contact ids (above, upto], each with its state';
 COMMENT ON COLUMN connection_paths.backfill_batches.status IS 'pending, claimed by a worker, done, or set aside with an error';
-COMMENT ON COLUMN connection_paths.backfill_batches.attempts IS 'Claims so far; the latest is the fence that keeps an earlier claim from writing';
-COMMENT ON COLUMN connection_paths.backfill_batches.deaths IS 'Workers that died with the batch since it has its range; the fifth counts as a failure';
-COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'Errors so far, including those before the batch was split; a batch that fails is split, a single contact is set aside';
-COMMENT ON COLUMN connection_paths.backfill_batches.retries IS 'Transient errors since the batch has its range; the fifth splits it';
+COMMENT ON COLUMN connection_paths.backfill_batches.attempts IS 'How often the batch was claimed. do_batch and fail_batch need the latest number, so an earlier claim writes nothing';
+COMMENT ON COLUMN connection_paths.backfill_batches.deaths IS 'How many workers died with the batch since it got its range; the fifth death splits it';
+COMMENT ON COLUMN connection_paths.backfill_batches.failures IS 'How many errors the batch had, also before it was split';
+COMMENT ON COLUMN connection_paths.backfill_batches.retries IS 'How many transient errors the batch had since it got its range; the fifth splits it';
 COMMENT ON COLUMN connection_paths.backfill_batches.worker_id IS 'The worker that claimed the batch last';
 COMMENT ON COLUMN connection_paths.backfill_batches.contact_id IS 'The contact of a batch that was set aside';
 
--- How far each run is. Work is measured in predicted edges, because contacts differ too much in their edges.
+-- The progress of each run. It is measured in predicted edges, because some contacts have many more edges than others.
 CREATE OR REPLACE VIEW connection_paths.backfill_progress WITH (security_invoker = true) AS
 SELECT
     r.run_id,
@@ -179,9 +182,9 @@ CROSS JOIN LATERAL (
     WHERE s.run_id = r.run_id
 ) AS b;
 
-COMMENT ON VIEW connection_paths.backfill_progress IS 'How far each run is, in batches and in predicted edges';
+COMMENT ON VIEW connection_paths.backfill_progress IS 'The progress of each run, in batches and in predicted edges';
 
--- No index and no constraint, so that writers never wait for each other. Rows live for a short time, so a sequential
+-- No index and no constraint, so that writers never wait for each other. Rows stay for a short time, so a sequential
 -- scan reads a page or two.
 CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
     contact_id bigint,
@@ -189,12 +192,14 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
     written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
     changed_at timestamptz NOT NULL DEFAULT now(),
     failures smallint NOT NULL DEFAULT 0,
+    has_failed boolean NOT NULL DEFAULT false,
     error text
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 1);
 
 COMMENT ON TABLE connection_paths.contact_changes IS 'The queue of changes: each row is a contact, an organization, or (both NULL) every contact. sync_changes takes the rows';
 COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that made the change; sync_changes waits for refreshes that may not have seen it';
-COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often the refresh of the contact failed; from 3 on it is tried again only on request';
+COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often the refresh of the contact has failed';
+COMMENT ON COLUMN connection_paths.contact_changes.has_failed IS 'Whether the refresh has failed three times, so that it is tried again only on request';
 
 -- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity, and there is no key.
 ALTER TABLE connection_paths.contact_changes REPLICA IDENTITY FULL;
@@ -237,8 +242,8 @@ CREATE TABLE IF NOT EXISTS connection_paths.detached_sources (
     detached_by text NOT NULL DEFAULT session_user
 );
 
-COMMENT ON TABLE connection_paths.detached_sources IS 'Tables of the application that detach_source let go of, and what attach_source makes again';
-COMMENT ON COLUMN connection_paths.detached_sources.triggers IS 'The statements that make the triggers of the package on the table';
+COMMENT ON TABLE connection_paths.detached_sources IS 'Tables of the application that detach_source has detached, and the definitions that attach_source restores';
+COMMENT ON COLUMN connection_paths.detached_sources.triggers IS 'The statements that create the triggers of the package on the table';
 COMMENT ON COLUMN connection_paths.detached_sources.indexes IS 'By name, the statements that build each index of the package on the table and comment on it';
 
 CREATE TABLE IF NOT EXISTS connection_paths.rebuild_replays (

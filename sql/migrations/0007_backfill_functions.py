@@ -1,4 +1,4 @@
-"""What makes edges and keeps them: one contact, a whole run, what changed. In the order each needs the others."""
+"""The functions of all rooms that write edges. Each function comes after the functions that it needs."""
 
 from orchestrator.install.steps import function
 

@@ -1,4 +1,4 @@
-"""Triggers on the host's tables that note what changed; the last step, for they fire as soon as they are there."""
+"""Triggers on the application's tables that queue changes. The last migration: they need all functions."""
 
 from orchestrator.install.steps import host_triggers
 

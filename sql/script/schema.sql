@@ -1,5 +1,5 @@
--- The schema, and the table whose one row says what was installed. The comment of the table marks the schema as one of
--- this package.
+-- The schema, and a table with one row that describes the installation. The comment of the table shows that the schema
+-- belongs to this package.
 --
 -- Every install and uninstall holds the SHARE UPDATE EXCLUSIVE lock of this table, in a session of its own. So only one
 -- of them runs at a time, and only a role that may write the table can take the lock. No migration alters the table,
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.installation (
     installed_at timestamptz NOT NULL DEFAULT now()
 );
 
-COMMENT ON TABLE connection_paths.installation IS 'What was installed last, one row: install without options keeps to it';
+COMMENT ON TABLE connection_paths.installation IS 'The latest installation, in one row. An install without options uses the same host schema and triggers';
 COMMENT ON COLUMN connection_paths.installation.host_schema IS 'The schema of the application''s tables';
 COMMENT ON COLUMN connection_paths.installation.has_triggers IS 'Whether triggers capture changes of the application''s tables';
 COMMENT ON COLUMN connection_paths.installation.is_replicated IS 'Whether they also capture what logical replication writes';

@@ -1,4 +1,4 @@
--- Queues changes of this table. The header of the trigger function says which changes count and what they cost.
+-- Queues changes of this table. The header of the trigger function explains which changes count.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
     AFTER INSERT ON :"host_schema".contacts
     REFERENCING NEW TABLE AS new_rows

@@ -1,4 +1,5 @@
--- The members of the application's collections. The WHERE clause is the rule for them; a partial index repeats it.
+-- The members of the application's collections. The WHERE clause is the rule which rows count; a partial index repeats
+-- it.
 CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS
 SELECT
     m.collection_id,

@@ -5,6 +5,6 @@ SELECT
     c.name::text AS name
 FROM :"host_schema".contacts AS c;
 
-COMMENT ON VIEW connection_paths.live_contacts IS 'Contacts that exist; only these have edges, whatever work experiences other ids have';
+COMMENT ON VIEW connection_paths.live_contacts IS 'Contacts that exist. Only these have edges; work experiences of other contact ids make no edges';
 
 REVOKE ALL ON TABLE connection_paths.live_contacts FROM PUBLIC;

@@ -1,4 +1,4 @@
-"""Who may do what: the group roles, and that nobody gets beyond their own rights through the package."""
+"""The rights of the group roles. No role gets more than its own rights through the package."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.sessions import connect
 PREFIX = f"connection_paths_{os.getpid()}_test"
 READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 
-#: Functions that are neither a reader's nor an operator's. A new function is assigned in role_differences.sql, or here.
+#: Functions that neither a reader nor an operator may call. A new function must be in role_differences.sql, or here.
 OWNERS_ALONE = {
     "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
     "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
@@ -38,7 +38,7 @@ OWNERS_ALONE = {
     "trigger_definitions",
 }  # fmt: skip
 
-#: What a caller is told to call.
+#: Calls of the public functions.
 CALLS = [
     "SELECT connection_paths.find_paths(3, 1, 7) #- '{took}'",
     "SELECT connection_paths.find_paths(3, 1, 7, impl => 'v1', seed_scope => 'importer')",
@@ -86,7 +86,7 @@ def identifiers(text: str, *names: str) -> sql.Composed:
 
 @pytest.fixture(scope="module")
 def cleaned_up(server: str) -> Iterator[None]:
-    """All roles of this module go at the end, whatever databases hold of them."""
+    """Drop all roles of this module at its end, with everything that they own."""
     yield
     with connect(server) as connection:
         named = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", (PREFIX,)).fetchall()
@@ -141,14 +141,14 @@ def answers(connection: Connection, calls: list[str]) -> list[Any]:
 # The roles.
 
 
-def test_a_function_is_a_readers_an_operators_or_the_owners_alone(place: Place, superuser: Connection) -> None:
+def test_each_function_is_for_readers_or_operators_or_the_owner(place: Place, superuser: Connection) -> None:
     everything = executable(superuser, superuser.info.user)
     assert executable(superuser, place.login(OWNER)) == everything
     assert everything - executable(superuser, place.login(OPERATOR)) == OWNERS_ALONE
     assert executable(superuser, place.login(READER)) < executable(superuser, place.login(OPERATOR))
 
 
-def test_a_reader_needs_no_function_that_writes() -> None:
+def test_readers_have_no_function_that_writes() -> None:
     folders = sqlfiles.function_folders()
     writes = [name for name in readable() if name in folders and writes_rows(folders[name])]
     assert writes == []
@@ -162,7 +162,7 @@ def writes_rows(folder: Path) -> bool:
     )
 
 
-def test_public_has_nothing(place: Place, superuser: Connection) -> None:
+def test_public_has_no_right(place: Place, superuser: Connection) -> None:
     lines = describe(place.dsn, "connection_paths")
     assert [line for line in lines if "grants to PUBLIC" in line] == []
     assert executable(superuser, place.login(STRANGER)) == set()
@@ -172,7 +172,7 @@ def test_public_has_nothing(place: Place, superuser: Connection) -> None:
                 stranger.execute(call.encode())
 
 
-def test_without_roles_public_has_nothing_to_reach(installed: Connection) -> None:
+def test_without_the_roles_public_has_no_right(installed: Connection) -> None:
     lines = describe(make_conninfo(installed.info.dsn), "connection_paths")
     granted = [line for line in lines if "grants to PUBLIC" in line]
     assert granted == []
@@ -203,7 +203,7 @@ def test_a_reader_writes_nothing(place: Place, superuser: Connection) -> None:
         " AND has_function_privilege(%s, oid, 'EXECUTE') AND (provolatile = 'v' OR prosecdef)",
         (place.login(READER),),
     )
-    assert able.fetchall() == [("connection_paths.raise_detached(text)",)]  # which only raises
+    assert able.fetchall() == [("connection_paths.raise_detached(text)",)]  # it only raises an error
     with connect(place.dsn_of(READER)) as reader:
         for statement in (
             "INSERT INTO connection_paths.finder_rollout VALUES (1, 'v1')",
@@ -219,7 +219,7 @@ def test_a_reader_writes_nothing(place: Place, superuser: Connection) -> None:
                 reader.execute(statement.encode())
 
 
-def test_an_operator_fills_syncs_and_steers(place: Place, superuser: Connection) -> None:
+def test_an_operator_may_backfill_sync_and_control_runs(place: Place, superuser: Connection) -> None:
     superuser.execute("TRUNCATE connection_paths.contact_connections")
     for command in (
         ("plan",),
@@ -248,7 +248,7 @@ def test_an_operator_fills_syncs_and_steers(place: Place, superuser: Connection)
 
 
 @pytest.mark.parametrize("who", [OWNER, "postgres"])
-def test_a_rebuild_leaves_the_edges_to_the_owners_role(place: Place, who: str, superuser: Connection) -> None:
+def test_after_a_rebuild_the_edges_belong_to_the_owner_role(place: Place, who: str, superuser: Connection) -> None:
     dsn = place.dsn_of(OWNER) if who == OWNER else place.dsn
     rebuild = ("backfill", "--strategy", "rebuild", "--workers", "1", "--no-throttle")
     done = CliRunner().invoke(main, ["--dsn", dsn, *rebuild])
@@ -260,7 +260,7 @@ def test_a_rebuild_leaves_the_edges_to_the_owners_role(place: Place, who: str, s
         assert all(answers(reader, CALLS))
 
 
-def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, superuser: Connection) -> None:
+def test_status_shows_wrong_grants_and_the_next_install_repairs_them(place: Place, superuser: Connection) -> None:
     before = describe(place.dsn)
     reader, owner = f"{PREFIX}_reader", f"{PREFIX}_owner"
     for statement in (
@@ -293,7 +293,7 @@ def test_what_deviates_is_shown_and_the_next_install_mends_it(place: Place, supe
     assert status(place.dsn).healthy
 
 
-def test_a_later_function_gets_its_grants_from_the_next_install(place: Place, superuser: Connection, host: str) -> None:
+def test_the_next_install_grants_a_new_function(place: Place, superuser: Connection, host: str) -> None:
     before = describe(place.dsn)
     text = sqlfiles.function("why_no_more")
     for name in re.findall(r"^DROP.*", text) or ["connection_paths.why_no_more"]:
@@ -331,7 +331,7 @@ def test_installs_in_many_databases_make_the_same_roles_at_once(
         assert status(dsn).healthy
 
 
-def test_who_may_not_make_roles_is_told_what_a_superuser_must_run(
+def test_a_role_that_may_not_create_roles_gets_the_statements_for_a_superuser(
     place: Place, host: str, superuser: Connection
 ) -> None:
     prefix, deploy = f"{PREFIX} made \"by' hand", place.login("deploy")
@@ -355,20 +355,20 @@ def test_who_may_not_make_roles_is_told_what_a_superuser_must_run(
 
 
 @pytest.mark.parametrize("prefix", ["", "x" * 55, "ä" * 28, "pg_mine", "a\0b"])
-def test_a_prefix_that_cannot_be_is_refused(host: str, prefix: str, cleaned_up: None) -> None:
+def test_an_impossible_prefix_is_refused(host: str, prefix: str, cleaned_up: None) -> None:
     with pytest.raises(OrchestratorError):
         install(host, roles=prefix)
     with connect(host) as connection:
         assert connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() == (None,)
 
 
-def test_a_role_that_may_log_in_is_not_made_a_group(place: Place, host: str, superuser: Connection) -> None:
+def test_an_existing_login_role_is_not_used_as_a_group(place: Place, host: str, superuser: Connection) -> None:
     superuser.execute(identifiers("CREATE ROLE {} LOGIN", f"{PREFIX}_taken_owner"))
     with pytest.raises(OrchestratorError, match="may log in"):
         install(host, roles=f"{PREFIX}_taken")
 
 
-def test_other_roles_than_those_in_use_are_refused(place: Place) -> None:
+def test_a_second_prefix_is_refused(place: Place) -> None:
     with pytest.raises(OrchestratorError, match="in use"):
         install(place.dsn, roles=f"{PREFIX}_other")
 
@@ -377,7 +377,7 @@ def test_other_roles_than_those_in_use_are_refused(place: Place) -> None:
 
 
 def test_row_security_of_the_host_is_honoured(place: Place, superuser: Connection) -> None:
-    """A policy that hides a collection from a role: nothing of it comes out, of the others all."""
+    """A policy hides one collection from a role: the role gets no path of it, and all paths of the others."""
     hidden = [call.replace("(3, 1, 7", "(3, 2, 7") for call in CALLS]
     seen = answers(superuser, CALLS)
     assert answers(superuser, hidden)[3]
@@ -400,7 +400,7 @@ def test_row_security_of_the_host_is_honoured(place: Place, superuser: Connectio
         superuser.execute("ALTER TABLE user_contact_collections DISABLE ROW LEVEL SECURITY")
 
 
-def test_a_caller_without_rights_on_the_host_gets_nothing_through_a_finder(place: Place, superuser: Connection) -> None:
+def test_a_caller_without_rights_on_the_host_tables_cannot_search(place: Place, superuser: Connection) -> None:
     reader = f"{PREFIX}_reader"
     superuser.execute(identifiers("REVOKE SELECT ON user_contact_collections FROM {}", reader))
     try:
@@ -433,7 +433,7 @@ def test_a_hostile_text_argument_is_refused_by_name(place: Place, text: str) -> 
 
 
 @pytest.mark.parametrize("schema", ['a"; DROP TABLE contacts; --', "x" * 64, "", "'", "%s", "ä" * 40, "pg_temp"])
-def test_a_hostile_host_schema_is_one_line_and_harms_nothing(host: str, schema: str) -> None:
+def test_a_hostile_host_schema_is_refused_in_one_line(host: str, schema: str) -> None:
     before = describe(host)
     for command in ("install", "seed synthetic --contacts 10"):
         done = CliRunner().invoke(main, ["--dsn", host, *command.split(), "--host-schema", schema])
@@ -443,7 +443,7 @@ def test_a_hostile_host_schema_is_one_line_and_harms_nothing(host: str, schema: 
     assert [line for line in describe(host) if "public." in line] == [line for line in before if "public." in line]
 
 
-def test_the_longest_name_is_a_host_schema(database: str) -> None:
+def test_a_host_schema_may_have_the_longest_possible_name(database: str) -> None:
     schema = 'ä"' * 21  # 63 bytes
     with connect(database) as connection:
         connection.execute(identifiers("CREATE SCHEMA {}", schema))
@@ -462,7 +462,7 @@ def test_the_longest_name_is_a_host_schema(database: str) -> None:
         "postgresql://%zz", "host=/nowhere options='-c search_path=hostile'", "dbname=$(id)",
     ],
 )  # fmt: skip
-def test_a_hostile_dsn_is_one_clear_error(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hostile_connection_string_is_one_line_of_error(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGHOST", "/nowhere")
     for command in ("install", "status", "paths"):
         arguments = ["1", "--collection", "1", "--viewer", "1"] if command == "paths" else []
@@ -472,9 +472,9 @@ def test_a_hostile_dsn_is_one_clear_error(dsn: str, monkeypatch: pytest.MonkeyPa
         assert "s3cret" not in done.output
 
 
-def test_a_schema_that_a_stranger_has_laid_out_is_refused(place: Place, host: str) -> None:
+def test_a_schema_of_another_role_is_refused(place: Place, host: str) -> None:
     with connect(host) as connection:
         connection.execute(identifiers("CREATE SCHEMA connection_paths AUTHORIZATION {}", place.login(STRANGER)))
-        with pytest.raises(OrchestratorError, match="nothing to do with the host's tables"):
+        with pytest.raises(OrchestratorError, match="owns none of the application's tables"):
             install(host)
         assert describe(host, "connection_paths")[:2] == [f"schema connection_paths owner {place.login(STRANGER)}"]

@@ -1,4 +1,4 @@
-"""The triggers note every change, or record that they could not; and they never make a writer's statement fail."""
+"""Triggers queue every change, or record that they could not, and never make a statement of a writer fail."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.install.installation import install
+from orchestrator.verify.verification import verify
 from tests.support import oracle
-from tests.support.changes import fill, notes
+from tests.support.changes import fill, queue_length
 from tests.support.copies import copied
 from tests.support.edges import edges, right_edges
 from tests.support.psql import binaries
@@ -52,7 +52,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def db(dsn: str) -> Iterator[Connection]:
-    """A connection to it. A test that breaks something does so in a transaction that is rolled back, or mends it."""
+    """A connection to it. A test that breaks something rolls it back or repairs it."""
     with connect(dsn) as connection:
         yield connection
         assert sources.problems(connection, "public") == [], "a test has left something broken"
@@ -65,7 +65,7 @@ def failures(connection: Connection) -> list[tuple[Any, ...]]:
 
 
 def write(connection: Connection, table: str) -> Iterator[str]:
-    """Write one row of a table by each kind of statement, whatever columns it has; gives what was done."""
+    """Write one row of a table by each kind of statement, for any columns; returns the kinds that were run."""
     name = TABLES[table][1]
     connection.execute(f"INSERT INTO {table} SELECT * FROM {table} LIMIT 1".encode())
     yield "INSERT"
@@ -86,7 +86,7 @@ def write(connection: Connection, table: str) -> Iterator[str]:
 
 
 def broken_columns() -> Iterator[tuple[str, str, str]]:
-    """What a migration may do to a column that a trigger reads: a name, the table, the statements."""
+    """Changes that a migration may make to a column that a trigger reads: a name, the table, the statements."""
     for table, columns in (
         ("contacts", ("id",)),
         ("organizations", ("id",)),
@@ -108,7 +108,7 @@ def broken_columns() -> Iterator[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("table", "change"), [(t, c) for _, t, c in broken_columns()], ids=[n for n, *_ in broken_columns()]
 )
-def test_a_column_that_is_changed_makes_no_statement_fail(db: Connection, table: str, change: str) -> None:
+def test_a_changed_column_makes_no_statement_of_the_application_fail(db: Connection, table: str, change: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
         db.execute(change.encode())
@@ -145,7 +145,9 @@ _OWNED = "; ".join(
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("how", BROKEN_QUEUES)
-def test_a_queue_that_cannot_be_written_makes_no_statement_fail(db: Connection, how: str, table: str) -> None:
+def test_a_queue_that_cannot_be_written_makes_no_statement_of_the_application_fail(
+    db: Connection, how: str, table: str
+) -> None:
     if how == "a column renamed" and table == "contact_work_experiences":
         pytest.skip("its trigger does not use that column")
     with db.transaction(force_rollback=True):
@@ -164,13 +166,13 @@ def test_a_queue_that_cannot_be_written_makes_no_statement_fail(db: Connection, 
             "no function to wake with",
         ):
             assert [row[0] for row in failures(db)] == [f"public.{table}"]
-        else:  # there is nothing to record it in: the client is told
+        else:  # the table of failures does not exist, so the client gets a warning
             assert any(f"cannot queue a change of public.{table}" in each for each in told), (told, recorded)
         found = {problem.kind for problem in sources.problems(db, "public")}
         assert found & {"queue", "capture"}
 
 
-def test_a_locked_queue_lets_a_writer_go_when_its_patience_ends(db: Connection, dsn: str) -> None:
+def test_a_writer_waits_for_a_locked_queue_until_its_lock_timeout(db: Connection, dsn: str) -> None:
     with connect(dsn) as other:
         with other.transaction():
             other.execute("LOCK TABLE connection_paths.contact_changes")
@@ -186,7 +188,7 @@ def test_a_locked_queue_lets_a_writer_go_when_its_patience_ends(db: Connection, 
 
 
 @pytest.mark.parametrize("isolation", ISOLATION)
-def test_one_row_is_recorded_however_many_statements_fail(db: Connection, isolation: str) -> None:
+def test_many_failed_captures_are_recorded_once(db: Connection, isolation: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
         db.execute("ALTER TABLE contact_work_experiences RENAME contact_id TO person")
@@ -195,8 +197,8 @@ def test_one_row_is_recorded_however_many_statements_fail(db: Connection, isolat
         assert len(failures(db)) == (70 if isolation == "SERIALIZABLE" else 1)
 
 
-def test_writers_take_one_transaction_id_however_many_statements_they_make(db: Connection) -> None:
-    """More than 64 in a transaction would not fit what the server keeps in memory, and everybody would be slower."""
+def test_a_transaction_of_many_statements_takes_one_transaction_id(db: Connection) -> None:
+    """The server keeps 64 subtransactions of a transaction in memory; with more, every session becomes slower."""
     for broken in (False, True):
         with db.transaction(force_rollback=True):
             if broken:
@@ -212,7 +214,7 @@ def test_writers_take_one_transaction_id_however_many_statements_they_make(db: C
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, dsn: str, table: str) -> None:
+def test_missed_changes_are_refreshed_when_the_column_is_repaired(db: Connection, dsn: str, table: str) -> None:
     column = "date_from" if table == "contact_work_experiences" else "id"
     db.execute(f"ALTER TABLE {table} RENAME {column} TO another_name".encode())
     try:
@@ -223,25 +225,25 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
         renamed, problem = sources.problems(db, "public")
         assert (renamed.kind, renamed.remedy) == ("column", "person")
         assert f"ALTER TABLE public.{table} RENAME " in renamed.problem
-        assert (problem.kind, problem.remedy) == ("capture", "mend")
+        assert (problem.kind, problem.remedy) == ("capture", "repair")
         assert "another_name" not in problem.object
         said = verify(dsn, sample=50)
         assert not said.ok
-        assert any(f"changes of public.{table} are not noted" in each for each in said.findings)
-        if table == "contact_work_experiences":  # the view knows the column by its number, nothing else does
+        assert any(f"changes of public.{table} have not been captured" in each for each in said.findings)
+        if table == "contact_work_experiences":  # its view finds the column by number
             assert [each.split(":")[0] for each in said.unfinished] == [f"the rows of public.{table} cannot be counted"]
         findings = [each for each in diagnose(dsn).findings if each.check == "bindings"]
         assert {each.severity for each in findings} == {"wrong"}
-        assert "orchestrator sync" in [each.mend for each in findings]
-        assert sync(dsn).changes == 0  # it does not wait for what a person has to mend
+        assert "orchestrator sync" in [each.repair for each in findings]
+        assert sync(dsn).changes == 0  # it does not wait for a repair by a person
     finally:
         db.execute(f"ALTER TABLE {table} RENAME another_name TO {column}".encode())
     (problem,) = sources.problems(db, "public")
-    assert "not noted" in problem.problem
+    assert "not captured" in problem.problem
     sync(dsn)
     assert failures(db) == []
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
     db.execute(f"TRUNCATE {table}".encode())
     db.execute("TRUNCATE contacts, organizations, contact_work_experiences")
     fill(db)
@@ -249,13 +251,13 @@ def test_what_was_missed_is_recomputed_once_the_column_is_back(db: Connection, d
 
 
 @pytest.mark.parametrize("isolation", ISOLATION)
-def test_a_writer_that_is_still_at_work_is_waited_for(db: Connection, dsn: str, isolation: str) -> None:
-    """Its change cannot be seen yet, and another's failure may be all that tells of it."""
+def test_a_refresh_after_a_capture_failure_waits_for_open_writers(db: Connection, dsn: str, isolation: str) -> None:
+    """Its change is not visible yet; perhaps only the failure of another writer shows that changes were missed."""
     before = edges(db)
     with connect(dsn) as writer, connect(dsn) as other:
         with writer.transaction():
             writer.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}".encode())
-            writer.execute("SELECT count(*) FROM contacts")  # it has its snapshot
+            writer.execute("SELECT count(*) FROM contacts")  # this takes the snapshot
             db.execute("ALTER TABLE connection_paths.contact_changes RENAME contact_id TO another_name")
             other.execute(
                 "UPDATE contact_work_experiences SET date_to = COALESCE(date_to, '2032-01-01') + 1 WHERE id = 2"
@@ -266,7 +268,7 @@ def test_a_writer_that_is_still_at_work_is_waited_for(db: Connection, dsn: str, 
                 db.execute("SELECT connection_paths.recover_capture()")
             if isolation == "READ COMMITTED":
                 assert len(failures(db)) == 1
-                assert notes(db) == 0
+                assert queue_length(db) == 0
             while value(db, "SELECT taken FROM connection_paths.sync_changes()"):
                 pass
         sync(dsn)
@@ -296,14 +298,14 @@ def test_a_writer_that_still_sees_an_old_failure_records_its_own(db: Connection,
             broken(False)
             while value(db, "SELECT taken + connection_paths.recover_capture() FROM connection_paths.sync_changes()"):
                 pass
-            assert failures(db) == []  # what it has recorded is its own until it ends
+            assert failures(db) == []  # its record is not visible to others until it ends
     sync(dsn)
     assert failures(db) == []
     assert before != edges(db) == right_edges(db)
     assert {pair for pair in before if 6 in pair and before[pair] != edges(db).get(pair)}
 
 
-def test_who_writes_needs_no_rights_when_the_capture_fails(db: Connection) -> None:
+def test_a_writer_needs_no_rights_when_the_capture_fails(db: Connection) -> None:
     with db.transaction(force_rollback=True):
         db.execute("CREATE ROLE writes; GRANT ALL ON ALL TABLES IN SCHEMA public TO writes")
         db.execute("ALTER TABLE contact_work_experiences RENAME date_to TO until")
@@ -313,7 +315,7 @@ def test_who_writes_needs_no_rights_when_the_capture_fails(db: Connection) -> No
         assert len(failures(db)) == 1
 
 
-def test_changes_that_somebody_notes(db: Connection, dsn: str) -> None:
+def test_changes_are_queued_by_hand(db: Connection, dsn: str) -> None:
     def noted(call: str) -> Any:
         with db.transaction(force_rollback=True):
             returned = value(db, f"SELECT connection_paths.{call}")
@@ -342,7 +344,7 @@ def test_changes_that_somebody_notes(db: Connection, dsn: str) -> None:
             db.execute("GRANT EXECUTE ON FUNCTION connection_paths.queue_changes TO writes")
 
 
-# What is wrong with bindings, triggers and surroundings.
+# Faults of bindings and triggers.
 
 PROBLEMS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     **{
@@ -448,7 +450,7 @@ def test_problems_are_found(db: Connection, what: str) -> None:
         assert all(each.sentence for each in found)
 
 
-def test_install_refuses_a_table_whose_writes_come_another_way(host: str) -> None:
+def test_install_refuses_tables_whose_writes_triggers_do_not_see(host: str) -> None:
     with connect(host) as connection:
         for what in ("a child", "a parent", "a partition"):
             connection.execute(PROBLEMS[what][0].encode())
@@ -459,7 +461,7 @@ def test_install_refuses_a_table_whose_writes_come_another_way(host: str) -> Non
             connection.execute(sqlfiles.query("install/demo_tables"))
 
 
-def test_verify_and_doctor_say_so(server: str, dsn: str) -> None:
+def test_verify_and_doctor_report_uncaptured_tables(server: str, dsn: str) -> None:
     for what in ("a view dropped", "contacts exchanged", "a child", "a trigger disabled"):
         with copied(server, dsn) as copy, connect(copy) as connection:
             connection.execute(PROBLEMS[what][0].encode())
@@ -470,11 +472,11 @@ def test_verify_and_doctor_say_so(server: str, dsn: str) -> None:
             assert said.findings[-1].startswith(sources.problems(connection, "public")[-1].problem[:20]), what
 
 
-# Rows that are written as a replica's.
+# Rows written in a session of replication.
 
 
 @pytest.mark.parametrize("role", ["origin", "replica", "local"])
-def test_row_triggers_note_what_statement_triggers_do_not(db: Connection, role: str) -> None:
+def test_row_triggers_queue_what_statement_triggers_miss(db: Connection, role: str) -> None:
     def noted() -> list[tuple[Any, ...]]:
         return db.execute(
             "DELETE FROM connection_paths.contact_changes RETURNING contact_id, organization_id"
@@ -509,7 +511,7 @@ def test_row_triggers_note_what_statement_triggers_do_not(db: Connection, role: 
 @pytest.mark.parametrize(
     ("table", "change"), [(t, c) for n, t, c in broken_columns() if "rename" in n or "retype" in n]
 )
-def test_a_replica_s_write_never_fails_either(db: Connection, table: str, change: str) -> None:
+def test_a_replicated_write_never_fails(db: Connection, table: str, change: str) -> None:
     with db.transaction(force_rollback=True):
         db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
         for each in TABLES:
@@ -527,7 +529,7 @@ def logical_server() -> Iterator[str]:
         yield dsn
 
 
-def test_what_logical_replication_writes_is_noted() -> None:
+def test_writes_of_logical_replication_are_queued() -> None:
     with logical_server() as server:
         with connect(server) as connection:
             connection.execute("CREATE DATABASE there")
@@ -566,7 +568,7 @@ def test_what_logical_replication_writes_is_noted() -> None:
                 assert edges(here) == right_edges(here) == oracle.edges(world_of(there))
 
             try:
-                follow()  # what was there is copied
+                follow()  # existing rows are copied
                 assert edges(here)
                 there.execute("UPDATE contact_work_experiences SET date_to = '2034-01-01' WHERE id < 5")
                 follow()

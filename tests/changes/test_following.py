@@ -1,4 +1,4 @@
-"""`sync --follow` sleeps until a writer wakes it, and goes on after it has lost its connections."""
+"""`sync --follow` sleeps until a writer wakes it, and continues after it has lost its connections."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def heard(connection: Connection) -> int:
     return sum(1 for _ in connection.notifies(timeout=0.05))
 
 
-def test_writers_notify_only_while_somebody_sleeps(db: Connection, dsn: str) -> None:
+def test_writers_notify_only_while_a_follower_sleeps(db: Connection, dsn: str) -> None:
     fill(db)
     if value(db, "SHOW max_prepared_transactions") != "0":
         pytest.skip("prepared transactions may not notify, so nobody does where they are in use")
@@ -42,7 +42,7 @@ def test_writers_notify_only_while_somebody_sleeps(db: Connection, dsn: str) -> 
             statement = STATEMENTS[name][0].encode()
             with db.transaction(force_rollback=True):
                 db.execute(statement)
-                assert not value(sleeper, f"SELECT pg_try_advisory_lock({key})")  # nobody falls asleep meanwhile
+                assert not value(sleeper, f"SELECT pg_try_advisory_lock({key})")  # no other session can sleep now
             db.execute(statement)
             assert heard(listener) == 0
             assert value(sleeper, f"SELECT pg_try_advisory_lock({key})")
@@ -57,7 +57,7 @@ def test_writers_notify_only_while_somebody_sleeps(db: Connection, dsn: str) -> 
 
 @contextmanager
 def following(dsn: str, count: int) -> Iterator[list[InThread]]:
-    """So many followers, until the end of the block."""
+    """That many followers, until the end of the block."""
     stopping = threading.Event()
     threads = [InThread(lambda: sync(dsn, follow=True, stopping=stopping)) for _ in range(count)]
     try:
@@ -82,7 +82,7 @@ def test_followers_sleep_until_a_writer_wakes_them(
             assert edges(db) == right_edges(db)
 
 
-def test_a_follower_that_loses_its_connections_goes_on(db: Connection, dsn: str) -> None:
+def test_a_follower_that_loses_its_connections_continues(db: Connection, dsn: str) -> None:
     fill(db)
     with following(dsn, 1) as threads:
         for state in (SLEEPS, "SELECT true"):
@@ -98,7 +98,7 @@ def test_a_follower_that_loses_its_connections_goes_on(db: Connection, dsn: str)
 
 
 @pytest.mark.parametrize("lock", ["pg_advisory_lock", "pg_advisory_lock_shared"])
-def test_a_follower_works_whoever_holds_its_lock(
+def test_a_follower_works_while_another_session_holds_its_lock(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     monkeypatch.setattr(module, "_SLEEP", 1000.0)
@@ -111,7 +111,7 @@ def test_a_follower_works_whoever_holds_its_lock(
             assert edges(db) == right_edges(db)
 
 
-def test_a_follower_that_is_ended_while_it_goes_to_sleep_does_not_sleep() -> None:
+def test_a_follower_stopped_just_before_its_sleep_does_not_sleep() -> None:
     state = SimpleNamespace(
         follow=True, has_work=threading.Event(), attention=threading.Event(), ended=threading.Event()
     )

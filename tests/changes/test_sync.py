@@ -1,6 +1,6 @@
-"""Whatever is written to the host's tables, and whatever happens meanwhile: after a sync the edges are right.
+"""After a sync the edges are right, for any writes to the host tables and any concurrent events.
 
-Right is what the oracle makes of the rows that are there.
+Right edges are those that the oracle computes from the present rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.install.installation import install
 from tests.support import oracle
-from tests.support.changes import EXPERIENCES, HOSTS, STATEMENTS, drain, fill, new_role, notes, pair_up
+from tests.support.changes import EXPERIENCES, HOSTS, STATEMENTS, drain, fill, new_role, pair_up, queue_length
 from tests.support.edges import edges, right_edges
 from tests.support.properties import repeatable
 from tests.support.rebuilds import rebuilt
@@ -36,27 +36,27 @@ from tests.support.world import (
     worlds,
 )
 
-# What is noted.
+# What is queued.
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_notes_few_rows_and_sync_makes_the_edges_right(db: Connection, dsn: str, name: str) -> None:
-    statement, noted = STATEMENTS[name]
+def test_a_statement_queues_few_rows_and_sync_corrects_the_edges(db: Connection, dsn: str, name: str) -> None:
+    statement, queued = STATEMENTS[name]
     fill(db)
     with db.transaction(force_rollback=True):
         db.execute(statement.encode())
-    assert notes(db) == 0
+    assert queue_length(db) == 0
     db.execute(statement.encode())
-    assert notes(db) == noted
-    if noted == 0:
+    assert queue_length(db) == queued
+    if queued == 0:
         assert edges(db) == right_edges(db)
     done = sync(dsn)
-    assert done.changes >= noted
-    assert done.failed == notes(db) == 0
+    assert done.changes >= queued
+    assert done.failed == queue_length(db) == 0
     assert edges(db) == right_edges(db)
 
 
-def test_organizations_and_contacts_that_come_back(db: Connection, dsn: str) -> None:
+def test_deleted_organizations_and_contacts_that_are_inserted_again(db: Connection, dsn: str) -> None:
     fill(db)
     before = edges(db)
     for table in ("organizations", "contacts"):
@@ -71,19 +71,19 @@ def test_organizations_and_contacts_that_come_back(db: Connection, dsn: str) -> 
         db.execute("DROP TABLE kept")
 
 
-def test_a_copy_of_many_rows_notes_each_contact_once(db: Connection, dsn: str) -> None:
+def test_a_copy_of_many_rows_queues_each_contact_once(db: Connection, dsn: str) -> None:
     fill(db)
     with db.cursor() as cursor, cursor.copy("COPY public.contact_work_experiences FROM STDIN") as copy:
         for number in range(100_000):
             contact, organization = number % 1000, number if number > 40 else 1 + number % 3
             copy.write_row((1000 + number, contact, organization, "", "2012-01-01", None))
-    assert notes(db) == 1000
+    assert queue_length(db) == 1000
     done = sync(dsn, workers=2)
     assert done.contacts >= 1000
     assert edges(db) == right_edges(db)
 
 
-def test_foreign_keys_of_the_host_that_delete_and_clear(host: str) -> None:
+def test_deletes_and_nulls_by_foreign_keys_of_the_host_are_queued(host: str) -> None:
     install(host)
     with psycopg.connect(host, autocommit=True) as connection:
         fill(connection)
@@ -100,13 +100,13 @@ def test_foreign_keys_of_the_host_that_delete_and_clear(host: str) -> None:
             "TRUNCATE public.contacts CASCADE",
         ):
             connection.execute(statement.encode())
-            assert notes(connection) > 0
+            assert queue_length(connection) > 0
             sync(host)
             assert edges(connection) == right_edges(connection)
         assert edges(connection) == {}
 
 
-def test_who_writes_needs_no_rights_here(db: Connection, dsn: str) -> None:
+def test_a_writer_needs_no_rights_in_the_schema(db: Connection, dsn: str) -> None:
     fill(db)
     with (
         new_role(db, f"INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON {HOSTS}") as role,
@@ -114,14 +114,14 @@ def test_who_writes_needs_no_rights_here(db: Connection, dsn: str) -> None:
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             other.execute("SELECT FROM connection_paths.contact_changes")
-        for name, (statement, noted) in STATEMENTS.items():
+        for name, (statement, queued) in STATEMENTS.items():
             with db.transaction(force_rollback=True):
                 db.execute(f"SET LOCAL ROLE {role}".encode())
                 db.execute(statement.encode())
                 db.execute("RESET ROLE")
-                assert notes(db) == noted, name
+                assert queue_length(db) == queued, name
         other.execute(f"DELETE FROM {EXPERIENCES} WHERE contact_id < 4".encode())
-        assert notes(db) == 3
+        assert queue_length(db) == 3
     sync(dsn)
     assert edges(db) == right_edges(db)
 
@@ -170,7 +170,7 @@ def changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
 
 @repeatable(60)
 @given(world=worlds(), rounds=st.lists(changes(), min_size=1, max_size=3), most=st.sampled_from((1, 3, 200)))
-def test_any_changes_of_any_world(
+def test_random_changes_of_random_worlds(
     dsn: str, world: World, rounds: list[list[tuple[str, dict[str, Any]]]], most: int
 ) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -188,7 +188,7 @@ def test_any_changes_of_any_world(
             assert edges(connection) == right_edges(connection)
 
 
-# What is not due yet. The day is the session's: two time zones that are never on the same one make it pass.
+# Overlaps in the future. A day passes when a session changes between two time zones that never have the same date.
 
 
 YESTERDAY, TODAY = "-c timezone=Etc/GMT+12", "-c timezone=Etc/GMT-14"
@@ -229,7 +229,7 @@ def test_an_edge_begins_on_its_day_without_a_writer(db: Connection, dsn: str, na
         sync(yesterday)
         assert edges(db) == oracle.edges(world_of_dates(db), before_day)
         assert len(edges(db)) == 1
-        assert notes(db) == 0
+        assert queue_length(db) == 0
         with psycopg.connect(yesterday) as connection:
             assert connection.execute(sqlfiles.query("changes/queued_changes")).fetchone() == (0, None, 0)
             assert not has_changes(connection)
@@ -241,21 +241,21 @@ def test_an_edge_begins_on_its_day_without_a_writer(db: Connection, dsn: str, na
     sync(today)
     assert edges(db) == oracle.edges(world_of_dates(db), day)
     assert len(edges(db)) == 3
-    assert notes(db) == 0
+    assert queue_length(db) == 0
     assert value(db, "SELECT array_agg(contact_id) FROM connection_paths.due_changes") == [3]  # in 2999 again
 
 
 def world_of_dates(connection: Connection) -> World:
-    """What the host's tables hold that Python's dates can hold."""
+    """Read the rows of the host tables whose dates Python can represent."""
     with connection.transaction(force_rollback=True):
         connection.execute("DELETE FROM public.contact_work_experiences WHERE date_from = 'infinity'")
         return world_of(connection)
 
 
-# Whom nobody is to ask.
+# Contacts who may not be asked.
 
 
-def test_who_is_gone_is_not_in_do_not_ask_any_more(db: Connection, dsn: str) -> None:
+def test_a_deleted_contact_leaves_do_not_ask(db: Connection, dsn: str) -> None:
     def asked() -> list[int]:
         return [row[0] for row in db.execute("SELECT contact_id FROM connection_paths.do_not_ask ORDER BY 1")]
 
@@ -272,7 +272,7 @@ def test_who_is_gone_is_not_in_do_not_ask_any_more(db: Connection, dsn: str) -> 
     db.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
     sync(dsn)
     assert asked() == [4, 5, 6, 7, 8]
-    db.execute("TRUNCATE public.contacts")  # to be loaded anew: what people said stays
+    db.execute("TRUNCATE public.contacts")  # the application reloads its contacts: do_not_ask stays
     sync(dsn)
     assert asked() == [4, 5, 6, 7, 8]
     db.execute("TRUNCATE connection_paths.do_not_ask")

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.changes.sync import sync
 from orchestrator.core.database import Connection
-from tests.support.changes import EXPERIENCES, drain, notes, repeat
+from tests.support.changes import EXPERIENCES, drain, queue_length, repeat
 from tests.support.edges import edges, right_edges
 from tests.support.rebuilds import do_batches, rebuilding, rebuilt, swap
 from tests.support.sessions import value
@@ -20,7 +20,7 @@ from tests.support.waiting import InThread
 
 
 def scribble(dsn: str, seed: int, ended: threading.Event) -> None:
-    """Write at random, sometimes several statements in a transaction, sometimes for nothing."""
+    """Write at random: sometimes several statements in a transaction, sometimes with a rollback."""
     chance = random.Random(seed)
     with psycopg.connect(dsn, autocommit=True) as connection:
         while not ended.is_set():
@@ -63,8 +63,8 @@ def fill_at_random(connection: Connection, seed: int) -> None:
     )
 
 
-def test_everybody_at_once(db: Connection, dsn: str) -> None:
-    """Writers, followers with several workers, single recomputations and batches in place."""
+def test_writers_syncs_and_backfills_at_the_same_time(db: Connection, dsn: str) -> None:
+    """Writers, followers with several workers, single refreshes and batches in place."""
     fill_at_random(db, 1)
     ended, stopping = threading.Event(), threading.Event()
     others = [InThread(lambda seed=seed: scribble(dsn, seed, ended)) for seed in range(3)]  # type: ignore[misc]
@@ -82,7 +82,7 @@ def test_everybody_at_once(db: Connection, dsn: str) -> None:
     stopping.set()
     for thread in followers:
         assert thread.result().failed == 0
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 # Beside a rebuild.
@@ -115,7 +115,7 @@ def test_changes_while_a_rebuild_is_under_way(db: Connection, dsn: str, seed: in
         db.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
     sync(dsn)
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 def test_a_rebuild_keeps_when_a_row_last_changed(db: Connection, dsn: str) -> None:
@@ -140,7 +140,7 @@ def test_a_rebuild_keeps_when_a_row_last_changed(db: Connection, dsn: str) -> No
     assert value(db, "SELECT max(computed_at) > now() - interval '1 minute' FROM connection_paths.contact_connections")
 
 
-def test_everybody_at_once_beside_a_rebuild(db: Connection, dsn: str) -> None:
+def test_writers_and_syncs_beside_a_rebuild(db: Connection, dsn: str) -> None:
     fill_at_random(db, 2)
     ended, stopping = threading.Event(), threading.Event()
     with rebuilding(db) as run_id, ExitStack() as stack:
@@ -162,7 +162,7 @@ def test_everybody_at_once_beside_a_rebuild(db: Connection, dsn: str) -> None:
         stopping.set()
         follower.result()
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 @pytest.mark.parametrize(

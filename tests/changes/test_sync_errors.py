@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.changes import worker
 from orchestrator.changes.queue import failed_changes
-from orchestrator.changes.sync import Progress, Synced, sync
+from orchestrator.changes.sync import SyncOutcome, SyncProgress, sync
 from orchestrator.core.database import Connection
 from tests.support.changes import (
     EXPERIENCES,
@@ -24,8 +24,8 @@ from tests.support.changes import (
     fill,
     gated,
     new_role,
-    notes,
     pair_up,
+    queue_length,
     repeat,
     wait_for_gate,
 )
@@ -47,7 +47,7 @@ def poison(connection: Connection, contact: int) -> Iterator[None]:
         connection.execute("ALTER TABLE connection_paths.contact_connections_live DROP CONSTRAINT poison")
 
 
-def test_a_contact_that_cannot_be_recomputed_keeps_nobody_else(db: Connection, dsn: str) -> None:
+def test_a_contact_that_cannot_be_refreshed_does_not_stop_others(db: Connection, dsn: str) -> None:
     fill(db)
     before = edges(db)
     with poison(db, 3):
@@ -68,11 +68,11 @@ def test_a_contact_that_cannot_be_recomputed_keeps_nobody_else(db: Connection, d
         assert unhindered
         assert unhindered.items() <= edges(db).items()
         nothing = sync(dsn)
-        assert nothing == Synced(0, 0, 0, done.failed, nothing.seconds)
+        assert nothing == SyncOutcome(0, 0, 0, done.failed, nothing.seconds)
         again = sync(dsn, retry_failed=True)
         assert again.failed == done.failed
     done = sync(dsn, retry_failed=True)
-    assert (done.failed, notes(db)) == (0, 0)
+    assert (done.failed, queue_length(db)) == (0, 0)
     assert edges(db) == right_edges(db)
 
 
@@ -83,7 +83,7 @@ COMPLAINTS = {
     " ON connection_paths.contact_connections DEFERRABLE INITIALLY DEFERRED"
     " FOR EACH ROW EXECUTE FUNCTION public.complain()",
 }
-# One of each kind that is treated in its own way, and some that nobody thinks of.
+# One error of each class that sync treats differently, and some unusual ones.
 STATES = ("P0001", "23514", "40P01", "55P03", "40001", "57014", "57P01", "42501", "42883", "25006", "53100", "P0004",
           "55000", "25001", "0A000", "XX000")  # fmt: skip
 
@@ -116,7 +116,7 @@ def complaint(connection: Connection, how: str, contact: int, state: str) -> Ite
     ("how", "state"),
     [*(("a row trigger", state) for state in STATES), *(("a deferred trigger", state) for state in STATES[:4])],
 )
-def test_any_error_is_of_the_contact_that_raises_it(
+def test_any_error_is_recorded_for_the_contact_that_raises_it(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, how: str, state: str
 ) -> None:
     monkeypatch.setattr(worker, "_SINGLE_AFTER", 2)
@@ -134,10 +134,10 @@ def test_any_error_is_of_the_contact_that_raises_it(
         assert (20, 21) in edges(db)
     sync(dsn, retry_failed=True)
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
-def test_a_deferred_foreign_key_of_the_applications_keeps_nobody_else(db: Connection, dsn: str) -> None:
+def test_a_deferred_foreign_key_of_the_application_does_not_stop_others(db: Connection, dsn: str) -> None:
     fill(db)
     db.execute("CREATE TABLE public.people (id bigint PRIMARY KEY)")
     db.execute("INSERT INTO public.people SELECT g FROM generate_series(1, 8) AS g WHERE g <> 3")
@@ -161,7 +161,7 @@ def test_a_deferred_foreign_key_of_the_applications_keeps_nobody_else(db: Connec
     assert edges(db) == right_edges(db)
 
 
-def test_failures_are_each_contacts_own(db: Connection) -> None:
+def test_failures_are_counted_per_contact(db: Connection) -> None:
     fill(db)
     with poison(db, 3):
         db.execute("UPDATE public.contact_work_experiences SET date_to = '2014-06-01' WHERE contact_id = 3")
@@ -180,7 +180,7 @@ def test_failures_are_each_contacts_own(db: Connection) -> None:
         assert rows == [(3, 3), (4, 1)]
 
 
-def test_what_no_other_change_would_fare_better_with_is_blamed_on_nobody(db: Connection, dsn: str) -> None:
+def test_an_error_of_every_contact_is_recorded_for_none(db: Connection, dsn: str) -> None:
     fill(db)
     db.execute(f"UPDATE {EXPERIENCES} SET date_to = '2014-06-01' WHERE contact_id = 3".encode())
     with (
@@ -195,7 +195,9 @@ def test_what_no_other_change_would_fare_better_with_is_blamed_on_nobody(db: Con
     ):
         sync(make_conninfo(dsn, options=f"-c role={role}"))
     assert value(db, "SELECT array_agg(failures) FROM connection_paths.contact_changes") == [0]
-    sync(make_conninfo(dsn, options="-c default_transaction_read_only=on"))  # a role's habit is no hindrance
+    sync(
+        make_conninfo(dsn, options="-c default_transaction_read_only=on")
+    )  # this setting of a role must have no effect
     assert edges(db) == right_edges(db)
 
 
@@ -207,11 +209,11 @@ def test_a_session_that_is_ended_in_the_middle_loses_nothing(db: Connection, dsn
         wait_for_gate(db)
         db.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND objid = %s", (GATE,))
         wait_for_gate(db)  # it has come back for the same changes
-        assert notes(db) == 2
+        assert queue_length(db) == 2
         open_gate()
         assert done.result().failed == 0
     assert edges(db) == right_edges(db) != {}
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
 def test_a_process_that_is_killed_in_the_middle_loses_nothing(db: Connection, dsn: str) -> None:
@@ -225,7 +227,7 @@ def test_a_process_that_is_killed_in_the_middle_loses_nothing(db: Connection, ds
         eventually(  # the server notices, though the session waits for a lock
             db, f"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND objid = {GATE})"
         )
-    assert notes(db) == 2
+    assert queue_length(db) == 2
     assert edges(db) == {}
     sync(dsn)
     assert edges(db) == right_edges(db) != {}
@@ -236,7 +238,7 @@ def test_an_interruption_leaves_the_changes_in_the_queue(db: Connection, dsn: st
     pair_up(db)
     db.execute("UPDATE public.contact_work_experiences SET date_from = '2021-01-01'")
 
-    def interrupt(_: Progress) -> None:
+    def interrupt(_: SyncProgress) -> None:
         wait_for_gate(db)
         raise KeyboardInterrupt
 
@@ -249,21 +251,21 @@ def test_an_interruption_leaves_the_changes_in_the_queue(db: Connection, dsn: st
         wait_for_gate(db)
         stopping.set()
         assert done.result().contacts == 0
-    assert notes(db) == 2
+    assert queue_length(db) == 2
     assert edges(db) == {}
     sync(dsn)
     assert edges(db) == right_edges(db) != {}
 
 
-def test_changes_that_never_end_do_not_keep_a_sync(db: Connection, dsn: str) -> None:
+def test_a_sync_ends_while_new_changes_keep_coming(db: Connection, dsn: str) -> None:
     fill(db)
-    db.execute("DELETE FROM public.organizations WHERE id = 2")  # what comes of it is waited for
+    db.execute("DELETE FROM public.organizations WHERE id = 2")  # the sync waits for the rest of these changes
     ended = threading.Event()
     statement = f"UPDATE {EXPERIENCES} SET date_from = date_from + 1 WHERE id % 2 = "
     writers = [InThread(lambda half=half: repeat(dsn, f"{statement} {half}", ended)) for half in (0, 1)]  # type: ignore[misc]
     try:
         InThread(lambda: sync(dsn, batch=2)).result()  # slower than they are
-        assert notes(db) > 0
+        assert queue_length(db) > 0
     finally:
         ended.set()
     for thread in writers:
@@ -272,7 +274,7 @@ def test_changes_that_never_end_do_not_keep_a_sync(db: Connection, dsn: str) -> 
     assert edges(db) == right_edges(db)
 
 
-def test_what_another_session_has_in_hand_is_waited_for(db: Connection, dsn: str) -> None:
+def test_a_sync_waits_for_changes_that_another_session_refreshes(db: Connection, dsn: str) -> None:
     pair_up(db)
     db.execute("UPDATE public.contact_work_experiences SET date_from = '2021-01-01'")
     with psycopg.connect(dsn) as other:

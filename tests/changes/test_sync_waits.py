@@ -1,4 +1,4 @@
-"""Which sessions wait for which: no edge computed before a change outlives it, and nobody waits in a circle."""
+"""Which sessions wait for which: no stale edge remains after a change, and no sessions wait for each other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.changes.sync import sync
 from orchestrator.core.database import Connection
-from tests.support.changes import EXPERIENCES, GATE, closed_gate, executed, fill, gated, notes, pair_up, wait_for_gate
+from tests.support.changes import (
+    EXPERIENCES,
+    GATE,
+    closed_gate,
+    executed,
+    fill,
+    gated,
+    pair_up,
+    queue_length,
+    wait_for_gate,
+)
 from tests.support.edges import edges, right_edges
 from tests.support.sessions import value
 from tests.support.waiting import InThread, eventually
@@ -44,10 +54,10 @@ def test_an_edge_computed_before_a_change_does_not_outlive_it(db: Connection, ds
         stale.result()
         done.result()
     assert edges(db) == right_edges(db) == {}
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
-def test_one_that_ends_badly_is_waited_for_no_longer(db: Connection, dsn: str) -> None:
+def test_a_sync_stops_waiting_for_a_session_that_has_ended(db: Connection, dsn: str) -> None:
     pair_up(db)
     with closed_gate(dsn):
         stale = executed(gated(dsn), RECOMPUTATIONS["backfill_contact"])
@@ -61,27 +71,29 @@ def test_one_that_ends_badly_is_waited_for_no_longer(db: Connection, dsn: str) -
     assert edges(db) == right_edges(db) != {}
 
 
-def test_those_that_begin_later_are_not_waited_for_beside_an_old_writer(db: Connection, dsn: str) -> None:
+def test_a_sync_does_not_wait_for_refreshes_that_began_later(db: Connection, dsn: str) -> None:
     pair_up(db)
     with (
         psycopg.connect(dsn) as writer,
         psycopg.connect(dsn) as first,
         psycopg.connect(dsn) as later,
     ):
-        writer.execute("SELECT pg_current_xact_id()")  # until it ends, nobody can be sure to have seen it
+        writer.execute(
+            "SELECT pg_current_xact_id()"
+        )  # until it ends, no refresh can be sure that it has seen its changes
         first.execute("SELECT connection_paths.begin_refresh()")
         db.execute("DELETE FROM public.contact_work_experiences WHERE id = 2")
         done = executed(dsn, "SELECT connection_paths.sync_changes()")
         eventually(db, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')")
         later.execute("SELECT connection_paths.begin_refresh()")
         first.rollback()
-        done.result()  # without the end of the later one, or of the writer
-    assert notes(db) == 0
+        done.result()  # although the later session and the writer are still open
+    assert queue_length(db) == 0
 
 
 @pytest.mark.parametrize("level", [psycopg.IsolationLevel.REPEATABLE_READ, psycopg.IsolationLevel.SERIALIZABLE])
 @pytest.mark.parametrize("name", RECOMPUTATIONS)
-def test_a_transaction_that_may_see_the_past_is_refused(
+def test_a_refresh_in_repeatable_read_is_refused(
     db: Connection, dsn: str, name: str, level: psycopg.IsolationLevel
 ) -> None:
     pair_up(db)
@@ -91,12 +103,14 @@ def test_a_transaction_that_may_see_the_past_is_refused(
         with pytest.raises(psycopg.errors.ActiveSqlTransaction) as refused:
             other.execute(RECOMPUTATIONS[name].encode())
         assert refused.value.sqlstate == "25001"
-    sync(make_conninfo(dsn, options="-c default_transaction_isolation=serializable"))  # a role's habit is no hindrance
+    sync(
+        make_conninfo(dsn, options="-c default_transaction_isolation=serializable")
+    )  # this setting of a role must have no effect
     assert edges(db) == right_edges(db) != {}
 
 
-def test_an_intruder_holds_no_recomputation_up(db: Connection, dsn: str) -> None:
-    """Any role can take any advisory lock: it makes others announce themselves under an older transaction."""
+def test_a_role_without_rights_cannot_delay_a_refresh(db: Connection, dsn: str) -> None:
+    """Any role can take any advisory lock, so a role without rights can imitate an old refresh."""
     pair_up(db)
     with psycopg.connect(dsn) as intruder, psycopg.connect(dsn) as other:
         intruder.execute(
@@ -112,7 +126,7 @@ def test_an_intruder_holds_no_recomputation_up(db: Connection, dsn: str) -> None
     assert edges(db) == right_edges(db) != {}
 
 
-# PostgreSQL's deadlock detector does not see a wait that is a loop of looking and sleeping.
+# PostgreSQL's deadlock detector does not see a session that polls and sleeps.
 
 NEEDS_THE_TABLE = {
     "truncate": f"TRUNCATE {EXPERIENCES}",
@@ -125,10 +139,10 @@ NEEDS_THE_TABLE = {
     ("name", "also_organization", "one_by_one"),
     [("truncate", False, False), ("truncate", True, True), ("alter", True, False), ("lock", False, True)],
 )
-def test_nobody_waits_in_a_circle_with_a_sync(
+def test_a_sync_and_an_application_do_not_wait_for_each_other(
     db: Connection, dsn: str, name: str, also_organization: bool, one_by_one: bool
 ) -> None:
-    """An application's transaction has recomputed, a sync waits for it, and then it needs the whole of a table."""
+    """A transaction of the application has refreshed a contact and a sync waits for it; then it locks a table."""
     fill(db)
     with psycopg.connect(dsn) as application, psycopg.connect(dsn) as syncing:
         application.execute("SELECT connection_paths.backfill_contact(2)")
@@ -146,10 +160,10 @@ def test_nobody_waits_in_a_circle_with_a_sync(
         application.commit()
     sync(dsn)
     assert edges(db) == right_edges(db)
-    assert notes(db) == 0
+    assert queue_length(db) == 0
 
 
-def test_a_sync_that_waits_has_locked_no_table_of_the_hosts(db: Connection, dsn: str) -> None:
+def test_a_waiting_sync_holds_no_lock_on_host_tables(db: Connection, dsn: str) -> None:
     fill(db)
     with psycopg.connect(dsn) as application:
         application.execute("SELECT connection_paths.backfill_contact(2)")
@@ -166,7 +180,7 @@ def test_a_sync_that_waits_has_locked_no_table_of_the_hosts(db: Connection, dsn:
     assert edges(db) == right_edges(db) == {}
 
 
-def test_two_that_have_recomputed_do_not_wait_for_each_other(db: Connection, dsn: str) -> None:
+def test_two_refreshes_do_not_wait_for_each_other(db: Connection, dsn: str) -> None:
     fill(db)
     with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
         for connection in (one, other):

@@ -61,7 +61,7 @@ def test_a_backfill_survives_the_loss_of_its_connections(host: str) -> None:
     assert (code, "succeeded" in out) == (0, True), err
 
 
-def test_ctrl_c_ends_a_backfill_that_running_again_completes(host: str) -> None:
+def test_a_backfill_continues_after_ctrl_c(host: str) -> None:
     with synthetic(host, 1500) as connection:
         backfill(host, BackfillOptions(workers=2, limits=None))
         whole = edges(host)
@@ -74,11 +74,11 @@ def test_ctrl_c_ends_a_backfill_that_running_again_completes(host: str) -> None:
         assert 0 < len(edges(host)) < len(whole)
         again = run("--dsn", host, "backfill", "--no-throttle")
         assert again.exit_code == 0
-        assert "Run 2 succeeded" in again.stdout  # the same run goes on
+        assert "Run 2 succeeded" in again.stdout  # the same run continues
         assert edges(host) == whole
 
 
-def test_ctrl_c_cancels_the_calls_under_way(small: str) -> None:
+def test_ctrl_c_cancels_running_statements(small: str) -> None:
     with psycopg.connect(small, autocommit=True) as connection:
         connection.execute(
             "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
@@ -99,7 +99,7 @@ def test_ctrl_c_cancels_the_calls_under_way(small: str) -> None:
         assert (code, json.loads(out)["error"]["kind"], err) == (1, "interrupted", "")
 
 
-def test_a_failing_contact_is_told_and_the_others_are_done(small: str) -> None:
+def test_a_failing_contact_is_reported_and_the_others_are_done(small: str) -> None:
     with connect(small) as connection:
         connection.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -107,18 +107,18 @@ def test_a_failing_contact_is_told_and_the_others_are_done(small: str) -> None:
             "CREATE TRIGGER refuse BEFORE INSERT ON connection_paths.contact_connections"
             " FOR EACH ROW WHEN (NEW.contact_a_id = 1) EXECUTE FUNCTION refuse()"
         )
-    told = run("--dsn", small, *IN_PLACE)
-    assert told.exit_code == 1
-    assert "Run 1 succeeded with exceptions" in told.stdout
-    assert "contact 1: not this one" in told.stdout
-    assert "Traceback" not in told.stderr
+    printed = run("--dsn", small, *IN_PLACE)
+    assert printed.exit_code == 1
+    assert "Run 1 succeeded with exceptions" in printed.stdout
+    assert "contact 1: not this one" in printed.stdout
+    assert "Traceback" not in printed.stderr
     assert [row[:2] for row in edges(small)] == [(3, 4)]
     result = run("--dsn", small, "--json", *IN_PLACE)
     shown = json.loads(result.stdout)
     assert (result.exit_code, [row["contact_id"] for row in shown["set_aside"]]) == (1, [1])
 
 
-def test_two_backfills_at_once_end_as_one(host: str) -> None:
+def test_two_backfills_at_once_share_one_run(host: str) -> None:
     with synthetic(host, 1500) as connection:
         backfill(host, BackfillOptions(workers=2, limits=None))
         whole = edges(host)
@@ -128,12 +128,12 @@ def test_two_backfills_at_once_end_as_one(host: str) -> None:
         assert edges(host) == whole
 
 
-def test_paths_names_people_and_says_how_they_know_each_other(small: str) -> None:
+def test_paths_shows_names_and_how_people_met(small: str) -> None:
     assert "No path to Ben" in run("--dsn", small, *ASK).stdout
     run("--dsn", small, "backfill", "--no-throttle")
-    told = run("--dsn", small, *ASK).stdout
-    assert "1. you, user 8 → Ana [bold] → Ben\n" in told
-    assert "Ana [bold] knows Ben: both worked at Acme, since 2019-03\n" in told
+    printed = run("--dsn", small, *ASK).stdout
+    assert "1. you, user 8 → Ana [bold] → Ben\n" in printed
+    assert "Ana [bold] knows Ben: both worked at Acme, since 2019-03\n" in printed
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from tests.support.sessions import connect
 
 
 def ask_on_a_terminal(answer: str, *arguments: str) -> tuple[int, str, str]:
-    """Run a command whose standard input is a terminal on which somebody types *answer*."""
+    """Run a command whose standard input is a terminal with the answer *answer*."""
     typing, terminal = pty.openpty()
     try:
         process = subprocess.Popen(
@@ -26,7 +26,7 @@ def ask_on_a_terminal(answer: str, *arguments: str) -> tuple[int, str, str]:
         os.close(terminal)
 
 
-def test_nothing_is_removed_unasked(small: str) -> None:
+def test_nothing_is_removed_without_a_confirmation(small: str) -> None:
     for arguments in (("uninstall",), ("seed", "synthetic", "--contacts", "10", "--replace")):
         for options in ((), ("--json",)):
             result = run("--dsn", small, *arguments, *options)
@@ -36,7 +36,7 @@ def test_nothing_is_removed_unasked(small: str) -> None:
     assert run("--dsn", small, "status").exit_code == 0
 
 
-def test_an_uninstall_says_what_else_goes(small: str) -> None:
+def test_an_uninstall_lists_what_else_is_removed(small: str) -> None:
     with connect(small) as connection:
         connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
         connection.execute("INSERT INTO connection_paths.contact_connections VALUES (1, 2, 'friend'), (1, 3, 'friend')")
@@ -53,9 +53,9 @@ def test_an_uninstall_says_what_else_goes(small: str) -> None:
     assert ask_on_a_terminal("", "--dsn", small, "uninstall")[:2] == (0, "It was not installed.\n")
 
 
-def test_replacing_asks_only_where_there_is_something(database: str) -> None:
+def test_replacing_asks_only_when_tables_hold_rows(database: str) -> None:
     seeding = ("--dsn", database, "seed", "synthetic", "--contacts", "10", "--replace")
-    assert run(*seeding).exit_code == 0  # nothing to destroy
+    assert run(*seeding).exit_code == 0  # there are no rows to delete
     refused = run(*seeding)
     assert (refused.exit_code, "contacts (10 rows)" in refused.stderr) == (2, True)
     assert run(*seeding, "--yes").exit_code == 0

@@ -1,4 +1,4 @@
-"""``orchestrator demo``: what it leaves behind, and what it says to type next."""
+"""``orchestrator demo``: the files that it leaves, and the next commands that it prints."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ MARKER = "s3cretMarker"
 
 
 @pytest.mark.parametrize("form", ["words", "uri"])
-def test_the_demo_tells_how_to_go_on_but_no_password(server: str, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+def test_the_demo_prints_the_next_commands_without_a_password(
+    server: str, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
     given = {name: str(value) for name, value in conninfo_to_dict(server).items()}
     monkeypatch.setattr(demo, "run", lambda *_, **__: paths.Question(1, 2, 3))
     with connect(server) as connection:

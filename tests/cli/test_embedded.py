@@ -34,7 +34,7 @@ from tests.support.waiting import until
         ("status --embedded=/x/y --json", "/x/y"),
     ],
 )
-def test_a_bare_embedded_swallows_no_word(
+def test_embedded_without_a_directory_takes_no_other_word(
     host: str, monkeypatch: pytest.MonkeyPatch, words: str, given: str | None
 ) -> None:
     asked: list[Path] = []
@@ -51,10 +51,10 @@ def test_a_bare_embedded_swallows_no_word(
 
 
 def test_a_server_that_does_not_stop_fast_is_stopped_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In place of one that waits for its checkpointer for ever: PostgreSQL 18 does, told to stop during recovery."""
+    """It simulates PostgreSQL 18, which may wait for its checkpointer for ever when it is stopped during recovery."""
     deaf = (
         "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
-        " signal.signal(signal.SIGQUIT, signal.SIG_DFL);"  # in the background of a script a shell has it ignored
+        " signal.signal(signal.SIGQUIT, signal.SIG_DFL);"  # a shell makes background jobs ignore it
         " print(flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE) as server:
@@ -97,11 +97,11 @@ def test_an_embedded_server_stops_when_its_command_is_killed(directory: Path) ->
 
 
 def test_a_server_whose_keeper_was_killed_is_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")  # a terminal's width must not shorten what ps says of a process
+    monkeypatch.setenv("COLUMNS", "80")  # ps must not shorten its lines to the width of a terminal
     with embedded.serve(directory):
         orphan = (directory / "data" / "postmaster.pid").read_text()
         os.kill(int((directory / "keeper.pid").read_text()), signal.SIGKILL)
-        embedded.stop(directory)  # returns when the keeper, killed, has let go of its lock
+        embedded.stop(directory)  # returns when the killed keeper no longer holds its lock
     assert processes_of(directory)
     with embedded.serve(directory) as dsn, connect(dsn) as connection:
         assert (directory / "data" / "postmaster.pid").read_text() != orphan

@@ -85,7 +85,7 @@ def test_lacking_rights_is_one_line(small: str, stranger: str, command: tuple[st
 
 
 @pytest.mark.parametrize("command", [("backfill",), ("doctor",), *NEED_INSTALL, ASK])
-def test_what_needs_an_install_says_so(host: str, command: tuple[str, ...]) -> None:
+def test_a_command_that_needs_an_install_says_so(host: str, command: tuple[str, ...]) -> None:
     check_failed(run("--dsn", host, *command), "orchestrator install")
 
 
@@ -107,7 +107,7 @@ def test_json_is_all_of_standard_output(database: str, tmp_path: Path, before: b
     assert set(ask("seed", "csv", str(tmp_path)).values()) == {0}
     assert ask("seed", "synthetic", "--contacts", "200")["contacts"] == 200
     assert len(ask("install")["applied"]) > 0
-    assert ask("install") == {"applied": [], "mended": []}
+    assert ask("install") == {"applied": [], "repaired": []}
     assert ask("status")["healthy"] is True
     done = ask("backfill", "--no-throttle")
     assert done["edges_changed"] > 0
@@ -142,7 +142,7 @@ def test_with_json_a_failure_is_json(small: str, stranger: str) -> None:
             assert told["message"]
 
 
-def test_status_fails_unless_all_is_there_and_valid(host: str) -> None:
+def test_status_fails_when_an_object_is_missing_or_not_valid(host: str) -> None:
     absent = run("--dsn", host, "status")
     assert (absent.exit_code, "orchestrator install" in absent.stdout) == (1, True)
     installation.install(host)

@@ -1,4 +1,4 @@
-"""The start of a command, and what it tells a person to type next."""
+"""The start of a command, and the next commands that it prints."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_hint_names_the_private_server(option: str, typed: str, command: str) 
     assert f"run: {typed}\n" in result.output
 
 
-def test_a_hint_is_as_it_was_without_a_private_server(host: str) -> None:
+def test_a_hint_is_unchanged_without_a_private_server(host: str) -> None:
     assert "run: orchestrator install\n" in run("--dsn", host, "status").stdout
 
 

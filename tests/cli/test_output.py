@@ -1,4 +1,4 @@
-"""What a terminal gets: no control characters and no secrets, in every encoding."""
+"""Output on a terminal has no control characters and no secrets, in every encoding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.command_line import ASK, IN_PLACE, finish, run, start
 from tests.support.sessions import connect
 
 
-def test_what_a_database_holds_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_of_the_database_is_shown_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     name = "Acme [in liquidation] [/x] :rocket:"
     table = SafeTable("name")
     table.add_row(name)
@@ -30,7 +30,7 @@ def test_what_a_database_holds_is_shown_as_it_is(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.count(name) == 3
 
 
-#: Names that forge lines, colour and hide what stands beside them, turn it round; and harmless ones of many scripts.
+#: Names with characters that add lines, change colours, hide or reorder text; and harmless names of many scripts.
 HOSTILE = (
     "\x1b[2J\x1b[31mred",
     "two\nWRONG: lines",
@@ -49,7 +49,7 @@ UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|^WR
 
 
 def name_everything(dsn: str, names: Sequence[str]) -> None:
-    """Give every contact, organization and what else has a name one of *names*, and make one contact fail so."""
+    """Give every contact, organization and other object one of *names*, and make a contact fail with such a text."""
     with connect(dsn) as connection:
         for number, name in enumerate(names, 100):
             connection.execute("INSERT INTO contacts VALUES (%s, %s)", (number, name))
@@ -74,7 +74,7 @@ def name_everything(dsn: str, names: Sequence[str]) -> None:
 
 
 def shown_by_every_command(dsn: str, tmp_path: Path, *options: str) -> Iterator[tuple[tuple[str, ...], Result]]:
-    """Run whatever prints a name, a value or an error."""
+    """Run every command that prints a name, a value or an error."""
     for table, columns in seed.TABLES.items():
         (tmp_path / f"{table}.csv").write_text(",".join(column.name for column in columns) + "\n")
     (tmp_path / "contacts.csv").write_text(f'id,name\n"{HOSTILE[0]}{HOSTILE[1]}",x\n', encoding="utf-8")
@@ -89,15 +89,15 @@ def shown_by_every_command(dsn: str, tmp_path: Path, *options: str) -> Iterator[
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_no_name_reaches_the_terminal_raw(small: str, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_control_characters_of_names_are_escaped(small: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     name_everything(small, HOSTILE)
-    told = ""
+    printed = ""
     for arguments, result in shown_by_every_command(small, tmp_path, *options):
         assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, result.exc_info)
         assert UNSAFE.search(result.output) is None, (arguments, result.output)
-        told += result.output
-    assert "u202egnihton" in told
-    assert "x1b[2J" in told.replace("u001b", "x1b")
+        printed += result.output
+    assert "u202egnihton" in printed
+    assert "x1b[2J" in printed.replace("u001b", "x1b")
 
 
 def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,12 +119,12 @@ def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pyte
                 after = sum(len(stream.getvalue()) for stream in written)
                 assert after > before, arguments
                 before = after
-            told = written[0].getvalue().decode(charset)
-            assert options or ("->" in told) == (charset != "shift_jis")
+            printed = written[0].getvalue().decode(charset)
+            assert options or ("->" in printed) == (charset != "shift_jis")
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
-def test_a_backfill_succeeds_in_a_poor_locale(small: str, locale: dict[str, str]) -> None:
+def test_a_backfill_succeeds_in_an_ascii_locale(small: str, locale: dict[str, str]) -> None:
     name_everything(small, SCRIPTS)
     with connect(small) as connection:
         connection.execute("DROP TRIGGER refuse ON connection_paths.contact_connections")
@@ -137,7 +137,7 @@ def test_every_date_has_its_month(small: str) -> None:
         ("2019-03-31", ", since 2019-03"),
         ("0900-03-31", ", since 900-03"),
         ("0044-03-15 BC", ", since 44-03 BC"),
-        ("12019-03-01", None),  # it has not begun
+        ("12019-03-01", None),  # the overlap is in the future
         ("-infinity", ""),
         ("4713-11-24 BC", ", since 4713-11 BC"),
     ):

@@ -21,7 +21,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("group", ["", "runs", "seed", "--json", "--embedded", "runs --json", "seed --embedded"])
-def test_a_group_alone_shows_its_help(group: str) -> None:
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
     result = run(*group.split())
     assert (result.exit_code, result.exception.__class__) in ((0, type(None)), (2, SystemExit))
     assert "Usage: " in result.output or "usage" in result.output
@@ -62,7 +62,7 @@ def test_a_shell_completes(shell: str, words: str, incomplete: str, expected: li
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_gets_its_script(shell: str) -> None:
+def test_each_shell_has_a_completion_script(shell: str) -> None:
     asked = {"_ORCHESTRATOR_COMPLETE": f"{shell}_source"}
     result = CliRunner().invoke(cli.main, [], env=asked, prog_name="orchestrator")
     assert (result.exit_code, "_orchestrator_completion" in result.stdout) == (0, True)
@@ -123,7 +123,7 @@ def test_the_list_of_commands_here_is_whole() -> None:
                 "--time-budget 0",
                 "--time-budget 2147483648",
                 "--exclude x",
-                "--max-edges 0",
+                "--max-edges-per-hop 0",
                 "--viewer 9223372036854775808",
             )
         ),

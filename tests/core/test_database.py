@@ -1,4 +1,4 @@
-"""Opening connections: where they lead, what a session is set to, and what is said when it cannot be opened."""
+"""Connections: the database that they lead to, the settings of their sessions, and the messages when they fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARK = "s3cr3t"
 
 
 def refused(dsn: str) -> str:
-    """Return what is said of a connection string that leads nowhere."""
+    """Return the message about a connection string that cannot be used."""
     with pytest.raises(OrchestratorError) as caught:
         stateless(dsn)
     assert caught.value.__cause__ is None  # a traceback would show libpq's own words
@@ -41,11 +41,11 @@ def refused(dsn: str) -> str:
         f"port={MARK} host=127.0.0.1", f"{MARK}", f"postgresql://{MARK}%", f"postgresql://[{MARK}/db",
     ],
 )  # fmt: skip
-def test_no_part_of_a_connection_string_that_may_be_a_password_is_repeated(dsn: str) -> None:
+def test_messages_repeat_no_part_of_a_connection_string_that_may_be_a_password(dsn: str) -> None:
     assert MARK not in refused(dsn)
 
 
-def test_a_password_of_the_environment_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_messages_do_not_repeat_a_password_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", MARK)
     assert MARK not in refused(f"host=127.0.0.1 port=1 dbname={MARK}")
 
@@ -68,7 +68,9 @@ def asking_for_a_password() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_missing_password_is_told_with_where_to_put_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_message_about_a_missing_password_says_where_to_put_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.delenv("PGPASSWORD", raising=False)
     monkeypatch.setenv("PGPASSFILE", str(tmp_path / "none"))
     with asking_for_a_password() as port:
@@ -105,7 +107,7 @@ def ways(
     }
 
 
-def test_every_way_leads_to_the_same_place_and_goes_on_doing_so(
+def test_a_resolved_string_leads_to_the_same_database_in_any_environment(
     ways: dict[str, tuple[str, dict[str, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = None
@@ -117,11 +119,11 @@ def test_every_way_leads_to_the_same_place_and_goes_on_doing_so(
                 wanted = wanted or place(connection)
                 assert place(connection) == wanted, way
                 elsewhere = resolved(connection)
-        with connect(elsewhere, at=wanted) as connection:  # whatever the environment says by now
+        with connect(elsewhere, at=wanted) as connection:  # the environment has changed since
             assert place(connection) == wanted, way
 
 
-def test_a_second_connection_that_leads_elsewhere_is_refused(new_database: Callable[[], str]) -> None:
+def test_a_second_connection_to_another_database_is_refused(new_database: Callable[[], str]) -> None:
     with connect(new_database()) as connection:
         here = place(connection)
     with pytest.raises(OrchestratorError, match="nothing was done"):
@@ -136,7 +138,7 @@ HABITS = (
 TOLD = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s) ORDER BY name"
 
 
-def test_a_session_has_no_habits_of_its_role(database: str) -> None:
+def test_settings_of_a_role_do_not_reach_a_session(database: str) -> None:
     names = [name for name in database_settings() if name != "transaction_timeout"]
     with psycopg.connect(database) as plain:
         defaults: dict[str, str] = dict(plain.execute(TOLD, (names,)).fetchall())
@@ -150,7 +152,7 @@ def database_settings() -> list[str]:
     return list(opening.NEUTRAL)
 
 
-def test_a_transaction_that_reads_has_them_neither_and_leaves_them_to_the_session(database: str) -> None:
+def test_settings_of_a_role_do_not_reach_a_transaction_and_stay_in_the_session(database: str) -> None:
     dsn = make_conninfo(database, options=HABITS)
     names = list(database_settings())
     with stateless(dsn) as connection:
@@ -164,7 +166,7 @@ def test_a_transaction_that_reads_has_them_neither_and_leaves_them_to_the_sessio
         connection.execute("CREATE TABLE public.t ()")
 
 
-def test_the_first_statement_of_a_session_has_no_search_path_of_others(database: str) -> None:
+def test_the_first_statement_of_a_session_has_the_closed_search_path(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute("CREATE FUNCTION public.pg_backend_pid() RETURNS integer LANGUAGE sql AS 'SELECT 1/0'")
         owner.execute(

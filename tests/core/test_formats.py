@@ -21,7 +21,7 @@ def test_a_number_has_three_digits(value: float | None, shown: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [(8.1666, "8.17 ms"), (1234, "1,234 ms"), (None, "–"), (math.nan, "–")])
-def test_a_latency_has_its_unit_unless_there_is_none(value: float | None, shown: str) -> None:
+def test_a_latency_has_a_unit(value: float | None, shown: str) -> None:
     assert formats.milliseconds(value) == shown
 
 
@@ -55,7 +55,7 @@ def test_a_size_has_decimal_units(count: float, shown: str) -> None:
         (1 - 1e-6, ">99.99%"), (1.5, "150%"),
     ],
 )  # fmt: skip
-def test_a_share_is_nothing_or_everything_only_if_it_is(share: float, shown: str) -> None:
+def test_a_share_is_rounded_to_0_or_100_percent_only_if_exact(share: float, shown: str) -> None:
     assert formats.percent(share) == shown
 
 

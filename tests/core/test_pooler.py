@@ -1,6 +1,6 @@
 """Through pgbouncer in transaction mode: reading commands leave nothing in its session, others refuse at once.
 
-The pool has one session, so whatever a command leaves behind is what the application gets next.
+The pool has one session, so the application gets every setting that a command leaves in it.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def test_a_reading_command_works_and_leaves_nothing(pooled: str, command: tuple[
     result = run(pooled, *command)
     assert result.exit_code in ((0, 3) if command == ("doctor",) else (0,)), result.output
     assert left(pooled) == before
-    with application(pooled) as connection:  # it writes, and names its tables as ever
+    with application(pooled) as connection:  # it writes, and finds its tables without a schema
         connection.execute("UPDATE contacts SET name = name WHERE id = 1")
 
 

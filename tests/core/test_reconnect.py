@@ -1,4 +1,4 @@
-"""A session that survives the loss of its connection: what is repeated, what is raised, and what stops it."""
+"""A session survives the loss of its connection: the work it repeats, the errors it raises, and how it stops."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_error_that_leaves_the_connection_is_raised(server: str) -> None:
         assert session.run(pid) == pid(session.open())
 
 
-def test_work_that_ends_every_connection_is_given_up(server: str) -> None:
+def test_work_that_loses_every_connection_fails_after_ten_attempts(server: str) -> None:
     attempts = 0
 
     def work(connection: Connection) -> int:
@@ -86,14 +86,14 @@ def test_the_first_connection_can_fail_at_once() -> None:
     assert time.monotonic() - before < 5
 
 
-def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connecting_fails_when_the_server_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnecting, "_PATIENCE", 0.2)
     monkeypatch.setattr(reconnecting, "_PAUSE", 0.05)
     with pytest.raises(OrchestratorError, match="cannot connect"):
         ReconnectingSession(NOWHERE).connection()
 
 
-def test_a_server_that_comes_back_is_waited_for(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connecting_waits_for_a_server_that_returns(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnecting, "_PAUSE", 0.01)
     session = ReconnectingSession(NOWHERE)
     back = threading.Timer(0.2, lambda: setattr(session, "_dsn", make_conninfo(server)))
@@ -111,7 +111,7 @@ def test_waiting_ends_when_any_event_is_set(which: int) -> None:
         session.connection()
 
 
-def test_another_thread_cancels_what_is_under_way(server: str) -> None:
+def test_another_thread_can_cancel_the_running_statement(server: str) -> None:
     with ReconnectingSession(server) as session:
         session.open()
         threading.Timer(0.3, session.cancel).start()
@@ -119,7 +119,7 @@ def test_another_thread_cancels_what_is_under_way(server: str) -> None:
             session.run(lambda connection: connection.execute("SELECT pg_sleep(60)"))
 
 
-def test_cancel_and_close_are_harmless_where_there_is_no_connection() -> None:
+def test_cancel_and_close_do_nothing_without_a_connection() -> None:
     session = ReconnectingSession(NOWHERE)
     session.cancel()
     session.close()

@@ -87,7 +87,7 @@ def check_command(words: list[str]) -> None:
         try:
             context = command.make_context(command.name, words, parent=context)
         except click.BadParameter as error:
-            if "does not exist" not in error.message:  # a file of the reader's
+            if "does not exist" not in error.message:  # a file that the reader has
                 raise
             return
         words = [*context._protected_args, *context.args]

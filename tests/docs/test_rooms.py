@@ -1,11 +1,16 @@
-"""The rooms of the SQL functions call each other only along the arrows of ARCHITECTURE.md."""
+"""The rooms use each other only along the arrows of ARCHITECTURE.md, in SQL and in Python."""
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 from tests.support import sql_headers
 
-#: The rooms that each room calls. ``core`` is for every room.
-ARROWS = {
+PYTHON = Path(__file__).parents[2] / "orchestrator"
+
+#: The rooms whose SQL functions each room calls. ``core`` is for every room.
+SQL_ARROWS = {
     "finders": {"edges"},
     "changes": {"edges", "host"},
     "edges": {"host"},
@@ -14,8 +19,31 @@ ARROWS = {
     "runs": {"edges", "rebuild", "host"},
 }
 
+#: The packages of ``orchestrator`` that each package imports. ``core`` is for every package, and ``cli`` imports all.
+PYTHON_ARROWS = {
+    "access": {"host"},
+    "changes": {"install"},
+    "doctor": {"host", "install"},
+    "finders": {"host", "install"},
+    "host": {"install"},  # detaching a table needs an installed package
+    "install": {"access", "doctor", "host"},  # install repairs what doctor finds
+    "playground": {"finders"},
+    "rebuild": {"install"},
+    "runs": {"finders", "host", "install", "rebuild"},
+    "sweep": {"finders", "install"},
+    "verify": {"changes", "doctor", "finders", "host", "install", "runs"},
+}
 
-def test_rooms_call_each_other_only_along_the_arrows() -> None:
+
+def check(found: set[tuple[str, str, str]], arrows: dict[str, set[str]]) -> None:
+    """Check uses (a room, the room that it uses, a text): they are along the arrows, and every arrow is used."""
+    assert sorted(text for room, used, text in found if used not in arrows.get(room, set())) == []
+    assert {(room, used) for room, used, _ in found} == {
+        (room, used) for room, all_used in arrows.items() for used in all_used
+    }
+
+
+def test_sql_functions_call_each_other_only_along_the_arrows() -> None:
     files = sql_headers.current()
     room = {name: path.relative_to(sql_headers.ROOT / "functions").parts[0] for name, path in files.items()}
     calls = {
@@ -24,6 +52,25 @@ def test_rooms_call_each_other_only_along_the_arrows() -> None:
         for called in sql_headers.every()[path].calls
         if called in room and room[called] not in (room[name], "core")
     }
-    assert sorted(text for caller, called, text in calls if called not in ARROWS.get(caller, set())) == []
-    used = {(caller, called) for caller, called, _ in calls}
-    assert used == {(caller, called) for caller, all_called in ARROWS.items() for called in all_called}
+    check(calls, SQL_ARROWS)
+
+
+def imported(path: Path) -> set[str]:
+    """Return the packages of ``orchestrator`` that a Python file imports from."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("orchestrator."):
+            found.add((node.module or "").split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "orchestrator":
+            found |= {name.name for name in node.names}
+    return found
+
+
+def test_python_packages_import_each_other_only_along_the_arrows() -> None:
+    imports = {
+        (path.relative_to(PYTHON).parts[0], used, f"{path.relative_to(PYTHON)} imports {used}")
+        for path in PYTHON.rglob("*/*.py")
+        for used in imported(path)
+    }
+    outside_cli = {each for each in imports if each[0] != "cli" and each[1] not in (each[0], "core")}
+    check(outside_cli, PYTHON_ARROWS)

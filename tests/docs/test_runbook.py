@@ -7,7 +7,7 @@ reader.
 
     setup = NAME         first call a function of ``SETUPS``, which makes the situation that the block is about
     expect exit N        the exit status, instead of 0
-    in the background    go on once a batch is done; the setup "the run ends" checks the output
+    in the background    continue once a batch is done; the setup "the run ends" checks the output
     ends by interrupt    send Ctrl-C once the queue is empty and the listener waits
     do what it prints    run what doctor prints below each WRONG; doctor must then find nothing wrong
 """
@@ -227,7 +227,7 @@ def failed_contact(site: Site) -> None:
     assert sync(site.dsn).failed == 1
 
 
-def mended(site: Site) -> None:
+def repaired(site: Site) -> None:
     site.db.execute("DROP FUNCTION refuse() CASCADE")
 
 
@@ -250,7 +250,7 @@ SETUPS: dict[str, Callable[[Site], None]] = {
     "a long reader": a_long_reader,
     "poisoned contact": poisoned_contact,
     "failed contact": failed_contact,
-    "mended": mended,
+    "repaired": repaired,
     "wrong edges": wrong_edges,
     "pooler": a_pooler,
 }

@@ -1,4 +1,4 @@
-"""No name is looked up where somebody else may create objects: the search paths of scripts, queries and Python.
+"""No name is looked up where another role may create objects: the search paths of scripts, queries and Python.
 
 A check is a function that returns sentences about what is wrong; an empty list means that nothing is.
 """
@@ -43,7 +43,7 @@ CONNECTING = {"core/database.py", "core/embedded.py"}
 
 
 def keeps_the_path_closed(text: str) -> list[str]:
-    """Check that an SQL file sets only search paths whose schemas nobody else can create objects in.
+    """Check that an SQL file sets only search paths of schemas in which no other role can create objects.
 
     When a path does not name ``pg_catalog``, the server searches it first.
     """

@@ -18,7 +18,7 @@ def worlds() -> list[str]:
 
 @pytest.fixture
 def dsn(request: pytest.FixtureRequest, new_database: Callable[[], str], worlds: list[str]) -> Iterator[str]:
-    """A database in which all is well: the one of the test before, which has mended it unless it failed."""
+    """A database without findings. Tests repair what they break, so it is used again unless a test failed."""
     if not worlds:
         worlds.append(make(new_database()))
     failed = request.session.testsfailed

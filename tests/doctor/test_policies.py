@@ -102,7 +102,7 @@ def test_a_policy_whose_function_depends_on_search_path(asker: tuple[Connection,
         assert _asks(poor) is not bool(severity)
         for finding in found:
             assert any(f"policy seen of {table}" in finding.what.replace("public.", "") for table in tables)
-            connection.execute((finding.mend or "").encode())
+            connection.execute((finding.repair or "").encode())
         assert not [finding for finding in diagnose(dsn).findings if finding.check == "policies"]
         assert _asks(poor)
     finally:
@@ -115,7 +115,7 @@ def test_a_policy_whose_function_depends_on_search_path(asker: tuple[Connection,
 
 
 def _asks(dsn: str) -> bool:
-    """Whether find_paths answers; the one path there is must be in the answer."""
+    """Whether find_paths succeeds; its answer must have the only path."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         try:
             row = connection.execute("SELECT connection_paths.find_paths(1, 1, 1)").fetchone()

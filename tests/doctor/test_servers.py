@@ -1,4 +1,4 @@
-"""What doctor can see through a pooler, on a standby, with few rights, under bad settings and beside other sessions."""
+"""doctor works through a pooler, on a standby, with few rights, with bad settings and beside other sessions."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 from orchestrator.install.installation import install
 from tests.support.command_line import run
-from tests.support.doctor import EDGES, MEMBERS, TABLE, advise, analyse, check_cured, fill, invalid, mend, sole
+from tests.support.doctor import EDGES, MEMBERS, TABLE, advise, analyse, check_cured, fill, invalid, repair, sole
 from tests.support.pooler import pooler
 from tests.support.servers import SETTINGS, reachable_binaries, standby
 
 
 def test_few_connections_are_left(db: Connection, dsn: str) -> None:
-    gc.collect()  # closes sessions that earlier tests have lost, which would otherwise end while this one counts
+    gc.collect()  # closes connections of earlier tests now, because this test counts sessions
     (most, *_), *_ = db.execute(sqlfiles.query("doctor/connections")).fetchall()
     with ExitStack() as stack:
 
@@ -38,12 +38,12 @@ def test_few_connections_are_left(db: Connection, dsn: str) -> None:
             while db.execute(sqlfiles.query("doctor/connections")).fetchall()[0][2] > free:
                 stack.enter_context(psycopg.connect(dsn))
 
-        leave(11)  # one will be the doctor's
+        leave(11)  # doctor uses one of them
         assert diagnose(dsn).findings == []
         leave(8)
         finding = sole(dsn)
         assert (finding.check, finding.severity, finding.object) == ("connections", "wrong", "max_connections")
-        assert finding.mend == f"ALTER SYSTEM SET max_connections = {2 * most};"
+        assert finding.repair == f"ALTER SYSTEM SET max_connections = {2 * most};"
         assert "7 of " in finding.what
 
 
@@ -60,7 +60,7 @@ SETTINGS_THAT_HURT = {
 
 
 @pytest.mark.parametrize("name", SETTINGS_THAT_HURT)
-def test_a_setting_that_hurts(db: Connection, dsn: str, name: str) -> None:
+def test_a_harmful_setting(db: Connection, dsn: str, name: str) -> None:
     value, severity = SETTINGS_THAT_HURT[name]
     database = db.info.dbname
     try:
@@ -70,7 +70,7 @@ def test_a_setting_that_hurts(db: Connection, dsn: str, name: str) -> None:
         check_cured(dsn, finding)
         db.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {database} SET {name} = {value}".encode())
         finding = sole(dsn)
-        assert "ALTER ROLE" in str(finding.mend)
+        assert "ALTER ROLE" in str(finding.repair)
         check_cured(dsn, finding)
         assert diagnose(make_conninfo(dsn, options=f"-c {name}={value}".replace("'", ""))).findings == []
     finally:
@@ -84,7 +84,7 @@ def test_every_setting_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", [setting.name for setting in settings._SETTINGS if setting.of_server])
-def test_a_setting_of_the_server_that_hurts(db: Connection, dsn: str, name: str) -> None:
+def test_a_harmful_setting_of_the_server(db: Connection, dsn: str, name: str) -> None:
     try:
         db.execute(f"ALTER SYSTEM SET {name} = off".encode())
         db.execute("SELECT pg_reload_conf()")
@@ -92,7 +92,7 @@ def test_a_setting_of_the_server_that_hurts(db: Connection, dsn: str, name: str)
             pass
         finding = sole(dsn)
         assert (finding.check, finding.severity, finding.object) == ("settings", "wrong", name)
-        mend(dsn, finding)
+        repair(dsn, finding)
         while db.execute(f"SHOW {name}".encode()).fetchone() != ("on",):
             pass
         assert diagnose(dsn).findings == []
@@ -107,7 +107,7 @@ def test_a_pooler_in_between(db: Connection, dsn: str) -> None:
         (finding,) = found.findings
         assert (finding.check, finding.severity, finding.object) == ("pooler", "wrong", "connection")
         assert [skipped.check for skipped in found.skipped] == ["plans"]
-        export, assignment = shlex.split(str(finding.mend))
+        export, assignment = shlex.split(str(finding.repair))
         name, _, direct = assignment.partition("=")
         assert (export, name) == ("export", "ORCHESTRATOR_DSN")
         assert diagnose(direct).findings == []
@@ -115,8 +115,8 @@ def test_a_pooler_in_between(db: Connection, dsn: str) -> None:
             sync(pooled)
 
 
-def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pooler would give it to the next client."""
+def test_doctor_leaves_nothing_in_the_session(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pooler would keep such a setting for the next client."""
     seen: list[list[Any]] = []
     queries = (
         "SELECT name, setting FROM pg_settings WHERE source = 'session' ORDER BY 1",
@@ -136,7 +136,7 @@ def test_nothing_stays_in_the_session(db: Connection, dsn: str, monkeypatch: pyt
     assert seen == [[[], [], [], []]]
 
 
-def test_it_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(subject: Subject) -> Iterator[Finding]:
         subject.connection.execute("DELETE FROM connection_paths.contact_changes")
         return iter(())
@@ -144,9 +144,9 @@ def test_it_cannot_write(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(diagnosis, "_CHECKS", (diagnosis._Check("writing", write), *diagnosis._CHECKS))
     found = diagnose(dsn)
     (finding,) = found.findings
-    assert (finding.check, finding.severity, finding.mend) == ("writing", "wrong", None)
+    assert (finding.check, finding.severity, finding.repair) == ("writing", "wrong", None)
     assert "read-only transaction" in finding.what
-    assert len(found.checked) == len(diagnosis._CHECKS) - 1  # the others were made
+    assert len(found.checked) == len(diagnosis._CHECKS) - 1  # the other checks were run
 
 
 def test_a_hot_standby(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,21 +187,21 @@ def test_a_hot_standby(monkeypatch: pytest.MonkeyPatch) -> None:
             with psycopg.connect(replica) as reader, psycopg.connect(replica, autocommit=True) as there:
                 reader.execute(f"SELECT count(*) FROM {EDGES}".encode())
                 for finding in found.findings[1:]:
-                    for statement in (finding.mend or "").splitlines():
+                    for statement in (finding.repair or "").splitlines():
                         there.execute(statement.encode())
                 monkeypatch.setattr(standbys, "LONG", 0)
                 still = diagnose(replica).findings[1:]
                 assert [finding.object for finding in still] == [
                     "max_standby_streaming_delay", str(reader.info.backend_pid),
                 ]  # fmt: skip
-                there.execute((still[1].mend or "").encode())
+                there.execute((still[1].repair or "").encode())
                 with pytest.raises(psycopg.errors.AdminShutdown):
                     reader.execute("SELECT 1")
                 monkeypatch.undo()
                 assert [finding.object for finding in diagnose(replica).findings] == [MEMBERS]
                 there.execute("ALTER SYSTEM SET max_standby_streaming_delay = -1")
                 there.execute("SELECT pg_reload_conf()")
-            assert "find_paths waits without end here" in diagnose(replica).findings[1].what
+            assert "find_paths waits without limit here" in diagnose(replica).findings[1].what
             (of_primary,) = [finding for finding in diagnose(dsn).findings if finding.check == "standbys"]
             assert of_primary.severity == "advice"
             assert "has 1 standby (walreceiver)" in of_primary.what
@@ -209,7 +209,7 @@ def test_a_hot_standby(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def role(db: Connection) -> Iterator[str]:
-    """A role that may log in and no more."""
+    """A role that may only log in."""
     name = f"connection_paths_doctor_{os.getpid()}"
     db.execute(f"CREATE ROLE {name} LOGIN".encode())
     yield name
@@ -217,7 +217,7 @@ def role(db: Connection) -> Iterator[str]:
     db.execute(f"DROP ROLE {name}".encode())
 
 
-def test_who_has_no_rights_is_told_what_he_may_know(db: Connection, dsn: str, role: str) -> None:
+def test_a_role_without_rights_gets_the_checks_that_it_may_run(db: Connection, dsn: str, role: str) -> None:
     poor = make_conninfo(dsn, user=role)
     found = diagnose(poor)
     assert found.findings == []
@@ -235,7 +235,7 @@ def test_who_has_no_rights_is_told_what_he_may_know(db: Connection, dsn: str, ro
     check_cured(dsn, finding)
 
 
-def test_who_may_read_may_look_at_everything(db: Connection, dsn: str, role: str) -> None:
+def test_a_role_that_may_read_can_run_every_check(db: Connection, dsn: str, role: str) -> None:
     db.execute(f"GRANT USAGE ON SCHEMA connection_paths TO {role}".encode())
     db.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA connection_paths, public TO {role}".encode())
     db.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA connection_paths TO {role}".encode())
@@ -253,7 +253,7 @@ def test_row_level_security_hides_statistics_and_that_is_no_finding(db: Connecti
         db.execute(f"ALTER TABLE {TABLE} DISABLE ROW LEVEL SECURITY")
 
 
-def test_a_table_that_is_locked_keeps_nothing_else_from_being_looked_at(
+def test_a_locked_table_does_not_stop_the_other_checks(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(diagnosis._LIMITS, "lock_timeout", "50ms")
@@ -266,7 +266,7 @@ def test_a_table_that_is_locked_keeps_nothing_else_from_being_looked_at(
     assert {"migrations", "functions", "triggers", "queue", "runs", "settings"} <= set(found.checked)
 
 
-def test_a_check_that_takes_too_long(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_takes_too_long_is_left_out(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def dawdle(subject: Subject) -> Iterator[Finding]:
         subject.connection.execute("SELECT pg_sleep(60)")
         return iter(())
@@ -285,6 +285,6 @@ def test_an_index_that_is_being_built_may_be_invalid(db: Connection, dsn: str) -
             db.execute(f"LOCK TABLE {TABLE} IN SHARE UPDATE EXCLUSIVE MODE")
             finding = sole(dsn)
             assert finding.object == MEMBERS
-            assert "right now" in finding.what
+            assert "building it now" in finding.what
     finally:
         db.execute(f"DROP INDEX growing; REINDEX INDEX {MEMBERS}")

@@ -10,12 +10,12 @@ from orchestrator.core.database import Connection
 from orchestrator.doctor import tables
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.doctor.finding import Finding
-from tests.support.doctor import EDGES, TABLE, check_cured, keep, mend, restore, sole
+from tests.support.doctor import EDGES, TABLE, check_cured, keep, repair, restore, sole
 
 
 @pytest.fixture
 def quiet(db: Connection) -> Iterator[Connection]:
-    """A table that autovacuum leaves alone, a finding in itself."""
+    """Autovacuum is off for a table, which is a finding too."""
     keep(db)
     db.execute(f"ALTER TABLE {TABLE} SET (autovacuum_enabled = false)")
     yield db
@@ -46,7 +46,7 @@ def test_edges_that_autovacuum_leaves_out(db: Connection, dsn: str) -> None:
     "cause",
     [
         f"TRUNCATE {TABLE}; INSERT INTO {TABLE} SELECT * FROM kept",
-        # as after the building of an index: rows were counted, and no more is known of them
+        # as after the build of an index: the rows are counted, but there are no statistics of columns
         f"DELETE FROM pg_statistic WHERE starelid = '{TABLE}'::regclass",
     ],
 )
@@ -55,7 +55,7 @@ def test_a_table_that_was_never_analysed(quiet: Connection, dsn: str, cause: str
     (finding,) = other_than_autovacuum(dsn)
     assert (finding.check, finding.severity, finding.object) == ("statistics", "wrong", f"public.{TABLE}")
     assert "was never analysed" in finding.what
-    mend(dsn, finding)
+    repair(dsn, finding)
     assert other_than_autovacuum(dsn) == []
 
 
@@ -65,12 +65,12 @@ def test_a_table_that_has_changed(quiet: Connection, dsn: str, share: int, sever
     quiet.execute("SELECT pg_stat_force_next_flush()")
     (finding,) = other_than_autovacuum(dsn)
     assert (finding.check, finding.severity, finding.object) == ("statistics", severity, f"public.{TABLE}")
-    mend(dsn, finding)
+    repair(dsn, finding)
     assert other_than_autovacuum(dsn) == []
 
 
 @pytest.mark.parametrize(("share", "severity"), [(2, "advice"), (6, "wrong")])
-def test_a_visibility_map_that_lets_index_only_scans_down(
+def test_a_visibility_map_with_many_gaps(
     quiet: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, share: int, severity: str
 ) -> None:
     quiet.execute(
@@ -78,9 +78,9 @@ def test_a_visibility_map_that_lets_index_only_scans_down(
     )
     quiet.execute("SELECT pg_stat_force_next_flush()")
     quiet.execute(f"ANALYZE {TABLE}")
-    assert other_than_autovacuum(dsn) == []  # small
+    assert other_than_autovacuum(dsn) == []  # the table is too small to be reported
     monkeypatch.setattr(tables, "WITH_MAP", 100)
     (finding,) = other_than_autovacuum(dsn)
     assert (finding.check, finding.severity, finding.object) == ("visibility map", severity, f"public.{TABLE}")
-    mend(dsn, finding)
+    repair(dsn, finding)
     assert other_than_autovacuum(dsn) == []

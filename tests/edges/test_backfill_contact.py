@@ -79,7 +79,7 @@ def mutations(draw: st.DrawFn, world: World) -> tuple[World, set[int]]:
             new = job(max([0, *experiences, *(each.id for each in world.experiences)]) + 1)
             experiences[new.id] = new
             touched.add(new.contact_id)
-        elif kind == "organization":  # deleted, or restored
+        elif kind == "organization":  # deleted or inserted again
             organization = draw(st.sampled_from(ORGANIZATION_IDS))
             organizations ^= {organization}
             touched |= {
@@ -236,7 +236,7 @@ EXAMPLES: dict[str, tuple[World, dict[Pair, Edge]]] = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_examples_of_the_rule(installed: Connection[Any], name: str) -> None:
+def test_examples_of_overlaps_and_their_edges(installed: Connection[Any], name: str) -> None:
     world, expected = EXAMPLES[name]
     assert oracle.edges(world) == expected
     load(installed, world)
@@ -245,7 +245,7 @@ def test_examples_of_the_rule(installed: Connection[Any], name: str) -> None:
     assert work_edges(stored(installed)) == expected
 
 
-def test_infinity_is_a_date_like_any_other(installed: Connection[Any]) -> None:
+def test_an_edge_may_end_at_infinity(installed: Connection[Any]) -> None:
     load(installed, colleagues((1, 5, "2010-01-01", None), (2, 5, "2012-01-01", None)))
     installed.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE contact_id = 1")
     assert backfill(installed, 1) == 1
@@ -267,7 +267,7 @@ def test_a_deleted_contact_loses_its_edges_but_not_those_of_other_kinds(installe
 
 @st.composite
 def crowded_stints(draw: st.DrawFn) -> World:
-    """Three contacts with many stints at two organizations: identical, nested, overlapping, and not begun yet."""
+    """Three contacts with many work experiences at two organizations: same, nested, overlapping, future."""
     start = st.integers(-12, 3)
     length = st.one_of(st.none(), st.integers(0, 8))
     jobs = draw(
@@ -288,7 +288,7 @@ def crowded_stints(draw: st.DrawFn) -> World:
 
 @repeatable(80)
 @given(world=crowded_stints())
-def test_many_stints_of_a_contact_make_the_edges_of_all_their_pairs(installed: Connection[Any], world: World) -> None:
+def test_many_work_experiences_of_a_contact_make_every_edge(installed: Connection[Any], world: World) -> None:
     load(installed, world)
     for contact in (3, 1, 2):
         backfill(installed, contact)
@@ -296,8 +296,8 @@ def test_many_stints_of_a_contact_make_the_edges_of_all_their_pairs(installed: C
 
 
 @pytest.mark.parametrize(("starts", "ends"), [(0, 0), (1, 1), (1, 0), (0, 1), (1, -1)])
-def test_each_stint_of_others_is_joined_once(installed: Connection[Any], starts: int, ends: int) -> None:
-    """Identical, staggered, nested: however many there are, they are not multiplied with each other."""
+def test_each_work_experience_of_others_is_joined_once(installed: Connection[Any], starts: int, ends: int) -> None:
+    """Identical, shifted and nested ones must not be joined with each other, however many there are."""
     load(installed, World(contacts=frozenset(range(1, 5)), organizations=frozenset({1})))
     installed.execute(
         "INSERT INTO public.contact_work_experiences"
@@ -322,7 +322,7 @@ def rows_of(plan: dict[str, Any]) -> Iterator[float]:
         yield from rows_of(child)
 
 
-def test_what_goes_on_ends_after_what_ends_at_infinity(installed: Connection[Any]) -> None:
+def test_an_open_end_is_later_than_infinity(installed: Connection[Any]) -> None:
     load(
         installed,
         colleagues(

@@ -264,7 +264,7 @@ def test_excluding_contacts_is_the_same_as_do_not_ask(world: str, capsys: pytest
             met = [contact for path in first[0]["paths"] for contact in path["contact_ids"]]
             pool = [*met, *members, NOBODY]
             excluded = dice.sample(pool, min(len(pool), dice.choice((1, 3, 30))))
-            told = connection.execute(asked.encode(), [*arguments, excluded, call.cap]).fetchone()
+            shown = connection.execute(asked.encode(), [*arguments, excluded, call.cap]).fetchone()
             with connection.transaction(force_rollback=True):
                 connection.execute(
                     "INSERT INTO connection_paths.do_not_ask SELECT %s, unnest(%s::bigint[]) ON CONFLICT DO NOTHING",
@@ -273,7 +273,7 @@ def test_excluding_contacts_is_the_same_as_do_not_ask(world: str, capsys: pytest
                 rows = connection.execute(asked.encode(), [*arguments, [], call.cap]).fetchone()
                 [[_, found, same]] = connection.execute(read("paths").encode(), [Jsonb([asdict(call)])]).fetchall()
             filled += found > 0
-            if told != rows or same is False:
+            if shown != rows or same is False:
                 different.append((call, excluded))
     print_summary(
         capsys,

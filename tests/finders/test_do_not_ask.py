@@ -12,8 +12,8 @@ from psycopg import Connection
 from tests.support.finder_calls import Call, check, enter, graph, star
 
 
-def test_nobody_is_asked_who_is_not_to_be_asked(installed: Connection[Any]) -> None:
-    world = star([2, 3, 4], [(1, 3), (2, 4)])  # 4 is not to be asked in another collection
+def test_a_contact_in_do_not_ask_opens_no_path(installed: Connection[Any]) -> None:
+    world = star([2, 3, 4], [(1, 3), (2, 4)])  # contact 4 may not be asked in another collection
     check(installed, world, Call(1), [(1, (2, 1)), (1, (4, 1))])
     loaded = check(
         installed, replace(world, do_not_ask=frozenset()), Call(1), [(1, (contact, 1)) for contact in (2, 3, 4)]
@@ -24,7 +24,7 @@ def test_nobody_is_asked_who_is_not_to_be_asked(installed: Connection[Any]) -> N
         assert loaded.agrees(call, impl)
 
 
-def test_nobody_is_walked_through_who_is_not_to_be_asked(installed: Connection[Any]) -> None:
+def test_no_path_goes_through_a_contact_in_do_not_ask(installed: Connection[Any]) -> None:
     edges = [
         (1, 2, "2010-01-01", None),
         (2, 3, "2010-01-01", None),
@@ -35,7 +35,7 @@ def test_nobody_is_walked_through_who_is_not_to_be_asked(installed: Connection[A
     check(installed, world, Call(1), [(1, (4, 1)), (1, (3, 4, 1))])
 
 
-def test_whom_not_to_ask_may_still_be_the_target(installed: Connection[Any]) -> None:
+def test_a_contact_in_do_not_ask_may_be_the_target(installed: Connection[Any]) -> None:
     world = star([1, 2], [(1, 1)])
     loaded = check(installed, world, Call(1), [(1, (1,)), (1, (2, 1))])
     for impl in ("v1", "v2"):
@@ -55,13 +55,13 @@ def test_a_contact_who_may_not_be_asked_does_not_count_toward_the_cap(installed:
     assert [path["contact_ids"][0] for path in answer["paths"]] == [1, 6, 7]
 
 
-def test_a_path_more_than_wanted_is_none_through_the_excluded(installed: Connection[Any]) -> None:
+def test_truncated_does_not_count_paths_through_excluded_contacts(installed: Connection[Any]) -> None:
     loaded = enter(installed, star([2, 3]))
     answer = loaded.find_paths(Call(1, max_paths=1, excluded=(3,)), "v2")
     assert (answer["total"], answer["truncated"], answer["why"]) == (1, False, None)
 
 
-def test_rows_that_come_and_go_count_at_the_next_call(installed: Connection[Any]) -> None:
+def test_changes_of_do_not_ask_count_at_the_next_call(installed: Connection[Any]) -> None:
     loaded = enter(installed, star([2, 3]))
     for statement, expected in (
         ("INSERT INTO connection_paths.do_not_ask VALUES (1, 2)", [3]),

@@ -1,14 +1,17 @@
-"""Arguments of the functions for applications: defaults, limits, and what a bad one raises."""
+"""Arguments of the functions for applications: defaults, limits, and the errors for bad ones."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import Connection, sql
 
+from orchestrator.finders.paths import DEEPEST, MOST_PATHS, Question
 from tests.support.finder_calls import Call, check, enter, graph
+from tests.support.sql_headers import PROJECT
 from tests.support.world import load
 
 
@@ -16,7 +19,7 @@ def test_the_defaults(installed: Connection[Any]) -> None:
     edges = [(1, contact, "2010-01-01", None) for contact in range(2, 32)]
     world = graph(edges, [(user, contact) for user in (1, 2) for contact in range(2, 32)])
     loaded = enter(installed, world)
-    defaults = Call(1, max_depth=2, max_paths=25, max_edges_per_hop=15)
+    defaults = Call(1, max_depth=2, max_paths=25, max_edges_per_hop=Question.max_edges_per_hop)
     for function, expected in (
         ("deep_finder", loaded.expect(defaults)),
         ("legacy_finder", loaded.expect_legacy(defaults)),
@@ -28,6 +31,25 @@ def test_the_defaults(installed: Connection[Any]) -> None:
     assert found is not None
     assert found[0] == loaded.find_paths(defaults, None)
     assert loaded.agrees(defaults, None, "v2")
+
+
+def test_python_and_the_documentation_repeat_the_defaults_and_limits(installed: Connection[Any]) -> None:
+    found = installed.execute(
+        "SELECT pg_get_function_arguments('connection_paths.find_paths'::regproc),"
+        " connection_paths.search_limit('deepest'), connection_paths.search_limit('most_paths')"
+    ).fetchone()
+    assert found is not None
+    arguments, *limits = found
+    assert limits == [DEEPEST, MOST_PATHS]
+    question = vars(Question(1, 1, 1))
+    defaults = dict(re.findall(r"(\w+) [^,]+? DEFAULT ([^,]+)", arguments))
+    assert defaults.keys() == question.keys() - {"target_contact_id", "collection_id", "viewer_user_id"}
+    page = (PROJECT / "docs" / "reference" / "settings.md").read_text()
+    for name, default in defaults.items():
+        value = installed.execute(f"SELECT {default}".encode()).fetchone()
+        assert value == (question[name],), name
+        if type(question[name]) is int:
+            assert re.search(rf"^\| `{name}`[^|]*\| {question[name]:,} \|", page, re.MULTILINE), name
 
 
 def test_truncated_counts_groups_not_users(installed: Connection[Any]) -> None:
@@ -97,7 +119,7 @@ def call_by_name(connection: Connection[Any], function: str, arguments: dict[str
         )
     ],
 )
-def test_a_bad_argument_is_named_and_a_hint_given(
+def test_the_error_for_a_bad_argument_names_it_and_has_a_hint(
     installed: Connection[Any], function: str, argument: str, value: Any
 ) -> None:
     load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
@@ -110,7 +132,7 @@ def test_a_bad_argument_is_named_and_a_hint_given(
 
 
 @pytest.mark.parametrize("function", SIGNATURES)
-def test_good_arguments_by_name_even_at_their_limits(installed: Connection[Any], function: str) -> None:
+def test_arguments_at_their_limits_are_accepted_by_name(installed: Connection[Any], function: str) -> None:
     load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
     limits = {
         "max_depth": (1, 6),

@@ -41,7 +41,7 @@ def test_deep_finder_and_find_paths_equal_the_oracle_where_there_is_one_kind(
 
 @repeatable(25)
 @given(situation=crowds(8))
-def test_deep_finder_and_find_paths_equal_the_oracle_in_a_crowd(
+def test_deep_finder_and_find_paths_equal_the_oracle_beyond_the_cap(
     installed: Connection[Any], situation: Situation
 ) -> None:
     world, drawn = situation
@@ -102,9 +102,7 @@ def test_with_a_cap_the_plain_recursion_returns_the_same_rows(
 
 @repeatable(40)
 @given(situation=situations(10, max_depth=2))
-def test_legacy_finder_needs_no_edges_and_knows_no_other_kinds(
-    installed: Connection[Any], situation: Situation
-) -> None:
+def test_legacy_finder_needs_no_edges_and_ignores_other_kinds(installed: Connection[Any], situation: Situation) -> None:
     world, drawn = situation
     loaded = enter(installed, world)
     installed.execute("DELETE FROM connection_paths.contact_connections WHERE kind = 'work_overlap'")

@@ -26,13 +26,13 @@ from tests.support.world import FRIEND, World, load_do_not_ask
 # A hub of 3,000 edges, and collections of every size around it
 
 HUB_EDGES = 3000
-HUB, VISITOR, MARKET = 23_001, 1, 200_001  # the visitor knows the hub and the market, and nobody else
-STALLS = range(100_001, 105_001)  # 5,000 contacts of the market: members that are no neighbours of the hub
+HUB, VISITOR, MARKET = 23_001, 1, 200_001  # the visitor has edges to the hub and to the market only
+STALLS = range(100_001, 105_001)  # 5,000 contacts of the market: members without an edge to the hub
 BOUNDARIES = (1, 15, 16, 17, 20, 21, 64, 65, 100, 128, 129, 200, 256, 257, 299, 300, 301, 500, 512, 513, 1000)
 
 
 def leaf(position: int) -> int:
-    """The neighbour of the hub with the position-th most recent edge; ids say nothing, and lie on both sides."""
+    """The neighbour of the hub with the position-th most recent edge. Ids are not in this order."""
     return 20_000 + 2 * (position * 1237 % 3001)
 
 
@@ -78,7 +78,7 @@ def hub_of_one_kind(new_database: Callable[[], str]) -> Iterator[Loaded]:
 
 @pytest.fixture(scope="module")
 def hub_of_two_kinds(new_database: Callable[[], str]) -> Iterator[Loaded]:
-    """Every edge has a twin: of every three pairs one is equally recent, in the others either is more recent."""
+    """Every pair has edges of two kinds. In a third of the pairs both are equally recent."""
     work, friends = {}, {}
     for number, (pair, edge) in enumerate(HUB_WORLD.items()):
         older = edge._replace(date_to=edge.date_to and edge.date_to - timedelta(5))
@@ -108,7 +108,7 @@ def gather(
     do_not_ask = frozenset((1, leaf(position)) for position in refused)
     leaves = [leaf(position) for position in positions]
     between = [HUB, VISITOR, MARKET] if size > 1 else []
-    stalls = STALLS[len(STALLS) - max(0, size - len(leaves) - len(between)) :]  # the last that a walk would follow
+    stalls = STALLS[len(STALLS) - max(0, size - len(leaves) - len(between)) :]  # the last one within the cap
     if brought_by_two is None:
         of_two = [*leaves[-1:], *stalls[::50]]
     else:
@@ -123,7 +123,7 @@ def gather(
             for row in memberships:
                 copy.write_row(row)
     hub_world.connection.execute(STATISTICS)
-    # only edges between members, and to a target, can be on a path: the oracle is spared the others
+    # only edges between members, and to a target, can be on a path; the oracle gets no others
     walked = {row.contact_id for row in memberships} | {HUB, VISITOR, MARKET, leaf(HUB_EDGES), leaf(HUB_EDGES - 8)}
     edges = {pair: edge for pair, edge in hub_world.edges.items() if walked.issuperset(pair)}
     load_do_not_ask(hub_world.connection, World(contacts=frozenset(), do_not_ask=do_not_ask))
@@ -142,7 +142,7 @@ def around_the_hub(loaded: Loaded) -> None:
         Call(HUB, max_depth=2, max_edges_per_hop=1),
         Call(HUB, max_depth=2, max_edges_per_hop=16, viewer=2, seed_scope="importer"),
         Call(VISITOR, max_depth=3, max_edges_per_hop=16),
-        # the hub and its leaves are met again at every depth
+        # every depth reaches the hub and its leaves again
         Call(leaf(HUB_EDGES), max_depth=4, max_edges_per_hop=15, max_paths=100),
         Call(leaf(HUB_EDGES - 8), max_depth=6, max_edges_per_hop=3, viewer=2, seed_scope="importer"),
     ):
@@ -150,18 +150,18 @@ def around_the_hub(loaded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("members", MEMBERS_AT)
-def test_a_hub_whose_members_are(hub_world: Loaded, members: str) -> None:
+def test_a_hub_with_members_at_different_places(hub_world: Loaded, members: str) -> None:
     around_the_hub(gather(hub_world, MEMBERS_AT[members], 10))
 
 
 @pytest.mark.parametrize("members", MEMBERS_AT)
-def test_a_hub_amid_a_thousand_whose_members_are(hub_of_one_kind: Loaded, members: str) -> None:
+def test_a_hub_in_a_collection_of_a_thousand(hub_of_one_kind: Loaded, members: str) -> None:
     around_the_hub(gather(hub_of_one_kind, MEMBERS_AT[members], 1000))
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("members", ["nowhere", "the last 16"])
-def test_a_hub_amid_a_collection_of_any_size(hub_world: Loaded, members: str, size: int) -> None:
+def test_a_hub_in_collections_of_different_sizes(hub_world: Loaded, members: str, size: int) -> None:
     loaded = gather(hub_world, MEMBERS_AT[members], size)
     around_the_hub(loaded)
     agree(loaded, Call(MARKET, max_depth=2, max_edges_per_hop=15), Call(MARKET, viewer=2, seed_scope="importer"))
@@ -181,8 +181,8 @@ def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None
 
 @pytest.mark.parametrize("size", [5000])
 @pytest.mark.parametrize("known", [1, 1500, HUB_EDGES])
-def test_a_viewer_finds_the_own_contact_among_the_thousands_of_a_hub(hub_world: Loaded, known: int, size: int) -> None:
-    """User 2 brought one of the hub's 3,000 neighbours, all of whom are members; the cap does not hide it."""
+def test_a_viewer_finds_the_own_contact_among_thousands_of_edges(hub_world: Loaded, known: int, size: int) -> None:
+    """User 2 brought one of the 3,000 neighbours of the hub, all of them members. The cap does not hide it."""
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, brought_by_two=[known])
     for call in (
         Call(HUB, viewer=2, max_depth=2, max_paths=25, seed_scope="importer", max_edges_per_hop=15),
@@ -193,7 +193,7 @@ def test_a_viewer_finds_the_own_contact_among_the_thousands_of_a_hub(hub_world: 
 
 @pytest.mark.parametrize("members", ["every tenth", "everywhere"])
 def test_a_hub_whose_neighbours_have_two_edges_each_counts_them_once(hub_world: Loaded, members: str) -> None:
-    """However many paths are wanted, the search must not take two edges of one neighbour for two paths."""
+    """For any max_paths, the search must not count two edges to one neighbour as two paths."""
     loaded = gather(hub_world, MEMBERS_AT[members], 5000, brought_by_two=range(10, HUB_EDGES + 1, 30))
     call = Call(HUB, viewer=2, max_depth=3, seed_scope="importer", max_edges_per_hop=15)
     expected = loaded.expect(call)
@@ -214,11 +214,11 @@ def test_a_hub_whose_neighbours_have_two_edges_each_counts_them_once(hub_world: 
         (range(1, HUB_EDGES - 15), 10),
     ],
 )
-def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
+def test_a_hub_with_contacts_who_may_not_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, refused)
     around_the_hub(loaded)
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size)
-    # so far behind them that members are hashed on the way, and then every second one
+    # behind enough others that the search hashes the members first; then every second one
     distant = tuple(leaf(position) for position in (*range(1, 2900), *range(2901, HUB_EDGES, 2)))
     for call in (
         Call(leaf(HUB_EDGES), max_depth=4, max_paths=1000, excluded=distant),
@@ -233,8 +233,8 @@ def test_a_hub_where_some_are_not_to_be_asked(hub_world: Loaded, refused: range,
 
 @pytest.mark.parametrize("others", [0, 5000])
 @pytest.mark.parametrize("kinds", ["one_kind", "three_kinds"])
-def test_hubs_that_are_met_again_level_after_level(request: pytest.FixtureRequest, kinds: str, others: int) -> None:
-    """Six hubs know each other, thirty members and, more recently, 700 strangers each."""
+def test_hubs_that_are_reached_again_at_each_level(request: pytest.FixtureRequest, kinds: str, others: int) -> None:
+    """Six hubs have edges to each other, to thirty members and, more recent ones, to 700 strangers each."""
     hubs, people, strangers = range(1, 7), range(1, 37), range(1001, 1701)
     pairs = [*combinations(hubs, 2), *((hub, other) for hub in hubs for other in people[6:] if (hub + other) % 3)]
     edges = layer([*pairs, *random_pairs(18, people[6:], 40)], lambda number: SOME_DAY - timedelta(number % 50))

@@ -1,6 +1,6 @@
-"""Searches that stop at each level, and searches that go on from it.
+"""Searches that stop at each level, and searches that continue beyond it.
 
-What a search reads in one statement, and when it begins another, must not show in its answer.
+How a search divides its work into statements must not change its answer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def crowd(number: int, first: int | None, *, tied: bool) -> tuple[Layer, list[in
 def test_a_contact_with_about_300_edges_few_of_them_to_members(
     database_of_kinds: Connection[Any], target: str, number: int, tied: bool
 ) -> None:
-    """Members are at both ends and at about 300, where a search may stop to look neighbours up one by one."""
+    """The members are at the beginning, at the end and at about 300, where a search may change its method."""
     itself = target == "the crowded contact"
     edges, neighbours = crowd(number, None if itself else 1, tied=tied)
     members = [neighbours[place - 1] for place in (2, 3, 150, 299, 300, 301, 302, number) if place <= number]
@@ -59,8 +59,8 @@ def test_a_contact_with_about_300_edges_few_of_them_to_members(
             assert loaded.agrees(replace(each, seed_scope="importer"), "v2"), each
 
 
-def test_a_crowd_among_the_contacts_of_the_second_level(database_of_kinds: Connection[Any]) -> None:
-    """Four contacts know the target. One of them has 400 edges, to strangers first and to members last."""
+def test_a_contact_with_many_edges_at_the_second_level(database_of_kinds: Connection[Any]) -> None:
+    """Four contacts have edges to the target. One of them has 400 edges; the most recent ones lead to strangers."""
     edges, neighbours = crowd(400, 1, tied=False)
     edges |= layer([(1, other) for other in (2, 3, 4)] + [(2, 5), (3, 5), (5, 6), (3, 4)], any_day(20))
     members = [1, 1000, *range(2, 7), *neighbours[-3:]]
@@ -85,7 +85,7 @@ def test_a_cap_that_cuts_the_second_level_only(database_of_kinds: Connection[Any
 
 
 def spread(near: int, users: int = 1) -> tuple[Layer, list[Membership]]:
-    """The target 1 with *near* neighbours, and another contact behind each of them; *users* users brought them all."""
+    """The target 1 with *near* neighbours, each with another neighbour; *users* users brought all of them."""
     edges = layer([*((1, 10 + place) for place in range(near)), *((10 + n, 100 + n) for n in range(near))], any_day(21))
     contacts = [contact for pair in edges for contact in pair if contact != 1]
     return edges, [row for user in range(1, 1 + users) for row in brought(sorted(set(contacts)), user=user)]
@@ -93,7 +93,7 @@ def spread(near: int, users: int = 1) -> tuple[Layer, list[Membership]]:
 
 @pytest.mark.parametrize("users", [1, 3])
 @pytest.mark.parametrize("near", [0, 3, 4])
-def test_a_request_that_each_level_may_fill(database_of_kinds: Connection[Any], near: int, users: int) -> None:
+def test_a_search_may_stop_at_any_level(database_of_kinds: Connection[Any], near: int, users: int) -> None:
     edges, members = spread(near, users)
     loaded = enter_layers(database_of_kinds, members, edges)
     for depth in (1, 2, 3, 4, 6):
@@ -113,10 +113,10 @@ def test_an_empty_third_level_ends_the_search(database_of_kinds: Connection[Any]
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5, 6])
-def test_a_user_who_brought_contacts_twice_does_not_end_a_search(
+def test_a_user_who_brought_contacts_twice_does_not_end_a_search_early(
     database_of_kinds: Connection[Any], depth: int
 ) -> None:
-    """By sources, two levels would fill the request; by users they do not."""
+    """The rows of two levels would be enough, but the users of these rows are not."""
     edges, _ = spread(4)
     edges |= layer([(100, 200), (200, 201), (201, 202)], any_day(22))
     contacts = {contact for pair in edges for contact in pair if contact != 1}
@@ -132,12 +132,12 @@ def test_a_user_who_brought_contacts_twice_does_not_end_a_search(
 @pytest.mark.parametrize("max_depth", [4, 5, 6])
 @pytest.mark.parametrize("cap", [None, 1, 2, 15])
 @pytest.mark.parametrize("seed", [23, 24])
-def test_a_search_that_goes_on_from_the_second_or_third_level(
+def test_a_search_that_continues_beyond_the_second_or_third_level(
     database_of_kinds: Connection[Any], seed: int, cap: int | None, max_depth: int
 ) -> None:
-    """A few contacts a level. Some have edges to two of the level before, or to each other, so they are met again.
+    """A few contacts a level. Some have edges to two contacts of the level before, or to each other.
 
-    Ids say nothing of levels. User 1 brought everybody, user 2 the fifth and sixth level, user 3 some of all.
+    Ids do not follow the levels. User 1 brought all contacts, user 2 the fifth and sixth level, user 3 some of all.
     """
     dice = random.Random(seed)
     ids = dice.sample(range(1, 1000), 34)

@@ -13,7 +13,7 @@ from tests.support.finder_calls import Call, check, enter, graph
 from tests.support.world import FRIEND, Edge, Experience, Membership, World
 
 
-def test_a_path_says_through_which_work_and_when(installed: Connection[Any]) -> None:
+def test_a_path_shows_organizations_and_dates(installed: Connection[Any]) -> None:
     world = graph([(1, 2, "2010-01-01", "2012-01-01"), (2, 3, "2015-01-01", None)], [(7, 1), (7, 2)])
     loaded = check(installed, world, Call(3), [(7, (2, 3)), (7, (1, 2, 3))])
     assert loaded.find("deep_finder", Call(3))[1] == (
@@ -51,7 +51,7 @@ def test_a_path_says_through_which_work_and_when(installed: Connection[Any]) -> 
     }
 
 
-def test_depth_one_is_a_colleague_who_knows_the_target(installed: Connection[Any]) -> None:
+def test_depth_one_means_that_a_user_brought_the_target(installed: Connection[Any]) -> None:
     loaded = check(installed, graph([], [(2, 1), (1, 1)]), Call(1), [(1, (1,)), (2, (1,))])
     assert loaded.find("deep_finder", Call(1))[0] == (1, 1, [1], [], [], [], None)
     assert loaded.find_paths(Call(1), None)["paths"] == [
@@ -70,7 +70,7 @@ def test_depth_two_is_complete_whatever_the_cap(installed: Connection[Any]) -> N
     edges = [(1, contact, "2010-01-01", f"20{contact}-01-01") for contact in range(12, 40)]
     world = graph(edges, [*((1, contact) for contact in range(12, 40)), (2, 12)])
     latest_first = [(1, (contact, 1)) for contact in range(39, 12, -1)]
-    today = [path for path in latest_first if path[1][0] >= 27]  # their edges end in the future, and count as today
+    today = [path for path in latest_first if path[1][0] >= 27]  # their edges end in the future, which counts as today
     past = [path for path in latest_first if path[1][0] < 27]
     expected = [*reversed(today), *past, (1, (12, 1)), (2, (12, 1))]
     for cap in (1, 15, None):
@@ -91,7 +91,7 @@ def test_the_search_goes_on_through_the_best_edges_of_the_target_only(installed:
     check(installed, world, Call(1, max_edges_per_hop=3), [*near, *far])
 
 
-def test_everybody_between_user_and_target_is_a_member(installed: Connection[Any]) -> None:
+def test_every_contact_before_the_target_is_a_member(installed: Connection[Any]) -> None:
     world = graph([(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None)], [(1, 1)])
     check(installed, world, Call(3), [])
     check(installed, world, Call(2), [(1, (1, 2))])
@@ -101,8 +101,8 @@ def test_the_target_need_not_be_a_member(installed: Connection[Any]) -> None:
     check(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]), Call(1), [(1, (2, 1))])
 
 
-def test_no_repeat_is_checked_before_the_cap(installed: Connection[Any]) -> None:
-    # from 2 the most recent edge leads back to the target, and must not spend the budget of one
+def test_contacts_on_the_chain_do_not_count_toward_the_cap(installed: Connection[Any]) -> None:
+    # the most recent edge of 2 leads back to the target, and must not count toward the cap of 1
     world = graph([(1, 2, "2010-01-01", None), (2, 3, "2001-01-01", "2002-01-01")], [(1, 3), (2, 2)])
     world = replace(world, memberships=(*world.memberships, Membership(1, 1, 1, 0)))
     check(
@@ -145,7 +145,7 @@ def test_among_equally_recent_edges_the_smaller_neighbour_is_followed(
 
 def test_only_the_viewer_opens_paths_in_importer_scope(installed: Connection[Any]) -> None:
     edges = [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None)]
-    world = graph(edges, [(1, 3), (2, 2), (2, 1)])  # 2 is walked over, though not the viewer's
+    world = graph(edges, [(1, 3), (2, 2), (2, 1)])  # the path goes through contact 2, whom the viewer did not bring
     check(installed, world, Call(1, seed_scope="importer"), [(1, (3, 2, 1))])
     check(installed, world, Call(1, viewer=9, seed_scope="importer"), [])
 
@@ -156,7 +156,7 @@ def test_a_user_by_several_sources_counts_once(installed: Connection[Any]) -> No
     check(installed, replace(world, memberships=memberships), Call(1), [(1, (2, 1))])
 
 
-def test_sources_outside_the_network_and_rows_of_nobody_do_not_count(
+def test_memberships_of_other_sources_or_without_a_user_do_not_count(
     installed: Connection[Any],
 ) -> None:
     world = graph([(1, 2, "2010-01-01", None)], [])
@@ -229,7 +229,7 @@ def test_a_pair_with_two_kinds_counts_once_by_its_most_recent_edge(
     check(installed, further, Call(9, max_edges_per_hop=1), near[:2])
 
 
-def test_equally_recent_kinds_are_told_apart_by_the_order_of_the_enum(
+def test_among_equally_recent_kinds_the_first_of_the_enum_counts(
     installed: Connection[Any],
 ) -> None:
     friends = {(1, 2): Edge(FRIEND, 7, date(2001, 1, 1), date(2012, 1, 1))}
@@ -297,7 +297,7 @@ def test_all_dates_equal(installed: Connection[Any]) -> None:
     check(installed, world, Call(1, viewer=2, max_paths=5), expected[:5])
 
 
-def test_nothing_is_found_beyond_the_collection(installed: Connection[Any]) -> None:
+def test_paths_stay_in_the_collection(installed: Connection[Any]) -> None:
     world = graph([(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None)], [(1, 2)])
     elsewhere = replace(world, memberships=(*world.memberships, Membership(1, 3, 2, 0)))
     check(installed, elsewhere, Call(1), [(1, (2, 1))])

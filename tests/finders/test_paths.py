@@ -1,4 +1,4 @@
-"""What `orchestrator paths` says where there is no path, and whom it leaves out."""
+"""What `orchestrator paths` prints when it finds no path or leaves contacts out."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def test_no_path_is_explained(installed: Connection[Any], question: Question, ex
     ]
 
 
-def test_a_contact_whom_the_edge_limit_hides_is_not_denied(installed: Connection[Any]) -> None:
-    """Contact 2 leads to the viewer's own contact, but that edge is not among the 15 most recent ones."""
+def test_the_answer_says_that_the_edge_limit_may_hide_paths(installed: Connection[Any]) -> None:
+    """Contact 2 leads to the viewer's own contact, but that edge is not among the most recent ones."""
     others = range(10, 60)
     edges = [(2, contact, "2001-01-01", str(date(2020, 1, 1) - timedelta(contact))) for contact in others]
     members = [(9, 2), *((3 if contact == others[-1] else 9, contact) for contact in others)]
@@ -137,10 +137,10 @@ def test_a_contact_whom_the_edge_limit_hides_is_not_denied(installed: Connection
     assert reasons.sentences(question, answer, paths.Names({}, {})) == [
         "The target contact 1 has 1 edge.",
         "1 of the target's edges leads to a member of collection 1.",
-        "To find paths of 3 contacts or more, the search follows at most 15 edges from each contact,"
-        " most recent edges first.",
-        "At least one contact has more than 15 edges to members who may be asked, so paths of 3 contacts may be"
-        " missing.",
+        f"To find paths of 3 contacts or more, the search follows at most {question.max_edges_per_hop} edges from each"
+        " contact, most recent edges first.",
+        f"At least one contact has more than {question.max_edges_per_hop} edges to members who may be asked,"
+        " so paths of 3 contacts may be missing.",
         "Paths of more than 3 contacts were not looked for.",
     ]
 
@@ -154,7 +154,7 @@ def test_a_colleague_of_a_hub_is_found_whatever_the_edge_limit(installed: Connec
     assert [path["contact_ids"] for path in answer["paths"]] == [[colleagues[-1], 1]]
 
 
-def test_what_was_found_is_not_explained(installed: Connection[Any]) -> None:
+def test_a_full_answer_is_not_explained(installed: Connection[Any]) -> None:
     enter(installed, WORLD)
     question = Question(1, 1, 1)
     answer = paths.find_paths(installed, question)
@@ -178,10 +178,10 @@ SAID = {
 }
 
 
-def test_a_count_that_was_not_finished_is_told_as_that() -> None:
+def test_an_unfinished_count_is_shown_as_a_lower_bound() -> None:
     answer = {"impl": "v2", "paths": [], "why": {**SAID, "reason": "depth_limit"}}
-    told = reasons.sentences(Question(1, 2, 3, max_depth=1), answer, paths.Names({1: "Ana"}, {}))
-    assert told[:2] == [
+    shown = reasons.sentences(Question(1, 2, 3, max_depth=1), answer, paths.Names({1: "Ana"}, {}))
+    assert shown[:2] == [
         "The target Ana has 500 or more edges.",
         "At least 7 of the target's edges lead to members of collection 2.",
     ]
@@ -190,11 +190,11 @@ def test_a_count_that_was_not_finished_is_told_as_that() -> None:
     assert reasons.figures(exact)[2] == (reasons.FIGURES["target_edges_to_members"], "7")
 
 
-def test_a_search_that_ran_out_of_time_says_how_far_it_got() -> None:
+def test_an_answer_cut_by_time_says_how_far_the_search_got() -> None:
     counts = dict.fromkeys((name for name in SAID if "edges" in name or "count" in name), None)
     answer = {"impl": "v2", "paths": [], "why": {**SAID, **counts, "reason": "time_budget", "level_reached": 3}}
-    told = reasons.sentences(Question(1, 2, 3, max_depth=6), answer, paths.Names({}, {}))
-    assert told == [
+    shown = reasons.sentences(Question(1, 2, 3, max_depth=6), answer, paths.Names({}, {}))
+    assert shown == [
         "The time budget of 1,500 ms ended the search, so paths may be missing.",
-        "The search had come to paths of at least 3 contacts.",
+        "By then the search had looked at paths of at least 3 contacts.",
     ]

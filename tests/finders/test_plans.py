@@ -1,4 +1,4 @@
-"""Finders use the intended indexes, under custom and generic plans, whatever the session has planned before.
+"""Finders use the intended indexes, under custom and generic plans, also in a session with earlier plans.
 
 The plans are those of the statements inside the functions, as ``auto_explain`` reports them: what callers get.
 """
@@ -106,7 +106,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def all_nodes(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every node, an index of the edges' partition being called what it is called on the whole table."""
+    """Every node. An index of the partition of the edges gets the name that it has on the whole table."""
     found = [node for plan in plans for node in nodes(plan["Plan"])]
     for node in found:
         if "Index Name" in node:
@@ -122,7 +122,9 @@ def one(connection: Connection, query: str) -> Any:
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("call", CALLS)
-def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str) -> None:
+def test_finders_use_the_intended_indexes(
+    session: tuple[Connection, list[dict[str, Any]]], call: str, mode: str
+) -> None:
     connection, plans = session
     target = one(connection, HEAVY)
     connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
@@ -139,9 +141,7 @@ def test_the_intended_indexes_carry(session: tuple[Connection, list[dict[str, An
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-def test_each_contact_of_a_level_is_read_no_further_than_needed(
-    session: tuple[Connection, list[dict[str, Any]]], mode: str
-) -> None:
+def test_few_edges_beyond_the_cap_are_read(session: tuple[Connection, list[dict[str, Any]]], mode: str) -> None:
     """All edges of the target are read. Of every other contact, few more edges are read than the cap allows."""
     connection, plans = session
     hub = one(connection, HUB)
@@ -151,14 +151,14 @@ def test_each_contact_of_a_level_is_read_no_further_than_needed(
         "SELECT count(DISTINCT (w.depth, w.contact_ids[1])), count(*) FROM generations.walk(%s, 1, 3, 15, false) AS w",
         (hub,),
     ).fetchone() or (0, 0)
-    assert fronts < chains  # some contacts are at the front of several chains of a level
+    assert fronts < chains  # some contacts begin several chains of a level
     connection.execute("SELECT set_config('plan_cache_mode', %s, false)", (mode,))
     plans.clear()
     nobody = 999  # opens no path, so that the search goes to its last level
     connection.execute("SELECT * FROM connection_paths.deep_finder(%s, 1, %s, 4, 25, 'importer')", (hub, nobody))
     walked = [node for node in all_nodes(plans) if node.get("Index Name") in WALK]
     assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
-    # each contact by two indexes; where the first edges hold too few members, more are read once
+    # two indexes per contact; when the first edges have too few members, more are read once
     assert sum(node["Actual Loops"] for node in walked) <= 4 * fronts + 10
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in walked) < edges + fronts * 60
 
@@ -195,7 +195,7 @@ def test_a_small_collection_around_a_hub_is_hashed(session: tuple[Connection, li
     read = sum(node["Actual Rows"] * node["Actual Loops"] for node in found if node.get("Index Name") in WALK)
     looked_up = sum(node["Actual Loops"] for node in found if node.get("Index Name") == MEMBERS)
     assert read > 600
-    assert looked_up < 700  # twice 300 before it is seen that they are few
+    assert looked_up < 700  # twice 300 before the search knows that there are few members
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
@@ -256,8 +256,8 @@ FINDERS = (
 )
 
 
-def test_a_plan_made_on_an_empty_table_does_no_harm(new_database: Callable[[], str]) -> None:
-    """A session that began on empty tables keeps its plans, and these must not read full tables as a whole."""
+def test_plans_made_on_empty_tables_still_use_indexes(new_database: Callable[[], str]) -> None:
+    """A session keeps plans that it made for empty tables. They must not read whole tables later."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))

@@ -1,6 +1,6 @@
 """Why no more paths were found: every reason, every number and every sentence is compared with the oracle.
 
-The constants of why_no_more are lowered, so that small worlds behave like large ones.
+The constants of why_no_more are lowered, so that small data causes what large data does.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def test_every_reason_and_number_and_sentence_is_true_to_six_contacts(
 
 @st.composite
 def refusals(draw: st.DrawFn) -> Situation:
-    """A target whose few members among many edges are mostly not to be asked, by the row or by the call."""
+    """A target with many edges and few members, most of whom may not be asked: by do_not_ask or by the call."""
     some = st.frozensets(st.sampled_from(range(2, 12)), max_size=10)
-    others = range(20, 26)  # nobody's colleagues
+    others = range(20, 26)  # contacts without edges
     edges = [(1, contact, "2010-01-01", f"20{contact + 10}-01-01") for contact in draw(some)]
     members = [(1, contact) for contact in (*draw(some), *others)]
     refused = frozenset((1, contact) for contact in (*draw(some), *draw(some), *others[:3]))
@@ -89,7 +89,7 @@ def refusals(draw: st.DrawFn) -> Situation:
 
 @repeatable(40)
 @given(situation=refusals(), limits=limits_drawn)
-def test_every_reason_is_true_where_most_are_not_to_be_asked(
+def test_every_reason_is_true_when_most_members_may_not_be_asked(
     lowered: Connection[Any], situation: Situation, limits: Limits
 ) -> None:
     hold(lowered, situation, limits)
@@ -114,11 +114,11 @@ def hold(connection: Connection[Any], situation: Situation, limits: Limits) -> N
             if said is None:
                 continue
             true = loaded.hold_why(said, call, answer, limits)
-            for sentence in told(call, {**answer, "why": said}):
+            for sentence in printed(call, {**answer, "why": said}):
                 assert is_true(sentence, true, call, answer), (sentence, said, true, call, impl)
 
 
-def told(call: Call, answer: dict[str, Any]) -> list[str]:
+def printed(call: Call, answer: dict[str, Any]) -> list[str]:
     question = Question(
         call.target,
         call.collection,
@@ -192,7 +192,7 @@ ASSERTED: dict[str, Truth] = {
 
 
 def is_true(sentence: str, true: Facts, call: Call, answer: dict[str, Any]) -> bool:
-    """Whether a sentence says what one of the patterns does, and that is so."""
+    """Whether a sentence has the form of one of the patterns, and is true."""
     stands_for = {
         "C": str(call.collection),
         "T": str(call.target),
@@ -208,7 +208,7 @@ def is_true(sentence: str, true: Facts, call: Call, answer: dict[str, Any]) -> b
 
 
 def denies_what_there_is_none_of(sentence: str, true: Facts, call: Call, answer: dict[str, Any]) -> bool:
-    """Whether “There is no other path …” is so, and says whose and which paths it means."""
+    """Whether “There is no other path …” is true, and names the openers and the paths that it excludes."""
     found = {tuple(path["contact_ids"]) for path in answer["paths"]}
     return (
         found == true.paths
@@ -219,7 +219,7 @@ def denies_what_there_is_none_of(sentence: str, true: Facts, call: Call, answer:
 
 
 def fits(number: str, truth: int) -> bool:
-    """Whether a number as it is told, ``3``, ``at least 3`` or ``3 or more``, fits the truth."""
+    """Whether a number as it is shown, ``3``, ``at least 3`` or ``3 or more``, fits the truth."""
     value = int(re.sub(r"\D", "", number))
     return truth >= value if "least" in number or "more" in number else truth == value
 
@@ -232,7 +232,7 @@ FAR = graph(
 
 
 def crowded(size: int, stranger: int | None = None) -> World:
-    """A target 1 with so many edges, and a collection of as many others; contact 700, known longest, is in both."""
+    """A target 1 with so many edges, and as many other members. Contact 700 is a member with the oldest edge."""
     edges = [(1, 1000 + number, "2010-01-01", None) for number in range(size - 1)]
     members = [(1, 3000 + number) for number in range(size - 1)]
     return graph([*edges, (1, 700, "2010-01-01", "2011-01-01")], members if stranger == 700 else [*members, (1, 700)])
@@ -260,15 +260,15 @@ def crowded(size: int, stranger: int | None = None) -> World:
         (star(range(2, 20)), Call(1, max_depth=2, max_edges_per_hop=17), "depth_limit"),
     ],
 )
-def test_the_reason_why_no_more_were_found(installed: Connection[Any], world: World, call: Call, reason: str) -> None:
+def test_the_reason_for_each_situation(installed: Connection[Any], world: World, call: Call, reason: str) -> None:
     loaded = enter(installed, world)
     assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
     for impl in ("v1", "v2"):
         assert loaded.agrees(call, impl)
 
 
-def test_nobody_reads_a_large_collection_to_say_why(installed: Connection[Any]) -> None:
-    """Up to 10,000 entries it is looked whether the viewer brought anybody."""
+def test_a_large_collection_is_not_read_for_a_reason(installed: Connection[Any]) -> None:
+    """At most 10,000 entries are searched for a contact of the viewer."""
     loaded = enter(installed, crowded(600))
     call = Call(1, viewer=9, max_depth=2, seed_scope="importer")
     for more, reason in ((9_400, "viewer_brought_nobody"), (1, "depth_limit")):
@@ -279,7 +279,7 @@ def test_nobody_reads_a_large_collection_to_say_why(installed: Connection[Any]) 
         assert loaded.find_paths(call, "v2")["why"]["reason"] == reason
 
 
-def test_a_full_answer_says_no_why(installed: Connection[Any]) -> None:
+def test_a_full_answer_has_no_reason(installed: Connection[Any]) -> None:
     loaded = enter(installed, star(range(2, 10)))
     for impl in ("v1", "v2"):
         for wanted in (1, 7, 8):
@@ -287,8 +287,8 @@ def test_a_full_answer_says_no_why(installed: Connection[Any]) -> None:
         assert loaded.find_paths(Call(1, max_paths=9), impl)["why"] is not None
 
 
-def test_what_is_counted(installed: Connection[Any]) -> None:
-    friends = {(1, 2): Edge(FRIEND, None, None, None)}  # an edge more between people who know each other anyway
+def test_the_counts_of_a_reason(installed: Connection[Any]) -> None:
+    friends = {(1, 2): Edge(FRIEND, None, None, None)}  # another edge between contacts who have one already
     world = replace(star([2, 3, 4, 30], [(1, 3), (1, 30), (2, 4)]), extra_edges=friends)
     loaded = enter(installed, world)
     assert loaded.find_paths(Call(1, max_edges_per_hop=15, excluded=(4, 31)), "v2")["why"] == {

@@ -1,4 +1,4 @@
-"""Worlds built to break a finder: ties, cliques, stars, chains, rings, odd ids, several kinds, repeated calls."""
+"""Data built to break a finder: ties, cliques, stars, chains, rings, odd ids, several kinds, repeated calls."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_star(database_of_kinds: Connection[Any], hub: str) -> None:
     assert ((61, 50, 1) in through_the_hub) == (hub != "no member")
 
 
-def test_a_long_chain_is_walked_six_contacts_far(database_of_kinds: Connection[Any]) -> None:
+def test_a_long_chain_is_followed_for_six_contacts(database_of_kinds: Connection[Any]) -> None:
     loaded = enter_layers(database_of_kinds, brought(range(1, 13)), layer(pairwise(range(1, 13)), any_day(4)))
     for target in range(1, 13):
         rows = agree(loaded, Call(target, max_depth=6))
@@ -95,7 +95,7 @@ def test_a_long_chain_is_walked_six_contacts_far(database_of_kinds: Connection[A
     assert chains(agree(loaded, Call(12, max_depth=6)))[-1] == (7, 8, 9, 10, 11, 12)
 
 
-def test_a_ring_is_walked_both_ways_and_never_round(database_of_kinds: Connection[Any]) -> None:
+def test_a_ring_is_searched_in_both_directions_without_repeats(database_of_kinds: Connection[Any]) -> None:
     ring = layer([*pairwise(range(1, 7)), (6, 1)], lambda _: SOME_DAY)
     loaded = enter_layers(database_of_kinds, brought(range(1, 7)), ring)
     rows = agree(loaded, Call(1, max_depth=6))
@@ -111,8 +111,8 @@ def test_many_chains_that_meet_in_the_same_contacts(database_of_kinds: Connectio
 
 
 @pytest.mark.parametrize("cap", [1, 2, 3])
-def test_six_hops_where_every_level_takes_contacts_away(database_of_kinds: Connection[Any], cap: int) -> None:
-    # so dense that nearly all that a chain would follow stand on it already
+def test_six_contacts_in_a_dense_world(database_of_kinds: Connection[Any], cap: int) -> None:
+    # so dense that most neighbours of a chain are on it already
     people = range(1, 9)
     edges = layer(combinations(people, 2), any_day(6))
     loaded = enter_layers(database_of_kinds, [*brought(people), *brought((7, 8), user=2)], edges)
@@ -124,9 +124,9 @@ def test_six_hops_where_every_level_takes_contacts_away(database_of_kinds: Conne
 # Collections and users
 
 
-def test_what_there_is_none_of(database_of_kinds: Connection[Any]) -> None:
+def test_worlds_without_paths(database_of_kinds: Connection[Any]) -> None:
     people = range(1, 21)
-    outside = Membership(3, 5, 1, OTHER_SOURCES[0])  # known to collection 1 by user 3, but not by way of the network
+    outside = Membership(3, 5, 1, OTHER_SOURCES[0])  # by a source that does not count
     edges = layer(random_pairs(7, range(1, 31), 150), any_day(7))
     loaded = enter_layers(database_of_kinds, [*brought(people), outside, *brought([25], collection=3)], edges)
     for cap in (1, 15, None):
@@ -137,8 +137,8 @@ def test_what_there_is_none_of(database_of_kinds: Connection[Any]) -> None:
         assert not agree(loaded, replace(call, target=5, viewer=3, seed_scope="importer"))
         assert agree(loaded, replace(call, viewer=3))
         assert not agree(loaded, replace(call, collection=2))  # the collection is empty
-        assert chains(agree(loaded, replace(call, collection=3))) == [(25,)]  # the target is all of it
-        assert not agree(loaded, replace(call, target=999))  # nobody knows the target
+        assert chains(agree(loaded, replace(call, collection=3))) == [(25,)]  # the target is its only member
+        assert not agree(loaded, replace(call, target=999))  # the target has no edges
 
 
 def test_each_collection_has_its_own_members_and_users(database_of_kinds: Connection[Any]) -> None:
@@ -158,7 +158,7 @@ def test_each_collection_has_its_own_members_and_users(database_of_kinds: Connec
                 agree(loaded, call, replace(call, seed_scope="importer"))
 
 
-def test_a_member_brought_in_many_times_over(database_of_kinds: Connection[Any]) -> None:
+def test_a_member_whom_many_rows_bring_in(database_of_kinds: Connection[Any]) -> None:
     people = range(1, 31)
     members = [
         *(
@@ -181,7 +181,7 @@ def test_a_member_brought_in_many_times_over(database_of_kinds: Connection[Any])
 
 
 @pytest.mark.parametrize("known", [1, 10, 1000])
-def test_a_viewer_who_knows_few_or_many(database_of_kinds: Connection[Any], known: int) -> None:
+def test_viewers_with_few_and_with_many_contacts(database_of_kinds: Connection[Any], known: int) -> None:
     people = range(1, 1501)
     edges = layer([*random_pairs(10, people, 6000), *((1, other) for other in range(2, 400))], any_day(10))
     viewers = random.Random(known).sample(people, known)
@@ -193,7 +193,7 @@ def test_a_viewer_who_knows_few_or_many(database_of_kinds: Connection[Any], know
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
-def test_whom_not_to_ask_by_the_row_and_by_the_call(database_of_kinds: Connection[Any], share: float) -> None:
+def test_contacts_in_do_not_ask_and_excluded_contacts(database_of_kinds: Connection[Any], share: float) -> None:
     people = range(1, 61)
     dice = random.Random(19)
     edges = layer(random_pairs(19, people, 700), any_day(19))
@@ -229,7 +229,7 @@ def test_ids_of_every_size(database_of_kinds: Connection[Any]) -> None:
             assert loaded.agrees(replace(call, excluded=(*people[::2], excluded)), None, "v2")
 
 
-def test_memberships_of_no_contact_or_no_collection_do_not_disturb(new_database: Callable[[], str]) -> None:
+def test_memberships_without_a_contact_or_collection_are_ignored(new_database: Callable[[], str]) -> None:
     with psycopg.connect(new_database(), autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
         for column in ("contact_id", "collection_id"):
@@ -237,7 +237,7 @@ def test_memberships_of_no_contact_or_no_collection_do_not_disturb(new_database:
             connection.execute(drop.format(sql.Identifier(column)))
         install(connection.info.dsn)
         people, strangers = range(1, 31), range(1000, 1700)
-        # the strangers are the more recent neighbours of two hubs, so members are hard to come by
+        # the strangers are the most recent neighbours of two hubs, so the search must read many edges
         edges = layer(random_pairs(12, people, 150), lambda number: SOME_DAY - timedelta(number % 30))
         edges |= layer([(hub, stranger) for hub in (1, 10) for stranger in strangers], lambda _: None)
         loaded = enter_layers(connection, [*brought(range(1, 21)), *brought(range(1, 21, 6), user=2)], edges)
@@ -286,7 +286,9 @@ def test_every_edge_in_several_kinds(
 
 @pytest.mark.parametrize("number", [1, 2, 25])
 @pytest.mark.parametrize("deeper", ["nothing deeper", "paths deeper", "nobody to open the deeper ones"])
-def test_a_level_that_just_fills_the_request(database_of_kinds: Connection[Any], number: int, deeper: str) -> None:
+def test_a_level_with_exactly_as_many_paths_as_wanted(
+    database_of_kinds: Connection[Any], number: int, deeper: str
+) -> None:
     near = range(2, 2 + number)
     far = range(100, 120)
     pairs = [*((1, contact) for contact in near), *((contact, other) for contact in near[:3] for other in far)]
@@ -304,7 +306,9 @@ def test_a_level_that_just_fills_the_request(database_of_kinds: Connection[Any],
 
 
 @pytest.mark.parametrize("users", [1, 6, 20])
-def test_users_fill_rows_and_chains_fill_groups(database_of_kinds: Connection[Any], users: int) -> None:
+def test_max_paths_counts_users_in_deep_finder_and_chains_in_find_paths(
+    database_of_kinds: Connection[Any], users: int
+) -> None:
     # two chains of two contacts, opened by so many users each; one of three contacts behind them, one of four behind it
     members = [row for user in range(1, 1 + users) for row in brought((2, 3), user=user)]
     edges = layer([(1, 2), (1, 3), (3, 4), (4, 5)], lambda _: None)
@@ -316,7 +320,7 @@ def test_users_fill_rows_and_chains_fill_groups(database_of_kinds: Connection[An
             agree(loaded, call, replace(call, seed_scope="importer"))
 
 
-# Calls among each other
+# Calls beside other calls
 
 
 def test_finders_only_read(one_kind: Connection[Any]) -> None:
@@ -327,8 +331,8 @@ def test_finders_only_read(one_kind: Connection[Any]) -> None:
         agree(loaded, Call(1, max_depth=3), Call(1, max_depth=3, seed_scope="importer"))
 
 
-def test_calls_within_one_query_do_not_disturb_each_other(one_kind: Connection[Any]) -> None:
-    """Two calls a row, for many rows: whatever a call keeps must be its own."""
+def test_calls_within_one_query_are_independent(one_kind: Connection[Any]) -> None:
+    """Two calls for each of many rows: they must not share any state."""
     edges = layer(random_pairs(16, range(1, 31), 150), any_day(16))
     loaded = enter_layers(one_kind, [*brought(range(1, 26)), *brought(range(1, 31), collection=2)], edges)
     query = (
@@ -345,8 +349,8 @@ def test_calls_within_one_query_do_not_disturb_each_other(one_kind: Connection[A
     assert one_kind.execute(query).fetchall() == expected
 
 
-def test_a_session_that_saw_another_world_before(one_kind: Connection[Any]) -> None:
-    """Plans, and whatever else a session keeps, were made for a tiny world; then it grows, and shrinks again."""
+def test_plans_of_a_session_survive_a_change_of_data(one_kind: Connection[Any]) -> None:
+    """The session made its plans for few rows. Then the data grows, and becomes small again."""
     tiny = (brought([1, 2]), layer([(1, 2)], any_day(17)))
     large = (brought(range(1, 1001)), layer(random_pairs(17, range(1, 1001), 8000), any_day(17)))
     for members, edges in (tiny, large, tiny):

@@ -1,4 +1,4 @@
-"""The time budget of find_paths: how many paths are found depends on the machine, which paths are right does not."""
+"""The time budget of find_paths: the number of paths found depends on the machine, but each of them is right."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.world import Experience, Membership, World, load
 
 TARGET = 100
 CLIQUE = range(1, 60)
-RIM = range(201, 204)  # a chain of contacts that hangs from the target: a path at each depth to four, none at five
+RIM = range(201, 204)  # a chain of contacts that begins at the target: a path at each depth up to four, none at five
 UNLIMITED = 600_000
 SLOW_CALL = Call(TARGET, viewer=2, max_depth=6, seed_scope="importer", max_edges_per_hop=15)
 
@@ -81,7 +81,7 @@ def search(loaded: Loaded, call: Call, budget: int, limit: int = UNLIMITED) -> d
 
 
 def assert_right_as_far_as_it_goes(loaded: Loaded, call: Call, answer: dict[str, Any]) -> None:
-    """Every path is one of the whole search, in its place; only the last depth that has any may lack some."""
+    """Every path is in the complete answer, in the same order; only the last depth may be incomplete."""
     found = answer["paths"]
     assert answer["total"] == len(found) <= call.max_paths
     assert (answer["why"] is None) == (len(found) == call.max_paths)
@@ -129,7 +129,7 @@ def is_walked(loaded: Loaded, members: set[int], chain: tuple[int, ...], cap: in
 
 
 @pytest.mark.parametrize("budget", [1, 20, 50])
-def test_what_a_small_budget_finds_is_right(slow: Slow, budget: int) -> None:
+def test_paths_found_in_a_small_budget_are_right(slow: Slow, budget: int) -> None:
     answer = search(slow.loaded, SLOW_CALL, budget, limit=5_000)
     assert answer["complete"] is False
     assert_right_as_far_as_it_goes(slow.loaded, SLOW_CALL, answer)
@@ -139,15 +139,15 @@ def test_what_a_small_budget_finds_is_right(slow: Slow, budget: int) -> None:
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 1.1, 1.5])
 @pytest.mark.parametrize("scope", ["any", "importer"])
-def test_what_is_found_where_the_budget_ends_is_right(slow: Slow, scope: str, share: float) -> None:
-    # the first ends amid the fifth or sixth depth, the last perhaps after all; any scope ends at the fourth anyway
+def test_paths_found_before_the_budget_ends_are_right(slow: Slow, scope: str, share: float) -> None:
+    # the first budget ends during the fifth or sixth depth; the last one may be enough; scope any ends at the fourth
     budget = share * (slow.six if scope == "importer" else slow.five)
     call = replace(SLOW_CALL, seed_scope=scope)
     assert_right_as_far_as_it_goes(slow.loaded, call, search(slow.loaded, call, max(1, round(budget))))
 
 
 def test_the_budget_acts_within_a_depth(slow: Slow) -> None:
-    """A budget that is enough for five contacts, not for six: the search goes on to the sixth and does not finish it.
+    """With a budget for five contacts but not for six, the search begins the sixth depth and does not finish it.
 
     The bound is generous, but the sixth depth alone is beyond it. A machine that is busy with other things may be slow
     at any moment, so the call may be tried again with less.
@@ -165,12 +165,12 @@ def test_the_budget_acts_within_a_depth(slow: Slow) -> None:
 # legacy_finder (v1)
 
 COLLEAGUES = range(2, 902)
-EMPLOYERS = range(1, 13)  # of each of them, all at once, so that every two overlap twelve times over
+EMPLOYERS = range(1, 13)  # of each contact, at the same time, so that each pair overlaps twelve times
 
 
 @pytest.fixture(scope="module")
 def crowd(new_database: Callable[[], str]) -> Iterator[tuple[Connection[Any], float]]:
-    """A target with so many colleagues that v1 takes many milliseconds, and how many it takes."""
+    """A target with so many colleagues that v1 takes many milliseconds; returns their number."""
     dsn = new_database()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -206,7 +206,7 @@ def ask_v1(connection: Connection[Any], budget: int, depth: int, most: int, scop
 
 @pytest.mark.parametrize("scope", ["any", "importer"])
 @pytest.mark.parametrize(("depth", "most"), [(1, 25), (2, 25), (2, 1000), (5, 1000)])
-def test_v1_calls_complete_only_what_is(
+def test_v1_says_complete_only_when_it_is(
     crowd: tuple[Connection[Any], float], depth: int, most: int, scope: str
 ) -> None:
     connection, usual = crowd
@@ -228,7 +228,7 @@ def test_v1_calls_complete_only_what_is(
             assert answer["why"]["level_reached"] >= max((path["depth"] for path in answer["paths"]), default=1)
 
 
-def test_a_budget_that_v1_cannot_keep_is_told(crowd: tuple[Connection[Any], float]) -> None:
+def test_v1_reports_a_budget_that_it_exceeded(crowd: tuple[Connection[Any], float]) -> None:
     """Some 10,000 pairs of stints take more than the two thirds of a millisecond that the search has."""
     connection, _ = crowd
     for scope in ("any", "importer"):

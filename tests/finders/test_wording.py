@@ -1,4 +1,4 @@
-"""What an answer is in words: when two contacts met, what links them, who can open a path."""
+"""An answer in words: when two contacts met, what links them, who can open a path."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_hop_says_what_links_two_contacts(changed: dict[str, Any], shown: str)
     assert reasons.hop(hop, NAMES) == f"Ana Silva knows Ben Ode: {shown}"
 
 
-def test_days_are_exact() -> None:
+def test_exact_dates_have_days() -> None:
     assert reasons.days(HOP) == "2019-03-01 to 2022-05-31"
     assert reasons.days({"date_from": None, "date_to": None}) == "unknown to now"
 
@@ -77,7 +77,7 @@ def test_days_are_exact() -> None:
         ),
     ],
 )
-def test_it_is_said_who_can_open_a_path(users: list[int], chain: str, opening: str, others: str) -> None:
+def test_sentences_say_who_can_open_a_path(users: list[int], chain: str, opening: str, others: str) -> None:
     path = {"user_ids": users, "contact_ids": [1, 2]}
     assert reasons.chain(path, NAMES, 3) == chain
     assert reasons.opening(path, NAMES, 3) == opening

@@ -1,4 +1,4 @@
-"""A table that is detached can be altered in any way; nobody gets an answer without it, and nobody loses an edge."""
+"""A detached table can be altered in any way. Meanwhile no query ignores its rows, and no edge is lost."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.edges.verify import verify
 from orchestrator.host import sources
 from orchestrator.host.detaching import attach, detach
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import install, uninstall
 from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.verify.verification import verify
 from tests.support.catalog import describe, difference
 from tests.support.changes import fill
 from tests.support.copies import copied
@@ -74,7 +74,7 @@ def ask(db: Connection, settings: str, query: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_no_query_takes_a_detached_table_for_an_empty_one(db: Connection, table: str) -> None:
+def test_no_query_treats_a_detached_table_as_empty(db: Connection, table: str) -> None:
     view = f"connection_paths.{VIEWS[table]}"
     key = "contact_id" if table in ("contact_work_experiences", "user_contact_collections") else "id"
     with detached(db, table):
@@ -102,7 +102,7 @@ def test_no_query_takes_a_detached_table_for_an_empty_one(db: Connection, table:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_who_writes_edges_stops_before_it_does_anything(db: Connection, dsn: str, table: str) -> None:
+def test_functions_that_write_edges_refuse_at_once(db: Connection, dsn: str, table: str) -> None:
     before = edges(db)
     with detached(db, table):
         for call in (
@@ -117,7 +117,7 @@ def test_who_writes_edges_stops_before_it_does_anything(db: Connection, dsn: str
     try:
         db.execute(
             "UPDATE contact_work_experiences SET date_to = '2041-01-01' WHERE id = 3"
-        )  # it is noted all the same
+        )  # the change is still captured
         with pytest.raises(psycopg.Error, match="detached"):
             sync(dsn)
         with pytest.raises(psycopg.Error, match="detached"):
@@ -131,7 +131,7 @@ def test_who_writes_edges_stops_before_it_does_anything(db: Connection, dsn: str
     assert value(db, "SELECT count(*) FROM connection_paths.contact_changes WHERE error IS NOT NULL") == 0
 
 
-#: What a migration does to detached tables; what was impossible, or would have taken the views with it.
+#: Statements of a migration on detached tables. On attached tables they fail, or drop the views.
 MIGRATIONS = {
     "nothing": "",
     "text to varchar": "ALTER TABLE contacts ALTER name TYPE varchar(80)",
@@ -156,7 +156,7 @@ MIGRATIONS = {
 
 
 def schema_of(dsn: str) -> list[str]:
-    """Describe it without the casts of names that may be varchar, which alone may be written otherwise."""
+    """Describe the catalog without the casts of names, which are different when a name is varchar."""
     return [re.sub(r"^(view .*\.live_\w+ text) .*", r"\1", line) for line in describe(dsn, "connection_paths")]
 
 
@@ -195,7 +195,7 @@ def test_a_migration_between_detach_and_attach(
         db.execute(f"SELECT count(*) FROM connection_paths.{VIEWS[table]}".encode())
 
 
-#: What a migration must not leave behind, and what is said of it.
+#: Statements after which a table does not fit, and the message of attach.
 WRONG = {
     "another type": (
         "contacts",
@@ -238,7 +238,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_table_that_does_not_fit_stays_detached(db: Connection, what: str) -> None:
+def test_a_table_that_does_not_fit_is_not_attached(db: Connection, what: str) -> None:
     table, change, said = WRONG[what]
     with detached(db, table):
         db.execute(change.encode())
@@ -249,7 +249,7 @@ def test_a_table_that_does_not_fit_stays_detached(db: Connection, what: str) -> 
             db.execute(f"SELECT FROM connection_paths.{VIEWS[table]}".encode())
 
 
-def test_whoever_may_read_a_view_is_told_why_it_cannot(db: Connection) -> None:
+def test_every_reader_of_a_view_gets_the_reason(db: Connection) -> None:
     with db.transaction(force_rollback=True):
         db.execute("CREATE ROLE reads; GRANT USAGE ON SCHEMA connection_paths TO reads")
         db.execute("GRANT SELECT ON connection_paths.live_contacts TO reads; GRANT SELECT ON contacts TO reads")
@@ -272,17 +272,17 @@ def test_row_triggers_for_replicas_come_back_with_another_table(db: Connection) 
         assert sources.problems(db, "public") == []
 
 
-def test_only_those_four_tables(db: Connection, dsn: str) -> None:
+def test_only_the_four_host_tables_can_be_detached(db: Connection, dsn: str) -> None:
     for wrong in ("kontakte", "public.contacts", "live_contacts", "", None):
         with pytest.raises(psycopg.errors.InvalidParameterValue):
             db.execute("SELECT connection_paths.detach_source(%s)", (wrong,))
-    with pytest.raises(OrchestratorError, match="kontakte is none of"):
+    with pytest.raises(OrchestratorError, match="kontakte is not one of"):
         detach(dsn, ["kontakte"])
-    with pytest.raises(OrchestratorError, match="kontakte is none of"):
+    with pytest.raises(OrchestratorError, match="kontakte is not one of"):
         attach(dsn, ["kontakte"])
 
 
-def test_the_commands(db: Connection, dsn: str) -> None:
+def test_the_commands_detach_and_attach(db: Connection, dsn: str) -> None:
     def ask(*words: str) -> tuple[int, str]:
         done = CliRunner().invoke(cli.main, ["--dsn", dsn, *words])
         return done.exit_code, done.output

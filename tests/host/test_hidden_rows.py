@@ -1,4 +1,4 @@
-"""A role that row-level security keeps from seeing every row makes no edges: it would delete those of the others."""
+"""A role that may not see every row computes no edges: it would delete the edges of the hidden rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.install.status import status
 from tests.support.command_line import run
 
 TABLES = ("contacts", "organizations", "contact_work_experiences")
-#: Policies for the role, and whether with them it may not see every row.
+#: Policies for the role, and whether they may hide rows from it.
 POLICIES: dict[str, tuple[str, bool]] = {
     "none": ("", True),
     "some rows": ("CREATE POLICY part ON public.{table} USING (id <= 3)", True),
@@ -62,7 +62,9 @@ def place(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str, st
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("table", TABLES)
-def test_who_may_not_see_every_row_makes_no_edges(place: tuple[Connection, str, str], table: str, policy: str) -> None:
+def test_a_role_that_may_not_see_every_row_computes_no_edges(
+    place: tuple[Connection, str, str], table: str, policy: str
+) -> None:
     db, role, poor = place
     created, is_hidden = POLICIES[policy]
     before = db.execute(EDGES).fetchone()
@@ -94,12 +96,12 @@ VIEWS = ("live_contacts", "collection_members", "introducers", "backfill_progres
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_that_lost_the_rights_of_its_caller_is_mended(place: tuple[Connection, str, str], view: str) -> None:
+def test_a_view_that_lost_the_rights_of_its_caller_is_repaired(place: tuple[Connection, str, str], view: str) -> None:
     db, _, _ = place
     dsn = psycopg.conninfo.make_conninfo(db.info.dsn)
     db.execute(f"ALTER VIEW connection_paths.{view} RESET (security_invoker)".encode())
     assert any("security_invoker" in problem for problem in status(dsn).problems)
-    assert any("security_invoker" in sentence for sentence in install(dsn).mended)
+    assert any("security_invoker" in sentence for sentence in install(dsn).repaired)
     assert status(dsn).problems == []
 
 
@@ -111,7 +113,7 @@ def test_a_detached_partition_is_attached_again(place: tuple[Connection, str, st
     db.execute(f"ALTER TABLE connection_paths.contact_connections DETACH PARTITION {live}".encode())
     assert db.execute(EDGES).fetchone() == (0,)
     assert any("is not a partition" in problem for problem in status(dsn).problems)
-    assert any("is not a partition" in sentence for sentence in install(dsn).mended)
+    assert any("is not a partition" in sentence for sentence in install(dsn).repaired)
     assert db.execute(EDGES).fetchone() == before
     assert status(dsn).problems == []
 

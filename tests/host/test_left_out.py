@@ -1,4 +1,4 @@
-"""What makes no edge and no member is counted as the views have it, and told where somebody would wonder."""
+"""Rows that count for no edge or membership are counted by the rules of the views, and commands report them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 
 def fill(connection: Connection[Any], experiences: str, members: str = "") -> None:
-    """Make the host tables hold two contacts and organizations, and these rows."""
+    """Fill the tables with two contacts, two organizations and these rows."""
     connection.execute(
         "TRUNCATE contacts, organizations, contact_work_experiences, user_contact_collections,"
         " connection_paths.contact_connections"
@@ -83,7 +83,7 @@ def test_the_sources_that_count_are_those_of_the_view(dsn: str) -> None:
         ("", "There are no work experiences"),
     ],
 )
-def test_what_makes_no_edge_is_said(dsn: str, experiences: str, expected: str) -> None:
+def test_rows_that_make_no_edge_are_reported(dsn: str, experiences: str, expected: str) -> None:
     with connect(dsn) as connection:
         fill(connection, experiences, "(7, 1, 1, 4)")
     for strategy in ("in_place", "rebuild"):
@@ -98,12 +98,12 @@ def test_what_makes_no_edge_is_said(dsn: str, experiences: str, expected: str) -
     assert expected in json.loads(run(dsn, "backfill", "--no-throttle", "--json"))["left_out"][0]
 
 
-def test_nothing_is_said_where_all_counts(dsn: str) -> None:
+def test_nothing_is_reported_if_every_row_counts(dsn: str) -> None:
     with connect(dsn) as connection:
         fill(connection, "(1, 1, 1, '', '2019-01-01'), (2, 2, 1, '', '2019-01-01')", "(7, 1, 1, 5)")
         assert list(left_out.lines(connection)) == []
     assert "not counted" not in run(dsn, "backfill", "--no-throttle")
-    assert left_out.members_told((Members(5, True, 3, 0),)) == {}
+    assert left_out.members_as_json((Members(5, True, 3, 0),)) == {}
 
 
 def test_a_collection_of_other_sources_is_explained(dsn: str) -> None:
@@ -124,12 +124,12 @@ def test_a_collection_of_other_sources_is_explained(dsn: str) -> None:
     assert "4 of 5 memberships are not counted: 4 of source 7." in told
 
 
-def test_counting_what_does_not_count_ends_in_time(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_rows_that_do_not_count_has_a_time_limit(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     question = paths.Question(2, 1, 7)
     with connect(dsn) as connection, connect(dsn) as other:
         fill(connection, "", "(7, 1, 1, 7)")
         answer = paths.find_paths(connection, question)
-        monkeypatch.setattr(paths, "_LOOK_AGAIN_MS", 50)
+        monkeypatch.setattr(paths, "_COUNTING_MS", 50)
         with other.transaction():
             other.execute("LOCK TABLE user_contact_collections")
             assert paths.members_not_counted(connection, question, answer) == ()

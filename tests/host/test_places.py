@@ -1,4 +1,4 @@
-"""Every command acts in the database that its first connection leads to, however that was named, and in no other."""
+"""All connections of a command lead to the same database, whatever way it was named."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def servers(
 
 
 def ways(s: Servers) -> dict[str, tuple[str, dict[str, str], str]]:
-    """Return the ways to name a database: the connection string, the environment, and the database that is meant."""
+    """Return the ways to name a database: the connection string, the environment, and the expected database."""
     at = f"host={s.host} port={s.port}"
     env = {"PGHOST": s.host, "PGPORT": s.port}
     return {
@@ -85,7 +85,7 @@ WAYS = tuple(ways(Servers("", "", "", "", "", "")))
 
 
 def left(server: str, name: str) -> tuple[bool, int]:
-    """Return whether a database has the package, and how many tables of yoyo's stand elsewhere."""
+    """Return whether a database has the package, and how many tables of yoyo are in other schemas."""
     with connect(make_conninfo(server, dbname=name)) as connection:
         row = connection.execute(
             "SELECT to_regclass('connection_paths.contact_connections') IS NOT NULL,"
@@ -96,7 +96,9 @@ def left(server: str, name: str) -> tuple[bool, int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_whole_life_in_one_database(server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_acts_in_the_same_database(
+    server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dsn, environment, meant = ways(servers)[way]
     (elsewhere,) = {servers.app, servers.other} - {meant}
     for name in [name for name in os.environ if name.startswith("PG")]:
@@ -111,7 +113,7 @@ def test_a_whole_life_in_one_database(server: str, servers: Servers, way: str, m
     do("install")
     with psycopg.connect(dsn) as connection:
         assert connection.info.dbname == meant
-    if "service" in dsn or "://" in dsn:  # it says which; what the environment says by now does not count
+    if "service" in dsn or "://" in dsn:  # it names the database, so the environment does not matter
         monkeypatch.setenv("PGDATABASE", elsewhere)
     assert (left(server, meant), left(server, elsewhere)) == ((True, 0), (False, 0))
     do("status")
@@ -126,7 +128,7 @@ def test_a_whole_life_in_one_database(server: str, servers: Servers, way: str, m
 
 
 def test_another_installation_is_left_alone(server: str, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The case that emptied the wrong database: both have the package, one is to lose it."""
+    """Both databases have the package, and uninstall must remove it from one of them only."""
     for name, value in ways(servers)["PGUSER and PGDATABASE"][1].items():
         monkeypatch.setenv(name, value)
     other = make_conninfo(server, dbname=servers.other)

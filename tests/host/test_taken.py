@@ -1,4 +1,4 @@
-"""install in company: names that others have, locks that others hold, rights that others were given."""
+"""install beside other roles: names that are in use, locks that are held, default privileges, Citus, publications."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INDEX = "idx_experiences_by_contact"
 
 @pytest.fixture
 def role(server: str) -> Iterator[str]:
-    """A role that may log in, and no more."""
+    """A role that may only log in."""
     name = f"connection_paths_stranger_{os.getpid()}"
     with connect(server) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
@@ -51,11 +51,11 @@ TAKEN = {
         "CREATE TRIGGER connection_paths_deleted AFTER DELETE ON contacts EXECUTE FUNCTION theirs()",
         "connection_paths_deleted",
     ),
-    "a schema with a table": ("CREATE SCHEMA connection_paths CREATE TABLE t ()", "holds relation t"),
+    "a schema with a table": ("CREATE SCHEMA connection_paths CREATE TABLE t ()", "contains relation t"),
     "a schema with a function": (
         "CREATE SCHEMA connection_paths;"
         "CREATE FUNCTION connection_paths.f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
-        "holds function f",
+        "contains function f",
     ),
 }
 
@@ -85,16 +85,16 @@ def test_an_empty_schema_is_taken_over(host: str) -> None:
     assert status(host).healthy
 
 
-def test_an_index_of_our_name_made_later_is_the_applications(host: str) -> None:
+def test_a_later_index_with_our_name_belongs_to_the_application(host: str) -> None:
     install(host)
     with connect(host) as connection:
         connection.execute(f"DROP INDEX {INDEX}; CREATE INDEX {INDEX} ON contact_work_experiences (id)")
         (finding,) = [each for each in diagnose(host).findings if each.check == "indexes"]
-        assert "connection_paths did not make" in finding.what
-        with pytest.raises(OrchestratorError, match=f"{INDEX} exists that connection_paths did not make"):
+        assert "connection_paths did not create" in finding.what
+        with pytest.raises(OrchestratorError, match=f"{INDEX} exists that connection_paths did not create"):
             install(host)
-        assert finding.mend is not None
-        connection.execute(finding.mend.splitlines()[0].encode())
+        assert finding.repair is not None
+        connection.execute(finding.repair.splitlines()[0].encode())
         install(host)
         assert status(host).healthy
         uninstall(host)
@@ -104,13 +104,15 @@ def test_an_index_of_our_name_made_later_is_the_applications(host: str) -> None:
         assert rows.fetchall() == [(f"{INDEX}_of_the_application",)]
 
 
-def test_a_role_of_our_name_is_not_made_ours(host: str, server: str) -> None:
+def test_a_role_with_our_name_is_not_taken_over(host: str, server: str) -> None:
     prefix = f"connection_paths_taken_{os.getpid()}"
     reader = sql.Identifier(f"{prefix}_reader")
     with connect(server) as connection:
         connection.execute(sql.SQL("CREATE ROLE {}").format(reader))
         try:
-            with pytest.raises(OrchestratorError, match=f"{prefix}_reader exists and connection_paths did not make it"):
+            with pytest.raises(
+                OrchestratorError, match=f"{prefix}_reader exists and connection_paths did not create it"
+            ):
                 install(host, roles=prefix)
             assert not status(host).applied
             connection.execute(sql.SQL("COMMENT ON ROLE {} IS 'connection_paths: taken over'").format(reader))
@@ -123,7 +125,7 @@ def test_a_role_of_our_name_is_not_made_ours(host: str, server: str) -> None:
 
 
 @pytest.mark.parametrize("schema", ["connection_paths", "pg_catalog", "information_schema", "pg_toast"])
-def test_a_schema_that_is_nobodys_host_is_refused(host: str, schema: str) -> None:
+def test_a_schema_without_host_tables_is_refused(host: str, schema: str) -> None:
     result = run("--dsn", host, "install", "--host-schema", schema)
     assert result.exit_code == 1
     assert "not a schema for tables of an application" in result.output
@@ -134,8 +136,8 @@ def test_a_schema_that_is_nobodys_host_is_refused(host: str, schema: str) -> Non
 # Locks.
 
 
-def test_a_role_without_rights_stops_nobody(host: str, role: str) -> None:
-    """It holds the advisory lock of installation scripts, and may not take the lock of a table."""
+def test_a_role_without_rights_cannot_block_an_install(host: str, role: str) -> None:
+    """The role holds the advisory lock of installation scripts. It may not take the lock of the table."""
     with connect(make_conninfo(host, user=role)) as stranger:
         stranger.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
         install(host)
@@ -151,8 +153,8 @@ def test_a_role_without_rights_stops_nobody(host: str, role: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["install", "uninstall"])
-def test_one_at_a_time(host: str, call: str) -> None:
-    """An install waits for another one and for a script that is under way, and holds up neither readers nor VACUUM."""
+def test_installs_run_one_after_another(host: str, call: str) -> None:
+    """An install waits for another one and for a running script, and holds up neither readers nor VACUUM."""
     install(host)
     told: list[str] = []
     with psycopg.connect(host) as other, connect(host) as observer:
@@ -174,7 +176,7 @@ def test_one_at_a_time(host: str, call: str) -> None:
     assert status(host).installed == (call == "install")
 
 
-def test_uninstall_drops_no_partition_of_the_applications(host: str) -> None:
+def test_uninstall_drops_no_partition_of_the_application(host: str) -> None:
     install(host)
     with connect(host) as connection:
         connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
@@ -191,7 +193,7 @@ def test_uninstall_drops_no_partition_of_the_applications(host: str) -> None:
         assert status(host).healthy
         connection.execute(detach.encode())
         with pytest.raises(errors.DependentObjectsStillExist):
-            uninstall(host)  # for the type of its column
+            uninstall(host)  # the table has a column of a type of the package
         connection.execute("ALTER TABLE friends DROP CONSTRAINT contact_connections_work_overlap_dated")
         connection.execute("ALTER TABLE friends ALTER kind TYPE text")
         uninstall(host)
@@ -202,7 +204,7 @@ def test_uninstall_drops_no_partition_of_the_applications(host: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["install", "script"])
-def test_default_privileges_open_nothing(host: str, role: str, by: str) -> None:
+def test_default_privileges_give_no_rights(host: str, role: str, by: str) -> None:
     with connect(host) as connection:
         for what in ("TABLES", "SEQUENCES", "FUNCTIONS", "TYPES", "SCHEMAS"):
             connection.execute(f"ALTER DEFAULT PRIVILEGES GRANT ALL ON {what} TO PUBLIC".encode())
@@ -226,7 +228,7 @@ def test_default_privileges_open_nothing(host: str, role: str, by: str) -> None:
 # Surroundings.
 
 
-def test_what_citus_manages_is_refused(host: str) -> None:
+def test_tables_of_citus_are_refused(host: str) -> None:
     fake = 'CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partmethod "char", repmodel "char")'
     with connect(host) as connection:
         connection.execute("SET allow_system_table_mods = on")
@@ -248,7 +250,7 @@ def test_what_citus_manages_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["contacts", "organizations"])
-def test_an_id_that_is_there_twice_is_told_before_a_run(host: str, table: str) -> None:
+def test_a_repeated_id_is_reported_before_a_run(host: str, table: str) -> None:
     with connect(host) as connection:
         connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey".encode())
         connection.execute(f"INSERT INTO {table} VALUES (7, ''), (7, '')".encode())
@@ -271,7 +273,7 @@ def test_a_publication_of_all_tables_stops_no_install(host: str, when: str) -> N
         if when == "after":
             connection.execute("CREATE PUBLICATION everything FOR ALL TABLES")
         connection.execute("DROP VIEW connection_paths.live_contacts CASCADE")
-        install(host)  # which also writes, to the queue
+        install(host)  # this install also writes to the queue
         install(host, triggers=False)
         assert uninstall(host)
 
@@ -305,7 +307,7 @@ def test_databases_of_any_encoding_and_odd_settings(server: str, encoding: str) 
             done = psql.run(dsn, script())
             assert (done.returncode, done.stderr) == (0, "")
             assert status(dsn).healthy
-            assert install(dsn).mended == []
+            assert install(dsn).repaired == []
             uninstall(dsn)
             install(dsn)
             assert status(dsn).problems == []

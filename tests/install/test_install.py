@@ -1,4 +1,4 @@
-"""Install and uninstall: whole or not at all, run again after any death, beside writers, in any schema."""
+"""Install and uninstall are complete or refused, can run again after a kill, beside writers, and in any schema."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ Role = Callable[[], str]
 
 
 def nothing_done(done: Installed) -> bool:
-    """Whether an install found nothing to apply and nothing to mend."""
-    return done.applied == done.mended == []
+    """Whether an install found nothing to apply and nothing to repair."""
+    return done.applied == done.repaired == []
 
 
 def start(dsn: str, *command: str) -> subprocess.Popen[str]:
@@ -57,7 +57,7 @@ def start(dsn: str, *command: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str]:
-    """Wait for a process; returns its exit status and what it said on standard error."""
+    """Wait for a process; return its exit status and its standard error."""
     try:
         _, said = process.communicate(timeout=timeout)
     finally:
@@ -66,7 +66,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, st
 
 
 def kill_after(process: subprocess.Popen[str], lines: int, seconds: float) -> None:
-    """Kill a process some time after it has told so many lines of progress."""
+    """Kill a process a random time after it has printed some lines of progress."""
     assert process.stderr is not None
     for _ in range(lines):
         process.stderr.readline()
@@ -76,7 +76,7 @@ def kill_after(process: subprocess.Popen[str], lines: int, seconds: float) -> No
 
 
 def wait_for_build(connection: psycopg.Connection[Any]) -> None:
-    """Wait until a concurrent build waits for somebody's transaction."""
+    """Wait until a concurrent build waits for a transaction."""
     deadline = time.monotonic() + 30
     while connection.execute(WAITING_BUILDS).fetchone() == (0,):
         assert time.monotonic() < deadline, "no build came to wait"
@@ -94,7 +94,7 @@ def old_transaction(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def new_role(server: str) -> Iterator[Role]:
-    """A maker of roles that may log in and no more."""
+    """A function that creates roles that may only log in."""
     made: list[sql.Identifier] = []
 
     def make() -> str:
@@ -120,7 +120,7 @@ def new_role(server: str) -> Iterator[Role]:
 
 @pytest.fixture(scope="session")
 def clean(new_database: Callable[[], str]) -> list[str]:
-    """The catalog after one undisturbed install."""
+    """The catalog after one install without interruption."""
     dsn = new_database()
     with connect(dsn) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -129,7 +129,7 @@ def clean(new_database: Callable[[], str]) -> list[str]:
 
 
 def refusal(dsn: str, host_schema: str = "public") -> str:
-    """Return what install says when it refuses, having checked that it left nothing behind."""
+    """Return the message with which install refuses, and check that it left nothing behind."""
     before = catalog(dsn, "connection_paths", "public", host_schema)
     with pytest.raises((OrchestratorError, psycopg.Error)) as caught:
         install(dsn, host_schema)
@@ -171,7 +171,7 @@ def test_an_install_killed_while_its_index_build_waits_is_completed_by_the_next(
         wait_for_build(observer)
         first.kill()
         first.communicate()
-        second = start(host, "install")  # while the server still builds for the first, which is dead
+        second = start(host, "install")  # the server still builds the index for the first process, which was killed
         time.sleep(1.5)
         blocker.rollback()
         code, said = finish(second)
@@ -205,8 +205,8 @@ def test_a_stale_lock_row_of_yoyo_does_no_harm(host: str) -> None:
     assert uninstall(host)
 
 
-def test_install_keeps_no_writer_waiting(host: str) -> None:
-    """The builds are held up by an old transaction, as long as it takes a blocked writer to give up."""
+def test_install_does_not_make_writers_wait(host: str) -> None:
+    """An old transaction holds up the builds longer than a blocked writer would wait."""
     failures: list[psycopg.Error] = []
     stop = threading.Event()
     written = itertools.count()
@@ -233,7 +233,7 @@ def test_install_keeps_no_writer_waiting(host: str) -> None:
         writer.start()
         process = start(host, "install")
         wait_for_build(observer)
-        time.sleep(2)  # twice what the writer puts up with
+        time.sleep(2)  # twice the lock timeout of the writer
         blocker.rollback()
         code, said = finish(process)
     stop.set()
@@ -251,7 +251,7 @@ def test_uninstall_leaves_the_host_as_it_was_and_again_does_nothing(host: str) -
     assert uninstall(host) == []
 
 
-def test_uninstall_takes_an_unfinished_rebuild_along(host: str) -> None:
+def test_uninstall_removes_an_unfinished_rebuild(host: str) -> None:
     before = catalog(host)
     install(host)
     with connect(host) as connection:
@@ -273,7 +273,7 @@ def test_an_uninstall_killed_anywhere_is_completed_by_the_next(host: str, lines:
 def test_an_uninstall_killed_anywhere_is_undone_by_an_install(
     host: str, clean: list[str], monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
-    """Stopped where it hurts most: a migration's objects are gone, and yoyo has not written that down yet."""
+    """Stopped at the worst moment: the objects of a migration are dropped, and yoyo has not recorded it yet."""
     install(host)
 
     def stop(backend: PostgresqlBackend, migration: Any, direction: str) -> None:
@@ -366,7 +366,7 @@ def test_another_host_schema_than_the_installed_is_refused(host: str) -> None:
     assert "'other'" in said
 
 
-def test_all_that_is_wrong_with_the_host_is_told_at_once(host: str) -> None:
+def test_all_problems_of_the_host_are_reported_at_once(host: str) -> None:
     with connect(host) as connection:
         connection.execute(
             "DROP TABLE organizations;"
@@ -389,7 +389,7 @@ def test_all_that_is_wrong_with_the_host_is_told_at_once(host: str) -> None:
     assert (code, printed.count("\n")) == (1, 1)
 
 
-def test_a_host_schema_that_is_not_there_is_refused(host: str) -> None:
+def test_a_missing_host_schema_is_refused(host: str) -> None:
     assert refusal(host, "nowhere").count("is missing") == 4
 
 
@@ -401,11 +401,11 @@ def test_host_tables_of_another_owner_are_refused(host: str, new_role: Role) -> 
             sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(name), sql.Identifier(role))
         )
     said = refusal(make_conninfo(host, user=role))
-    assert said.count("whose rights indexing it needs") == 4
+    assert said.count("only its owner may index it") == 4
 
 
 @pytest.mark.parametrize("lacking", ["database", "schema"])
-def test_lacking_a_right_to_create_is_one_error_and_nothing_half_done(host: str, new_role: Role, lacking: str) -> None:
+def test_a_missing_right_to_create_leaves_nothing_behind(host: str, new_role: Role, lacking: str) -> None:
     name = new_role()
     role = sql.Identifier(name)
     with connect(host) as connection:

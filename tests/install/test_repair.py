@@ -1,4 +1,4 @@
-"""install mends what an administrator, or a migration of the application's, has taken from under the package."""
+"""install repairs objects that an administrator or a migration of the application dropped or replaced."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OURS = re.compile(r"(index public\.idx_|trigger connection_paths_)")
 
 
 def everything(dsn: str) -> list[str]:
-    """Describe what is the package's, on the tables of the application too."""
+    """Describe the package's objects, also those on the tables of the application."""
     ours = [re.sub(r"(idx_cc_walk_[ab])_r\d", r"\1_r", line) for line in describe(dsn, "connection_paths")]
     return ours + [line for line in describe(dsn, "public") if _OURS.match(line)]
 
@@ -63,7 +63,7 @@ def worlds() -> dict[str, list[str]]:
 
 @pytest.fixture
 def dsn(request: pytest.FixtureRequest, new_database: Callable[[], str], worlds: dict[str, list[str]]) -> Iterator[str]:
-    """A database in which all is well: the one of the test before, unless that failed."""
+    """A database without problems. It is used again unless a test failed."""
     if not worlds:
         made = make(new_database())
         worlds[made] = everything(made)
@@ -85,7 +85,7 @@ def all_of(*statements: str) -> str:
     return ";".join(statements)
 
 
-#: What happens, and how the database is tidied up after the repair.
+#: Statements that cause a problem, and statements that clean up after the repair.
 CAUSES: dict[str, tuple[str, str]] = {
     **{
         f"{table} renamed, a new one made": (
@@ -175,17 +175,17 @@ CAUSES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_install_mends(dsn: str, worlds: dict[str, list[str]], name: str) -> None:
+def test_install_repairs(dsn: str, worlds: dict[str, list[str]], name: str) -> None:
     cause, tidy = CAUSES[name]
     with connect(dsn) as connection:
         before = edges(connection)
         connection.execute(cause.encode())
         found = status(dsn)
         assert (found.healthy, bool(found.problems)) == (False, True)
-        remedies = [finding.mend or "" for finding in diagnose(dsn).findings if finding.severity == "wrong"]
-        if name != "all triggers dropped":  # for doctor, they may have been left out
+        remedies = [finding.repair or "" for finding in diagnose(dsn).findings if finding.severity == "wrong"]
+        if name != "all triggers dropped":  # doctor cannot know that they were not left out at install
             assert any(remedy.startswith("orchestrator install") for remedy in remedies)
-        assert install(dsn).mended != []
+        assert install(dsn).repaired != []
         assert edges(connection) == before
         if tidy:
             connection.execute(tidy.encode())
@@ -193,8 +193,8 @@ def test_install_mends(dsn: str, worlds: dict[str, list[str]], name: str) -> Non
     assert status(dsn).healthy
 
 
-def test_what_was_missed_meanwhile_is_queued(dsn: str) -> None:
-    """The new table is bound, its changes are captured, and edges become those of its rows."""
+def test_changes_missed_before_a_repair_are_queued(dsn: str) -> None:
+    """The views read the new table, its changes are captured, and sync computes the edges of its rows."""
     with connect(dsn) as connection:
         connection.execute(
             "ALTER TABLE contact_work_experiences RENAME TO kept;"
@@ -202,7 +202,7 @@ def test_what_was_missed_meanwhile_is_queued(dsn: str) -> None:
             "INSERT INTO contact_work_experiences SELECT id, contact_id, 1, '', date_from, NULL FROM kept"
         )
         before = edges(connection)
-        assert any("everybody is queued" in line for line in install(dsn).mended)
+        assert any("every contact is queued" in line for line in install(dsn).repaired)
         sync(dsn)
         assert len(edges(connection)) == 6 > len(before)
         connection.execute("UPDATE contact_work_experiences SET organization_id = 2 WHERE contact_id > 2")
@@ -229,7 +229,7 @@ def test_lost_edges_are_computed_again(host: str) -> None:
         assert edges(connection) == [(1, 2)]
 
 
-def test_a_schema_that_is_renamed_is_followed_when_told(database: str) -> None:
+def test_a_renamed_host_schema_is_used_when_named(database: str) -> None:
     with connect(database) as connection:
         connection.execute("CREATE SCHEMA app; SET search_path TO app")
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -239,12 +239,12 @@ def test_a_schema_that_is_renamed_is_followed_when_told(database: str) -> None:
         assert not found.healthy
         assert "'main'" in " ".join(found.problems)
         (binding,) = [each for each in diagnose(database).findings if each.check == "installation"]
-        assert binding.mend == "orchestrator install --host-schema main"
+        assert binding.repair == "orchestrator install --host-schema main"
         with pytest.raises(OrchestratorError, match="orchestrator install --host-schema main"):
             install(database)
         install(database, "main")
         assert (status(database).host_schema, status(database).healthy) == ("main", True)
-        assert install(database).applied == []  # and is remembered
+        assert install(database).applied == []  # the schema is stored
         connection.execute("CREATE SCHEMA other; SET search_path TO other")
         connection.execute(sqlfiles.query("install/demo_tables"))
         with pytest.raises(OrchestratorError, match="already installed for host schema 'main'"):
@@ -278,13 +278,13 @@ def test_what_was_installed_is_remembered(database: str) -> None:
         found = status(database)
         assert {trigger.state for trigger in found.triggers} == {"left out"}
         install(database, triggers=True)
-        connection.execute("DELETE FROM connection_paths.installation")  # a restore may leave it out
+        connection.execute("DELETE FROM connection_paths.installation")  # as after a restore without this row
         assert install(database).host_schema == "cph"
         assert {trigger.state for trigger in status(database).triggers} == {"captured"}
         assert uninstall(database)
 
 
-def test_a_newer_database_is_left_alone(host: str) -> None:
+def test_a_database_of_a_newer_version_is_not_changed(host: str) -> None:
     install(host)
     with connect(host) as connection:
         connection.execute("INSERT INTO connection_paths._yoyo_migration VALUES ('x', '9999_future', now())")
@@ -295,7 +295,7 @@ def test_a_newer_database_is_left_alone(host: str) -> None:
             connection.execute("SELECT 'idx_members_by_collection'::regclass")
 
 
-def test_what_replication_writes_is_captured_when_asked_for(host: str) -> None:
+def test_replicated_writes_are_captured_with_the_option(host: str) -> None:
     install(host, replicated=True)
     with connect(host) as connection:
 
@@ -308,7 +308,7 @@ def test_what_replication_writes_is_captured_when_asked_for(host: str) -> None:
         assert missing() != []
         connection.execute("DROP TRIGGER connection_paths_replicated ON contacts")
         assert (status(host).healthy, missing()) == (False, [])
-        assert install(host).mended != []
+        assert install(host).repaired != []
         assert (status(host).healthy, len(missing()) > 1) == (True, True)
         install(host, replicated=False)
         assert (status(host).healthy, missing()) == (True, [])

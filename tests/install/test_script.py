@@ -1,4 +1,4 @@
-"""The package as one file: psql -f and CREATE EXTENSION make what install makes."""
+"""The package as one file: psql -f and CREATE EXTENSION create the same objects as install."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_psql_takes_any_host_schema(database: str, schema: str) -> None:
     assert (found.healthy, found.host_schema) == (True, schema)
 
 
-def test_psql_leaves_the_triggers_out_when_told(host: str) -> None:
+def test_psql_can_leave_the_triggers_out(host: str) -> None:
     assert psql.run(host, script.psql(), "-v", "no_triggers=1").returncode == 0
     assert {trigger.state for trigger in status(host).triggers} == {"left out"}
 
@@ -98,13 +98,13 @@ def test_psql_refuses_what_install_refuses(host: str) -> None:
         connection.execute("DROP SCHEMA other CASCADE")
 
 
-def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> None:
-    """A broken last migration: what came before stays, is known, and is not done again."""
+def test_psql_continues_where_it_was_interrupted(host: str, fresh: list[str]) -> None:
+    """The last migration fails: the earlier ones stay, are recorded, and do not run again."""
     whole = script.psql()
     done = psql.run(host, whole.replace("CREATE OR REPLACE FUNCTION connection_paths.sync_changes", "CREATE NONSENSE"))
     assert done.returncode != 0
     assert status(host).pending == ["0007_backfill_functions", "0008_capture_changes"]
-    with connect(host) as connection:  # an index whose build was interrupted
+    with connect(host) as connection:  # as after an interrupted build of an index
         connection.execute("DROP INDEX idx_members_by_collection")
         connection.execute("DELETE FROM connection_paths._yoyo_migration WHERE migration_id = '0004_host_indexes'")
         connection.execute("SET lock_timeout = '200ms'")
@@ -117,8 +117,8 @@ def test_psql_goes_on_where_it_was_interrupted(host: str, fresh: list[str]) -> N
     assert difference(fresh, describe(host)) == ""
 
 
-def test_psql_waits_for_writers_without_standing_in_their_way(host: str) -> None:
-    """Triggers need a lock that a writer's transaction holds: the script comes back for it."""
+def test_psql_waits_for_writers_without_blocking_them(host: str) -> None:
+    """Triggers need a lock that a writer's transaction holds: the script tries again until it gets the lock."""
     everything = migrations()
     assert psql.run(host, script.psql(everything[:-1])).returncode == 0
     codes: list[int] = []
@@ -142,7 +142,7 @@ def test_psql_waits_for_writers_without_standing_in_their_way(host: str) -> None
 
 @pytest.fixture
 def prepare(server: str) -> Iterator[Callable[[Connection], None]]:
-    """Put the files where the server looks for them; gives what a session needs to find them."""
+    """Put the files where the server finds extensions; return the options that a session needs for it."""
     if os.environ.get("ORCHESTRATOR_DSN"):
         pytest.skip("the files must be on the server's machine")
     with connect(server) as connection:
@@ -158,13 +158,13 @@ def prepare(server: str) -> Iterator[Callable[[Connection], None]]:
             connection.execute("SELECT set_config('extension_control_path', %s, false)", (f"{folder}:$system",))
 
     if has_path:
-        folder.chmod(0o755)  # the server may be another account's
+        folder.chmod(0o755)  # the server may run under another account
         script.extension(folder / "extension")
         yield set_path
         shutil.rmtree(folder)
         return
     with (Path(tempfile.gettempdir()) / "connection_paths-extension.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the folder is that of every process that tests
+        fcntl.flock(lock, fcntl.LOCK_EX)  # all test processes share the folder
         files = script.extension(folder / "extension")
         yield set_path
         for path in files:
@@ -217,7 +217,7 @@ def test_an_extension_is_used_like_an_install(database: str, prepare: Callable[[
         assert "connection_paths.contact_connections_live" in [row[0] for row in dumped]
 
 
-def test_the_extensions_files_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_an_error_of_writing_the_extension_files_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = CliRunner().invoke(main, ["script", "--extension", str(tmp_path / "file" / "below")])
     assert (done.exit_code, done.output.count("\n"), done.output[:7]) == (1, 1, "Error: ")

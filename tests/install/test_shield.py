@@ -1,18 +1,18 @@
-"""Nothing that another role has put into ``public``, or into a schema of its own, is called by what is ours.
+"""The package never calls an object that another role has put into ``public`` or into its own schema.
 
-A role that may only create objects makes every operator, function, cast, type and view that a statement of ours could
-mean. PostgreSQL counts each call. Then everything runs, as a superuser and as an application, and no call was counted.
+A role that may only create objects creates every operator, function, cast, type and view that a statement of the
+package could find instead of the right one. PostgreSQL counts the calls. Then all commands and functions run, as a
+superuser and as an application, and no call may have been counted.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +27,15 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import SEARCH_PATH, Connection
 from orchestrator.host.sources import TABLES
 from orchestrator.install import script
-from orchestrator.playground import server as playground_server
 from orchestrator.sweep.measure.connection import TimedConnection
 from tests.support import psql
+from tests.support.playground import playground
 from tests.support.sessions import connect
 
 ATTACKER, WRITER = (f"connection_paths_{os.getpid()}_{name}" for name in ("attacker", "writer"))
 ROLES = f"connection_paths_{os.getpid()}_shield"
 HOST = "crm"
-#: The schemas that a caller of a function may look into. The server looks into pg_catalog first where it is not named.
+#: Search paths of a caller. The server searches pg_catalog first if it is not named.
 PATHS = ('"$user", public', "public", "public, pg_temp, pg_catalog")
 OURS = (
     *("collection_members", "contact_changes", "contact_connections", "contact_connections_live", "do_not_ask"),
@@ -44,7 +44,7 @@ OURS = (
 CATALOGS = ("pg_class", "pg_proc", "pg_index", "pg_locks", "pg_namespace", "pg_extension", "pg_stat_activity")
 RELATIONS = (*OURS, *CATALOGS, *TABLES)
 
-#: Values for the parameters of any function of ours, by type.
+#: Values for the parameters of the package's functions, by type.
 VALUES = {
     "bigint": "1", "integer": "2", "text": "any", "boolean": "true", "bigint[]": "{1,2,3}", "integer[]": "{1,2}",
     "date": "2020-01-01", "jsonb": "{}", "timestamp with time zone": "infinity", "xid8": "1", "text[]": "{a}",
@@ -57,7 +57,7 @@ VALUES = {
 
 @dataclass(frozen=True)
 class World:
-    """A database with everything planted."""
+    """A database with all planted objects."""
 
     dsn: str
 
@@ -70,7 +70,7 @@ def identifiers(text: str, *names: str) -> sql.Composed:
 
 
 def said_functions() -> list[str]:
-    """Every name before a parenthesis in our SQL and Python."""
+    """Every name before a parenthesis in the package's SQL and Python."""
     package = Path(sqlfiles.__file__).parents[1]
     files = [*sqlfiles.ROOT.rglob("*.sql"), *sqlfiles.ROOT.rglob("*.template"), *package.rglob("*.py")]
     return sorted({name for path in files for name in re.findall(r"\b([a-z_]\w*)\(", path.read_text())})
@@ -99,7 +99,7 @@ def world(server: str, new_database: Callable[[], str]) -> Iterator[World]:
             plant(attacker)
         yield found
     finally:
-        with connect(server) as superuser:  # all that the attacker owns goes with it; one by one it would take long
+        with connect(server) as superuser:  # dropping the objects one by one would take long
             superuser.execute(identifiers("DROP DATABASE {} WITH (FORCE)", database))
             ours = "SELECT rolname FROM pg_roles WHERE rolname ~ %s"
             for (role,) in superuser.execute(ours, (f"_{os.getpid()}_(attacker|writer|shield)",)).fetchall():
@@ -107,7 +107,7 @@ def world(server: str, new_database: Callable[[], str]) -> Iterator[World]:
 
 
 def caught(world: World) -> dict[str, int]:
-    """How often something planted was called since the last time; waits until every session has said so."""
+    """The number of calls of planted objects since the last time; waits until every session has reported."""
     with connect(world.dsn, settings={"search_path": "pg_catalog"}) as connection:
         others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         deadline = time.monotonic() + 10
@@ -127,19 +127,6 @@ def run(world: World, *command: str, allowed: tuple[int, ...] = (0,), role: str 
     assert done.exit_code in allowed, (command, done.output, done.stderr)
 
 
-@contextmanager
-def playground(dsn: str) -> Iterator[str]:
-    with playground_server.listen("127.0.0.1", 0) as listening:
-        running = playground_server.prepare(dsn, listening)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening.socket]})
-        thread.start()
-        try:
-            yield listening.url.rstrip("/")
-        finally:
-            running.should_exit = True
-            thread.join()
-
-
 def live(world: World, host_schema: str) -> None:
     """Run the commands of an installation's life, as a superuser."""
     run(world, "seed", "synthetic", "--contacts", "60", "--host-schema", host_schema)
@@ -157,7 +144,7 @@ def live(world: World, host_schema: str) -> None:
 
 
 def look(world: World, output: Path) -> None:
-    """Run what only looks, or measures."""
+    """Run the commands that only read or measure."""
     run(world, "runs", "list")
     run(world, "runs", "show", "1")
     for more in (("--depth", "2"), ("--depth", "4"), ("--impl", "v1")):
@@ -171,8 +158,8 @@ def look(world: World, output: Path) -> None:
             assert urllib.request.urlopen(url + page, timeout=20).status == 200
 
 
-def test_a_planted_operator_does_catch(world: World) -> None:
-    """The trap works: whoever leaves it to the path is caught, by name and by closer match."""
+def test_the_trap_catches_an_unqualified_call(world: World) -> None:
+    """Planted objects are called by a statement without schemas, by their names or because their types fit better."""
     with connect(world.dsn) as superuser:
         superuser.execute("SELECT array_remove('{1}'::bigint[], 1::bigint)")
         superuser.execute("SELECT 'pg_class'::pg_catalog.regclass = oid FROM pg_catalog.pg_class LIMIT 1")
@@ -181,7 +168,7 @@ def test_a_planted_operator_does_catch(world: World) -> None:
     assert caught(world).keys() >= {"array_remove", "regclass and oid", "looked", "bigint and timestamptz"}
 
 
-def test_a_superuser_who_runs_everything_calls_nothing_of_it(world: World, tmp_path: Path) -> None:
+def test_commands_of_a_superuser_call_no_planted_object(world: World, tmp_path: Path) -> None:
     live(world, HOST)
     look(world, tmp_path / "sweep")
     assert caught(world) == {}
@@ -189,7 +176,7 @@ def test_a_superuser_who_runs_everything_calls_nothing_of_it(world: World, tmp_p
     assert caught(world) == {}
 
 
-def test_the_application_may_live_among_what_is_planted(world: World) -> None:
+def test_the_application_works_beside_planted_objects(world: World) -> None:
     with connect(world.dsn_of(ATTACKER)) as attacker:
         for table in TABLES:
             attacker.execute(identifiers("DROP VIEW public.{}", table))
@@ -201,14 +188,14 @@ def test_the_application_may_live_among_what_is_planted(world: World) -> None:
     assert caught(world) == {}
 
 
-def test_a_script_for_psql_calls_nothing_of_it(world: World) -> None:
+def test_a_script_for_psql_calls_no_planted_object(world: World) -> None:
     done = psql.run(world.dsn, script.psql(), "-v", f"host_schema={HOST}")
     assert done.returncode == 0, done.stderr
     assert caught(world) == {}
 
 
 def calls(connection: Connection) -> list[str]:
-    """A call of every function of ours but those of triggers, the same for whoever calls."""
+    """A call of every function of the package except trigger functions."""
     rows = connection.execute(
         "SELECT p.proname, ARRAY(SELECT pg_catalog.format_type(t.kind, NULL)"
         " FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY AS t (kind, number) ORDER BY t.number)"
@@ -222,7 +209,7 @@ def calls(connection: Connection) -> list[str]:
 
 
 def called(connection: Connection, statements: list[str]) -> list[object]:
-    """Call them all, keeping nothing of what they do; what they answer, or the error that they raise."""
+    """Call all functions and roll back; return their results, or the errors that they raise."""
     answers: list[object] = []
     for statement in statements:
         try:
@@ -252,7 +239,7 @@ ANSWERS = (
 
 
 def shadow(connection: Connection) -> None:
-    """Make temporary tables, types and functions with the names of ours and of the server's."""
+    """Create temporary tables, types and functions with the names of the package's and the server's objects."""
     for name in (*RELATIONS, "old_rows", "new_rows"):
         connection.execute(identifiers("CREATE TEMPORARY TABLE {} (contact_id bigint, id bigint)", name))
     for name in ("connection_kind", "text", "date", "int8", "bool"):
@@ -262,8 +249,8 @@ def shadow(connection: Connection) -> None:
         connection.execute(identifiers(function, name))
 
 
-def test_a_caller_calls_nothing_of_it(filled: World) -> None:
-    """Whatever the caller's path is, and whatever its temporary schema holds."""
+def test_functions_call_no_planted_object_of_a_caller(filled: World) -> None:
+    """The search path and the temporary schema of the caller do not matter."""
     with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as superuser:
         statements = calls(superuser)
         assert len(statements) > 40
@@ -281,7 +268,7 @@ def test_a_caller_calls_nothing_of_it(filled: World) -> None:
 
 
 def test_a_function_whose_body_is_text_would_be_caught(filled: World) -> None:
-    """In a body that is text, the planted ``array_remove`` fits the arguments better than PostgreSQL's own."""
+    """For a body that is text, the planted ``array_remove`` fits the arguments better than PostgreSQL's own."""
     made = sqlfiles.function("chain_contacts")
     unbound = made.replace("BEGIN ATOMIC\n", "AS $function$\n").replace(";\nEND;", "\n$function$;")
     with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner, connect(filled.dsn) as superuser:
@@ -302,8 +289,8 @@ WRITES = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_writer_calls_nothing_of_it(filled: World, path: str) -> None:
-    """The triggers run with their owner's rights in sessions of whoever writes."""
+def test_triggers_call_no_planted_object_of_a_writer(filled: World, path: str) -> None:
+    """Triggers run with the rights of their owner, in the session of any writer."""
     noted = "SELECT pg_catalog.count(*) FROM {}.contact_changes"
     with connect(filled.dsn) as superuser:
         superuser.execute(identifiers("GRANT USAGE ON SCHEMA crm TO {}", WRITER))
@@ -323,7 +310,7 @@ def test_a_writer_calls_nothing_of_it(filled: World, path: str) -> None:
 
 
 def test_the_load_client_has_a_closed_path(server: str) -> None:
-    """Whatever the connection string says."""
+    """The connection string cannot change the search path of the load client."""
     with closing(TimedConnection(f"{server} options='-c search_path=public -c jit=off'", 1.0)) as connection:
         found = connection.open().exec_(b"SELECT pg_catalog.current_setting('search_path')")
         assert found.get_value(0, 0) == SEARCH_PATH.encode()

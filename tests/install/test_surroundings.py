@@ -1,6 +1,6 @@
-"""The whole life of an installation in one surrounding after another: exit statuses, edges, what is left at the end.
+"""Every command in one surrounding after another: exit statuses, edges, and the objects that are left at the end.
 
-``CONNECTION_PATHS_SURROUNDINGS=all`` takes every surrounding instead of a few that together have a bit of everything.
+``CONNECTION_PATHS_SURROUNDINGS=all`` tests every surrounding instead of a few that together cover most settings.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def a_world(seed: int) -> World:
 
 
 def expected(world: World) -> list[tuple[Any, ...]]:
-    """The edges of a world, as the query has them."""
+    """The edges of a world, as the query returns them."""
     return sorted((*pair, *edge[1:]) for pair, edge in oracle.edges(world).items())
 
 
 class Life:
-    """One installation: commands through the command line, a look at the edges as an administrator."""
+    """One installation: runs commands through the command line, and reads the edges as an administrator."""
 
     def __init__(self, server: str, surrounding: Surrounding) -> None:
         self.surrounding = surrounding
@@ -87,7 +87,7 @@ class Life:
 
 
 def live(life: Life) -> None:
-    """Do everything that operators do, once."""
+    """Run every command of operators once."""
     first, second, third = (a_world(seed) for seed in (1, 2, 3))
     life.load(first)
     life.run("install")

@@ -1,4 +1,4 @@
-"""What is released stays: changes of the schema show in a golden file, upgrades end where an install begins."""
+"""Released files do not change, a golden file shows changes of the schema, and an upgrade equals a new install."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RELEASED = sorted(frozen.RELEASES.glob("*.sql"))
 
 @pytest.fixture(scope="module")
 def fresh(new_database: Callable[[], str]) -> list[str]:
-    """What an install into a database without any makes."""
+    """The catalog after an install into an empty database."""
     dsn = new_database()
     with connect(dsn) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -35,7 +35,7 @@ def fresh(new_database: Callable[[], str]) -> list[str]:
 
 @pytest.fixture
 def roles(host: str) -> Iterator[str]:
-    """What the names of this test's roles begin with; they go at the end."""
+    """The prefix of the roles of a test, which are dropped at its end."""
     prefix = f"connection_paths_golden_{os.getpid()}"
     yield prefix
     with connect(host) as connection:
@@ -44,7 +44,7 @@ def roles(host: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP OWNED BY {} CASCADE; DROP ROLE {}").format(role, role))
 
 
-def test_the_schema_is_the_golden_one(host: str, roles: str) -> None:
+def test_the_schema_equals_the_golden_file(host: str, roles: str) -> None:
     changed = difference(GOLDEN.read_text().splitlines(), golden(host, roles), str(GOLDEN.name), "installed")
     assert not changed, f"the schema has changed:\n{changed}\nIf that is meant: {REGENERATE}"
 
@@ -55,7 +55,7 @@ def test_the_bodies_are_those_that_doctor_expects(host: str) -> None:
 
 
 def test_a_dump_writes_every_body_as_it_is(host: str) -> None:
-    """What PostgreSQL writes of a body that it keeps parsed makes, when it is read again, the same body."""
+    """The text that PostgreSQL writes of a parsed body creates the same body again."""
     install(host)
     with connect(host, settings={"search_path": "pg_catalog"}) as connection:
         rows = connection.execute(
@@ -68,7 +68,7 @@ def test_a_dump_writes_every_body_as_it_is(host: str) -> None:
 
 
 def upgraded(dsn: str, earlier: str) -> list[str]:
-    """Bring a database to an earlier state and upgrade it; returns what it holds then."""
+    """Bring a database to an earlier state and upgrade it; return its catalog."""
     done = psql.run(dsn, earlier)
     assert done.returncode == 0, done.stderr
     install(dsn)
@@ -86,13 +86,13 @@ def test_every_release_upgraded_is_a_fresh_install(new_database: Callable[[], st
 
 @pytest.mark.parametrize("applied", [0, 1, 4, 6, -1])
 def test_a_made_up_earlier_state_upgraded_is_a_fresh_install(host: str, fresh: list[str], applied: int) -> None:
-    """As if a release had had only the first migrations: what proves the mechanism while there is no release."""
+    """The earlier state has only the first migrations. It tests upgrades while there is no release."""
     earlier = script.psql(migrations()[:applied])
     assert difference(fresh, upgraded(host, earlier)) == ""
 
 
 def test_an_edited_released_file_is_not_an_upgrade(host: str, fresh: list[str]) -> None:
-    """The comparison sees what a release had otherwise and no migration mends."""
+    """The comparison finds a difference from a release that no migration removes."""
     earlier = script.psql().replace("max_paths integer DEFAULT 25", "max_paths integer DEFAULT 24", 1)
     changed = difference(fresh, upgraded(host, earlier))
     assert "DEFAULT 24" in changed

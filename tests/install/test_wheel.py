@@ -1,4 +1,4 @@
-"""The wheel carries the SQL, and runs without the checkout."""
+"""The wheel contains the SQL and runs without the checkout."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(unpacked: Path, tmp_path: Path) -> Run:
-    """Run Python elsewhere, with the unpacked wheel before all else; returns its standard output."""
+    """Run Python in another folder with the unpacked wheel first on its path; return its standard output."""
 
     def run(*arguments: str) -> str:
         done = subprocess.run(

@@ -11,7 +11,7 @@ from tests.support.playground import fill, playground
 
 @pytest.fixture(scope="session")
 def world(new_database: Callable[[], str]) -> str:
-    """A small team: Ana and Ben of Acme, and two ways to Cleo, whose employer has an evil name."""
+    """A small team: Ana and Ben of Acme, and two paths to Cleo, whose employer has a name with markup."""
     dsn = new_database()
     fill(dsn)
     return dsn

@@ -52,11 +52,13 @@ def test_an_answer_without_paths_gives_the_reason(url: str) -> None:
 
 
 def test_every_reason_has_words_and_an_unknown_one_is_shown_as_it_is() -> None:
-    source = sqlfiles.function("why_no_more").split("Each reason asserts")
-    said: dict[str, Any] = dict.fromkeys(re.findall(r'"([a-z_]+)"', source[0]), 2)
+    header = sqlfiles.function("why_no_more").split("-- Errors")[0]
+    said: dict[str, Any] = dict.fromkeys(re.findall(r'"([a-z_]+)"', header), 2)
     assert set(said) == {"reason", *reasons.FIGURES, *reasons.QUALIFIERS}
     question, document = Question(1, 2, 3), {"impl": "v2", "paths": [], "why": said}
-    listed = re.findall(r"^-- ([a-z]+(?:_[a-z]+)*)  +[a-z]", source[1].split("level_reached is how")[0], re.MULTILINE)
+    listed = re.findall(
+        r"^--     ([a-z]+(?:_[a-z]+)*)  +[A-Z]", header.split("The reason is the first")[1], re.MULTILINE
+    )
     assert len(listed) == 11
     for said["reason"] in listed:
         sentences = reasons.sentences(question, document, Names({}, {}))

@@ -73,7 +73,7 @@ def test_a_late_answer_ends_the_connection(world: str, monkeypatch: pytest.Monke
         get(address, ASK)
 
 
-def test_an_answer_is_waited_for_longer_than_a_request(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_may_take_longer_than_requests(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.2)
     monkeypatch.setattr(database, "ANSWER_MS", 700)
     with playground(world) as address, locked(world, "connection_paths.contact_connections"):

@@ -29,7 +29,7 @@ def test_a_rebuild_is_refused_where_a_foreign_key_refers_to_edges(own: Connectio
     assert end(own, run_id, "in_place") == "succeeded"
 
 
-def test_what_depends_on_the_edges_stays_what_it_was(own: Connection, application: str) -> None:
+def test_objects_that_depend_on_the_edges_survive_a_rebuild(own: Connection, application: str) -> None:
     world = replace(office(6), extra_edges={(1, 6): Edge(FRIEND, None, None, None)})
     begin(own, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     role = sql.Identifier(application)
@@ -72,7 +72,7 @@ def test_what_depends_on_the_edges_stays_what_it_was(own: Connection, applicatio
             )
 
         assert seen() == ((2,), (2,), (2,), (2,))
-        for _ in range(2):  # the second finds what the first has made
+        for _ in range(2):  # the second rebuild starts from the objects of the first
             run_id = create(own, "rebuild", 5)
             work(own, run_id)
             assert end(own, run_id, "rebuild") == "succeeded"
@@ -94,7 +94,7 @@ def test_what_depends_on_the_edges_stays_what_it_was(own: Connection, applicatio
     own.execute("DROP VIEW public.app_degrees")
 
 
-def test_indexes_whose_names_begin_alike_all_come_along(own: Connection) -> None:
+def test_indexes_with_similar_names_are_all_copied(own: Connection) -> None:
     begin(own, office(4), oracle.edges(office(4)))
     own.execute(
         "CREATE INDEX idx_contact_connections_organization_id_date_from"
@@ -133,7 +133,7 @@ STORAGE = "SELECT reloptions FROM pg_class WHERE oid = to_regclass('connection_p
         ),
     ],
 )
-def test_storage_parameters_come_along(own: Connection, before: str, meanwhile: str, after: list[str] | None) -> None:
+def test_storage_parameters_are_copied(own: Connection, before: str, meanwhile: str, after: list[str] | None) -> None:
     begin(own, office(4), oracle.edges(office(4)))
     alter = "ALTER TABLE connection_paths.contact_connections_live"
     own.execute("CREATE INDEX app_roomy ON connection_paths.contact_connections (date_to) WITH (fillfactor = 60)")
@@ -155,7 +155,7 @@ def test_storage_parameters_come_along(own: Connection, before: str, meanwhile: 
     ) == ["fillfactor=60"]
 
 
-def test_a_unique_constraint_of_the_applications_comes_along(own: Connection) -> None:
+def test_a_unique_constraint_of_the_application_is_copied(own: Connection) -> None:
     begin(own, office(4), oracle.edges(office(4)))
     own.execute(
         "ALTER TABLE connection_paths.contact_connections ADD CONSTRAINT app_unique"
@@ -167,7 +167,7 @@ def test_a_unique_constraint_of_the_applications_comes_along(own: Connection) ->
             pass
         before = value(own, NEXT_INDEXES, "connection_paths.contact_connections_next")
         assert end(own, run_id, "rebuild") == "succeeded"
-        # none was built while everybody waited for the swap
+        # no index was built under the lock of the exchange
         assert value(own, NEXT_INDEXES, "connection_paths.contact_connections_live") == before
         indexes: dict[str, bool] = dict(own.execute(INDEXES).fetchall())
         assert len(indexes) == 4

@@ -1,4 +1,4 @@
-"""A rebuild's indexes: built side by side in the memory of one, ended together, and made once by whoever is there."""
+"""A rebuild's indexes: built at the same time with the memory of one build, cancelled together, each made once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.install.installation import install
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
-from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
+from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.copies import copied
@@ -34,10 +34,10 @@ WORLD = office(8)  # 28 edges
 BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
 NAMES = "SELECT array_agg(indexrelid::regclass::text) FROM pg_index WHERE indrelid = %s::regclass"
 NEXT = "connection_paths.contact_connections_next"
-#: The sessions of a process that builds: those at it, and the one that waits for them.
+#: The sessions of a process that builds indexes: one for each build, and one that waits for them.
 BUILDER = f"SELECT pid FROM pg_stat_progress_create_index WHERE relid = '{NEXT}'::regclass LIMIT 1"
 WAITER = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(0.1)'"
-#: An index that notes who builds, vacuums or analyses it, with what.
+#: An index that records each session that builds, vacuums or analyses it, with its settings.
 SPY = """
 CREATE TABLE public.app_seen (command text, memory text, helpers text, lock_timeout text);
 CREATE FUNCTION public.note() RETURNS void LANGUAGE sql VOLATILE AS
@@ -73,7 +73,7 @@ def start_rebuild(connection: Connection, workers: int) -> subprocess.Popen[str]
 
 
 def filled(connection: Connection) -> int:
-    """Begin a rebuild and take it to where its indexes are built."""
+    """Begin a rebuild and take it to the phase indexing."""
     run_id = create(connection, "rebuild")
     work(connection, run_id)
     connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
@@ -81,7 +81,7 @@ def filled(connection: Connection) -> int:
 
 
 def complete(connection: Connection, run_id: int, workers: int = 2) -> None:
-    """Take it to its end, by a session of its own."""
+    """Finish the rebuild in another session."""
     with database.connect(dsn_of(connection)) as control:
         rebuild.complete(dsn_of(connection), control, run_id, workers=workers)
 
@@ -99,13 +99,13 @@ def missing(connection: Connection, run_id: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_as_many_indexes_as_workers_are_built_at_once_and_told(own: Connection, workers: int) -> None:
+def test_as_many_indexes_as_workers_are_built_at_once_and_shown(own: Connection, workers: int) -> None:
     slow_to_index(own, 30, "app_slow", '"app ""slower"""')
     process = start_rebuild(own, workers)
     until(lambda: sum("slow" in each["name"] for each in runs.building(own)) == workers)
-    told = run("--dsn", dsn_of(own), "runs", "show").stdout
-    assert told.count("\nbuilding ") == workers
-    assert "building app_slow_r1: building index" in told or workers == 1
+    shown = run("--dsn", dsn_of(own), "runs", "show").stdout
+    assert shown.count("\nbuilding ") == workers
+    assert "building app_slow_r1: building index" in shown or workers == 1
     most: list[dict[str, Any]] = []
     while process.poll() is None:
         most = max(most, runs.building(own), key=len)
@@ -120,10 +120,10 @@ def test_as_many_indexes_as_workers_are_built_at_once_and_told(own: Connection, 
 
 def test_the_screen_names_what_is_built_and_shows_one_bar(own: Connection) -> None:
     building = ({"name": "one", "phase": "sorting", "share": 0.2}, {"name": "two", "phase": "sorting", "share": 0.6})
-    progress = Progress(
+    progress = BackfillProgress(
         runs.read(own, filled(own)), 1.0, workers=2, allowed=2, busy=0, doing="building 3 indexes", building=building
     )
-    heading, bar, *lines = run_lines.drawn(progress)
+    heading, bar, *lines = run_lines.display(progress)
     assert str(heading) == "run 1, rebuild: building 3 indexes"
     assert bar.completed == pytest.approx(0.4)
     assert "one, two" in lines
@@ -139,7 +139,7 @@ def test_the_screen_names_what_is_built_and_shows_one_bar(own: Connection) -> No
         (9, 2, "48MB", "0"),
     ],
 )
-def test_builds_share_the_memory_of_one_and_the_workers_that_the_run_may_have(
+def test_index_builds_share_memory_and_workers(
     own: Connection, workers: int, most: int | None, memory: str, helpers: str
 ) -> None:
     set_for_database(own, "maintenance_work_mem", "96MB")
@@ -150,7 +150,7 @@ def test_builds_share_the_memory_of_one_and_the_workers_that_the_run_may_have(
     usual = ("96MB", value(own, "SHOW max_parallel_maintenance_workers"), "30s")
     assert own.execute("SELECT DISTINCT * FROM public.app_seen ORDER BY 1").fetchall() == [
         ("ANALYZE", *usual),
-        ("CREATE", memory, helpers, "0"),  # it waits for who builds the same
+        ("CREATE", memory, helpers, "0"),  # it waits for the session that builds the same index
         ("VACUUM", *usual),
     ]
 
@@ -189,7 +189,7 @@ def test_ctrl_c_ends_every_build(own: Connection) -> None:
     check_whole(own, 5)
 
 
-def test_a_build_that_fails_ends_the_others_and_is_what_is_told(own: Connection) -> None:
+def test_a_failed_build_ends_the_others_and_its_error_is_raised(own: Connection) -> None:
     slow_to_index(own, 2000)
     run_id = filled(own)
     own.execute(f"INSERT INTO {NEXT} SELECT * FROM {NEXT} LIMIT 1".encode())
@@ -204,8 +204,8 @@ def test_a_build_that_fails_ends_the_others_and_is_what_is_told(own: Connection)
 
 @pytest.mark.parametrize("unique", [True, False])
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
-def test_who_builds_an_index_already_is_waited_for(own: Connection, unique: bool, end: str) -> None:
-    """A build outlives for a moment the process that was killed; the next one begins where it is under way."""
+def test_a_build_waits_for_a_session_that_builds_the_same_index(own: Connection, unique: bool, end: str) -> None:
+    """A build continues for a moment after its process was killed; the next process waits for it."""
     run_id = filled(own)
     statement = next(text for text in missing(own, run_id).values() if text.startswith("CREATE UNIQUE") is unique)
     with connect(dsn_of(own)) as orphan:
@@ -219,7 +219,7 @@ def test_who_builds_an_index_already_is_waited_for(own: Connection, unique: bool
     check_whole(own, 3)
 
 
-def test_something_else_of_an_indexs_name_is_told(own: Connection) -> None:
+def test_another_relation_with_the_name_of_an_index_is_reported(own: Connection) -> None:
     run_id = filled(own)
     name = next(iter(missing(own, run_id)))
     own.execute(f'CREATE TABLE connection_paths."{name}" ()'.encode())
@@ -244,7 +244,7 @@ def test_a_session_that_is_lost_while_indexes_are_built(own: Connection, whose: 
     check_whole(own, 5)
 
 
-def test_a_build_that_its_session_never_survives_is_given_up(own: Connection) -> None:
+def test_a_build_that_loses_its_session_every_time_fails(own: Connection) -> None:
     own.execute("CREATE SEQUENCE public.app_tries")
     own.execute(
         "CREATE FUNCTION public.deadly(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS 'BEGIN"

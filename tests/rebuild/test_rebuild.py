@@ -45,7 +45,7 @@ ONE_FRIEND = "WHERE contact_a_id = %s AND contact_b_id = %s AND kind = 'friend'"
 
 @repeatable(25)
 @given(data=st.data())
-def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
+def test_edges_of_other_kinds_written_during_a_rebuild_survive(
     own: Connection, application: str, data: st.DataObject
 ) -> None:
     world = data.draw(worlds())
@@ -101,7 +101,7 @@ def test_edges_of_other_kinds_survive_a_rebuild_whenever_they_are_written(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_way_of_writing_an_edge_of_another_kind_is_carried_over(db: Connection, stage: str) -> None:
+def test_each_kind_of_write_to_an_edge_of_another_kind_survives(db: Connection, stage: str) -> None:
     before = {pair: Edge(FRIEND, 1, None, None) for pair in ((1, 2), (1, 3), (1, 4), (1, 5))}
     begin(db, replace(office(5), extra_edges=before))
     run_id = create(db, "rebuild", 3)
@@ -160,8 +160,8 @@ def test_a_cancelled_rebuild_leaves_nothing_behind(db: Connection, stage: str, b
     assert len(db.execute(PARTITIONS).fetchall()) == 1
     if stage != "half done":
         assert edges(db) == (oracle.edges(world) if stage == "swapped" else old)
-    told = runs.read(db, run_id)
-    assert (told.status, told.phase, told.finished_at is not None) == ("cancelled", "finished", True)
+    shown = runs.read(db, run_id)
+    assert (shown.status, shown.phase, shown.finished_at is not None) == ("cancelled", "finished", True)
     again = create(db, "rebuild")
     work(db, again)
     assert end(db, again, "rebuild") == "succeeded"
@@ -170,22 +170,22 @@ def test_a_cancelled_rebuild_leaves_nothing_behind(db: Connection, stage: str, b
     assert db.execute(LEFT_THERE).fetchall() == there
 
 
-def test_a_new_rebuild_sweeps_up_after_one_that_nobody_cleaned_up(db: Connection) -> None:
+def test_a_new_rebuild_drops_the_tables_of_a_cancelled_one(db: Connection) -> None:
     begin(db, office(4))
     there = db.execute(LEFT_THERE).fetchall()
     old = create(db, "rebuild", 1)
     do(db, old, claimed(db, old))
     db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     run_id = create(db, "rebuild")
-    assert value(db, "SELECT connection_paths.cancel_run(%s)", old) is True  # and takes nothing of the new one's
+    assert value(db, "SELECT connection_paths.cancel_run(%s)", old) is True  # and drops no table of the new one
     work(db, run_id)
     assert end(db, run_id, "rebuild") == "succeeded"
     assert edges(db) == oracle.edges(office(4))
     assert db.execute(LEFT_THERE).fetchall() == there
 
 
-def test_a_cancelled_rebuild_takes_nothing_of_one_that_is_being_planned(db: Connection, dsn: str) -> None:
-    """It waits until that can be seen, and then sees it."""
+def test_cancelling_a_rebuild_keeps_the_tables_of_a_new_one(db: Connection, dsn: str) -> None:
+    """It waits until the new run is visible."""
     begin(db, office(4))
     there = db.execute(LEFT_THERE).fetchall()
     old = create(db, "rebuild", 1)
@@ -204,19 +204,19 @@ def test_a_cancelled_rebuild_takes_nothing_of_one_that_is_being_planned(db: Conn
     assert db.execute(LEFT_THERE).fetchall() == there
 
 
-def test_nothing_is_carried_for_a_cancelled_rebuild(db: Connection) -> None:
-    """The table may be the next one's."""
+def test_nothing_is_copied_for_a_cancelled_rebuild(db: Connection) -> None:
+    """The table may belong to the next rebuild."""
     begin(db, replace(office(3), extra_edges={(1, 5): Edge(FRIEND, None, None, None)}))
     run_id = create(db, "rebuild")
     work(db, run_id)
     db.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     assert value(db, "SELECT connection_paths.copy_remaining_edges(%s)", run_id) == 0
-    told = "SELECT count(*) FROM connection_paths.contact_connections_next WHERE kind = 'friend'"
-    assert value(db, told) == 0
+    shown = "SELECT count(*) FROM connection_paths.contact_connections_next WHERE kind = 'friend'"
+    assert value(db, shown) == 0
     assert runs.read(db, run_id).phase == "filling"
 
 
-def test_a_batch_of_a_rebuild_must_see_what_is_there(db: Connection, dsn: str) -> None:
+def test_a_batch_of_a_rebuild_is_refused_in_repeatable_read(db: Connection, dsn: str) -> None:
     begin(db, office(3))
     run_id = create(db, "rebuild")
     batch = claimed(db, run_id)
@@ -231,7 +231,7 @@ def test_a_batch_of_a_rebuild_must_see_what_is_there(db: Connection, dsn: str) -
     do(db, run_id, batch)
 
 
-def test_the_end_must_not_come_before_the_batches_are_done(db: Connection) -> None:
+def test_a_rebuild_is_not_finished_before_its_batches(db: Connection) -> None:
     begin(db, office(4))
     run_id = create(db, "rebuild", 2)
     do(db, run_id, claimed(db, run_id))
@@ -248,7 +248,7 @@ def test_the_end_must_not_come_before_the_batches_are_done(db: Connection) -> No
     assert end(db, run_id, "rebuild") == "succeeded"
 
 
-def test_a_swap_is_refused_while_an_index_is_missing(db: Connection) -> None:
+def test_an_exchange_is_refused_while_an_index_is_missing(db: Connection) -> None:
     begin(db, office(4), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     run_id = create(db, "rebuild")
     work(db, run_id)
@@ -266,7 +266,7 @@ def test_a_swap_is_refused_while_an_index_is_missing(db: Connection) -> None:
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
-def test_a_swap_that_would_not_see_everything_is_refused(db: Connection, dsn: str, level: str) -> None:
+def test_an_exchange_in_repeatable_read_is_refused(db: Connection, dsn: str, level: str) -> None:
     begin(db, office(4))
     run_id = create(db, "rebuild")
     for _ in stages(db, run_id):
@@ -280,7 +280,7 @@ def test_a_swap_that_would_not_see_everything_is_refused(db: Connection, dsn: st
     assert list(friends(db)) == [(1, 4)]
 
 
-def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connection) -> None:
+def test_a_wrong_rebuild_is_not_exchanged(db: Connection) -> None:
     begin(db, office(5))
     for spoil in (
         "DELETE FROM connection_paths.contact_connections_next WHERE contact_b_id = 5 AND contact_a_id = 1",
@@ -300,7 +300,7 @@ def test_a_rebuild_that_is_not_what_it_should_be_is_not_put_in_place(db: Connect
         db.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
 
 
-def test_contacts_that_are_recomputed_during_a_rebuild_are_recomputed_after_it(db: Connection) -> None:
+def test_contacts_refreshed_during_a_rebuild_are_refreshed_again(db: Connection) -> None:
     world = office(5)
     begin(db, world, oracle.edges(world))
     run_id = create(db, "rebuild")
@@ -321,10 +321,10 @@ def test_contacts_that_are_recomputed_during_a_rebuild_are_recomputed_after_it(d
         ("INSERT INTO public.contacts (id) VALUES (6)", {1, 2, 3, 4, 5, 6}),
     ],
 )
-def test_a_contact_that_comes_or_goes_while_a_rebuild_is_planned(
+def test_contacts_inserted_or_deleted_while_a_rebuild_is_planned(
     db: Connection, dsn: str, what: str, left: set[int]
 ) -> None:
-    """Who is missing was noted before, and the change is dealt with in the live edges before the run can be seen."""
+    """The list of missing contacts is older than the change, and a sync handles it before the run is visible."""
     begin(db, office(6))
     db.execute("DELETE FROM public.contacts WHERE id = 6")
     with connect(dsn, autocommit=False) as blocker, connect(dsn) as planner:
@@ -352,10 +352,10 @@ def test_the_databases_timeouts_do_not_stop_the_end_of_a_rebuild(own: Connection
     assert done.run.status == "succeeded"
 
 
-def test_a_run_cancelled_while_it_waits_for_the_swap_ends_as_cancelled(
+def test_a_run_cancelled_while_it_waits_for_the_exchange_ends_as_cancelled(
     own: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However late the process that ends it learns of that."""
+    """The process that finishes the run may notice the cancellation late."""
     monkeypatch.setattr("orchestrator.runs.driver.RunDriver._show_index_builds", lambda *_: None)
     begin(own, office(4))
     there = own.execute(LEFT_THERE).fetchall()

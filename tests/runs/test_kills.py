@@ -1,4 +1,4 @@
-"""Runs go on through kills: of processes, sessions and the server, beside writers, readers and sync.
+"""Runs survive kills of processes, sessions and the server, beside writers, readers and sync.
 
 ``make test`` runs the short form. ``CONNECTION_PATHS_SOAK_KILLS=600`` makes ten minutes of the chaos, and
 ``CONNECTION_PATHS_SOAK_SEED`` repeats its choices, though not their timing.
@@ -26,8 +26,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import embedded
-from orchestrator.core.database import Connection, patiently
+from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.locks import retry_while_locked
 from orchestrator.install.installation import install
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import BackfillOptions, backfill
@@ -49,7 +50,7 @@ ALL = range(1, 520)
 SETTINGS = {**embedded.SETTINGS, "shared_buffers": "128MB"}
 STRATEGIES = ("in_place", "rebuild")
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
-#: Edges that are wrong, and how; by a self-join and nothing of the package's.
+#: The wrong edges, each with its fault, by a self-join that uses no function of the package.
 WRONG = """
 WITH usable AS (
     SELECT e.contact_id, e.organization_id, e.date_from, COALESCE(e.date_to, 'infinity') AS date_to
@@ -151,7 +152,7 @@ class Server:
 
     def crash(self, dsn: str) -> None:
         """SIGKILL one session of a database: the postmaster ends all the others and recovers."""
-        with psycopg.connect(dsn, autocommit=True) as connection:  # so no commit can lose its server
+        with psycopg.connect(dsn, autocommit=True) as connection:  # so that no session is in the middle of a commit
             row = connection.execute(
                 "SELECT pid FROM pg_stat_activity"
                 " WHERE datname = current_database() AND backend_type = 'client backend'"
@@ -228,9 +229,9 @@ def begin(dsn: str, *words: str, workers: int = 2) -> subprocess.Popen[str]:
 def check_succeeds(process: subprocess.Popen[str], timeout: float = 60) -> dict[str, Any]:
     code, out, err = finish(process, timeout)
     assert code == 0, err or out
-    told: dict[str, Any] = json.loads(out)
-    assert told["status"] == "succeeded"
-    return told
+    printed: dict[str, Any] = json.loads(out)
+    assert printed["status"] == "succeeded"
+    return printed
 
 
 def until_filling(dsn: str, share: float, process: subprocess.Popen[str]) -> None:
@@ -301,7 +302,7 @@ def drain(connection: Connection) -> None:
 
 
 class Beside:
-    """Threads that each repeat one action over a connection of their own."""
+    """Threads, each of which repeats one action over a connection of its own."""
 
     def __init__(self, dsn: str, *, survive: bool) -> None:
         self.done = 0
@@ -382,7 +383,7 @@ EDITS = (
 
 
 def write(connection: Connection, rng: random.Random, organizations: Sequence[int] = (*LARGE * 20, *ALL)) -> None:
-    """Change the host's tables one to four times in a transaction, which may be slow or may be rolled back."""
+    """Change the host tables one to four times in a transaction, which may be slow or rolled back."""
     with suppress(psycopg.errors.UniqueViolation), connection.transaction(force_rollback=rng.random() < 0.1):
         for _ in range(rng.choice((1, 1, 2, 4))):
             edit = rng.choice(EDITS)
@@ -400,7 +401,7 @@ def write(connection: Connection, rng: random.Random, organizations: Sequence[in
 
 
 def write_little(connection: Connection, rng: random.Random) -> None:
-    """The same, but no large organization is added or removed."""
+    """Do the same without adding or removing large organizations."""
     write(connection, rng, SMALL)
 
 
@@ -465,8 +466,8 @@ def test_three_processes_share_a_run(world: str, strategy: str) -> None:
         connection.execute(
             "SELECT connection_paths.resume_run(run_id) FROM connection_paths.backfill_runs WHERE status = 'paused'"
         )
-        told = [check_succeeds(process) for process in processes]
-        assert {each["run_id"] for each in told} == {1}
+        printed = [check_succeeds(process) for process in processes]
+        assert {each["run_id"] for each in printed} == {1}
         check_run(connection, 1)
         assert len({row[5] for row in connection.execute(BATCHES, (1,))}) > 3  # workers of at least two processes
         assert runs.read(connection, 1).failures == 0
@@ -475,7 +476,7 @@ def test_three_processes_share_a_run(world: str, strategy: str) -> None:
 
 
 @each_strategy
-def test_a_killed_process_loses_no_more_than_it_had_in_hand(world: str, strategy: str) -> None:
+def test_a_killed_process_loses_only_its_open_batches(world: str, strategy: str) -> None:
     rng = random.Random(SEED)
     words = ("--strategy", strategy, "--batch-edges", "30")
     shares = sorted(rng.uniform(0.0, 0.8) for _ in range(3))
@@ -495,7 +496,7 @@ def test_a_killed_process_loses_no_more_than_it_had_in_hand(world: str, strategy
 def test_a_process_killed_near_the_end_of_a_rebuild(world: str, phase: str) -> None:
     """Each step after the last batch is done once, by the next process that comes."""
     with connect(world) as connection:
-        # An index that waits for each row makes this step slow enough to be killed in.
+        # An index that waits at each row makes this step slow enough to kill the process in it.
         connection.execute(
             "DELETE FROM public.contacts WHERE id > 100;"
             "CREATE FUNCTION public.slowly(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS"
@@ -563,7 +564,7 @@ def test_a_process_outlives_its_server_while_it_builds_indexes(server: Server, w
 
 
 @each_strategy
-def test_what_was_said_to_be_done_outlives_the_server(server: Server, world: str, strategy: str) -> None:
+def test_a_run_reported_as_succeeded_survives_a_crash(server: Server, world: str, strategy: str) -> None:
     """Batches are committed without waiting for the disk. The success of a run waits for it."""
     with connect(world) as connection:
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
@@ -580,7 +581,7 @@ def test_what_was_said_to_be_done_outlives_the_server(server: Server, world: str
 
 
 @each_strategy
-def test_commits_that_a_crash_takes_back_after_the_last_batch(server: Server, world: str, strategy: str) -> None:
+def test_batches_lost_in_a_crash_are_done_again(server: Server, world: str, strategy: str) -> None:
     """Workers do not wait for the disk, so batches that were done may be pending again after a crash."""
     with connect(world) as connection:
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
@@ -625,17 +626,17 @@ def test_readers_and_writers_do_not_notice_a_rebuild(world: str) -> None:
             threads.go(befriend, SEED)
             threads.go(sync, 0)
             for number in (2, 3) if SOAK else (2,):
-                told = check_succeeds(begin(world, "--strategy", "rebuild", "--batch-edges", "200"))
-                assert told["run_id"] == number
+                printed = check_succeeds(begin(world, "--strategy", "rebuild", "--batch-edges", "200"))
+                assert printed["run_id"] == number
         drain(connection)
-        check_run(connection, told["run_id"])
+        check_run(connection, printed["run_id"])
         check_edges(connection)
 
 
 # Everything at once
 
 
-#: Errors with which a process may end that was not killed: there was no run yet, or the run is over.
+#: Errors of a process that was not killed: the run did not exist yet, or was over.
 MAY_SAY = re.compile(
     "cannot connect|is under way|cancelled"
     # before the run is created, a lost connection is an error
@@ -732,7 +733,7 @@ class Chaos:
     def _crash(self) -> None:
         self._lose(self._everybody())
         self._server.crash(self._dsn)
-        self._lose(self._everybody())  # of a run that begins in the meantime
+        self._lose(self._everybody())  # of a run that has begun since
 
     def _postmaster(self) -> None:
         self._lose(self._everybody())
@@ -778,7 +779,7 @@ class Chaos:
                 (run.run_id,),
             )
             if self._rng.random() < 0.5:
-                patiently(
+                retry_while_locked(
                     connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run.run_id,))
                 )
 
@@ -793,8 +794,8 @@ SELECT n, n + 10000, 'work_overlap', 1, '2001-01-01' FROM generate_series(1, 300
 """
 
 
-def test_through_anything(server: Server, world: str) -> None:
-    """Whatever happens, a run that ends and a sync together make every edge right, and edges stay right."""
+def test_runs_survive_random_disturbances(server: Server, world: str) -> None:
+    """After random disturbances, a finished run and a sync make every edge right, and edges stay right."""
     rng = random.Random(SEED)
     chaos = Chaos(server, world, rng)
     print(f"CONNECTION_PATHS_SOAK_SEED={SEED}")  # shown when it fails

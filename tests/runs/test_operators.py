@@ -1,4 +1,4 @@
-"""Operators steer a run by the command line and by SQL: pause, resume, limit and cancel, and the privileges for it."""
+"""Operators control a run by the command line and by SQL: pause, resume, limit, cancel, and their privileges."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.sessions import connect, dsn_of, set_for_database, value
 from tests.support.waiting import in_the_background, until
 from tests.support.world import FRIEND, TODAY, WORK_OVERLAP, Edge, office
 
-# A contact at fault, by the library and the command line
+# A contact that fails, by the library and the command line
 
 POISON = """
 CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not this one''; END';
@@ -38,20 +38,20 @@ ALTER TABLE connection_paths.contact_connections
 
 
 @each_strategy
-def test_a_poisoned_contact_is_found_set_aside_and_told(own: Connection, strategy: str) -> None:
+def test_a_failing_contact_is_set_aside_and_reported(own: Connection, strategy: str) -> None:
     world = office(12)
     right = oracle.edges(world)
     before = {pair: edge._replace(organization_id=3) for pair, edge in right.items() if pair[0] in (4, 5)}
     begin(own, world, before)
     own.execute((POISON if strategy == "in_place" else POISON_NEXT).encode())
     kept = {pair: edge for pair, edge in before.items() if pair[0] == 5}
-    told = run("--dsn", dsn_of(own), "backfill", "--strategy", strategy, "--no-throttle", "--workers", "2")
-    assert told.exit_code == 1
-    assert "succeeded with exceptions" in told.stdout
-    assert "contact 5: " in told.stdout
-    assert "not" in told.stdout
-    assert told.stdout.count("contact ") == 1
-    assert "Traceback" not in told.stderr
+    printed = run("--dsn", dsn_of(own), "backfill", "--strategy", strategy, "--no-throttle", "--workers", "2")
+    assert printed.exit_code == 1
+    assert "succeeded with exceptions" in printed.stdout
+    assert "contact 5: " in printed.stdout
+    assert "not" in printed.stdout
+    assert printed.stdout.count("contact ") == 1
+    assert "Traceback" not in printed.stderr
     assert edges(own) == {**{pair: edge for pair, edge in right.items() if pair[0] != 5}, **kept}
     check_books(own, 1)
     (aside,) = [row for row in batches(own, 1) if row.status == "set aside"]
@@ -66,7 +66,7 @@ def test_a_poisoned_contact_is_found_set_aside_and_told(own: Connection, strateg
 
 @each_strategy
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_the_databases_isolation_level_does_not_matter(own: Connection, level: str, strategy: str) -> None:
+def test_any_default_isolation_level_works(own: Connection, level: str, strategy: str) -> None:
     begin(own, office(8), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
     set_for_database(own, "default_transaction_isolation", level)
     done = backfill(dsn_of(own), BackfillOptions(workers=2, strategy=strategy, batch_edges=5, limits=None))
@@ -84,8 +84,8 @@ def test_a_silent_network_is_noticed(dsn: str, given: str, idle: str) -> None:
         assert connection.info.get_parameters()["keepalives_idle"] == idle
 
 
-def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Connection) -> None:
-    """A batch is cancelled, and so is the call that records it: the worker does not know, and continues."""
+def test_a_worker_that_cannot_record_a_failure_frees_its_batch(own: Connection) -> None:
+    """The batch and the call that records its failure are both cancelled. The worker continues."""
     begin(own, office(6))
     process = start("--dsn", dsn_of(own), "backfill", "--strategy", "in_place", "--no-throttle", "--workers", "1")
     cancel = (
@@ -97,7 +97,7 @@ def test_a_worker_that_cannot_tell_of_a_failure_does_not_keep_the_batch(own: Con
         blocker.execute("LOCK TABLE connection_paths.contact_connections IN SHARE MODE")
         until(lambda: value(own, "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'claimed'"))
         until(lambda: value(own, WAITING) == 1)
-        # The lock of a table goes to the session that has waited longest; that of a row to the first that asks then.
+        # A table lock goes to the session that has waited longest; a row lock to any session.
         lock = "LOCK TABLE connection_paths.backfill_batches IN EXCLUSIVE MODE"
         locker.execute("BEGIN")
         with in_the_background(lambda: locker.execute(lock.encode())) as locked:
@@ -125,7 +125,7 @@ DONE = "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'd
 AT_IT = "SELECT count(*) FROM connection_paths.backfill_batches WHERE status = 'claimed'"
 
 
-def test_an_operator_steers_a_run(own: Connection) -> None:
+def test_an_operator_pauses_resumes_and_limits_a_run(own: Connection) -> None:
     begin(own, office(40))
     own.execute(DAWDLE)
     dsn = dsn_of(own)
@@ -168,8 +168,8 @@ def test_an_operator_steers_a_run(own: Connection) -> None:
     )
     check_held()
     assert run("--dsn", dsn, "runs", "resume", "1").stdout == "Run 1 is running.\n"
-    told = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
-    assert told == "Run 1 may have any number of workers.\n"
+    printed = run("--dsn", dsn, "runs", "set", "1", "--any-workers").stdout
+    assert printed == "Run 1 may have any number of workers.\n"
 
     refused = run("--dsn", dsn, "backfill", "--strategy", "rebuild", "--no-throttle")
     check_failed(refused, "run 1 is under way", "orchestrator runs cancel 1")
@@ -201,7 +201,7 @@ def test_a_session_that_is_lost_while_planning(own: Connection, strategy: str) -
     assert edges(own) == oracle.edges(office(8))
 
 
-def test_planning_that_its_session_never_survives_is_given_up(own: Connection) -> None:
+def test_planning_that_loses_its_session_every_time_fails(own: Connection) -> None:
     begin(own, office(8))
     own.execute("CREATE SEQUENCE public.app_tries")
     own.execute(
@@ -232,8 +232,8 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     )
     until(lambda: value(own, ours) >= 3 if first else value(own, DONE) > 0)
     if by_command:
-        told = run("--dsn", dsn, "runs", "cancel", "1")
-        assert (told.exit_code, told.stdout) == (0, "Run 1 is cancelled.\n")
+        printed = run("--dsn", dsn, "runs", "cancel", "1")
+        assert (printed.exit_code, printed.stdout) == (0, "Run 1 is cancelled.\n")
     else:
         own.execute("SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs")
     code, out, err = finish(process, 30)
@@ -245,7 +245,7 @@ def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: 
     check_failed(run("--dsn", dsn, "runs", "resume", "1"), "run 1 is over: cancelled")
 
 
-def test_runs_that_are_not_there_are_one_line(own: Connection) -> None:
+def test_an_unknown_run_is_one_line_of_error(own: Connection) -> None:
     dsn = dsn_of(own)
     assert run("--dsn", dsn, "runs", "list").stdout == "No runs.\n"
     check_failed(run("--dsn", dsn, "runs", "show"), "orchestrator backfill")
@@ -279,7 +279,7 @@ def test_a_dba_works_beside_a_process(own: Connection) -> None:
     assert edges(own) == oracle.edges(office(40))
 
 
-def test_auto_rebuilds_where_there_are_no_edges_and_corrects_where_there_are(own: Connection) -> None:
+def test_auto_rebuilds_without_edges_and_works_in_place_otherwise(own: Connection) -> None:
     begin(own, replace(office(5), extra_edges={(1, 2): Edge(FRIEND, None, None, None)}))
     for strategy, changed in (("rebuild", 10), ("in_place", 0)):
         done = backfill(dsn_of(own), BackfillOptions(workers=1, limits=None))
@@ -299,7 +299,7 @@ def stranger(own: Connection) -> Iterator[str]:
     own.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-def test_public_may_do_nothing(own: Connection, stranger: str) -> None:
+def test_public_may_not_use_runs(own: Connection, stranger: str) -> None:
     begin(own, office(3))
     create(own, "rebuild")
     user = conninfo_to_dict(stranger)["user"]

@@ -139,7 +139,7 @@ def test_a_negative_number_of_workers_is_refused(db: Connection) -> None:
         db.execute("SELECT connection_paths.set_max_workers(%s, -1)", (run_id,))
 
 
-def test_who_steers_a_run_that_does_not_exist_is_told_where_to_look(db: Connection) -> None:
+def test_the_error_for_an_unknown_run_names_the_next_command(db: Connection) -> None:
     for steer in (runs.pause, runs.resume, runs.cancel, lambda connection, run: runs.set_workers(connection, run, 2)):
         with pytest.raises(OrchestratorError, match="there is no run 4711; see: orchestrator runs list"):
             steer(db, 4711)

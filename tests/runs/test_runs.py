@@ -49,7 +49,7 @@ from tests.support.world import TODAY, WORK_OVERLAP, Edge, Pair, World, office, 
 
 @briefly
 @given(world=worlds(), strategy=st.sampled_from(STRATEGIES), batch_edges=st.sampled_from((1, 2, 5, 20, None)))
-def test_batches_are_every_bigint_once(db: Connection, world: World, strategy: str, batch_edges: int | None) -> None:
+def test_batches_cover_every_bigint_once(db: Connection, world: World, strategy: str, batch_edges: int | None) -> None:
     begin(db, world)
     run_id = create(db, strategy, batch_edges)
     rows = batches(db, run_id)
@@ -58,7 +58,7 @@ def test_batches_are_every_bigint_once(db: Connection, world: World, strategy: s
     assert all(row.predicted_edges >= 0 for row in rows)
 
 
-def test_batches_are_of_the_size_that_was_asked_for(db: Connection) -> None:
+def test_batches_have_the_requested_size(db: Connection) -> None:
     begin(db, office(40))
     rows = batches(db, create(db, "in_place", 100))
     assert 6 <= len(rows) <= 12  # 780 edges
@@ -110,7 +110,7 @@ def test_a_gap_or_an_overlap_cannot_be_committed(
 
 
 @each_strategy
-def test_an_empty_database_has_a_run_too(db: Connection, strategy: str) -> None:
+def test_an_empty_database_can_have_a_run(db: Connection, strategy: str) -> None:
     begin(db, World(frozenset()))
     run_id = create(db, strategy)
     (batch,) = batches(db, run_id)
@@ -141,7 +141,7 @@ def test_bad_arguments(db: Connection, call: str, refusal: str) -> None:
     assert runs.listed(db) == []
 
 
-def test_nothing_is_to_be_had_of_a_run_that_is_not_there(db: Connection) -> None:
+def test_an_unknown_run_cannot_be_claimed_cancelled_or_exchanged(db: Connection) -> None:
     assert claim(db, -1) is None
     assert value(db, "SELECT connection_paths.cancel_run(-1)") is False
     assert value(db, "SELECT connection_paths.exchange_rebuild(-1)") is False
@@ -163,7 +163,7 @@ def test_there_is_one_run_at_a_time(db: Connection, strategy: str) -> None:
 
 
 @each_strategy
-def test_of_twenty_who_begin_one_run_at_once_one_does(db: Connection, dsn: str, strategy: str) -> None:
+def test_one_of_twenty_simultaneous_calls_creates_the_run(db: Connection, dsn: str, strategy: str) -> None:
     begin(db, office(10))
     with ExitStack() as stack:
         sessions = [stack.enter_context(connect(dsn)) for _ in range(20)]
@@ -177,7 +177,7 @@ def test_of_twenty_who_begin_one_run_at_once_one_does(db: Connection, dsn: str, 
 # Claims
 
 
-def test_who_lost_a_claim_can_do_nothing_with_it(db: Connection, dsn: str) -> None:
+def test_a_lost_claim_cannot_be_used(db: Connection, dsn: str) -> None:
     begin(db, office(4))
     run_id = create(db, "in_place")
     with connect(dsn) as dead:
@@ -201,7 +201,7 @@ def test_who_lost_a_claim_can_do_nothing_with_it(db: Connection, dsn: str) -> No
     assert (batch.status, batch.attempts, batch.failures, batch.edges_changed) == ("done", 2, 0, 6)
 
 
-def test_a_batch_that_was_split_is_not_done_under_a_claim_from_before(db: Connection, dsn: str) -> None:
+def test_a_claim_from_before_a_split_cannot_be_used(db: Connection, dsn: str) -> None:
     begin(db, office(4))
     run_id = create(db, "in_place")
     with connect(dsn) as one, connect(dsn) as other:
@@ -216,7 +216,7 @@ def test_a_batch_that_was_split_is_not_done_under_a_claim_from_before(db: Connec
         assert do(other, run_id, new) > 0
 
 
-def test_the_dead_lose_their_batches_at_once_and_the_living_never(db: Connection, dsn: str) -> None:
+def test_only_dead_workers_lose_their_batches(db: Connection, dsn: str) -> None:
     begin(db, office(6))
     run_id = create(db, "in_place", 1)
     total = len(batches(db, run_id))
@@ -243,7 +243,7 @@ def test_the_dead_lose_their_batches_at_once_and_the_living_never(db: Connection
 def test_one_claim_is_used_once(
     db: Connection, dsn: str, strategy: str, rival: Callable[[Connection, int, Claim], Any]
 ) -> None:
-    """Two sessions have the same claim, as when a living connection was thought to be dead."""
+    """Two sessions have the same claim, as when a connection was wrongly taken for dead."""
     begin(db, office(5))
     run_id = create(db, strategy)
     with connect(dsn) as one, connect(dsn) as other, connect(dsn) as blocker:
@@ -262,7 +262,7 @@ def test_one_claim_is_used_once(
     assert value(db, f"SELECT count(*) FROM connection_paths.{table}") == 10
 
 
-def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
+def test_a_run_has_at_most_max_workers(db: Connection, dsn: str) -> None:
     begin(db, office(20))
     run_id = create(db, "in_place", 1)
     held: dict[Connection, Claim] = {}
@@ -301,7 +301,9 @@ def test_a_run_has_as_many_workers_as_it_may(db: Connection, dsn: str) -> None:
     [("pause_run(%s)", True), ("set_max_workers(%s, 0)", True), ("request_cancel(%s)", False)],
 )
 @each_strategy
-def test_a_run_that_is_held_gives_no_batch(db: Connection, dsn: str, call: str, may_end: bool, strategy: str) -> None:
+def test_a_paused_cancelled_or_limited_run_gives_no_batch(
+    db: Connection, dsn: str, call: str, may_end: bool, strategy: str
+) -> None:
     begin(db, office(6))
     run_id = create(db, strategy, 1)
     with connect(dsn) as worker:
@@ -360,7 +362,7 @@ def test_a_contact_that_kills_every_worker_is_set_aside(db: Connection, dsn: str
 # Failures
 
 
-def test_a_failure_that_passes_is_tried_again_four_times(db: Connection) -> None:
+def test_a_transient_failure_is_retried_four_times(db: Connection) -> None:
     begin(db, office(4))
     run_id = create(db, "in_place")
     outcomes = []
@@ -371,15 +373,15 @@ def test_a_failure_that_passes_is_tried_again_four_times(db: Connection) -> None
     assert outcomes == ["retry"] * 4 + ["split"]
     rows = batches(db, run_id)
     check_partition(rows)
-    told = [(row.status, row.attempts, row.failures, row.error) for row in rows]
-    assert told == [("pending", 5, 5, "deadlock"), ("pending", 0, 0, "deadlock")]
+    shown = [(row.status, row.attempts, row.failures, row.error) for row in rows]
+    assert shown == [("pending", 5, 5, "deadlock"), ("pending", 0, 0, "deadlock")]
     assert [row.retries for row in rows] == [0, 0]
     assert runs.read(db, run_id).failures == 5
 
 
 @briefly
 @given(data=st.data(), strategy=st.sampled_from(STRATEGIES))
-def test_bisection_sets_aside_the_poisoned_and_nobody_else(db: Connection, data: st.DataObject, strategy: str) -> None:
+def test_splitting_sets_aside_only_the_failing_contacts(db: Connection, data: st.DataObject, strategy: str) -> None:
     world = data.draw(worlds())
     before = data.draw(wrong_edges())
     poisoned = data.draw(st.sets(st.sampled_from(sorted(world.contacts)), min_size=1, max_size=3))
@@ -389,9 +391,9 @@ def test_bisection_sets_aside_the_poisoned_and_nobody_else(db: Connection, data:
     work(db, run_id, poisoned)
     check_books(db, run_id)
     assert runs.read(db, run_id).predicted_edges == predicted
-    told = runs.set_aside(db, run_id)
-    assert [row["contact_id"] for row in told] == sorted(poisoned)
-    assert {row["error"] for row in told} == {"no"}
+    shown = runs.set_aside(db, run_id)
+    assert [row["contact_id"] for row in shown] == sorted(poisoned)
+    assert {row["error"] for row in shown} == {"no"}
     assert end(db, run_id, strategy) == "succeeded with exceptions"
     expected = {pair: edge for pair, edge in oracle.edges(world).items() if pair[0] not in poisoned}
     kept = {pair: edge for pair, edge in before.items() if pair[0] in poisoned}
@@ -415,7 +417,7 @@ def test_a_range_without_contacts_is_set_aside_too(db: Connection) -> None:
     strategy=st.sampled_from(STRATEGIES),
     batch_edges=st.sampled_from((1, 3, 10, None)),
 )
-def test_both_ways_make_the_edges(
+def test_both_strategies_make_the_right_edges(
     db: Connection, world: World, before: dict[Pair, Edge], strategy: str, batch_edges: int | None
 ) -> None:
     begin(db, world, before)
@@ -427,10 +429,10 @@ def test_both_ways_make_the_edges(
     assert edges(db) == right
     assert friends(db) == others
     check_books(db, run_id)
-    told = runs.read(db, run_id)
-    assert (told.status, told.phase, told.receipt) == ("succeeded", "finished", None)
-    assert told.edges_changed == changed
-    assert told.attempts == told.batches
+    shown = runs.read(db, run_id)
+    assert (shown.status, shown.phase, shown.receipt) == ("succeeded", "finished", None)
+    assert shown.edges_changed == changed
+    assert shown.attempts == shown.batches
     if strategy == "rebuild":
         assert changed == len(right)
     else:
@@ -462,21 +464,21 @@ def test_a_run_that_is_over_stays_over(db: Connection) -> None:
         assert runs.read(db, run_id).status == last
 
 
-def test_telling_how_one_is_doing_waits_for_nobody(db: Connection, dsn: str) -> None:
+def test_reporting_progress_waits_for_no_lock(db: Connection, dsn: str) -> None:
     begin(db, office(3))
-    told = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "report": Jsonb({"workers": 2})}
+    shown = {"run_id": create(db, "in_place"), "process": "here:1", "worker": 1, "report": Jsonb({"workers": 2})}
     tell = sqlfiles.query("runs/record_process")
     with connect(dsn, autocommit=False) as holder:
-        holder.execute("SELECT connection_paths.set_max_workers(%s, 2)", (told["run_id"],))
+        holder.execute("SELECT connection_paths.set_max_workers(%s, 2)", (shown["run_id"],))
         db.execute("SET lock_timeout = '1s'")
-        assert db.execute(tell, told).rowcount == 0
+        assert db.execute(tell, shown).rowcount == 0
         holder.rollback()
     db.execute("RESET lock_timeout")
-    assert db.execute(tell, told).rowcount == 1
+    assert db.execute(tell, shown).rowcount == 1
     assert value(db, "SELECT processes #>> '{here:1,workers}' FROM connection_paths.backfill_runs") == "2"
 
 
-def test_a_batch_that_read_before_a_change_does_not_have_the_last_word(db: Connection, dsn: str) -> None:
+def test_a_batch_does_not_overwrite_a_later_refresh(db: Connection, dsn: str) -> None:
     """The session has read that contacts 1 and 3 are colleagues, and that changes before it writes the edge."""
     world = office(3)
     begin(db, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})

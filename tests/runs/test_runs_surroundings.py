@@ -121,7 +121,7 @@ def test_neighbours_are_split_one_after_the_other(db: Connection, dsn: str, spli
 
 
 @pytest.mark.parametrize(("strategy", "workers"), [("in_place", 4), ("rebuild", 4), ("in_place", 20)])
-def test_many_bad_contacts_are_set_aside_and_nobody_else(ruled: Connection, strategy: str, workers: int) -> None:
+def test_only_the_failing_contacts_of_many_are_set_aside(ruled: Connection, strategy: str, workers: int) -> None:
     begin(ruled, office(40))
     ruled.execute(RULE.format("IF contact_a_id % 4 = 0 THEN RAISE 'no'; END IF;").encode())
     bad = {number for number in range(1, 40) if number % 4 == 0}
@@ -152,7 +152,7 @@ STATES = (
 
 
 @each_strategy
-def test_whatever_is_raised_for_one_contact_sets_it_aside(ruled: Connection, strategy: str) -> None:
+def test_any_error_for_one_contact_sets_it_aside(ruled: Connection, strategy: str) -> None:
     size = 2 * len(STATES) + 2
     begin(ruled, office(size))
     states = sql.Literal(list(STATES)).as_string(ruled)
@@ -169,7 +169,7 @@ def test_whatever_is_raised_for_one_contact_sets_it_aside(ruled: Connection, str
 
 
 @each_strategy
-def test_what_no_batch_would_fare_better_with_sets_nobody_aside(db: Connection, strategy: str) -> None:
+def test_an_error_of_every_batch_sets_no_contact_aside(db: Connection, strategy: str) -> None:
     begin(db, office(6))
     create(db, strategy)
     db.execute("ALTER FUNCTION connection_paths.require_sources RENAME TO renamed")
@@ -184,7 +184,7 @@ def test_what_no_batch_would_fare_better_with_sets_nobody_aside(db: Connection, 
     assert wrong(db, 6) == {}
 
 
-def test_a_function_of_an_index_that_raises_is_not_taken_for_an_index_that_is_there(own: Connection) -> None:
+def test_an_error_of_an_index_expression_is_not_taken_for_an_existing_index(own: Connection) -> None:
     own.execute(
         "CREATE FUNCTION public.f(n bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS"
         " $$ BEGIN RAISE 'mine' USING ERRCODE = '42P07'; END $$;"
@@ -219,7 +219,7 @@ LOST = {
     ("strategy", "lost"),
     [("in_place", "batches"), ("rebuild", "batches"), ("in_place", "run"), ("rebuild", "run"), ("rebuild", "table")],
 )
-def test_what_is_lost_is_done_again(
+def test_lost_commits_are_done_again(
     ruled: Connection, monkeypatch: pytest.MonkeyPatch, strategy: str, lost: str, when: str
 ) -> None:
     begin(ruled, office(12))
@@ -333,7 +333,7 @@ CROSS JOIN (
 @pytest.mark.parametrize(
     ("strategy", "lock"), [("in_place", "lock"), ("rebuild", "xact_lock"), ("rebuild", "lock_shared")]
 )
-def test_a_role_without_rights_keeps_nobody_from_a_run(
+def test_a_role_without_rights_cannot_block_a_run(
     db: Connection, role: Callable[..., str], strategy: str, lock: str
 ) -> None:
     begin(db, office(10))
@@ -350,7 +350,7 @@ def test_a_role_without_rights_keeps_nobody_from_a_run(
         assert cancelled.stdout == f"Run {run_id} is cancelled.\n"
 
 
-def test_a_role_without_rights_does_not_live_for_a_worker_that_died(db: Connection, role: Callable[..., str]) -> None:
+def test_a_role_without_rights_cannot_keep_a_dead_worker_alive(db: Connection, role: Callable[..., str]) -> None:
     begin(db, office(4))
     run_id = create(db, "in_place")
     db.execute("SELECT connection_paths.set_max_workers(run_id, 1) FROM connection_paths.backfill_runs")
@@ -378,8 +378,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def test_who_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> None:
-    """For every purpose and every privilege: the role has it itself, or by a membership that it need not inherit."""
+def test_which_roles_count_as_lock_holders(db: Connection, role: Callable[..., str]) -> None:
+    """For each purpose and privilege, the role has the privilege itself, or by a membership, inherited or not."""
     expected, found = set(), set()
     for grants, statements in GRANTS.items():
         group = role(*statements)
@@ -400,7 +400,7 @@ def test_who_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> Non
     assert found == expected
 
 
-def test_who_recomputes_by_anothers_rights_counts(db: Connection, role: Callable[..., str]) -> None:
+def test_a_caller_of_a_security_definer_function_counts_as_a_holder(db: Connection, role: Callable[..., str]) -> None:
     """A SECURITY DEFINER function of the application, called by a role without privileges."""
     name = role()
     db.execute(
@@ -414,7 +414,7 @@ def test_who_recomputes_by_anothers_rights_counts(db: Connection, role: Callable
         assert held == [(session.info.backend_pid,)]
 
 
-def test_a_worker_whose_lock_would_not_count_is_told(db: Connection, role: Callable[..., str]) -> None:
+def test_a_worker_whose_lock_would_not_count_gets_an_error(db: Connection, role: Callable[..., str]) -> None:
     name = role()
     db.execute(
         "CREATE OR REPLACE FUNCTION public.register() RETURNS integer LANGUAGE sql SECURITY DEFINER AS"
@@ -499,7 +499,7 @@ ORDER BY 1
 
 
 def test_a_rebuild_stays_where_the_edges_are(own: Connection, tablespaces: list[str]) -> None:
-    """The table and each index keep their tablespaces, whatever default_tablespace the database has."""
+    """The table and each index keep their tablespaces, for any default_tablespace of the database."""
     begin(own, office(4))
     own.execute("CREATE INDEX app ON connection_paths.contact_connections (date_to) WHERE date_to IS NOT NULL")
     set_for_database(own, "default_tablespace", tablespaces[2])
@@ -546,7 +546,7 @@ ORDER BY 1
 """
 
 
-def test_whatever_an_index_is_called_it_comes_along(own: Connection) -> None:
+def test_indexes_with_any_name_are_copied(own: Connection) -> None:
     begin(own, office(4))
     for definition in DEFINITIONS:
         own.execute(definition.encode())
@@ -567,7 +567,7 @@ ATTACH = "ALTER TABLE connection_paths.contact_connections ATTACH PARTITION publ
 
 
 @pytest.mark.parametrize("attached", ["before", "meanwhile"])
-def test_a_partition_of_the_applications_own_stays(own: Connection, attached: str) -> None:
+def test_a_partition_of_the_application_stays(own: Connection, attached: str) -> None:
     for stage, ends in (
         ("created", "cancelled"),
         ("half done", "finished"),
@@ -628,7 +628,7 @@ HINDRANCES = (
 )
 
 
-def test_what_a_rebuild_would_break_refuses_it(own: Connection) -> None:
+def test_a_rebuild_that_would_break_something_is_refused(own: Connection) -> None:
     for hindrance, named, removed in HINDRANCES:
         begin(own, office(4))
         own.execute(hindrance.encode())
@@ -640,7 +640,7 @@ def test_what_a_rebuild_would_break_refuses_it(own: Connection) -> None:
         own.execute(removed.encode())
 
 
-def test_what_was_set_for_the_edges_comes_along(own: Connection) -> None:
+def test_settings_of_the_edge_table_are_copied(own: Connection) -> None:
     begin(own, office(4))
     own.execute(
         "ALTER TABLE connection_paths.contact_connections_live ALTER contact_a_id SET STATISTICS 700,"
@@ -668,14 +668,14 @@ def test_a_run_that_is_over_is_not_changed(own: Connection) -> None:
 
 
 @pytest.mark.parametrize("death", [signal.SIGINT, signal.SIGKILL])
-def test_who_is_at_work_is_told_at_once_and_nobody_after_that(own: Connection, death: signal.Signals) -> None:
+def test_show_lists_working_processes_and_no_ended_ones(own: Connection, death: signal.Signals) -> None:
     begin(own, office(30))
     own.execute(RULE.format("PERFORM pg_sleep(0.01);").encode())
     process = start("--dsn", dsn_of(own), "backfill", "--no-throttle", "--workers", "2", "--batch-edges", "40")
     until(lambda: value(own, "SELECT count(*) FROM connection_paths.backfill_runs WHERE processes <> '{}'"))
     show = ("--dsn", dsn_of(own), "runs", "show")
     assert f":{process.pid}: 2 of 2 workers" in run(*show).stdout
-    assert "Nobody" not in run(*show).stdout
+    assert "No process" not in run(*show).stdout
     os.kill(process.pid, death)
     finish(process, 20)
     until(lambda: value(own, "SELECT count(*) FROM connection_paths.lock_holders('worker')") == 0, 10)
@@ -690,7 +690,7 @@ def test_who_is_at_work_is_told_at_once_and_nobody_after_that(own: Connection, d
     assert "orchestrator runs resume 1, then orchestrator backfill" in run(*show).stdout
 
 
-def test_twenty_who_claim_at_once_have_a_batch_each(db: Connection, dsn: str) -> None:
+def test_twenty_simultaneous_claims_get_different_batches(db: Connection, dsn: str) -> None:
     begin(db, office(40))
     run_id = create(db, "in_place", 5)
     with ExitStack() as stack:

@@ -28,9 +28,10 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.cli import main
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.latencies import Latencies, percentile
 from orchestrator.install.installation import install
-from orchestrator.runs.backfill import BackfillOptions, Progress, backfill
-from orchestrator.runs.canary import Canary, Latencies, _Baseline, _Call, percentile
+from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
+from orchestrator.runs.canary import Canary, _Baseline, _Call
 from orchestrator.runs.governor import Governor
 from orchestrator.runs.signals import ServerLoad, Signal, ThrottleLimits
 from orchestrator.runs.throttle import Throttle
@@ -69,12 +70,12 @@ class Run:
         return [self.second(*loads) for _ in range(number)]
 
     def full(self) -> None:
-        """Climb to the number that is wanted, and stay there until its trial is over."""
+        """Reach the number that is wanted, and keep it until its trial is over."""
         self.climb(self.governor.most)
         self.seconds(40, 0.1)
 
     def climb(self, workers: float) -> None:
-        """Climb to a number, which is then on trial and may be changed at once."""
+        """Reach a number, which is then on trial and may be changed at once."""
         while self.governor.allowed < workers:
             self.second(0.1)
         self.now += 1
@@ -84,13 +85,13 @@ class Run:
 STALE = Signal("canary", 0, 1, "x", fresh=False)
 
 
-def test_it_climbs_by_halves_to_one_and_then_one_by_one() -> None:
+def test_workers_are_added_by_quarters_to_one_and_then_one_by_one() -> None:
     run = Run(4)
     assert run.seconds(12, 0.39) == [0.25, 0.25, 0.5, 0.5, 1, 1, 2, 2, 3, 3, 4, 4]
     assert run.governor.reason is None
 
 
-def test_without_any_signal_it_climbs() -> None:
+def test_without_signals_workers_are_added() -> None:
     run = Run(2)
     assert run.seconds(7) == [0.25, 0.25, 0.5, 0.5, 1, 1, 2]
 
@@ -100,20 +101,20 @@ def test_four_work_within_ten_seconds_when_nothing_is_slow() -> None:
 
 
 @pytest.mark.parametrize("load", [0.4, 0.69])
-def test_it_holds_in_the_middle(load: float) -> None:
+def test_a_middle_load_keeps_the_number(load: float) -> None:
     run = Run(4)
     run.climb(2)
     assert run.seconds(50, load) == [2] * 50
     assert run.governor.reason == f"canary: {load} x, the limit is 1"
 
 
-def test_it_sheds_one_by_one_below_the_limit() -> None:
+def test_below_the_limit_workers_are_removed_one_by_one() -> None:
     run = Run(4)
     run.full()
     assert run.seconds(11, 0.7) == [3, 3, 2, 2, 1, 1, 0.5, 0.5, 0.25, 0.25, 0]
 
 
-def test_it_halves_at_the_limit() -> None:
+def test_at_the_limit_workers_are_halved() -> None:
     run = Run(9)
     run.full()
     assert run.seconds(11, 1.0) == [4, 4, 2, 2, 1, 1, 0.5, 0.5, 0.25, 0.25, 0]
@@ -126,14 +127,14 @@ def test_the_worst_signal_decides() -> None:
     assert run.governor.reason == "replica lag: 1.5 x, the limit is 1"
 
 
-def test_it_comes_back_one_by_one() -> None:
+def test_after_a_reduction_workers_are_added_one_by_one() -> None:
     run = Run(6)
     run.full()
     assert run.second(2.0) == 3
     assert run.seconds(7, 0.0) == [3, 4, 4, 5, 5, 6, 6]
 
 
-def test_a_stale_signal_holds_but_others_still_shed() -> None:
+def test_a_stale_signal_prevents_adding_and_others_still_remove() -> None:
     run = Run(4)
     run.climb(2)
     assert run.seconds(40, STALE) == [2] * 40
@@ -142,13 +143,13 @@ def test_a_stale_signal_holds_but_others_still_shed() -> None:
     assert run.seconds(3, 0.1) == [1, 2, 2]
 
 
-def test_what_a_stale_signal_said_does_not_count() -> None:
+def test_the_value_of_a_stale_signal_does_not_count() -> None:
     run = Run(4)
     run.full()
     assert run.second(Signal("canary", 9, 1, "x", fresh=False)) == 4
 
 
-def test_a_number_that_proved_too_many_is_left_alone() -> None:
+def test_a_number_that_was_too_many_is_not_tried_again_soon() -> None:
     run = Run(3)
     run.climb(3)
     assert run.second(1.0) == 1
@@ -158,7 +159,7 @@ def test_a_number_that_proved_too_many_is_left_alone() -> None:
     assert decided[-1] == 3
 
 
-def test_what_proves_too_many_again_and_again_is_tried_ever_less_often() -> None:
+def test_a_number_that_is_too_many_repeatedly_is_tried_less_often() -> None:
     run = Run(2)
     run.climb(2)
     tried = []
@@ -177,14 +178,14 @@ def test_what_proves_too_many_again_and_again_is_tried_ever_less_often() -> None
     assert 2 in run.seconds(25, 0.1)
 
 
-def test_a_number_that_proved_harmless_is_taken_again_at_once() -> None:
+def test_a_number_that_was_harmless_is_tried_again_at_once() -> None:
     run = Run(2)
     run.full()
     assert run.second(1.0) == 1
     assert run.seconds(3, 0.1) == [1, 2, 2]
 
 
-def test_slowness_without_workers_is_not_ours() -> None:
+def test_slowness_without_workers_becomes_the_normal_latency() -> None:
     run = Run(4)
     assert run.seconds(3, 3.0) == [0.25, 0.25, 0]
     decided, flags = [], []
@@ -198,7 +199,7 @@ def test_slowness_without_workers_is_not_ours() -> None:
 
 
 @pytest.mark.parametrize("others", [(2.0, 2.0), (0.1, 2.0), (STALE, 0.1), (2.0, Signal("x", 0, 1, "", fresh=False))])
-def test_it_is_not_told_to_rebaseline_for_other_reasons(others: tuple[float | Signal, ...]) -> None:
+def test_other_signals_do_not_change_the_normal_latency(others: tuple[float | Signal, ...]) -> None:
     run = Run(4)
     run.seconds(3, 3.0)
     for _ in range(100):
@@ -206,7 +207,7 @@ def test_it_is_not_told_to_rebaseline_for_other_reasons(others: tuple[float | Si
         assert not run.governor.rebaseline
 
 
-def test_throttled_time_goes_to_what_caused_it() -> None:
+def test_throttled_time_is_counted_by_cause() -> None:
     run = Run(2)
     run.seconds(6, 0.1)
     run.seconds(40, 0.1)  # two workers from the sixth second on
@@ -228,7 +229,7 @@ STEPS = st.lists(
 
 
 @given(most=st.integers(1, 9), steps=STEPS)
-def test_whatever_happens_the_governor_keeps_its_bounds(most: int, steps: list[Any]) -> None:
+def test_the_governor_keeps_its_bounds_for_any_signals(most: int, steps: list[Any]) -> None:
     throttle = Throttle("", most=most)
     governor = throttle.governor
     now = 50.0
@@ -275,7 +276,7 @@ class Heard:
         self.canary = Canary("", limits or ThrottleLimits())
         self.usual = [float(number) for number in range(1, 21)]
         calls = [_Call(0.0, usual + noise * (number % 2), usual) for number, usual in enumerate(self.usual)]
-        self.canary._first = self.canary._now = _Baseline.of(calls)
+        self.canary._first = self.canary._current = _Baseline.of(calls)
         self.canary.interval = 0.25
         self.canary.available = True
 
@@ -299,15 +300,15 @@ def test_a_few_slow_calls_are_not_slowness() -> None:
     assert Heard().hears(60, lambda number, usual: usual + 50 * (number in (5, 31))).load < 0.4
 
 
-def test_every_call_being_twice_as_slow_is() -> None:
+def test_twice_the_normal_latency_is_slow() -> None:
     assert Heard().hears(20, lambda number, usual: 2.1 * usual).load >= 1
 
 
-def test_one_call_in_six_being_late_is_though_the_median_does_not_move() -> None:
+def test_one_late_call_in_six_is_slow_although_the_median_is_normal() -> None:
     assert Heard().hears(60, lambda number, usual: usual + 20 * (number % 6 == 0)).load >= 1
 
 
-def test_a_delay_below_the_floor_or_as_before_is_not_slow() -> None:
+def test_a_delay_below_the_floor_or_the_usual_delay_is_not_slow() -> None:
     assert Heard(ThrottleLimits(floor_milliseconds=30)).hears(60, lambda number, usual: usual + 29).value == 0
     assert Heard(noise=30).hears(60, lambda number, usual: usual + 44).value == 0
     assert Heard(noise=30).hears(60, lambda number, usual: usual + 46).value == 60
@@ -317,13 +318,13 @@ def test_a_call_that_fails_is_slow_however_fast() -> None:
     assert Heard().hears(5, lambda number, usual: 0.1, failed=True).load == 1
 
 
-def test_one_long_stall_stands_for_the_calls_it_kept_away() -> None:
+def test_a_long_call_counts_for_the_calls_that_it_prevented() -> None:
     heard = Heard()
     assert heard.hears(1, lambda number, usual: 2000).load > 1
     assert sorted(heard.canary.samples) == [250 * number for number in range(1, 9)]
 
 
-def test_too_few_calls_say_nothing() -> None:
+def test_too_few_calls_make_no_fresh_signal() -> None:
     heard = Heard()
     assert not heard.hears(4, lambda number, usual: usual).fresh
     assert heard.hears(1, lambda number, usual: usual).fresh
@@ -331,7 +332,7 @@ def test_too_few_calls_say_nothing() -> None:
     assert not heard.hears(0, lambda number, usual: usual).fresh
 
 
-def test_a_stall_under_way_counts() -> None:
+def test_a_slow_call_under_way_counts() -> None:
     heard = Heard()
     assert heard.hears(10, lambda number, usual: usual).value == 0
     heard.canary._in_flight = (time.monotonic() - 1.3, 5.0)
@@ -390,7 +391,7 @@ def test_it_settles_where_few_calls_are_slow(monkeypatch: pytest.MonkeyPatch, se
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_where_one_worker_is_too_many_a_part_of_one_works(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_when_one_worker_is_too_many_a_fraction_of_one_works(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     server = Simulated(monkeypatch, lambda workers: 0.02 if workers < 0.5 else 0.25, seed)
     server.seconds(20)
     worked = server.seconds(180)
@@ -398,7 +399,7 @@ def test_where_one_worker_is_too_many_a_part_of_one_works(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_where_nothing_helps_it_keeps_trying(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_when_nothing_helps_the_governor_keeps_trying(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     server = Simulated(monkeypatch, lambda workers: 0.3 if workers else 0.02, seed)
     server.seconds(20)
     for _ in range(5):
@@ -463,7 +464,7 @@ def kill_sessions(dsn: str) -> int:
 
 
 @pytest.mark.parametrize("emptied", ["user_contact_collections", "contacts", "contact_work_experiences"])
-def test_with_nothing_to_ask_there_is_no_canary(small: str, emptied: str) -> None:
+def test_without_questions_there_is_no_canary(small: str, emptied: str) -> None:
     with without_rows(small, emptied):
         canary = Canary(small)
         try:
@@ -533,7 +534,7 @@ def test_the_baseline_comes_before_and_the_samples_during(small: str) -> None:
     assert canary.during().calls == len(canary.samples)
 
 
-def test_a_stall_is_seen_while_it_lasts_and_forgotten_after(small: str, throttled: Throttle) -> None:
+def test_a_stall_counts_while_it_lasts_and_not_afterwards(small: str, throttled: Throttle) -> None:
     until(lambda: 0 <= canary_load(throttled) < 1)
     with edges_locked(small):
         until(lambda: canary_load(throttled) >= 1)
@@ -564,7 +565,7 @@ def test_lost_connections_are_opened_again(small: str, throttled: Throttle) -> N
     assert throttled.canary.problem is None
 
 
-def test_a_server_that_does_not_answer_any_more_holds(small: str, throttled: Throttle, server: str) -> None:
+def test_a_server_that_stops_answering_prevents_adding_workers(small: str, throttled: Throttle, server: str) -> None:
     until(lambda: canary_load(throttled) >= 0)
     dbname = psycopg.conninfo.conninfo_to_dict(small)["dbname"]
     allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
@@ -589,7 +590,7 @@ def test_a_server_that_does_not_answer_any_more_holds(small: str, throttled: Thr
     until(lambda: canary_load(throttled) >= 0)
 
 
-def test_a_server_that_is_not_there_is_said_at_once(small: str) -> None:
+def test_a_missing_server_is_an_error_at_once(small: str) -> None:
     with pytest.raises(OrchestratorError), Throttle(make_conninfo(small, dbname="no such database")):
         pass
 
@@ -615,14 +616,14 @@ def finder(small: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
-def test_a_role_that_may_only_find_is_enough(finder: str, small: str) -> None:
+def test_the_rights_of_find_paths_are_enough_for_the_canary(finder: str, small: str) -> None:
     with Throttle(finder, ThrottleLimits(), 2, baseline_seconds=0.5) as throttle, waiting(small, "application"):
         assert throttle.canary.available
         until(lambda: server_values(throttle._server).get("waiting locks") == 1)
         assert server_values(throttle._server).keys() == {"waiting locks", "blocked by us"}
 
 
-def test_without_rights_there_is_no_canary_and_the_problem_is_told(small: str, finder: str) -> None:
+def test_without_rights_there_is_no_canary_and_the_problem_is_reported(small: str, finder: str) -> None:
     with connect(small) as connection:
         role = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(finder)["user"]))
         connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
@@ -671,7 +672,7 @@ def waiting(
             waiter.join()
 
 
-def test_a_quiet_server_has_nothing_to_say(asking: ServerLoad) -> None:
+def test_a_quiet_server_exceeds_no_limit(asking: ServerLoad) -> None:
     until(lambda: server_values(asking))
     found = asking.signals()
     assert {"waiting locks", "blocked by us", "autovacuum against wraparound"} <= {signal.name for signal in found}
@@ -686,8 +687,8 @@ def test_waiting_sessions_are_counted(asking: ServerLoad, small: str) -> None:
     until(lambda: server_values(asking).get("waiting locks") == 0)
 
 
-def test_who_waits_in_the_ordinary_way_is_not_counted(asking: ServerLoad, small: str) -> None:
-    """Some applications elect leaders by advisory locks, and the others wait for ever: that must not count."""
+def test_waits_for_advisory_locks_are_not_counted(asking: ServerLoad, small: str) -> None:
+    """Some applications elect a leader by an advisory lock. The other sessions wait for ever, and must not count."""
     lock = "SELECT pg_advisory_xact_lock(7)"
     with waiting(small, "application", lock, lock):
         until(lambda: server_values(asking))
@@ -695,7 +696,7 @@ def test_who_waits_in_the_ordinary_way_is_not_counted(asking: ServerLoad, small:
         assert server_values(asking)["waiting locks"] == 0
 
 
-def test_who_waits_for_us_is_one_too_many(asking: ServerLoad, small: str) -> None:
+def test_one_session_that_waits_for_ours_is_too_many(asking: ServerLoad, small: str) -> None:
     with waiting(small, "orchestrator worker"):
         until(lambda: server_values(asking).get("blocked by us") == 1)
         (signal,) = [found for found in asking.signals() if found.name == "blocked by us"]
@@ -741,7 +742,7 @@ def is_over(server: ServerLoad, expected: set[str]) -> bool:
     return {signal.name for signal in server.signals() if signal.load > 1} == expected
 
 
-def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
+def test_a_delayed_replica_can_be_ignored() -> None:
     given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
     with ExitStack() as stack:
         serving = embedded.serve_temporarily(binaries=Path(given) if given else None, settings=SETTINGS)
@@ -756,7 +757,7 @@ def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
             connection.execute("INSERT INTO written SELECT generate_series(1, 100000)")
         tight = ThrottleLimits(replica_lag_seconds=0.1, replica_lag_megabytes=0.1)
         both = {"replica lag", "replica backlog"}
-        for limits, told in (
+        for limits, shown in (
             (tight, both),
             (replace(tight, replica_lag_seconds=None), {"replica backlog"}),
             (replace(tight, replica_lag_megabytes=None), {"replica lag"}),
@@ -767,7 +768,7 @@ def test_a_replica_that_is_late_on_purpose_can_be_left_out() -> None:
             server.start()
             try:
                 until(partial(server_values, server))
-                until(partial(is_over, server, told))
+                until(partial(is_over, server, shown))
                 assert {each.of for each in server.signals() if each.name in both} <= {"delayed"}
                 words = [str(each) for each in server.signals() if each.name == "replica backlog"]
                 assert all(word.startswith("replica backlog of delayed: ") for word in words)
@@ -820,7 +821,7 @@ def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
     )
     with psycopg.connect(small, autocommit=True) as connection:
 
-        def report(progress: Progress) -> None:
+        def report(progress: BackfillProgress) -> None:
             seen.append((progress.allowed, progress.reasons))
             if progress.run.active and progress.doing in ("filling", "paused"):
                 statement = next(steps, None)
@@ -829,9 +830,9 @@ def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
 
         backfill(small, BackfillOptions(workers=2, limits=ThrottleLimits(floor_milliseconds=500)), report=report)
     assert all(bool(reasons) == (allowed < 2) for allowed, reasons in seen)
-    told = {reason for _, reasons in seen for reason in reasons}
-    assert {f"the run is limited to {most} in all processes together" for most in ("0 workers", "1 worker")} <= told
-    assert "the run is paused" in told
+    shown = {reason for _, reasons in seen for reason in reasons}
+    assert {f"the run is limited to {most} in all processes together" for most in ("0 workers", "1 worker")} <= shown
+    assert "the run is paused" in shown
     assert seen[-1] == (2, ())
 
 
@@ -845,13 +846,13 @@ def test_the_receipt_is_json_and_adds_up(small: str, throttled: Throttle) -> Non
     assert 0 < sum(receipt["throttled_seconds"].values()) <= receipt["seconds"]
 
 
-def test_while_more_work_than_may_the_canary_says_nothing(throttled: Throttle) -> None:
+def test_the_canary_has_no_fresh_signal_while_too_many_work(throttled: Throttle) -> None:
     until(lambda: canary_load(throttled) >= 0)
     throttled.tick(working=9)
     assert canary_load(throttled) == -1
 
 
-def test_leaving_ends_threads_and_sessions(small: str) -> None:
+def test_the_end_of_the_block_ends_threads_and_sessions(small: str) -> None:
     before = threading.active_count()
     with Throttle(small, baseline_seconds=0.2) as throttle:
         until(lambda: throttle.canary.samples)

@@ -1,4 +1,4 @@
-"""CSV files go in whole or not at all, and what is wrong with one is told by file and line."""
+"""CSV files are loaded completely or not at all, and an error names the file and the line."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def contents(connection: Connection, table: str, schema: str = "public") -> list
     return connection.execute(query).fetchall()
 
 
-def test_good_files_become_rows(write: Write, tmp_path: Path) -> None:
+def test_correct_files_are_loaded(write: Write, tmp_path: Path) -> None:
     assert read(tmp_path) == {
         "contacts": "1\tAda\n2\t\\N\n",
         "organizations": "10\tHarbor Logistics\n",
@@ -140,7 +140,9 @@ def test_good_files_become_rows(write: Write, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_bad_file_is_told_by_file_line_and_reason(write: Write, name: str, content: str | bytes, message: str) -> None:
+def test_the_error_of_a_bad_file_has_file_line_and_reason(
+    write: Write, name: str, content: str | bytes, message: str
+) -> None:
     directory = write(name, content)
     with pytest.raises(OrchestratorError) as caught:
         read(directory)
@@ -154,7 +156,7 @@ def test_date_in_another_style_is_refused(write: Write, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2019-02-29", "2019-13-01", "0000-01-01"])
-def test_date_that_never_was_is_refused(write: Write, text: str) -> None:
+def test_a_date_outside_the_calendar_is_refused(write: Write, text: str) -> None:
     with pytest.raises(OrchestratorError, match=r"line 2: date_from: '.*' is not in the calendar"):
         read(write("contact_work_experiences.csv", experience(text)))
 
@@ -177,12 +179,12 @@ def test_both_plain_and_compressed_is_ambiguous(write: Write, tmp_path: Path) ->
         seed_csv.tables(tmp_path)
 
 
-def test_directory_that_is_none(tmp_path: Path) -> None:
+def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OrchestratorError, match="is not a directory"):
         seed_csv.tables(tmp_path / "absent")
 
 
-def test_every_text_survives(write: Write, tmp_path: Path, connection: Connection) -> None:
+def test_every_text_is_loaded_unchanged(write: Write, tmp_path: Path, connection: Connection) -> None:
     names = [
         "\\N",
         "tab\there",
@@ -234,7 +236,7 @@ def test_tables_have_the_columns_that_are_loaded(write: Write, tmp_path: Path, c
 
 
 @pytest.mark.parametrize("name", ["contacts.csv", "contacts.csv.gz"])
-def test_id_given_twice_is_told_by_physical_line(write: Write, connection: Connection, name: str) -> None:
+def test_the_error_of_a_duplicate_id_has_the_physical_line(write: Write, connection: Connection, name: str) -> None:
     text = b'id,name\n1,"two\nlines"\n2,b\n1,"again\nand again"\n'
     directory = write(name, gzip.compress(text) if name.endswith("gz") else text)
     with pytest.raises(OrchestratorError) as caught:
@@ -256,7 +258,7 @@ def test_bad_row_in_the_last_file_loads_nothing(write: Write, tmp_path: Path, co
     assert connection.execute("SELECT to_regnamespace('fresh')").fetchone() == (None,)
 
 
-def test_rows_are_replaced_only_on_demand(write: Write, tmp_path: Path, connection: Connection) -> None:
+def test_rows_are_replaced_only_with_replace(write: Write, tmp_path: Path, connection: Connection) -> None:
     seed_csv.load(connection, "public", tmp_path, replace=False)
     connection.execute("TRUNCATE contacts, user_contact_collections")
     write("contacts.csv", "id,name\n77,New\n")
@@ -282,7 +284,7 @@ def test_tables_are_vacuumed_and_the_session_is_left_alone(
     assert vacuumed == (len(seed.TABLES),)
 
 
-def test_tables_in_use_are_not_waited_for_long(
+def test_a_load_waits_briefly_for_tables_in_use(
     write: Write,
     tmp_path: Path,
     connection: Connection,
@@ -298,7 +300,7 @@ def test_tables_in_use_are_not_waited_for_long(
     assert seed_csv.load(connection, "public", tmp_path, replace=True)["contacts"] == 2
 
 
-def test_a_table_of_the_session_does_not_stand_in(write: Write, tmp_path: Path, connection: Connection) -> None:
+def test_a_temporary_table_is_not_used(write: Write, tmp_path: Path, connection: Connection) -> None:
     connection.execute("CREATE TEMP TABLE contacts (id bigint, name text)")
     seed_csv.load(connection, "public", tmp_path, replace=False)
     assert contents(connection, "contacts") == [(1, "Ada"), (2, None)]
@@ -306,7 +308,7 @@ def test_a_table_of_the_session_does_not_stand_in(write: Write, tmp_path: Path, 
 
 @pytest.mark.parametrize("size", [131_073, 200_000, 3 << 20])
 @pytest.mark.parametrize("lines", [1, 50])
-def test_a_large_field_is_no_fault(write: Write, size: int, lines: int) -> None:
+def test_a_large_field_is_accepted(write: Write, size: int, lines: int) -> None:
     large = "x" * (size // lines)
     large = "\n".join([large] * lines)
     directory = write("contacts.csv", f'id,ignored,name\n1,"{large}","{large}"\n')
@@ -314,7 +316,7 @@ def test_a_large_field_is_no_fault(write: Write, size: int, lines: int) -> None:
     assert row == f"1\t{large}".replace("\n", "\\n")
 
 
-def test_members_that_are_not_counted_are_told(write: Write, database: str) -> None:
+def test_members_that_do_not_count_are_reported(write: Write, database: str) -> None:
     rows = "\n".join(f"7,{contact},1,{source}" for contact in (1, 2) for source in (5, 7, -1))
     directory = write(
         "user_contact_collections.csv", f"user_id,contact_id,collection_id,source\n{rows}\n,1,1,5\n8,1,1,\n"

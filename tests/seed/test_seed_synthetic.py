@@ -1,4 +1,4 @@
-"""The made-up world is the same everywhere, and has the shape that makes the real one hard."""
+"""Synthetic data is the same on every machine, and has the distributions that make real data hard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.sessions import connect
 CONTACTS = 20_000
 LIVE = 3_400
 
-#: Of 2,000 contacts drawn from seed 7: whoever changes it changes everybody's demo world.
+#: Of 2,000 contacts drawn from seed 7. A change of it changes every demo.
 FINGERPRINT = "f9f05ff8d5d31af7db020098527ea358fa902b022a2c14be2278ac2c54bfa875"
 
 
@@ -154,7 +154,7 @@ def live_sizes(experiences: list[Experience]) -> Counter[int]:
     return Counter(e.organization for e in experiences if e.organization and e.organization <= LIVE)
 
 
-def test_who_shares_an_employer_tends_to_share_another(experiences: list[Experience]) -> None:
+def test_colleagues_tend_to_share_a_second_employer(experiences: list[Experience]) -> None:
     live = [e for e in experiences if e.organization and e.organization <= LIVE]
     organizations = [e.organization for e in live]
     random.Random(1).shuffle(organizations)
@@ -244,7 +244,7 @@ def test_membership_rows_that_do_not_count(members: list[Member]) -> None:
 
 
 def test_members_lean_toward_some_clusters(members: list[Member], experiences: list[Experience]) -> None:
-    """A colleague of a member is likelier to be one than anybody is."""
+    """A colleague of a member is a member more often than other contacts are."""
     inside = {m.contact for m in members if m.collection == 2 and m.qualifies}
     colleagues = colleague_pairs(experiences)
     either = [b in inside for a, b in colleagues if a in inside]

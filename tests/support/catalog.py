@@ -1,4 +1,4 @@
-"""What a database holds of the package, as lines to compare: with another install, with the golden file.
+"""The objects of the package in a database, as lines that can be compared with another install or the golden file.
 
 ``python -m tests.support.catalog`` writes ``tests/golden/schema.txt`` and ``sql/BODIES`` anew, from a server of its
 own.
@@ -23,7 +23,7 @@ _OF_THE_HOST = re.compile(r"(index public\.idx_|trigger connection_paths_)")
 
 
 def describe(dsn: str, *schemas: str) -> list[str]:
-    """Describe all that the schemas hold, ours and the host's unless others are named, and which migrations it had."""
+    """Describe every object of the schemas (by default ours and ``public``), and the applied migrations."""
     with connect(dsn, settings={"search_path": "pg_catalog"}) as connection:
         names = {"schemas": list(schemas or ("connection_paths", "public"))}
         rows = connection.execute(sqlfiles.query("install/catalog"), names)
@@ -35,7 +35,7 @@ def describe(dsn: str, *schemas: str) -> list[str]:
 
 
 def golden(dsn: str, roles: str = DEFAULT_PREFIX) -> list[str]:
-    """Install with roles into a database with host tables, and describe what is the package's."""
+    """Install with roles into a database with host tables, and describe the objects of the package."""
     install(dsn, roles=roles)
     ours = [line for line in describe(dsn, "connection_paths") if "yoyo" not in line.split("(")[0]]
     host = [line for line in describe(dsn, "public") if _OF_THE_HOST.match(line) and " owner " not in line]
@@ -43,7 +43,7 @@ def golden(dsn: str, roles: str = DEFAULT_PREFIX) -> list[str]:
 
 
 def bodies(dsn: str) -> dict[str, str]:
-    """Return the fingerprints of the bodies that are kept parsed, by function."""
+    """Return the fingerprint of each function body that PostgreSQL stores in parsed form."""
     with connect(dsn, settings={"search_path": "pg_catalog, pg_temp"}) as connection:
         rows = connection.execute(sqlfiles.query("doctor/functions")).fetchall()
     return {str(name): str(body) for name, *_, body in rows if body is not None}

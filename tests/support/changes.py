@@ -1,4 +1,4 @@
-"""The queue of changes in a test: filling the application's tables, draining the queue, stopping a refresh half way."""
+"""The queue of changes in a test: fill the host tables, empty the queue, stop a refresh in the middle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gate(connection: Connection) -> None:
     )
 
 
-def notes(connection: Connection) -> int:
+def queue_length(connection: Connection) -> int:
     return int(value(connection, "SELECT count(*) FROM connection_paths.contact_changes"))
 
 
@@ -60,7 +60,7 @@ def fill(connection: Connection) -> None:
 
 
 def pair_up(connection: Connection) -> None:
-    """Two colleagues whose edge is not there yet, and nothing in the queue that would say so."""
+    """Two colleagues without an edge, and an empty queue."""
     connection.execute("INSERT INTO public.contacts VALUES (1, 'one'), (2, 'two')")
     connection.execute("INSERT INTO public.organizations VALUES (1, 'organization')")
     connection.execute(
@@ -71,7 +71,7 @@ def pair_up(connection: Connection) -> None:
 
 @contextmanager
 def closed_gate(dsn: str) -> Iterator[Callable[[], None]]:
-    """Close the gate for the length of the block; yields what opens it."""
+    """Close the gate for the length of the block; yields a function that opens it."""
     with psycopg.connect(dsn, autocommit=True) as keeper:
         keeper.execute("SELECT pg_advisory_lock(%s)", (GATE,))
         yield keeper.close
@@ -83,7 +83,7 @@ def gated(dsn: str) -> str:
 
 
 def wait_for_gate(connection: Connection) -> None:
-    """Wait until somebody stands at the gate."""
+    """Wait until a session waits at the gate."""
     eventually(connection, f"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND objid = {GATE})")
 
 
@@ -149,7 +149,7 @@ STATEMENTS = {
     "insert or update": (
         f"INSERT INTO {EXPERIENCES} SELECT g, 1, 2, '', '2012-01-01' FROM generate_series(14, 18) AS g"
         " ON CONFLICT (id) DO UPDATE SET date_from = '2015-01-01'",
-        3,  # the inserting half notes contact 1, the updating half 7 and 8
+        3,  # the INSERT queues contact 1, the UPDATE queues 7 and 8
     ),
     "insert or nothing": (f"INSERT INTO {EXPERIENCES} VALUES (3, 1, 2, '', '2012-01-01') ON CONFLICT DO NOTHING", 0),
     "merge": (

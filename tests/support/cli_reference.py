@@ -58,7 +58,8 @@ def page() -> str:
 
 def commands() -> Iterator[tuple[click.Command, click.Context]]:
     """Return every command with its context; a command of a group follows its group."""
-    yield from _commands(main, click.Context(main, info_name="orchestrator"))
+    # click keeps the help option of the first context, so this one needs the settings of the command
+    yield from _commands(main, click.Context(main, info_name="orchestrator", **main.context_settings))
 
 
 def _commands(group: click.Group, parent: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
@@ -82,8 +83,8 @@ def _record(param: click.Parameter, ctx: click.Context) -> tuple[str, str]:
     """Return what a person types, and what it does."""
     record = param.get_help_record(ctx)
     assert record is not None
-    typed, told = record
-    return f"`{typed}`", " ".join(told.split())
+    typed, printed = record
+    return f"`{typed}`", " ".join(printed.split())
 
 
 def _table(heading: str, rows: list[tuple[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""The command line as a test runs it: in this process or in one of its own; and how its failures look."""
+"""Runs the command line in the test or in another process, and checks the form of its failures."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _NUMBERS = count(1)
 
 @contextmanager
 def copied(server: str, dsn: str) -> Iterator[str]:
-    """Copy the database of *dsn*, to which nobody is connected; ``server`` is where to connect meanwhile."""
+    """Copy the database of *dsn*, to which nobody is connected; the copy is made over a connection to ``server``."""
     original = str(conninfo_to_dict(dsn)["dbname"])
     name = f"{original}_{next(_NUMBERS)}"
     with connect(server) as connection:

@@ -21,12 +21,12 @@ EDGES = "connection_paths.contact_connections"
 MEMBERS = "idx_members_by_collection"
 TABLE = "user_contact_collections"
 RULE = "source IN (0, 1, 2, 3, 5, 10) AND user_id IS NOT NULL"
-#: What a server of today would be told, so that nothing is left to say.
+#: Settings that doctor advises on a server with the defaults of PostgreSQL.
 WELL = {"jit": "off", "random_page_cost": "1.1", "client_connection_check_interval": "'10s'"}
 
 
 def fill(connection: Connection) -> None:
-    """Careers, ten colleagues at a time, and teams; every table large enough to be looked at."""
+    """Careers, ten colleagues at a time, and teams; every table is large enough to be checked."""
     connection.execute("INSERT INTO contacts SELECT g, '' FROM generate_series(1, %s) AS g", (CONTACTS,))
     connection.execute("INSERT INTO organizations SELECT g, '' FROM generate_series(1, %s) AS g", (CONTACTS,))
     connection.execute(
@@ -48,7 +48,7 @@ def analyse(connection: Connection) -> None:
 
 
 def advise(connection: Connection) -> None:
-    """Follow the advice that a server with PostgreSQL's own settings gets."""
+    """Make the settings that doctor advises on a server with the defaults of PostgreSQL."""
     for name, value in WELL.items():
         connection.execute(f"ALTER DATABASE {connection.info.dbname} SET {name} = {value}".encode())
 
@@ -61,7 +61,8 @@ def make(given: str) -> str:
         advise(connection)
         backfill(given, BackfillOptions(workers=2, limits=None))
         analyse(connection)
-    assert diagnose(given).findings == []
+    findings = diagnose(given).findings
+    assert findings == [], findings
     return given
 
 
@@ -70,7 +71,7 @@ def keep(connection: Connection) -> None:
 
 
 def restore(connection: Connection) -> None:
-    """Make the table what it was when it was kept."""
+    """Restore the table as it was kept."""
     connection.execute(
         f"TRUNCATE {TABLE}; INSERT INTO {TABLE} SELECT * FROM kept; DROP TABLE kept; REINDEX TABLE {TABLE}"
     )
@@ -82,11 +83,11 @@ def sole(dsn: str) -> Finding:
     return finding
 
 
-def mend(dsn: str, finding: Finding) -> None:
+def repair(dsn: str, finding: Finding) -> None:
     """Type what it says, line by line: SQL and ``\\i`` in one session of psql, commands in a shell."""
-    assert finding.mend is not None
+    assert finding.repair is not None
     with psycopg.connect(dsn, autocommit=True) as psql:
-        for line in finding.mend.splitlines():
+        for line in finding.repair.splitlines():
             command, _, rest = line.partition(" ")
             if command == "orchestrator":
                 words = [word for word in shlex.split(rest) if word != "--follow"]  # which does not end
@@ -101,7 +102,7 @@ def mend(dsn: str, finding: Finding) -> None:
 
 
 def check_cured(dsn: str, finding: Finding) -> None:
-    mend(dsn, finding)
+    repair(dsn, finding)
     assert diagnose(dsn).findings == []
 
 

@@ -1,4 +1,4 @@
-"""The rows of contact_connections as values, the edges that should be there, and wrong ones to begin with."""
+"""The rows of contact_connections as values, the right edges by the oracle, and wrong edges to start a test with."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def changes(before: Stored, after: Stored) -> set[tuple[int, int, str]]:
 
 @st.composite
 def wrong_edges(draw: st.DrawFn) -> dict[Pair, Edge]:
-    """Rows that say work_overlap for no reason, or nearly the right one."""
+    """Wrong rows of kind work_overlap: without any overlap, or with slightly wrong values."""
     pairs = st.tuples(st.sampled_from(EVERYBODY), st.sampled_from(EVERYBODY))
     edge = st.builds(
         Edge,

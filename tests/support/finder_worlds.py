@@ -1,4 +1,4 @@
-"""Worlds given by their edges: built to break a finder, and as large as that needs.
+"""Data given by its edges, built to break a finder.
 
 Edges are loaded as they are. They are not computed from work experiences.
 """
@@ -70,7 +70,7 @@ def random_pairs(seed: int, contacts: Sequence[int], count: int) -> list[Pair]:
 
 
 def any_day(seed: int) -> Ends:
-    """Going on, past and future, few enough different days for ties."""
+    """Ends of edges: open, past and future, from few different days, so that ties occur."""
     draw = random.Random(seed)
     days = [None, None, *(SOME_DAY + timedelta(days) for days in (-900, -1, 0, 1, 20_000, 20_001))]
     return lambda _: draw.choice(days)
@@ -82,7 +82,10 @@ def enter_layers(
     *layers: Layer,
     do_not_ask: Iterable[tuple[int, int]] = (),
 ) -> Loaded:
-    """Load edges of several kinds, those of the kind declared first first; of equally recent ones that one counts."""
+    """Load edges of several kinds, in the order of the enum.
+
+    Of equally recent edges of a pair, the kind declared first counts.
+    """
     memberships = tuple(memberships)
     pairs = {pair for each in layers for pair in each}
     contacts = {contact for pair in pairs for contact in pair} | {row.contact_id for row in memberships}

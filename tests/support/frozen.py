@@ -1,8 +1,8 @@
-"""What a release freezes: the SQL that its migrations apply, by checksum, and the state that it installs, as a script.
+"""What a release freezes: checksums of the SQL files that it applies, and a script of the state that it installs.
 
 ``python -m tests.support.frozen`` (``make freeze``) is part of making a release: it adds the files that are new since
 the last to ``sql/CHECKSUMS``, and the release's own installation script to ``tests/releases``. From then on tests
-refuse any change of those files, and upgrade every release to what there is.
+fail when one of those files changes, and upgrade every release to the present state.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What edges and paths are, said a second time in Python too plain to be wrong.
+"""Edges and paths computed a second time, in simple Python, to compare the SQL with.
 
 Quotations are from the design, §1 to §3, and from the headers of find_paths and why_no_more.
 """

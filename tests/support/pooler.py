@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 @contextmanager
 def pooler(dsn: str) -> Iterator[str]:
-    """What a client sees of a pooler: all that the server says, except for the number of its process."""
+    """Forward everything that the server sends, except for the process id of its backend."""
     given = {key: str(value) for key, value in conninfo_to_dict(dsn).items()}
     upstream = Path(given["host"]) / f".s.PGSQL.{given.get('port', 5432)}"
     with tempfile.TemporaryDirectory(prefix="cp-") as directory, socket.socket(socket.AF_UNIX) as listener:

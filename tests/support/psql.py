@@ -1,4 +1,4 @@
-"""psql, that of the binaries the tests run on."""
+"""Runs psql, from the same binaries as the server of the tests."""
 
 from __future__ import annotations
 

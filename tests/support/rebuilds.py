@@ -1,4 +1,4 @@
-"""A rebuild by SQL, step by step, for tests of what happens beside one."""
+"""A rebuild by SQL, step by step, for tests of other sessions during a rebuild."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def swap(connection: Connection, run_id: int) -> None:
 
 @contextmanager
 def rebuilding(connection: Connection) -> Iterator[int]:
-    """Begin a rebuild, and give the gate back to the edges that it leaves."""
+    """Begin a rebuild; at the end, put the trigger of the gate on the new edge table."""
     run_id = begin_rebuild(connection)
     try:
         yield run_id

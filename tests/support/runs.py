@@ -30,7 +30,7 @@ SELECT connection_paths.drop_rebuild();
 DELETE FROM connection_paths.backfill_runs;
 DELETE FROM connection_paths.contact_changes;
 """
-#: What there is in the schema besides functions: relations and triggers, whatever a rebuild has renamed its indexes to.
+#: The relations and triggers of the schema. Indexes that a rebuild renames are left out.
 LEFT_THERE = """
 SELECT c.relkind::text, regexp_replace(c.relname, '_r[0-9]+$', '')
 FROM pg_class AS c WHERE c.relnamespace = 'connection_paths'::regnamespace
@@ -133,7 +133,7 @@ def work(connection: Connection, run_id: int, poisoned: Collection[int] = ()) ->
 
 
 def end(connection: Connection, run_id: int, strategy: str) -> str:
-    """Do what comes after the batches; returns the run's status."""
+    """Do the steps after the last batch; returns the status of the run."""
     if strategy == "rebuild":
         rebuild.complete(dsn_of(connection), connection, run_id, workers=2)
     return str(value(connection, "SELECT connection_paths.finish_run(%s)", run_id))
@@ -148,7 +148,7 @@ def batches(connection: Connection, run_id: int) -> list[Batch]:
 
 
 def check_partition(rows: list[Batch]) -> None:
-    """Check that the batches, in order, are all of bigint exactly once."""
+    """Check that the batches, in order, cover every bigint exactly once."""
     assert rows[0].above_contact_id is None
     assert rows[-1].upto_contact_id is None
     for one, following in pairwise(rows):
@@ -158,20 +158,20 @@ def check_partition(rows: list[Batch]) -> None:
 
 
 def check_books(connection: Connection, run_id: int) -> None:
-    """Check that what the run says of itself is what its batches say."""
+    """Check that the counters of the run are the sums of its batches."""
     rows = batches(connection, run_id)
     check_partition(rows)
-    told = runs.read(connection, run_id)
-    assert told.batches == len(rows)
-    assert told.batches_done == sum(row.status == "done" for row in rows)
-    assert told.batches_set_aside == sum(row.status == "set aside" for row in rows)
-    assert told.batches_open == sum(row.status in ("pending", "claimed") for row in rows)
-    assert told.predicted_edges == sum(row.predicted_edges for row in rows)
-    assert told.edges_changed == sum(row.edges_changed or 0 for row in rows)
+    shown = runs.read(connection, run_id)
+    assert shown.batches == len(rows)
+    assert shown.batches_done == sum(row.status == "done" for row in rows)
+    assert shown.batches_set_aside == sum(row.status == "set aside" for row in rows)
+    assert shown.batches_open == sum(row.status in ("pending", "claimed") for row in rows)
+    assert shown.predicted_edges == sum(row.predicted_edges for row in rows)
+    assert shown.edges_changed == sum(row.edges_changed or 0 for row in rows)
 
 
 def friends(connection: Connection) -> dict[Pair, tuple[Any, ...]]:
-    """The edges of the application's own, as they are to the last column."""
+    """The edges of the kind of the application, with every column."""
     rows = connection.execute(
         "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to, computed_at"
         " FROM connection_paths.contact_connections WHERE kind <> 'work_overlap'"
@@ -180,7 +180,7 @@ def friends(connection: Connection) -> dict[Pair, tuple[Any, ...]]:
 
 
 def begin(connection: Connection, world: World, edges: Mapping[Pair, Edge] = {}) -> None:
-    """Load a world, and edges that may be wrong; nothing is under way and nothing waits."""
+    """Load a world and edges that may be wrong; there is no active run, and the queue is empty."""
     connection.execute(RESET)
     load(connection, world)
     load_edges(connection, edges)
@@ -189,7 +189,7 @@ def begin(connection: Connection, world: World, edges: Mapping[Pair, Edge] = {})
 
 @pytest.fixture(scope="module")
 def dsn(new_database: Callable[[], str]) -> str:
-    """A database with empty host tables and the package, for this file alone."""
+    """A database with empty host tables and the package, for one test file."""
     made = new_database()
     with connect(made) as connection:
         connection.execute(sqlfiles.query("install/demo_tables"))
@@ -200,7 +200,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def db(dsn: str) -> Iterator[Connection]:
-    """A connection to it; what a test makes beyond rows it removes itself."""
+    """A connection to it. A test removes every object that it creates, except rows."""
     with connect(dsn) as connection:
         connection.execute(RESET)
         yield connection
@@ -219,7 +219,7 @@ def original(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def own(server: str, original: str) -> Iterator[Connection]:
-    """A connection to an installed database for one test alone, where it may make what it likes."""
+    """A connection to an installed database for one test, which may change anything in it."""
     with copied(server, original) as copy, connect(copy) as connection:
         yield connection
 

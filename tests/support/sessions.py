@@ -1,4 +1,4 @@
-"""Sessions of a test: opening one as an application does, asking it for one value, ending it."""
+"""Sessions of a test: opens one as an application does, queries one value, ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header of an SQL function file, what the code below it really does, and how the two differ.
+"""The header of an SQL function file, the facts about its code, and the differences between the two.
 
 Every function file begins with a comment of one form::
 
@@ -394,15 +394,15 @@ def problems(text: str) -> list[str]:
     """Return what is wrong with the header of a function file; empty where it is true and complete."""
     code = facts(text)
     try:
-        told = header(text)
+        shown = header(text)
     except ValueError as error:
         return [str(error)]
     return [
-        *_form_problems(told, code),
-        *_parameter_problems(told, code),
-        *_error_problems(told, code),
-        *_relation_problems(told, code),
-        *_user_problems(told, code),
+        *_form_problems(shown, code),
+        *_parameter_problems(shown, code),
+        *_error_problems(shown, code),
+        *_relation_problems(shown, code),
+        *_user_problems(shown, code),
     ]
 
 
@@ -417,37 +417,37 @@ def limit_problems(text: str) -> list[str]:
     return found
 
 
-def _form_problems(told: Header, code: Facts) -> Iterator[str]:
+def _form_problems(shown: Header, code: Facts) -> Iterator[str]:
     names = ", ".join(name for name, *_ in code.parameters)
-    if told.title not in (f"{SCHEMA}.{code.name}({names})", f"{SCHEMA}.{code.name}(...)"):
+    if shown.title not in (f"{SCHEMA}.{code.name}({names})", f"{SCHEMA}.{code.name}(...)"):
         yield f"the title is not {SCHEMA}.{code.name}({names})"
-    elif told.title.endswith("(...)") and len(f"-- {SCHEMA}.{code.name}({names})") <= 100:
+    elif shown.title.endswith("(...)") and len(f"-- {SCHEMA}.{code.name}({names})") <= 100:
         yield "the title says (...) although its parameters fit in a line"
-    if not re.fullmatch(r"[A-Z].*\.", told.sentence) or re.search(r"\. [A-Z]", told.sentence):
+    if not re.fullmatch(r"[A-Z].*\.", shown.sentence) or re.search(r"\. [A-Z]", shown.sentence):
         yield "between the title and Parameters there is not one sentence that says what the function does"
-    labels = [label for label in told.sections if label != "Why"]
-    if labels != list(REQUIRED) or list(told.sections)[len(REQUIRED) :] not in ([], ["Why"]):
-        yield f"the labels are {', '.join(told.sections)}; they must be {', '.join(REQUIRED)} and, if wanted, Why"
-    for label, lines in told.sections.items():
+    labels = [label for label in shown.sections if label != "Why"]
+    if labels != list(REQUIRED) or list(shown.sections)[len(REQUIRED) :] not in ([], ["Why"]):
+        yield f"the labels are {', '.join(shown.sections)}; they must be {', '.join(REQUIRED)} and, if wanted, Why"
+    for label, lines in shown.sections.items():
         if not any(line.strip() for line in lines):
             yield f"nothing below {label}: write none"
 
 
-def _parameter_problems(told: Header, code: Facts) -> Iterator[str]:
-    described = told.entries("Parameters")
+def _parameter_problems(shown: Header, code: Facts) -> Iterator[str]:
+    described = shown.entries("Parameters")
     names = [name for name, *_ in code.parameters]
     if [name for name, _ in described] != names:
         yield f"Parameters describes {[name for name, _ in described]}, the function has {names}"
     yield from (f"Parameters: {name} is not described" for name, text in described if not text)
-    if not told.text("Returns") and "Returns" in told.sections and code.returns not in ("void", "trigger"):
+    if not shown.text("Returns") and "Returns" in shown.sections and code.returns not in ("void", "trigger"):
         yield "Returns says none"
     for name, _ in code.columns:
-        if not re.search(rf"\b{name}\b", told.text("Returns")):
+        if not re.search(rf"\b{name}\b", shown.text("Returns")):
             yield f"Returns does not name the column {name}"
 
 
-def _error_problems(told: Header, code: Facts) -> Iterator[str]:
-    described = told.entries("Errors")
+def _error_problems(shown: Header, code: Facts) -> Iterator[str]:
+    described = shown.entries("Errors")
     for name, text in described:
         if not re.fullmatch(r"[0-9A-Z]{5}(, [0-9A-Z]{5})*", name) or not text:
             yield f"Errors: not a SQLSTATE, two blanks and a text: {name}  {text}"
@@ -455,8 +455,8 @@ def _error_problems(told: Header, code: Facts) -> Iterator[str]:
     yield from (f"Errors does not list {one}, which the function raises" for one in sorted(code.raises - listed))
 
 
-def _relation_problems(told: Header, code: Facts) -> Iterator[str]:
-    reads, writes = set(told.items("Reads")), set(told.items("Writes"))
+def _relation_problems(shown: Header, code: Facts) -> Iterator[str]:
+    reads, writes = set(shown.items("Reads")), set(shown.items("Writes"))
     yield from (
         f"{name} is no table or view of {SCHEMA}" for name in sorted((reads | writes) - relations() - sequences())
     )
@@ -469,9 +469,9 @@ def _relation_problems(told: Header, code: Facts) -> Iterator[str]:
         yield from (f"Reads or Writes lists {name}, which the code does not mention" for name in sorted(unused))
 
 
-def _user_problems(told: Header, code: Facts) -> Iterator[str]:
-    listed, users = told.items("Used by"), users_of(code.name)
-    if "Used by" in told.sections and not listed:
+def _user_problems(shown: Header, code: Facts) -> Iterator[str]:
+    listed, users = shown.items("Used by"), users_of(code.name)
+    if "Used by" in shown.sections and not listed:
         yield "Used by says none: a function that nobody uses is to be deleted"
     yield from (f"Used by lists {item} twice" for item in sorted({one for one in listed if listed.count(one) > 1}))
     calling = {path for path, text in callers().items() if re.search(rf"\b{SCHEMA}\.{code.name}\(", text)}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,10 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _function(path: Path) -> str:
     text = path.read_text()
-    told, code = sql_headers.header(text), sql_headers.facts(text)
-    parts = [f"### {code.name}\n", f"{_cell(told.sentence)}\n", f"```text\n{_signature(code)}\n```\n"]
+    printed, code = sql_headers.header(text), sql_headers.facts(text)
+    parts = [f"### {code.name}\n", f"{_cell(printed.sentence)}\n", f"```text\n{_signature(code)}\n```\n"]
     if code.parameters:
-        meanings = dict(told.entries("Parameters"))
+        meanings = dict(printed.entries("Parameters"))
         rows = [
             (
                 f"`{name}`",
@@ -96,11 +97,11 @@ def _function(path: Path) -> str:
             for name, kind, default in code.parameters
         ]
         parts.append(_table(("parameter", "type", "default", "meaning"), rows))
-    parts.append(_returned(told, code))
-    errors = [(f"`{name}`", _cell(meaning)) for name, meaning in told.entries("Errors")]
+    parts.append(_returned(printed, code))
+    errors = [(f"`{name}`", _cell(meaning)) for name, meaning in printed.entries("Errors")]
     if errors:
         parts.append(_table(("SQLSTATE", "raised when"), errors))
-    reads, writes, calls = told.items("Reads"), told.items("Writes"), sorted(code.calls)
+    reads, writes, calls = printed.items("Reads"), printed.items("Writes"), sorted(code.calls)
     does = f"reads {_names(reads)}, writes {_names(writes)}, and calls {_names(calls)}"
     parts.append(f"The code of the function itself {does}. Source: {_link(path)}.\n")
     return "\n".join(parts)
@@ -122,17 +123,19 @@ def _signature(code: Facts) -> str:
     return f"{line}\nRETURNS {returns}"
 
 
-def _returned(told: Header, code: Facts) -> str:
-    lines, columns = list(told.sections.get("Returns", ())), {name for name, _ in code.columns}
-    first = next((number for number, line in enumerate(lines) if line.partition("  ")[0] in columns), None)
+def _returned(printed: Header, code: Facts) -> str:
+    lines, columns = list(printed.sections.get("Returns", ())), {name for name, _ in code.columns}
+    is_listed = re.compile(r"\w+  +\S" if code.returns == "jsonb" else f"(?:{'|'.join(columns) or '$.'})  ")
+    first = next((number for number, line in enumerate(lines) if is_listed.match(line)), None)
     if first is not None:
         listed = Header("", "", {"Returns": tuple(lines[first:])}).entries("Returns")
         rows = [(f"`{name}`", _cell(text)) for name, text in listed]
         prose = " ".join(line.strip() for line in lines[:first])
-        return f"**Returns.** {_cell(prose or 'A row with these columns.')}\n\n{_table(('column', 'meaning'), rows)}"
+        table = _table(("column" if columns else "key", "meaning"), rows)
+        return f"**Returns.** {_cell(prose or 'A row with these columns.')}\n\n{table}"
     if any(line.startswith("  ") for line in lines):
         return "**Returns:**\n\n```text\n" + "\n".join(lines) + "\n```\n"
-    return f"**Returns.** {_cell(told.text('Returns') or 'Nothing.')}\n"
+    return f"**Returns.** {_cell(printed.text('Returns') or 'Nothing.')}\n"
 
 
 def _names(names: list[str]) -> str:
@@ -143,8 +146,8 @@ def _index(room: str, files: list[Path]) -> str:
     rows = []
     for path in files:
         text = path.read_text()
-        told, code = sql_headers.header(text), sql_headers.facts(text)
-        rows.append((f"[`{code.name}`](../../{path.relative_to(PROJECT)})", _cell(told.sentence)))
+        printed, code = sql_headers.header(text), sql_headers.facts(text)
+        rows.append((f"[`{code.name}`](../../{path.relative_to(PROJECT)})", _cell(printed.sentence)))
     return f"### Room {room}\n\n{_table(('function', 'what it does'), rows)}"
 
 

@@ -1,4 +1,4 @@
-"""What the package may find around it: settings, encodings, publications, environments. The matrix test lives in each.
+"""Environments of the package: settings, encodings, publications, variables. A test installs in each of them.
 
 A :class:`Surrounding` is data. ``make`` builds a database with the application's tables in it.
 """
@@ -20,7 +20,7 @@ _NUMBERS = count(1)
 
 @dataclass(frozen=True)
 class Surrounding:
-    """One of them.
+    """One environment.
 
     ``encoding``     of the database
     ``settings``     of the database, for everybody who connects
@@ -76,7 +76,7 @@ ODD: Mapping[str, str] = {
 
 PUBLICATION = "CREATE PUBLICATION everything FOR ALL TABLES"
 
-#: A few that together have a bit of everything; the soak test takes every one of :func:`everything`.
+#: A few environments that cover every sort of setting; the soak test uses all of :func:`everything`.
 SHORT = (
     Surrounding("plain"),
     Surrounding("every odd setting", settings=ODD),
@@ -91,7 +91,7 @@ SHORT = (
 
 
 def everything() -> list[Surrounding]:
-    """Return every surrounding, each odd setting by itself among them."""
+    """Return every environment; one for each unusual setting is among them."""
     return [
         *SHORT,
         *(Surrounding(f"{name} = {value}", settings={name: value}) for name, value in ODD.items()),
@@ -137,7 +137,7 @@ def make(server: str, surrounding: Surrounding) -> tuple[str, str]:
             connection.execute(
                 sql.SQL("ALTER DATABASE {} SET {} = {}").format(sql.Identifier(name), sql.SQL(setting), literal)
             )
-    # an administrator is not disturbed by what disturbs everybody else
+    # the administrator has the default settings
     undone = " ".join(f"-c {setting}={_CALM[setting]}" for setting in surrounding.settings if setting in _CALM)
     return make_conninfo(plain, options=undone), make_conninfo(plain, **surrounding.dsn)
 

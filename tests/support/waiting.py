@@ -1,4 +1,4 @@
-"""Waiting for what another session, thread or process does, and running calls beside the test."""
+"""Waits for other sessions, threads and processes, and runs calls in the background of a test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-PATIENCE = 20.0  # seconds for what should happen soon; nothing here waits that long unless it fails
+PATIENCE = 20.0  # seconds; only a failing test waits that long
 
 
 def eventually(connection: Connection, query: str, *parameters: Any) -> None:
@@ -59,7 +59,7 @@ class InThread(threading.Thread):
 
 
 def all_at_once(works: list[Callable[[], Any]]) -> list[Any]:
-    """Do all at the same moment; returns what each gave or raised."""
+    """Run all functions at the same moment; returns the result or the error of each."""
     barrier = threading.Barrier(len(works))
 
     def attempt(each: Callable[[], Any]) -> Any:

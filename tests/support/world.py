@@ -14,12 +14,12 @@ WORK_OVERLAP = "work_overlap"
 FRIEND = "friend"  # a kind of the application's own; sorts after work_overlap in the enum
 KINDS = (WORK_OVERLAP, FRIEND)
 
-TODAY = date.today()  # only to draw dates around; the oracle is told what the server calls today
+TODAY = date.today()  # dates are drawn around this day; the oracle gets the current date of the server
 DAYS = tuple(TODAY + timedelta(days) for days in (-3000, -2000, -1999, -700, -1, 0, 1, 500))
 
-# Ids that do not fit an integer are in, so that a lost bigint shows.
+# Some ids do not fit an integer, so that a column of the wrong type makes a test fail.
 CONTACT_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 2**31 + 1, 2**31 + 2)
-GHOST_CONTACT_IDS = (50, 2**31 + 50)  # never in contacts, though other tables may name them
+GHOST_CONTACT_IDS = (50, 2**31 + 50)  # ids that other tables contain and contacts does not
 ORGANIZATION_IDS = (1, 2, 3, 4, 2**31 + 1)
 ORPHAN_ORGANIZATION_ID = 60
 USER_IDS = (1, 2, 3, 2**31 + 1)
@@ -60,7 +60,7 @@ class Membership(NamedTuple):
 
 @dataclass(frozen=True)
 class World:
-    """The four host tables, the edges that the application wrote itself, and whom it said not to ask."""
+    """The four host tables, the edges that the application wrote itself, and do_not_ask."""
 
     contacts: frozenset[int]
     organizations: frozenset[int] = frozenset()
@@ -87,7 +87,7 @@ def colleagues(*jobs: tuple[int, int, date | str | None, date | str | None]) -> 
 
 
 def office(size: int, *, organization: int = 7) -> World:
-    """Everybody has worked with everybody."""
+    """A world in which all contacts worked together."""
     return World(
         contacts=frozenset(range(1, size + 1)),
         organizations=frozenset({organization}),
@@ -99,7 +99,7 @@ def office(size: int, *, organization: int = 7) -> World:
 
 
 def world_of(connection: Connection) -> World:
-    """What the host's tables hold."""
+    """Read the host tables."""
     return World(
         contacts=frozenset(row[0] for row in connection.execute("SELECT id FROM public.contacts")),
         organizations=frozenset(row[0] for row in connection.execute("SELECT id FROM public.organizations")),
@@ -113,7 +113,7 @@ def world_of(connection: Connection) -> World:
 
 
 def load(connection: Connection[Any], world: World) -> None:
-    """Make the database hold this world, with no edges but those of other kinds."""
+    """Load this world into the database; the only edges are those of other kinds."""
     if world.extra_edges:
         connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE IF NOT EXISTS 'friend'")
     with connection.transaction():
@@ -124,7 +124,7 @@ def load(connection: Connection[Any], world: World) -> None:
 
 
 def load_hosts(connection: Connection[Any], world: World) -> None:
-    """Make the host tables hold this world; leave contact_connections as it is."""
+    """Load this world into the host tables; leave contact_connections as it is."""
     with connection.transaction():
         connection.execute(
             "TRUNCATE public.contacts, public.organizations, public.contact_work_experiences,"
@@ -162,7 +162,7 @@ def load_edges(connection: Connection[Any], edges: Mapping[Pair, Edge]) -> None:
 
 
 def load_do_not_ask(connection: Connection[Any], world: World) -> None:
-    """Make do_not_ask hold what this world says."""
+    """Load do_not_ask."""
     connection.execute("TRUNCATE connection_paths.do_not_ask")
     _copy(connection, "connection_paths.do_not_ask (collection_id, contact_id)", sorted(world.do_not_ask))
 

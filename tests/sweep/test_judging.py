@@ -84,7 +84,7 @@ def test_drawn_percentiles_are_those_of_the_drawn_samples(percent: int) -> None:
             assert value == exact or 0 <= exact - value <= math.log(1.0051)
 
 
-def test_half_the_speed_is_worse_and_twice_the_speed_is_better() -> None:
+def test_half_the_speed_is_worse_and_twice_is_better() -> None:
     generator = np.random.default_rng(3)
     results = results_of({"one": random_blocks(generator, 2.0, 10), "other": random_blocks(generator, 4.0, 10)})
     assert compare_finders(results, "one", "other").verdict == WORSE

@@ -1,4 +1,4 @@
-"""Settings of a role or a connection string change nothing, and no secret appears anywhere."""
+"""Settings of a role or a connection string do not change a sweep, and its files contain no secret."""
 
 from __future__ import annotations
 

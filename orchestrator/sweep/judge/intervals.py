@@ -20,6 +20,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.core.student import student_quantile
 from orchestrator.sweep.measure.load_generator import Samples, percentile
 
 BETTER, WORSE, SAME, INCONCLUSIVE = "better", "worse", "same", "inconclusive"
@@ -103,7 +104,7 @@ def _interval(estimate: float, draws: NDArray[np.float64], blocks: int, *, paire
         return Interval(_exponential(estimate), math.nan, math.nan)
     tail = (1 - CONFIDENCE) / 2
     low, high = (float(np.quantile(draws, share, method="inverted_cdf")) for share in (tail, 1 - tail))
-    wider = _student(1 - tail, blocks - 1) / NormalDist().inv_cdf(1 - tail) * math.sqrt(blocks / (blocks - 1))
+    wider = student_quantile(1 - tail, blocks - 1) / NormalDist().inv_cdf(1 - tail) * math.sqrt(blocks / (blocks - 1))
     if not paired:
         wider *= math.sqrt(blocks)
     if math.isfinite(estimate):
@@ -161,14 +162,3 @@ def _exponential(value: float) -> float:
 
 def _distance(bound: float, ratio: float) -> float:
     return math.log(bound / ratio) if 0 < bound < math.inf and 0 < ratio < math.inf else math.inf
-
-
-def _student(share: float, freedom: int) -> float:
-    """Return a quantile of Student's distribution, by the expansion of Cornish and Fisher around the normal one."""
-    z = NormalDist().inv_cdf(share)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return float(z + sum(term / freedom**power for power, term in enumerate(terms, 1)))

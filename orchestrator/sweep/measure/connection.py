@@ -106,7 +106,7 @@ class TimedConnection:
             return TIMED_OUT, "no answer"
         except (psycopg.Error, OrchestratorError) as error:
             self.close()
-            return FAILED, one_line(error) if isinstance(error, psycopg.Error) else str(error)
+            return FAILED, one_line(error)
         if result.status == pq.ExecStatus.TUPLES_OK:
             return ANSWERED, None
         if result.error_field(pq.DiagnosticField.SQLSTATE) == CANCELLED:

@@ -11,13 +11,14 @@ from psycopg import sql
 
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.finders.paths import DEEPEST
 
 FIND_PATHS, DEEP_FINDER, LEGACY_FINDER = "find_paths", "deep_finder", "legacy_finder"
 
 _SCHEMA = "connection_paths"
 _DEEP_TYPES = "bigint, bigint, bigint, integer, integer, text, integer"
 _DEEP_CALL = "$1, $2, $3, $4, $5, $6, $7"
-_DEPTHS = range(1, 7)
+_DEPTHS = range(1, DEEPEST + 1)
 _LEGACY_DEPTHS = range(2, 3)  # legacy_finder has no depth parameter; it returns what deep_finder does at depth 2
 _QUALIFIED = re.compile(r"([^.]+)\.([^.]+)")
 

@@ -88,8 +88,6 @@ def _serve(pipe: Pipe, make: Callable[..., Callable[[Any], Any]], args: Sequence
             task, result, problem = pipe.recv(), None, None
             try:
                 result = do(task)
-            except psycopg.Error as error:
+            except (psycopg.Error, OrchestratorError) as error:
                 problem = one_line(error)
-            except OrchestratorError as error:
-                problem = str(error)
             pipe.send((result, problem))

@@ -38,7 +38,7 @@ _NO_ARGUMENTS: Parameters = (None,) * len(TYPES)  # both are prepared with the f
 
 
 @dataclass(frozen=True)
-class Progress:
+class SweepProgress:
     """How far a sweep is: the current step, cells done and in total, and the seconds left (None: unknown)."""
 
     step: str
@@ -51,7 +51,7 @@ def sweep(
     dsn: str,
     matrix: Matrix,
     options: SweepOptions,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: Callable[[SweepProgress], None] = lambda _: None,
     save: Callable[[Results], None] = lambda _: None,
 ) -> Results:
     """Measure every cell and return the results; ``save`` gets the results so far after each combination.
@@ -64,7 +64,7 @@ def sweep(
         require_installed(connection)
         dsn = resolved(connection)
         finders = matrix.resolve(connection)
-        report(Progress("choosing targets"))
+        report(SweepProgress("choosing targets"))
         members = choosing.choose_collections(connection, matrix.collections)
         combinations = matrix.combinations(members)
         results = Results(
@@ -106,7 +106,7 @@ class _Sweep:
         combinations: Sequence[Combination],
         finders: Sequence[Finder],
         results: Results,
-        report: Callable[[Progress], None],
+        report: Callable[[SweepProgress], None],
         save: Callable[[Results], None],
     ) -> None:
         self._dsn = dsn
@@ -149,7 +149,7 @@ class _Sweep:
 
     def _check_parity(self, connection: TimedConnection) -> None:
         for number, combination in enumerate(self._combinations):
-            self._report(Progress(f"comparing rows: {number} of {len(self._combinations)} combinations"))
+            self._report(SweepProgress(f"comparing rows: {number} of {len(self._combinations)} combinations"))
             finders = [self._finders[each] for each in self._able(combination)]
             connection.prepare(Statements([finder.statement for finder in finders]))
             calls = self._parameters(combination)
@@ -175,7 +175,7 @@ class _Sweep:
             results.interrupted = True
         except (OrchestratorError, psycopg.Error) as error:
             results.interrupted = True
-            results.problem = one_line(error) if isinstance(error, psycopg.Error) else str(error)
+            results.problem = one_line(error)
         results.cells += self._finished_rounds()
         results.seconds = time.monotonic() - began
         if results.problem is not None and not results.cells:
@@ -210,7 +210,7 @@ class _Sweep:
         options, combination, done = self._options, cell.combination, len(self._results.cells)
         measured = sum(block.seconds for each in self._current for block in each.blocks)
         left = (self._cells - done) * (options.seconds + options.warmup) - measured
-        self._report(Progress(f"{cell.name}: {step}", done, self._cells, left))
+        self._report(SweepProgress(f"{cell.name}: {step}", done, self._cells, left))
         seed = order_seed(options.seed, combination.collection, combination.scope)
         parameters = self._parameters(combination)
         return generator.run(number, parameters, seed=seed, first=cell.requests, seconds=seconds, rate=options.rate)

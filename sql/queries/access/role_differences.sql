@@ -1,21 +1,19 @@
--- The differences between the three group roles as they are and as they should be, and the statement that removes each
--- difference, in the order to run them. No row when there is none. It compares names, not ids, so it also works before
--- the roles exist.
+-- The differences between the three group roles as they are and as they should be, each with the statement that removes
+-- it, in the order in which to execute the statements. No row: there is no difference.
 --
--- Parameters: prefix (of the roles' names); installer (a role that shall be able to install and rebuild; NULL: nobody);
+-- Parameters: prefix (of the roles' names); installer (a role that must be able to install and rebuild; NULL: none);
 -- readable (the functions, tables and views that a reader needs).
--- about: 'attribute' is for a person to judge, 'role' needs CREATEROLE, 'object' the owner of the package's objects.
+-- about: 'attribute' needs a decision by a person, 'role' needs CREATEROLE, 'object' needs the owner of the objects.
 WITH group_roles (suffix, name, purpose) AS (
     SELECT s.suffix, %(prefix)s::text || '_' || s.suffix, s.purpose
     FROM (
         VALUES
-            ('reader'::text, 'may ask for paths'::text),
-            ('operator', 'may also make edges'),
+            ('reader'::text, 'may search paths'::text),
+            ('operator', 'may also compute edges'),
             ('owner', 'owns the package')
     ) AS s (suffix, purpose)
 ),
--- The rights of each role. An operator has those of a reader too, and the owner those of an operator. The names of
--- functions are without versions.
+-- The rights of each role. An operator also has the rights of a reader, and the owner those of an operator.
 rights (suffix, class, names, privileges) AS (
     VALUES
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
@@ -57,14 +55,14 @@ objects (class, name, identity, owner, acl) AS (
     FROM pg_catalog.pg_class AS c
     WHERE c.relnamespace = to_regnamespace('connection_paths')
         AND c.relkind IN ('r', 'p', 'v', 'S')
-        AND NOT EXISTS ( -- the sequence of an identity column is its table's
+        AND NOT EXISTS ( -- the sequence of an identity column belongs to its table
             SELECT
             FROM pg_catalog.pg_depend AS d
             WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND c.relkind = 'S' AND d.deptype = 'i'
         )
     UNION ALL
     SELECT
-        'FUNCTION', regexp_replace(p.proname, '_v[0-9]+$', ''), p.oid::regprocedure::text, p.proowner,
+        'FUNCTION', p.proname::text, p.oid::regprocedure::text, p.proowner,
         COALESCE(p.proacl, acldefault('f', p.proowner))
     FROM pg_catalog.pg_proc AS p
     WHERE p.pronamespace = to_regnamespace('connection_paths')
@@ -93,19 +91,19 @@ server AS (
     SELECT current_setting('server_version_num')::integer >= 160000 AS has_set_option
 )
 SELECT 1 AS step, 'attribute' AS about,
-    format('role %%I may log in, or more than a group of roles should', r.rolname) AS problem,
+    format('role %%I may log in, or has an attribute that a group role must not have', r.rolname) AS problem,
     format('ALTER ROLE %%I NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS', r.rolname) AS remedy
 FROM group_roles AS g
 JOIN pg_catalog.pg_roles AS r ON r.rolname = g.name
 WHERE r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls
 UNION ALL
 SELECT 1, 'attribute',
-    format('role %%I exists and connection_paths did not make it', r.rolname),
+    format('role %%I exists and connection_paths did not create it', r.rolname),
     format('COMMENT ON ROLE %%I IS %%L', r.rolname, 'connection_paths: taken over')
 FROM group_roles AS g
 JOIN pg_catalog.pg_roles AS r ON r.rolname = g.name
 WHERE NOT COALESCE(starts_with(shobj_description(r.oid, 'pg_authid'), 'connection_paths: '::text), false)
-    AND NOT EXISTS ( -- in use here already, and restored without its comment
+    AND NOT EXISTS ( -- the role is in use here, and was restored without its comment
         SELECT
         FROM pg_catalog.pg_namespace AS n
         JOIN group_roles AS o ON o.suffix = 'owner' AND to_regrole(quote_ident(o.name)) = n.nspowner

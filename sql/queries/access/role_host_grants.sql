@@ -1,5 +1,7 @@
--- The rights on the host's tables that the group roles need: a statement a row, for the owner of those tables.
--- Parameters: prefix, host_schema, tables. Operator and owner have them through the reader.
+-- Returns the statements with which the owner of the application's tables grants the group roles the rights they need.
+-- The operator and the owner role get these rights through the reader role.
+--
+-- Parameters: prefix; host_schema; tables.
 SELECT format('GRANT USAGE ON SCHEMA %%I TO %%I', %(host_schema)s::text, %(prefix)s::text || '_reader') AS statement
 UNION ALL
 SELECT format(

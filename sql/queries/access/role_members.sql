@@ -1,5 +1,6 @@
--- The three group roles, and who is in each; a role that is in another of them only by its own name is not told.
--- Parameter: prefix.
+-- Returns the three group roles and the members of each, which include other group roles.
+--
+-- Parameters: prefix.
 SELECT
     g.name,
     ARRAY (
@@ -7,7 +8,7 @@ SELECT
         FROM pg_catalog.pg_auth_members AS a
         JOIN pg_catalog.pg_roles AS m ON m.oid = a.member
         WHERE a.roleid = to_regrole(quote_ident(g.name))
-        GROUP BY m.rolname -- a server from 16 on has a row per grantor
+        GROUP BY m.rolname -- PostgreSQL 16 and later have one row per grantor
         ORDER BY m.rolname
     ) AS members
 FROM (

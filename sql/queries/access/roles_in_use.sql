@@ -1,6 +1,6 @@
--- The prefix of the group roles that the package was installed with; no row: without any.
--- Nothing keeps it but the rights themselves: the schema is P_owner's, which is no login, P_operator is there, and
--- P_reader has rights on the schema or in it.
+-- Returns the prefix of the group roles that the package was installed with; no row if it was installed without roles.
+-- The prefix is not stored. It is found in the rights: the schema belongs to PREFIX_owner, which may not log in,
+-- PREFIX_operator exists, and PREFIX_reader has rights on the schema or on its functions.
 SELECT left(o.rolname, -6) AS prefix
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner

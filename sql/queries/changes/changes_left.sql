@@ -1,11 +1,12 @@
--- Whether a change waits that was made, or became due, until some time.
+-- Whether sync still has to handle a change that was made, or a refresh that became due, before some time.
 --
--- Contacts that have failed three times do not count. A capture failure counts when it is closed or its triggers work.
--- Parameter: until; NULL: at any time.
+-- Contacts whose refresh has failed three times do not count. A row of capture_failures counts when sync can handle it:
+-- when it is closed or the triggers of its table work again.
+-- Parameter: until, that time. NULL: no limit.
 SELECT EXISTS (
     SELECT
     FROM connection_paths.contact_changes AS q
-    WHERE q.failures < 3 AND (%(until)s::timestamptz IS NULL OR q.changed_at <= %(until)s)
+    WHERE NOT q.has_failed AND (%(until)s::timestamptz IS NULL OR q.changed_at <= %(until)s)
 ) OR EXISTS (
     SELECT
     FROM connection_paths.capture_failures AS f

@@ -1,17 +1,17 @@
--- The state of the queue of changes, with the contacts whose scheduled refresh is due.
+-- The state of the queue of changes. Contacts whose scheduled refresh is due count as queue rows.
 --
 -- waiting  how many queue rows wait
--- oldest   the age of the oldest in seconds; NULL: none waits
--- failed   how many contacts have failed three times
+-- oldest   the age of the oldest waiting row in seconds; NULL: none waits
+-- failed   the number of contacts whose refresh has failed three times
 SELECT
-    count(*) FILTER (WHERE q.failures < 3) AS waiting,
-    extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE q.failures < 3))::double precision AS oldest,
-    count(DISTINCT q.contact_id) FILTER (WHERE q.failures >= 3) AS failed
+    count(*) FILTER (WHERE NOT q.has_failed) AS waiting,
+    extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE NOT q.has_failed))::double precision AS oldest,
+    count(DISTINCT q.contact_id) FILTER (WHERE q.has_failed) AS failed
 FROM (
-    SELECT c.contact_id, c.changed_at, c.failures
+    SELECT c.contact_id, c.changed_at, c.has_failed
     FROM connection_paths.contact_changes AS c
     UNION ALL
-    SELECT d.contact_id, d.due_on, 0
+    SELECT d.contact_id, d.due_on, false
     FROM connection_paths.due_changes AS d
     WHERE d.due_on <= CURRENT_DATE
 ) AS q

@@ -1,4 +1,4 @@
--- How many sessions the server admits, how many of them to ordinary roles, and how many of those are left.
+-- Returns max_connections, the sessions that ordinary roles may open, and how many of those are free.
 SELECT
     m.total,
     m.most,

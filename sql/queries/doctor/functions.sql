@@ -1,6 +1,6 @@
--- The functions of the schema: name, source between its dollar quotes, settings it makes, attributes, and the
--- fingerprint of a body that is kept parsed (NULL: there is none), as it is written out where the search path holds
--- pg_catalog alone.
+-- Returns the functions of the schema: name, source between the dollar quotes, settings, attributes, and the
+-- fingerprint of an SQL-standard body (NULL for other bodies). The server writes such a body as text; the text depends
+-- on the search path, so the caller sets search_path to pg_catalog.
 SELECT
     p.proname,
     p.prosrc,

@@ -1,10 +1,12 @@
--- Indexes that take many more pages than their entries need. Parameters: tables (oids), names (of the package's
--- indexes; of the edges' table every index counts), least_bytes, least_factor.
+-- Returns indexes that have many more pages than their entries need.
 --
--- An estimate, from the catalog alone: entries as last counted, each of them as wide as its columns, nine tenths of a
--- page full. It errs on the side of silence: every column is taken for eight bytes at least and some NULL for present
--- in every entry, and equal entries, which PostgreSQL may store once, are counted each. Indexes of columns without a
--- fixed width are left out.
+-- The needed size is an estimate from the catalog: the number of entries times the width of the columns, in pages that
+-- are nine tenths full. It is high rather than low: every column counts as 8 bytes at least, every entry counts as one
+-- with NULLs, and equal entries, which PostgreSQL may store once, count separately. Indexes with a column of variable
+-- width are left out.
+--
+-- Parameters: tables (oids); names (of the package's indexes; for the edge table, every index counts); least_bytes;
+-- least_factor.
 SELECT s.oid, s.name, s.bytes, s.needed
 FROM (
     SELECT

@@ -1,9 +1,12 @@
--- The indexes that should be there, as they are; NULLs for one that is not. Parameters: names, tables (oids, one each).
+-- Returns the indexes that the package expects, and their state in the database; NULLs for a missing one.
 --
--- method, keys, included, rule   what it is, as the server writes it; orders other than ascending are spelled out
--- is_there                       on the table it should be on
--- is_marked                      its comment says that the package made it
--- is_held                        another session holds the lock that building, vacuuming or analysing takes
+-- Parameters: names; tables (oids, one for each name).
+--
+-- method, keys, included, rule   The definition, as the server writes it. The order of a column is added unless it is
+--                                ascending.
+-- is_there                       The index is on the expected table.
+-- is_marked                      Its comment shows that the package created it.
+-- is_held                        Another session holds the lock of building, vacuuming or analysing the table.
 SELECT
     expected.name,
     i.indrelid = t.oid AS is_there,

@@ -1,6 +1,8 @@
--- Other indexes of these tables that are not valid: writers keep them, no reader uses them. A CREATE INDEX CONCURRENTLY
--- or REINDEX CONCURRENTLY that failed leaves one; one that is under way holds its table's lock, and is not shown.
--- Parameters: tables (oids), names (of the package's own, which are looked at elsewhere).
+-- Returns indexes that are not valid: every write updates them, and no query uses them. A CREATE INDEX CONCURRENTLY or
+-- REINDEX CONCURRENTLY that failed leaves such an index. One that is running holds the lock of the table; its index is
+-- not returned.
+--
+-- Parameters: tables (oids); names (of the package's indexes, which indexes.sql returns).
 SELECT format('%%I.%%I', n.nspname, c.relname) AS name, pg_relation_size(c.oid) AS bytes
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid

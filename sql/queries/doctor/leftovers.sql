@@ -1,4 +1,4 @@
--- What a rebuild has left although none is under way: tables with their bytes, triggers of the live edges.
+-- Returns tables, with their bytes, and triggers of the edge table that a rebuild left although no rebuild is active.
 SELECT format('%I', c.relname) AS name, pg_total_relation_size(c.oid) AS bytes
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

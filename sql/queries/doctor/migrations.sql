@@ -1,4 +1,4 @@
--- Whether this role may read which migrations were applied; no row where nothing says so.
+-- Returns whether this role may read the table of applied migrations; no row if the table does not exist.
 SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS is_readable
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid

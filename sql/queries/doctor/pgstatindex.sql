@@ -1,4 +1,4 @@
--- Where pgstatindex is, if this role may call it; no row otherwise.
+-- Returns the qualified name of the function pgstatindex if this role may call it; otherwise no row.
 SELECT format('%I.%I', n.nspname, p.proname)
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace

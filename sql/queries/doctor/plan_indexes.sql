@@ -1,5 +1,7 @@
--- Every index of some tables, for reading plans: its table and that table's pages, and the index that it is a part of.
--- Parameter: tables (oids).
+-- Returns the indexes of some tables, one row per index: its table, the pages of that table, and the partitioned index
+-- that it is a part of.
+--
+-- Parameters: tables (oids).
 SELECT c.relname AS name, t.relname AS table_name, t.relpages AS pages, whole.relname AS whole
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid

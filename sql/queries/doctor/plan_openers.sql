@@ -1,4 +1,4 @@
--- To be planned, not run: who brought contact $1 into collection $2, and whether viewer $3 did.
-SELECT m.user_id, m.user_id = $3 AS is_viewer
+-- This statement is planned, not run: the users who brought contact $1 into collection $2, as search looks them up.
+SELECT m.user_id
 FROM connection_paths.collection_members AS m
 WHERE m.collection_id = $2 AND m.contact_id = $1

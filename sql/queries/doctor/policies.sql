@@ -1,12 +1,13 @@
--- Functions that row-level policies of tables, and of do_not_ask, call when rows are read, and that may look up names
--- in search_path.
--- Parameter: tables (oids).
+-- Returns the functions that row-level policies call when rows are read, and that may look up names in search_path. It
+-- checks the policies of some tables and of do_not_ask.
 --
--- Followed are functions, operators, views and SQL-standard function bodies: what the catalog knows to depend on each
--- other. A body that is text is not looked into: language sql and others find its names when it is called.
+-- It follows functions, operators, views and SQL-standard function bodies, because the catalog records what these
+-- depend on. It does not look into a body that is text: such a function finds its names when it is called.
 --
--- path      what its search_path should be: the schema of the function and that of the table
--- is_sql    PostgreSQL can tell whether its names are found, without calling it
+-- Parameters: tables (oids).
+--
+-- path      The search_path that the function should have: the schema of the function and that of the table.
+-- is_sql    PostgreSQL can check whether the function finds its names, without calling it.
 WITH RECURSIVE used AS (
     SELECT p.oid AS policy_oid, d.refclassid AS class_oid, d.refobjid AS object_oid
     FROM pg_catalog.pg_policy AS p

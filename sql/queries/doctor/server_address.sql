@@ -1,8 +1,8 @@
--- Where the server itself listens, as the session behind a pooler sees it: host and port.
+-- Returns the host and the port on which the server itself listens. A session behind a pooler can use it.
 SELECT
     COALESCE(
         host(inet_server_addr()),
-        -- not a row for who may not know
+        -- a role without the right to see this setting gets no row from pg_settings
         (
             SELECT trim(split_part(s.setting, ',', 1))
             FROM pg_catalog.pg_settings AS s

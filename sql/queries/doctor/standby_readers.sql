@@ -1,4 +1,6 @@
--- Transactions that have held tables for long, the longest first, 5 at most. Parameters: tables (oids), seconds.
+-- Returns transactions that have locked tables for a long time, the longest first, 5 at most.
+--
+-- Parameters: tables (oids); seconds.
 SELECT a.pid, a.application_name AS application, extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
 FROM pg_catalog.pg_stat_activity AS a
 WHERE a.pid <> pg_backend_pid()

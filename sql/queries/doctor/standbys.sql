@@ -1,4 +1,5 @@
--- The standbys that replay what this server writes; no row where there is none, or where this role may not know.
+-- Returns the number and the names of the standbys of this server; no row if there is none, or if this role may not see
+-- them.
 SELECT count(*) AS number, string_agg(COALESCE(r.application_name, ''), ', ' ORDER BY r.application_name) AS names
 FROM pg_catalog.pg_stat_replication AS r
 WHERE r.replay_lsn IS NOT NULL

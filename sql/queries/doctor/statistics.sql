@@ -1,9 +1,11 @@
--- What the planner knows of some tables, and when that was learned. Parameter: tables (oids).
+-- Returns the planner's statistics of some tables.
 --
--- pages, all_visible  as last counted; those all visible are what index-only scans need not visit
--- live, modified      rows, and rows written since they were last analysed; a standby counts neither
--- is_unknown          nobody has ever analysed it (told only to who may read all of it)
--- without_vacuum      autovacuum leaves it out
+-- Parameters: tables (oids).
+--
+-- pages, all_visible  As of the last VACUUM or ANALYZE. Index-only scans do not read the pages that are all visible.
+-- live, modified      The rows, and the rows written since the last ANALYZE. A standby counts neither.
+-- is_unknown          The table was never analysed. Only a role that may read all rows can see this.
+-- without_vacuum      Autovacuum is off for the table.
 SELECT
     c.oid,
     c.relpages AS pages,

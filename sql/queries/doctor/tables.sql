@@ -1,6 +1,7 @@
--- The tables behind the package: those its views read, under the view's name, and the table of edges under its own.
--- Looked up in the catalog by name, which needs no right in the schema. A missing one has no row.
--- Parameter: views. name is what SQL calls the table.
+-- Returns the tables that the binding views read, under the name of the view, and the edge tables under their own
+-- names. It reads the catalog, which needs no right in the schema. A missing table has no row.
+--
+-- Parameters: views. name is the qualified name, quoted for SQL.
 (
     SELECT DISTINCT ON (v.relname) v.relname AS known_as, t.oid, s.nspname, t.relname, format('%%I.%%I', s.nspname, t.relname) AS name
     FROM pg_catalog.pg_namespace AS n

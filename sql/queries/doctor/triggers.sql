@@ -1,5 +1,6 @@
--- The triggers that note changes, one a row: whether it is there, and whether it fires. Parameters: tables (oids),
--- names.
+-- Returns the triggers that capture changes, one row per trigger: whether it exists, and whether it fires.
+--
+-- Parameters: tables (oids); names.
 SELECT expected.table_oid, name.name, t.oid IS NOT NULL AS is_there, COALESCE(t.tgenabled IN ('O', 'A'), false) AS fires
 FROM unnest(%(tables)s::oid[]) AS expected (table_oid)
 CROSS JOIN unnest(%(names)s::text[]) WITH ORDINALITY AS name (name, number)

@@ -1,8 +1,9 @@
--- The package's indexes that nobody has used here for some time, and since when. Parameters: tables (oids), names,
--- pages (a table of fewer is not asked about), seconds.
+-- Returns the package's indexes that no statement has used on this server for some time, and since when.
 --
--- Since the statistics were reset, the package installed or the edges exchanged, whichever was last: known to a role
--- that may read those. A standby counts for itself.
+-- The time begins when the statistics were reset, the package was installed or the edge tables were exchanged,
+-- whichever is the latest. A role sees only the times that it may read. Each standby counts its own use.
+--
+-- Parameters: tables (oids); names; pages (smaller tables are left out); seconds.
 WITH beginnings AS (
     SELECT d.stats_reset AS at
     FROM pg_catalog.pg_stat_database AS d

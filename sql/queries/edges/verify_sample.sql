@@ -1,9 +1,10 @@
 -- The contacts whose edges verify compares.
 --
 -- Parameters: each (how many of a stratum), seed (another seed gives other contacts).
--- heavy, middle, light   a third each of all predicted overlaps, see overlaps_by_contact
+-- heavy, middle, light   the contacts with the most, with fewer and with the fewest overlaps; each of these strata has
+--                        a third of all overlaps that overlaps_by_contact counts
 -- alone                  contacts that exist and have no overlaps
--- edge end               the smaller ends of edges; those that should have no edges come first
+-- edge end               contacts that are the smaller end of an edge; those without overlaps come first
 WITH RECURSIVE loads AS MATERIALIZED (
     SELECT
         l.contact_id,

@@ -1,18 +1,35 @@
--- What is wrong with the binding views, the capture of changes, and the surroundings of the application's tables.
+-- Returns the problems that keep commands from reading the application's tables or from queueing their changes, one row
+-- per problem. No row when there is none.
 --
--- A row per problem; no row when all is well. Works whatever part of the package is missing, and with few rights.
--- Parameters: host_schema; has_triggers, is_replicated (what the last install was told to capture).
+-- Every command may run this query: it works when any part of the package is missing, and it needs few rights. It
+-- reports problems whether or not install can repair them, for example detached tables, child tables and subscriptions.
 --
--- kind     'view'          a binding view is missing, or reads another table than the one in host_schema
---          'detached'      a table is detached
---          'table'         a table of the application's is missing
---          'trigger'       triggers are missing, do not fire, or call another function
---          'stray trigger' triggers of ours stand on a table that is not read
---          'inheritance'   a table has child tables, is a child, or is a partition
---          'subscription'  a subscription writes to a table whose triggers do not fire for it
---          'queue'         the queue is missing, or the triggers may not write to it
--- object   the view or table, qualified and quoted
--- remedy   'install', 'attach', 'replicated' (install --replicated), or 'person' (there is no one remedy)
+-- install/installation_problems.sql answers another question: which steps of the migrations must install run again? It
+-- compares the database with what install would create, so it needs the lists of those objects. It skips detached
+-- tables, and does not report what only a person can repair. Both queries check views and triggers, and differ in this:
+--
+-- * Here, triggers are expected if the last install chose so, or if any trigger is left. There, the caller decides,
+--   because an install may change that choice.
+-- * Here, the problem of each trigger is described. There, one row per table is enough, because one step creates all
+--   triggers of a table.
+-- * There, a view must also check the rights of its caller (security_invoker).
+--
+-- Parameters
+--     host_schema    The schema of the application's tables.
+--     has_triggers   Whether the last install chose to capture changes.
+--     is_replicated  Whether it chose to capture changes that logical replication writes.
+-- Columns
+--     kind     'view'           A binding view is missing, or reads another table than the one in host_schema.
+--              'detached'       A table is detached.
+--              'table'          A table of the application is missing.
+--              'trigger'        Triggers are missing, do not fire, or call another function.
+--              'stray trigger'  A table that the package does not read has triggers of the package.
+--              'inheritance'    A table has child tables, is a child table, or is a partition.
+--              'subscription'   A subscription writes to a table whose triggers do not fire for it.
+--              'queue'          The queue is missing, or the triggers may not write to it.
+--     object   The view or table, qualified and quoted.
+--     problem  A sentence.
+--     remedy   'install', 'attach', 'replicated' (install --replicated), or 'person' (a person must decide).
 WITH sources (table_name, view_name, function_name) AS (
     VALUES
         ('contacts'::text, 'live_contacts'::text, 'queue_added_or_removed'::text),
@@ -20,7 +37,7 @@ WITH sources (table_name, view_name, function_name) AS (
         ('contact_work_experiences', 'work_experiences', 'queue_changed_experiences'),
         ('user_contact_collections', 'collection_members', NULL)
 ),
--- what stands in connection_paths, by name: to_regclass would need rights in the schema
+-- The relations of the package, from the catalog: to_regclass would need rights in the schema.
 ours AS (
     SELECT c.oid, c.relname::text AS name, c.relkind
     FROM pg_catalog.pg_class AS c
@@ -89,7 +106,7 @@ own_triggers AS (
             )
         )
 ),
--- Changes are to be captured where the last install said so, or where any trigger of the package is left.
+-- Changes must be captured if the last install chose so, or if any trigger of the package is left.
 capture AS (
     SELECT
         count(*) > 0 OR %(has_triggers)s::boolean AS is_on,
@@ -146,7 +163,7 @@ WHERE t.is_detached
 UNION ALL
 SELECT
     'trigger', t.name,
-    format('triggers of %%s do not note every change: %%s', t.name, string_agg(s.name || ' ' || s.problem, ', ')),
+    format('triggers of %%s do not capture every change: %%s', t.name, string_agg(s.name || ' ' || s.problem, ', ')),
     CASE WHEN t.is_detached THEN 'attach' WHEN c.is_replicated THEN 'replicated' ELSE 'install' END
 FROM trigger_states AS s
 JOIN tables AS t ON t.table_name = s.table_name
@@ -157,7 +174,7 @@ UNION ALL
 SELECT
     'stray trigger', format('%%I.%%I', n.nspname, c.relname),
     format(
-        'table %%I.%%I is not read, but has triggers of ours: %%s',
+        'table %%I.%%I is not read, but has triggers of connection_paths: %%s',
         n.nspname, c.relname, string_agg(format('%%I', o.name), ', ' ORDER BY o.name)
     ),
     'install'
@@ -166,11 +183,14 @@ JOIN pg_catalog.pg_class AS c ON c.oid = o.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE o.function_name IS NOT NULL
     AND NOT EXISTS (SELECT FROM tables AS t WHERE t.oid = o.tgrelid AND t.function_name IS NOT NULL)
+    AND NOT EXISTS ( -- writes to a child table are writes to its parent
+        SELECT FROM pg_catalog.pg_inherits AS i JOIN tables AS t ON t.oid = i.inhparent WHERE i.inhrelid = o.tgrelid
+    )
 GROUP BY n.nspname, c.relname
 UNION ALL
 SELECT
     'inheritance', t.name,
-    format('%%s has child tables, and writes to them are not noted: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
+    format('%%s has child tables, and writes to them are not captured: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
     'person'
 FROM tables AS t
 JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid
@@ -179,7 +199,7 @@ UNION ALL
 SELECT
     'inheritance', t.name,
     format(
-        '%%s is %%s of %%s, and writes through that table are not noted',
+        '%%s is %%s of %%s, and writes through that table are not captured',
         t.name, CASE WHEN c.relispartition THEN 'a partition' ELSE 'a child table' END, i.inhparent::regclass
     ),
     'person'
@@ -202,9 +222,9 @@ UNION ALL
 SELECT
     'queue', format('connection_paths.%%I', q.name),
     CASE
-        WHEN o.oid IS NULL THEN format('table connection_paths.%%I is missing: changes are not noted', q.name)
+        WHEN o.oid IS NULL THEN format('table connection_paths.%%I is missing: changes are not captured', q.name)
         ELSE format(
-            'role %%s owns the trigger functions and may not write to connection_paths.%%I: changes are not noted',
+            'role %%s owns the trigger functions and may not write to connection_paths.%%I: changes are not captured',
             string_agg(DISTINCT f.proowner::regrole::text, ', '), q.name
         )
     END,

@@ -1,5 +1,6 @@
--- The tables whose changes a trigger could not note: since when, the error of the first failure, and the oids of those
--- of which it is not known that their triggers work again (see capture_works); none: a sync catches up.
+-- Returns the tables whose changes a trigger failed to queue: the time and the error of the first failure, and the oids
+-- of the tables for which it is unknown whether their triggers work again (see capture_works). If that list is empty,
+-- sync can catch up.
 SELECT
     f.table_name,
     min(f.failed_at) AS failed_at,

@@ -1,4 +1,6 @@
--- Whether a valid unique index makes the table's column id unique. Parameters: schema, table.
+-- Returns whether a valid unique index makes the column id of a table unique.
+--
+-- Parameters: schema; table.
 SELECT EXISTS (
     SELECT
     FROM pg_catalog.pg_index AS i

@@ -1,5 +1,6 @@
--- What keeps a schema from being a host: a row per problem, none when all is well.
--- Parameters: host_schema; triggers, indexes (the names that the package gives its own in that schema).
+-- Returns the reasons why the package cannot be installed for the tables of a schema, one row per problem.
+--
+-- Parameters: host_schema; triggers, indexes (the names of the package's triggers and indexes in that schema).
 WITH required (table_name, column_name, types) AS (
     VALUES
         ('contacts'::text, 'id'::text, '{bigint}'::text[]),
@@ -31,7 +32,7 @@ SELECT
     CASE
         WHEN f.oid IS NULL THEN format('table %%I is missing', r.table_name)
         WHEN f.relkind <> 'r' THEN format('%%I is not an ordinary table', r.table_name)
-        ELSE format('table %%I belongs to %%s, whose rights indexing it needs', r.table_name, f.relowner::regrole)
+        ELSE format('table %%I belongs to %%s, and only its owner may index it', r.table_name, f.relowner::regrole)
     END
 FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
 LEFT JOIN found AS f ON f.relname = r.table_name
@@ -41,7 +42,7 @@ WHERE f.oid IS NULL
 UNION ALL
 SELECT
     format(
-        '%%I has child tables, and writes to those would not be noted: %%s',
+        '%%I has child tables, and writes to those would not be captured: %%s',
         f.relname, string_agg(i.inhrelid::pg_catalog.regclass::text, ', ')
     )
 FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
@@ -51,7 +52,7 @@ GROUP BY f.relname
 UNION ALL
 SELECT
     format(
-        '%%I is %%s of %%s, and writes through that table would not be noted',
+        '%%I is %%s of %%s, and writes through that table would not be captured',
         f.relname,
         CASE WHEN f.relispartition THEN 'a partition' ELSE 'a child table' END,
         i.inhparent::pg_catalog.regclass
@@ -78,7 +79,7 @@ LEFT JOIN pg_catalog.pg_attribute AS a
 WHERE a.attname IS NULL
     OR format_type(a.atttypid, NULL) <> ALL (r.types)
 UNION ALL
-SELECT format('table %%I has a trigger %%I that connection_paths did not make; rename it', f.relname, t.tgname)
+SELECT format('table %%I has a trigger %%I that connection_paths did not create; rename it', f.relname, t.tgname)
 FROM (SELECT DISTINCT q.table_name FROM required AS q) AS r
 JOIN found AS f ON f.relname = r.table_name
 JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = f.oid AND t.tgname::text = ANY (%(triggers)s::text[])
@@ -87,7 +88,7 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 WHERE n.nspname <> 'connection_paths'
 UNION ALL
 SELECT format(
-    'an index (or another relation) %%I exists that connection_paths did not make; rename it (if it is the one of'
+    'an index (or another relation) %%I exists that connection_paths did not create; rename it (if it is the one of'
     || ' connection_paths, restored without its comment: COMMENT ON INDEX %%I.%%I IS ''connection_paths: restored'')',
     f.relname, %(host_schema)s::text, f.relname
 )

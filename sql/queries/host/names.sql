@@ -1,4 +1,6 @@
--- Names for people to read, and no more of each than is shown. Parameters: contact_ids, organization_ids, longest.
+-- Returns the names of contacts and organizations, cut to the length that is shown.
+--
+-- Parameters: contact_ids; organization_ids; longest.
 SELECT 'contact', c.id, left(c.name::text, %(longest)s::integer)
 FROM connection_paths.live_contacts AS c
 WHERE c.id = ANY (%(contact_ids)s::bigint[])

@@ -1,4 +1,6 @@
--- Those of some tables of the package that are there, and that the caller may read. Parameter: names.
+-- Returns those of some tables of the package that exist and that this role may read.
+--
+-- Parameters: names.
 SELECT c.relname::text
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,12 +1,13 @@
--- The columns that the package needs and that were renamed: the views follow them, but triggers and indexes name them.
+-- Returns the columns that the package needs and that were renamed. Binding views follow a renamed column, but triggers
+-- and indexes use its name.
 --
--- A column of a binding view has the name of the column that it reads. A view depends on a column by its number, so the
--- catalog has the present name.
+-- A column of a binding view has the name of the column that it reads. The catalog stores the number of that column, so
+-- its current name can be found.
 --
--- view_name   the binding view
--- table_name  the application's table, qualified and quoted
--- missing     the name that the package needs
--- present     the name that the column has now; NULL where it cannot be told
+-- view_name   The binding view.
+-- table_name  The application's table, qualified and quoted.
+-- missing     The name that the package needs.
+-- present     The current name of the column; NULL if it is not certain.
 SELECT
     w.view_name,
     format('%I.%I', w.nspname, w.relname) AS table_name,

@@ -1,4 +1,4 @@
--- Whether the tables are there in which yoyo keeps what was applied.
+-- Returns whether the four tables exist in which yoyo records the applied migrations.
 SELECT count(*) = 4
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,4 +1,4 @@
--- The schema whose tables the binding views read; no row while they are not there.
+-- Returns the schema of the tables that the binding views read; no row if the views do not exist.
 SELECT DISTINCT n.nspname
 FROM pg_catalog.pg_rewrite AS r
 JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid

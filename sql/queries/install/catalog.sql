@@ -1,12 +1,11 @@
--- All that some schemas hold, as lines that are the same on every server version: who compares two of these
--- descriptions sees every difference that a caller or a DBA could meet. A function's or a view's text is told by its
--- checksum.
+-- Describes everything in some schemas as lines of text. The lines are equal on every server version. So two installs
+-- are compared by their lines, and the comparison finds every difference that a caller or a DBA could meet.
 --
--- Parameter: schemas. With search_path = pg_catalog, names of everything else are told with their schemas.
+-- The text of a function or view is a checksum. Some things depend on the server version. PostgreSQL 18 stores NOT NULL
+-- also as a constraint; it is left out. Versions format the text of a view differently; so the checksum of a view is
+-- that of its text without spaces and qualifiers, beside its columns and the tables that it reads.
 --
--- What depends on the version is told otherwise, or not at all: 18 keeps NOT NULL as a constraint too, versions lay out
--- a view's text differently (a view is told by its columns, what it reads, and the checksum of its text without layout
--- and qualifiers).
+-- Parameters: schemas. The caller sets search_path to pg_catalog, so that all other names have their schemas.
 WITH mine AS (SELECT n.* FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ANY (%(schemas)s)),
 relations AS (
     SELECT

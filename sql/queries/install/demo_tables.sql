@@ -1,6 +1,6 @@
--- The four host tables in small, for `seed`: the columns the package reads and no others.
--- `seed` puts the schema in front of each name.
--- No foreign keys: real data names organizations that no longer exist, and so does demo data.
+-- The four tables of the application, as `seed` creates them: only the columns that the package reads.
+-- `seed` adds the schema to each name.
+-- There are no foreign keys, because real data refers to deleted organizations, and so does demo data.
 
 CREATE TABLE IF NOT EXISTS contacts (
     id   bigint PRIMARY KEY,

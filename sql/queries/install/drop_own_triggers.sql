@@ -1,4 +1,4 @@
--- The statements that remove the triggers on the package's own tables, a row each.
+-- Returns the statements that drop the triggers on the package's own tables, one per row.
 SELECT format('DROP TRIGGER IF EXISTS %I ON %s', t.tgname, t.tgrelid::regclass)
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid

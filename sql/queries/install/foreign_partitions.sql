@@ -1,4 +1,5 @@
--- The application's own tables that are partitions of the package's, with the command that detaches each.
+-- Returns the tables of the application that are partitions of a table of the package, and the command that detaches
+-- each.
 SELECT
     format('%I.%I', n.nspname, c.relname) AS name,
     format('ALTER TABLE connection_paths.%I DETACH PARTITION %I.%I;', p.relname, n.nspname, c.relname) AS detach

@@ -1,7 +1,8 @@
--- The owner of a schema connection_paths that somebody else may have laid out for the installer; no row: nobody, or one
--- to trust, who could do harm without it: the installer, a superuser, the owner of the database or of a host table, or
--- a group of roles made by `install --roles`.
--- Parameters: host_schema, tables (the host's).
+-- Returns the owner of the schema connection_paths if that role could have put code into it to harm the installer. No
+-- row if the schema does not exist, or if its owner has the power to do harm anyway: the installer, a superuser, the
+-- owner of the database or of a table of the application, or a group role created by `install --roles`.
+--
+-- Parameters: host_schema; tables (names of the application's tables).
 SELECT o.rolname
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner

@@ -1,4 +1,6 @@
--- The application's tables that are in a schema. Parameters: host_schema, tables.
+-- Returns the application's tables that exist in a schema.
+--
+-- Parameters: host_schema; tables.
 SELECT c.relname
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

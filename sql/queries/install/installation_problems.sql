@@ -1,20 +1,25 @@
--- What of an installation is missing or bound to the wrong thing: a row each, none when all is well. Reads the catalogs
--- alone.
+-- Returns what install must create again or remove, one row per object. No row when nothing is missing. Reads the
+-- catalogs only.
+--
+-- Each row names a step of the migrations that repairs the object. host/binding_problems.sql answers another question,
+-- for all commands: what keeps the package from reading tables and from queueing changes? It reports also what install
+-- cannot repair (a detached table, child tables, a subscription), and it knows nothing of the package's own objects and
+-- indexes. Its header lists how the two check views and triggers.
 --
 -- Parameters
---   host_schema             of the application's tables
---   objects                 JSON: kind, name and step of each table, view, index, sequence, type and trigger of the
---                           package's own
---   views, view_tables      the views that read the application's tables, and the table of each
---   indexes, index_tables   the package's indexes of the application's tables, and the table of each
---   captured, triggers      the tables whose changes are captured, and the names of the triggers of each
---   host_tables             the names of all four
---   new, old                what the name of an index ends with while it is built, and when another has taken its place
--- Returns
---   kind    'object', 'table', 'view', 'partition', 'index', 'triggers', 'stray trigger' or 'stray index'
---   name    what mends it: the migration, the view, the index, the table
---   what    a sentence
---   object  the name of the thing, where kind is 'object'
+--     host_schema            The schema of the application's tables.
+--     objects                JSON: kind, name and step of each table, view, index, sequence, type and trigger that
+--                            belongs to the package.
+--     views, view_tables     The binding views, and the table of each.
+--     indexes, index_tables  The package's indexes on the application's tables, and the table of each.
+--     captured, triggers     The tables whose changes are captured, and the names of the triggers of each.
+--     host_tables            The names of the four tables of the application.
+--     new, old               The suffix of an index that is being built, and of an index that was replaced.
+-- Columns
+--     kind    'object', 'table', 'view', 'partition', 'index', 'triggers', 'stray trigger' or 'stray index'.
+--     name    The argument of the step: a migration, a view, an index or a table.
+--     what    A sentence.
+--     object  The name of the object, if kind is 'object'.
 WITH ours AS (
     SELECT c.oid, c.relname::text AS relname, c.relkind, c.reloptions, c.relispartition
     FROM pg_catalog.pg_class AS c
@@ -35,7 +40,7 @@ bound AS (
         ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
     WHERE o.relkind = 'v' AND d.refobjid <> o.oid
 ),
--- `orchestrator detach` has let go of a table: its view reads nothing, and attach makes everything again
+-- The view of a detached table reads no table; `orchestrator attach` creates its view, indexes and triggers again.
 detached AS (
     SELECT o.relname
     FROM ours AS o
@@ -109,9 +114,13 @@ FROM sources AS v
 LEFT JOIN ours AS o ON o.relname = v.name AND o.relkind = 'v'
 LEFT JOIN host AS h ON h.relname = v.table_name
 WHERE NOT v.is_detached
-    AND (o.oid IS NULL OR NOT EXISTS (SELECT FROM bound AS b WHERE b.relname = v.name AND b.table_oid = h.oid))
+    AND (
+        o.oid IS NULL
+        OR NOT EXISTS (SELECT FROM bound AS b WHERE b.relname = v.name AND b.table_oid = h.oid)
+        OR EXISTS (SELECT FROM bound AS b WHERE b.relname = v.name AND b.table_oid <> h.oid)
+    )
 UNION ALL
--- without it the caller sees what the owner of the view may see
+-- Without security_invoker, a caller sees all rows that the owner of the view may see.
 SELECT
     CASE WHEN s.name IS NULL THEN 'object' ELSE 'view' END, COALESCE(s.name, w.step),
     format('view %%s does not check the rights of its caller (security_invoker)', o.relname), o.relname
@@ -170,7 +179,7 @@ GROUP BY h.relname, h.identity
 UNION ALL
 SELECT
     'stray trigger', format('%%I.%%I', n.nspname, c.relname),
-    format('table %%I.%%I, which is not the application''s any more, has triggers of connection_paths', n.nspname, c.relname),
+    format('table %%I.%%I, which the package does not read, has triggers of connection_paths', n.nspname, c.relname),
     NULL
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
@@ -183,7 +192,7 @@ WHERE o.nspname = 'connection_paths'
     AND NOT t.tgisinternal
     AND t.tgparentid = 0
     AND NOT EXISTS (SELECT FROM host AS h WHERE h.oid = c.oid AND h.relname = ANY (%(host_tables)s::text[]))
-    AND NOT EXISTS ( -- a child's writes are the table's
+    AND NOT EXISTS ( -- writes to a child table are writes to its parent
         SELECT FROM pg_catalog.pg_inherits AS i JOIN host AS h ON h.oid = i.inhparent WHERE i.inhrelid = c.oid
     )
 GROUP BY n.nspname, c.relname

@@ -1,10 +1,12 @@
--- Each index the package expects: its table, whether it is valid, and its size in bytes; NULLs where it is missing.
--- Parameters: names (of the indexes), host_schema.
+-- Returns the indexes that the package expects: the table, whether the index is valid, and its size in bytes. NULLs for
+-- a missing index.
+--
+-- Parameters: names; host_schema.
 SELECT
     expected.name,
     i.indrelid::regclass::text AS table_name,
     i.indisvalid AND i.indisready AS is_valid,
-    -- of a partitioned one, that of its parts
+    -- the size of a partitioned index is that of its parts
     COALESCE(
         (SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(i.indexrelid) AS p),
         pg_relation_size(i.indexrelid)

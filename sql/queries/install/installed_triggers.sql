@@ -1,5 +1,6 @@
--- Each table whose changes may be captured, and how many of its triggers are there and enabled.
--- Parameters: tables, names (of the triggers of one table), host_schema.
+-- Returns the tables whose changes may be captured, and the number of their triggers that exist and are enabled.
+--
+-- Parameters: tables; names (of the triggers of one table); host_schema.
 SELECT
     expected.table_name,
     (

@@ -1,9 +1,11 @@
--- The package's indexes of the application's tables, in any schema, and in the host's those that have their names.
+-- Returns the package's indexes on the application's tables, in any schema, and other indexes of the host schema that
+-- have the same names.
 --
--- Parameters: names (of the indexes), tables (of each, one), host_schema, and what a name ends with while it is new or
--- old.
--- is_taken     it has the name and not the mark, a comment that begins with 'connection_paths: '
--- is_in_place  it has the name, and is on the host's table
+-- Parameters: names (of the indexes); tables (one for each name); host_schema; new, old (the suffix of an index that is
+-- being built, and of one that was replaced).
+--
+-- is_taken     The index has the name, but not the mark: a comment that begins with 'connection_paths: '.
+-- is_in_place  The index has the name and is on the application's table.
 SELECT
     e.name AS known_as,
     n.nspname,

@@ -1,4 +1,4 @@
--- The package's triggers on tables that are not its own, in any schema: those that call a function of its.
+-- Returns the triggers that call a function of the package, on tables of other schemas.
 SELECT n.nspname, c.relname, t.tgname, format('%I.%I', n.nspname, c.relname) AS identity
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid

@@ -1,4 +1,4 @@
--- What PUBLIC, which is every role, may do with the package's objects, a sentence each.
+-- Returns the rights of PUBLIC, which means every role, on the package's objects, one sentence per object.
 SELECT format(
     'PUBLIC has %s on %s %s', string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), o.class, o.identity
 ) AS sentence

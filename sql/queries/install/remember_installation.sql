@@ -1,5 +1,6 @@
--- Keeps what is installed for the next install; writes nothing where that is known.
--- Parameters: host_schema, has_triggers, is_replicated, version.
+-- Stores the choices of this install for the next one. Writes nothing if they have not changed.
+--
+-- Parameters: host_schema; has_triggers; is_replicated; version.
 INSERT INTO connection_paths.installation AS i (host_schema, has_triggers, is_replicated, version)
 VALUES (%(host_schema)s, %(has_triggers)s, %(is_replicated)s, %(version)s)
 ON CONFLICT (is_installation) DO UPDATE

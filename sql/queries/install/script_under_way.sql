@@ -1,6 +1,7 @@
--- The process of an installation script that is under way; no row: none. It holds an advisory lock, which any role can
--- take: the lock of a role that could not install means nothing.
--- Parameter: key.
+-- Returns the process id of an installation script that is running; no row if there is none. The script holds an
+-- advisory lock. Any role can take that lock, so the lock of a role that may not install is ignored.
+--
+-- Parameters: key.
 SELECT l.pid
 FROM pg_catalog.pg_locks AS l
 JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid

@@ -1,6 +1,6 @@
--- An object in a schema connection_paths that the package did not make; no row where it did, or the schema is empty or
--- missing. The package's has a comment that begins with 'connection_paths: ', or, restored without it, the table of
--- migrations.
+-- Returns an object in the schema connection_paths if the package did not create that schema. No row if it did, or if
+-- the schema is empty or missing. The schema of the package has a comment that begins with 'connection_paths: ', or, if
+-- it was restored without comments, a table of migrations.
 SELECT format('%s %I', o.kind, o.name) AS object
 FROM pg_catalog.pg_namespace AS n
 JOIN (

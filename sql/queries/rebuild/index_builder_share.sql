@@ -1,4 +1,4 @@
--- Gives a session its share of processes and memory while several sessions build indexes. Called once in a session.
+-- Gives a session its share of processes and memory while several sessions build indexes. Each calls it once.
 --
 -- Together the sessions have as many processes as there are workers, and the memory that the server allows for one
 -- build. The session itself is one process; max_parallel_maintenance_workers counts the processes that help it.

@@ -1,7 +1,7 @@
--- What is wrong with the table of a rebuild before the exchange: a row for each problem, no row when all is well.
+-- What is wrong with the table of a rebuild before the exchange: a row for each problem, no row when nothing is wrong.
 --
--- A pair is left out when one of its contacts is in the queue of changes or in rebuild_replays, because its edges may
--- have changed since its batch.
+-- A pair is not compared when one of its contacts is in the queue of changes or in rebuild_replays, because the pair
+-- may have changed since its batch. No pair is compared while a row for an organization or for every contact is there.
 -- Parameters: run_id; sample (how many contacts are compared).
 WITH counted AS (
     SELECT
@@ -9,7 +9,7 @@ WITH counted AS (
             SELECT count(*)
             FROM connection_paths.contact_connections_next AS n
             WHERE n.kind = 'work_overlap'
-        ) AS rows_there,
+        ) AS rows_found,
         (
             SELECT COALESCE(sum(b.edges_changed), 0)
             FROM connection_paths.backfill_batches AS b
@@ -19,7 +19,7 @@ WITH counted AS (
             SELECT
             FROM connection_paths.backfill_batches AS b
             WHERE b.run_id = %(run_id)s AND b.status = 'set aside'
-        ) AS has_kept_rows
+        ) AS has_batches_set_aside
 ),
 sample AS (
     SELECT c.id
@@ -32,10 +32,10 @@ sample AS (
     ORDER BY hashint8extended(c.id, %(run_id)s)
     LIMIT %(sample)s
 ),
-moving AS MATERIALIZED (
-    SELECT q.contact_id, q.organization_id FROM connection_paths.contact_changes AS q
+changed AS MATERIALIZED (
+    SELECT q.contact_id FROM connection_paths.contact_changes AS q
     UNION ALL
-    SELECT p.contact_id, NULL FROM connection_paths.rebuild_replays AS p
+    SELECT p.contact_id FROM connection_paths.rebuild_replays AS p
 ),
 different AS (
     SELECT DISTINCT s.id, w.neighbour_id
@@ -51,17 +51,17 @@ different AS (
     GROUP BY s.id, w.neighbour_id, w.organization_id, w.date_from, w.date_to
     HAVING sum(w.more) <> 0
 )
-SELECT format('the table has %%s edges, but the batches inserted %%s', c.rows_there, c.rows_written)
+SELECT format('the table has %%s edges, but the batches inserted %%s', c.rows_found, c.rows_written)
 FROM counted AS c
-WHERE c.rows_there <> c.rows_written AND NOT c.has_kept_rows
+WHERE c.rows_found <> c.rows_written AND NOT c.has_batches_set_aside
 UNION ALL
 (
     SELECT format('the edge of contacts %%s and %%s is missing, stale or different', d.id, d.neighbour_id)
     FROM different AS d
     WHERE NOT EXISTS (
         SELECT
-        FROM moving AS m
-        WHERE m.contact_id IN (d.id, d.neighbour_id) OR m.contact_id IS NULL
+        FROM changed AS h
+        WHERE h.contact_id IN (d.id, d.neighbour_id) OR h.contact_id IS NULL
     )
     LIMIT 5
 )

@@ -1,15 +1,11 @@
 -- Returns the size of the edge table, and how many more connections the server accepts.
 --
--- The edge table may be an ordinary table, or a partitioned one, whose rows and indexes are those of its partitions.
--- The count of rows is the server's estimate.
+-- The sizes of all partitions are added. The count of rows is the server's estimate.
 WITH parts AS (
     SELECT c.oid, c.reltuples
-    FROM pg_catalog.pg_class AS c
-    WHERE c.relkind = 'r'
-        AND (
-            c.oid = to_regclass('connection_paths.contact_connections')
-            OR c.oid IN (SELECT t.relid FROM pg_partition_tree(to_regclass('connection_paths.contact_connections')) AS t)
-        )
+    FROM pg_partition_tree(to_regclass('connection_paths.contact_connections')) AS t
+    JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+    WHERE t.isleaf
 )
 SELECT
     COALESCE(sum(greatest(p.reltuples, 0)), 0)::bigint AS edges_now,

@@ -1,8 +1,8 @@
 -- Returns the organizations with the most people, and how many overlapping pairs each has. Parameter: most, how many.
 --
--- Pairs are counted by sorted passes, as in connection_paths.overlaps_by_contact: an experience that begins makes a
--- pair with every experience that goes on at that moment, except those of the same contact. A contact whose experience
--- begins in the future is one of the people and makes no pair.
+-- The pairs are counted without a join, as in connection_paths.overlaps_by_contact. A work experience that begins on
+-- some day overlaps all experiences at the organization that have begun by then and have not ended, except those of the
+-- same contact. A contact whose experience begins in the future counts as one of the people, but has no pairs.
 WITH usable AS NOT MATERIALIZED (
     SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
     FROM connection_paths.work_experiences AS e

@@ -11,6 +11,6 @@ SET processes = r.processes || jsonb_build_object(
 WHERE r.run_id = (
     SELECT f.run_id
     FROM connection_paths.backfill_runs AS f
-    WHERE f.run_id = %(run_id)s AND f.status IN ('running', 'paused')
+    WHERE f.run_id = %(run_id)s AND f.is_active
     FOR NO KEY UPDATE SKIP LOCKED
 )

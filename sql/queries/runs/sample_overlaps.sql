@@ -5,11 +5,10 @@
 --
 -- Contacts are drawn about in proportion to their overlaps. They are sorted by overlaps and cut into strata with equal
 -- sums of overlaps, and the same number is drawn from each. A contact with more overlaps than a drawn contact
--- represents is always taken: stratum 0. Contacts without overlaps have no edges to lose and are not drawn: stratum
--- NULL.
+-- represents is always taken: stratum 0. Contacts without overlaps have no edges and are not drawn: stratum NULL.
 --
--- The edges of each drawn contact are computed, and that takes time in proportion to its overlaps. A drawn contact has
--- sum(overlaps^2) / sum(overlaps) of them on average. Where the sample would exceed most_overlaps, fewer contacts are
+-- The query computes the edges of each drawn contact. The time is proportional to its overlaps, which on average are
+-- sum(overlaps^2) / sum(overlaps). Where the sample would exceed most_overlaps, fewer contacts are
 -- drawn, but never fewer than two strata need.
 --
 -- stratum        The number of the stratum, 0 or NULL.

@@ -1,5 +1,5 @@
--- Returns what the server reports about its load, in one row. NULL: the server does not have it, or this role may not
--- see it.
+-- Returns what the server reports about its load, in one row. A column is NULL when the server has no such value, or
+-- when this role may not read it.
 --
 -- Parameter: ignored_replicas, the application names of standbys that may fall behind.
 --
@@ -58,7 +58,7 @@ archiver AS (
     WHERE current_setting('archive_mode') <> 'off'
 ),
 waiter AS (
-    SELECT DISTINCT l.pid, l.locktype IN ('advisory', 'virtualxid') AS is_patient
+    SELECT DISTINCT l.pid, l.locktype IN ('advisory', 'virtualxid') AS is_normal
     FROM pg_catalog.pg_locks AS l
     JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
     WHERE NOT l.granted
@@ -76,7 +76,7 @@ SELECT
         WHEN a.last_segment IS NOT NULL THEN greatest(a.current_segment - a.last_segment - 1, 0)
     END AS archive_backlog_files,
     COALESCE(a.fails, false) AS archiver_fails,
-    (SELECT count(*) FROM waiter AS w WHERE NOT w.is_patient) AS waiting,
+    (SELECT count(*) FROM waiter AS w WHERE NOT w.is_normal) AS waiting,
     (
         SELECT count(*)
         FROM waiter AS w

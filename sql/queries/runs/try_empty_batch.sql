@@ -1,8 +1,8 @@
--- Does the work of a batch for no contact, to find out whether every batch would fail. The caller rolls it back.
+-- Executes a batch without contacts, to find out whether every batch would fail. The caller rolls it back.
 --
 -- Parameter: run_id.
--- An error means that no other batch would succeed: a privilege, a table or a function is missing, or the server does
--- not accept writes.
+-- An error means that every batch would fail: a privilege, a table or a function is missing, or the server does not
+-- accept writes.
 SELECT
     CASE r.strategy
         WHEN 'rebuild' THEN connection_paths.rebuild_range(0, 0)

@@ -1,4 +1,5 @@
--- Foreign keys of other tables that refer to the host tables. TRUNCATE fails while there is one.
+-- The foreign keys of other tables that refer to the application's tables. TRUNCATE fails while one exists.
+--
 -- Parameters: host_schema, tables.
 SELECT k.conname, n.nspname, t.relname, r.relname AS referenced
 FROM pg_catalog.pg_constraint AS k

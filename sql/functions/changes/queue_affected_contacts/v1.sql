@@ -1,6 +1,6 @@
 -- connection_paths.queue_affected_contacts(written_by, everyone_changed_at, organization_ids, organizations_changed_at)
 --
--- Replaces queue rows for every contact or for organizations by one row for each contact concerned.
+-- Queues each contact that a change of organizations, or of every contact, affects.
 --
 -- Parameters
 --     written_by                The latest transaction that wrote one of the replaced rows. Required.
@@ -18,8 +18,9 @@
 -- Used by
 --     sync_changes
 -- Why
---     A new row keeps the time of the change, because the age of the oldest row shows how far the edges are behind.
---     When every contact is queued, the organizations need no rows of their own.
+--     take_changes has deleted the queue rows that this function replaces. A new row keeps the time of the change,
+--     because the age of the oldest row shows how far the edges are behind. When every contact is queued, the
+--     organizations need no rows of their own.
 --
 --     Some edges exist only in the table of a rebuild, and contacts_to_refresh does not find their contacts. So every
 --     contact is also queued for the time after the exchange of the tables.
@@ -44,7 +45,7 @@ BEGIN
         INSERT INTO connection_paths.rebuild_replays (contact_id)
         SELECT NULL
         FROM connection_paths.backfill_runs AS r
-        WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild';
+        WHERE r.is_active AND r.strategy = 'rebuild';
     ELSIF queue_affected_contacts.organization_ids IS NOT NULL THEN
         INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at)
         SELECT e.contact_id, queue_affected_contacts.written_by, min(o.changed_at)
@@ -57,6 +58,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.queue_affected_contacts(xid8, timestamptz, bigint[], timestamptz[]) IS 'Queues the contacts that a change of organizations, or of everyone, concerns; part of sync_changes';
+COMMENT ON FUNCTION connection_paths.queue_affected_contacts(xid8, timestamptz, bigint[], timestamptz[]) IS 'Queues the contacts that a change of organizations, or of every contact, affects; part of sync_changes';
 
 REVOKE ALL ON FUNCTION connection_paths.queue_affected_contacts(xid8, timestamptz, bigint[], timestamptz[]) FROM PUBLIC;

@@ -1,6 +1,6 @@
 -- connection_paths.queue_replicated_row()
 --
--- Trigger function that queues the change of one row that was written as a replica.
+-- Trigger function that queues the change of one row that logical replication or a replica session wrote.
 --
 -- Parameters
 --     none
@@ -67,8 +67,8 @@ BEGIN
         SELECT
             CASE WHEN TG_ARGV[0] <> 'organization' THEN c.id END,
             CASE WHEN TG_ARGV[0] = 'organization' THEN c.id END
-        FROM unnest(ARRAY[before_id, after_id]) WITH ORDINALITY AS c (id, place)
-        WHERE c.id IS NOT NULL AND (c.place = 1 OR c.id IS DISTINCT FROM before_id);
+        FROM (SELECT before_id UNION SELECT after_id) AS c (id)
+        WHERE c.id IS NOT NULL;
         RETURN NULL;
     END IF;
     BEGIN

@@ -1,12 +1,12 @@
 -- connection_paths.recover_capture()
 --
--- Queues every contact after triggers failed to queue changes and work again.
+-- Queues every contact after triggers that failed to queue changes work again.
 --
 -- Parameters
 --     none
 -- Returns
---     The number of failures that still have to be replaced although their triggers work. Call the function again in
---     another transaction while it is not 0.
+--     The number of failures whose triggers work again and that are not deleted yet. While it is not 0, call the
+--     function again in another transaction.
 -- Errors
 --     none
 -- Reads
@@ -22,10 +22,10 @@
 --            records a new failure.
 --         2. When the closing is committed, the call stores the next transaction id that the server will assign. Every
 --            writer that saw the failure open, and so recorded none of its own, has an older id. (The caller's own id
---            would not do: it may be older than that of such a writer.)
+--            would not be enough: it may be older than the id of such a writer.)
 --         3. When all transactions before the stored id have ended, the call deletes the failure and queues every
 --            contact. No missed change can be committed after this.
---     Rows that another session has locked are skipped. Without failures, a call costs one look at an empty table.
+--     Rows that another session has locked are skipped. Without failures, a call reads one empty table.
 CREATE OR REPLACE FUNCTION connection_paths.recover_capture()
 RETURNS bigint
 LANGUAGE plpgsql

@@ -71,9 +71,15 @@ BEGIN
                 -- raises when a refresh fails for every contact: then this contact is not the cause
                 PERFORM connection_paths.write_edges('{}');
                 failed := failed + 1;
-                INSERT INTO connection_paths.contact_changes (contact_id, written_by, changed_at, failures, error)
+                INSERT INTO connection_paths.contact_changes
+                    (contact_id, written_by, changed_at, failures, has_failed, error)
                 VALUES (
-                    contact.id, refresh_one_by_one.written_by, contact.changed_at, contact.failures + 1, SQLERRM
+                    contact.id,
+                    refresh_one_by_one.written_by,
+                    contact.changed_at,
+                    contact.failures + 1,
+                    contact.failures + 1 >= 3,
+                    SQLERRM
                 );
         END;
     END LOOP;

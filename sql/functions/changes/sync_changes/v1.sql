@@ -75,15 +75,7 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT
-        t.taken,
-        t.written_by,
-        t.everyone_changed_at,
-        t.organization_ids,
-        t.organizations_changed_at,
-        t.contact_ids,
-        t.contacts_changed_at,
-        t.contacts_failures
+    SELECT t.*
     INTO batch
     FROM connection_paths.take_changes(
         CASE WHEN sync_changes.one_by_one THEN LEAST(sync_changes.max_changes, 50) ELSE sync_changes.max_changes END,

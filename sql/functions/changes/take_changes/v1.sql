@@ -1,6 +1,6 @@
 -- connection_paths.take_changes(max_changes, retry_failed)
 --
--- Deletes rows from the queue and returns what they say, grouped by contact and organization.
+-- Deletes rows from the queue and returns their contents, grouped by contact and organization.
 --
 -- Parameters
 --     max_changes   How many queue rows to take at most, at least 1. Required.
@@ -50,7 +50,7 @@ BEGIN
         WHERE q.ctid = ANY (ARRAY(
             SELECT c.ctid
             FROM connection_paths.contact_changes AS c
-            WHERE c.failures < 3 OR take_changes.retry_failed
+            WHERE NOT c.has_failed OR take_changes.retry_failed
             LIMIT take_changes.max_changes
             FOR UPDATE SKIP LOCKED
         ))

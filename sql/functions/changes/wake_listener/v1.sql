@@ -15,13 +15,13 @@
 -- Used by
 --     queue_added_or_removed, queue_changed_experiences, queue_changes, queue_everyone, queue_replicated_row
 -- Why
---     NOTIFY makes commits wait for each other. So a writer notifies only while a follower sleeps. A sleeping follower
+--     NOTIFY makes commits wait for each other. So a writer notifies only while a listener sleeps. A sleeping listener
 --     holds an advisory lock exclusively, and the writer tries to share it. A writer that gets the lock keeps it until
---     its transaction ends. A follower cannot get the lock, and so cannot fall asleep, until that writer has committed.
---     So a follower never sleeps while there are changes.
+--     its transaction ends. A listener cannot get the lock, and so cannot fall asleep, until that writer has committed.
+--     So a listener never sleeps while there are changes.
 --
 --     A transaction that is prepared for two-phase commit cannot notify. So where the server allows prepared
---     transactions, no writer notifies, and the follower looks at the queue every few seconds.
+--     transactions, no writer notifies, and the listener looks at the queue every few seconds.
 CREATE OR REPLACE FUNCTION connection_paths.wake_listener()
 RETURNS void
 LANGUAGE plpgsql

@@ -19,7 +19,7 @@
 --     sql/queries/doctor/queue.sql, sql/queries/doctor/runs.sql, sql/queries/runs/busy_workers.sql
 -- Why
 --     A session that has died holds no lock. So this function separates live workers from dead ones without timeouts.
---     It reads pg_locks, which shows the present whatever snapshot the caller has.
+--     It reads pg_locks, which shows the current locks and not those at the time of the caller's snapshot.
 --
 --     Any role that can connect may take the same locks. A holder counts only when it may do the work of the purpose:
 --         its role (for a prepared transaction, the role that prepared it) is a superuser or has a privilege on the
@@ -70,7 +70,7 @@ AS $function$
         WHERE l.locktype = 'advisory'
             AND l.objsubid = 1
             AND l.key >= connection_paths.advisory_key(lock_holders.purpose, 0)
-            AND l.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656)
+            AND l.key < connection_paths.advisory_key(lock_holders.purpose, 281474976710656) -- 2^48
     )
     SELECT h.key - connection_paths.advisory_key(lock_holders.purpose, 0), h.pid, h.virtualtransaction
     FROM held AS h

@@ -14,11 +14,12 @@
 -- Writes
 --     none
 -- Used by
---     refresh_range, queue_affected_contacts
+--     queue_affected_contacts, refresh_range
 -- Why
---     Both ends of an edge may have lost their work experiences. Only the edge itself then leads to these contacts.
---     The smaller ends are found by a loose index scan: one index probe for each contact instead of one row for each
---     edge. PostgreSQL inlines this function into the calling query and plans both together.
+--     An edge may have to be deleted because both of its contacts have lost their work experiences. Only the edge shows
+--     that these contacts need a refresh. The smaller ends are found by a loose index scan: one index probe for each
+--     contact instead of one row for each edge. PostgreSQL inlines this function into the calling query and plans both
+--     together.
 CREATE OR REPLACE FUNCTION connection_paths.contacts_to_refresh(
     above_contact_id bigint DEFAULT NULL,
     upto_contact_id bigint DEFAULT NULL

@@ -4,7 +4,7 @@
 --
 -- Parameters
 --     contact_id       The contact. NULL gives no rows.
---     neighbours_from  Only neighbours with this id or a greater one are returned. NULL gives no rows.
+--     neighbours_from  Only neighbours with this id or a greater one are returned. NULL: all.
 -- Returns
 --     neighbour_id     The other contact. Each contact once.
 --     organization_id  The organization of the overlap.
@@ -109,7 +109,7 @@ BEGIN ATOMIC
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
             AND mine.begun_upto >= theirs.date_from
         WHERE theirs.contact_id <> possible_overlaps.contact_id
-            AND theirs.contact_id >= possible_overlaps.neighbours_from
+            AND theirs.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
         -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
         OFFSET 0
     ) AS pair

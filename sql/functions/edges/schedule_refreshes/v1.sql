@@ -17,8 +17,8 @@
 -- Why
 --     An overlap that starts in the future is no edge yet. It starts when the later of its two work experiences starts.
 --     So it is enough to refresh each contact on the days when its own work experiences start. Every function that
---     computes edges calls this function afterwards. It writes one row for a contact, and only when the row is missing
---     or has a later day. On that day sync_changes queues the contact, and the refresh schedules the next day.
+--     computes edges calls this function afterwards. It writes at most one row for a contact, and only when the row is
+--     missing or has a later day. On that day sync_changes queues the contact, and the refresh schedules the next day.
 --
 --     The day is CURRENT_DATE of the session, as in possible_overlaps. Sessions in two time zones may have different
 --     days for some hours. Then each session schedules what has not started on its own day. The edge exists when the

@@ -4,8 +4,8 @@
 --
 -- Parameters
 --     contact_id       The contact. NULL or a contact that does not exist gives no rows.
---     neighbours_from  Only neighbours with this id or a greater one are returned. The default returns all. With the
---                      contact's own id, every edge of a set of contacts is computed from its smaller end only.
+--     neighbours_from  Only neighbours with this id or a greater one are returned. NULL, the default: all. A caller
+--                      that passes the contact's own id for each of many contacts gets every edge once.
 -- Returns
 --     neighbour_id     The other contact. Each contact once.
 --     organization_id  The organization where both worked.
@@ -18,7 +18,7 @@
 -- Writes
 --     none
 -- Used by
---     edges_from_experiences, predicted_edges, write_edges, sql/queries/doctor/plan_colleagues.sql,
+--     edges_from_experiences, predicted_edges, write_edges, sql/queries/doctor/plan_work_overlaps.sql,
 --     sql/queries/edges/verify_edges.sql, sql/queries/rebuild/rebuild_problems.sql,
 --     sql/queries/runs/sample_overlaps.sql
 -- Why
@@ -28,7 +28,7 @@
 --     PostgreSQL inlines this function into the calling query and plans both together.
 CREATE OR REPLACE FUNCTION connection_paths.work_overlaps(
     contact_id bigint,
-    neighbours_from bigint DEFAULT -9223372036854775808
+    neighbours_from bigint DEFAULT NULL
 )
 RETURNS TABLE (neighbour_id bigint, organization_id bigint, date_from date, date_to date)
 LANGUAGE sql

@@ -26,8 +26,8 @@
 --     edges are right costs no WAL, and its rows keep their computed_at.
 --
 --     Deadlocks: one statement deletes and one inserts for all contacts, each in the order of the primary key. Two
---     sessions that refresh contacts with common edges wait for each other, but not in a circle. When each contact had
---     a statement of its own, two workers of a sync had one deadlock a second.
+--     sessions that refresh contacts with common edges wait for each other, but not in a circle. With a statement
+--     for each contact instead, two workers of a sync had one deadlock a second.
 --
 --     Rebuild: a batch of a rebuild may have computed a contact before the change that this call handles. So the
 --     contacts are also queued for the time after the exchange of the tables.
@@ -69,7 +69,7 @@ BEGIN
         FROM chosen AS c
         CROSS JOIN LATERAL connection_paths.work_overlaps(
             c.id,
-            neighbours_from => CASE WHEN write_edges.smaller_ends_only THEN c.id ELSE -9223372036854775808 END
+            neighbours_from => CASE WHEN write_edges.smaller_ends_only THEN c.id END
         ) AS w
         -- an edge between two chosen contacts is computed from its smaller end
         WHERE c.id < w.neighbour_id OR w.neighbour_id NOT IN (SELECT o.id FROM chosen AS o)
@@ -158,7 +158,7 @@ BEGIN
     WHERE c.id IS NOT NULL AND EXISTS (
         SELECT
         FROM connection_paths.backfill_runs AS r
-        WHERE r.status IN ('running', 'paused') AND r.strategy = 'rebuild'
+        WHERE r.is_active AND r.strategy = 'rebuild'
     );
 
     RETURN changed;

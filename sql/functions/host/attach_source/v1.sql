@@ -5,13 +5,13 @@
 -- Parameters
 --     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
 -- Returns
---     The statements that build those indexes of the package that were dropped with a column or with the table. Run
---     each outside a transaction; `orchestrator attach` does. No row when no index is missing or the table is not
---     detached.
+--     The statements that build the missing indexes of the package: those that were dropped with a column or with the
+--     table. Execute each outside a transaction, as `orchestrator attach` does. No row when no index is missing, or
+--     when the table is not detached.
 -- Errors
 --     22023  table_name is none of the four.
---     55000  The table is missing, is not an ordinary table without children, or its columns are not those that the
---            package needs. It stays detached.
+--     55000  The table is missing, is partitioned or has child tables, or lacks a column that the package needs, or
+--            such a column has another type. The table stays detached.
 -- Reads
 --     none
 -- Writes
@@ -19,12 +19,14 @@
 -- Used by
 --     operators, orchestrator/host/detaching.py
 -- Why
---     The binding view then reads the table that now has the name, which may be another table than before. The triggers
---     are created again if they are missing. Changes may have been missed while the table was detached, so every
---     contact is queued, except after user_contact_collections, which edges do not depend on. It waits for transactions
---     that write the table or read the view, and later ones wait for it: set lock_timeout. It needs the rights of the
---     package's owner and, to create triggers, of the table's. It executes statements that are stored in
---     detached_sources, which only the package's owner can write.
+--     Afterwards the binding view reads the table that has this name now; it may be another table than before. Missing
+--     triggers are created again. The triggers may have missed changes while the table was detached, so every contact
+--     is queued. user_contact_collections is an exception, because edges do not depend on it.
+--
+--     The function waits for transactions that write the table or read the view, and later transactions wait for it. So
+--     set lock_timeout. The function needs the rights of the package's owner and, to create triggers, those of the
+--     table's owner. It executes statements that are stored in detached_sources, which only the package's owner can
+--     write.
 CREATE OR REPLACE FUNCTION connection_paths.attach_source(table_name text)
 RETURNS SETOF text
 LANGUAGE plpgsql
@@ -72,7 +74,7 @@ BEGIN
         connection_paths.attached_definition(source.view_name, source.view_definition, host)
     );
 
-    IF host <> source.table_oid THEN -- the table from before the detaching is no longer read
+    IF host <> source.table_oid THEN -- the package no longer reads the table that was detached
         FOR statement IN
             SELECT pg_catalog.format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
             FROM pg_catalog.pg_trigger AS t
@@ -81,7 +83,7 @@ BEGIN
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
             WHERE t.tgrelid = source.table_oid
                 AND NOT t.tgisinternal
-                -- After a restore another of the four tables may have this oid.
+                -- after a restore, another table that has these triggers may have this oid
                 AND (n.nspname, c.relname) NOT IN (
                     (source.table_schema, 'contacts'),
                     (source.table_schema, 'organizations'),

@@ -3,11 +3,11 @@
 -- Returns the definition of a binding view over a table, after it has checked that the table has the right columns.
 --
 -- Parameters
---     view_name        The binding view, without its schema. Required. It has the columns and types that are needed.
+--     view_name        The binding view, without its schema. The table needs the columns of this view. Required.
 --     view_definition  The query of the view before its table was detached. Required.
---     table_oid        The table that the view shall read. Required.
+--     table_oid        The table that the view is to read. Required.
 -- Returns
---     The query of the view. It casts the column name to text when the table has character varying there.
+--     The query of the view. When the column name of the table is character varying, the query casts it to text.
 -- Errors
 --     55000  A column of the view is missing in the table or has another type there.
 -- Reads

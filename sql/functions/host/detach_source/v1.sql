@@ -5,7 +5,7 @@
 -- Parameters
 --     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
 -- Returns
---     Whether the table was attached before.
+--     true when this call has detached the table; false when it was already detached.
 -- Errors
 --     22023  table_name is none of the four.
 --     55000  The binding view is missing or reads no table, or a column that it reads was renamed.
@@ -16,11 +16,13 @@
 -- Used by
 --     operators, orchestrator/host/detaching.py
 -- Why
---     PostgreSQL refuses to change the type of a column, or to drop one, while a view reads it. The binding view is
---     replaced by a view with the same columns that reads nothing and raises CP010. Views and functions that use it
---     stay. Until attach_source, finders that need the table and all functions that write edges raise CP010. The edges
---     and the triggers stay. It waits for transactions that read the view, and later ones wait for it: set
---     lock_timeout. It needs the rights of the package's owner.
+--     PostgreSQL refuses to change the type of a column, or to drop one, while a view reads it. This function replaces
+--     the binding view by a view with the same columns that reads no table and raises CP010. Views and functions that
+--     use the binding view stay. Until attach_source, finders that need the table and all functions that write edges
+--     raise CP010. The edges and the triggers stay.
+--
+--     The function waits for transactions that read the view, and later transactions wait for it. So set lock_timeout.
+--     The function needs the rights of the package's owner.
 CREATE OR REPLACE FUNCTION connection_paths.detach_source(table_name text)
 RETURNS boolean
 LANGUAGE plpgsql

@@ -5,9 +5,9 @@
 -- Parameters
 --     none
 -- Returns
---     One row per table: table_name has its schema and is quoted. No row for a superuser, for an owner of the tables
---     (unless FORCE ROW LEVEL SECURITY is set), and for a role with BYPASSRLS. user_contact_collections is not checked,
---     because edges do not depend on it.
+--     One row for each table: table_name is its name with the schema, quoted where necessary. No row for a superuser,
+--     for an owner of the tables (unless FORCE ROW LEVEL SECURITY is set), and for a role with BYPASSRLS.
+--     user_contact_collections is not checked, because edges do not depend on it.
 -- Errors
 --     none
 -- Reads
@@ -17,9 +17,9 @@
 -- Used by
 --     require_sources, orchestrator/host/sources.py
 -- Why
---     Edges are computed from all rows. A role that sees fewer rows would delete the edges of the others. A policy
---     hides nothing where a permissive policy for the role has USING (true) and no restrictive policy applies to the
---     role.
+--     Edges are computed from all rows. A role that cannot see some rows would delete the edges of these rows.
+--     Policies hide nothing when a permissive policy for the role has USING (true) and no restrictive policy applies to
+--     the role.
 CREATE OR REPLACE FUNCTION connection_paths.hidden_tables()
 RETURNS TABLE (table_name text)
 LANGUAGE sql

@@ -5,8 +5,8 @@
 -- Parameters
 --     table_oid  The table. Required.
 -- Returns
---     A JSON object with a key per index, its name. The value is an array of two statements: CREATE INDEX CONCURRENTLY,
---     then COMMENT ON INDEX. An empty object when the table has none.
+--     A JSON object. Each key is the name of an index. Its value is an array of two statements: CREATE INDEX
+--     CONCURRENTLY, then COMMENT ON INDEX. An empty object when the table has none.
 -- Errors
 --     none
 -- Reads

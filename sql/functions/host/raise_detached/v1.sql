@@ -1,11 +1,11 @@
 -- connection_paths.raise_detached(table_name)
 --
--- Raises CP010; the binding view of a detached table reads from this function.
+-- Raises CP010 for a query that reads the binding view of a detached table.
 --
 -- Parameters
---     table_name  The detached table, with its schema and quoted. Required.
+--     table_name  The detached table, with its schema, quoted where necessary. Required.
 -- Returns
---     Never: it always raises. The view that calls it lists the columns.
+--     Nothing: it always raises an error. The view that calls it lists the columns.
 -- Errors
 --     CP010  Always.
 -- Reads
@@ -15,8 +15,8 @@
 -- Used by
 --     detach_source
 -- Why
---     It is a set-returning function in FROM. The planner cannot prove that it returns no rows, so every query that
---     needs a detached table fails.
+--     The view has this set-returning function in FROM. The planner cannot prove that it returns no rows, so every
+--     query that needs a detached table fails.
 CREATE OR REPLACE FUNCTION connection_paths.raise_detached(table_name text)
 RETURNS SETOF record
 LANGUAGE plpgsql

@@ -1,6 +1,6 @@
 -- connection_paths.require_sources()
 --
--- Raises unless the tables of the application are attached, show all their rows to this role, and are ordinary tables.
+-- Raises an error when edges cannot be computed from the tables of the application.
 --
 -- Parameters
 --     none
@@ -17,8 +17,9 @@
 -- Used by
 --     begin_refresh, create_run, rebuild_range, sync_changes
 -- Why
---     Every function that writes edges calls it first. Otherwise the error would be counted for a contact or a batch. A
---     distributed table of Citus has no rows on the coordinator, so without this check correct edges would be deleted.
+--     Every function that writes edges calls this function first. Otherwise such an error would count as the failure of
+--     one contact or one batch. On the coordinator, a distributed table of Citus has no rows. Without this check the
+--     package would delete correct edges.
 CREATE OR REPLACE FUNCTION connection_paths.require_sources()
 RETURNS void
 LANGUAGE plpgsql

@@ -5,9 +5,13 @@
 -- Parameters
 --     none
 -- Returns
---     One row per table. table_name is the name that the package uses for it, view_name and view_oid are its binding
---     view. table_oid, table_schema and relation_name are the table that the view reads. The columns of the view are
---     NULL when it is missing, those of the table also while the table is detached.
+--     One row for each table.
+--     table_name     The name of the table in this documentation, such as contacts.
+--     view_name      The name of its binding view.
+--     view_oid       The binding view. NULL: the view is missing.
+--     table_oid      The table that the view reads. NULL: the view is missing or the table is detached.
+--     table_schema   The schema of that table, or NULL.
+--     relation_name  The name of that table, or NULL.
 -- Errors
 --     none
 -- Reads

@@ -5,8 +5,8 @@
 -- Parameters
 --     table_oid  The table. Required.
 -- Returns
---     One text per trigger, an empty array when the table has none. A trigger that fires for replicated rows has a
---     second statement in its text, which enables that.
+--     An array with one text for each trigger; an empty array when the table has none. For a trigger that fires for
+--     replicated rows, the text contains a second statement, which enables this.
 -- Errors
 --     none
 -- Reads

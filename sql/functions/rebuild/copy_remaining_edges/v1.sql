@@ -23,8 +23,8 @@
 --     better than none.
 --
 --     The batches used a list of missing contacts that was made when the rebuild began. A contact that was inserted or
---     deleted since then is queued for the time after the exchange, because a sync may have handled that change before
---     the run was visible to it.
+--     deleted since then is queued for the time after the exchange, because a sync may have refreshed it before the
+--     sync could see the run.
 --
 --     The phase of the run becomes indexing in the same transaction. So the function may be called again after a crash.
 CREATE OR REPLACE FUNCTION connection_paths.copy_remaining_edges(run_id bigint)

@@ -57,14 +57,12 @@ BEGIN
 
     DELETE FROM connection_paths.contact_connections_next AS n
     USING connection_paths.rebuild_other_kinds AS k
-    WHERE n.contact_a_id = k.contact_a_id AND n.contact_b_id = k.contact_b_id AND n.kind = k.kind
-        AND k.kind <> 'work_overlap';
+    WHERE n.contact_a_id = k.contact_a_id AND n.contact_b_id = k.contact_b_id AND n.kind = k.kind;
     INSERT INTO connection_paths.contact_connections_next
     SELECT c.*
     FROM (
         SELECT DISTINCT k.contact_a_id, k.contact_b_id, k.kind
         FROM connection_paths.rebuild_other_kinds AS k
-        WHERE k.kind <> 'work_overlap'
     ) AS recorded
     JOIN connection_paths.contact_connections_live AS c
         ON c.contact_a_id = recorded.contact_a_id
@@ -89,7 +87,7 @@ BEGIN
     ALTER TABLE connection_paths.contact_connections_live RENAME TO contact_connections_old;
     ALTER TABLE connection_paths.contact_connections_next RENAME TO contact_connections_live;
     ALTER TABLE connection_paths.contact_connections ATTACH PARTITION connection_paths.contact_connections_live DEFAULT;
-    COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write those through it';
+    COMMENT ON TABLE connection_paths.contact_connections_live IS 'The rows of contact_connections; read and write them through contact_connections';
     RETURN true;
 END
 $function$;

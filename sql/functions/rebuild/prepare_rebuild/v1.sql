@@ -21,9 +21,9 @@
 --     It gets indexes only when it is full. Everything that an earlier rebuild left is dropped first. The lock of
 --     rebuild_missing_contacts keeps cancel_run, which drops the same objects, from running at the same time.
 --
---     Edges of other kinds belong to the application, which goes on writing them to the live table. Triggers record
---     these writes, and exchange_rebuild copies the edges. Creating the triggers waits for sessions that write edges,
---     so callers set lock_timeout.
+--     Edges of other kinds belong to the application, which writes them to the live table during a rebuild, too.
+--     Triggers record these writes, and exchange_rebuild copies the edges. Creating the triggers waits for sessions
+--     that write edges, so callers set lock_timeout.
 --
 --     A partition that the application made for a kind of its own is neither read nor written. A CHECK constraint of
 --     the application that is NOT VALID becomes valid, so edges that are copied must satisfy it.
@@ -38,11 +38,11 @@ AS $function$
 DECLARE
     caller text := current_setting('role');
     tablespace text := current_setting('default_tablespace');
-    owners text;
+    owner_role text;
 BEGIN
     PERFORM connection_paths.require_exchangeable();
     SELECT pg_catalog.pg_get_userbyid(c.relowner)
-    INTO owners
+    INTO owner_role
     FROM pg_catalog.pg_class AS c
     WHERE c.oid = 'connection_paths.contact_connections'::regclass;
     LOCK TABLE connection_paths.rebuild_missing_contacts IN SHARE ROW EXCLUSIVE MODE;
@@ -51,8 +51,8 @@ BEGIN
     INSERT INTO connection_paths.rebuild_missing_contacts (contact_id)
     SELECT m.contact_id FROM connection_paths.missing_contacts() AS m;
 
-    IF owners <> current_user THEN
-        PERFORM pg_catalog.set_config('role', owners, true);
+    IF owner_role <> current_user THEN
+        PERFORM pg_catalog.set_config('role', owner_role, true);
     END IF;
     PERFORM pg_catalog.set_config('default_tablespace', COALESCE(t.spcname, ''), true)
     FROM pg_catalog.pg_class AS c

@@ -62,7 +62,8 @@ BEGIN
                     ELSE now()
                 END AS computed_at
             FROM connection_paths.rebuilt_edges(rebuild_range.above_contact_id, rebuild_range.upto_contact_id) AS w
-            -- A FULL JOIN cannot become a nested loop over the batch. OFFSET 0 keeps the planner from making it LEFT.
+            -- A FULL JOIN cannot become a nested loop over the batch. OFFSET 0 keeps the planner from changing it
+            -- to a LEFT JOIN.
             FULL JOIN (
                 SELECT c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from, c.date_to, c.computed_at
                 FROM connection_paths.contact_connections_live AS c

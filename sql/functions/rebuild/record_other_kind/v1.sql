@@ -1,13 +1,13 @@
 -- connection_paths.record_other_kind()
 --
--- Trigger function that records an edge of another kind which is written during a rebuild.
+-- Trigger function that records which edges of other kinds are written during a rebuild.
 --
 -- Parameters
 --     none
 -- Returns
 --     NULL, which PostgreSQL ignores.
 -- Errors
---     55006  The statement is TRUNCATE: the rows that exchange_rebuild copies would come back.
+--     55006  The statement is TRUNCATE. Without the error, the exchange would bring back the deleted edges.
 -- Reads
 --     none
 -- Writes
@@ -29,18 +29,17 @@ BEGIN
         RAISE EXCEPTION 'contact_connections is being rebuilt'
             USING ERRCODE = 'object_in_use', HINT = 'Use DELETE, or cancel the run.';
     END IF;
-    IF TG_OP <> 'INSERT' THEN
-        INSERT INTO connection_paths.rebuild_other_kinds (contact_a_id, contact_b_id, kind)
-        VALUES (OLD.contact_a_id, OLD.contact_b_id, OLD.kind);
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-        INSERT INTO connection_paths.rebuild_other_kinds (contact_a_id, contact_b_id, kind)
-        VALUES (NEW.contact_a_id, NEW.contact_b_id, NEW.kind);
-    END IF;
+    -- OLD is NULL after INSERT and NEW is NULL after DELETE; the comparison leaves such a row out
+    INSERT INTO connection_paths.rebuild_other_kinds (contact_a_id, contact_b_id, kind)
+    SELECT e.contact_a_id, e.contact_b_id, e.kind
+    FROM (
+        VALUES (OLD.contact_a_id, OLD.contact_b_id, OLD.kind), (NEW.contact_a_id, NEW.contact_b_id, NEW.kind)
+    ) AS e (contact_a_id, contact_b_id, kind)
+    WHERE e.kind <> 'work_overlap';
     RETURN NULL;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.record_other_kind() IS 'Trigger: records an edge of another kind that is written during a rebuild';
+COMMENT ON FUNCTION connection_paths.record_other_kind() IS 'Trigger: records which edges of other kinds are written during a rebuild';
 
 REVOKE ALL ON FUNCTION connection_paths.record_other_kind() FROM PUBLIC;

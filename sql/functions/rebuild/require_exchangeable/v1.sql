@@ -8,9 +8,9 @@
 --     Nothing.
 -- Errors
 --     42501  The current role is not a member of the role that owns contact_connections.
---     55000  A foreign key refers to contact_connections; or something, such as a view, depends on
---            contact_connections_live itself and would keep the old rows; or the kind work_overlap has a partition of
---            its own; or the package is an extension, whose tables cannot be exchanged.
+--     55000  A foreign key refers to contact_connections; or a view or a function depends on contact_connections_live
+--            itself, and would read the old rows after the exchange; or the kind work_overlap has a partition of its
+--            own; or the package is installed as an extension, whose tables cannot be exchanged.
 -- Reads
 --     contact_connections, contact_connections_live
 -- Writes
@@ -26,15 +26,15 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    owners text;
+    owner_role text;
     hindrance text;
 BEGIN
     SELECT pg_catalog.pg_get_userbyid(c.relowner)
-    INTO owners
+    INTO owner_role
     FROM pg_catalog.pg_class AS c
     WHERE c.oid = 'connection_paths.contact_connections'::regclass;
-    IF NOT pg_catalog.pg_has_role(owners, 'MEMBER') THEN
-        RAISE EXCEPTION 'a rebuild exchanges tables, and only members of the role % may do that', owners
+    IF NOT pg_catalog.pg_has_role(owner_role, 'MEMBER') THEN
+        RAISE EXCEPTION 'a rebuild exchanges tables, and only members of the role % may do that', owner_role
             USING ERRCODE = 'insufficient_privilege', HINT = 'Use the strategy in_place.';
     END IF;
     IF EXISTS (

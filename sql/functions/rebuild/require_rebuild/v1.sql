@@ -1,9 +1,9 @@
 -- connection_paths.require_rebuild(run_id)
 --
--- Raises an error when a rebuild has lost the table that it fills.
+-- Raises an error when the table that a rebuild fills does not exist.
 --
 -- Parameters
---     run_id  The run. A run that does not exist, is over, has exchanged its table or works in place raises no error.
+--     run_id  The run. No error for a run that does not exist, is over, has exchanged its table or is no rebuild.
 -- Returns
 --     Nothing.
 -- Errors
@@ -16,7 +16,7 @@
 --     copy_remaining_edges, do_batch, orchestrator/rebuild/rebuild.py
 -- Why
 --     A restore of data without definitions brings back the row of a run, but not contact_connections_next. Such a run
---     can only be cancelled: by cancel_run, or by `orchestrator backfill`, which cancels it and begins another one.
+--     cannot continue. Cancel it by cancel_run, or call `orchestrator backfill`, which cancels it and begins another.
 CREATE OR REPLACE FUNCTION connection_paths.require_rebuild(run_id bigint)
 RETURNS void
 LANGUAGE plpgsql
@@ -33,16 +33,16 @@ BEGIN
     FROM connection_paths.backfill_runs AS r
     WHERE r.run_id = require_rebuild.run_id
         AND r.strategy = 'rebuild'
-        AND r.status IN ('running', 'paused')
+        AND r.is_active
         AND r.phase IN ('filling', 'indexing')
     FOR SHARE; -- waits for a session that exchanges or cancels the run now
     IF FOUND THEN
-        RAISE EXCEPTION 'run % has lost contact_connections_next, the table that it fills', run_id
-            USING ERRCODE = 'CP004', HINT = 'Cancel the run and begin another: cancel_run, create_run.';
+        RAISE EXCEPTION 'run % fills contact_connections_next, and that table does not exist', run_id
+            USING ERRCODE = 'CP004', HINT = 'Call cancel_run for this run, then create_run.';
     END IF;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.require_rebuild(bigint) IS 'Raises when a rebuild under way has lost the table that it fills';
+COMMENT ON FUNCTION connection_paths.require_rebuild(bigint) IS 'Raises an error when the table that an active rebuild fills does not exist';
 
 REVOKE ALL ON FUNCTION connection_paths.require_rebuild(bigint) FROM PUBLIC;

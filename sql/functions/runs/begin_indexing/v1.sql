@@ -3,10 +3,11 @@
 -- Moves a rebuild from the phase filling to the phase indexing.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     True when the phase has changed. False when the run is not a rebuild, is over, or is past the phase filling.
---     After true, the run cannot be cancelled until the transaction ends, so the rebuild's table stays its own.
+--     true when the phase has changed. false when the run is not a rebuild, is over, or is past the phase filling.
+--     After true, this transaction holds the lock of the run's row. So no other session can cancel the run, and drop
+--     its table, before this transaction ends.
 -- Errors
 --     none
 -- Reads
@@ -28,7 +29,7 @@ BEGIN
     SET phase = 'indexing'
     WHERE r.run_id = begin_indexing.run_id
         AND r.strategy = 'rebuild'
-        AND r.status IN ('running', 'paused')
+        AND r.is_active
         AND r.phase = 'filling';
     RETURN FOUND;
 END

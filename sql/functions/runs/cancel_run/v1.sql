@@ -1,12 +1,12 @@
 -- connection_paths.cancel_run(run_id)
 --
--- Cancels a run and drops the tables that a rebuild has made.
+-- Cancels a run, and drops the tables that the run has created when it is a rebuild.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     True when the run was running, paused, or cancelled and not cleaned up; false for any other run.
---     Edges that an in-place run has corrected stay. For a rebuild, the function waits for batches that are being done.
+--     true when the run was running or paused, or when request_cancel has cancelled it and this function has not
+--     been called for it since. false for other runs.
 -- Errors
 --     25001  The transaction is not READ COMMITTED.
 -- Reads
@@ -16,9 +16,12 @@
 -- Used by
 --     operators, orchestrator/runs/driver.py, orchestrator/runs/runs.py
 -- Why
---     prepare_rebuild takes the same lock on rebuild_missing_contacts, so no rebuild makes its tables while the tables
---     of another are dropped. The next rebuild may have begun before this run is cleaned up: the tables are its own
---     then, and they are kept.
+--     The edges that a run in place has written stay. For a rebuild, the function waits until the batches in progress
+--     have ended, because they hold locks on the table that it drops.
+--
+--     This function and prepare_rebuild both lock rebuild_missing_contacts. So no rebuild creates its tables while this
+--     function drops the tables of another rebuild. All rebuilds use the same table names. When another rebuild is
+--     already active, the tables belong to that rebuild, and this function does not drop them.
 CREATE OR REPLACE FUNCTION connection_paths.cancel_run(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -28,7 +31,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    run record;
+    run_strategy text;
 BEGIN
     PERFORM connection_paths.require_read_committed();
     LOCK TABLE connection_paths.rebuild_missing_contacts IN SHARE ROW EXCLUSIVE MODE;
@@ -36,15 +39,15 @@ BEGIN
     UPDATE connection_paths.backfill_runs AS r
     SET phase = 'finished', finished_at = COALESCE(r.finished_at, clock_timestamp())
     WHERE r.run_id = cancel_run.run_id AND r.status = 'cancelled' AND r.phase <> 'finished'
-    RETURNING r.strategy INTO run;
+    RETURNING r.strategy INTO run_strategy;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    IF run.strategy = 'rebuild' AND NOT EXISTS (
-        -- the next rebuild, which owns the tables by now
+    IF run_strategy = 'rebuild' AND NOT EXISTS (
+        -- another rebuild, to which the tables now belong
         SELECT
         FROM connection_paths.backfill_runs AS r
-        WHERE r.strategy = 'rebuild' AND r.status IN ('running', 'paused')
+        WHERE r.is_active AND r.strategy = 'rebuild'
     ) THEN
         PERFORM connection_paths.drop_rebuild();
     END IF;
@@ -52,6 +55,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.cancel_run(bigint) IS 'Cancels a run and drops the tables that a rebuild has made';
+COMMENT ON FUNCTION connection_paths.cancel_run(bigint) IS 'Cancels a run and drops the tables that a rebuild has created';
 
 REVOKE ALL ON FUNCTION connection_paths.cancel_run(bigint) FROM PUBLIC;

@@ -1,14 +1,17 @@
 -- connection_paths.claim_batch(run_id)
 --
--- Gives this session the next batch of a run that no living worker has.
+-- Assigns to this session the next batch of a run that no living worker holds.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     One row: batch_id and attempt, which do_batch and fail_batch want; above_contact_id and upto_contact_id, the
---     range of contact ids (above, upto], NULL being no bound; predicted_edges, the expected size.
---     No row when there is nothing to claim now: the run is paused, over or unknown, has max_workers workers already,
---     or living workers have all remaining batches.
+--     One row, or no row when this session can claim nothing now: the run does not exist, is paused or is over; or
+--     max_workers other workers already hold batches; or living workers hold all remaining batches.
+--     batch_id          The batch. Pass it to do_batch and fail_batch.
+--     attempt           How often the batch has been claimed. Pass it to do_batch and fail_batch.
+--     above_contact_id  The batch begins above this contact id. NULL: no lower bound.
+--     upto_contact_id   The batch ends with this contact id. NULL: no upper bound.
+--     predicted_edges   About how many edges the batch has.
 -- Errors
 --     42501  The role of the session may not write to backfill_batches.
 -- Reads
@@ -18,11 +21,15 @@
 -- Used by
 --     orchestrator/runs/workers.py
 -- Why
---     Commit the claim before the batch is begun: the claim counts the attempt, so that a batch that kills its server
---     process is recognised. After five workers have died with a batch, it is treated as a batch that fails.
---     The attempt is a fence: once another worker has claimed the batch, the earlier claim can write nothing.
---     The lock on the row of the run makes claims of one run happen one after another. A batch whose row is locked is
---     passed over, because the server may still be ending the session of its dead worker.
+--     Commit the claim before you call do_batch. Otherwise a batch that kills its server process would also roll back
+--     its claim, and nobody would see that a worker died. After five workers have died with a batch, this function
+--     calls split_batch, as fail_batch does after an error.
+--
+--     When another worker claims a batch again, attempt increases. do_batch and fail_batch reject the older attempt, so
+--     a worker that has lost its batch writes nothing.
+--
+--     The function locks the row of the run, so sessions claim batches of one run one after another. It skips a batch
+--     whose row is locked, because the session of a dead worker may not have ended yet.
 CREATE OR REPLACE FUNCTION connection_paths.claim_batch(run_id bigint)
 RETURNS TABLE (
     batch_id bigint,

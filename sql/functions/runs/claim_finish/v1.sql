@@ -1,12 +1,12 @@
 -- connection_paths.claim_finish(run_id)
 --
--- Gives this session the right to do what comes after the last batch of a run, unless another living worker has it.
+-- Assigns the last steps of a run to this session, unless another living worker has them.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     True when this session has the right now. It keeps the right until it ends.
---     False when another living worker has it, or when the run is paused, finished or unknown.
+--     true when this session has to do the last steps. They stay assigned to it until the session ends.
+--     false when another living worker has them, or when the run is paused, finished or does not exist.
 -- Errors
 --     42501  The role of the session may not write to backfill_batches.
 -- Reads
@@ -16,9 +16,10 @@
 -- Used by
 --     orchestrator/runs/driver.py
 -- Why
---     The right is the worker's number in the row of the run, so taking it needs the privilege to update backfill_runs.
---     An advisory lock alone would not do: any role that can connect may take one. A number whose worker has died
---     counts as none.
+--     The last steps are: clean up after a cancellation; for a rebuild, build indexes and exchange the tables; then
+--     finish_run. The function stores the number of the worker in the row of the run, so the caller needs the privilege
+--     to update backfill_runs. An advisory lock alone would not be enough, because any role that can connect can take
+--     one. When the stored worker has died, another one may take its place.
 CREATE OR REPLACE FUNCTION connection_paths.claim_finish(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -50,6 +51,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.claim_finish(bigint) IS 'Lets this session finish a run, unless another living worker does; returns whether it may';
+COMMENT ON FUNCTION connection_paths.claim_finish(bigint) IS 'Assigns the last steps of a run to this session, unless another living worker has them';
 
 REVOKE ALL ON FUNCTION connection_paths.claim_finish(bigint) FROM PUBLIC;

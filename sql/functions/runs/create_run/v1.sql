@@ -3,20 +3,20 @@
 -- Creates a run with all of its batches.
 --
 -- Parameters
---     strategy     'rebuild': a new table is filled beside the live edges, and the two are exchanged at the end.
---                  'in_place': only differences are written, to the live edges. Required.
---     batch_edges  About how many edges a batch should have, at least 1. NULL: one 64th of all edges, but not less than
---                  2,000 and not more than 50,000.
+--     strategy     'rebuild': the run fills a new table, and exchanges it for the live table at the end.
+--                  'in_place': the run corrects the rows of the live table that are wrong. Required.
+--     batch_edges  About how many edges a batch should have, at least 1. NULL: one 64th of all edges, but at least
+--                  2,000 and at most 50,000.
 -- Returns
---     The number of the run. It is running, and its batches wait for workers.
+--     The id of the run. The run has the status running and can be worked on.
 -- Errors
 --     22023  strategy or batch_edges has a value that is not allowed.
---     42501  A rebuild is asked for, and the role may not exchange the tables.
---     55000  A rebuild is asked for, and the tables cannot be exchanged. See prepare_rebuild.
+--     42501  strategy is 'rebuild', and the role may not exchange the tables.
+--     55000  strategy is 'rebuild', and the tables cannot be exchanged: see require_exchangeable.
 --     CP003  Another run is running or paused.
 --     CP010  A table of the application is detached.
---     CP011  Citus manages a table that is read or written.
---     CP012  Row-level security may hide rows of a source from this role.
+--     CP011  Citus manages a table of the application or of the package.
+--     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
 --     backfill_runs
 -- Writes
@@ -24,9 +24,9 @@
 -- Used by
 --     operators, orchestrator/runs/backfill.py
 -- Why
---     The ranges of the batches are cut by predicted_edges, so that batches take about the same time. A contact is
---     never divided between batches. The ranges cover every bigint exactly once: contacts that are added later, and
---     edges of contacts that no longer exist, have their batch too.
+--     predicted_edges predicts the edges of each contact. Each batch is a range of contact ids with about the same
+--     number of predicted edges, so batches take about the same time. The ranges cover every bigint exactly once. So
+--     contacts that are inserted later, and contacts that no longer exist but have edges, also belong to a batch.
 CREATE OR REPLACE FUNCTION connection_paths.create_run(strategy text, batch_edges bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -58,7 +58,7 @@ BEGIN
             SELECT r.run_id
             INTO active_run_id
             FROM connection_paths.backfill_runs AS r
-            WHERE r.status IN ('running', 'paused');
+            WHERE r.is_active;
             RAISE EXCEPTION 'run % is under way', active_run_id
                 USING ERRCODE = 'CP003', HINT = 'Join it: orchestrator backfill. Or cancel it: cancel_run.';
     END;
@@ -75,7 +75,7 @@ BEGIN
             ) AS edges
         FROM loads AS l
     ),
-    -- One is added per contact, so that a batch cannot have any number of contacts without edges.
+    -- Each contact counts as one more edge. Otherwise a batch could have any number of contacts without edges.
     parts AS (
         SELECT
             l.contact_id,
@@ -111,6 +111,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.create_run(text, bigint) IS 'Creates a backfill run with all of its batches: in_place or rebuild; returns its number';
+COMMENT ON FUNCTION connection_paths.create_run(text, bigint) IS 'Creates a backfill run with all of its batches: in_place or rebuild; returns its id';
 
 REVOKE ALL ON FUNCTION connection_paths.create_run(text, bigint) FROM PUBLIC;

@@ -1,16 +1,17 @@
 -- connection_paths.do_batch(run_id, batch_id, attempt)
 --
--- Makes the edges of a claimed batch right, and marks the batch as done in the same transaction.
+-- Computes and writes the edges of a claimed batch, and marks the batch as done in the same transaction.
 --
 -- Parameters
 --     run_id    The run. Required.
 --     batch_id  The batch that claim_batch returned. Required.
 --     attempt   The attempt that claim_batch returned. Required.
 -- Returns
---     How many edges were changed; for a rebuild, how many were inserted.
+--     The number of edges that were inserted, updated or deleted.
 -- Errors
 --     25001  The run is a rebuild and the transaction is not READ COMMITTED.
---     CP001  The caller does not have the batch, or no longer: another worker has claimed it, or the run is over.
+--     CP001  The caller does not hold the batch: it never claimed it, another worker has claimed it since, or the run
+--            is over.
 --     CP004  The table that the rebuild fills does not exist.
 -- Reads
 --     backfill_runs, backfill_batches, contact_connections_next
@@ -19,9 +20,11 @@
 -- Used by
 --     orchestrator/runs/workers.py
 -- Why
---     Edges, status and counters commit together, so the counters are always true, and each batch is done exactly once.
---     CP001 and CP004 are raised for nothing else. Any other error comes from the work on the batch, for example from a
---     trigger of the application: the batch has failed, and the caller reports that to fail_batch.
+--     One transaction writes the edges and the status of the batch. So the counters of a batch always match its edges,
+--     and each batch is done exactly once.
+--
+--     After CP001 the caller claims another batch. After CP004 the caller cancels the run. Every other error comes from
+--     the work on the batch, for example from a trigger of the application. The caller then calls fail_batch.
 CREATE OR REPLACE FUNCTION connection_paths.do_batch(run_id bigint, batch_id bigint, attempt integer)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -31,22 +34,23 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    run_strategy text;
     batch record;
     edges bigint;
 BEGIN
-    IF EXISTS (
-        SELECT
-        FROM connection_paths.backfill_runs AS r
-        WHERE r.run_id = do_batch.run_id AND r.strategy = 'rebuild'
-    ) THEN
+    SELECT r.strategy
+    INTO run_strategy
+    FROM connection_paths.backfill_runs AS r
+    WHERE r.run_id = do_batch.run_id;
+    IF run_strategy = 'rebuild' THEN
         PERFORM connection_paths.require_read_committed();
         PERFORM connection_paths.require_rebuild(do_batch.run_id);
-        -- Locked before the status of the run is read: after that, cancel_run cannot drop the table, and so no other
-        -- run can make a table of the same name.
+        -- This lock comes before the query that reads the status of the run. While it is held, cancel_run cannot drop
+        -- the table, so no other run can create a table of the same name.
         LOCK TABLE connection_paths.contact_connections_next IN ROW EXCLUSIVE MODE;
     END IF;
 
-    SELECT b.above_contact_id, b.upto_contact_id, r.strategy
+    SELECT b.above_contact_id, b.upto_contact_id
     INTO batch
     FROM connection_paths.backfill_batches AS b
     JOIN connection_paths.backfill_runs AS r ON r.run_id = b.run_id
@@ -54,14 +58,14 @@ BEGIN
         AND b.batch_id = do_batch.batch_id
         AND b.attempts = do_batch.attempt
         AND b.status = 'claimed'
-        AND r.status IN ('running', 'paused')
+        AND r.is_active
     FOR UPDATE OF b;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'batch % of run % is not claimed under attempt %', batch_id, run_id, attempt
             USING ERRCODE = 'CP001', HINT = 'Claim another batch: claim_batch.';
     END IF;
 
-    IF batch.strategy = 'rebuild' THEN
+    IF run_strategy = 'rebuild' THEN
         edges := connection_paths.rebuild_range(batch.above_contact_id, batch.upto_contact_id);
     ELSE
         edges := connection_paths.refresh_range(batch.above_contact_id, batch.upto_contact_id);
@@ -77,6 +81,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.do_batch(bigint, bigint, integer) IS 'Makes the edges of a claimed batch right and marks it as done; returns how many edges changed';
+COMMENT ON FUNCTION connection_paths.do_batch(bigint, bigint, integer) IS 'Computes and writes the edges of a claimed batch and marks it as done; returns how many edges changed';
 
 REVOKE ALL ON FUNCTION connection_paths.do_batch(bigint, bigint, integer) FROM PUBLIC;

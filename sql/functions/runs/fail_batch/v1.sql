@@ -1,19 +1,20 @@
 -- connection_paths.fail_batch(run_id, batch_id, attempt, error, is_transient)
 --
--- Records that do_batch failed, and makes the batch ready for a retry, splits it, or sets its only contact aside.
+-- Records that do_batch failed, and retries the batch, splits it, or sets its only contact aside.
 --
 -- Parameters
 --     run_id        The run. Required.
 --     batch_id      The batch that claim_batch returned. Required.
 --     attempt       The attempt that claim_batch returned. Required.
 --     error         The message of the server.
---     is_transient  True when a retry may succeed, as after a deadlock or a lock timeout: the batch is then tried five
---                   times before it is split. False or NULL: it is split at once.
+--     is_transient  true: a retry may succeed, for example after a deadlock or a lock timeout. The batch is then tried
+--                   five times before it is split. false or NULL: the batch is split at once.
 -- Returns
---     'retry', 'split' or 'set aside'.
+--     'retry': the batch is pending again. 'split': both halves of the batch are pending. 'set aside': the batch had at
+--     most one contact, and the run continues without it.
 -- Errors
 --     25001  The transaction is not READ COMMITTED.
---     CP001  The caller does not have the batch, or no longer: another worker has claimed it.
+--     CP001  The caller does not hold the batch: it never claimed it, or another worker has claimed it since.
 -- Reads
 --     backfill_runs, backfill_batches
 -- Writes
@@ -21,8 +22,8 @@
 -- Used by
 --     orchestrator/runs/workers.py
 -- Why
---     The row of the run is locked before the row of the batch, as in claim_batch, so that splits of one run happen one
---     after another. See split_batch.
+--     The function locks the row of the run before the row of the batch, as claim_batch does. So the batches of a run
+--     are split one after another; split_batch explains why.
 CREATE OR REPLACE FUNCTION connection_paths.fail_batch(
     run_id bigint,
     batch_id bigint,

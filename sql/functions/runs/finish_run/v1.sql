@@ -1,16 +1,16 @@
 -- connection_paths.finish_run(run_id, receipt)
 --
--- Marks a run as succeeded once all of its batches are done or set aside.
+-- Marks a run as succeeded after all of its batches are done or set aside.
 --
 -- Parameters
 --     run_id   The run. Required.
---     receipt  What to keep about the run, for example latencies before and during it; NULL: nothing.
+--     receipt  A report to store with the run, for example latencies before and during it. NULL: none.
 -- Returns
---     The status: 'succeeded', or 'succeeded with exceptions' when batches were set aside. A finished run keeps its
---     status, and the function returns that.
+--     The status of the run: 'succeeded', or 'succeeded with exceptions' when batches were set aside. For a run that is
+--     already finished, the function changes nothing and returns its status.
 -- Errors
 --     02000  There is no such run.
---     CP002  The run is not ready: it has batches to do, is cancelled, or is a rebuild whose tables are not exchanged.
+--     CP002  The run has batches that are not done, is cancelled, or is a rebuild whose tables are not exchanged.
 -- Reads
 --     backfill_runs, backfill_batches
 -- Writes
@@ -18,9 +18,10 @@
 -- Used by
 --     operators, orchestrator/runs/driver.py
 -- Why
---     The commit waits for the disk even where the session has switched that off, so a run that is reported as
---     succeeded survives a crash, with all commits of its workers before. Synchronous standbys have it too. An
---     asynchronous standby may lack it: after a failover to such a standby the run is running again.
+--     Workers may commit batches with synchronous_commit = off. This function sets it on for its own transaction. Its
+--     COMMIT then waits until the WAL is on disk, with all earlier commits of the workers. So a crash of the server
+--     does not undo a run that was reported as succeeded. Synchronous standbys have the commit, too. An asynchronous
+--     standby may lack it. After a failover to such a standby, the run has the status running again.
 CREATE OR REPLACE FUNCTION connection_paths.finish_run(run_id bigint, receipt jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql
@@ -33,7 +34,7 @@ DECLARE
     run record;
     outcome text;
 BEGIN
-    IF current_setting('synchronous_commit') <> 'remote_apply' THEN -- remote_apply waits for more than 'on' does
+    IF current_setting('synchronous_commit') <> 'remote_apply' THEN -- remote_apply already waits longer than 'on'
         PERFORM pg_catalog.set_config('synchronous_commit', 'on', true);
     END IF;
     PERFORM connection_paths.require_batches_done(finish_run.run_id);
@@ -47,7 +48,7 @@ BEGIN
     END IF;
     IF run.status = 'cancelled' OR (run.strategy = 'rebuild' AND run.phase <> 'exchanged') THEN
         RAISE EXCEPTION 'run % cannot be finished: its status is %, its phase %', run_id, run.status, run.phase
-            USING ERRCODE = 'CP002', HINT = 'Run `orchestrator backfill`: it does what is missing.';
+            USING ERRCODE = 'CP002', HINT = 'Run `orchestrator backfill`: it does the missing steps.';
     END IF;
 
     IF run.strategy = 'rebuild' THEN

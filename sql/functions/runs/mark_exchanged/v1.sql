@@ -3,10 +3,11 @@
 -- Moves a rebuild from the phase indexing to the phase exchanged.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     True when the phase has changed. False when the run is over, or is not in the phase indexing.
---     After true, the run cannot be cancelled until the transaction ends, so the rebuild's table stays its own.
+--     true when the phase has changed. false when the run is over, or is not in the phase indexing.
+--     After true, this transaction holds the lock of the run's row. So no other session can cancel the run, and drop
+--     its table, before this transaction ends.
 -- Errors
 --     none
 -- Reads
@@ -26,7 +27,7 @@ AS $function$
 BEGIN
     UPDATE connection_paths.backfill_runs AS r
     SET phase = 'exchanged'
-    WHERE r.run_id = mark_exchanged.run_id AND r.status IN ('running', 'paused') AND r.phase = 'indexing';
+    WHERE r.run_id = mark_exchanged.run_id AND r.is_active AND r.phase = 'indexing';
     RETURN FOUND;
 END
 $function$;

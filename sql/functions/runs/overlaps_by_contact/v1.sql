@@ -5,10 +5,10 @@
 -- Parameters
 --     none
 -- Returns
---     One row for each contact that exists and has a usable work experience at a live organization.
+--     One row for each contact that exists and has a usable work experience at an organization that exists.
 --     contact_id  The contact.
---     overlaps    How many overlaps its experiences have together. It is an upper bound of the contact's edges, because
---                 one edge can come from several overlaps.
+--     overlaps    The number of overlaps of its work experiences. The contact has at most as many edges, because one
+--                 edge can come from several overlaps.
 -- Errors
 --     none
 -- Reads
@@ -18,18 +18,22 @@
 -- Used by
 --     sql/queries/edges/verify_sample.sql, sql/queries/runs/sample_overlaps.sql
 -- Why
---     An overlap is a pair of usable experiences of two existing contacts at the same live organization, both begun by
---     today, that share at least one day. Half the sum of all rows is exactly the number of overlapping pairs.
---     Experiences are never joined with each other, because a large organization has billions of pairs. Instead, each
---     experience becomes two events, its first day and its last. The events of an organization are sorted, first days
---     before last days of the same date. The experiences that overlap a given one are those that began by its last day,
---     minus those that ended before its first day: two running counts.
---     These counts include the experience itself and other experiences of the same contact, which are subtracted again.
---     A second pass finds the few contacts who began at an organization before an earlier experience there had ended,
---     and sorts the events of each of them alone.
---     The function is inlined into the calling query (LANGUAGE sql, STABLE, no SET). With 1.6 million usable
---     experiences among 3.1 million it takes about 5 s on two cores, a fifth of that for the second pass; 64 MB of
---     work_mem are not faster than 4 MB.
+--     An overlap is a pair of usable work experiences of two contacts at the same organization that share at least one
+--     day. Both contacts and the organization exist, and both experiences start today or earlier. Half of the sum of
+--     all rows is the number of overlaps.
+--
+--     The function does not join work experiences with each other, because a large organization has billions of pairs.
+--     It sorts the first and the last days of the experiences of each organization; of equal days, first days come
+--     before last days. The experiences that overlap a given one are those that start on its last day or earlier, minus
+--     those that end before its first day. Both numbers are running counts over the sorted days.
+--
+--     These counts include the experience itself and other experiences of the same contact at the organization. They
+--     are subtracted again. A second pass does that for the few contacts with experiences that overlap each other: it
+--     sorts the days of each such contact alone.
+--
+--     PostgreSQL inlines this function into the calling query and plans both together. With 3.1 million work
+--     experiences, 1.6 million of them usable, it takes about 5 s on two cores. The second pass takes a fifth of that.
+--     64 MB of work_mem are not faster than 4 MB.
 CREATE OR REPLACE FUNCTION connection_paths.overlaps_by_contact()
 RETURNS TABLE (contact_id bigint, overlaps bigint)
 LANGUAGE sql

@@ -1,11 +1,11 @@
 -- connection_paths.pause_run(run_id)
 --
--- Pauses a run: no worker claims a batch of it until resume_run.
+-- Pauses a run: no worker claims a batch of the run until resume_run is called.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     True when the run was running; false when it was paused already. Batches that are being done are finished.
+--     true when the run was running; false when it was already paused. Workers finish the batches that they hold.
 -- Errors
 --     02000  There is no such run.
 --     55000  The run is over: cancelled or succeeded.

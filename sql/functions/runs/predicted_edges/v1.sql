@@ -1,13 +1,13 @@
 -- connection_paths.predicted_edges()
 --
--- Predicts how many edges will be made from each contact, for cutting a run into batches.
+-- Predicts the number of edges of each contact to contacts with a greater id.
 --
 -- Parameters
 --     none
 -- Returns
---     One row for each contact with a usable work experience at a live organization.
+--     One row for each contact with a usable work experience at an organization that exists.
 --     contact_id  The contact.
---     edges       About how many edges the contact has to contacts with a greater id.
+--     edges       The predicted number. It may have a fraction.
 -- Errors
 --     none
 -- Reads
@@ -17,10 +17,13 @@
 -- Used by
 --     create_run
 -- Why
---     The weight of a contact is the number of people at the organizations where it worked. The edges per unit of
---     weight are measured on 300 contacts. An edge belongs to its smaller contact id, so the result is reduced to the
---     share of contacts with a greater id. One pass over the work experiences is enough; overlaps_by_contact is more
---     exact and takes ten times as long.
+--     create_run divides a run into batches of about the same number of edges. An edge belongs to the batch of its
+--     smaller contact id, so only neighbours with a greater id count.
+--
+--     The function first gives each contact a weight: the number of work experiences at the organizations where the
+--     contact worked. It counts the edges of 300 contacts and divides them by their weight. Then it multiplies the
+--     weight of each contact by that ratio and by the share of contacts with a greater id. This takes one pass over the
+--     work experiences. overlaps_by_contact is more exact and takes ten times as long.
 CREATE OR REPLACE FUNCTION connection_paths.predicted_edges()
 RETURNS TABLE (contact_id bigint, edges double precision)
 LANGUAGE sql

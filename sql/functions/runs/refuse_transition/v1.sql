@@ -1,11 +1,11 @@
 -- connection_paths.refuse_transition()
 --
--- Trigger that raises an error for a change of state that is not in the state machine of runs and batches.
+-- Trigger function that raises an error for a change of state that a run or a batch may not make.
 --
 -- Parameters
 --     none
 -- Returns
---     Never returns: it always raises.
+--     Nothing: it always raises an error.
 -- Errors
 --     55000  The run or the batch cannot go from its old state to the new one.
 -- Reads
@@ -15,9 +15,11 @@
 -- Used by
 --     trigger on backfill_runs, trigger on backfill_batches
 -- Why
---     The WHEN conditions of the two triggers list the legal transitions, so the function is called for no other.
---     A cancelled rebuild must not be resumed: changes are no longer recorded for it, and the next rebuild may have
---     taken its table. A batch that is done must not be done again: a rebuild would insert its edges twice.
+--     The WHEN conditions of the two triggers list the changes of state that are allowed. PostgreSQL calls this
+--     function only for other changes.
+--
+--     A cancelled rebuild must not continue: changes of edges are no longer recorded for it, and its table may belong
+--     to the next rebuild. A batch that is done must not be done again: a rebuild would insert its edges twice.
 CREATE OR REPLACE FUNCTION connection_paths.refuse_transition()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -32,7 +34,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = 'Only claim_batch, do_batch and fail_batch change the status of a batch.';
     END IF;
-    IF OLD.status NOT IN ('running', 'paused') THEN
+    IF NOT OLD.is_active THEN
         RAISE EXCEPTION 'run % is over: %', OLD.run_id, OLD.status
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Create another run: create_run.';
     END IF;

@@ -1,6 +1,6 @@
 -- connection_paths.register_worker()
 --
--- Makes this session a worker, which counts as living until the session ends.
+-- Makes this session a worker, which counts as alive until the session ends.
 --
 -- Parameters
 --     none
@@ -15,11 +15,12 @@
 -- Used by
 --     claim_batch, claim_finish, orchestrator/runs/driver.py
 -- Why
---     The session holds an advisory lock under the number until it ends, in whatever way it ends. That lock alone shows
---     that a worker lives: there is no heartbeat and no timeout. It is a lock of the session, and a pooler that shares
---     sessions between clients would pass it on, so workers connect to the server directly.
---     A restore may bring back a claim but not the position of the sequence. So a number is passed over while another
---     session holds its lock, or while a batch or a run still has it.
+--     The session holds an advisory lock for this number. PostgreSQL releases the lock when the session ends for any
+--     reason. Only this lock shows that the worker is alive, so no heartbeat and no timeout is needed. A pooler that
+--     shares sessions between clients would give the lock to another client. So workers connect directly to the server.
+--
+--     A restore may bring back a claimed batch, but not the position of the sequence. So the function skips a number
+--     that a claimed batch or an unfinished run contains, and a number whose lock another session holds.
 CREATE OR REPLACE FUNCTION connection_paths.register_worker()
 RETURNS integer
 LANGUAGE plpgsql
@@ -39,7 +40,7 @@ BEGIN
         RETURN own_id;
     END IF;
 
-    LOOP -- the sequence starts again after two billion numbers
+    LOOP -- the sequence begins again after two billion numbers
         own_id := nextval('connection_paths.backfill_worker_ids');
         CONTINUE WHEN EXISTS (
                 SELECT
@@ -64,6 +65,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.register_worker() IS 'Makes this session a worker, which lives while the session holds an advisory lock; returns its number';
+COMMENT ON FUNCTION connection_paths.register_worker() IS 'Makes this session a worker, which is alive while the session holds an advisory lock; returns its number';
 
 REVOKE ALL ON FUNCTION connection_paths.register_worker() FROM PUBLIC;

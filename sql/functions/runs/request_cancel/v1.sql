@@ -1,11 +1,11 @@
 -- connection_paths.request_cancel(run_id)
 --
--- Makes a run cancelled at once, and leaves its tables for cancel_run to drop.
+-- Cancels a run at once, without dropping the tables of a rebuild: cancel_run drops them.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     True when the run was running or paused; false when it was over already, or when there is no such run.
+--     true when the run was running or paused. false when it was already over, or when there is no such run.
 -- Errors
 --     none
 -- Reads
@@ -15,9 +15,9 @@
 -- Used by
 --     cancel_run, orchestrator/runs/runs.py
 -- Why
---     cancel_run may have to wait for batches that are being done. A caller that commits this function first stops all
---     workers before that wait begins. A run in this state is cleaned up by cancel_run, which `orchestrator backfill`
---     also calls for the run that it works on.
+--     cancel_run may have to wait until the batches in progress have ended. Call this function before it, in another
+--     transaction. After its COMMIT no worker begins another batch, so the wait is short. `orchestrator backfill` calls
+--     cancel_run for the run that it works on.
 CREATE OR REPLACE FUNCTION connection_paths.request_cancel(run_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -29,11 +29,11 @@ AS $function$
 BEGIN
     UPDATE connection_paths.backfill_runs AS r
     SET status = 'cancelled'
-    WHERE r.run_id = request_cancel.run_id AND r.status IN ('running', 'paused');
+    WHERE r.run_id = request_cancel.run_id AND r.is_active;
     RETURN FOUND;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.request_cancel(bigint) IS 'Makes a run cancelled at once; cancel_run then drops what a rebuild has made';
+COMMENT ON FUNCTION connection_paths.request_cancel(bigint) IS 'Cancels a run at once; cancel_run then drops the tables of a rebuild';
 
 REVOKE ALL ON FUNCTION connection_paths.request_cancel(bigint) FROM PUBLIC;

@@ -3,9 +3,9 @@
 -- Raises an error unless every batch of a run is done or set aside.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     none
+--     Nothing.
 -- Errors
 --     02000  There is no such run.
 --     CP002  The run has batches that are pending or claimed.
@@ -38,7 +38,7 @@ BEGIN
     WHERE b.run_id = require_batches_done.run_id AND b.status IN ('pending', 'claimed');
     IF open_batches > 0 THEN
         RAISE EXCEPTION 'run % has % batches to do', run_id, open_batches
-            USING ERRCODE = 'CP002', HINT = 'Claim and do them; after a crash, done batches may be pending again.';
+            USING ERRCODE = 'CP002', HINT = 'Claim and do them. After a crash, batches that were done may be pending again.';
     END IF;
 END
 $function$;

@@ -3,9 +3,9 @@
 -- Resumes a paused run: workers claim batches of it again.
 --
 -- Parameters
---     run_id  The run. NULL is an unknown run.
+--     run_id  The run. NULL counts as a run that does not exist.
 -- Returns
---     True when the run was paused; false when it was running already.
+--     true when the run was paused; false when it was already running.
 -- Errors
 --     02000  There is no such run.
 --     55000  The run is over: cancelled or succeeded.

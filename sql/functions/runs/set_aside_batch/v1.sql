@@ -1,14 +1,14 @@
 -- connection_paths.set_aside_batch(run_id, batch_id, contact_id, error)
 --
--- Sets a batch of at most one contact aside: the run goes on without it.
+-- Sets a batch of at most one contact aside: the run continues without it.
 --
 -- Parameters
 --     run_id      The run. Required.
 --     batch_id    The batch, which is claimed. Required.
---     contact_id  The contact whose edges cannot be computed; NULL when the range of the batch has no contact.
---     error       The message of the server, for the operator.
+--     contact_id  The contact whose edges cannot be computed. NULL: the range of the batch has no contact.
+--     error       The reason: the message of the server, or how many workers died.
 -- Returns
---     none
+--     Nothing.
 -- Errors
 --     none
 -- Reads

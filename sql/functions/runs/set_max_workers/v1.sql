@@ -4,9 +4,9 @@
 --
 -- Parameters
 --     run_id       The run. NULL is an unknown run.
---     max_workers  0 or more workers; NULL removes the limit. Workers obey it at their next claim.
+--     max_workers  How many workers, 0 or more. NULL: no limit. Workers obey it when they claim the next batch.
 -- Returns
---     none
+--     Nothing.
 -- Errors
 --     02000  There is no such run.
 --     23514  max_workers is negative.

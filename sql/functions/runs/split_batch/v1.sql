@@ -1,15 +1,15 @@
 -- connection_paths.split_batch(run_id, batch_id, error)
 --
--- Splits a claimed batch that fails into two halves, or sets it aside when it has a single contact.
+-- Splits a batch that fails into two halves, or sets it aside when it has at most one contact.
 --
 -- Parameters
---     run_id    The run, whose row the caller has locked FOR NO KEY UPDATE. Required.
---     batch_id  The batch, which is claimed. Its row is locked after that of the run. Required.
---     error     The reason: the message of the server, or that workers died.
+--     run_id    The run. The caller has locked its row FOR NO KEY UPDATE. Required.
+--     batch_id  The batch, which is claimed. The caller has locked its row after the row of the run. Required.
+--     error     The reason: the message of the server, or how many workers died.
 -- Returns
---     'split': both halves are pending. The lower half keeps the number of the batch and its count of failures; the
---     upper half is a new batch. Deaths and retries of both begin at 0 again.
---     'set aside': the batch had one contact or none, and the run goes on without it.
+--     'split': both halves are pending. The lower half keeps the id of the batch, its attempts and its failures. The
+--     upper half is a new batch. deaths and retries of both are 0.
+--     'set aside': the batch had one contact or none, and the run continues without it.
 -- Errors
 --     none
 -- Reads
@@ -19,10 +19,12 @@
 -- Used by
 --     claim_batch, fail_batch
 -- Why
---     Repeated splitting finds the contact at fault. It counts contacts that exist and contacts that have edges.
---     The caller's lock on the run makes one split commit before the next begins. The foreign key
---     backfill_batches_no_gap looks up the neighbouring bound when a split commits, and it would not find a bound that
---     another transaction has just made.
+--     When the halves are split again and again, the contact that causes the error is alone in a batch at the end.
+--     The function splits at the middle of the contacts that exist or are the smaller end of an edge.
+--
+--     The lock of the run's row makes sure that one split is committed before the next one begins. The foreign key
+--     backfill_batches_no_gap is checked at COMMIT: the lower bound of a batch must be the upper bound of another. It
+--     would not find a bound that another open transaction has written.
 CREATE OR REPLACE FUNCTION connection_paths.split_batch(run_id bigint, batch_id bigint, error text)
 RETURNS text
 LANGUAGE plpgsql
@@ -67,7 +69,7 @@ BEGIN
         predicted_edges = batch.predicted_edges / 2,
         failures = b.failures + 1,
         deaths = 0,
-        retries = 0, -- attempts are kept: they are the fence
+        retries = 0, -- attempts stays, so that the claim that failed remains invalid
         error = split_batch.error
     WHERE b.run_id = split_batch.run_id AND b.batch_id = split_batch.batch_id;
     INSERT INTO connection_paths.backfill_batches

@@ -67,9 +67,7 @@ BEGIN ATOMIC
     WITH edges AS MATERIALIZED (
         SELECT e.contact_id, e.neighbour_id, e.date_to, e.user_ids
         FROM connection_paths.front_edges(
-            next_contacts.request,
-            next_contacts.tree_contacts,
-            next_contacts.chains,
+            next_contacts.request, next_contacts.tree_contacts, next_contacts.chains,
             ((next_contacts.request).max_edges_per_hop::bigint + next_contacts.level - 1)
             * cardinality(enum_range(NULL::connection_paths.connection_kind)),
             next_contacts.is_hashed
@@ -98,9 +96,7 @@ BEGIN ATOMIC
             SELECT
                 c.number,
                 next_contacts.tree_recencies[c.number] AS recency,
-                connection_paths.chain_contacts(
-                    next_contacts.tree_contacts, next_contacts.tree_parents, c.number
-                ) AS contact_ids
+                connection_paths.chain_contacts(next_contacts.tree_contacts, next_contacts.tree_parents, c.number) AS contact_ids
             FROM unnest(next_contacts.chains) AS c (number)
             WHERE next_contacts.last_minute IS NULL OR clock_timestamp() < next_contacts.last_minute
             OFFSET 0
@@ -143,10 +139,8 @@ BEGIN ATOMIC
     SELECT p.contacts, p.parents, p.recencies, p.users, l.contacts, l.parents, l.recencies, c.is_cut, c.number
     FROM (
         SELECT
-            array_agg(p.contact_id) AS contacts,
-            array_agg(p.parent) AS parents,
-            array_agg(p.recency) AS recencies,
-            array_agg(p.user_id) AS users
+            array_agg(p.contact_id) AS contacts, array_agg(p.parent) AS parents,
+            array_agg(p.recency) AS recencies, array_agg(p.user_id) AS users
         FROM paths AS p
     ) AS p
     CROSS JOIN (

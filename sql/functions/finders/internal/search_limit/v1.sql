@@ -24,7 +24,7 @@ PARALLEL SAFE
 SECURITY INVOKER
 BEGIN ATOMIC
     SELECT CASE search_limit.name
-        -- find_paths and deep_finder: edges to members through which the walk goes on from a contact
+        -- find_paths and deep_finder: how many edges of a contact the search follows
         WHEN 'max_edges_per_hop' THEN 15
         -- every finder: the longest path, in contacts; the most paths of an answer
         WHEN 'deepest' THEN 6

@@ -30,11 +30,10 @@
 -- Used by
 --     applications, orchestrator/sweep/measure/targets.py
 -- Why
---     One plan serves every call (force_generic_plan): planning these statements costs more than running them.
---     Plans must
---     read by index, in its order, whatever the tables held when a session planned; hence no sequential scans and
---     no
---     sorts of edges. Nested loops are off because arrays are joined by hashing; index look-ups do not need them.
+--     One plan serves every call (force_generic_plan): planning these statements costs more than running them. Plans
+--     must read by index, in its order, whatever the tables held when a session planned; hence no sequential scans
+--     and no sorts of edges. Nested loops are off because arrays are joined by hashing; index look-ups do not need
+--     them.
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder(
     target_contact_id bigint,
     collection_id bigint,

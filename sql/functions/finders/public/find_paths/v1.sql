@@ -19,13 +19,16 @@
 --                           10,000.
 --     max_edges_per_hop     Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
 -- Returns
---     {"impl", "total", "truncated", "complete", "why", "paths": [{"depth", "user_ids", "contact_ids", "recency",
---     "hops":
---     [{"from", "to", "kind", "organization_id", "date_from", "date_to"}]}]}.
---     total      Paths returned.
+--     One JSON object with these keys.
+--     impl       'v1' or 'v2': the implementation that answered.
+--     total      How many paths the object holds.
 --     truncated  True when more paths exist.
---     complete   False when the time ran out: the paths are right, but more may exist.
---     why        NULL where max_paths were found, else the result of why_no_more.
+--     complete   False when the time ran out. The paths are right, but more may exist.
+--     why        null when max_paths paths were found. Otherwise an object: its key reason says why there are no more
+--                paths. See why_no_more.
+--     paths      An array of paths, the best first. Each has the keys depth, user_ids (the users who can open the
+--                path, the viewer first), contact_ids (from the first contact to the target), recency, and hops: one
+--                object per edge, with the keys from, to, kind, organization_id, date_from, date_to.
 -- Errors
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
@@ -139,7 +142,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer) IS 'Introduction paths to a contact, grouped by contact chain, as JSON: the application''s entry. Nobody in excluded_contact_ids, nor of the collection in do_not_ask, is asked on the way. Where fewer than max_paths are found, "why" says why';
+COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer) IS 'Finds introduction paths to a contact, grouped by chain, and returns JSON. Applications call this function. Contacts in excluded_contact_ids, and those in do_not_ask for the collection, are on no path. When fewer than max_paths paths are found, the key why says the reason';
 
 REVOKE ALL ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer)
 FROM PUBLIC;

@@ -28,8 +28,7 @@
 --     applications
 -- Why
 --     It is the same search with another source of edges. It serves while edges are not built, and to compare: with
---     all
---     edges built and one kind, deep_finder to depth 2 returns the same rows. For the settings see deep_finder.
+--     all edges built and one kind, deep_finder to depth 2 returns the same rows. For the settings see deep_finder.
 CREATE OR REPLACE FUNCTION connection_paths.legacy_finder(
     target_contact_id bigint,
     collection_id bigint,
@@ -86,6 +85,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) IS 'First generation of the finder: depth 2 at most, without the edge table';
+COMMENT ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) IS 'Finds introduction paths of at most two contacts, without the edge table; a row per path and user, best first';
 
 REVOKE ALL ON FUNCTION connection_paths.legacy_finder(bigint, bigint, bigint, integer, text) FROM PUBLIC;

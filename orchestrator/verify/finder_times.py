@@ -10,11 +10,10 @@ import psycopg
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, transaction
 from orchestrator.core.errors import one_line
-from orchestrator.edges.time_limit import TimeLimit
-from orchestrator.finders.paths import Question
-from orchestrator.runs.canary import Latencies
+from orchestrator.core.latencies import Latencies
+from orchestrator.finders.paths import Question, random_questions
+from orchestrator.verify.time_limit import TimeLimit
 
-_DEPTH = 4  # the greatest depth that applications commonly ask for
 _CALLS = 120
 _SECONDS = 10.0  # for all calls
 
@@ -54,11 +53,7 @@ def time_finders(connection: Connection, seed: int, objective: float, limit: Tim
             limit.leaving_out(lambda: f"find_paths was timed {len(measured.taken)} times"),
             transaction(connection, limit.settings),
         ):
-            connection.execute("SELECT setseed(%s)", ((seed % 1000) / 1000,))
-            questions = [
-                Question(target, collection, viewer, max_depth=_DEPTH)
-                for target, collection, viewer in connection.execute(sqlfiles.query("finders/canary_targets"))
-            ]
+            questions = random_questions(connection, (seed % 1000) / 1000)
             _measure(connection, questions, measured, min(_SECONDS, limit.seconds_left / 2))
     except psycopg.Error as failure:
         if connection.closed or connection.broken:

@@ -1,4 +1,4 @@
-"""verify finds what is wrong, and nothing where all is well."""
+"""verify finds every fault, and nothing in a correct database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.edges.comparison import Difference
-from orchestrator.edges.verify import Verdict, verify
 from orchestrator.install.installation import install
+from orchestrator.verify.comparison import Difference
+from orchestrator.verify.verification import Verdict, verify
 from tests.support.command_line import run
 
 CONTACTS = 40
@@ -32,7 +32,7 @@ def dsn(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture
 def db(dsn: str) -> Iterator[Connection]:
-    """Forty contacts, five a team, of whom the first have edges; the last ten have no career. Synced."""
+    """Forty contacts in teams of five; the last ten have no work experiences. The edges are up to date."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("TRUNCATE contacts, organizations, contact_work_experiences, user_contact_collections")
         connection.execute("TRUNCATE connection_paths.contact_connections")
@@ -55,7 +55,7 @@ def db(dsn: str) -> Iterator[Connection]:
 
 @contextmanager
 def uncaptured(connection: Connection) -> Iterator[None]:
-    """Let changes of work experiences go unnoticed."""
+    """Disable the triggers on work experiences."""
     connection.execute("ALTER TABLE contact_work_experiences DISABLE TRIGGER USER")
     try:
         yield
@@ -79,12 +79,12 @@ def finish_a_run(connection: Connection, status: str = "succeeded") -> int:
     return int(row[0])
 
 
-def test_all_is_well(db: Connection, dsn: str) -> None:
-    told: list[str] = []
-    verdict = verify(dsn, report=told.append)
+def test_a_correct_database_has_no_findings(db: Connection, dsn: str) -> None:
+    printed: list[str] = []
+    verdict = verify(dsn, report=printed.append)
     assert verdict.ok
     assert verdict.findings == []
-    assert told
+    assert printed
     assert verdict.run is None
     assert verdict.sample.contacts == CONTACTS
     assert verdict.sample.strata.keys() == {"heavy", "middle", "light", "alone", "edge end"}
@@ -97,7 +97,7 @@ def test_all_is_well(db: Connection, dsn: str) -> None:
     assert verify(dsn).ok
 
 
-def test_a_sample_is_a_sample_and_another_seed_another(db: Connection, dsn: str) -> None:
+def test_a_seed_chooses_the_sample(db: Connection, dsn: str) -> None:
     one = verify(dsn, sample=10)
     assert set(one.sample.strata.values()) == {2}
     assert one.sample.contacts <= 10
@@ -106,7 +106,7 @@ def test_a_sample_is_a_sample_and_another_seed_another(db: Connection, dsn: str)
     assert wrong[0] == wrong[1] != wrong[2]
 
 
-def test_an_empty_database_is_well(db: Connection, dsn: str) -> None:
+def test_an_empty_database_has_no_findings(db: Connection, dsn: str) -> None:
     db.execute("TRUNCATE contacts, organizations, contact_work_experiences, user_contact_collections")
     sync(dsn)
     verdict = verify(dsn)
@@ -124,7 +124,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_an_edge_that_is_wrong(db: Connection, dsn: str, name: str) -> None:
+def test_a_wrong_edge_is_found(db: Connection, dsn: str, name: str) -> None:
     finish_a_run(db)
     db.execute(WRONG[name].encode())
     verdict = verify(dsn)
@@ -136,20 +136,20 @@ def test_an_edge_that_is_wrong(db: Connection, dsn: str, name: str) -> None:
     assert verify(dsn).ok
 
 
-def test_an_edge_whose_ends_are_both_gone_is_found_in_any_sample(db: Connection, dsn: str) -> None:
+def test_an_edge_of_two_deleted_contacts_is_found_in_any_sample(db: Connection, dsn: str) -> None:
     finish_a_run(db)
     db.execute(f"INSERT INTO {EDGE} VALUES (8000, 9000, 'work_overlap', 3, '2010-01-01')".encode())
     verdict = verify(dsn, sample=5)
     assert verdict.sample.wrong == [Difference(8000, 9000, "stale", is_waiting=False)]
 
 
-def test_edges_of_other_kinds_are_nobodys_business(db: Connection, dsn: str) -> None:
+def test_edges_of_other_kinds_are_not_checked(db: Connection, dsn: str) -> None:
     db.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE IF NOT EXISTS 'friend'")
     db.execute(f"INSERT INTO {EDGE} VALUES (11, 39, 'friend'), (8000, 9000, 'friend')".encode())
     assert verify(dsn).ok
 
 
-def test_what_changed_without_a_note(db: Connection, dsn: str) -> None:
+def test_an_uncaptured_change_is_found(db: Connection, dsn: str) -> None:
     with uncaptured(db):
         db.execute("UPDATE contact_work_experiences SET date_from = '2016-01-01' WHERE contact_id = 11")
     verdict = verify(dsn)
@@ -167,7 +167,7 @@ def test_what_changed_without_a_note(db: Connection, dsn: str) -> None:
         "TRUNCATE contact_work_experiences",
     ],
 )
-def test_changes_that_wait_are_not_wrong_but_told(db: Connection, dsn: str, change: str) -> None:
+def test_waiting_changes_are_reported_and_are_not_wrong(db: Connection, dsn: str, change: str) -> None:
     db.execute(change.encode())
     verdict = verify(dsn)
     assert verdict.sample.wrong == []
@@ -179,7 +179,7 @@ def test_changes_that_wait_are_not_wrong_but_told(db: Connection, dsn: str, chan
     assert verify(dsn).ok
 
 
-def test_changes_that_came_while_it_looked_are_no_finding(db: Connection, dsn: str) -> None:
+def test_changes_during_the_check_are_not_findings(db: Connection, dsn: str) -> None:
     def write(_: str) -> None:
         db.execute("UPDATE contact_work_experiences SET date_from = date_from + 1 WHERE contact_id = 11")
 
@@ -188,7 +188,7 @@ def test_changes_that_came_while_it_looked_are_no_finding(db: Connection, dsn: s
     assert verdict.ok
 
 
-def test_contacts_that_could_not_be_synced(db: Connection, dsn: str) -> None:
+def test_contacts_that_could_not_be_refreshed_are_found(db: Connection, dsn: str) -> None:
     db.execute(
         "ALTER TABLE connection_paths.contact_connections_live"
         " ADD CONSTRAINT poison CHECK (11 NOT IN (contact_a_id, contact_b_id)) NOT VALID"
@@ -209,7 +209,7 @@ def test_contacts_that_could_not_be_synced(db: Connection, dsn: str) -> None:
     assert verify(dsn).ok
 
 
-def test_a_run_that_is_not_over(db: Connection, dsn: str) -> None:
+def test_an_active_run_is_found(db: Connection, dsn: str) -> None:
     row = db.execute("SELECT connection_paths.create_run('in_place')").fetchone()
     assert row is not None
     verdict = verify(dsn)
@@ -220,7 +220,7 @@ def test_a_run_that_is_not_over(db: Connection, dsn: str) -> None:
     assert verify(dsn).ok
 
 
-def test_contacts_that_a_run_has_set_aside(db: Connection, dsn: str) -> None:
+def test_contacts_set_aside_are_compared(db: Connection, dsn: str) -> None:
     run_id = finish_a_run(db, "succeeded with exceptions")
     db.execute(
         "INSERT INTO connection_paths.backfill_batches"
@@ -229,16 +229,16 @@ def test_contacts_that_a_run_has_set_aside(db: Connection, dsn: str) -> None:
         (run_id,),
     )
     verdict = verify(dsn)
-    assert verdict.ok  # its edges are right by now
+    assert verdict.ok  # its edges are right again
     assert [each["contact_id"] for each in verdict.set_aside] == [11]
     db.execute(WRONG["missing"].encode())
-    verdict = verify(dsn, sample=1)  # whatever the sample
+    verdict = verify(dsn, sample=1)  # for any sample
     assert Difference(11, 12, "missing", is_waiting=False) in verdict.sample.wrong
     assert "set aside" in verdict.findings[0]
     assert "it would not" in verdict.findings[0]
 
 
-def test_a_range_without_contacts_that_a_run_has_set_aside(db: Connection, dsn: str) -> None:
+def test_a_range_without_contacts_may_be_set_aside(db: Connection, dsn: str) -> None:
     run_id = finish_a_run(db, "succeeded with exceptions")
     db.execute(
         "INSERT INTO connection_paths.backfill_batches (run_id, upto_contact_id, predicted_edges, status, error)"
@@ -253,8 +253,8 @@ INDEXES = ("idx_members_by_collection", "idx_experiences_by_contact", "idx_cc_wa
 
 @pytest.mark.parametrize("index", INDEXES)
 @pytest.mark.parametrize("how", ["missing", "not valid"])
-def test_indexes_are_looked_at_first(db: Connection, dsn: str, index: str, how: str) -> None:
-    """Without one of them, every contact takes a scan of whole tables: 424 s, before."""
+def test_a_missing_index_prevents_the_expensive_checks(db: Connection, dsn: str, index: str, how: str) -> None:
+    """Without one of these indexes, every contact needs a scan of whole tables; the check then took 424 s."""
     row = db.execute(
         "SELECT i.indexrelid::regclass::text FROM pg_index AS i"
         " JOIN pg_class AS c ON c.oid = i.indexrelid AND c.relname = %s",
@@ -291,7 +291,7 @@ def test_indexes_are_looked_at_first(db: Connection, dsn: str, index: str, how: 
         ("finders/canary_targets", "find_paths was timed 0 times within "),
     ],
 )
-def test_what_takes_too_long_is_left_out(
+def test_checks_beyond_the_time_limit_are_left_out(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, query: str, left_out: str
 ) -> None:
     real = sqlfiles.query
@@ -306,7 +306,7 @@ def test_what_takes_too_long_is_left_out(
     assert shown.stdout.endswith("No problems found in what was checked.\n")
 
 
-def test_a_statement_that_somebody_else_cancels_is_no_matter_of_time(
+def test_a_statement_cancelled_by_another_session_is_an_error(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = sqlfiles.query
@@ -316,17 +316,15 @@ def test_a_statement_that_somebody_else_cancels_is_no_matter_of_time(
         verify(dsn)
 
 
-def test_finders_that_are_slow_or_fail(db: Connection, dsn: str) -> None:
+def test_slow_or_failing_finders_are_found(db: Connection, dsn: str) -> None:
     verdict = verify(dsn, objective_ms=0.001)
     assert verdict.finders.latencies.p95 is not None
     assert "p95 of find_paths" in sole_finding(verdict)
     db.execute("ALTER FUNCTION connection_paths.find_paths RENAME TO mislaid")
-    db.execute(
-        "CREATE FUNCTION connection_paths.find_paths(target_contact_id bigint, collection_id bigint,"
-        " viewer_user_id bigint, max_depth integer, max_paths integer, seed_scope text, impl text,"
-        " time_budget_ms integer, excluded_contact_ids bigint[], max_edges_per_hop integer) RETURNS jsonb LANGUAGE sql"
-        " AS 'SELECT to_jsonb(1 / 0)'"
-    )
+    found = db.execute("SELECT pg_get_function_identity_arguments('connection_paths.mislaid'::regproc)").fetchone()
+    assert found is not None
+    failing = f"connection_paths.find_paths({found[0]}) RETURNS jsonb LANGUAGE sql AS 'SELECT to_jsonb(1 / 0)'"
+    db.execute(f"CREATE FUNCTION {failing}".encode())
     try:
         assert "division by zero" in sole_finding(verify(dsn))
     finally:
@@ -334,7 +332,7 @@ def test_finders_that_are_slow_or_fail(db: Connection, dsn: str) -> None:
         db.execute("ALTER FUNCTION connection_paths.mislaid RENAME TO find_paths")
 
 
-def test_who_may_only_read_may_verify(db: Connection, dsn: str) -> None:
+def test_a_reader_may_verify(db: Connection, dsn: str) -> None:
     role = f"connection_paths_test_{os.getpid()}"
     db.execute(f"CREATE ROLE {role}".encode())
     try:
@@ -347,8 +345,8 @@ def test_who_may_only_read_may_verify(db: Connection, dsn: str) -> None:
         db.execute(f"DROP ROLE {role}".encode())
 
 
-def test_what_has_not_begun_is_well_and_what_has_begun_waits(db: Connection, dsn: str) -> None:
-    """Two time zones that are never on the same day let the day of an experience come."""
+def test_future_overlaps_are_correct_until_their_first_day(db: Connection, dsn: str) -> None:
+    """A change between two time zones that never have the same date makes the first day of an experience come."""
     yesterday, today = (make_conninfo(dsn, options=f"-c timezone={zone}") for zone in ("Etc/GMT+12", "Etc/GMT-14"))
     with psycopg.connect(today) as connection:
         connection.execute(

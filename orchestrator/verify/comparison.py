@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, transaction
-from orchestrator.edges.time_limit import TimeLimit
+from orchestrator.verify.time_limit import TimeLimit
 
 _STRATA = 5  # of sql/queries/edges/verify_sample.sql
 _CONTACTS_PER_STATEMENT = 25  # some contacts have thousands of edges

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.formats import milliseconds
-from orchestrator.edges.comparison import Sample
-from orchestrator.edges.finder_times import FinderTimes
 from orchestrator.runs import runs
+from orchestrator.verify.comparison import Sample
+from orchestrator.verify.finder_times import FinderTimes
 
 
 @dataclass(frozen=True)

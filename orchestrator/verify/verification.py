@@ -14,17 +14,18 @@ from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor import indexes
 from orchestrator.doctor.subject import examine
-from orchestrator.edges import findings
-from orchestrator.edges.comparison import Sample, choose_contacts, compare_edges
-from orchestrator.edges.finder_times import FinderTimes, not_timed, time_finders
-from orchestrator.edges.findings import Queue
-from orchestrator.edges.time_limit import SETTINGS, TimeLimit
 from orchestrator.host import left_out, sources
 from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs import runs
+from orchestrator.verify import findings
+from orchestrator.verify.comparison import Sample, choose_contacts, compare_edges
+from orchestrator.verify.finder_times import FinderTimes, not_timed, time_finders
+from orchestrator.verify.findings import Queue
+from orchestrator.verify.time_limit import SETTINGS, TimeLimit
 
-#: Seconds that a verification may take by default. 500 contacts take seconds; 10,000 of a large database take minutes.
-TIME_LIMIT = 300.0
+#: Defaults: contacts to compare, the longest p95 of find_paths in milliseconds, the seconds that the check may take.
+#: 500 contacts take seconds; 10,000 contacts of a large database take minutes.
+SAMPLE, OBJECTIVE_MS, TIME_LIMIT = 500, 250.0, 300.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Verdict:
     """The result of a verification.
 
     ``findings`` are the problems and ``unfinished`` the checks that were left out, one sentence each. ``advice`` is
-    about rows because of which contacts have no edges or paths although nothing is wrong.
+    about rows that the rules leave out, so that contacts have no edges or no paths although nothing is wrong.
     """
 
     run: runs.Run | None
@@ -54,9 +55,9 @@ class Verdict:
 def verify(
     dsn: str,
     *,
-    sample: int = 500,
+    sample: int = SAMPLE,
     seed: int = 1,
-    objective_ms: float = 250.0,
+    objective_ms: float = OBJECTIVE_MS,
     time_limit: float = TIME_LIMIT,
     report: Callable[[str], None] = lambda _: None,
 ) -> Verdict:
