@@ -18,7 +18,7 @@
 -- Writes
 --     none
 -- Used by
---     member_edges, members_near_target, count_around_target, sql/queries/doctor/plan_walk.sql
+--     member_edges, members_near_target, count_around_target
 -- Why
 --     This is the only place that decides who may stand on a path before its target.
 --     Callers add a condition on contact_id and OFFSET 0, which make it one look-up for each contact.

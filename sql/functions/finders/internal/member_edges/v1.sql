@@ -19,7 +19,7 @@
 -- Writes
 --     none
 -- Used by
---     front_edges, members_near_target
+--     front_edges, members_near_target, sql/queries/doctor/plan_member_edges.sql
 -- Why
 --     The planner inlines this function. It reads edges and looks neighbours up only until the caller has enough.
 --     One look-up answers both who is a member and who opens. A small
