@@ -49,7 +49,7 @@ def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> floa
 
 def edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
     """Take a number of edges, or ``all``, which is None."""
-    kind: Any = click.IntRange(min=1)
+    kind: Any = click.IntRange(1, 2**31 - 1)
     return None if value == "all" else int(kind.convert(value, param, ctx))
 
 

@@ -48,7 +48,7 @@ _DECIDES_EDGES = frozenset(
 )
 _OBJECT = re.compile(
     r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX|TRIGGER)(?: IF NOT EXISTS)?"
-    r" (?:connection_paths\.)?(?P<name>\w+)",
+    r" (?:connection_paths\.)?(?P<name>\w+)(?:\s+BEFORE UPDATE ON connection_paths\.(?P<table>\w+))?",
     re.MULTILINE,
 )
 _ATTACH = (
@@ -290,13 +290,16 @@ def _walk_indexes() -> frozenset[str]:
 
 
 @cache
-def _objects() -> list[dict[str, str]]:
-    """Return the package's own tables, views, sequences, types and indexes, and the step that creates each."""
+def _objects() -> list[dict[str, str | None]]:
+    """Return the package's own tables, views, sequences, types, indexes and triggers, and the step that creates each.
+
+    A trigger has a table, too, because two triggers may have the same name.
+    """
     files: list[tuple[str, LiteralString]] = [("schema", sqlfiles.read("script", "schema.sql"))]
     files += [(path.stem, sqlfiles.read("migrations", path.name)) for path in migrations() if path.suffix == ".sql"]
     files += [(name, sqlfiles.read("indexes", f"{name}.sql")) for name in sorted(_walk_indexes())]
     return [
-        {"kind": found["kind"].lower(), "name": found["name"], "step": step}
+        {"kind": found["kind"].lower(), "name": found["name"], "table_name": found["table"], "step": step}
         for step, text in files
         for found in _OBJECT.finditer(text)
     ]

@@ -124,6 +124,7 @@ def test_the_list_of_commands_here_is_whole() -> None:
                 "--time-budget 2147483648",
                 "--exclude x",
                 "--max-edges-per-hop 0",
+                "--max-edges-per-hop 2147483648",
                 "--viewer 9223372036854775808",
             )
         ),

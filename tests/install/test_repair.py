@@ -166,6 +166,7 @@ CAUSES: dict[str, tuple[str, str]] = {
         all_of(*(f"DROP TRIGGER connection_paths_{event} ON {table}" for event in EVENTS for table in CAPTURED)),
         "",
     ),
+    "a trigger of the batches dropped": ("DROP TRIGGER refuse_transition ON connection_paths.backfill_batches", ""),
     "own tables dropped": (all_of(*(f"DROP TABLE connection_paths.{table} CASCADE" for table in OWN)), ""),
     "a sequence and an index dropped": (
         "DROP SEQUENCE connection_paths.backfill_worker_ids; DROP INDEX connection_paths.backfill_runs_one_active",

@@ -9,7 +9,7 @@
 -- Parameters
 --     host_schema            The schema of the application's tables.
 --     objects                JSON: kind, name and step of each table, view, index, sequence, type and trigger that
---                            belongs to the package.
+--                            belongs to the package; also the table_name of each trigger.
 --     views, view_tables     The binding views, and the table of each.
 --     indexes, index_tables  The package's indexes on the application's tables, and the table of each.
 --     captured, triggers     The tables whose changes are captured, and the names of the triggers of each.
@@ -81,8 +81,9 @@ marked AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
 )
-SELECT 'object'::text AS kind, w.step AS name, format('%%s %%s is missing', w.kind, w.name) AS what, w.name AS object
-FROM jsonb_to_recordset(%(objects)s::jsonb) AS w (kind text, name text, step text)
+SELECT 'object'::text AS kind, w.step AS name,
+    format('%%s %%s%%s is missing', w.kind, w.name, ' of ' || w.table_name) AS what, w.name AS object
+FROM jsonb_to_recordset(%(objects)s::jsonb) AS w (kind text, name text, table_name text, step text)
 WHERE CASE
     WHEN w.kind = 'type' THEN NOT EXISTS (
         SELECT
@@ -91,7 +92,10 @@ WHERE CASE
         WHERE n.nspname = 'connection_paths' AND t.typname::text = w.name
     )
     WHEN w.kind = 'trigger' THEN NOT EXISTS (
-        SELECT FROM ours AS o JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = o.oid WHERE t.tgname::text = w.name
+        SELECT
+        FROM ours AS o
+        JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = o.oid
+        WHERE t.tgname::text = w.name AND o.relname = w.table_name
     )
     ELSE NOT EXISTS (SELECT FROM ours AS o WHERE o.relname = w.name)
 END
