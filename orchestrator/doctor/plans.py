@@ -50,13 +50,10 @@ class _Probe:
 
 def _probes() -> Iterator[_Probe]:
     for finder in ("find_paths", "deep_finder"):
-        yield _Probe("member_lists", (finder,), _WALK)
-        yield _Probe("tied_edges", (finder,), _WALK)
+        yield _Probe("member_edges", (finder,), (*_WALK, _MEMBERS))
     for finder in ("find_paths", "legacy_finder"):
         yield _Probe("work_overlaps", (finder, "edges_from_experiences"), _EXPERIENCES)
     for finder in ("find_paths", "deep_finder", "legacy_finder"):
-        yield _Probe("members_among", (finder,), (_MEMBERS,))
-        yield _Probe("whole_collection", (finder,), (_MEMBERS,))
         yield _Probe("openers", (finder,), (_MEMBERS,))
 
 

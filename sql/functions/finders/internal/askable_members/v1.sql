@@ -18,12 +18,10 @@
 -- Writes
 --     none
 -- Used by
---     members_among, whole_collection, count_around_target,
---     sql/queries/doctor/plan_members_among.sql
+--     member_edges, members_near_target, count_around_target
 -- Why
 --     This is the only place that decides who may stand on a path before its target.
---     Callers add a condition on contact_id. Index searches with = ANY (array) take 0.2 to 0.5 us a contact, and a
---     nested loop 0.8 to 1.1 us (docs/adr/0013-members-by-array.md).
+--     Callers add a condition on contact_id and OFFSET 0, which make it one look-up for each contact.
 --     width_bucket finds a place in a sorted array by halving. The sub-select copies the array once; PL/pgSQL's own
 --     would be copied for each row.
 CREATE OR REPLACE FUNCTION connection_paths.askable_members(

@@ -16,10 +16,7 @@
 -- Writes
 --     none
 -- Used by
---     member_lists, count_around_target
--- Why
---     A neighbour with edges of several kinds counts once, by the best of them. Only databases with several kinds
---     ask.
+--     count_around_target
 CREATE OR REPLACE FUNCTION connection_paths.better_edge(contact_id bigint, neighbour_id bigint, date_to date)
 RETURNS TABLE (kind connection_paths.connection_kind)
 LANGUAGE sql

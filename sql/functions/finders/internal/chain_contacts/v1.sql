@@ -15,7 +15,7 @@
 -- Writes
 --     none
 -- Used by
---     extended_chains, path_rows, path_documents
+--     next_contacts, path_rows, path_documents
 -- Why
 --     One expression without a loop, so the planner inlines it. A path has at most six contacts. No NULL in the
 --     arrays:

@@ -1,11 +1,10 @@
--- connection_paths.contact_edges(contact_id, most, given_edges)
+-- connection_paths.contact_edges(contact_id, given_edges)
 --
 -- Gives the best edges of a contact, in order: the latest last day first (going on before all), then the smaller
 -- neighbour.
 --
 -- Parameters
 --     contact_id   The contact.
---     most         How many edges at most. NULL: all.
 --     given_edges  Edges of the target to use instead of the edge table. NULL: the edge table.
 -- Returns
 --     One row per edge. A pair with edges of several kinds comes several times.
@@ -18,15 +17,14 @@
 -- Writes
 --     none
 -- Used by
---     member_lists, count_around_target
+--     search, member_edges, members_near_target, count_around_target
 -- Why
---     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only, and stops after
---     the last row that is needed. Each arm states its order itself: the planner does not see that within an arm the
---     first column of the index is constant, and would sort every edge of a hub. With member_lists, better_edge,
---     tied_edges and edge_details this is all that reads the edge table for a search.
+--     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only. It stops after
+--     the last row that the caller needs. Each arm states its order itself: the planner does not see that the first
+--     column of the index is constant within an arm, and would sort every edge of a hub.
+--     With edge_details this is all that reads the edge table for a search.
 CREATE OR REPLACE FUNCTION connection_paths.contact_edges(
     contact_id bigint,
-    most bigint,
     given_edges connection_paths.given_edge[]
 )
 RETURNS TABLE (neighbour_id bigint, date_to date)
@@ -58,10 +56,9 @@ BEGIN ATOMIC
             ORDER BY o.date_to DESC NULLS FIRST, o.neighbour_id
         )
     ) AS e
-    ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-    LIMIT contact_edges.most;
+    ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id;
 END;
 
-COMMENT ON FUNCTION connection_paths.contact_edges(bigint, bigint, connection_paths.given_edge[]) IS 'The best edges of a contact, from either end, read from the walk indexes alone';
+COMMENT ON FUNCTION connection_paths.contact_edges(bigint, connection_paths.given_edge[]) IS 'The best edges of a contact, from either end, read from the walk indexes alone';
 
-REVOKE ALL ON FUNCTION connection_paths.contact_edges(bigint, bigint, connection_paths.given_edge[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.contact_edges(bigint, connection_paths.given_edge[]) FROM PUBLIC;

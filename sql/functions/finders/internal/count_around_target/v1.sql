@@ -54,9 +54,8 @@ DECLARE
     );
     neighbour_ids CONSTANT bigint[] := ARRAY(
         SELECT e.neighbour_id
-        FROM connection_paths.contact_edges(
-            request.target_contact_id, CASE WHEN request.given_edges IS NULL THEN counted_to END, request.given_edges
-        ) AS e
+        FROM connection_paths.contact_edges(request.target_contact_id, request.given_edges) AS e
+        LIMIT CASE WHEN request.given_edges IS NULL THEN counted_to END
     );
     excluded_ids bigint[] := '{}'; -- not to be asked, members or not
     candidates bigint[]; -- some contacts who have an edge with the target, or some members

@@ -1,22 +1,30 @@
--- connection_paths.next_contacts(request, contact_ids, missing, list_contacts, list_numbers, list_neighbours,
---     list_recencies, known_contacts, known_users, all_members, share)
+-- connection_paths.next_contacts(request, tree_contacts, tree_parents, tree_recencies, chains, level,
+--     missing, is_hashed, last_minute)
 --
--- Adds to what a search knows the members to whom some contacts lead.
+-- Makes chains longer by the best edges of their first contacts that lead to members who may be asked.
 --
 -- Parameters
---     request          What is asked, already checked. Required.
---     contact_ids      The contacts, each once: the target, or contacts from whom the search goes on.
---     missing          For the target: how many paths are missing. NULL: the contacts are not the target.
---     list_contacts    The contacts whose lists are known.
---     list_numbers     How many members each list has.
---     list_neighbours  The lists, one after the other.
---     list_recencies   The recency of each edge of the lists.
---     known_contacts   Members who may be asked, as far as looked up.
---     known_users      The user of each of them.
---     all_members      All members who may be asked; NULL: not read.
---     share            The share of edges that lead to members, as last seen; NULL: not known.
+--     request         What is asked, already checked. Required.
+--     tree_contacts   The first contact of each chain of the tree.
+--     tree_parents    The rest of each chain, itself a chain.
+--     tree_recencies  The recency of each chain.
+--     chains          The chains to make longer.
+--     level           Contacts on each longer chain.
+--     missing         How many paths are missing.
+--     is_hashed       True: read the whole collection first, and look up only neighbours who are in it.
+--     last_minute     No chain is made longer after this time. NULL: never.
 -- Returns
---     The same arrays with the new lists.
+--     One row of arrays. Each is NULL when it would be empty.
+--     contacts        The first contact of each path found, the best first.
+--     parents         The chain that each makes longer.
+--     recencies       The recency of each.
+--     users           The user of each; NULL where a chain counts once.
+--     open_contacts   The first contact of each longer chain, sorted by contacts. NULL also where the request is
+--                     filled, and at the last level.
+--     open_parents    The chain that each makes longer.
+--     open_recencies  The recency of each.
+--     is_cut          True when the cap leaves out some chain.
+--     number          How many longer chains there are.
 -- Errors
 --     none
 -- Reads
@@ -26,125 +34,130 @@
 -- Used by
 --     search
 -- Why
---     This function decides how many edges to read, and whether to look members up or to read the whole collection.
---     The list of the target is complete in its first part: every member who can open a path at least as recent as
---     the last wanted one. Elsewhere a list has the cap, and as many members more as a chain itself can take away,
---     and one more, which shows that the cap leaves somebody out.
+--     A contact at the front of several chains is read once. Its list has the cap, as many members more as a chain
+--     itself can take away, and one more, which shows that the cap leaves somebody out.
 CREATE OR REPLACE FUNCTION connection_paths.next_contacts(
     request connection_paths.search_request,
-    contact_ids bigint[],
+    tree_contacts bigint[],
+    tree_parents integer[],
+    tree_recencies date[],
+    chains integer[],
+    level integer,
     missing integer,
-    INOUT list_contacts bigint[],
-    INOUT list_numbers bigint[],
-    INOUT list_neighbours bigint[],
-    INOUT list_recencies date[],
-    INOUT known_contacts bigint[],
-    INOUT known_users bigint[],
-    INOUT all_members bigint[],
-    INOUT share double precision
+    is_hashed boolean,
+    last_minute timestamptz
 )
-RETURNS record
-LANGUAGE plpgsql
+RETURNS TABLE (
+    contacts bigint[],
+    parents integer[],
+    recencies date[],
+    users bigint[],
+    open_contacts bigint[],
+    open_parents integer[],
+    open_recencies date[],
+    is_cut boolean,
+    number bigint
+)
+LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
-SET search_path = pg_catalog, pg_temp
-AS $function$
-#variable_conflict use_column
-DECLARE
-    kinds CONSTANT integer := CASE
-        WHEN request.given_edges IS NULL THEN cardinality(enum_range(NULL::connection_paths.connection_kind))
-        ELSE 1
-    END;
-    is_importer CONSTANT boolean := request.seed_scope = 'importer';
-    cap CONSTANT bigint := request.max_edges_per_hop;
-    wanted CONSTANT bigint := CASE WHEN missing IS NULL THEN (cap + request.max_depth - 1) * kinds END;
-    edges_each bigint := COALESCE(missing * 5 / 4 + 16, (wanted + 2) * (1.3 - 0.3 * share) / share);
-    pending bigint[] := contact_ids;
-    only_user_id bigint;
-    lookups bigint;
-    near record;
-    done boolean;
-    opened bigint;
-    certain bigint;
-BEGIN
-    IF all_members IS NOT NULL THEN
-        edges_each := NULL;
-    END IF;
-    LOOP
-        lookups := cardinality(pending) * COALESCE(edges_each, 10000);
-        IF all_members IS NULL AND share < 0.06 AND lookups > connection_paths.search_limit('looked_up') THEN
-            SELECT array_agg(w.contact_id)
-            INTO all_members
-            FROM connection_paths.whole_collection(
-                request.collection_id, request.excluded_contact_ids, request.ask_everybody,
-                LEAST(lookups / 2, connection_paths.search_limit('most_hashed'))
-            ) AS w;
-            IF all_members IS NOT NULL THEN
-                edges_each := NULL;
-            END IF;
-        END IF;
-        SELECT l.*
-        INTO near
-        FROM connection_paths.member_lists(
-            pending, edges_each, wanted, all_members, known_contacts, kinds, request.given_edges,
-            request.collection_id, only_user_id, request.excluded_contact_ids, request.ask_everybody, request.deadline
-        ) AS l;
-        known_contacts := known_contacts || near.found_contacts;
-        known_users := known_users || near.found_users;
+ROWS 1
+BEGIN ATOMIC
+    WITH edges AS MATERIALIZED (
+        SELECT e.contact_id, e.neighbour_id, e.date_to, e.user_ids
+        FROM connection_paths.front_edges(
+            next_contacts.request, next_contacts.tree_contacts, next_contacts.chains,
+            ((next_contacts.request).max_edges_per_hop::bigint + next_contacts.level - 1)
+            * cardinality(enum_range(NULL::connection_paths.connection_kind)),
+            next_contacts.is_hashed
+        ) AS e
+    ),
+    lists AS (
+        SELECT e.contact_id, array_agg(e.neighbour_id) AS neighbour_ids, array_agg(LEAST(e.date_to, current_date)) AS recencies
+        FROM edges AS e
+        GROUP BY e.contact_id
+    ),
+    openers AS MATERIALIZED (
+        SELECT
+            o.contact_id,
+            CASE WHEN NOT (next_contacts.request).by_chain THEN o.user_id END AS user_id,
+            bool_or(o.user_id = (next_contacts.request).viewer_user_id) AS is_viewer
+        FROM (SELECT e.neighbour_id AS contact_id, unnest(e.user_ids) AS user_id FROM edges AS e) AS o
+        GROUP BY 1, 2
+    ),
+    longer AS MATERIALIZED (
+        SELECT
+            n.contact_id,
+            c.number AS parent,
+            GREATEST(c.recency, n.recency) AS recency,
+            (n.place <= (next_contacts.request).max_edges_per_hop) IS NOT FALSE AS is_within
+        FROM (
+            SELECT
+                c.number,
+                next_contacts.tree_recencies[c.number] AS recency,
+                connection_paths.chain_contacts(next_contacts.tree_contacts, next_contacts.tree_parents, c.number) AS contact_ids
+            FROM unnest(next_contacts.chains) AS c (number)
+            WHERE next_contacts.last_minute IS NULL OR clock_timestamp() < next_contacts.last_minute
+            OFFSET 0
+        ) AS c
+        JOIN lists AS l ON l.contact_id = c.contact_ids[1]
+        CROSS JOIN LATERAL (
+            SELECT r.contact_id, r.recency, row_number() OVER () AS place
+            FROM (
+                SELECT
+                    unnest(l.neighbour_ids) AS contact_id,
+                    unnest(l.recencies) AS recency,
+                    generate_subscripts(l.neighbour_ids, 1) AS position
+            ) AS r
+            WHERE r.contact_id <> ALL (c.contact_ids)
+                AND (
+                    cardinality(enum_range(NULL::connection_paths.connection_kind)) = 1
+                    OR array_position(l.neighbour_ids, r.contact_id) = r.position
+                )
+            LIMIT (next_contacts.request).max_edges_per_hop::bigint + 1
+        ) AS n
+    ),
+    latest AS (
+        SELECT l.contact_id, l.parent, l.recency
+        FROM longer AS l
+        WHERE l.is_within
+            AND (
+                (next_contacts.request).seed_scope = 'any'
+                OR l.contact_id IN (SELECT o.contact_id FROM openers AS o)
+            )
+        ORDER BY l.recency DESC
+        FETCH FIRST (next_contacts.missing) ROWS WITH TIES
+    ),
+    paths AS MATERIALIZED (
+        SELECT l.contact_id, l.parent, l.recency, o.user_id
+        FROM latest AS l
+        JOIN openers AS o ON o.contact_id = l.contact_id
+        ORDER BY connection_paths.path_rank(l.recency, o.is_viewer, o.user_id), l.contact_id, l.parent
+        LIMIT next_contacts.missing
+    )
+    SELECT p.contacts, p.parents, p.recencies, p.users, l.contacts, l.parents, l.recencies, c.is_cut, c.number
+    FROM (
+        SELECT
+            array_agg(p.contact_id) AS contacts, array_agg(p.parent) AS parents,
+            array_agg(p.recency) AS recencies, array_agg(p.user_id) AS users
+        FROM paths AS p
+    ) AS p
+    CROSS JOIN (
+        SELECT array_agg(l.contact_id) AS contacts, array_agg(l.parent) AS parents, array_agg(l.recency) AS recencies
+        FROM (
+            SELECT l.contact_id, l.parent, l.recency
+            FROM longer AS l
+            WHERE l.is_within
+                AND next_contacts.level < (next_contacts.request).max_depth
+                AND (SELECT count(*) <= next_contacts.missing - 1 FROM paths AS p)
+            ORDER BY l.contact_id, l.parent
+        ) AS l
+    ) AS l
+    CROSS JOIN (SELECT COALESCE(bool_or(NOT l.is_within), false) AS is_cut, count(*) AS number FROM longer AS l) AS c;
+END;
 
-        opened := 0;
-        done := missing IS NULL OR near.read_to IS NULL;
-        IF NOT done AND near.neighbours IS NOT NULL THEN
-            -- with several kinds a neighbour may be there several times
-            SELECT count(DISTINCT n.contact_id), count(DISTINCT n.contact_id) FILTER (WHERE n.recency > near.read_to)
-            INTO opened, certain
-            FROM unnest(near.neighbours, near.recencies) AS n (contact_id, recency)
-            WHERE NOT is_importer OR n.contact_id IN (
-                SELECT k.contact_id
-                FROM unnest(known_contacts, known_users) AS k (contact_id, user_id)
-                WHERE k.user_id = request.viewer_user_id
-            );
-            done := certain >= missing;
-        END IF;
-        IF missing IS NOT NULL AND all_members IS NULL AND only_user_id IS NULL THEN
-            share := GREATEST(near.share, 0.0001);
-        END IF;
-        IF done THEN
-            list_contacts := list_contacts || near.contacts;
-            list_numbers := list_numbers || near.numbers;
-            list_neighbours := list_neighbours || near.neighbours;
-            list_recencies := list_recencies || near.recencies;
-        END IF;
-        EXIT WHEN done AND near.unfinished IS NULL OR clock_timestamp() >= request.deadline;
+COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, boolean, timestamptz) IS 'Chains made longer by the best edges that lead to members who may be asked';
 
-        IF missing IS NULL THEN
-            -- where few had to be read on, the next depth begins as this one did
-            IF cardinality(near.unfinished) * 5 > cardinality(contact_ids) THEN
-                share := GREATEST(near.share, 0.0001);
-            END IF;
-            edges_each := GREATEST(4 * edges_each, wanted * 1.5 / GREATEST(near.share, 0.0001));
-            pending := near.unfinished;
-        ELSE
-            IF is_importer AND (request.max_depth = 2 OR cardinality(near.neighbours) > cap * kinds) THEN
-                only_user_id := request.viewer_user_id;
-            END IF;
-            IF opened >= missing AND near.read_to < current_date THEN
-                edges_each := edges_each + 1 + (
-                    SELECT t.number FROM connection_paths.tied_edges(request.target_contact_id, near.read_to) AS t
-                );
-            ELSE
-                edges_each := CASE opened
-                    WHEN 0 THEN 12 * edges_each
-                    ELSE GREATEST(4 * edges_each, 1.3 * missing * near.edges_read / opened)
-                END;
-            END IF;
-        END IF;
-    END LOOP;
-END
-$function$;
-
-COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision) IS 'Adds to what a search knows the members to whom some contacts lead';
-
-REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer, bigint[], bigint[], bigint[], date[], bigint[], bigint[], bigint[], double precision)
+REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, boolean, timestamptz)
 FROM PUBLIC;

@@ -17,7 +17,7 @@
 -- Errors
 --     none
 -- Reads
---     collection_members
+--     none
 -- Writes
 --     none
 -- Used by
@@ -46,107 +46,83 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    kinds CONSTANT integer := cardinality(enum_range(NULL::connection_paths.connection_kind));
     -- until when chains are made of what was read before the deadline
     last_minute CONSTANT timestamptz := request.deadline + (request.deadline - clock_timestamp()) / 4;
     tree_recencies date[] := ARRAY[NULL::date];
-    -- what contacts lead to, and whose members are, as far as known: see next_contacts
-    list_contacts bigint[] := '{}';
-    list_numbers bigint[] := '{}';
-    list_neighbours bigint[] := '{}';
-    list_recencies date[] := '{}';
-    known_contacts bigint[] := '{}';
-    known_users bigint[] := '{}';
-    all_members bigint[];
-    share double precision;
-    -- the level at hand
-    first_chain integer := 1;
-    level_contacts bigint[] := ARRAY[request.target_contact_id];
-    level_recencies date[] := tree_recencies;
-    open_chains integer[] := '{1}'; -- those from which the search goes on
-    new_contacts bigint[] := level_contacts;
-    target_contacts bigint[];
-    target_users bigint[];
+    front integer[] := '{1}'; -- chains from which the search goes on
+    most_hashed integer := 0; -- a collection of at most so many entries is read as a whole
+    is_hashed boolean := false;
     missing integer;
-    step record;
-    best record;
+    first_chain integer; -- of those added to the tree at this level
+    found record;
+    open record; -- the chains from which the search may go on
 BEGIN
-    tree_contacts := level_contacts;
+    tree_contacts := ARRAY[request.target_contact_id];
     tree_parents := '{0}';
     chains := '{}';
+    recencies := '{}';
     users := '{}';
     is_complete := true;
     level_reached := 1;
     is_cut := false;
-    SELECT array_agg(m.contact_id), array_agg(m.user_id)
-    INTO target_contacts, target_users
-    FROM connection_paths.collection_members AS m
-    WHERE m.collection_id = request.collection_id AND m.contact_id = request.target_contact_id;
-
     FOR level IN 1..request.max_depth LOOP
         missing := request.max_found - cardinality(chains);
-        IF level > 1 THEN
-            IF new_contacts <> '{}' THEN
+        IF NOT is_hashed AND (
+            level > 2 AND most_hashed < connection_paths.search_limit('hashed_each') * GREATEST(cardinality(front), 50)
+            OR level = 2 AND EXISTS (
                 SELECT
-                    n.list_contacts, n.list_numbers, n.list_neighbours, n.list_recencies,
-                    n.known_contacts, n.known_users, n.all_members, n.share
-                INTO
-                    list_contacts, list_numbers, list_neighbours, list_recencies,
-                    known_contacts, known_users, all_members, share
-                FROM connection_paths.next_contacts(
-                    request, new_contacts, CASE level WHEN 2 THEN missing END, list_contacts, list_numbers,
-                    list_neighbours, list_recencies, known_contacts, known_users, all_members, share
-                ) AS n;
-            END IF;
-            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            EXIT WHEN list_neighbours = '{}';
-            SELECT x.*
-            INTO step
-            FROM connection_paths.extended_chains(
-                tree_contacts, tree_parents, tree_recencies, open_chains, list_contacts, list_numbers, list_neighbours,
-                list_recencies, request.max_edges_per_hop, level = 2, kinds, last_minute
-            ) AS x;
-            is_complete := request.deadline IS NULL OR clock_timestamp() < request.deadline;
-            is_cut := is_cut OR step.is_cut AND request.max_depth > 2;
-            EXIT WHEN step.contacts IS NULL;
-            level_reached := level;
-            level_contacts := step.contacts;
-            level_recencies := step.recencies;
-            first_chain := cardinality(tree_contacts) + 1;
-            tree_contacts := tree_contacts || level_contacts;
-            tree_parents := tree_parents || step.parents;
-            tree_recencies := tree_recencies || level_recencies;
+                FROM connection_paths.contact_edges(request.target_contact_id, request.given_edges)
+                OFFSET connection_paths.search_limit('looked_up')
+            )
+        ) THEN
+            most_hashed := connection_paths.search_limit('hashed_each') * GREATEST(cardinality(front), 50);
+            is_hashed := connection_paths.has_at_most(request.collection_id, most_hashed);
         END IF;
 
-        IF level > 1 OR target_contacts IS NOT NULL THEN
-            SELECT array_agg(first_chain + r.number::integer - 1) AS chains, array_agg(r.user_id) AS users
-            INTO best
-            FROM connection_paths.rank_chains(
-                level_contacts, level_recencies,
-                CASE level WHEN 1 THEN target_contacts ELSE known_contacts END,
-                CASE level WHEN 1 THEN target_users ELSE known_users END,
-                request.viewer_user_id, request.seed_scope, request.by_chain, missing
-            ) AS r;
-            chains := chains || best.chains;
-            users := users || best.users;
+        IF level = 1 THEN
+            SELECT o.* INTO found FROM connection_paths.target_openers(request) AS o;
+        ELSIF level = 2 THEN
+            SELECT n.* INTO found FROM connection_paths.members_near_target(request, missing, is_hashed) AS n;
+        ELSE
+            SELECT n.*
+            INTO found
+            FROM connection_paths.next_contacts(
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, is_hashed, last_minute
+            ) AS n;
         END IF;
-        EXIT WHEN NOT is_complete OR cardinality(chains) >= request.max_found OR level = request.max_depth;
+        open := found;
+        IF level = 2
+            AND request.seed_scope = 'importer'
+            AND (found.number = 0 OR found.number < missing AND request.max_depth > 2)
+        THEN
+            -- the search goes on from members whom others brought in, too
+            SELECT n.*
+            INTO open
+            FROM connection_paths.next_contacts(
+                request, tree_contacts, tree_parents, tree_recencies, front, level, missing, is_hashed, last_minute
+            ) AS n;
+        END IF;
+        is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
+        IF open.number > 0 OR found.number > 0 THEN
+            level_reached := level;
+            is_cut := is_cut OR open.is_cut AND request.max_depth > 2;
+        END IF;
+
+        first_chain := cardinality(tree_contacts) + 1;
+        tree_contacts := tree_contacts || found.contacts || open.open_contacts;
+        tree_parents := tree_parents || found.parents || open.open_parents;
+        tree_recencies := tree_recencies || found.recencies || open.open_recencies;
+        chains := chains || ARRAY(SELECT generate_series(first_chain, first_chain + cardinality(found.contacts) - 1));
+        recencies := recencies || found.recencies;
+        users := users || found.users;
+        EXIT WHEN NOT is_complete
+            OR cardinality(chains) >= request.max_found
+            OR level > 1 AND open.open_contacts IS NULL;
         IF level > 1 THEN
-            open_chains := ARRAY(
-                SELECT first_chain + c.number::integer - 1
-                FROM unnest(step.goes_on) WITH ORDINALITY AS c (goes_on, number)
-                WHERE c.goes_on
-            );
-            new_contacts := ARRAY(
-                SELECT DISTINCT tree_contacts[c.number]
-                FROM unnest(open_chains) AS c (number)
-                WHERE tree_contacts[c.number] NOT IN (SELECT l.contact_id FROM unnest(list_contacts) AS l (contact_id))
-            );
+            first_chain := cardinality(tree_contacts) - cardinality(open.open_contacts) + 1;
+            front := ARRAY(SELECT generate_series(first_chain, cardinality(tree_contacts)));
         END IF;
     END LOOP;
-    recencies := ARRAY(
-        SELECT tree_recencies[c.chain] FROM unnest(chains) WITH ORDINALITY AS c (chain, position) ORDER BY c.position
-    );
 END
 $function$;
 

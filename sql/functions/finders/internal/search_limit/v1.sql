@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     check_finder_arguments, checked_exclusions, next_contacts, count_around_target, why_no_more
+--     check_finder_arguments, checked_exclusions, search, count_around_target, why_no_more
 -- Why
 --     The planner replaces a call by its number when it plans the caller, so a call costs nothing at run time.
 CREATE OR REPLACE FUNCTION connection_paths.search_limit(name text)
@@ -31,12 +31,10 @@ BEGIN ATOMIC
         WHEN 'most_paths' THEN 1000
         -- find_paths: contacts in excluded_contact_ids
         WHEN 'most_excluded' THEN 10000
-        -- next_contacts: edges of the target that are read first
-        WHEN 'first_edges' THEN 100
-        -- next_contacts: of more look-ups than this, reading the whole collection is considered
-        WHEN 'looked_up' THEN 2000
-        -- next_contacts: a collection of more members is never read as a whole
-        WHEN 'most_hashed' THEN 20000
+        -- search: a target with more edges may have the collection hashed
+        WHEN 'looked_up' THEN 300
+        -- search: a collection of at most so many entries for each chain to go on from (50 at least) is hashed
+        WHEN 'hashed_each' THEN 60
         -- why_no_more: an answer of fewer paths than this is explained with counts
         WHEN 'few_paths' THEN 5
         -- why_no_more: where each count stops
