@@ -35,7 +35,8 @@
 --     search
 -- Why
 --     A contact at the front of several chains is read once. Its list has the cap, as many members more as a chain
---     itself can take away, and one more, which shows that the cap leaves somebody out.
+--     itself can take away, and one more, which shows that the cap leaves somebody out. At the last level only lists
+--     with somebody who opens make chains. For a viewer with few contacts, these are a small part of all lists.
 CREATE OR REPLACE FUNCTION connection_paths.next_contacts(
     request connection_paths.search_request,
     tree_contacts bigint[],
@@ -73,8 +74,10 @@ BEGIN ATOMIC
             next_contacts.is_hashed
         ) AS e
     ),
-    lists AS (
-        SELECT e.contact_id, array_agg(e.neighbour_id) AS neighbour_ids, array_agg(LEAST(e.date_to, current_date)) AS recencies
+    lists AS MATERIALIZED (
+        SELECT
+            e.contact_id, array_agg(e.neighbour_id) AS neighbour_ids, array_agg(LEAST(e.date_to, current_date)) AS recencies,
+            next_contacts.level < (next_contacts.request).max_depth OR bool_or(e.user_ids IS NOT NULL) AS is_needed
         FROM edges AS e
         GROUP BY e.contact_id
     ),
@@ -86,46 +89,41 @@ BEGIN ATOMIC
         FROM (SELECT e.neighbour_id AS contact_id, unnest(e.user_ids) AS user_id FROM edges AS e) AS o
         GROUP BY 1, 2
     ),
+    front AS MATERIALIZED (
+        SELECT c.number, connection_paths.chain_contacts(next_contacts.tree_contacts, next_contacts.tree_parents, c.number) AS contact_ids
+        FROM unnest(next_contacts.chains) AS c (number)
+        WHERE next_contacts.last_minute IS NULL OR clock_timestamp() < next_contacts.last_minute
+    ),
     longer AS MATERIALIZED (
         SELECT
-            n.contact_id,
-            c.number AS parent,
-            GREATEST(c.recency, n.recency) AS recency,
+            n.contact_id, c.number AS parent,
+            GREATEST(next_contacts.tree_recencies[c.number], n.recency) AS recency,
             (n.place <= (next_contacts.request).max_edges_per_hop) IS NOT FALSE AS is_within
-        FROM (
-            SELECT
-                c.number,
-                next_contacts.tree_recencies[c.number] AS recency,
-                connection_paths.chain_contacts(next_contacts.tree_contacts, next_contacts.tree_parents, c.number) AS contact_ids
-            FROM unnest(next_contacts.chains) AS c (number)
-            WHERE next_contacts.last_minute IS NULL OR clock_timestamp() < next_contacts.last_minute
-            OFFSET 0
-        ) AS c
-        JOIN lists AS l ON l.contact_id = c.contact_ids[1]
-        CROSS JOIN LATERAL (
-            SELECT r.contact_id, r.recency, row_number() OVER () AS place
-            FROM (
-                SELECT
-                    unnest(l.neighbour_ids) AS contact_id,
-                    unnest(l.recencies) AS recency,
-                    generate_subscripts(l.neighbour_ids, 1) AS position
-            ) AS r
-            WHERE r.contact_id <> ALL (c.contact_ids)
-                AND (
-                    cardinality(enum_range(NULL::connection_paths.connection_kind)) = 1
-                    OR array_position(l.neighbour_ids, r.contact_id) = r.position
-                )
-            LIMIT (next_contacts.request).max_edges_per_hop::bigint + 1
+        FROM front AS c
+        JOIN lists AS l ON l.contact_id = c.contact_ids[1] AND l.is_needed
+        CROSS JOIN LATERAL connection_paths.members_off_chain(
+            l.neighbour_ids, l.recencies, c.contact_ids, (next_contacts.request).max_edges_per_hop::bigint + 1
         ) AS n
+    ),
+    unopened AS MATERIALIZED ( -- longer chains of the last level that nobody opens are counted, not made
+        SELECT
+            count(*) FILTER (WHERE m.number > 0) AS number,
+            COALESCE(bool_or(m.number > (next_contacts.request).max_edges_per_hop), false) AS is_cut
+        FROM front AS c
+        JOIN lists AS l ON l.contact_id = c.contact_ids[1] AND NOT l.is_needed
+        CROSS JOIN LATERAL (
+            SELECT CASE cardinality(enum_range(NULL::connection_paths.connection_kind))
+                WHEN 1 THEN cardinality(l.neighbour_ids)
+                ELSE (SELECT count(DISTINCT n.id) FROM unnest(l.neighbour_ids) AS n (id))
+            END - count(*) FILTER (WHERE x.contact_id = ANY (l.neighbour_ids)) AS number
+            FROM unnest(c.contact_ids) AS x (contact_id)
+        ) AS m
     ),
     latest AS (
         SELECT l.contact_id, l.parent, l.recency
         FROM longer AS l
         WHERE l.is_within
-            AND (
-                (next_contacts.request).seed_scope = 'any'
-                OR l.contact_id IN (SELECT o.contact_id FROM openers AS o)
-            )
+            AND ((next_contacts.request).seed_scope = 'any' OR l.contact_id IN (SELECT o.contact_id FROM openers AS o))
         ORDER BY l.recency DESC
         FETCH FIRST (next_contacts.missing) ROWS WITH TIES
     ),
@@ -136,7 +134,9 @@ BEGIN ATOMIC
         ORDER BY connection_paths.path_rank(l.recency, o.is_viewer, o.user_id), l.contact_id, l.parent
         LIMIT next_contacts.missing
     )
-    SELECT p.contacts, p.parents, p.recencies, p.users, l.contacts, l.parents, l.recencies, c.is_cut, c.number
+    SELECT
+        p.contacts, p.parents, p.recencies, p.users, l.contacts, l.parents, l.recencies,
+        c.is_cut OR u.is_cut, c.number + u.number
     FROM (
         SELECT
             array_agg(p.contact_id) AS contacts, array_agg(p.parent) AS parents,
@@ -154,7 +154,8 @@ BEGIN ATOMIC
             ORDER BY l.contact_id, l.parent
         ) AS l
     ) AS l
-    CROSS JOIN (SELECT COALESCE(bool_or(NOT l.is_within), false) AS is_cut, count(*) AS number FROM longer AS l) AS c;
+    CROSS JOIN (SELECT COALESCE(bool_or(NOT l.is_within), false) AS is_cut, count(*) AS number FROM longer AS l) AS c
+    CROSS JOIN unopened AS u;
 END;
 
 COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, boolean, timestamptz) IS 'Chains made longer by the best edges that lead to members who may be asked';
