@@ -20,18 +20,17 @@ _OF_DETACHED_VIEWS = "raise_detached"
 _COMMENT_OR_LITERAL = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 _NAME = re.compile(r"\bconnection_paths\.(\w+)")
 _VIEW = re.compile(r"\bVIEW connection_paths\.(\w+)\b.*?;", re.DOTALL)
-_VERSION = re.compile(r"_v[0-9]+$")
 
 
 @cache
 def readable() -> frozenset[str]:
-    """Return the names of the functions, tables and views that a reader needs, function names without a version."""
+    """Return the names of the functions, tables and views that a reader needs."""
     texts = _texts()
     needed: set[str] = set()
     new = {*public_functions(), *_OF_COMMANDS}
     while new:
         needed |= new
-        mentioned = {_VERSION.sub("", name) for each in new for name in _NAME.findall(texts.get(each, ""))}
+        mentioned = {name for each in new for name in _NAME.findall(texts.get(each, ""))}
         new = mentioned - needed
     return frozenset({*needed, _OF_DETACHED_VIEWS})
 

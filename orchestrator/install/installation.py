@@ -221,7 +221,7 @@ def _rehearse_uninstall(connection: Connection) -> None:
                 connection.execute(statement.encode())
             functions = connection.execute(
                 "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%s)"
-                " AND regexp_replace(p.proname, '_v[0-9]+$', '') = ANY (%s)",
+                " AND p.proname = ANY (%s)",
                 (SCHEMA, names),
             ).fetchall()
             if functions:

@@ -127,7 +127,7 @@ def superuser(place: Place) -> Iterator[Connection]:
 
 def executable(connection: Connection, role: str) -> set[str]:
     rows = connection.execute(
-        "SELECT regexp_replace(proname, '_v[0-9]+$', '') FROM pg_proc"
+        "SELECT proname FROM pg_proc"
         " WHERE pronamespace = 'connection_paths'::regnamespace AND has_function_privilege(%s, oid, 'EXECUTE')",
         (role,),
     )
