@@ -87,7 +87,7 @@ BEGIN
         seed_scope text,
         max_edges_per_hop integer,
         excluded_contact_ids bigint[],
-        ask_everybody boolean,
+        nobody_is_excluded boolean,
         by_chain boolean,
         deadline timestamptz,
         given_edges connection_paths.given_edge[]

@@ -1,4 +1,4 @@
--- connection_paths.askable_members(collection_id, excluded_contact_ids, ask_everybody)
+-- connection_paths.askable_members(collection_id, excluded_contact_ids, nobody_is_excluded)
 --
 -- Gives the members of a collection who may be asked, and the users who brought them in.
 --
@@ -6,7 +6,7 @@
 --     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
 --                           answer.
 --     excluded_contact_ids  Contacts who may not be asked, besides those in do_not_ask; sorted, without NULL.
---     ask_everybody         True when nobody of the collection is in do_not_ask and nobody is excluded.
+--     nobody_is_excluded         True when nobody of the collection is in do_not_ask and nobody is excluded.
 -- Returns
 --     One row per entry, so a member whom several users brought in comes several times.
 --     contact_id  The member.
@@ -27,7 +27,7 @@
 CREATE OR REPLACE FUNCTION connection_paths.askable_members(
     collection_id bigint,
     excluded_contact_ids bigint[],
-    ask_everybody boolean
+    nobody_is_excluded boolean
 )
 RETURNS TABLE (contact_id bigint, user_id bigint)
 LANGUAGE sql
@@ -40,7 +40,7 @@ BEGIN ATOMIC
     FROM connection_paths.introducers AS m
     WHERE m.collection_id = askable_members.collection_id
         AND (
-            askable_members.ask_everybody
+            askable_members.nobody_is_excluded
             OR (
                 askable_members.excluded_contact_ids[
                     width_bucket(m.contact_id, (SELECT askable_members.excluded_contact_ids || '{}'::bigint[]))

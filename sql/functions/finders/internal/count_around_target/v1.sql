@@ -61,7 +61,7 @@ DECLARE
     candidates bigint[]; -- some contacts who have an edge with the target, or some members
     met_ids bigint[]; -- contacts who have an edge with the target and are members
 BEGIN
-    IF NOT request.ask_everybody THEN
+    IF NOT request.nobody_is_excluded THEN
         excluded_ids := ARRAY(
             (
                 SELECT d.contact_id
@@ -114,10 +114,10 @@ BEGIN
     INTO target_edges_to_members, target_edges_to_excluded
     FROM unnest(met_ids) AS n (contact_id)
     CROSS JOIN LATERAL (
-        SELECT request.ask_everybody OR EXISTS (
+        SELECT request.nobody_is_excluded OR EXISTS (
             SELECT
             FROM connection_paths.askable_members(
-                request.collection_id, request.excluded_contact_ids, request.ask_everybody
+                request.collection_id, request.excluded_contact_ids, request.nobody_is_excluded
             ) AS m
             WHERE m.contact_id = n.contact_id
             OFFSET 0

@@ -49,7 +49,7 @@ BEGIN ATOMIC
         FROM connection_paths.askable_members(
             (member_edges.request).collection_id,
             (member_edges.request).excluded_contact_ids,
-            (member_edges.request).ask_everybody
+            (member_edges.request).nobody_is_excluded
         ) AS m
         WHERE m.contact_id = e.neighbour_id
             AND (member_edges.only_user_id IS NULL OR m.user_id = member_edges.only_user_id)

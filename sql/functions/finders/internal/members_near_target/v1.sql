@@ -81,7 +81,7 @@ BEGIN ATOMIC
             FROM connection_paths.askable_members(
                 (members_near_target.request).collection_id,
                 (members_near_target.request).excluded_contact_ids,
-                (members_near_target.request).ask_everybody
+                (members_near_target.request).nobody_is_excluded
             ) AS m
             WHERE m.contact_id = e.neighbour_id
                 AND (
