@@ -644,10 +644,12 @@ def test_settings_of_the_edge_table_are_copied(own: Connection) -> None:
     begin(own, office(4))
     own.execute(
         "ALTER TABLE connection_paths.contact_connections_live ALTER contact_a_id SET STATISTICS 700,"
-        " ALTER organization_id SET (n_distinct = -0.1), REPLICA IDENTITY FULL"
+        " ALTER organization_id SET (n_distinct = -0.1),"
+        " ALTER contact_b_id SET (n_distinct_inherited = 70), REPLICA IDENTITY FULL"
     )
     set_there = (
-        "SELECT attname, attstattarget, attoptions, relreplident FROM pg_attribute JOIN pg_class ON oid = attrelid"
+        "SELECT attname, attstattarget, relreplident, (SELECT array_agg(o) FROM unnest(attoptions) AS o"
+        " WHERE o LIKE 'n\\_distinct%') FROM pg_attribute JOIN pg_class ON oid = attrelid"
         " WHERE relname = 'contact_connections_live' AND attnum > 0 ORDER BY attnum"
     )
     before = own.execute(set_there).fetchall()

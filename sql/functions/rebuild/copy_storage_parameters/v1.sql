@@ -55,6 +55,7 @@ BEGIN
             UNION ALL
             SELECT 'SET (' || pg_catalog.quote_ident(p.option_name) || ' = ' || quote_literal(p.option_value) || ')'
             FROM pg_catalog.pg_options_to_table(a.attoptions) AS p
+            WHERE p.option_name LIKE 'n\_distinct%' -- the others are the server's own, such as pg_attver of 15.20
         ) AS o (change)
         WHERE a.attrelid = 'connection_paths.contact_connections_live'::regclass AND a.attnum > 0 AND NOT a.attisdropped
     LOOP
