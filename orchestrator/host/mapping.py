@@ -1,20 +1,20 @@
 """The mapping: which table of the application each source is, which expression each column is, which rows count.
 
-:func:`load` reads it from a TOML file, :func:`check` compares it with the catalog of a database, and :func:`bound` gives
-the SQL that views, indexes and triggers are made of.
+:func:`load` reads it from a TOML file, :func:`check` compares it with the catalog of a database, and :func:`bound`
+gives the SQL that views, indexes and triggers are made of.
 """
 
 from __future__ import annotations
 
 from orchestrator.host.mapping_catalog import check, completed
-from orchestrator.host.mapping_expressions import Expression, as_day, printed, quoted, read, with_safe_dates
+from orchestrator.host.mapping_expressions import Expression, printed, quoted, read, with_safe_dates
 from orchestrator.host.mapping_file import load
 from orchestrator.host.mapping_types import DEFAULT, WANTED, BoundSource, Kind, Source, SourceMapping
 
 __all__ = ["DEFAULT", "BoundSource", "Source", "SourceMapping", "bound", "check", "completed", "load"]
 
-#: The type that each kind of column is cast to; a day is made by ``connection_paths.to_day``.
-_TYPES: dict[Kind, str] = {"id": "bigint", "name": "text", "number": "integer"}
+#: The type that each kind of column is cast to. PostgreSQL drops a cast to the type that an expression has already.
+_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "integer"}
 
 
 def bound(mapping: SourceMapping, host_schema: str) -> dict[str, BoundSource]:
@@ -49,6 +49,5 @@ def _bound(source: Source, host_schema: str) -> BoundSource:
 
 def typed(expression: Expression, kind: Kind) -> str:
     """Return an expression as SQL that gives the type of a kind of column."""
-    if kind == "day":
-        return printed(as_day(expression.tree))
-    return f"({expression.sql})::{_TYPES[kind]}" if kind in _TYPES else expression.sql
+    text = expression.sql if expression.is_column else printed(with_safe_dates(expression.tree))
+    return f"({text})::{_TYPES[kind]}" if kind in _TYPES else text

@@ -6,6 +6,7 @@ a function is IMMUTABLE) is checked in :mod:`orchestrator.host.mapping_catalog`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,17 +60,21 @@ def table_name(text: str) -> tuple[str | None, str]:
         (raw,) = pglast.parse_sql(f"TABLE {text}")
     except (pglast.parser.ParseError, ValueError):
         raise BadExpressionError(f"{text!r} is not the name of a table; {advice}") from None
-    select = raw.stmt
-    plain = ast.SelectStmt(
-        targetList=select.targetList, fromClause=select.fromClause, groupDistinct=False, all=False,
-        limitOption=enums.LimitOption.LIMIT_OPTION_DEFAULT, op=enums.SetOperation.SETOP_NONE,
-    ) if isinstance(select, ast.SelectStmt) else None  # fmt: skip
-    if plain is None or plain != select or len(select.fromClause or ()) != 1:
+    select: Any = raw.stmt
+    if not isinstance(select, ast.SelectStmt) or select.fromClause is None or len(select.fromClause) != 1:
         raise BadExpressionError(f"{text!r} is not the name of a table; {advice}")
-    (relation,) = select.fromClause
+    if select != _plain_select(targetList=select.targetList, fromClause=select.fromClause):
+        raise BadExpressionError(f"{text!r} is not the name of a table; {advice}")
+    relation: Any = select.fromClause[0]
     if not isinstance(relation, ast.RangeVar) or relation.catalogname or not relation.inh or relation.alias:
         raise BadExpressionError(f"{text!r} is not the name of a table; {advice}")
-    return relation.schemaname, relation.relname
+    return relation.schemaname, str(relation.relname)
+
+
+def _plain_select(**parts: Any) -> Any:
+    """Return a SELECT with nothing but the given parts; the other fields have the values that the parser gives them."""
+    no_limit, no_set = enums.LimitOption.LIMIT_OPTION_DEFAULT, enums.SetOperation.SETOP_NONE
+    return ast.SelectStmt(**parts, groupDistinct=False, all=False, limitOption=no_limit, op=no_set)
 
 
 class Expression:
@@ -123,16 +128,14 @@ def _parsed(text: str) -> Any:
     except (pglast.parser.ParseError, ValueError) as error:
         reason = str(error.args[0] if error.args else error)
         raise BadExpressionError(f"is not an SQL expression ({reason}); {_ADVICE}") from None
-    target = statements[0].stmt.targetList if isinstance(statements[0].stmt, ast.SelectStmt) else None
-    if len(statements) != 1 or target is None or len(target) != 1 or isinstance(target[0].val, ast.RowExpr):
+    select: Any = statements[0].stmt
+    targets: Any = (select.targetList if isinstance(select, ast.SelectStmt) else None) or ()
+    if len(statements) != 1 or len(targets) != 1 or select != _plain_select(targetList=targets):
         raise BadExpressionError(f"is not one expression; {_ADVICE}")
-    only = ast.SelectStmt(
-        targetList=target, groupDistinct=False, all=False, limitOption=enums.LimitOption.LIMIT_OPTION_DEFAULT,
-        op=enums.SetOperation.SETOP_NONE,
-    )  # fmt: skip
-    if statements[0].stmt != only or target[0].name is not None or target[0].indirection:
+    (target,) = targets
+    if target.name is not None or target.indirection or isinstance(target.val, ast.RowExpr):
         raise BadExpressionError(f"is not one expression; {_ADVICE}")
-    return target[0].val
+    return target.val
 
 
 _ADVICE = "write one column or one expression over the columns of the table, without a semicolon"
@@ -151,6 +154,8 @@ def _refuse(tree: Any) -> None:
             node.agg_star or node.agg_distinct or node.agg_order or node.agg_filter or node.agg_within_group
         ):
             raise BadExpressionError("has an aggregate; use one row's own columns, or put it into a view")
+        if isinstance(node, ast.FuncCall):
+            _refuse_format(node)
         if isinstance(node, ast.SetToDefault | ast.CurrentOfExpr | ast.GroupingFunc):
             raise BadExpressionError(f"is not one expression; {_ADVICE}")
 
@@ -158,7 +163,8 @@ def _refuse(tree: Any) -> None:
 def _unqualified(node: Any, schema: str | None, table: str) -> Any:
     if not isinstance(node, ast.ColumnRef):
         return node
-    names = [field.sval if isinstance(field, ast.String) else "*" for field in node.fields]
+    fields: Any = node.fields
+    names = [str(field.sval) if isinstance(field, ast.String) else "*" for field in fields]
     if "*" in names:
         raise BadExpressionError("has a star; name the column")
     qualifiers = names[:-1]
@@ -166,51 +172,46 @@ def _unqualified(node: Any, schema: str | None, table: str) -> Any:
         raise BadExpressionError(
             f"names {'.'.join(names)}; only columns of {table} can be used, or put the join into a view"
         )
-    return ast.ColumnRef(fields=node.fields[-1:])
+    return ast.ColumnRef(fields=fields[-1:])
 
 
 # Dates.
 
 
-def _name(call: Any) -> tuple[str, ...]:
-    return tuple(part.sval for part in call.funcname)
-
-
-def is_to_day(tree: Any) -> bool:
-    """Whether a tree is a call of ``connection_paths.to_day``."""
-    return isinstance(tree, ast.FuncCall) and _name(tree) == (SCHEMA, "to_day")
-
-
-def call(function: str, *arguments: Any) -> Any:
-    """Return the tree of a call of a function of the package."""
-    return ast.FuncCall(
-        funcname=(ast.String(sval=SCHEMA), ast.String(sval=function)), args=arguments, agg_within_group=False,
-        agg_star=False, agg_distinct=False, func_variadic=False, funcformat=enums.CoercionForm.COERCE_EXPLICIT_CALL,
-    )  # fmt: skip
-
-
 def with_safe_dates(tree: Any) -> Any:
-    """Return the tree with ``to_date(x, f)`` and ``x::date`` replaced by ``to_day``, which is IMMUTABLE, never fails.
+    """Return the tree with ``to_date(text, format)`` replaced by ``connection_paths.to_day(text, format)``.
 
-    A cast of a literal stays: its value is known when the view is made.
+    ``to_date`` is not IMMUTABLE, so no index can use it. It also raises an error for text that is not a date, and an
+    error in the expression of an index would make a statement of the application fail.
     """
     return replaced(tree, _safe_date)
 
 
 def _safe_date(node: Any) -> Any:
-    if isinstance(node, ast.FuncCall) and _name(node) in (("to_date",), ("pg_catalog", "to_date")):
-        return call("to_day", *(node.args or ()))
-    if isinstance(node, ast.TypeCast) and not isinstance(node.arg, ast.A_Const) and _is_date(node.typeName):
-        return call("to_day", node.arg)
+    if not isinstance(node, ast.FuncCall) or function_name(node) not in (("to_date",), ("pg_catalog", "to_date")):
+        return node
+    node.funcname = (ast.String(sval=SCHEMA), ast.String(sval="to_day"))
     return node
 
 
-def _is_date(name: Any) -> bool:
-    words = tuple(part.sval for part in name.names)
-    return words in (("date",), ("pg_catalog", "date")) and not name.arrayBounds and not name.setof
+def function_name(call: Any) -> tuple[str, ...]:
+    """Return the name of the function that a call calls, with its schema if it has one."""
+    return tuple(part.sval for part in call.funcname)
 
 
-def as_day(tree: Any) -> Any:
-    """Return the tree of an expression that gives a date: ``connection_paths.to_day(...)`` around it."""
-    tree = with_safe_dates(tree)
-    return tree if is_to_day(tree) else call("to_day", tree)
+_DATES = {("to_date",), ("pg_catalog", "to_date"), (SCHEMA, "to_day")}
+_FORMAT = re.compile(r"(?:(YYYY|YY)|(MONTH|MON|MM)|(DD)|[^A-Z0-9])*", re.IGNORECASE)
+
+
+def _refuse_format(call: Any) -> None:
+    if function_name(call) not in _DATES or len(call.args or ()) < 2:
+        return
+    given = call.args[1]
+    text = given.val.sval if isinstance(given, ast.A_Const) and isinstance(given.val, ast.String) else None
+    if text is None:
+        raise BadExpressionError("has a date format that is not a literal; write it as text, such as 'YYYY-MM'")
+    parts = [len(re.findall(part, text, re.IGNORECASE)) for part in ("YYYY|YY", "MONTH|MON|MM", "DD")]
+    if not _FORMAT.fullmatch(text) or parts[0] != 1 or max(parts) > 1:
+        raise BadExpressionError(
+            f"has the date format {text!r}; it may have YYYY or YY, MM or MON or MONTH, DD, and signs between them"
+        )
