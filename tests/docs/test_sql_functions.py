@@ -43,6 +43,7 @@ _BUILT_INS = """
     pg_snapshot_xmax pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared quote_ident
     quote_literal rank regexp_replace round row_number string_agg substring sqrt sum to_jsonb to_regclass unnest
     width_bucket
+    encode rtrim
     left length lower make_date regexp_match replace right strpos substr upper
 """
 BUILT_INS = set(_BUILT_INS.split())
@@ -61,7 +62,7 @@ REFUSING = {"refuse_transition"}
 #: which attaching executes. Functions of Citus exist only where Citus is installed.
 BUILDING_SQL = {
     *("copy_storage_parameters", "attach_source", "detach_source", "require_sources"),
-    *("attached_definition", "index_definitions", "trigger_definitions"),
+    *("attach_view", "index_definitions", "trigger_definitions"),
 }
 
 
