@@ -24,7 +24,7 @@ from orchestrator.core.database import Connection, Place, connect, place, resolv
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.host import sources
-from orchestrator.install import migration_files, repair
+from orchestrator.install import company_names, migration_files, repair
 from orchestrator.install.installed import chosen_host_schema, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
@@ -77,6 +77,7 @@ def install(
     *,
     triggers: bool | None = None,
     replicated: bool | None = None,
+    names: bool | None = None,
     roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> Installed:
@@ -85,7 +86,8 @@ def install(
     ``host_schema`` is the schema of the application's tables; None: that of the last install, or ``public``.
     ``triggers``: whether changes of the tables are captured; None: as before, and True in a first install.
     ``replicated``: whether changes that logical replication writes are captured too; None: as before, and False in a
-    first install. ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
+    first install. ``names``: whether resolved company names make edges; None: as before, and False in a first install.
+    ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
     repairs the rights of those in use.
 
     An install can run again, beside another one, and after one that was killed. The application can write meanwhile:
@@ -123,6 +125,9 @@ def install(
             repaired = repair.repair_installation(
                 connection, chosen, has_triggers=captured, is_replicated=also, progress=progress
             )
+            repaired += company_names.switch(
+                connection, chosen, names, has_triggers=captured, is_replicated=also, progress=progress
+            )
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
                 repaired.append("earlier writes were not captured, so every contact is queued; run: orchestrator sync")
@@ -156,6 +161,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
                 # without a record, and dropping a missing object is no error.
                 backend.unmark_migrations(backend.to_rollback(migrations))
                 _drop_triggers(connection)
+                company_names.remove(connection, host_schema)
                 todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
                 for migration in todo:
                     progress(f"removing {migration.id}")
@@ -226,6 +232,7 @@ def _rehearse_uninstall(connection: Connection) -> None:
             ).fetchall()
             if functions:
                 connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
+            connection.execute(sqlfiles.read("names", "off.sql"))
             for path in sorted(migration_files.FOLDER.glob("*.rollback.sql"), reverse=True):
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):

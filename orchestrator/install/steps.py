@@ -28,12 +28,20 @@ SCHEMA = "connection_paths"
 #: The application's tables whose changes are captured, and the names of the triggers of each.
 CAPTURED = sorted(path.stem for path in (sqlfiles.ROOT / "triggers").glob("*.sql"))
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
+
+
+def _host_indexes(folder: str) -> dict[str, str]:
+    return {
+        path.stem: found[1]
+        for path in sorted((sqlfiles.ROOT / folder).glob("idx_*.sql"))
+        if (found := re.search(r'ON :"host_schema"\.(\w+)', path.read_text(encoding="utf-8")))
+    }
+
+
 #: The package's indexes on the application's tables, and the table of each.
-HOST_INDEXES = {
-    path.stem: found[1]
-    for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql"))
-    if (found := re.search(r'ON :"host_schema"\.(\w+)', path.read_text(encoding="utf-8")))
-}
+HOST_INDEXES = _host_indexes("indexes")
+#: Those that exist only while company names are resolved; see :mod:`orchestrator.install.company_names`.
+NAME_INDEXES = _host_indexes("names")
 #: The suffix of an index that is being built, and of one that was replaced.
 NEW, OLD = "_connection_paths_new", "_connection_paths_old"
 #: Settings of the session that migrates: the schema of the application's tables, and whether triggers are left out.
@@ -155,7 +163,7 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
         sqlfiles.query("install/own_indexes"),
         {
             "names": list(names),
-            "tables": [HOST_INDEXES[name] for name in names],
+            "tables": [(HOST_INDEXES | NAME_INDEXES)[name] for name in names],
             "host_schema": _host_schema(connection),
             "new": NEW,
             "old": OLD,
@@ -231,7 +239,8 @@ def _exchange_index(connection: Connection, name: str) -> None:
 
 def _index_statements(connection: Connection, name: str) -> tuple[LiteralString, LiteralString]:
     """Return the CREATE INDEX and the COMMENT of an index."""
-    create, comment = _for_host(connection, "indexes", f"{name}.sql").split(";\n\n")
+    folder = "names" if name in NAME_INDEXES else "indexes"
+    create, comment = _for_host(connection, folder, f"{name}.sql").split(";\n\n")
     return create, comment
 
 

@@ -39,6 +39,7 @@ VIEWS = sorted((ROOT / "views").glob("*.sql"))
 HOST_FILES = {
     *VIEWS,
     *TRIGGERS,
+    *(ROOT / "names").glob("*.sql"),
     ROOT / "queries" / "install" / "demo_tables.sql",
     *(path for path in INDEXES if path.name.startswith(("idx_members_", "idx_experiences_"))),
 }
