@@ -37,13 +37,13 @@ _BUILT_INS = """
     aclexplode array_agg array_fill array_position array_remove array_to_string avg bool_and bool_or btrim
     cardinality ceil chr clock_timestamp count cume_dist current_setting enum_range floor format format_type
     generate_series generate_subscripts has_table_privilege jsonb_agg jsonb_array_elements_text jsonb_build_array
-    jsonb_build_object jsonb_each jsonb_object_agg jsonb_populate_record lag lead length lower make_interval max min
-    nextval normalize now num_nulls obj_description octet_length pg_advisory_xact_lock pg_advisory_xact_lock_shared
-    pg_backend_pid pg_blocking_pids pg_current_snapshot pg_current_xact_id pg_current_xact_id_if_assigned
-    pg_get_indexdef pg_get_triggerdef pg_get_viewdef pg_notify pg_sleep pg_snapshot_xmax pg_snapshot_xmin
-    pg_try_advisory_lock pg_try_advisory_xact_lock_shared quote_ident quote_literal rank regexp_replace replace
-    round row_number set_config sqrt string_agg string_to_array substr substring sum to_jsonb to_regclass translate
-    unnest width_bucket
+    jsonb_build_object jsonb_each jsonb_object_agg jsonb_populate_record lag lead left length lower make_date
+    make_interval max min nextval normalize now num_nulls obj_description octet_length pg_advisory_xact_lock
+    pg_advisory_xact_lock_shared pg_backend_pid pg_blocking_pids pg_current_snapshot pg_current_xact_id
+    pg_current_xact_id_if_assigned pg_get_indexdef pg_get_triggerdef pg_get_viewdef pg_notify pg_sleep
+    pg_snapshot_xmax pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared quote_ident
+    quote_literal rank regexp_match regexp_replace replace right round row_number set_config sqrt string_agg
+    string_to_array strpos substr substring sum to_jsonb to_regclass translate unnest upper width_bucket
 """
 BUILT_INS = set(_BUILT_INS.split())
 
@@ -65,12 +65,20 @@ BUILDING_SQL = {
 }
 
 
+#: Functions that everybody may execute: those for the expressions of a mapping.
+FOR_EVERYBODY = {path.parent.name for path in FUNCTIONS if path.parent.parent.name == "expressions"}
+
+
 def is_whole(text: str, name: str) -> list[str]:
     """Check that a file is a header, one function that states every property, its COMMENT and its REVOKE."""
     problems = []
     if not text.startswith(f"-- {SCHEMA}.{name}("):
         problems.append("no header comment that names the function")
     made = statements(text)
+    if name in FOR_EVERYBODY:
+        granted = made.pop()
+        if not isinstance(granted, ast.GrantStmt) or not granted.is_grant:
+            problems.append("no GRANT: the index of a mapping calls it, with the rights of whoever writes a row")
     if [type(stmt) for stmt in made] != [ast.CreateFunctionStmt, ast.CommentStmt, ast.GrantStmt]:
         return [*problems, "not one function, its COMMENT and its REVOKE"]
     function, comment, revoke = made

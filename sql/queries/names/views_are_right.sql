@@ -1,6 +1,6 @@
--- Whether the view named_experiences reads the present table of the application, and the view employments reads it.
+-- Whether the view named_experiences reads a table, and the view employments reads named_experiences.
 --
--- Parameter: host_schema.
+-- Parameters: schema, table.
 WITH reads AS (
     SELECT r.ev_class::regclass AS view, d.refobjid::regclass AS relation
     FROM pg_catalog.pg_rewrite AS r
@@ -21,6 +21,6 @@ SELECT EXISTS (
     JOIN pg_catalog.pg_class AS c ON c.oid = r.relation
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE r.view = to_regclass('connection_paths.named_experiences')
-        AND n.nspname = %(host_schema)s
-        AND c.relname = 'contact_work_experiences'
+        AND n.nspname = %(schema)s
+        AND c.relname = %(table)s
 )

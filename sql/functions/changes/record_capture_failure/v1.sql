@@ -14,7 +14,7 @@
 -- Writes
 --     capture_failures
 -- Used by
---     queue_added_or_removed, queue_changed_experiences, queue_changed_names, queue_replicated_row
+--     queue_added_or_removed, queue_changed_experiences, queue_replicated_row
 -- Why
 --     The table gets about one row for each table of the application, however many statements fail: a writer that sees
 --     an open row adds none. No writer updates a row, so writers do not wait for each other. After recover_capture has

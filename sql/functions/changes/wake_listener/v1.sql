@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     queue_added_or_removed, queue_changed_experiences, queue_changed_names, queue_changes, queue_decided_names,
+--     queue_added_or_removed, queue_changed_experiences, queue_changes, queue_decided_names,
 --     queue_everyone, queue_replicated_row
 -- Why
 --     NOTIFY makes commits wait for each other. So a writer notifies only while a listener sleeps. A sleeping listener
