@@ -27,7 +27,7 @@ from orchestrator.core.locks import retry_while_locked
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, Binding, bind
 from orchestrator.host.mapping import DEFAULT, SourceMapping
-from orchestrator.install import migration_files, repair
+from orchestrator.install import company_names, migration_files, repair
 from orchestrator.install.installed import chosen_host_schema, chosen_mapping, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
@@ -87,6 +87,7 @@ def install(
     mapping: SourceMapping | None = None,
     triggers: bool | None = None,
     replicated: bool | None = None,
+    names: bool | None = None,
     roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> Installed:
@@ -96,7 +97,8 @@ def install(
     ``mapping`` says which table, columns and rows each source is; None: that of the last install, or the default.
     ``triggers``: whether changes of the tables are captured; None: as before, and True in a first install.
     ``replicated``: whether changes that logical replication writes are captured too; None: as before, and False in a
-    first install. ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
+    first install. ``names``: whether resolved company names make edges; None: as before, and False in a first install.
+    ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
     repairs the rights of those in use.
 
     An install can run again, beside another one, and after one that was killed. The application can write meanwhile:
@@ -109,7 +111,9 @@ def install(
         check_no_extension(connection)
         check_no_stranger(connection)
         chosen = chosen_host_schema(connection, host_schema)
-        binding = bind(connection, chosen_mapping(connection, mapping), chosen)
+        resolves = company_names.is_on(connection) if names is None else names
+        wanted = chosen_mapping(connection, mapping)
+        binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)
         check_host(connection, binding)
         sources.refuse_citus(connection, binding)
         check_schema(connection, binding)
@@ -132,9 +136,12 @@ def install(
                 _set_triggers(connection, binding, wanted=triggers, replicated=also)
             elif replicated is not None:
                 _set_triggers(connection, binding, wanted=captured, replicated=also)
+            if resolves and not company_names.is_on(connection):
+                company_names.capture(connection, binding)
             repaired = repair.repair_installation(
                 connection, binding, has_triggers=captured, is_replicated=also, progress=progress
             )
+            repaired += company_names.switch(connection, binding, resolves, progress=progress)
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
                 repaired.append("earlier writes were not captured, so every contact is queued; run: orchestrator sync")
@@ -168,6 +175,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
                 # without a record, and dropping a missing object is no error.
                 backend.unmark_migrations(backend.to_rollback(migrations))
                 _drop_triggers(connection)
+                company_names.remove(connection, binding)
                 todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
                 for migration in todo:
                     progress(f"removing {migration.id}")
@@ -242,6 +250,7 @@ def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
             ).fetchall()
             if functions:
                 connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
+            connection.execute(sqlfiles.read("names", "off.sql"))
             for path in sorted(migration_files.FOLDER.glob("*.rollback.sql"), reverse=True):
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):

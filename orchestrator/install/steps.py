@@ -32,12 +32,21 @@ SCHEMA = "connection_paths"
 
 #: The names of the triggers of each table whose changes are captured.
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
+
+
+def _host_indexes(folder: str) -> dict[str, str]:
+    return {
+        path.stem: found[1]
+        for path in sorted((sqlfiles.ROOT / folder).glob("idx_*.sql"))
+        if (found := re.search(r"ON :(\w+)\.table", path.read_text(encoding="utf-8")))
+    }
+
+
 #: The package's indexes on the application's tables, and the source of each.
-HOST_INDEXES = {
-    path.stem: found[1]
-    for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql"))
-    if (found := re.search(r"ON :(\w+)\.table", path.read_text(encoding="utf-8")))
-}
+HOST_INDEXES = _host_indexes("indexes")
+#: Those that exist only while company names are resolved; see :mod:`orchestrator.install.company_names`.
+NAME_INDEXES = _host_indexes("names")
+_EVERY_INDEX = HOST_INDEXES | NAME_INDEXES
 #: Those of them that are built only where the id of the source is an expression.
 _BY_ID = ("idx_contacts_by_id", "idx_organizations_by_id")
 #: The suffix of an index that is being built, and of one that was replaced.
@@ -203,8 +212,8 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
         sqlfiles.query("install/own_indexes"),
         {
             "names": list(names),
-            "schemas": [sources[HOST_INDEXES[name]].schema for name in names],
-            "tables": [sources[HOST_INDEXES[name]].table for name in names],
+            "schemas": [sources[_EVERY_INDEX[name]].schema for name in names],
+            "tables": [sources[_EVERY_INDEX[name]].table for name in names],
             "new": NEW,
             "old": OLD,
             "part": PART,
@@ -223,7 +232,7 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     Raises :class:`OrchestratorError` if an index that the package did not create has the name.
     """
     found = own_indexes(connection, name)
-    if name not in wanted_indexes(binding_of(connection)):
+    if name not in (*wanted_indexes(binding_of(connection)), *NAME_INDEXES):
         drop_index(connection, name)
         return
     for index in found:
@@ -340,7 +349,7 @@ def _analyse(connection: Connection, name: str) -> None:
 
 
 def _exchange_index(connection: Connection, name: str) -> None:
-    schema = binding_of(connection).fill(f":{HOST_INDEXES[name]}.schema")
+    schema = binding_of(connection).fill(f":{_EVERY_INDEX[name]}.schema")
     connection.execute(f"ALTER INDEX IF EXISTS {schema}.{name} RENAME TO {name}{OLD}".encode())
     connection.execute(f"ALTER INDEX {schema}.{name}{NEW} RENAME TO {name}".encode())
     connection.execute(_index_statements(connection, name)[1])
@@ -348,7 +357,8 @@ def _exchange_index(connection: Connection, name: str) -> None:
 
 def _index_statements(connection: Connection, name: str) -> tuple[LiteralString, LiteralString]:
     """Return the CREATE INDEX and the COMMENT of an index."""
-    create, comment = _for_host(connection, "indexes", f"{name}.sql").split(";\n\n")
+    folder = "names" if name in NAME_INDEXES else "indexes"
+    create, comment = _for_host(connection, folder, f"{name}.sql").split(";\n\n")
     return create, comment
 
 

@@ -39,11 +39,9 @@ ISOLATION = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
-    given = new_database()
+def dsn(new_installed: Callable[[], str]) -> str:
+    given = new_installed()
     with connect(given) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(given)
         fill(connection)
         while value(connection, "SELECT taken FROM connection_paths.sync_changes()"):
             pass

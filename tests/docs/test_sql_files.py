@@ -39,6 +39,7 @@ VIEWS = sorted((ROOT / "views").glob("*.sql"))
 HOST_FILES = {
     *VIEWS,
     *TRIGGERS,
+    *(ROOT / "names").glob("*.sql"),
     ROOT / "queries" / "install" / "demo_tables.sql",
     *(path for path in INDEXES if not path.name.startswith("idx_cc_")),
     *(ROOT / "queries" / "host").glob("every_*.sql"),
