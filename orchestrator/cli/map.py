@@ -16,7 +16,7 @@ from orchestrator.host.mapping_suggestion import Suggestion, suggest
 
 @click.command("map")
 @click.option("--suggest", "suggests", is_flag=True, help="Look at the tables of the database and draft a mapping.")
-@click.option("--check", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--check", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="Compare a mapping with the database; exit status 3 when something is wrong.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the draft into a new FILE instead of standard output.")  # fmt: skip
