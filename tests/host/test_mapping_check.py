@@ -11,6 +11,7 @@ from orchestrator.core.database import Connection
 from orchestrator.host.mapping import DEFAULT, bound, check, completed
 from orchestrator.host.mapping_file import parse
 from orchestrator.host.mapping_suggestion import suggest
+from orchestrator.host.mapping_values import unreadable
 from tests.support import schemas
 from tests.support.command_line import run
 from tests.support.sessions import connect
@@ -134,6 +135,19 @@ def test_the_message_says_what_to_write(
     assert len(found) == 1
     assert found[0].startswith(f"{source}.{key}: {key} = ")
     assert advice in found[0]
+
+
+def test_texts_that_are_no_dates_are_shown(applications: Connection) -> None:
+    assert unreadable(applications, schemas.mapping("linkedin"), "csv") == [
+        "contact_work_experiences.date_to: rows with a text that is no date: 1; they count as going on; most frequent:"
+        " 'Present' (1)"
+    ]
+    assert unreadable(applications, schemas.mapping("django"), "django") == [
+        "contact_work_experiences.date_from: rows with a text that is no date: 1; they make no edge; most frequent:"
+        " 'soon' (1)"
+    ]
+    assert unreadable(applications, schemas.mapping("rails"), "rails") == []
+    assert unreadable(applications, schemas.mapping("hubspot"), "hubspot") == []
 
 
 def test_views_need_no_immutable_expressions(applications: Connection) -> None:
