@@ -20,7 +20,7 @@ from orchestrator.core.errors import OrchestratorError
 #: The tables of the application that the package reads, each with its binding view.
 SOURCES = {
     "contacts": "live_contacts",
-    "organizations": "live_organizations",
+    "organizations": "known_organizations",
     "contact_work_experiences": "work_experiences",
     "user_contact_collections": "collection_members",
 }

@@ -34,7 +34,9 @@ log = logging.getLogger(__name__)
 #: may be wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
-        *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
+        *("live_contacts", "live_organizations", "known_organizations", "work_experiences"),
+        *("possible_overlaps", "work_overlaps", "organization_policy", "queue_policy_changes"),
+        *("policy_inserted", "policy_updated", "policy_deleted", "policy_truncated"),
         *(
             "queue_added_or_removed",
             "queue_changed_experiences",
@@ -48,7 +50,7 @@ _DECIDES_EDGES = frozenset(
 )
 _OBJECT = re.compile(
     r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX|TRIGGER)(?: IF NOT EXISTS)?"
-    r" (?:connection_paths\.)?(?P<name>\w+)(?:\s+BEFORE UPDATE ON connection_paths\.(?P<table>\w+))?",
+    r" (?:connection_paths\.)?(?P<name>\w+)(?:\s+(?:BEFORE|AFTER) \w+ ON connection_paths\.(?P<table>\w+))?",
     re.MULTILINE,
 )
 _ATTACH = (

@@ -158,7 +158,7 @@ def _contacts(total: int, with_experiences: int, usable: int) -> ContactCounts:
 def _duplicates(connection: Connection) -> tuple[DuplicateIds, ...]:
     """Find ids that occur more than once, in the tables whose ids have no unique index."""
     found = []
-    for view in ("live_contacts", "live_organizations"):
+    for view in ("live_contacts", "known_organizations"):
         schema, table = left_out.table_behind(connection, view)
         has_unique_id = connection.execute(
             sqlfiles.query("host/has_unique_id"), {"schema": schema, "table": table}

@@ -5,5 +5,5 @@ from orchestrator.install.steps import function, view
 function("raise_detached", "v1")  # the view of a detached table calls it
 view("work_experiences")
 view("collection_members")
-view("live_organizations")
+view("known_organizations")
 view("live_contacts")

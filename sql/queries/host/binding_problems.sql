@@ -33,7 +33,7 @@
 WITH sources (table_name, view_name, function_name) AS (
     VALUES
         ('contacts'::text, 'live_contacts'::text, 'queue_added_or_removed'::text),
-        ('organizations', 'live_organizations', 'queue_added_or_removed'),
+        ('organizations', 'known_organizations', 'queue_added_or_removed'),
         ('contact_work_experiences', 'work_experiences', 'queue_changed_experiences'),
         ('user_contact_collections', 'collection_members', NULL)
 ),

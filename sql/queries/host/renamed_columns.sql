@@ -40,7 +40,7 @@ FROM (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = v.oid AND a.attnum > 0
     WHERE v.relnamespace = (SELECT p.oid FROM pg_catalog.pg_namespace AS p WHERE p.nspname = 'connection_paths')
-        AND v.relname IN ('live_contacts', 'live_organizations', 'work_experiences', 'collection_members')
+        AND v.relname IN ('live_contacts', 'known_organizations', 'work_experiences', 'collection_members')
         AND v.relkind = 'v'
         AND NOT EXISTS (
             SELECT

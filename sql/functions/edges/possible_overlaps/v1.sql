@@ -13,7 +13,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, live_organizations
+--     work_experiences, live_organizations, organization_policy
 -- Writes
 --     none
 -- Used by
@@ -25,6 +25,12 @@
 --     starts first, then the one with the smallest organization id. An overlap that starts after today does not count
 --     yet. Today is CURRENT_DATE: it depends on the TimeZone of the session. schedule_refreshes refreshes the contact
 --     on the day when such an overlap starts.
+--
+--     organization_policy may ask for overlaps of at least min_overlap_days days. An overlap counts from its last
+--     required day on, so one that goes on may begin to count later. For the comparisons below, the function moves the
+--     start of each work experience by more_days, the number of required days after the first one. Two experiences
+--     have a long enough overlap when the moved ranges share a day. A moved range that is empty is left out. So the
+--     rule needs no step of its own. Without a policy, more_days is 0.
 --
 --     A contact may have many work experiences at one organization. A plain join would make a row for every pair of
 --     experiences of the two contacts. Here each experience of another contact is joined with only one of the contact's
@@ -66,17 +72,20 @@ BEGIN ATOMIC
                 s.organization_id,
                 s.date_from,
                 s.date_to,
-                LEAST(s.date_to, CURRENT_DATE) AS begun_upto,
-                GREATEST(s.date_from, s.earlier_end) AS ended_from,
+                s.more_days,
+                LEAST(s.date_to, CURRENT_DATE) - s.more_days AS begun_upto,
+                GREATEST(s.date_from + s.more_days, s.earlier_end) AS ended_from,
                 GREATEST(
                     COALESCE(s.date_to, 'infinity'::date),
-                    lead(s.date_from, 1, 'infinity'::date) OVER (PARTITION BY s.organization_id ORDER BY s.date_from)
+                    lead(s.date_from + s.more_days, 1, 'infinity'::date)
+                        OVER (PARTITION BY s.organization_id ORDER BY s.date_from)
                 ) AS ended_upto
             FROM (
                 SELECT
                     e.organization_id,
                     e.date_from,
                     e.date_to,
+                    r.more_days,
                     r.rank,
                     max(r.rank) OVER (
                         PARTITION BY e.organization_id
@@ -84,16 +93,19 @@ BEGIN ATOMIC
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                     ) AS earlier_end
                 FROM connection_paths.work_experiences AS e
+                LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = e.organization_id
                 CROSS JOIN LATERAL (
                     -- NULL sorts after 'infinity': the rank of 'infinity' is the last possible day
                     SELECT
                         CASE e.date_to
                             WHEN 'infinity'::date THEN '5874897-12-31'::date
                             ELSE COALESCE(e.date_to, 'infinity'::date)
-                        END AS rank
+                        END AS rank,
+                        COALESCE(p.min_overlap_days - 1, 0) AS more_days
                 ) AS r
                 WHERE e.contact_id = possible_overlaps.contact_id
                     AND e.date_from <= CURRENT_DATE
+                    AND e.date_from + r.more_days <= LEAST(e.date_to, CURRENT_DATE)
                     AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
             ) AS s
             WHERE s.earlier_end IS NULL OR s.earlier_end < s.rank
@@ -108,6 +120,8 @@ BEGIN ATOMIC
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.ended_from, '-infinity'::date)
             AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
             AND mine.begun_upto >= theirs.date_from
+            -- the other experience is long enough
+            AND (mine.more_days = 0 OR COALESCE(theirs.date_to, 'infinity'::date) >= theirs.date_from + mine.more_days)
         WHERE theirs.contact_id <> possible_overlaps.contact_id
             AND theirs.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
         -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
