@@ -53,7 +53,9 @@ def test_a_change_is_queued_with_its_transaction_and_sync_applies_it(db: Connect
         db.execute(statement.encode())
     assert queue_length(db) == 0
     with (
-        new_role(db, f"SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {POLICY}", "USAGE ON SCHEMA connection_paths") as role,
+        new_role(
+            db, f"SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {POLICY}", "USAGE ON SCHEMA connection_paths"
+        ) as role,
         psycopg.connect(dsn, autocommit=True, options=f"-c role={role}") as operator,
     ):
         operator.execute(statement.encode())
