@@ -1,3 +1,4 @@
+DROP VIEW IF EXISTS connection_paths.employments;
 DROP VIEW IF EXISTS connection_paths.introducers;
 DROP VIEW IF EXISTS connection_paths.live_organizations;
 DROP TABLE IF EXISTS connection_paths.organization_policy;

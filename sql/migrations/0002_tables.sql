@@ -81,16 +81,17 @@ COMMENT ON COLUMN connection_paths.organization_policy.rule IS 'none: the organi
 COMMENT ON COLUMN connection_paths.organization_policy.min_overlap_days IS 'For long_overlaps: how many days an overlap must have, its first and its last day included; one that goes on counts until today';
 COMMENT ON COLUMN connection_paths.organization_policy.reason IS 'Why; for people';
 
--- The WHERE clause is the rule which organizations make no edges at all.
+-- The WHERE clause is the rule which organizations make no edges at all. NOT IN: PostgreSQL hashes the few policies
+-- once, which costs nothing where there are none; NOT EXISTS would look up each organization.
 CREATE OR REPLACE VIEW connection_paths.live_organizations WITH (security_invoker = true) AS
 SELECT
     o.id,
     o.name
 FROM connection_paths.known_organizations AS o
-WHERE NOT EXISTS (
-    SELECT
+WHERE o.id NOT IN (
+    SELECT p.organization_id
     FROM connection_paths.organization_policy AS p
-    WHERE p.organization_id = o.id AND p.rule = 'none'
+    WHERE p.rule = 'none'
 );
 
 COMMENT ON VIEW connection_paths.live_organizations IS 'Organizations that exist and may make edges; a work experience at another organization id makes no edge';
@@ -135,6 +136,18 @@ $type$;
 
 COMMENT ON TYPE connection_paths.search_request IS 'The parameters of a search, which the finders have checked';
 
+-- What edges are computed from. While company names are resolved, sql/names/employments.sql takes the place of this
+-- definition. An installation that runs this migration again to repair something restores that afterwards.
+CREATE OR REPLACE VIEW connection_paths.employments WITH (security_invoker = true) AS
+SELECT
+    e.contact_id,
+    e.organization_id,
+    e.date_from,
+    e.date_to
+FROM connection_paths.work_experiences AS e;
+
+COMMENT ON VIEW connection_paths.employments IS 'Who worked where and when: usable work experiences; with orchestrator resolve, also those whose company name is resolved';
+
 -- may_be_asked is a column and not a WHERE clause, because most collections have no row in do_not_ask. A finder checks
 -- this once in each call, and then does not read the column. With OFFSET 0 the column is a look-up of one row; without
 -- it the planner may hash the whole table.
@@ -159,6 +172,6 @@ REVOKE ALL ON TYPE
 FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
-    connection_paths.do_not_ask, connection_paths.introducers, connection_paths.organization_policy,
-    connection_paths.live_organizations
+    connection_paths.do_not_ask, connection_paths.introducers, connection_paths.employments,
+    connection_paths.organization_policy, connection_paths.live_organizations
 FROM PUBLIC;

@@ -10,7 +10,7 @@ WITH usable AS NOT MATERIALIZED (
         e.contact_id,
         LEAST(e.date_from, '1000000-01-01'::date) + COALESCE(p.min_overlap_days - 1, 0) AS date_from,
         COALESCE(e.date_to, 'infinity'::date) AS date_to
-    FROM connection_paths.work_experiences AS e
+    FROM connection_paths.employments AS e
     LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = e.organization_id
     WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
         AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)

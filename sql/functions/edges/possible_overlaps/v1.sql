@@ -13,7 +13,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, live_organizations, organization_policy
+--     employments, live_organizations, organization_policy
 -- Writes
 --     none
 -- Used by
@@ -92,8 +92,7 @@ BEGIN ATOMIC
                         ORDER BY e.date_from
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                     ) AS earlier_end
-                FROM connection_paths.work_experiences AS e
-                LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = e.organization_id
+                FROM connection_paths.employments AS e
                 CROSS JOIN LATERAL (
                     -- NULL sorts after 'infinity': the rank of 'infinity' is the last possible day
                     SELECT
@@ -101,7 +100,18 @@ BEGIN ATOMIC
                             WHEN 'infinity'::date THEN '5874897-12-31'::date
                             ELSE COALESCE(e.date_to, 'infinity'::date)
                         END AS rank,
-                        COALESCE(p.min_overlap_days - 1, 0) AS more_days
+                        CASE
+                            WHEN e.organization_id IN (
+                                SELECT p.organization_id
+                                FROM connection_paths.organization_policy AS p
+                                WHERE p.rule = 'long_overlaps'
+                            ) THEN (
+                                SELECT p.min_overlap_days - 1
+                                FROM connection_paths.organization_policy AS p
+                                WHERE p.organization_id = e.organization_id
+                            )
+                            ELSE 0
+                        END AS more_days
                 ) AS r
                 WHERE e.contact_id = possible_overlaps.contact_id
                     AND e.date_from <= CURRENT_DATE
@@ -112,18 +122,23 @@ BEGIN ATOMIC
             -- optimization fence: the conditions below then refer to one relation and become index conditions
             OFFSET 0
         ) AS mine
-        JOIN connection_paths.work_experiences AS theirs
-            ON theirs.organization_id = mine.organization_id
-            -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The
-            -- second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip scan,
-            -- which is 25 % slower here.
-            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.ended_from, '-infinity'::date)
-            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
-            AND mine.begun_upto >= theirs.date_from
-            -- the other experience is long enough
-            AND (mine.more_days = 0 OR COALESCE(theirs.date_to, 'infinity'::date) >= theirs.date_from + mine.more_days)
-        WHERE theirs.contact_id <> possible_overlaps.contact_id
-            AND theirs.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
+        -- LATERAL and OFFSET 0: with them, the conditions reach the indexes of each part of a view that is a UNION
+        CROSS JOIN LATERAL (
+            SELECT e.contact_id, e.date_from, e.date_to
+            FROM connection_paths.employments AS e
+            WHERE e.organization_id = mine.organization_id
+                -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The
+                -- second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip
+                -- scan, which is 25 % slower here.
+                AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) >= (mine.ended_from, '-infinity'::date)
+                AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) <= (mine.ended_upto, 'infinity'::date)
+                AND mine.begun_upto >= e.date_from
+                -- the other experience is long enough, too
+                AND (mine.more_days = 0 OR COALESCE(e.date_to, 'infinity'::date) >= e.date_from + mine.more_days)
+                AND e.contact_id <> possible_overlaps.contact_id
+                AND e.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
+            OFFSET 0
+        ) AS theirs
         -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
         OFFSET 0
     ) AS pair

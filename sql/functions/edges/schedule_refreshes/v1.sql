@@ -9,7 +9,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, organization_policy, due_changes
+--     employments, organization_policy, due_changes
 -- Writes
 --     due_changes
 -- Used by
@@ -47,7 +47,7 @@ BEGIN
         FROM (SELECT DISTINCT u.id FROM unnest(schedule_refreshes.contact_ids) AS u (id)) AS c
         CROSS JOIN LATERAL (
             SELECT min(w.date_from + COALESCE(p.min_overlap_days - 1, 0)) AS starts_on
-            FROM connection_paths.work_experiences AS w
+            FROM connection_paths.employments AS w
             LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = w.organization_id
             WHERE w.contact_id = c.id
                 -- only experiences that begin late enough need the look-up of the policy

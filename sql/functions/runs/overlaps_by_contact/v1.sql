@@ -12,7 +12,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, live_organizations, organization_policy, live_contacts
+--     employments, live_organizations, organization_policy, live_contacts
 -- Writes
 --     none
 -- Used by
@@ -50,10 +50,20 @@ BEGIN ATOMIC
             e.contact_id,
             e.organization_id,
             -- LEAST: a date near the last possible one cannot be moved
-            LEAST(e.date_from, '1000000-01-01'::date) + COALESCE(p.min_overlap_days - 1, 0) AS date_from,
+            CASE
+                WHEN e.organization_id IN (
+                    SELECT p.organization_id
+                    FROM connection_paths.organization_policy AS p
+                    WHERE p.rule = 'long_overlaps'
+                ) THEN LEAST(e.date_from, '1000000-01-01'::date) + (
+                    SELECT p.min_overlap_days - 1
+                    FROM connection_paths.organization_policy AS p
+                    WHERE p.organization_id = e.organization_id
+                )
+                ELSE e.date_from
+            END AS date_from,
             COALESCE(e.date_to, 'infinity'::date) AS date_to
-        FROM connection_paths.work_experiences AS e
-        LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = e.organization_id
+        FROM connection_paths.employments AS e
     ),
     started AS NOT MATERIALIZED (
         SELECT m.contact_id, m.organization_id, m.date_from, m.date_to
