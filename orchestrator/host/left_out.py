@@ -31,6 +31,7 @@ class Experiences:
     without_start: int
     end_before_start: int
     orphans: int
+    excluded: int
     of_missing_contacts: int
 
     @property
@@ -41,6 +42,7 @@ class Experiences:
             ("without a start", self.without_start),
             ("that end before they start", self.end_before_start),
             ("of an organization that does not exist", self.orphans),
+            ("of an excluded organization", self.excluded),
             ("of a contact that does not exist", self.of_missing_contacts),
         )
 

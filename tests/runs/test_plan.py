@@ -70,7 +70,7 @@ def shared(world: World) -> Iterator[tuple[Experience, Experience]]:
         for other in usable:
             together = one.organization_id == other.organization_id and one.contact_id != other.contact_id
             both = oracle.overlap(one, other) if together else None
-            if both is not None and both.date_from is not None and both.date_from <= TODAY:
+            if both is not None and oracle.is_long_enough(both, world, TODAY):
                 yield one, other
 
 
@@ -114,6 +114,10 @@ def check(found: BackfillPlan, world: World) -> None:
         ),
         "orphans": sum(
             each.organization_id is not None and each.organization_id not in world.organizations for each in rows
+        ),
+        "excluded": sum(
+            each.organization_id in world.organizations and world.policies.get(each.organization_id, 1) is None
+            for each in rows
         ),
         "of_missing_contacts": sum(each.contact_id not in world.contacts for each in rows),
     }
