@@ -29,7 +29,7 @@ SOURCE_OF = {view: name for name, view in VIEW_OF.items()}
 
 _PLACEHOLDER = re.compile(rf"[ ]*:({'|'.join(WANTED)})\.(\w+)")
 _KEYS = re.compile(r"\.(?:key|bare)_(\w+)")
-_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text"}
+_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "bigint"}
 _INTEGERS = "{smallint,integer,bigint}"
 #: The types that a column may have where nothing but a cast is applied to it.
 _ALLOWED: dict[Kind, list[str]] = {
@@ -102,6 +102,14 @@ class Binding:
         """Return the name of a source's table for a message."""
         source = self.sources[name]
         return f"{source.schema}.{source.table}"
+
+    def at(self, name: str, schema: str, table: str) -> Binding:
+        """Return the same binding with another table for one source, such as a partition of its table."""
+        return replace(self, sources={**self.sources, name: replace(self.sources[name], schema=schema, table=table)})
+
+    def is_partitioned(self, name: str) -> bool:
+        """Whether the table of a source is partitioned."""
+        return name in self.tables and self.tables[name].kind == "p"
 
     def takes_objects(self, name: str) -> bool:
         """Whether the table of a source can have our triggers and indexes; True for one that is not known."""
@@ -265,27 +273,29 @@ def unquoted(identifier: str) -> str:
 
 
 def _typed(source: BoundSource, types: Mapping[str, str]) -> BoundSource:
-    """Return the source with each id and name cast to its type, and without a cast that would change nothing."""
+    """Return the source with each column cast to its type, and without a cast that would change nothing.
+
+    An optional column that the mapping does not name is read if the table has it under the package's name.
+    """
     columns = dict(source.columns)
+    used = dict(source.used_columns)
+    for name, column in WANTED[source.name].columns.items():
+        if column.optional and name in types and name not in columns and column.kind in _TYPES:
+            columns[name], used[name] = quoted(name), (quoted(name),)
+    source = replace(source, columns=columns, used_columns=used)
     for name in columns:
         kind = WANTED[source.name].columns[name].kind
-        if kind not in _TYPES or not _is_column(source, name):
-            continue
-        raw = source.used_columns[name][0]
-        if types.get(unquoted(raw)) == _TYPES[kind]:
-            columns[name] = raw
-        elif kind != "day":
-            columns[name] = f"({raw})::{_TYPES[kind]}"
-    return replace(source, columns=columns)
+        if kind in _TYPES and _is_column(source, name):
+            raw = used[name][0]
+            columns[name] = raw if types.get(unquoted(raw)) == _TYPES[kind] else f"({raw})::{_TYPES[kind]}"
+    return source
 
 
 def _is_column(source: BoundSource, column: str) -> bool:
-    """Whether the expression of a column is a column of the table, perhaps with a cast to the package's type."""
+    """Whether a column of a view is a column of the table, perhaps with a cast to the package's type."""
     used = source.used_columns.get(column, ())
     kind = WANTED[source.name].columns[column].kind
-    raw = used[0].replace('"', "") if len(used) == 1 else ""
-    forms = (raw, f"({raw})::{_TYPES.get(kind)}", f"connection_paths.to_day({raw})")
-    return len(used) == 1 and source.columns[column].replace('"', "") in forms
+    return len(used) == 1 and source.columns[column] in (used[0], f"({used[0]})::{_TYPES.get(kind)}")
 
 
 def _without_rows(name: str) -> str:

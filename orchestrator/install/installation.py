@@ -39,6 +39,7 @@ from orchestrator.install.refusals import (
     check_server,
 )
 from orchestrator.install.steps import (
+    HOST_INDEXES,
     REPLICATED,
     REPLICATED_TRIGGER,
     SCHEMA,
@@ -46,6 +47,7 @@ from orchestrator.install.steps import (
     create_triggers,
     drop_trigger,
     drop_triggers,
+    own_indexes,
     own_triggers,
     set_binding,
 )
@@ -167,7 +169,7 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             prefix = group_roles.in_use(connection)
             with _migrations(connection, binding) as (backend, migrations):
                 check_no_partitions(connection)
-                _rehearse_uninstall(guard)
+                _rehearse_uninstall(guard, binding)
                 # The records of migrations are deleted first. So after a kill there is no record of a migration whose
                 # objects were dropped. All migrations are rolled back, recorded or not: a kill may have left objects
                 # without a record, and dropping a missing object is no error.
@@ -223,13 +225,17 @@ def _drop_triggers(connection: Connection) -> None:
         retry_while_locked(connection, partial(connection.execute, statement.encode()))
 
 
-def _rehearse_uninstall(connection: Connection) -> None:
+def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
     """Drop everything in a transaction that is rolled back, so that an uninstall does not stop halfway.
 
     Migrations are rolled back one by one, and the first ones create the objects that an application most likely uses.
     The session is the one that holds the installation lock.
     """
-    names = [name for name in sqlfiles.function_folders() if name != "raise_detached"]
+    folders = sqlfiles.function_folders()
+    last = ("raise_detached", *(name for name, path in folders.items() if "expressions" in path.parts))
+    names = [name for name in folders if name not in last]
+    set_binding(connection, binding.mapping, binding.host_schema)
+    indexes = [] if binding.mapping == DEFAULT else own_indexes(connection, *HOST_INDEXES)
 
     def drop_all() -> None:
         with connection.transaction(force_rollback=True):
@@ -249,8 +255,11 @@ def _rehearse_uninstall(connection: Connection) -> None:
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
-            # last, because the view of a detached table calls it
-            connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode())
+            for index in indexes:  # they may call a function of the package
+                if not index.is_taken:
+                    connection.execute(f"DROP INDEX IF EXISTS {index.identity}".encode())
+            for name in last:  # views and indexes call them
+                connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}".encode())
             _drop_schema(connection)
 
     retry_while_locked(connection, drop_all)

@@ -148,6 +148,7 @@ def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, 
             "triggers": list(triggers),
             "new": steps.NEW,
             "old": steps.OLD,
+            "part": steps.PART,
         },
     ).fetchall()
     return [

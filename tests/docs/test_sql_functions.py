@@ -42,8 +42,9 @@ _BUILT_INS = """
     pg_advisory_xact_lock_shared pg_backend_pid pg_blocking_pids pg_current_snapshot pg_current_xact_id
     pg_current_xact_id_if_assigned pg_get_indexdef pg_get_triggerdef pg_get_viewdef pg_notify pg_sleep
     pg_snapshot_xmax pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared quote_ident
-    quote_literal rank regexp_match regexp_replace replace right round row_number set_config sqrt string_agg
-    string_to_array strpos substr substring sum to_jsonb to_regclass translate unnest upper width_bucket
+    encode left length lower make_date quote_literal rank regexp_match regexp_replace replace right round row_number
+    rtrim set_config sqrt string_agg string_to_array strpos substr substring sum to_jsonb to_regclass translate
+    unnest upper width_bucket
 """
 BUILT_INS = set(_BUILT_INS.split())
 
@@ -61,7 +62,7 @@ REFUSING = {"refuse_transition"}
 #: which attaching executes. Functions of Citus, and of pg_trgm, exist only where these are installed.
 BUILDING_SQL = {
     *("copy_storage_parameters", "attach_source", "detach_source", "require_sources"),
-    *("attached_definition", "index_definitions", "trigger_definitions", "similar_organizations"),
+    *("attach_view", "index_definitions", "trigger_definitions", "similar_organizations"),
 }
 
 
