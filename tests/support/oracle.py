@@ -20,6 +20,16 @@ COUNTED_TO, FEW, LOOKED_THROUGH = 500, 5, 10_000  # of why_no_more
 Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None]
 
 
+def resolved(experience: Experience, world: World) -> Experience:
+    """“Experiences with only a company name make no edge until the name is resolved.”
+
+    “Accepted ones take part in edges like any other experience.”
+    """
+    if experience.organization_id is not None:
+        return experience
+    return experience._replace(organization_id=world.resolved_names.get(experience.company_name or ""))
+
+
 def usable(experience: Experience, world: World) -> bool:
     """“organization present, date_from present, date_to absent or ≥ date_from”.
 
@@ -70,7 +80,8 @@ def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
     “An intersection that starts in the future makes no edge until that day.”
     """
     found: dict[Pair, list[Edge]] = {}
-    experiences = [each for each in world.experiences if usable(each, world)]
+    resolved_experiences = [resolved(each, world) for each in world.experiences]
+    experiences = [each for each in resolved_experiences if usable(each, world)]
     for one in experiences:
         for other in experiences:
             if one.contact_id < other.contact_id and one.organization_id == other.organization_id:

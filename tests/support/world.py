@@ -41,13 +41,14 @@ class Edge(NamedTuple):
 
 
 class Experience(NamedTuple):
-    """A row of contact_work_experiences; company_name is filled in when it is loaded."""
+    """A row of contact_work_experiences; without a company_name, one is made up when it is loaded."""
 
     id: int
     contact_id: int
     organization_id: int | None
     date_from: date | None
     date_to: date | None
+    company_name: str | None = None
 
 
 class Membership(NamedTuple):
@@ -71,6 +72,7 @@ class World:
     do_not_ask: frozenset[tuple[int, int]] = frozenset()  # collection, contact
     #: organization_policy: the days that an overlap at an organization needs; None: the organization makes no edges.
     policies: Mapping[int, int | None] = field(default_factory=dict)
+    resolved_names: Mapping[str, int] = field(default_factory=dict)  # the organization of each accepted company name
 
     @cached_property
     def users(self) -> Mapping[int, Mapping[int, set[int]]]:
@@ -166,7 +168,7 @@ def load_hosts(connection: Connection[Any], world: World) -> None:
         _copy(
             connection,
             "public.contact_work_experiences (id, contact_id, organization_id, date_from, date_to, company_name)",
-            ((*row, f"company {row.organization_id}") for row in world.experiences),
+            ((*row[:5], row.company_name or f"company {row.organization_id}") for row in world.experiences),
         )
         _copy(
             connection,
