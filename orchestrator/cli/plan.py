@@ -26,26 +26,44 @@ _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits
 @click.option(
     "--seed", type=ID, default=1, show_default=True, metavar="NUMBER", help="The same seed gives the same sample."
 )
+@click.option(
+    "--host-schema", metavar="NAME",
+    help="The schema of the host tables, where the package is not installed yet; otherwise public.",
+)  # fmt: skip
 @shared_options
 @pass_invocation
-def command(invocation: Invocation, sample: int, seed: int) -> None:
-    """Say how many edges a backfill will make, and how long it will take. Writes nothing; runs on a standby, too."""
-    found = plan(invocation.connection_string(), seed=seed, sample=sample)
+def command(invocation: Invocation, sample: int, seed: int, host_schema: str | None) -> None:
+    """Say which rows make no edge, how many edges a backfill will make, and how long it will take.
+
+    Writes nothing. Runs on a standby, too, and before an installation.
+    """
+    found = plan(
+        invocation.connection_string(), host_schema, seed=seed, sample=sample, progress=invocation.screen.report
+    )
     invocation.screen.result(found, *plan_lines(found))
 
 
 def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     """Show a plan as lines and tables, readable in 100 columns."""
     people, edges, storage = found.contacts, found.edges, found.storage
+    if not found.is_installed:
+        yield "connection_paths is not installed yet. This is the plan of a backfill after: orchestrator install"
+        yield ""
     yield (
         f"{people.total:,} contacts, {people.with_experiences:,} with work experiences; of these "
         f"{people.without_usable:,} ({people.without_usable_share:.1%}) get no edge: no row of theirs counts."
     )
     yield ""
     yield _experiences(found)
+    yield from _details(found)
     yield ""
     yield _members(found)
     yield from left_out.member_lines(found.members)
+    if found.details.missing_members:
+        yield (
+            f"{found.details.memberships_of_missing_contacts:,} memberships are of"
+            f" {found.details.missing_members:,} contacts that do not exist."
+        )
     for each in found.duplicates:
         yield (
             f"WRONG: {each.ids:,} ids are more than once in {each.table}, {each.example} for instance;"
@@ -78,6 +96,27 @@ def _experiences(found: BackfillPlan) -> SafeTable:
     for label, count in (("all", rows.total), *rows.by_rule, ("that count", rows.usable)):
         table.add_row(label, f"{count:,}", f"{count / rows.total:.1%}" if rows.total else "")
     return table
+
+
+def _details(found: BackfillPlan) -> Iterator[str]:
+    """Say what else about the work experiences is not as it seems; nothing where there is nothing to say."""
+    details = found.details
+    if details.missing_organizations:
+        yield f"  {details.missing_organizations:,} organizations do not exist and have work experiences."
+    if details.missing_contacts:
+        yield f"  {details.missing_contacts:,} contacts do not exist and have work experiences."
+    if details.with_name_only:
+        yield (
+            f"  {details.with_name_only:,} rows have only a company name, with {details.company_names:,} different"
+            " names; none of them makes an edge."
+        )
+    if details.duplicates:
+        yield f"  {details.duplicates:,} rows that count repeat the contact, organization and dates of another row."
+    if details.future:
+        yield (
+            f"  {details.future:,} rows that count start after today; {found.future_pairs:,} overlapping pairs begin"
+            " later, and make no edge until then."
+        )
 
 
 def _members(found: BackfillPlan) -> SafeTable:

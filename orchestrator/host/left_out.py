@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from psycopg import errors, sql
-
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.host import reader as source_reader
+from orchestrator.host.reader import SourceReader
 
 _RULE = re.compile(r"m\.source IN \(([0-9, ]+)\)")
 
@@ -65,11 +64,55 @@ class Members:
         return self.without_user if self.is_counted else self.memberships
 
 
-def experiences(connection: Connection) -> tuple[int, int, Experiences]:
-    """Return the number of contacts, of contacts with work experiences, and the counts of work experiences."""
-    row = _over("experiences", connection, "work_experiences", "host/experiences_by_rule", {})[0]
-    contacts, with_experiences, *counted = row
-    return contacts, with_experiences, Experiences(*counted)
+@dataclass(frozen=True)
+class Details:
+    """Further counts of rows that make no edge, or less than they seem to.
+
+    ``missing_organizations``, ``missing_contacts``: different ids in work experiences that do not exist.
+    ``with_name_only``: work experiences with a company name and without an organization. ``company_names``: their
+    different names.
+    ``future``: usable work experiences that start after today.
+    ``duplicates``: usable work experiences with the same contact, organization and dates as an earlier one.
+    ``memberships_of_missing_contacts``, ``missing_members``: memberships of contacts that do not exist, and these ids.
+    """
+
+    missing_organizations: int
+    missing_contacts: int
+    with_name_only: int
+    company_names: int
+    future: int
+    duplicates: int
+    memberships_of_missing_contacts: int
+    missing_members: int
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Contacts that exist, those with work experiences, and those of them without a usable one."""
+
+    total: int
+    with_experiences: int
+    without_usable: int
+
+
+def count(reader: SourceReader) -> tuple[Contacts, Experiences, Details]:
+    """Return all counts of contacts and work experiences. The table of work experiences is read three times.
+
+    With 1.7 million work experiences that takes 1.4 s; reading them once for all groupings takes 2.2 s.
+    """
+    total, having, without, missing_contacts, future, duplicates, *counted = reader.rows("host/experiences_by_rule")[0]
+    ((missing_organizations,),) = reader.rows("host/missing_organizations")
+    ((with_name_only, names),) = reader.rows("host/unresolved_names")
+    ((memberships, members),) = reader.rows("host/missing_members")
+    details = Details(
+        missing_organizations, missing_contacts, with_name_only, names, future, duplicates, memberships, members
+    )
+    return Contacts(total, having, without), Experiences(*counted), details
+
+
+def experiences(connection: Connection) -> Experiences:
+    """Return the counts of work experiences."""
+    return Experiences(*source_reader.installed(connection).rows("host/experiences_by_rule")[0][6:])
 
 
 def members(
@@ -80,45 +123,20 @@ def members(
     They are read from the table in *host_schema*, for which the package need not be installed; by default, from the
     table that the package reads.
     """
-    table = None if host_schema is None else (host_schema, "user_contact_collections")
+    if host_schema is None:
+        return members_of(source_reader.installed(connection), collection_id)
+    return members_of(source_reader.before_installing(connection, host_schema), collection_id)
+
+
+def members_of(reader: SourceReader, collection_id: int | None = None) -> tuple[Members, ...]:
+    """Return the memberships by source, of one collection or all."""
     parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
-    rows = _over("members", connection, "collection_members", "host/members_by_source", parameters, table)
-    return tuple(Members(*row) for row in rows)
-
-
-def table_behind(connection: Connection, view: str) -> tuple[str, str]:
-    """Return the schema and the name of the table that a binding view reads."""
-    table = connection.execute(sqlfiles.query("host/table_behind_view"), {"view": view}).fetchone()
-    if table is None:
-        raise OrchestratorError("a view of connection_paths is missing; run: orchestrator install")
-    return table[0], table[1]
-
-
-def _over(
-    name: str,
-    connection: Connection,
-    view: str,
-    query: str,
-    parameters: dict[str, Any],
-    table: tuple[str, str] | None = None,
-) -> list[tuple[Any, ...]]:
-    """Run a query that reads all rows of a table of the application under the name *name*.
-
-    A view still reads a column that the application has renamed. This query reads the table itself, so it fails then.
-    """
-    schema, relation = table or table_behind(connection, view)
-    every_row = sql.SQL("WITH {} AS NOT MATERIALIZED (SELECT * FROM {})\n").format(
-        sql.Identifier(name), sql.Identifier(schema, relation)
-    )
-    try:
-        return connection.execute(every_row + sql.SQL(sqlfiles.query(query)), parameters).fetchall()
-    except (errors.UndefinedColumn, errors.UndefinedFunction) as error:
-        raise OrchestratorError(f"the rows of {schema}.{relation} cannot be counted: {one_line(error)}") from error
+    return tuple(Members(*row) for row in reader.rows("host/members_by_source", parameters))
 
 
 def lines(connection: Connection) -> Iterator[str]:
     """Return sentences about unusable work experiences and memberships; none when all are usable."""
-    yield from experience_lines(experiences(connection)[2])
+    yield from experience_lines(experiences(connection))
     yield from member_lines(members(connection))
 
 

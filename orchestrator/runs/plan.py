@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
-from psycopg import IsolationLevel, sql
+from psycopg import IsolationLevel
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
-from orchestrator.host import left_out
-from orchestrator.host.left_out import Experiences, Members
-from orchestrator.host.sources import require_every_row
-from orchestrator.install.installed import require_installed
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.formats import duration
+from orchestrator.host import left_out, rights
+from orchestrator.host import reader as source_reader
+from orchestrator.host.left_out import Details, Experiences, Members
+from orchestrator.host.reader import SourceReader
+from orchestrator.host.sources import TABLES, refuse_hidden_rows, require_every_row
+from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs.edge_estimate import EdgeEstimate, draw_strata, estimate_edges
+
+log = logging.getLogger(__name__)
 
 #: Settings of the transaction. Here, compiling a plan takes longer than it saves.
 SETTINGS = {
@@ -30,6 +38,9 @@ _ASSUMPTION = "as many idle cores as workers, and everything in memory"
 
 _BYTES_PER_EDGE = 190  # of the row and its entries in three indexes, just built
 _EDGES_TO_MEASURE = 10_000  # with fewer edges in the table, the usual bytes per edge are assumed
+
+_SECONDS_PER_ROW = 4e-6  # of work experiences, half of them usable; measured as above
+_LONG = 20  # seconds
 
 #: Contacts to draw by default, at most.
 SAMPLE = 2000
@@ -92,10 +103,16 @@ class PredictedTime:
 
 @dataclass(frozen=True)
 class BackfillPlan:
-    """What a backfill would make and need. The times hold under the ``assumption``."""
+    """What a backfill would make and need. The times hold under the ``assumption``.
 
+    ``future_pairs``: overlapping pairs of work experiences that begin after today, and are not in ``edges`` yet.
+    """
+
+    is_installed: bool
     contacts: ContactCounts
     experiences: Experiences
+    details: Details
+    future_pairs: int
     members: tuple[Members, ...]
     duplicates: tuple[DuplicateIds, ...]
     organizations: tuple[LargeOrganization, ...]
@@ -106,27 +123,40 @@ class BackfillPlan:
     connections_free: int
 
 
-def plan(dsn: str, *, seed: int = 1, sample: int = SAMPLE) -> BackfillPlan:
+def plan(
+    dsn: str,
+    host_schema: str | None = None,
+    *,
+    seed: int = 1,
+    sample: int = SAMPLE,
+    progress: Callable[[str], None] = log.info,
+) -> BackfillPlan:
     """Return the plan of a backfill of the database of *dsn*, which may be a standby.
 
-    The edges are estimated from at most ``sample`` contacts, drawn at random by ``seed``; fewer are drawn where they
-    have very many overlaps. Everything else is counted. The host's tables are read a few times in one transaction:
-    that takes about ten seconds for 1.5 million usable work experiences.
+    Where the package is not installed, the tables are read in *host_schema*, by default ``public``; the right to read
+    them is enough. The edges are estimated from at most ``sample`` contacts, drawn at random by ``seed``; fewer are
+    drawn where they have very many overlaps. Everything else is counted. The host's tables are read a few times in one
+    transaction. That takes about ten seconds for three million work experiences, half of them usable; *progress* is
+    called with a sentence first where there are many.
     """
     # With one snapshot, all figures are of the same moment.
     with reading(dsn, SETTINGS, isolation=IsolationLevel.REPEATABLE_READ) as connection:
-        require_installed(connection)
-        require_every_row(connection, "plan")
-        strata = draw_strata(connection, seed, sample)
+        reader = _reader(connection, host_schema)
+        _announce(reader, progress)
+        strata = draw_strata(reader, seed, sample)
         edges = estimate_edges(strata, seed)
-        total, with_experiences, experiences = left_out.experiences(connection)
-        members = left_out.members(connection)
-        duplicates = _duplicates(connection)
-        organizations = _organizations(connection, edges.pairs)
+        contacts, experiences, details = left_out.count(reader)
+        members = left_out.members_of(reader)
+        duplicates = _duplicates(reader)
+        organizations = _organizations(reader, edges.pairs)
+        future_pairs = reader.rows("runs/future_pairs")[0][0] if details.future else 0
         storage, connections_free = _server(connection, edges.estimate)
     return BackfillPlan(
-        contacts=_contacts(total, with_experiences, sum(stratum.contacts for stratum in strata)),
+        is_installed=reader.is_installed,
+        contacts=_contacts(contacts),
         experiences=experiences,
+        details=details,
+        future_pairs=future_pairs,
         members=members,
         duplicates=duplicates,
         organizations=organizations,
@@ -136,6 +166,29 @@ def plan(dsn: str, *, seed: int = 1, sample: int = SAMPLE) -> BackfillPlan:
         assumption=_ASSUMPTION,
         connections_free=connections_free,
     )
+
+
+def _reader(connection: Connection, host_schema: str | None) -> SourceReader:
+    """Return what reads the application's tables: the package, or before an installation its files."""
+    if connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() != (None,):
+        require_installed(connection)
+        bound = bound_host_schema(connection)
+        if host_schema not in (None, bound):
+            raise OrchestratorError(f"connection_paths is installed here for host schema {bound!r}; plan that one")
+        require_every_row(connection, "plan")
+        return source_reader.installed(connection)
+    schema = host_schema or "public"
+    rights.require(connection, rights.to_read(schema, TABLES), "plan")
+    unplanned = connection.execute(
+        sqlfiles.query("host/unplanned_tables"), {"host_schema": schema, "tables": list(TABLES)}
+    ).fetchall()
+    missing = [name for name, is_missing in unplanned if is_missing]
+    if missing:
+        raise OrchestratorError(
+            f"schema {schema!r} has no table {', '.join(missing)}; name the schema of the tables: --host-schema NAME"
+        )
+    refuse_hidden_rows([name for name, _ in unplanned if name != "user_contact_collections"], "plan")
+    return source_reader.before_installing(connection, schema)
 
 
 def predicted_times(edges: int) -> list[PredictedTime]:
@@ -150,30 +203,41 @@ def predicted_times(edges: int) -> list[PredictedTime]:
     return rebuild + [PredictedTime("in_place", workers, edges / (workers * _IN_PLACE_RATE)) for workers in _WORKERS]
 
 
-def _contacts(total: int, with_experiences: int, usable: int) -> ContactCounts:
-    without_usable = with_experiences - usable
-    return ContactCounts(total, with_experiences, without_usable, _share(without_usable, with_experiences))
+def _announce(reader: SourceReader, progress: Callable[[str], None]) -> None:
+    """Say how many work experiences there are, and how long the plan will take, where that is long."""
+    schema, table = reader.tables["experiences"]
+    estimate = (
+        "SELECT c.reltuples::bigint FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s"
+    )
+    for (rows,) in reader.connection.execute(estimate, (schema, table)):
+        if rows * _SECONDS_PER_ROW > _LONG:
+            progress(
+                f"reading about {rows:,} work experiences several times: about {duration(rows * _SECONDS_PER_ROW)} on"
+                " idle cores"
+            )
 
 
-def _duplicates(connection: Connection) -> tuple[DuplicateIds, ...]:
+def _contacts(found: left_out.Contacts) -> ContactCounts:
+    share = _share(found.without_usable, found.with_experiences)
+    return ContactCounts(found.total, found.with_experiences, found.without_usable, share)
+
+
+def _duplicates(reader: SourceReader) -> tuple[DuplicateIds, ...]:
     """Find ids that occur more than once, in the tables whose ids have no unique index."""
     found = []
-    for view in ("live_contacts", "live_organizations"):
-        schema, table = left_out.table_behind(connection, view)
-        has_unique_id = connection.execute(
-            sqlfiles.query("host/has_unique_id"), {"schema": schema, "table": table}
-        ).fetchone()
-        if has_unique_id == (True,):
+    for cte in ("contacts", "organizations"):
+        schema, table = reader.tables[cte]
+        if reader.rows("host/has_unique_id", {"schema": schema, "table": table})[0][0]:
             continue
-        ids = sql.SQL("WITH ids AS (SELECT t.id FROM {} AS t)\n").format(sql.Identifier(schema, table))
-        row = connection.execute(ids + sql.SQL(sqlfiles.query("host/duplicate_ids"))).fetchone()
-        if row is not None and row[0]:
-            found.append(DuplicateIds(f"{schema}.{table}", *row))
+        ids, example = reader.rows("host/duplicate_ids", over=cte)[0]
+        if ids:
+            found.append(DuplicateIds(f"{schema}.{table}", ids, example))
     return tuple(found)
 
 
-def _organizations(connection: Connection, pairs: int) -> tuple[LargeOrganization, ...]:
-    rows = connection.execute(sqlfiles.query("runs/largest_organizations"), {"most": _LARGEST})
+def _organizations(reader: SourceReader, pairs: int) -> tuple[LargeOrganization, ...]:
+    rows = reader.rows("runs/largest_organizations", {"most": _LARGEST})
     return tuple(
         LargeOrganization(organization, name, people, shared, _share(shared, pairs))
         for organization, name, people, shared in rows
