@@ -6,7 +6,9 @@ import click
 
 from orchestrator.access import roles as group_roles
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.cli.options import map_option
 from orchestrator.core.database import reading
+from orchestrator.host.mapping import SourceMapping
 from orchestrator.install import installation
 
 
@@ -16,6 +18,7 @@ from orchestrator.install import installation
     help="The schema of contacts, organizations and the other host tables; otherwise that of the last install,"
     " otherwise public.",
 )  # fmt: skip
+@map_option
 @click.option(
     "--triggers/--no-triggers", default=None,
     help="Capture changes of the host tables, for sync. By default yes on a first install, later as it is.",
@@ -31,14 +34,25 @@ from orchestrator.install import installation
 @shared_options
 @pass_invocation
 def command(
-    invocation: Invocation, host_schema: str | None, triggers: bool | None, replicated: bool | None, roles: str | None
+    invocation: Invocation,
+    host_schema: str | None,
+    mapping: SourceMapping | None,
+    triggers: bool | None,
+    replicated: bool | None,
+    roles: str | None,
 ) -> None:
     """Install, upgrade or repair the SQL. Safe to run again, and while the application writes."""
     dsn = invocation.connection_string()
     done = installation.install(
-        dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=invocation.screen.report
+        dsn,
+        host_schema,
+        mapping=mapping,
+        triggers=triggers,
+        replicated=replicated,
+        roles=roles,
+        progress=invocation.screen.report,
     )
-    shown = [_outcome(done, triggers, replicated), *done.repaired]
+    shown = [_outcome(done, triggers, replicated), *done.repaired, *done.costs]
     grants: list[str] = []
     if roles is not None:
         with reading(dsn) as connection:
@@ -47,7 +61,7 @@ def command(
             "For the roles to read the tables, the owner of the tables must run:",
             *(f"  {line}" for line in grants),
         ]
-    data = {"applied": done.applied, "repaired": done.repaired}
+    data = {"applied": done.applied, "repaired": done.repaired, "costs": done.costs}
     invocation.screen.result({**data, **({"grants": grants} if grants else {})}, *shown)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import ID
+from orchestrator.cli.options import ID, map_option
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core import text
 from orchestrator.core.formats import duration, size
 from orchestrator.host import left_out
+from orchestrator.host.mapping import SourceMapping
 from orchestrator.runs.plan import SAMPLE, BackfillPlan, plan
 
 _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits 100 columns
@@ -30,16 +31,20 @@ _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits
     "--host-schema", metavar="NAME",
     help="The schema of the host tables, where the package is not installed yet; otherwise public.",
 )  # fmt: skip
+@map_option
 @shared_options
 @pass_invocation
-def command(invocation: Invocation, sample: int, seed: int, host_schema: str | None) -> None:
+def command(
+    invocation: Invocation, sample: int, seed: int, host_schema: str | None, mapping: SourceMapping | None
+) -> None:
     """Say which rows make no edge, how many edges a backfill will make, and how long it will take.
 
     Writes nothing. Runs on a standby, too, and before an installation.
     """
     found = plan(
-        invocation.connection_string(), host_schema, seed=seed, sample=sample, progress=invocation.screen.report
-    )
+        invocation.connection_string(), host_schema, mapping,
+        seed=seed, sample=sample, progress=invocation.screen.report,
+    )  # fmt: skip
     invocation.screen.result(found, *plan_lines(found))
 
 
@@ -47,7 +52,7 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     """Show a plan as lines and tables, readable in 100 columns."""
     people, edges, storage = found.contacts, found.edges, found.storage
     if not found.is_installed:
-        yield "connection_paths is not installed yet. This is the plan of a backfill after: orchestrator install"
+        yield "This is the plan of a backfill after an installation for these tables."
         yield ""
     yield (
         f"{people.total:,} contacts, {people.with_experiences:,} with work experiences; of these "
@@ -61,8 +66,8 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     yield from left_out.member_lines(found.members)
     if found.details.missing_members:
         yield (
-            f"{found.details.memberships_of_missing_contacts:,} memberships are of"
-            f" {found.details.missing_members:,} contacts that do not exist."
+            f"Memberships of contacts that do not exist: {found.details.memberships_of_missing_contacts:,}; different"
+            f" contacts: {found.details.missing_members:,}."
         )
     for each in found.duplicates:
         yield (
@@ -102,20 +107,20 @@ def _details(found: BackfillPlan) -> Iterator[str]:
     """Say what else about the work experiences is not as it seems; nothing where there is nothing to say."""
     details = found.details
     if details.missing_organizations:
-        yield f"  {details.missing_organizations:,} organizations do not exist and have work experiences."
+        yield f"  Different organizations that do not exist: {details.missing_organizations:,}."
     if details.missing_contacts:
-        yield f"  {details.missing_contacts:,} contacts do not exist and have work experiences."
+        yield f"  Different contacts that do not exist: {details.missing_contacts:,}."
     if details.with_name_only:
         yield (
-            f"  {details.with_name_only:,} rows have only a company name, with {details.company_names:,} different"
-            " names; none of them makes an edge."
+            f"  Rows with only a company name: {details.with_name_only:,}; different names: {details.company_names:,}."
+            " None of them makes an edge."
         )
     if details.duplicates:
-        yield f"  {details.duplicates:,} rows that count repeat the contact, organization and dates of another row."
+        yield f"  Rows that count and repeat contact, organization and dates of another row: {details.duplicates:,}."
     if details.future:
         yield (
-            f"  {details.future:,} rows that count start after today; {found.future_pairs:,} overlapping pairs begin"
-            " later, and make no edge until then."
+            f"  Rows that count and start after today: {details.future:,}; overlapping pairs that begin later:"
+            f" {found.future_pairs:,}."
         )
 
 

@@ -7,22 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.host import reader as source_reader
+from orchestrator.host.binding import bind
+from orchestrator.host.mapping import DEFAULT
+from orchestrator.host.mapping_types import WANTED
 from orchestrator.host.reader import SourceReader
 
-_RULE = re.compile(r"m\.source IN \(([0-9, ]+)\)")
-
-
-def _counted_sources() -> tuple[int, ...]:
-    found = _RULE.search(sqlfiles.read("views", "collection_members.sql"))
-    assert found is not None
-    return tuple(int(word) for word in found[1].split(","))
-
-
-#: The sources that the rule of the view collection_members names.
-COUNTED_SOURCES = _counted_sources()
+#: The sources that the default rule of memberships names.
+COUNTED_SOURCES = tuple(int(word) for word in re.findall(r"\d+", WANTED["user_contact_collections"].where or ""))
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ class Experiences:
 class Members:
     """Memberships from one source: their number, and how many of them name no user, which never count."""
 
-    source: int | None
+    source: Any
     is_counted: bool
     memberships: int
     without_user: int
@@ -125,13 +118,14 @@ def members(
     """
     if host_schema is None:
         return members_of(source_reader.installed(connection), collection_id)
-    return members_of(source_reader.before_installing(connection, host_schema), collection_id)
+    return members_of(
+        source_reader.before_installing(connection, bind(connection, DEFAULT, host_schema)), collection_id
+    )
 
 
 def members_of(reader: SourceReader, collection_id: int | None = None) -> tuple[Members, ...]:
     """Return the memberships by source, of one collection or all."""
-    parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
-    return tuple(Members(*row) for row in reader.rows("host/members_by_source", parameters))
+    return tuple(Members(*row) for row in reader.rows("host/members_by_source", {"collection_id": collection_id}))
 
 
 def lines(connection: Connection) -> Iterator[str]:
@@ -166,14 +160,18 @@ def member_lines(found: Sequence[Members]) -> Iterator[str]:
     if without_user:
         reasons.append(f"{without_user:,} without a user")
     how_many = f"{missed:,} of {total:,}" if missed < total else f"All {total:,}"
-    yield (
-        f"{how_many} memberships are not counted: {', '.join(reasons)}."
-        f" Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}."
-    )
+    counted = f" Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}." if _by_default(found) else ""
+    yield f"{how_many} memberships are not counted: {', '.join(reasons)}.{counted}"
+
+
+def _by_default(found: Sequence[Members]) -> bool:
+    """Whether the default rule says which sources count, and not a mapping."""
+    return all(each.is_counted == (each.source in COUNTED_SOURCES) for each in found)
 
 
 def members_as_json(found: Sequence[Members]) -> dict[str, Any]:
     """Return the keys about memberships for JSON output; empty when all memberships count."""
     if not any(each.not_counted for each in found):
         return {}
-    return {"members_by_source": [asdict(each) for each in found], "counted_sources": list(COUNTED_SOURCES)}
+    counted = {"counted_sources": list(COUNTED_SOURCES)} if _by_default(found) else {}
+    return {"members_by_source": [asdict(each) for each in found], **counted}

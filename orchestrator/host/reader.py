@@ -4,129 +4,124 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
-from psycopg import errors, sql
+from psycopg import errors
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, one_line
-from orchestrator.host.sources import SOURCES
+from orchestrator.host.binding import VIEW_OF, Binding, unbound
+from orchestrator.host.mapping import SourceMapping
+from orchestrator.host.mapping_expressions import quoted
+from orchestrator.host.sources import binding
 
-#: The names under which queries read every row of a table, also those that a rule leaves out, and their binding views.
-_EVERY_ROW = {
-    "contacts": "live_contacts",
-    "organizations": "live_organizations",
-    "experiences": "work_experiences",
-    "members": "collection_members",
-}
-_EXPERIENCES = ("contact_id", "organization_id", "company_name", "date_from", "date_to")
+#: CTEs with every row of a table, also those that a rule leaves out: ``queries/host/every_NAME.sql``.
+_EVERY_ROW = {"experiences": "contact_work_experiences", "members": "user_contact_collections"}
 
 _VIEW = re.compile(r"\bAS\n(SELECT\b.*?);", re.DOTALL)
 _BODY = re.compile(r"^BEGIN ATOMIC\n(.*?);\nEND;", re.DOTALL | re.MULTILINE)
 _COMMENTS = re.compile(r"\A(?:--[^\n]*\n)*")
 _OURS = re.compile(r"\bconnection_paths\.(\w+)(\(\))?")
+_FUNCTION = re.compile(r"\bconnection_paths\.(?=\w+\()")
 
 
 @dataclass(frozen=True)
 class SourceReader:
-    """Runs queries over the binding views, and over CTEs with every row of a table.
-
-    These are ``contacts``, ``organizations``, ``experiences`` and ``members``.
+    """Runs queries that read the CTEs ``experiences`` and ``members``, with every row, and the binding views.
 
     Before an installation, each binding view in a query becomes a CTE with the definition in the view's file.
     """
 
     connection: Connection
     is_installed: bool
-    tables: Mapping[str, tuple[str, str]]  # schema and name, by the name of the CTE
-    ctes: Mapping[str, sql.Composable]
+    bound: Binding
+    ctes: Mapping[str, LiteralString]
 
     def rows(
         self, query: str, parameters: Mapping[str, Any] | None = None, *, over: str | None = None
     ) -> list[tuple[Any, ...]]:
-        """Return the rows of ``sql/queries/QUERY.sql``. In it, *over* is the CTE that the query calls ``every_row``.
+        """Return the rows of ``sql/queries/QUERY.sql``. In it, *over* is the view that the query calls ``every_row``.
 
-        Raises :class:`OrchestratorError` when a column of the application's table is missing or has another type.
+        A view still reads a column that the application has renamed. The CTEs read the tables themselves, so
+        :class:`OrchestratorError` is raised then.
         """
-        text = sqlfiles.query(query)
+        text = _COMMENTS.sub("", sqlfiles.query(query))
         if over is not None:
-            text = text.replace("FROM every_row ", f"FROM {over} ")
+            text = text.replace("FROM every_row ", f"FROM connection_paths.{over} ")
         used = _used(text, self.ctes)
         if not self.is_installed:
             text = _without_schema(text, self.ctes)
-        parts = [
-            sql.SQL("{} AS NOT MATERIALIZED (\n{}\n)").format(sql.Identifier(each), self.ctes[each]) for each in used
-        ]
-        whole: sql.SQL | sql.Composed = sql.SQL(text)
-        if parts:
-            text = _COMMENTS.sub("", text)
-            rest = text.removeprefix("WITH ")
-            whole = sql.SQL("WITH {}{}\n{}").format(
-                sql.SQL(",\n").join(parts), sql.SQL("," if text.startswith("WITH ") else ""), sql.SQL(rest)
-            )
+        if used:
+            ctes = ",\n".join(f"{each} AS NOT MATERIALIZED (\n{self.ctes[each]}\n)" for each in used)
+            more = "," if text.startswith("WITH ") else ""
+            text = f"WITH {ctes}{more}\n{text.removeprefix('WITH ')}"
         try:
-            return self.connection.execute(whole, parameters or {}).fetchall()  # without any, "%%" would stay
-        except (errors.UndefinedColumn, errors.UndefinedFunction) as error:
-            names = " and ".join(".".join(self.tables[each]) for each in used if each in self.tables)
-            raise OrchestratorError(f"the rows of {names or 'a table'} cannot be counted: {one_line(error)}") from error
+            return self.connection.execute(text.encode(), parameters or {}).fetchall()  # without any, "%%" would stay
+        except (errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable) as error:
+            names = " and ".join(self.bound.shown(_EVERY_ROW[each]) for each in used if each in _EVERY_ROW)
+            raise OrchestratorError(
+                f"the rows of {names or 'the tables'} cannot be counted: {one_line(error)}"
+            ) from error
 
 
 def installed(connection: Connection) -> SourceReader:
     """Return a reader for a database in which the package is installed."""
-    tables = {name: table_behind(connection, view) for name, view in _EVERY_ROW.items()}
-    return SourceReader(connection, True, tables, _raw(connection, tables))
+    bound = binding(connection)
+    return SourceReader(connection, True, bound, _every_row(bound))
 
 
-def before_installing(connection: Connection, host_schema: str) -> SourceReader:
-    """Return a reader for tables in *host_schema*, for which the package need not be installed."""
-    table_of = {view: table for table, view in SOURCES.items()}
-    tables = {name: (host_schema, table_of[view]) for name, view in _EVERY_ROW.items()}
-    ctes: dict[str, sql.Composable] = _raw(connection, tables)
-    quoted = sql.Identifier(host_schema).as_string(connection)
-    for path in sorted((sqlfiles.ROOT / "views").glob("*.sql")):
-        ctes[path.stem] = sql.SQL(_found(_VIEW, sqlfiles.for_host(sqlfiles.read("views", path.name), quoted)))
+def before_installing(connection: Connection, bound: Binding) -> SourceReader:
+    """Return a reader for the tables of a mapping, for which the package need not be installed.
+
+    If :func:`needs_functions`, then the caller has run :func:`create_functions` in the same transaction.
+    """
+    ctes = _every_row(bound)
+    for view in VIEW_OF.values():
+        ctes[view] = _doubled(bound.fill(_found(_VIEW, sqlfiles.read("views", f"{view}.sql"))))
     body = _without_schema(_found(_BODY, sqlfiles.function("overlaps_by_contact")), ctes)
-    ctes["overlaps_by_contact"] = sql.SQL('SELECT * FROM ({}) AS o (contact_id, "overlaps")').format(sql.SQL(body))
-    return SourceReader(connection, False, tables, ctes)
+    ctes["overlaps_by_contact"] = f'SELECT * FROM ({_doubled(body)}) AS o (contact_id, "overlaps")'
+    here: dict[str, LiteralString] = {name: _FUNCTION.sub("pg_temp.", text) for name, text in ctes.items()}
+    return SourceReader(connection, False, bound, here)
 
 
-def table_behind(connection: Connection, view: str) -> tuple[str, str]:
-    """Return the schema and the name of the table that a binding view reads."""
-    table = connection.execute(sqlfiles.query("host/table_behind_view"), {"view": view}).fetchone()
-    if table is None:
-        raise OrchestratorError("a view of connection_paths is missing; run: orchestrator install")
-    return table[0], table[1]
+def needs_functions(mapping: SourceMapping) -> bool:
+    """Whether expressions of a mapping call functions of the package, such as ``to_day``."""
+    sources = unbound(mapping).sources.values()
+    return any(_FUNCTION.search(text) for source in sources for text in (*source.columns.values(), source.where or ""))
 
 
-def _raw(connection: Connection, tables: Mapping[str, tuple[str, str]]) -> dict[str, sql.Composable]:
-    """Return the CTEs with every row. A table without the column company_name has no names."""
-    schema, table = tables["experiences"]
-    asked = "SELECT count(*) > 0 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'company_name'"
-    name = sql.Identifier(schema, table)
-    has_names = connection.execute(asked, (name.as_string(connection),)).fetchone() == (True,)
-    columns = [
-        sql.SQL("NULL::text AS company_name") if each == "company_name" and not has_names else sql.Identifier("t", each)
-        for each in _EXPERIENCES
-    ]
-    return {
-        **{
-            each: sql.SQL("SELECT t.id FROM {} AS t").format(sql.Identifier(*tables[each]))
-            for each in ("contacts", "organizations")
-        },
-        "experiences": sql.SQL("SELECT {} FROM {} AS t").format(sql.SQL(", ").join(columns), name),
-        "members": sql.SQL("SELECT * FROM {} AS t").format(sql.Identifier(*tables["members"])),
-    }
+def create_functions(connection: Connection) -> None:
+    """Create the functions for expressions of a mapping as temporary functions of this session."""
+    for name, folder in sqlfiles.function_folders().items():
+        if folder.parent.name == "expressions":
+            connection.execute(sqlfiles.function(name).replace("connection_paths.", "pg_temp."))
 
 
-def _used(text: str, ctes: Mapping[str, sql.Composable]) -> list[str]:
+def _every_row(bound: Binding) -> dict[str, LiteralString]:
+    """Return the CTEs with every row."""
+    bound = _with_company_names(bound)
+    return {name: _doubled(bound.fill(sqlfiles.query(f"host/every_{name}"))) for name in _EVERY_ROW}
+
+
+def _with_company_names(bound: Binding) -> Binding:
+    """Return a binding that reads ``company_name`` of the package's own table, which a mapping need not name."""
+    name, column = "contact_work_experiences", "company_name"
+    source = bound.sources[name]
+    if not source.is_default or name not in bound.tables or column not in bound.tables[name].types:
+        return bound
+    read = replace(source, columns={**source.columns, column: f"{quoted(column)}::text"})
+    return replace(bound, sources={**bound.sources, name: read})
+
+
+def _used(text: str, ctes: Mapping[str, str]) -> list[str]:
     """Return the CTEs that a query reads, each after those that it reads itself."""
     needed: set[str] = set()
     new = _named(text) & ctes.keys()
     while new:
         needed |= new
-        new = {name for each in new for name in _named(ctes[each].as_string(None))} & ctes.keys() - needed
+        new = {name for each in new for name in _named(ctes[each])} & ctes.keys() - needed
     return [each for each in ctes if each in needed]
 
 
@@ -134,7 +129,7 @@ def _named(text: str) -> set[str]:
     return {*re.findall(r"\b(?:FROM|JOIN) (?:connection_paths\.)?(\w+)", text)}
 
 
-def _without_schema(text: str, ctes: Mapping[str, sql.Composable]) -> LiteralString:
+def _without_schema(text: LiteralString, ctes: Mapping[str, str]) -> LiteralString:
     """Return a query that reads CTEs in place of the package's views and functions of the same name."""
 
     def renamed(found: re.Match[str]) -> str:
@@ -147,5 +142,10 @@ def _without_schema(text: str, ctes: Mapping[str, sql.Composable]) -> LiteralStr
 def _found(pattern: re.Pattern[str], text: LiteralString) -> LiteralString:
     found = pattern.search(text)
     assert found is not None, f"a file of the package has no definition like {pattern.pattern}"
-    definition: LiteralString = found[1].replace("%", "%%")
+    definition: LiteralString = found[1]
     return definition
+
+
+def _doubled(text: LiteralString) -> LiteralString:
+    """Return a text in which psycopg finds no placeholder."""
+    return text.replace("%", "%%")

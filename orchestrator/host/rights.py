@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.binding import CAPTURED, Binding
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,24 @@ class Right:
     table: str | None = None
 
 
-def to_read(schema: str, tables: Iterable[str]) -> list[Right]:
-    """Return the rights that reading *tables* needs."""
-    return [Right("USAGE", schema), *(Right("SELECT", schema, table) for table in tables)]
+def to_read(bound: Binding) -> list[Right]:
+    """Return the rights that reading all sources needs."""
+    sources = bound.sources.values()
+    schemas = dict.fromkeys(source.schema for source in sources)
+    return [
+        *(Right("USAGE", schema) for schema in schemas),
+        *(Right("SELECT", source.schema, source.table) for source in sources),
+    ]
+
+
+def hidden(connection: Connection, bound: Binding) -> list[str]:
+    """Return the tables from which edges are computed and of whose rows row-level security may hide some."""
+    sources = [source for source in bound.sources.values() if source.name in CAPTURED]
+    rows = connection.execute(
+        sqlfiles.query("host/tables_with_policies"),
+        {"schemas": [source.schema for source in sources], "tables": [source.table for source in sources]},
+    )
+    return [row[0] for row in rows]
 
 
 def missing(connection: Connection, wanted: Iterable[Right]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
@@ -24,8 +25,10 @@ from orchestrator.core.database import Connection, Place, connect, place, resolv
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.host import sources
+from orchestrator.host.binding import CAPTURED, Binding, bind
+from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.install import migration_files, repair
-from orchestrator.install.installed import chosen_host_schema, repeated_ids
+from orchestrator.install.installed import chosen_host_schema, chosen_mapping, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
     check_no_extension,
@@ -36,8 +39,6 @@ from orchestrator.install.refusals import (
     check_server,
 )
 from orchestrator.install.steps import (
-    CAPTURED,
-    HOST_SCHEMA,
     REPLICATED,
     REPLICATED_TRIGGER,
     SCHEMA,
@@ -46,7 +47,9 @@ from orchestrator.install.steps import (
     drop_trigger,
     drop_triggers,
     own_triggers,
+    set_binding,
 )
+from orchestrator.install.steps import settings as binding_settings
 
 log = logging.getLogger(__name__)
 LOCK_KEY = 0x636F6E6E70617468  # "connpath": the advisory lock of an installation script, see sql/script
@@ -64,17 +67,22 @@ _RACING = (
 
 @dataclass(frozen=True)
 class Installed:
-    """The result of an install: the migrations that it applied, and a sentence for each repair."""
+    """The result of an install: the migrations that it applied, and a sentence for each repair.
+
+    ``costs`` says of each source without triggers or indexes of the package what that costs.
+    """
 
     applied: list[str]
     repaired: list[str]
     host_schema: str
+    costs: list[str]
 
 
 def install(
     dsn: str,
     host_schema: str | None = None,
     *,
+    mapping: SourceMapping | None = None,
     triggers: bool | None = None,
     replicated: bool | None = None,
     roles: str | None = None,
@@ -83,6 +91,7 @@ def install(
     """Bring the database of *dsn* to this package's version, and repair objects that are missing or read a wrong table.
 
     ``host_schema`` is the schema of the application's tables; None: that of the last install, or ``public``.
+    ``mapping`` says which table, columns and rows each source is; None: that of the last install, or the default.
     ``triggers``: whether changes of the tables are captured; None: as before, and True in a first install.
     ``replicated``: whether changes that logical replication writes are captured too; None: as before, and False in a
     first install. ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
@@ -98,30 +107,31 @@ def install(
         check_no_extension(connection)
         check_no_stranger(connection)
         chosen = chosen_host_schema(connection, host_schema)
-        check_host(connection, chosen)
-        sources.refuse_citus(connection, chosen)
-        check_schema(connection, chosen)
+        binding = bind(connection, chosen_mapping(connection, mapping), chosen)
+        check_host(connection, binding)
+        sources.refuse_citus(connection, binding)
+        check_schema(connection, binding)
         prefix = group_roles.to_use(connection, roles)
         if prefix is not None:
             group_roles.make(connection, prefix, progress=progress)
         with _alone(connection, progress) as guard:
-            check_schema(connection, chosen)  # again: another install may have finished meanwhile
+            check_schema(connection, binding)  # again: another install may have finished meanwhile
             captured = _captured(connection, triggers)
             also = _replicated(connection, replicated)
             before = sources.remembered(connection)
-            _remember(connection, chosen, captured, also)
-            with _migrations(connection, chosen, triggers=captured, replicated=also) as (backend, migrations):
+            _remember(connection, binding, captured, also)
+            with _migrations(connection, binding, triggers=captured, replicated=also) as (backend, migrations):
                 check_not_newer(connection, migrations)
                 todo = backend.to_apply(migrations)
                 for migration in todo:
                     progress(f"applying {migration.id}")
                     backend.apply_one(migration)
             if triggers is not None:  # a migration that was applied earlier chose otherwise
-                _set_triggers(connection, chosen, wanted=triggers, replicated=also)
+                _set_triggers(connection, binding, wanted=triggers, replicated=also)
             elif replicated is not None:
-                _set_triggers(connection, chosen, wanted=captured, replicated=also)
+                _set_triggers(connection, binding, wanted=captured, replicated=also)
             repaired = repair.repair_installation(
-                connection, chosen, has_triggers=captured, is_replicated=also, progress=progress
+                connection, binding, has_triggers=captured, is_replicated=also, progress=progress
             )
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
@@ -131,7 +141,7 @@ def install(
                 repaired += [] if todo else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
-            return Installed([migration.id for migration in todo], repaired, chosen)
+            return Installed([migration.id for migration in todo], repaired, chosen, binding.costs())
 
 
 def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
@@ -146,9 +156,9 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
         if not _schema_exists(connection):
             return []
         with _alone(connection, progress) as guard:
-            host_schema = chosen_host_schema(connection, None)
+            binding = sources.binding(connection, chosen_host_schema(connection, None))
             prefix = group_roles.in_use(connection)
-            with _migrations(connection, host_schema) as (backend, migrations):
+            with _migrations(connection, binding) as (backend, migrations):
                 check_no_partitions(connection)
                 _rehearse_uninstall(guard)
                 # The records of migrations are deleted first. So after a kill there is no record of a migration whose
@@ -167,8 +177,8 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
         return [migration.id for migration in todo]
 
 
-def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool, replicated: bool) -> None:
-    connection.execute("SELECT set_config(%s, %s, false)", (HOST_SCHEMA, host_schema))
+def _set_triggers(connection: Connection, binding: Binding, *, wanted: bool, replicated: bool) -> None:
+    set_binding(connection, binding.mapping, binding.host_schema)
     connection.execute("SELECT set_config(%s, %s, false)", (REPLICATED, "on" if replicated else "off"))
     for trigger in own_triggers(connection):
         if trigger.name == REPLICATED_TRIGGER and not replicated:
@@ -237,9 +247,11 @@ def _rehearse_uninstall(connection: Connection) -> None:
     retry_while_locked(connection, drop_all)
 
 
-def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:
+def _remember(connection: Connection, binding: Binding, captured: bool, replicated: bool) -> None:
+    mapping = None if binding.mapping == DEFAULT else json.dumps(binding.mapping.as_json())
     known = {
-        "host_schema": host_schema,
+        "host_schema": binding.host_schema,
+        "mapping": mapping,
         "has_triggers": captured,
         "is_replicated": replicated,
         "version": version("connection-paths"),
@@ -299,10 +311,10 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
 
 @contextmanager
 def _migrations(
-    connection: Connection, host_schema: str, *, triggers: bool = True, replicated: bool = False
+    connection: Connection, binding: Binding, *, triggers: bool = True, replicated: bool = False
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
     """Open yoyo on the database of *connection*, over another connection; its tables are in the package's schema."""
-    settings = {"search_path": f"{SCHEMA}, pg_temp", HOST_SCHEMA: host_schema}
+    settings = {"search_path": f"{SCHEMA}, pg_temp", **binding_settings(binding.mapping, binding.host_schema)}
     if not triggers:
         settings[WITHOUT_TRIGGERS] = "on"
     if replicated:

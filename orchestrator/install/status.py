@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any
 
 import yoyo
 
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
+from orchestrator.doctor import indexes
 from orchestrator.host import sources
+from orchestrator.host.binding import Binding
+from orchestrator.host.mapping import DEFAULT
 from orchestrator.install import migration_files, repair
 from orchestrator.install.installed import bound_host_schema
 from orchestrator.install.steps import (
-    CAPTURED,
+    HOST_INDEXES,
+    SCHEMA,
     TRIGGERS,
 )
 
@@ -47,7 +52,8 @@ class Status:
     """The state of the package in a database.
 
     ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
-    role (PUBLIC) has on the package's objects.
+    role (PUBLIC) has on the package's objects. ``mapping`` is empty for the default one; ``costs`` are sentences about
+    sources that are no tables.
     """
 
     package: str
@@ -58,6 +64,8 @@ class Status:
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
     edges: int
+    mapping: dict[str, Any] = field(default_factory=dict)
+    costs: list[str] = field(default_factory=list)
     roles: group_roles.Roles | None = None
     problems: list[str] = field(default_factory=list)
     public: list[str] = field(default_factory=list)
@@ -87,13 +95,10 @@ def status(dsn: str) -> Status:
             rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
             applied = [row[0] for row in rows]
         host_schema = bound_host_schema(connection)
-        names = sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql"))
-        indexes = connection.execute(
-            sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
-        ).fetchall()
+        binding = sources.binding(connection, host_schema)
+        found = connection.execute(sqlfiles.query("install/installed_indexes"), _asked_of_indexes(binding)).fetchall()
         triggers = connection.execute(
-            sqlfiles.query("install/installed_triggers"),
-            {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
+            sqlfiles.query("install/installed_triggers"), {**sources.asked(binding), "names": list(TRIGGERS)}
         ).fetchall()
         pending = [name for name in known if name not in applied]
         edges = connection.execute(
@@ -106,22 +111,30 @@ def status(dsn: str) -> Status:
             host_schema=host_schema,
             applied=applied,
             pending=pending,
-            indexes=[IndexStatus(*row) for row in indexes],
+            indexes=[IndexStatus(*row) for row in found],
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
+            mapping={} if binding.mapping == DEFAULT else binding.mapping.as_json(),
+            costs=binding.costs(),
             roles=group_roles.describe(connection),
-            problems=_problems(connection, host_schema, triggers) if applied and not pending else [],
+            problems=_problems(connection, binding, triggers) if applied and not pending else [],
             public=[row[0] for row in connection.execute(sqlfiles.query("install/public_rights"))],
         )
 
 
-def _problems(connection: Connection, host_schema: str | None, triggers: list[tuple[str, int]]) -> list[str]:
+def _asked_of_indexes(binding: Binding) -> dict[str, list[str]]:
+    names = sorted(indexes.wanted_indexes(binding))
+    schemas = [binding.sources[HOST_INDEXES[name]].schema if name in HOST_INDEXES else SCHEMA for name in names]
+    return {"names": names, "schemas": schemas}
+
+
+def _problems(connection: Connection, binding: Binding, triggers: list[tuple[str, int]]) -> list[str]:
     """Return a sentence for each problem, with the command that helps; what an install repairs comes first."""
     known = sources.remembered(connection)
     captured = known.has_triggers if known else any(enabled for _, enabled in triggers)
     replicated = known is not None and known.is_replicated
-    found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
-    others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
+    found = repair.problems(connection, binding, has_triggers=captured, is_replicated=replicated)
+    others = [each for each in sources.problems(connection, binding.host_schema) if each.kind not in sources.REPAIRED]
     before = {
         "table": "put it back, then run",
         "schema": "put them back, then run",

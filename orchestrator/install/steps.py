@@ -6,6 +6,7 @@ a function body.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from dataclasses import dataclass
@@ -19,25 +20,30 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.host.binding import Binding, bind
+from orchestrator.host.mapping import DEFAULT, SourceMapping
 
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
 SCHEMA = "connection_paths"
 
-#: The application's tables whose changes are captured, and the names of the triggers of each.
-CAPTURED = sorted(path.stem for path in (sqlfiles.ROOT / "triggers").glob("*.sql"))
+#: The names of the triggers of each table whose changes are captured.
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
-#: The package's indexes on the application's tables, and the table of each.
+#: The package's indexes on the application's tables, and the source of each.
 HOST_INDEXES = {
     path.stem: found[1]
     for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql"))
-    if (found := re.search(r'ON :"host_schema"\.(\w+)', path.read_text(encoding="utf-8")))
+    if (found := re.search(r"ON :(\w+)\.table", path.read_text(encoding="utf-8")))
 }
+#: Those of them that are built only where the id of the source is an expression.
+_BY_ID = ("idx_contacts_by_id", "idx_organizations_by_id")
 #: The suffix of an index that is being built, and of one that was replaced.
 NEW, OLD = "_connection_paths_new", "_connection_paths_old"
-#: Settings of the session that migrates: the schema of the application's tables, and whether triggers are left out.
+#: Settings of the session that migrates: the schema of the application's tables, their mapping as JSON, and whether
+#: triggers are left out.
 HOST_SCHEMA = "connection_paths.host_schema"
+MAPPING = "connection_paths.mapping"
 WITHOUT_TRIGGERS = "connection_paths.without_triggers"
 #: Whether triggers also capture what logical replication writes.
 REPLICATED = "connection_paths.replicated"
@@ -84,7 +90,7 @@ def view(name: str) -> None:
 
 def function(name: str, version: str) -> None:
     """Create the function in ``sql/functions/ROOM/NAME/VERSION.sql``; the rollback drops it."""
-    step(sqlfiles.function(name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
+    step(lambda connection: create_function(connection, name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
 
 
 def index(name: str) -> None:
@@ -97,15 +103,15 @@ def host_index(name: str) -> None:
     step(lambda connection: build_index(connection, name), lambda connection: drop_index(connection, name))
 
 
-def host_triggers(table: str) -> None:
-    """Create the triggers in ``sql/triggers/TABLE.sql``, which capture changes, unless triggers are left out."""
+def host_triggers(source: str) -> None:
+    """Create the triggers in ``sql/triggers/SOURCE.sql``, which capture changes, unless triggers are left out."""
 
     def create(connection: Connection) -> None:
         left_out = connection.execute("SELECT current_setting(%s, true)", (WITHOUT_TRIGGERS,)).fetchone()
         if left_out != ("on",):
-            create_triggers(connection, table)
+            create_triggers(connection, source)
 
-    step(create, lambda connection: drop_triggers(connection, table))
+    step(create, lambda connection: drop_triggers(connection, source))
 
 
 def create_view(connection: Connection, name: str) -> None:
@@ -113,26 +119,37 @@ def create_view(connection: Connection, name: str) -> None:
     connection.execute(_for_host(connection, "views", f"{name}.sql"))
 
 
-def create_triggers(connection: Connection, table: str) -> None:
-    """Create the triggers on a table; wait at most half a second at a time for the lock of the table."""
+def create_function(connection: Connection, name: str, version: str) -> None:
+    """Create a function, or replace its body."""
+    connection.execute(binding_of(connection).fill(sqlfiles.function(name, version)))
+
+
+def create_triggers(connection: Connection, source: str) -> None:
+    """Create the triggers on the table of a source, and wait at most half a second at a time for its lock.
+
+    A view or a foreign table gets none.
+    """
+    if not binding_of(connection).takes_objects(source):
+        return
     replicated = connection.execute("SELECT current_setting(%s, true)", (REPLICATED,)).fetchone() == ("on",)
 
     def create() -> None:
-        connection.execute(_for_host(connection, "triggers", f"{table}.sql"))
+        connection.execute(_for_host(connection, "triggers", f"{source}.sql"))
         if replicated:
-            connection.execute(_for_host(connection, "triggers", "replicated", f"{table}.sql"))
+            connection.execute(_for_host(connection, "triggers", "replicated", f"{source}.sql"))
 
     retry_while_locked(
         connection,
         create,
-        waiting=lambda message: log.info("triggers on %s: %s; trying again", table, message),
+        waiting=lambda message: log.info("triggers on %s: %s; trying again", source, message),
     )
 
 
-def drop_triggers(connection: Connection, table: str) -> None:
-    """Drop the triggers of the package on a table of the application."""
+def drop_triggers(connection: Connection, source: str) -> None:
+    """Drop the triggers of the package on the table of a source."""
+    bound = binding_of(connection).sources[source]
     for trigger in own_triggers(connection):
-        if (trigger.schema, trigger.table) == (_host_schema(connection), table):
+        if (trigger.schema, trigger.table) == (bound.schema, bound.table):
             drop_trigger(connection, trigger)
 
 
@@ -151,12 +168,13 @@ def drop_trigger(connection: Connection, trigger: OwnTrigger) -> None:
 
 def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
     """Return the package's indexes on the application's tables, in any schema, and indexes with the same names."""
+    sources = binding_of(connection).sources
     found = connection.execute(
         sqlfiles.query("install/own_indexes"),
         {
             "names": list(names),
-            "tables": [HOST_INDEXES[name] for name in names],
-            "host_schema": _host_schema(connection),
+            "schemas": [sources[HOST_INDEXES[name]].schema for name in names],
+            "tables": [sources[HOST_INDEXES[name]].table for name in names],
             "new": NEW,
             "old": OLD,
         },
@@ -174,6 +192,9 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     Raises :class:`OrchestratorError` if an index that the package did not create has the name.
     """
     found = own_indexes(connection, name)
+    if name not in wanted_indexes(binding_of(connection)):
+        drop_index(connection, name)
+        return
     for index in found:
         if index.is_taken:
             raise OrchestratorError(taken(index.identity))
@@ -182,6 +203,15 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
         _build_beside(connection, name)
         retry_while_locked(connection, lambda: _exchange_index(connection, name))
     drop_strays(connection, name)
+
+
+def wanted_indexes(binding: Binding) -> tuple[str, ...]:
+    """Return the indexes that the tables of the application need: none on a view, and an id index only for some ids."""
+    return tuple(
+        name
+        for name, source in HOST_INDEXES.items()
+        if binding.takes_objects(source) and (name not in _BY_ID or binding.needs_id_index(source))
+    )
 
 
 def drop_strays(connection: Connection, name: str) -> None:
@@ -223,9 +253,9 @@ def _build_beside(connection: Connection, name: str) -> None:
 
 
 def _exchange_index(connection: Connection, name: str) -> None:
-    host = _host(connection)
-    connection.execute(f"ALTER INDEX IF EXISTS {host}.{name} RENAME TO {name}{OLD}".encode())
-    connection.execute(f"ALTER INDEX {host}.{name}{NEW} RENAME TO {name}".encode())
+    schema = binding_of(connection).fill(f":{HOST_INDEXES[name]}.schema")
+    connection.execute(f"ALTER INDEX IF EXISTS {schema}.{name} RENAME TO {name}{OLD}".encode())
+    connection.execute(f"ALTER INDEX {schema}.{name}{NEW} RENAME TO {name}".encode())
     connection.execute(_index_statements(connection, name)[1])
 
 
@@ -235,19 +265,24 @@ def _index_statements(connection: Connection, name: str) -> tuple[LiteralString,
     return create, comment
 
 
-def _host_schema(connection: Connection) -> str:
-    """Return the name of the host schema, a setting of the session that migrates."""
-    row = connection.execute("SELECT current_setting(%s)", (HOST_SCHEMA,)).fetchone()
-    assert row is not None
-    return str(row[0])
+def set_binding(connection: Connection, mapping: SourceMapping, host_schema: str) -> None:
+    """Store the mapping in settings of the session, from which the steps read it."""
+    for setting, value in settings(mapping, host_schema).items():
+        connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
 
 
-def _host(connection: Connection) -> str:
-    """Return the name of the host schema, quoted for SQL."""
-    row = connection.execute("SELECT quote_ident(current_setting(%s))", (HOST_SCHEMA,)).fetchone()
+def settings(mapping: SourceMapping, host_schema: str) -> dict[str, str]:
+    """Return the settings of a session that tell the steps of migrations how the sources are mapped."""
+    return {HOST_SCHEMA: host_schema, MAPPING: json.dumps(mapping.as_json())}
+
+
+def binding_of(connection: Connection) -> Binding:
+    """Return the binding that the settings of the session describe."""
+    row = connection.execute("SELECT current_setting(%s), current_setting(%s, true)", (HOST_SCHEMA, MAPPING)).fetchone()
     assert row is not None
-    return str(row[0])
+    host_schema, mapping = row
+    return bind(connection, SourceMapping.from_json(json.loads(mapping)) if mapping else DEFAULT, host_schema)
 
 
 def _for_host(connection: Connection, *parts: str) -> LiteralString:
-    return sqlfiles.for_host(sqlfiles.read(*parts), _host(connection))
+    return binding_of(connection).fill(sqlfiles.read(*parts))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 
@@ -15,9 +16,11 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import duration
 from orchestrator.host import left_out, rights
 from orchestrator.host import reader as source_reader
+from orchestrator.host.binding import VIEW_OF, Binding, bind
 from orchestrator.host.left_out import Details, Experiences, Members
+from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.host.reader import SourceReader
-from orchestrator.host.sources import TABLES, refuse_hidden_rows, require_every_row
+from orchestrator.host.sources import refuse_hidden_rows, require_every_row, without_unique_id
 from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs.edge_estimate import EdgeEstimate, draw_strata, estimate_edges
 
@@ -126,6 +129,7 @@ class BackfillPlan:
 def plan(
     dsn: str,
     host_schema: str | None = None,
+    mapping: SourceMapping | None = None,
     *,
     seed: int = 1,
     sample: int = SAMPLE,
@@ -133,15 +137,15 @@ def plan(
 ) -> BackfillPlan:
     """Return the plan of a backfill of the database of *dsn*, which may be a standby.
 
-    Where the package is not installed, the tables are read in *host_schema*, by default ``public``; the right to read
-    them is enough. The edges are estimated from at most ``sample`` contacts, drawn at random by ``seed``; fewer are
-    drawn where they have very many overlaps. Everything else is counted. The host's tables are read a few times in one
-    transaction. That takes about ten seconds for three million work experiences, half of them usable; *progress* is
+    Where the package is not installed, or with a *mapping*, the plan is that of an installation for these tables; the
+    right to read them is enough. Their schema is *host_schema*, by default ``public``.
+
+    The edges are estimated from at most ``sample`` contacts, drawn at random by ``seed``; fewer are drawn where they
+    have very many overlaps. Everything else is counted. The host's tables are read a few times in one transaction. That
+    takes about ten seconds for three million work experiences, half of them usable; *progress* is
     called with a sentence first where there are many.
     """
-    # With one snapshot, all figures are of the same moment.
-    with reading(dsn, SETTINGS, isolation=IsolationLevel.REPEATABLE_READ) as connection:
-        reader = _reader(connection, host_schema)
+    with _reading(dsn, host_schema, mapping) as reader:
         _announce(reader, progress)
         strata = draw_strata(reader, seed, sample)
         edges = estimate_edges(strata, seed)
@@ -150,7 +154,7 @@ def plan(
         duplicates = _duplicates(reader)
         organizations = _organizations(reader, edges.pairs)
         future_pairs = reader.rows("runs/future_pairs")[0][0] if details.future else 0
-        storage, connections_free = _server(connection, edges.estimate)
+        storage, connections_free = _server(reader.connection, edges.estimate)
     return BackfillPlan(
         is_installed=reader.is_installed,
         contacts=_contacts(contacts),
@@ -168,27 +172,40 @@ def plan(
     )
 
 
-def _reader(connection: Connection, host_schema: str | None) -> SourceReader:
-    """Return what reads the application's tables: the package, or before an installation its files."""
-    if connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() != (None,):
-        require_installed(connection)
-        bound = bound_host_schema(connection)
-        if host_schema not in (None, bound):
-            raise OrchestratorError(f"connection_paths is installed here for host schema {bound!r}; plan that one")
-        require_every_row(connection, "plan")
-        return source_reader.installed(connection)
-    schema = host_schema or "public"
-    rights.require(connection, rights.to_read(schema, TABLES), "plan")
-    unplanned = connection.execute(
-        sqlfiles.query("host/unplanned_tables"), {"host_schema": schema, "tables": list(TABLES)}
-    ).fetchall()
-    missing = [name for name, is_missing in unplanned if is_missing]
+@contextmanager
+def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -> Iterator[SourceReader]:
+    """Yield what reads the application's tables: through the package, or before an installation through its files.
+
+    All figures are of the same moment. Nothing is written: even temporary functions, which an expression of the mapping
+    may need before an installation, are rolled back.
+    """
+    creates = mapping is not None and source_reader.needs_functions(mapping)
+    repeatable = IsolationLevel.REPEATABLE_READ
+    with reading(dsn, SETTINGS, isolation=repeatable, may_write=creates, undo=creates) as connection:
+        is_there = connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() != (None,)
+        if is_there and mapping is None:
+            require_installed(connection)
+            known = bound_host_schema(connection)
+            if host_schema not in (None, known):
+                raise OrchestratorError(f"connection_paths is installed here for host schema {known!r}; plan that one")
+            require_every_row(connection, "plan")
+            yield source_reader.installed(connection)
+            return
+        bound = bind(connection, mapping or DEFAULT, host_schema or "public")
+        _require_readable(connection, bound)
+        if creates:
+            source_reader.create_functions(connection)
+        yield source_reader.before_installing(connection, bound)
+
+
+def _require_readable(connection: Connection, bound: Binding) -> None:
+    """Raise :class:`OrchestratorError` unless all tables are there, and this role may read every row of them."""
+    rights.require(connection, rights.to_read(bound), "plan")
+    missing = [bound.shown(name) for name in bound.sources if name not in bound.tables]
     if missing:
-        raise OrchestratorError(
-            f"schema {schema!r} has no table {', '.join(missing)}; name the schema of the tables: --host-schema NAME"
-        )
-    refuse_hidden_rows([name for name, _ in unplanned if name != "user_contact_collections"], "plan")
-    return source_reader.before_installing(connection, schema)
+        advice = "name the schema of the tables (--host-schema NAME), or say which tables they are (--map FILE)"
+        raise OrchestratorError(f"there is no table {', '.join(missing)}; {advice}")
+    refuse_hidden_rows([table for table in rights.hidden(connection, bound)], "plan")
 
 
 def predicted_times(edges: int) -> list[PredictedTime]:
@@ -205,12 +222,12 @@ def predicted_times(edges: int) -> list[PredictedTime]:
 
 def _announce(reader: SourceReader, progress: Callable[[str], None]) -> None:
     """Say how many work experiences there are, and how long the plan will take, where that is long."""
-    schema, table = reader.tables["experiences"]
+    source = reader.bound.sources["contact_work_experiences"]
     estimate = (
         "SELECT c.reltuples::bigint FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         " WHERE n.nspname = %s AND c.relname = %s"
     )
-    for (rows,) in reader.connection.execute(estimate, (schema, table)):
+    for (rows,) in reader.connection.execute(estimate, (source.schema, source.table)):
         if rows * _SECONDS_PER_ROW > _LONG:
             progress(
                 f"reading about {rows:,} work experiences several times: about {duration(rows * _SECONDS_PER_ROW)} on"
@@ -226,13 +243,10 @@ def _contacts(found: left_out.Contacts) -> ContactCounts:
 def _duplicates(reader: SourceReader) -> tuple[DuplicateIds, ...]:
     """Find ids that occur more than once, in the tables whose ids have no unique index."""
     found = []
-    for cte in ("contacts", "organizations"):
-        schema, table = reader.tables[cte]
-        if reader.rows("host/has_unique_id", {"schema": schema, "table": table})[0][0]:
-            continue
-        ids, example = reader.rows("host/duplicate_ids", over=cte)[0]
+    for name in without_unique_id(reader.connection, reader.bound):
+        ids, example = reader.rows("host/duplicate_ids", over=VIEW_OF[name])[0]
         if ids:
-            found.append(DuplicateIds(f"{schema}.{table}", ids, example))
+            found.append(DuplicateIds(reader.bound.shown(name), ids, example))
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.host import sources
+from orchestrator.host import binding, sources
 from orchestrator.install.installation import install
 from orchestrator.verify.verification import verify
 from tests.support import oracle
@@ -435,7 +435,7 @@ PROBLEMS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
 
 
 def for_replicas(table: str) -> str:
-    return str(sqlfiles.for_host(sqlfiles.read("triggers", "replicated", f"{table}.sql"), "public"))
+    return str(binding.default("public").fill(sqlfiles.read("triggers", "replicated", f"{table}.sql")))
 
 
 @pytest.mark.parametrize("what", PROBLEMS)

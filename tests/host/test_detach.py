@@ -16,7 +16,7 @@ from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.host import sources
+from orchestrator.host import binding, sources
 from orchestrator.host.detaching import attach, detach
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import install, uninstall
@@ -264,7 +264,7 @@ def test_every_reader_of_a_view_gets_the_reason(db: Connection) -> None:
 def test_row_triggers_for_replicas_come_back_with_another_table(db: Connection) -> None:
     with db.transaction(force_rollback=True):
         for table in ("contacts", "organizations", "contact_work_experiences"):
-            text = sqlfiles.for_host(sqlfiles.read("triggers", "replicated", f"{table}.sql"), "public")
+            text = binding.default("public").fill(sqlfiles.read("triggers", "replicated", f"{table}.sql"))
             db.execute(text)
         db.execute("SELECT connection_paths.detach_source('contacts')")
         db.execute("DROP TABLE contacts; CREATE TABLE contacts (id bigint, name text)")

@@ -43,6 +43,7 @@ from tests.support.sql_parsing import (
     body_statements,
     dotted,
     expression,
+    filled,
     inputs,
     nodes,
     options,
@@ -192,6 +193,7 @@ def every() -> dict[Path, Facts]:
 @cache
 def facts(text: str) -> Facts:
     """Return what the function of a file does."""
+    text = filled(text)
     function: Any = next(stmt for stmt in statements(text) if isinstance(stmt, ast.CreateFunctionStmt))
     (source,) = (one for one in pglast.split(text) if isinstance(statements(one)[0], ast.CreateFunctionStmt))
     comment = next((stmt.comment for stmt in statements(text) if isinstance(stmt, ast.CommentStmt)), "")

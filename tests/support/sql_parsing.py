@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, LiteralString, cast
 
 import pglast
 from pglast import ast, enums
 
-from orchestrator.core import sqlfiles
+from orchestrator.host import binding
 
 SCHEMA = "connection_paths"
 
@@ -22,9 +22,14 @@ def without_placeholders(text: str) -> str:
     return re.sub(r"%\(\w+\)s|%s", "NULL", text).replace("%%", "%")
 
 
+def filled(text: str) -> str:
+    """Return the text of a file with its placeholders filled for the default tables in the schema ``host``."""
+    return binding.default("host").fill(cast(LiteralString, text))
+
+
 def statements(text: str) -> list[Any]:
     """Return the parsed statements of a text."""
-    return [raw.stmt for raw in pglast.parse_sql(text.replace(sqlfiles.HOST_SCHEMA, "host"))]
+    return [raw.stmt for raw in pglast.parse_sql(filled(text))]
 
 
 def parses(text: str) -> list[str]:
@@ -105,7 +110,7 @@ def expression(query: str, mode: int) -> str:
 def body_statements(text: str) -> list[Any]:
     """Return the parsed SQL inside the functions and DO blocks of a file."""
     inside: list[Any] = []
-    for one in pglast.split(text.replace(sqlfiles.HOST_SCHEMA, "host")):
+    for one in pglast.split(filled(text)):
         (stmt,) = statements(one)
         if isinstance(stmt, ast.CreateFunctionStmt) and stmt.sql_body is not None:
             inside += [stmt.sql_body]

@@ -15,11 +15,11 @@
 -- * There, a view must also check the rights of its caller (security_invoker).
 --
 -- Parameters
---     host_schema    The schema of the application's tables.
---     has_triggers   Whether the last install chose to capture changes.
---     is_replicated  Whether it chose to capture changes that logical replication writes.
+--     host_schema, sources  See orchestrator/host/sources.py: asked.
+--     has_triggers          Whether the last install chose to capture changes.
+--     is_replicated         Whether it chose to capture changes that logical replication writes.
 -- Columns
---     kind     'view'           A binding view is missing, or reads another table than the one in host_schema.
+--     kind     'view'           A binding view is missing, or reads another table than that of its source.
 --              'detached'       A table is detached.
 --              'table'          A table of the application is missing.
 --              'trigger'        Triggers are missing, do not fire, or call another function.
@@ -30,12 +30,15 @@
 --     object   The view or table, qualified and quoted.
 --     problem  A sentence.
 --     remedy   'install', 'attach', 'replicated' (install --replicated), or 'person' (a person must decide).
-WITH sources (table_name, view_name, function_name) AS (
-    VALUES
-        ('contacts'::text, 'live_contacts'::text, 'queue_added_or_removed'::text),
-        ('organizations', 'live_organizations', 'queue_added_or_removed'),
-        ('contact_work_experiences', 'work_experiences', 'queue_changed_experiences'),
-        ('user_contact_collections', 'collection_members', NULL)
+WITH sources AS (
+    SELECT
+        s.source, s.view AS view_name, s."schema" AS schema_name, s."table" AS table_name,
+        CASE
+            WHEN s.captured AND s.source = 'contact_work_experiences' THEN 'queue_changed_experiences'
+            WHEN s.captured THEN 'queue_added_or_removed'
+        END AS function_name
+    FROM jsonb_to_recordset(%(sources)s::jsonb)
+        AS s (source text, view text, "schema" text, "table" text, captured boolean)
 ),
 -- The relations of the package, from the catalog: to_regclass would need rights in the schema.
 ours AS (
@@ -73,10 +76,10 @@ bound AS (
 ),
 tables AS (
     SELECT
-        s.table_name,
+        s.source,
         s.view_name,
         s.function_name,
-        format('%%I.%%I', %(host_schema)s::text, s.table_name) AS name,
+        format('%%I.%%I', s.schema_name, s.table_name) AS name,
         t.oid,
         v.oid AS view_oid,
         v.relkind = 'v' AS is_view,
@@ -86,7 +89,7 @@ tables AS (
     FROM sources AS s
     LEFT JOIN ours AS v ON v.name = s.view_name
     LEFT JOIN bound AS b ON b.view_name = s.view_name
-    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = %(host_schema)s::text
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema_name
     LEFT JOIN pg_catalog.pg_class AS t
         ON t.relnamespace = n.oid AND t.relname = s.table_name AND t.relkind IN ('r', 'p', 'v', 'm', 'f')
 ),
@@ -116,7 +119,7 @@ capture AS (
 ),
 trigger_states AS (
     SELECT
-        t.table_name,
+        t.source,
         e.name,
         CASE
             WHEN o.name IS NULL THEN 'missing'
@@ -166,7 +169,7 @@ SELECT
     format('triggers of %%s do not capture every change: %%s', t.name, string_agg(s.name || ' ' || s.problem, ', ')),
     CASE WHEN t.is_detached THEN 'attach' WHEN c.is_replicated THEN 'replicated' ELSE 'install' END
 FROM trigger_states AS s
-JOIN tables AS t ON t.table_name = s.table_name
+JOIN tables AS t ON t.source = s.source
 CROSS JOIN capture AS c
 WHERE s.problem IS NOT NULL
 GROUP BY t.name, t.is_detached, c.is_replicated

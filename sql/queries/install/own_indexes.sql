@@ -1,7 +1,7 @@
--- Returns the package's indexes on the application's tables, in any schema, and other indexes of the host schema that
--- have the same names.
+-- Returns the package's indexes on the application's tables, in any schema, and other indexes that have the same names
+-- in the schema of the table.
 --
--- Parameters: names (of the indexes); tables (one for each name); host_schema; new, old (the suffix of an index that is
+-- Parameters: names (of the indexes); schemas, tables (of the table of each); new, old (the suffix of an index that is
 -- being built, and of one that was replaced).
 --
 -- is_taken     The index has the name, but not the mark: a comment that begins with 'connection_paths: '.
@@ -13,10 +13,10 @@ SELECT
     t.relname AS table_name,
     format('%%I.%%I', n.nspname, c.relname) AS identity,
     c.relname = e.name AND NOT m.is_marked AS is_taken,
-    c.relname = e.name AND n.nspname = %(host_schema)s AND t.relname = e.table_name AND t.relnamespace = n.oid
+    c.relname = e.name AND n.nspname = e.schema_name AND t.relname = e.table_name AND t.relnamespace = n.oid
         AS is_in_place,
     i.indisvalid AND i.indisready AS is_valid
-FROM unnest(%(names)s::text[], %(tables)s::text[]) AS e (name, table_name)
+FROM unnest(%(names)s::text[], %(schemas)s::text[], %(tables)s::text[]) AS e (name, schema_name, table_name)
 JOIN pg_catalog.pg_class AS c
     ON c.relname IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text) AND c.relkind IN ('i', 'I')
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -28,5 +28,5 @@ CROSS JOIN LATERAL (
 ) AS m
 WHERE c.relname <> e.name
     OR m.is_marked
-    OR n.nspname = %(host_schema)s
+    OR n.nspname = e.schema_name
 ORDER BY e.name, n.nspname, c.relname
