@@ -28,6 +28,10 @@ from orchestrator.install import installation
     help="Capture what logical replication writes, too. By default no on a first install, later as it is.",
 )  # fmt: skip
 @click.option(
+    "--names/--no-names", default=None,
+    help="Resolved company names make edges. By default no until orchestrator resolve propose, later as it is.",
+)  # fmt: skip
+@click.option(
     "--roles", metavar="[=PREFIX]", is_flag=False, flag_value=group_roles.DEFAULT_PREFIX, default=None,
     help=f"Create group roles PREFIX_reader, _operator and _owner; PREFIX is {group_roles.DEFAULT_PREFIX}.",
 )  # fmt: skip
@@ -39,6 +43,7 @@ def command(
     mapping: SourceMapping | None,
     triggers: bool | None,
     replicated: bool | None,
+    names: bool | None,
     roles: str | None,
 ) -> None:
     """Install, upgrade or repair the SQL. Safe to run again, and while the application writes."""
@@ -49,6 +54,7 @@ def command(
         mapping=mapping,
         triggers=triggers,
         replicated=replicated,
+        names=names,
         roles=roles,
         progress=invocation.screen.report,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -188,8 +187,7 @@ def _as_bound(subject: Subject, source: str) -> Binding:
     table = subject.tables.get(VIEW_OF[source])
     if table is None or source not in subject.binding.sources:
         return subject.binding
-    bound = replace(subject.binding.sources[source], schema=table.schema, table=table.relname)
-    return replace(subject.binding, sources={**subject.binding.sources, source: bound})
+    return subject.binding.at(source, table.schema, table.relname)
 
 
 def _applied(subject: Subject) -> list[str]:

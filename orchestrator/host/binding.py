@@ -28,8 +28,8 @@ VIEW_OF = {name: wanted.view for name, wanted in WANTED.items()}
 SOURCE_OF = {view: name for name, view in VIEW_OF.items()}
 
 _PLACEHOLDER = re.compile(rf"[ ]*:({'|'.join(WANTED)})\.(\w+)")
-_KEYS = re.compile(r"\.key_(\w+)")
-_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text"}
+_KEYS = re.compile(r"\.(?:key|bare)_(\w+)")
+_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "bigint"}
 _INTEGERS = "{smallint,integer,bigint}"
 #: The types that a column may have where nothing but a cast is applied to it.
 _ALLOWED: dict[Kind, list[str]] = {
@@ -45,6 +45,8 @@ _INDEXED = {
     "contact_work_experiences": ("contact_id", "organization_id", "date_from", "date_to"),
     "user_contact_collections": ("collection_id", "contact_id", "user_id"),
 }
+#: The columns that the indexes of company names contain.
+_OF_NAMES = ("contact_id", "date_from", "date_to", "company_name")
 #: The column of the id that a trigger queues.
 _QUEUED = {"contacts": "id", "organizations": "id", "contact_work_experiences": "contact_id"}
 
@@ -71,6 +73,8 @@ class Binding:
     * the name of a column: the expression that gives it, cast to the type of the package;
     * ``key_COLUMN``: the same as a key of an index; ``include``: the INCLUDE clause with the columns of the table that
       are no such keys, so that a query of the view needs no other column;
+    * ``bare_COLUMN``: as a key of an index, without the cast of a column; ``include_names``: the INCLUDE clause of an
+      index of company names;
     * ``where``: a WHERE clause with the rule of the mapping, or nothing; ``where_and``: the rule and AND, or nothing;
     * ``rule``: the rule of the mapping as an expression that is true or false;
     * ``captured``: the columns of the table whose changes count; ``captured_id``: the id that a trigger queues;
@@ -99,6 +103,14 @@ class Binding:
         source = self.sources[name]
         return f"{source.schema}.{source.table}"
 
+    def at(self, name: str, schema: str, table: str) -> Binding:
+        """Return the same binding with another table for one source, such as a partition of its table."""
+        return replace(self, sources={**self.sources, name: replace(self.sources[name], schema=schema, table=table)})
+
+    def is_partitioned(self, name: str) -> bool:
+        """Whether the table of a source is partitioned."""
+        return name in self.tables and self.tables[name].kind == "p"
+
     def takes_objects(self, name: str) -> bool:
         """Whether the table of a source can have our triggers and indexes; True for one that is not known."""
         return name in self.sources and (name not in self.tables or self.tables[name].kind in TABLES)
@@ -126,7 +138,7 @@ class Binding:
     def is_plain(self, name: str, column: str) -> bool:
         """Whether a column of a view is a column of the table, without a cast or another expression."""
         source = self.sources[name]
-        return source.columns[column] in source.used_columns[column]
+        return source.columns.get(column) in source.used_columns.get(column, ())
 
     def raw(self, name: str, column: str) -> str | None:
         """Return the table's name of a column of a view; None if the view computes it in another way than by a cast."""
@@ -159,7 +171,7 @@ class Binding:
 
     def captured(self, name: str) -> tuple[str, ...]:
         """Return the columns of a source's table whose changes count, quoted."""
-        return self._used(name, (*_INDEXED[name], "where"))
+        return self._used(name, (*_INDEXED[name], "company_name", "where"))
 
     def _filled(self, found: re.Match[str], keys: list[str]) -> str:
         name, word = found[1], found[2]
@@ -185,8 +197,13 @@ class Binding:
         if word.startswith("key_"):
             column = word.removeprefix("key_")
             return source.columns[column] if self.is_plain(name, column) else f"({source.columns[column]})"
+        if word.startswith("bare_"):
+            column = word.removeprefix("bare_")
+            raw = self.raw(name, column)
+            return quoted(raw) if raw else f"({source.columns.get(column) or self._optional(name, column)})"
         of_keys = {
-            "include": lambda: self._include(name, keys),
+            "include": lambda: self._include(self.indexed(name), name, keys),
+            "include_names": lambda: self._include(self._used(name, _OF_NAMES), name, keys),
             "captured": lambda: ", ".join(self.captured(name)),
             "captured_id": lambda: self._captured_id(name),
             "captured_types": lambda: self._captured_types(name),
@@ -199,9 +216,9 @@ class Binding:
         is_read = raw in self.sources[name].used_columns.get("where", ())
         return raw if is_read else f"NULL::{_TYPES.get(WANTED[name].columns[column].kind, 'text')}"
 
-    def _include(self, name: str, keys: list[str]) -> str:
+    def _include(self, columns: tuple[str, ...], name: str, keys: list[str]) -> str:
         plain = [self.sources[name].used_columns[key][0] for key in keys if self.is_plain(name, key)]
-        others = ", ".join(each for each in self.indexed(name) if each not in plain)
+        others = ", ".join(each for each in columns if each not in plain)
         return f"INCLUDE ({others})" if others else ""
 
     def _used(self, name: str, columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -256,27 +273,29 @@ def unquoted(identifier: str) -> str:
 
 
 def _typed(source: BoundSource, types: Mapping[str, str]) -> BoundSource:
-    """Return the source with each id and name cast to its type, and without a cast that would change nothing."""
+    """Return the source with each column cast to its type, and without a cast that would change nothing.
+
+    An optional column that the mapping does not name is read if the table has it under the package's name.
+    """
     columns = dict(source.columns)
+    used = dict(source.used_columns)
+    for name, column in WANTED[source.name].columns.items():
+        if column.optional and name in types and name not in columns and column.kind in _TYPES:
+            columns[name], used[name] = quoted(name), (quoted(name),)
+    source = replace(source, columns=columns, used_columns=used)
     for name in columns:
         kind = WANTED[source.name].columns[name].kind
-        if kind not in _TYPES or not _is_column(source, name):
-            continue
-        raw = source.used_columns[name][0]
-        if types.get(unquoted(raw)) == _TYPES[kind]:
-            columns[name] = raw
-        elif kind != "day":
-            columns[name] = f"({raw})::{_TYPES[kind]}"
-    return replace(source, columns=columns)
+        if kind in _TYPES and _is_column(source, name):
+            raw = used[name][0]
+            columns[name] = raw if types.get(unquoted(raw)) == _TYPES[kind] else f"({raw})::{_TYPES[kind]}"
+    return source
 
 
 def _is_column(source: BoundSource, column: str) -> bool:
-    """Whether the expression of a column is a column of the table, perhaps with a cast to the package's type."""
-    used = source.used_columns[column]
+    """Whether a column of a view is a column of the table, perhaps with a cast to the package's type."""
+    used = source.used_columns.get(column, ())
     kind = WANTED[source.name].columns[column].kind
-    raw = used[0].replace('"', "") if len(used) == 1 else ""
-    forms = (raw, f"({raw})::{_TYPES.get(kind)}", f"connection_paths.to_day({raw})")
-    return len(used) == 1 and source.columns[column].replace('"', "") in forms
+    return len(used) == 1 and source.columns[column] in (used[0], f"({used[0]})::{_TYPES.get(kind)}")
 
 
 def _without_rows(name: str) -> str:

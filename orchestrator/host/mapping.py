@@ -43,7 +43,5 @@ def _bound(source: Source, host_schema: str) -> BoundSource:
 
 def _typed(expression: Expression, kind: Kind, *, is_default: bool) -> str:
     """Return an expression as SQL that gives the type of a kind of column; a default source has the types already."""
-    if kind == "any" or (is_default and kind != "number"):
-        return expression.sql
     text = expression.sql if expression.is_column else printed(with_safe_dates(expression.tree))
-    return f"({text})::{_TYPES[kind]}"
+    return text if kind == "any" or (is_default and kind != "number") else f"({text})::{_TYPES[kind]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from psycopg import errors
@@ -14,11 +14,16 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.host.binding import VIEW_OF, Binding, unbound
 from orchestrator.host.mapping import SourceMapping
-from orchestrator.host.mapping_expressions import quoted
 from orchestrator.host.sources import binding
 
 #: CTEs with every row of a table, also those that a rule leaves out: ``queries/host/every_NAME.sql``.
 _EVERY_ROW = {"experiences": "contact_work_experiences", "members": "user_contact_collections"}
+
+#: What the relations of resolved company names are before an installation.
+_WITHOUT_RESOLVED_NAMES: dict[str, LiteralString] = {
+    "employments": "SELECT e.contact_id, e.organization_id, e.date_from, e.date_to FROM work_experiences AS e",
+    "name_decisions": "SELECT NULL::text AS company_name, NULL::bigint AS organization_id WHERE false",
+}
 
 _VIEW = re.compile(r"\bAS\n(SELECT\b.*?);", re.DOTALL)
 _BODY = re.compile(r"^BEGIN ATOMIC\n(.*?);\nEND;", re.DOTALL | re.MULTILINE)
@@ -80,6 +85,7 @@ def before_installing(connection: Connection, bound: Binding) -> SourceReader:
     ctes = _every_row(bound)
     for view in VIEW_OF.values():
         ctes[view] = _doubled(bound.fill(_found(_VIEW, sqlfiles.read("views", f"{view}.sql"))))
+    ctes |= _WITHOUT_RESOLVED_NAMES
     body = _without_schema(_found(_BODY, sqlfiles.function("overlaps_by_contact")), ctes)
     ctes["overlaps_by_contact"] = f'SELECT * FROM ({_doubled(body)}) AS o (contact_id, "overlaps")'
     here: dict[str, LiteralString] = {name: _FUNCTION.sub("pg_temp.", text) for name, text in ctes.items()}
@@ -101,18 +107,7 @@ def create_functions(connection: Connection) -> None:
 
 def _every_row(bound: Binding) -> dict[str, LiteralString]:
     """Return the CTEs with every row."""
-    bound = _with_company_names(bound)
     return {name: _doubled(bound.fill(sqlfiles.query(f"host/every_{name}"))) for name in _EVERY_ROW}
-
-
-def _with_company_names(bound: Binding) -> Binding:
-    """Return a binding that reads ``company_name`` of the package's own table, which a mapping need not name."""
-    name, column = "contact_work_experiences", "company_name"
-    source = bound.sources[name]
-    if not source.is_default or name not in bound.tables or column not in bound.tables[name].types:
-        return bound
-    read = replace(source, columns={**source.columns, column: f"{quoted(column)}::text"})
-    return replace(bound, sources={**bound.sources, name: read})
 
 
 def _used(text: str, ctes: Mapping[str, str]) -> list[str]:

@@ -27,7 +27,7 @@ from orchestrator.core.locks import retry_while_locked
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, Binding, bind
 from orchestrator.host.mapping import DEFAULT, SourceMapping
-from orchestrator.install import migration_files, repair
+from orchestrator.install import company_names, migration_files, repair
 from orchestrator.install.installed import chosen_host_schema, chosen_mapping, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
@@ -39,6 +39,7 @@ from orchestrator.install.refusals import (
     check_server,
 )
 from orchestrator.install.steps import (
+    HOST_INDEXES,
     REPLICATED,
     REPLICATED_TRIGGER,
     SCHEMA,
@@ -46,6 +47,7 @@ from orchestrator.install.steps import (
     create_triggers,
     drop_trigger,
     drop_triggers,
+    own_indexes,
     own_triggers,
     set_binding,
 )
@@ -85,6 +87,7 @@ def install(
     mapping: SourceMapping | None = None,
     triggers: bool | None = None,
     replicated: bool | None = None,
+    names: bool | None = None,
     roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> Installed:
@@ -94,7 +97,8 @@ def install(
     ``mapping`` says which table, columns and rows each source is; None: that of the last install, or the default.
     ``triggers``: whether changes of the tables are captured; None: as before, and True in a first install.
     ``replicated``: whether changes that logical replication writes are captured too; None: as before, and False in a
-    first install. ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
+    first install. ``names``: whether resolved company names make edges; None: as before, and False in a first install.
+    ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
     repairs the rights of those in use.
 
     An install can run again, beside another one, and after one that was killed. The application can write meanwhile:
@@ -107,7 +111,9 @@ def install(
         check_no_extension(connection)
         check_no_stranger(connection)
         chosen = chosen_host_schema(connection, host_schema)
-        binding = bind(connection, chosen_mapping(connection, mapping), chosen)
+        resolves = company_names.is_on(connection) if names is None else names
+        wanted = chosen_mapping(connection, mapping)
+        binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)
         check_host(connection, binding)
         sources.refuse_citus(connection, binding)
         check_schema(connection, binding)
@@ -130,9 +136,12 @@ def install(
                 _set_triggers(connection, binding, wanted=triggers, replicated=also)
             elif replicated is not None:
                 _set_triggers(connection, binding, wanted=captured, replicated=also)
+            if resolves and not company_names.is_on(connection):
+                company_names.capture(connection, binding)
             repaired = repair.repair_installation(
                 connection, binding, has_triggers=captured, is_replicated=also, progress=progress
             )
+            repaired += company_names.switch(connection, binding, resolves, progress=progress)
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
                 repaired.append("earlier writes were not captured, so every contact is queued; run: orchestrator sync")
@@ -160,12 +169,13 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             prefix = group_roles.in_use(connection)
             with _migrations(connection, binding) as (backend, migrations):
                 check_no_partitions(connection)
-                _rehearse_uninstall(guard)
+                _rehearse_uninstall(guard, binding)
                 # The records of migrations are deleted first. So after a kill there is no record of a migration whose
                 # objects were dropped. All migrations are rolled back, recorded or not: a kill may have left objects
                 # without a record, and dropping a missing object is no error.
                 backend.unmark_migrations(backend.to_rollback(migrations))
                 _drop_triggers(connection)
+                company_names.remove(connection, binding)
                 todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
                 for migration in todo:
                     progress(f"removing {migration.id}")
@@ -215,13 +225,17 @@ def _drop_triggers(connection: Connection) -> None:
         retry_while_locked(connection, partial(connection.execute, statement.encode()))
 
 
-def _rehearse_uninstall(connection: Connection) -> None:
+def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
     """Drop everything in a transaction that is rolled back, so that an uninstall does not stop halfway.
 
     Migrations are rolled back one by one, and the first ones create the objects that an application most likely uses.
     The session is the one that holds the installation lock.
     """
-    names = [name for name in sqlfiles.function_folders() if name != "raise_detached"]
+    folders = sqlfiles.function_folders()
+    last = ("raise_detached", *(name for name, path in folders.items() if "expressions" in path.parts))
+    names = [name for name in folders if name not in last]
+    set_binding(connection, binding.mapping, binding.host_schema)
+    indexes = [] if binding.mapping == DEFAULT else own_indexes(connection, *HOST_INDEXES)
 
     def drop_all() -> None:
         with connection.transaction(force_rollback=True):
@@ -236,12 +250,16 @@ def _rehearse_uninstall(connection: Connection) -> None:
             ).fetchall()
             if functions:
                 connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
+            connection.execute(sqlfiles.read("names", "off.sql"))
             for path in sorted(migration_files.FOLDER.glob("*.rollback.sql"), reverse=True):
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
-            # last, because the view of a detached table calls it
-            connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode())
+            for index in indexes:  # they may call a function of the package
+                if not index.is_taken:
+                    connection.execute(f"DROP INDEX IF EXISTS {index.identity}".encode())
+            for name in last:  # views and indexes call them
+                connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}".encode())
             _drop_schema(connection)
 
     retry_while_locked(connection, drop_all)

@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 #: may be wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
-        *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
+        *("live_contacts", "live_organizations", "work_experiences", "employments"),
+        *("possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
         *(
             "queue_added_or_removed",
             "queue_changed_experiences",
@@ -49,7 +50,7 @@ _DECIDES_EDGES = frozenset(
 )
 _OBJECT = re.compile(
     r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX|TRIGGER)(?: IF NOT EXISTS)?"
-    r" (?:connection_paths\.)?(?P<name>\w+)(?:\s+BEFORE UPDATE ON connection_paths\.(?P<table>\w+))?",
+    r" (?:connection_paths\.)?(?P<name>\w+)(?:\s+(?:BEFORE|AFTER) \w+ ON connection_paths\.(?P<table>\w+))?",
     re.MULTILINE,
 )
 _ATTACH = (
@@ -147,6 +148,7 @@ def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, 
             "triggers": list(triggers),
             "new": steps.NEW,
             "old": steps.OLD,
+            "part": steps.PART,
         },
     ).fetchall()
     return [

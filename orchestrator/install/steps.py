@@ -6,10 +6,12 @@ a function body.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import LiteralString
 
 import psycopg
@@ -30,16 +32,27 @@ SCHEMA = "connection_paths"
 
 #: The names of the triggers of each table whose changes are captured.
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
+
+
+def _host_indexes(folder: str) -> dict[str, str]:
+    return {
+        path.stem: found[1]
+        for path in sorted((sqlfiles.ROOT / folder).glob("idx_*.sql"))
+        if (found := re.search(r"ON :(\w+)\.table", path.read_text(encoding="utf-8")))
+    }
+
+
 #: The package's indexes on the application's tables, and the source of each.
-HOST_INDEXES = {
-    path.stem: found[1]
-    for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql"))
-    if (found := re.search(r"ON :(\w+)\.table", path.read_text(encoding="utf-8")))
-}
+HOST_INDEXES = _host_indexes("indexes")
+#: Those that exist only while company names are resolved; see :mod:`orchestrator.install.company_names`.
+NAME_INDEXES = _host_indexes("names")
+_EVERY_INDEX = HOST_INDEXES | NAME_INDEXES
 #: Those of them that are built only where the id of the source is an expression.
 _BY_ID = ("idx_contacts_by_id", "idx_organizations_by_id")
 #: The suffix of an index that is being built, and of one that was replaced.
 NEW, OLD = "_connection_paths_new", "_connection_paths_old"
+#: The name of an index of a partition: that of the whole index, this, a checksum and the oid of the partition.
+PART = "_part_"
 #: Settings of the session that migrates: the schema of the application's tables, their mapping as JSON, and whether
 #: triggers are left out.
 HOST_SCHEMA = "connection_paths.host_schema"
@@ -61,11 +74,22 @@ class OwnTrigger:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """A partition of a table of the application; ``is_leaf``: it holds rows, and is not partitioned itself."""
+
+    oid: int
+    schema: str
+    name: str
+    is_leaf: bool
+
+
+@dataclass(frozen=True)
 class OwnIndex:
     """An index with a name of the package. ``known_as`` is the name of its file; ``identity`` is quoted for SQL.
 
     ``is_taken``: it has the name, in the host schema, but not the package's comment, so the package did not create it.
-    ``is_in_place``: it has the name, and is on the current table of the application.
+    ``is_in_place``: it has the name, and is on the current table of the application. ``is_partitioned``: it consists of
+    the indexes of partitions.
     """
 
     known_as: str
@@ -76,6 +100,7 @@ class OwnIndex:
     is_taken: bool
     is_in_place: bool
     is_valid: bool
+    is_partitioned: bool
 
     @property
     def is_right(self) -> bool:
@@ -127,30 +152,44 @@ def create_function(connection: Connection, name: str, version: str) -> None:
 def create_triggers(connection: Connection, source: str) -> None:
     """Create the triggers on the table of a source, and wait at most half a second at a time for its lock.
 
-    A view or a foreign table gets none.
+    A view or a foreign table gets none. Each partition gets its own, because a statement that writes to a partition
+    directly does not fire the triggers of the partitioned table.
     """
     if not binding_of(connection).takes_objects(source):
         return
     replicated = connection.execute("SELECT current_setting(%s, true)", (REPLICATED,)).fetchone() == ("on",)
 
-    def create() -> None:
-        connection.execute(_for_host(connection, "triggers", f"{source}.sql"))
+    binding = binding_of(connection)
+    parts = [binding.at(source, each.schema, each.name) for each in partitions(connection, binding, source)]
+    for bound in (binding, *parts):
+        text = bound.fill(sqlfiles.read("triggers", f"{source}.sql"))
         if replicated:
-            connection.execute(_for_host(connection, "triggers", "replicated", f"{source}.sql"))
-
-    retry_while_locked(
-        connection,
-        create,
-        waiting=lambda message: log.info("triggers on %s: %s; trying again", source, message),
-    )
+            replica = bound.fill(sqlfiles.read("triggers", "replicated", f"{source}.sql"))
+            # PostgreSQL copies the row trigger to the partitions, so only the last statement is for these, too.
+            text += replica if bound is binding else replica.rstrip().split("\n")[-1]
+        retry_while_locked(
+            connection,
+            partial(connection.execute, text),
+            waiting=partial(log.info, "triggers on %s: %s; trying again", bound.shown(source)),
+        )
 
 
 def drop_triggers(connection: Connection, source: str) -> None:
-    """Drop the triggers of the package on the table of a source."""
-    bound = binding_of(connection).sources[source]
+    """Drop the triggers of the package on the table of a source and on its partitions."""
+    binding = binding_of(connection)
+    tables = {(binding.sources[source].schema, binding.sources[source].table)}
+    tables |= {(each.schema, each.name) for each in partitions(connection, binding, source)}
     for trigger in own_triggers(connection):
-        if (trigger.schema, trigger.table) == (bound.schema, bound.table):
+        if (trigger.schema, trigger.table) in tables:
             drop_trigger(connection, trigger)
+
+
+def partitions(connection: Connection, binding: Binding, source: str) -> list[Partition]:
+    """Return the partitions of a source's table at every level; none where it is not partitioned."""
+    if not binding.is_partitioned(source):
+        return []
+    asked = {"schema": binding.sources[source].schema, "table": binding.sources[source].table}
+    return [Partition(*row) for row in connection.execute(sqlfiles.query("host/partitions"), asked)]
 
 
 def own_triggers(connection: Connection) -> list[OwnTrigger]:
@@ -173,10 +212,11 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
         sqlfiles.query("install/own_indexes"),
         {
             "names": list(names),
-            "schemas": [sources[HOST_INDEXES[name]].schema for name in names],
-            "tables": [sources[HOST_INDEXES[name]].table for name in names],
+            "schemas": [sources[_EVERY_INDEX[name]].schema for name in names],
+            "tables": [sources[_EVERY_INDEX[name]].table for name in names],
             "new": NEW,
             "old": OLD,
+            "part": PART,
         },
     )
     return [OwnIndex(*row) for row in found]
@@ -192,7 +232,7 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     Raises :class:`OrchestratorError` if an index that the package did not create has the name.
     """
     found = own_indexes(connection, name)
-    if name not in wanted_indexes(binding_of(connection)):
+    if name not in (*wanted_indexes(binding_of(connection)), *NAME_INDEXES):
         drop_index(connection, name)
         return
     for index in found:
@@ -200,8 +240,12 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
             raise OrchestratorError(taken(index.identity))
     if anew or not any(index.is_right for index in found):
         log.info("building %s; writers continue, but the build waits for transactions that are open now", name)
-        _build_beside(connection, name)
-        retry_while_locked(connection, lambda: _exchange_index(connection, name))
+        if binding_of(connection).is_partitioned(HOST_INDEXES[name]):
+            _build_on_partitions(connection, name)
+        else:
+            _build_beside(connection, name)
+            retry_while_locked(connection, lambda: _exchange_index(connection, name))
+        _analyse(connection, name)
     drop_strays(connection, name)
 
 
@@ -218,14 +262,22 @@ def drop_strays(connection: Connection, name: str) -> None:
     """Drop the package's indexes of this name, except the valid one on the current table of the application."""
     for index in own_indexes(connection, name):
         if not index.is_taken and not index.is_right:
-            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
+            _drop(connection, index)
 
 
 def drop_index(connection: Connection, name: str) -> None:
     """Drop the package's indexes of this name, also those of a build that was interrupted."""
     for index in own_indexes(connection, name):
         if not index.is_taken:
-            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
+            _drop(connection, index)
+
+
+def _drop(connection: Connection, index: OwnIndex) -> None:
+    """Drop an index. PostgreSQL cannot drop a partitioned index concurrently, so that waits for its lock in turns."""
+    if index.is_partitioned:
+        retry_while_locked(connection, lambda: connection.execute(f"DROP INDEX IF EXISTS {index.identity}".encode()))
+    else:
+        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
 
 
 def taken(index: str) -> str:
@@ -252,8 +304,52 @@ def _build_beside(connection: Connection, name: str) -> None:
             return
 
 
+def _build_on_partitions(connection: Connection, name: str) -> None:
+    """Build an index on a partitioned table: concurrently on each partition, then one that consists of these.
+
+    The name of the index of a partition has a checksum of its definition. So after a kill the next install continues
+    with the partitions that have none. PostgreSQL takes them as parts when it creates the index of the whole table,
+    because they have the same definition.
+    """
+    source = HOST_INDEXES[name]
+    binding = binding_of(connection)
+    create = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")[0]
+    begin = f"CREATE INDEX CONCURRENTLY {name}"
+    checksum = hashlib.md5(binding.fill(create).encode(), usedforsecurity=False).hexdigest()[:8]
+    for part in partitions(connection, binding, source):
+        if not part.is_leaf:
+            continue
+        bound = binding.at(source, part.schema, part.name)
+        own = f"{name}{PART}{checksum}_{part.oid}"
+        place = f"{bound.fill(f':{source}.schema')}.{own}"
+        is_valid = "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)"
+        found = connection.execute(is_valid, (place,)).fetchone()
+        if found == (True,):
+            continue
+        if found is not None:
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {place}".encode())
+        connection.execute(bound.fill(create).replace(begin, f"CREATE INDEX CONCURRENTLY {own}").encode())
+
+    def exchange() -> None:
+        schema = binding.fill(f":{source}.schema")
+        connection.execute(f"ALTER INDEX IF EXISTS {schema}.{name} RENAME TO {name}{OLD}".encode())
+        connection.execute(binding.fill(create).replace("CREATE INDEX CONCURRENTLY", "CREATE INDEX", 1).encode())
+        connection.execute(_index_statements(connection, name)[1])
+
+    retry_while_locked(connection, exchange)
+
+
+def _analyse(connection: Connection, name: str) -> None:
+    """Compute the planner's statistics of expressions in an index; columns have statistics of their own."""
+    source = HOST_INDEXES[name]
+    binding = binding_of(connection)
+    keys = binding.key_types(source, sqlfiles.read("indexes", f"{name}.sql"))
+    if not all(f'"{key}"' in binding.sources[source].columns.values() for key in keys) or not keys:
+        connection.execute(f"ANALYZE {binding.table(source)}".encode())
+
+
 def _exchange_index(connection: Connection, name: str) -> None:
-    schema = binding_of(connection).fill(f":{HOST_INDEXES[name]}.schema")
+    schema = binding_of(connection).fill(f":{_EVERY_INDEX[name]}.schema")
     connection.execute(f"ALTER INDEX IF EXISTS {schema}.{name} RENAME TO {name}{OLD}".encode())
     connection.execute(f"ALTER INDEX {schema}.{name}{NEW} RENAME TO {name}".encode())
     connection.execute(_index_statements(connection, name)[1])
@@ -261,7 +357,8 @@ def _exchange_index(connection: Connection, name: str) -> None:
 
 def _index_statements(connection: Connection, name: str) -> tuple[LiteralString, LiteralString]:
     """Return the CREATE INDEX and the COMMENT of an index."""
-    create, comment = _for_host(connection, "indexes", f"{name}.sql").split(";\n\n")
+    folder = "names" if name in NAME_INDEXES else "indexes"
+    create, comment = _for_host(connection, folder, f"{name}.sql").split(";\n\n")
     return create, comment
 
 

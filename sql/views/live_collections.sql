@@ -1,4 +1,5 @@
--- The application's collections, by name. No code computes anything from them. Without a table in the mapping it has no row.
+-- The application's collections, by name. No code computes anything from them. Without a table in the mapping the view
+-- has no row.
 CREATE OR REPLACE VIEW connection_paths.live_collections WITH (security_invoker = true) AS
 SELECT
     :collections.id AS id,

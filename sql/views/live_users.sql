@@ -1,4 +1,5 @@
--- The application's users, by name. No code computes anything from them. Without a table in the mapping it has no row.
+-- The application's users, by name. No code computes anything from them. Without a table in the mapping the view has
+-- no row.
 CREATE OR REPLACE VIEW connection_paths.live_users WITH (security_invoker = true) AS
 SELECT
     :users.id AS id,

@@ -39,11 +39,9 @@ ISOLATION = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
-    given = new_database()
+def dsn(new_installed: Callable[[], str]) -> str:
+    given = new_installed()
     with connect(given) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(given)
         fill(connection)
         while value(connection, "SELECT taken FROM connection_paths.sync_changes()"):
             pass
@@ -607,10 +605,10 @@ def test_tables_that_citus_manages_are_refused(db: Connection, how: str) -> None
         )
         db.execute("CREATE TABLE another (id bigint)")
         db.execute("INSERT INTO pg_dist_partition VALUES ('another', 'h', 's')")
-        assert sources.citus_tables(db, "public") == []
+        assert sources.citus_tables(db, binding.default("public")) == []
         db.execute("SELECT connection_paths.require_sources()")
         db.execute("INSERT INTO pg_dist_partition VALUES (%s, %s, %s)", (table, method, replication))
-        assert [row[0] for row in sources.citus_tables(db, "public")] == [table]
+        assert [row[0] for row in sources.citus_tables(db, binding.default("public"))] == [table]
         for call in (
             "sync_changes()", "backfill_contact(1)", "write_edges('{1}')",
             "create_run('in_place')", "create_run('rebuild')", "refresh_range(NULL, NULL)", "rebuild_range(1, 2)",

@@ -19,7 +19,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import binding, sources
 from orchestrator.host.detaching import attach, detach
 from orchestrator.host.sources import TABLES
-from orchestrator.install.installation import install, uninstall
+from orchestrator.install.installation import uninstall
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.verify.verification import verify
 from tests.support.catalog import describe, difference
@@ -38,11 +38,9 @@ VIEWS = {
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
-    given = new_database()
+def dsn(new_installed: Callable[[], str]) -> str:
+    given = new_installed()
     with connect(given) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(given)
         fill(connection)
         connection.execute("INSERT INTO user_contact_collections SELECT 1, i, 1, 0 FROM generate_series(1, 4) AS i")
         sync(given)

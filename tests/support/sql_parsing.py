@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import pglast
 from pglast import ast, enums
@@ -24,7 +24,7 @@ def without_placeholders(text: str) -> str:
 
 def filled(text: str) -> str:
     """Return the text of a file with its placeholders filled for the default tables in the schema ``host``."""
-    return binding.default("host").fill(cast(LiteralString, text))
+    return binding.default("host").fill(text)
 
 
 def statements(text: str) -> list[Any]:
@@ -79,7 +79,7 @@ def plpgsql(statement: str) -> Any:
     The parser does not know the types of a schema, so those in the signature and in the declarations are replaced.
     """
     own_type = rf"\b{SCHEMA}\.\w+(\[\])?(?=\s*(?:[,;\n]|:=|DEFAULT|NOT NULL))"
-    head, begin, rest = statement.partition("\nBEGIN\n")
+    head, begin, rest = filled(statement).partition("\nBEGIN\n")
     signature, declare, declarations = head.partition("\nDECLARE\n")
     parts = (re.sub(own_type, "text", signature), declare, re.sub(own_type, "record", declarations), begin, rest)
     return pglast.parse_plpgsql("".join(parts))

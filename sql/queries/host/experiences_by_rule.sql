@@ -10,7 +10,7 @@
 -- duplicates                 Usable experiences that repeat contact, organization and dates of another one. In a group
 --                            of equal ones, one is not counted.
 --
--- The table is read once. Rows are counted per contact first, so that each contact is looked up once and not once per
+-- A company name that is resolved gives its organization. The table is read once. Rows are counted per contact first, so that each contact is looked up once and not once per
 -- row. The duplicates of a contact are found by a hash of 64 bits.
 SELECT
     (SELECT count(*) FROM connection_paths.live_contacts) AS contacts,
@@ -41,13 +41,15 @@ FROM (
     FROM (
         SELECT
             x.contact_id,
-            x.organization_id,
+            COALESCE(x.organization_id, d.organization_id) AS organization_id,
             x.date_from,
             x.date_to,
             o.id IS NOT NULL AS is_there,
             o.id IS NOT NULL AND x.date_from IS NOT NULL AND (x.date_to IS NULL OR x.date_to >= x.date_from) AS is_usable
         FROM experiences AS x
-        LEFT JOIN (SELECT DISTINCT l.id FROM connection_paths.live_organizations AS l) AS o ON o.id = x.organization_id
+        LEFT JOIN connection_paths.name_decisions AS d ON d.company_name = x.company_name AND x.organization_id IS NULL
+        LEFT JOIN (SELECT DISTINCT l.id FROM connection_paths.live_organizations AS l) AS o
+            ON o.id = COALESCE(x.organization_id, d.organization_id)
     ) AS e
     GROUP BY e.contact_id
 ) AS p

@@ -37,7 +37,7 @@ SELECT
     )
 FROM found AS f
 JOIN pg_catalog.pg_inherits AS i ON i.inhparent = f.oid
-WHERE f.relkind IN ('r', 'p') -- 'p' until partitions have triggers of their own
+WHERE f.relkind = 'r'
 GROUP BY f.name
 UNION ALL
 SELECT

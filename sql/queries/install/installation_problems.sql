@@ -15,6 +15,7 @@
 --     wanted_indexes          Those of them that the tables need.
 --     triggers                The names of the triggers of a table whose changes are captured.
 --     new, old                The suffix of an index that is being built, and of an index that was replaced.
+--     part                    What follows the name of an index in the name of the index of a partition.
 -- Columns
 --     kind    'object', 'table', 'view', 'partition', 'index', 'triggers', 'stray trigger' or 'stray index'.
 --     name    The argument of the step: a migration, a view, an index or a table.
@@ -34,13 +35,26 @@ host AS (
     LEFT JOIN pg_catalog.pg_class AS c
         ON c.relnamespace = n.oid AND c.relname = s."table" AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ),
+-- Each table with its partitions at every level: a statement that writes to a partition fires only its own triggers.
+parts AS (
+    SELECT h.source, h.oid, h.identity
+    FROM host AS h
+    WHERE h.oid IS NOT NULL
+    UNION ALL
+    SELECT h.source, c.oid, format('%%I.%%I', n.nspname, c.relname)
+    FROM host AS h
+    CROSS JOIN LATERAL pg_partition_tree(h.oid) AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.relid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE p.level > 0
+),
 bound AS (
     SELECT DISTINCT o.relname, d.refobjid AS table_oid
     FROM ours AS o
     JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = o.oid
     JOIN pg_catalog.pg_depend AS d
         ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-    WHERE o.relkind = 'v' AND d.refobjid <> o.oid
+    WHERE o.relkind = 'v' AND d.refobjid NOT IN (SELECT p.oid FROM ours AS p) -- a view may read a table of the package
 ),
 -- The view of a detached table reads no table; `orchestrator attach` creates its view, indexes and triggers again.
 detached AS (
@@ -62,9 +76,8 @@ sources AS (
     FROM unnest(%(empty_views)s::text[]) AS e (name)
 ),
 fires AS (
-    SELECT h.source, t.tgname::text AS tgname
-    FROM host AS h
-    JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = h.oid
+    SELECT t.tgrelid, t.tgname::text AS tgname
+    FROM pg_catalog.pg_trigger AS t
     JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
     WHERE n.nspname = 'connection_paths'
@@ -84,7 +97,12 @@ marked AS (
             AND COALESCE(starts_with(obj_description(c.oid, 'pg_class'), 'connection_paths: '::text), false) AS is_marked
     FROM unnest(%(indexes)s::text[], %(index_sources)s::text[]) AS e (name, source)
     JOIN pg_catalog.pg_class AS c
-        ON c.relname::text IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text) AND c.relkind IN ('i', 'I')
+        ON c.relkind IN ('i', 'I')
+        AND NOT c.relispartition
+        AND (
+            c.relname::text IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text)
+            OR c.relname ~ ('^' || e.name || %(part)s::text || '[0-9a-f]{8}_[0-9]+$')
+        )
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
 )
@@ -184,15 +202,15 @@ END
 UNION ALL
 SELECT
     'triggers', h.source,
-    format('triggers of %%s are missing or disabled: %%s', h.identity, string_agg(t.name, ', ' ORDER BY t.name)),
+    format('triggers of %%s are missing or disabled: %%s', p.identity, string_agg(t.name, ', ' ORDER BY t.name)),
     NULL
 FROM host AS h
 JOIN sources AS s ON s.source = h.source AND NOT s.is_detached
+JOIN parts AS p ON p.source = h.source
 CROSS JOIN unnest(%(triggers)s::text[]) AS t (name)
 WHERE h.captured
-    AND h.oid IS NOT NULL
-    AND NOT EXISTS (SELECT FROM fires AS f WHERE f.source = h.source AND f.tgname = t.name)
-GROUP BY h.source, h.identity
+    AND NOT EXISTS (SELECT FROM fires AS f WHERE f.tgrelid = p.oid AND f.tgname = t.name)
+GROUP BY h.source, p.identity
 UNION ALL
 SELECT
     'stray trigger', format('%%I.%%I', n.nspname, c.relname),
@@ -208,7 +226,7 @@ WHERE o.nspname = 'connection_paths'
     AND starts_with(t.tgname::text, 'connection_paths_'::text)
     AND NOT t.tgisinternal
     AND t.tgparentid = 0
-    AND NOT EXISTS (SELECT FROM host AS h WHERE h.oid = c.oid)
+    AND NOT EXISTS (SELECT FROM parts AS h WHERE h.oid = c.oid)
     AND NOT EXISTS ( -- writes to a child table are writes to its parent
         SELECT FROM pg_catalog.pg_inherits AS i JOIN host AS h ON h.oid = i.inhparent WHERE i.inhrelid = c.oid
     )

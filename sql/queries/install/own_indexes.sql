@@ -2,7 +2,8 @@
 -- in the schema of the table.
 --
 -- Parameters: names (of the indexes); schemas, tables (of the table of each); new, old (the suffix of an index that is
--- being built, and of one that was replaced).
+-- being built, and of one that was replaced);
+-- part (what follows the name in the name of an index of a partition).
 --
 -- is_taken     The index has the name, but not the mark: a comment that begins with 'connection_paths: '.
 -- is_in_place  The index has the name and is on the application's table.
@@ -15,10 +16,16 @@ SELECT
     c.relname = e.name AND NOT m.is_marked AS is_taken,
     c.relname = e.name AND n.nspname = e.schema_name AND t.relname = e.table_name AND t.relnamespace = n.oid
         AS is_in_place,
-    i.indisvalid AND i.indisready AS is_valid
+    i.indisvalid AND i.indisready AS is_valid,
+    c.relkind = 'I' AS is_partitioned
 FROM unnest(%(names)s::text[], %(schemas)s::text[], %(tables)s::text[]) AS e (name, schema_name, table_name)
 JOIN pg_catalog.pg_class AS c
-    ON c.relname IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text) AND c.relkind IN ('i', 'I')
+    ON c.relkind IN ('i', 'I')
+    AND NOT c.relispartition
+    AND (
+        c.relname IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text)
+        OR c.relname ~ ('^' || e.name || %(part)s::text || '[0-9a-f]{8}_[0-9]+$')
+    )
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
 JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid

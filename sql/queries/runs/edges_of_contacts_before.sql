@@ -5,8 +5,8 @@
 SELECT p.contact_id, count(*)
 FROM (
     SELECT DISTINCT mine.contact_id, theirs.contact_id AS neighbour_id
-    FROM connection_paths.work_experiences AS mine
-    JOIN connection_paths.work_experiences AS theirs
+    FROM connection_paths.employments AS mine
+    JOIN connection_paths.employments AS theirs
         ON theirs.organization_id = mine.organization_id
         AND theirs.contact_id <> mine.contact_id
         AND theirs.date_from <= COALESCE(mine.date_to, 'infinity'::date)

@@ -4,7 +4,7 @@
 -- in runs/largest_organizations.sql: an overlap starts when the later one of the two experiences starts.
 WITH usable AS NOT MATERIALIZED (
     SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
-    FROM connection_paths.work_experiences AS e
+    FROM connection_paths.employments AS e
     WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
         AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
 ),

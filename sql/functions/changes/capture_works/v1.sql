@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     recover_capture, orchestrator/host/sources.py, sql/queries/changes/changes_left.sql,
+--     detach_source, recover_capture, orchestrator/host/sources.py, sql/queries/changes/changes_left.sql,
 --     sql/queries/host/capture_failures.sql
 CREATE OR REPLACE FUNCTION connection_paths.capture_works(table_oid oid)
 RETURNS boolean

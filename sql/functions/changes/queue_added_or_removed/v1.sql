@@ -18,8 +18,8 @@
 --     The argument of the trigger is 'contact' or 'organization': what the table contains. The function queues one row
 --     for each contact or organization. sync_changes finds the contacts that worked at an organization, so the
 --     statement of the writer does not take longer for that. An UPDATE counts only when it changes the id, or a column
---     that the rule of the mapping reads. A row that is updated may be queued twice. A new contact is queued even when it has no work experiences yet, because an open transaction may have written some.
---     TRUNCATE queues every contact.
+--     that the rule of the mapping reads. A row that is updated may be queued twice. A new contact is queued even when
+--     it has no work experiences yet, because an open transaction may have written some. TRUNCATE queues every contact.
 --
 --     SECURITY DEFINER, the exception block and COALESCE: see queue_changed_experiences. An error while reading the
 --     changed rows is recorded by record_capture_failure.

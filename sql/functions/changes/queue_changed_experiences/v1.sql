@@ -17,8 +17,8 @@
 -- Why
 --     A statement costs one INSERT, however many rows it wrote, into a table without an index or a constraint. An
 --     UPDATE queues nothing when it changes no column that the contact, the organization, the dates and the rule of the
---     mapping are read from. TRUNCATE queues every contact. The columns are compared as they are in the table, so
---     an expression of the mapping that fails for a row does not keep its change from being queued.
+--     mapping are read from. TRUNCATE queues every contact. The columns are compared as they are in the table, so an
+--     expression of the mapping that fails for a row does not keep its change from being queued.
 --
 --     The trigger runs in the transaction of the writer. So the change and its queue row are committed together or not
 --     at all. SECURITY DEFINER: the writer needs no rights in connection_paths.
@@ -33,8 +33,9 @@
 --     The text of this function depends on the mapping of the tables: orchestrator/host/binding.py. A column of the
 --     table may have the name of a variable; variable_conflict then takes the column.
 --
---     COALESCE with a bigint, around a contact id that is a column: PostgreSQL rejects an id of another type before it looks for a cast. The owner of the
---     table could create a cast, and its function would run with the rights of the owner of the package.
+--     COALESCE with a bigint, around a contact id that is a column: PostgreSQL rejects an id of another type before it
+--     looks for a cast. The owner of the table could create a cast, and its function would run with the rights of the
+--     owner of the package.
 CREATE OR REPLACE FUNCTION connection_paths.queue_changed_experiences()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -43,6 +43,7 @@ BEGIN ATOMIC
         AND c.relname = ANY (
             '{
                 idx_members_by_collection, idx_experiences_by_contact, idx_experiences_by_organization,
+                idx_named_by_contact, idx_named_by_name,
                 idx_contacts_by_id, idx_organizations_by_id
             }'::text[]
         );
