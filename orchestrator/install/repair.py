@@ -35,8 +35,10 @@ log = logging.getLogger(__name__)
 #: may be wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
-        *("live_contacts", "live_organizations", "work_experiences", "employments"),
+        *("live_contacts", "live_organizations", "known_organizations", "work_experiences", "employments"),
         *("possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
+        *("organization_policy", "queue_policy_changes"),
+        *("policy_inserted", "policy_updated", "policy_deleted", "policy_truncated"),
         *(
             "queue_added_or_removed",
             "queue_changed_experiences",
