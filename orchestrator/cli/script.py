@@ -21,8 +21,11 @@ def command(invocation: Invocation, directory: Path | None) -> None:
     The file does what install does: psql -v host_schema=app -f FILE. An extension is installed in one transaction,
     which blocks writes to the host tables until it commits, and is backfilled in place only.
     """
+    schema = invocation.schema
     if directory is None:
-        click.echo(script.psql(), nl=False)
+        click.echo(script.psql(schema=schema), nl=False)
         return
+    if schema != script.EXTENSION:
+        raise click.UsageError("an extension can only be in the schema connection_paths; leave out --schema")
     files = [str(path) for path in script.extension(directory)]
     invocation.screen.result({"files": files}, *files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ import psycopg
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.formats import size
+from orchestrator.core.schema import all_named, plain
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
@@ -117,7 +118,10 @@ def broken(subject: Subject) -> set[str]:
 
 def invalid(subject: Subject) -> Iterator[Finding]:
     """Find indexes of the same tables that are not valid and not the package's."""
-    parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes())}
+    parameters = {
+        "tables": [table.oid for table in subject.leaves],
+        "names": all_named(subject.connection, wanted_indexes()),
+    }
     for row in subject.query("invalid_indexes", parameters):
         what = f"index {row.name} is not valid: every write updates its {size(row.bytes)}, and no query uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
@@ -128,7 +132,7 @@ def sizes(subject: Subject) -> Iterator[Finding]:
     least_bytes, least_factor = BLOATED
     parameters = {
         "tables": [table.oid for table in subject.leaves],
-        "names": list(wanted_indexes()),
+        "names": all_named(subject.connection, wanted_indexes()),
         "least_bytes": least_bytes,
         "least_factor": least_factor,
     }
@@ -147,7 +151,7 @@ def usage(subject: Subject) -> Iterator[Finding]:
     """Find indexes of larger tables that no statement has used for a week."""
     parameters = {
         "tables": [table.oid for table in subject.leaves],
-        "names": list(wanted_indexes()),
+        "names": all_named(subject.connection, wanted_indexes()),
         "pages": SMALL,
         "seconds": UNUSED.total_seconds(),
     }
@@ -166,10 +170,13 @@ def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
     wanted = [each for each in wanted_indexes().values() if each.view in subject.tables and each.view not in renamed]
     rows = subject.query(
         "indexes",
-        {"names": [index.name for index in wanted], "tables": [subject.tables[index.view].oid for index in wanted]},
+        {
+            "names": all_named(subject.connection, (index.name for index in wanted)),
+            "tables": [subject.tables[index.view].oid for index in wanted],
+        },
     )
     for row in rows:
-        index = wanted_indexes()[row.name]
+        index = replace(wanted_indexes()[plain(row.name)], name=row.name)
         yield index, subject.tables[index.view], row
 
 

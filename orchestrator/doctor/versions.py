@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from psycopg.rows import namedtuple_row
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.core.schema import named, original, schema_of
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
@@ -75,10 +77,15 @@ def bodies() -> dict[str, str]:
     return dict(line.split() for line in sqlfiles.read("BODIES").splitlines())
 
 
-def _has_its_body(row: Any, server_version: int) -> bool:
+def fingerprint(body: str | None, schema: str) -> str | None:
+    """Return the fingerprint of a function's body, which the server wrote for the installation in *schema*."""
+    return None if body is None else md5(original(body, schema).encode(), usedforsecurity=False).hexdigest()
+
+
+def _has_its_body(row: Any, connection: Connection) -> bool:
     expected = bodies().get(row.proname)
-    if server_version // 10_000 in _WRITTEN_ALIKE:
-        return bool(row.body == expected)
+    if connection.info.server_version // 10_000 in _WRITTEN_ALIKE:
+        return fingerprint(row.body, schema_of(connection)) == expected
     return (row.body is None) == (expected is None)
 
 
@@ -109,7 +116,7 @@ def functions(subject: Subject) -> Iterator[Finding]:
         other = [name for name, (_, is_there) in wrong.items() if is_there]
         parts = [f"missing: {_list(missing)}"] if missing else []
         parts += [f"different from this package: {_list(other)}"] if other else []
-        what = f"functions of connection_paths are wrong; {'; '.join(parts)}"
+        what = f"functions of {schema_of(subject.connection)} are wrong; {'; '.join(parts)}"
         yield Finding("functions", "wrong", what, install_command(subject), next(iter(wrong)))
 
 
@@ -126,7 +133,7 @@ def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
     return {
         name: (path, name in installed)
         for name, path in function_files().items()
-        if not any(_is_as_in(row, path, connection.info.server_version) for row in installed.get(name, []))
+        if not any(_is_as_in(row, path, connection) for row in installed.get(name, []))
     }
 
 
@@ -149,12 +156,12 @@ def made_by(folder: str, stem: str = "") -> str | None:
     return str(_described(path)["name"]) if path and path.is_file() else None
 
 
-def _is_as_in(row: Any, path: Path, server_version: int) -> bool:
+def _is_as_in(row: Any, path: Path, connection: Connection) -> bool:
     found = _described(path)
     head = found[0]
     return (
-        row.prosrc == (found["source"] or "")
-        and _has_its_body(row, server_version)
+        row.prosrc == named(connection, found["source"] or "")
+        and _has_its_body(row, connection)
         and {f"{name}={value}" for name, value in _settings(head).items()} <= set(row.settings)
         and all(word in head for word in (f"LANGUAGE {row.language}", row.volatility, row.parallel, row.security))
     )
@@ -177,14 +184,15 @@ def views(subject: Subject) -> Iterator[Finding]:
         if found["name"] in reported_elsewhere:  # the check of bindings reports these
             continue
         table = subject.tables.get(found["name"])
-        name = f"connection_paths.{found['name']}"
+        schema = schema_of(subject.connection)
+        name = f"{schema}.{found['name']}"
         if table is None:
             yield Finding("views", "wrong", f"view {name} is missing", install_command(subject), name)
             continue
         host = sql.SQL("{} AS {}").format(sql.Identifier(table.schema, table.relname), sql.Identifier(found["alias"]))
         rule = sql.SQL("WHERE {}").format(sql.SQL(found["rule"])) if found["rule"] else sql.SQL("")
         wanted = _filter(subject, sql.SQL("SELECT FROM {} {}").format(host, rule))
-        actual = _filter(subject, sql.SQL("SELECT FROM {}").format(sql.Identifier("connection_paths", found["name"])))
+        actual = _filter(subject, sql.SQL("SELECT FROM {}").format(sql.Identifier(schema, found["name"])))
         if wanted != actual:
             what = f"view {name} has the rule {actual or 'none'}, this package's is {wanted or 'none'}"
             yield Finding("views", "wrong", what, install_command(subject), name)

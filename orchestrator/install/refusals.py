@@ -9,6 +9,7 @@ import yoyo
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import all_named, schema_of
 from orchestrator.host import sources
 from orchestrator.install.installed import bound_host_schema, chosen_host_schema, schema_read_by_views
 from orchestrator.install.steps import (
@@ -44,7 +45,8 @@ def check_no_stranger(connection: Connection) -> None:
     row = connection.execute(sqlfiles.query("install/strange_schema")).fetchone()
     if row is not None:
         raise OrchestratorError(
-            f"schema {SCHEMA} exists and connection_paths did not create it: it contains {row[0]}; rename the schema"
+            f"schema {schema_of(connection)} exists and connection_paths did not create it: it contains {row[0]};"
+            " rename the schema, or choose another for this installation (--schema)"
         )
 
 
@@ -72,8 +74,14 @@ def check_no_partitions(connection: Connection) -> None:
 
 def check_host(connection: Connection, host_schema: str) -> None:
     """Refuse a schema whose tables are not those that the package reads, or that the role may not index."""
-    asked = {"host_schema": host_schema, "triggers": list(TRIGGERS), "indexes": list(HOST_INDEXES)}
+    asked = {
+        "host_schema": host_schema,
+        "triggers": all_named(connection, TRIGGERS),
+        "indexes": all_named(connection, HOST_INDEXES),
+    }
     problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
+    if host_schema == SCHEMA != schema_of(connection):
+        problems.insert(0, "no installation can read tables in a schema of this name")
     may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
     if connection.execute(may_create, (host_schema,)).fetchone() == (False,):
         problems.append(f"role {connection.info.user} may not create indexes in it (GRANT CREATE ON SCHEMA)")
@@ -92,14 +100,14 @@ def _elsewhere(bound: str) -> str:
 
 def check_schema(connection: Connection, host_schema: str) -> None:
     """Refuse a schema ``connection_paths`` that reads other tables, or whose owner has no rights on these."""
-    tables = list(sources.TABLES)
+    schema, tables = schema_of(connection), list(sources.TABLES)
     stranger = connection.execute(
         sqlfiles.query("install/foreign_schema_owner"), {"host_schema": host_schema, "tables": tables}
     ).fetchone()
     if stranger is not None:
         raise OrchestratorError(
-            f"schema {SCHEMA} belongs to {stranger[0]}, which owns none of the application's tables and could put code"
-            " into it; drop the schema, or run ALTER SCHEMA connection_paths OWNER TO a role that you trust"
+            f"schema {schema} belongs to {stranger[0]}, which owns none of the application's tables and could put code"
+            f" into it; drop the schema, or run ALTER SCHEMA {schema} OWNER TO a role that you trust"
         )
     known = chosen_host_schema(connection, None)
     if known == host_schema or bound_host_schema(connection) is None:

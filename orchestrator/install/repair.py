@@ -21,6 +21,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import all_named, named, plain, schema_of
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
@@ -97,8 +98,8 @@ def repair_installation(
     for a lock for which the application's writers would have to wait. Queues every contact for ``sync`` if edges may be
     wrong because of what was repaired.
     """
-    connection.execute("SELECT set_config(%s, %s, false)", (steps.HOST_SCHEMA, host_schema))
-    connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
+    for setting, value in ((steps.HOST_SCHEMA, host_schema), (steps.REPLICATED, "on" if is_replicated else "off")):
+        connection.execute("SELECT set_config(%s, %s, false)", (named(connection, setting), value))
     triggers = _triggers(has_triggers, is_replicated)
     sentences: list[str] = []
 
@@ -147,16 +148,16 @@ def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, 
             "objects": json.dumps(_objects()),
             "views": list(views),
             "view_tables": list(views.values()),
-            "indexes": list(steps.HOST_INDEXES),
+            "indexes": all_named(connection, steps.HOST_INDEXES),
             "index_tables": list(steps.HOST_INDEXES.values()),
             "captured": steps.CAPTURED,
-            "triggers": list(triggers),
-            "new": steps.NEW,
-            "old": steps.OLD,
+            "triggers": all_named(connection, triggers),
+            "new": named(connection, steps.NEW),
+            "old": named(connection, steps.OLD),
         },
     ).fetchall()
     return [
-        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), str(name), what, found)
+        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), plain(str(name)), what, found)
         for kind, name, what, found in rows
     ]
 
@@ -185,15 +186,16 @@ def _of_functions(connection: Connection) -> list[Problem]:
 
 def _of_rules(connection: Connection) -> list[Problem]:
     return [
-        Problem("view", finding.object.removeprefix("connection_paths."), finding.what)
+        Problem("view", finding.object.removeprefix(f"{schema_of(connection)}."), finding.what)
         for finding in _findings(connection, versions.views)
     ]
 
 
 def _of_forms(connection: Connection) -> list[Problem]:
     return [
-        Problem("host_index" if finding.object in steps.HOST_INDEXES else "index", finding.object, finding.what)
+        Problem("host_index" if name in steps.HOST_INDEXES else "index", name, finding.what)
         for finding in _findings(connection, indexes.definitions)
+        for name in [plain(finding.object)]
     ]
 
 

@@ -12,6 +12,7 @@ from yoyo.migrations import get_migration_hash
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import DEFAULT, checked, lock_key, translated
 from orchestrator.host.sources import TABLES
 from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migration_steps, migrations
@@ -21,8 +22,12 @@ from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
 EXTENSION = "connection_paths"
 
 
-def psql(chosen: Sequence[Path] | None = None) -> str:
-    """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones."""
+def psql(chosen: Sequence[Path] | None = None, *, schema: str = DEFAULT) -> str:
+    """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones.
+
+    ``schema`` is that of the installation. Raises :class:`OrchestratorError` when it cannot be.
+    """
+    checked(schema)
     settings = {name: value for name, value in NEUTRAL.items() if name != "application_name"}
     settings["client_min_messages"] = "warning"
     parts = [
@@ -58,7 +63,8 @@ def psql(chosen: Sequence[Path] | None = None) -> str:
         body = "\n".join(pieces) if is_alone else "\n".join(["BEGIN;", *pieces])
         parts.append(_fill("migration", id=path.stem, hash=get_migration_hash(path.stem), body=body,
                            commit="" if is_alone else "COMMIT;"))  # fmt: skip
-    return "".join([*parts, _fill("end")])
+    text = translated("".join([*parts, _fill("end")]), schema)
+    return text.replace(str(LOCK_KEY), str(lock_key(schema, LOCK_KEY)))
 
 
 def extension(directory: Path) -> list[Path]:

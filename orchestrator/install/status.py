@@ -10,6 +10,7 @@ import yoyo
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
+from orchestrator.core.schema import DEFAULT, all_named, schema_of
 from orchestrator.host import sources
 from orchestrator.install import migration_files, repair
 from orchestrator.install.installed import bound_host_schema
@@ -46,6 +47,7 @@ class TriggerStatus:
 class Status:
     """The state of the package in a database.
 
+    ``schema`` is that of the installation, and ``others`` are the schemas of other installations in the database.
     ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
     role (PUBLIC) has on the package's objects.
     """
@@ -58,6 +60,8 @@ class Status:
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
     edges: int
+    schema: str = DEFAULT
+    others: list[str] = field(default_factory=list)
     roles: group_roles.Roles | None = None
     problems: list[str] = field(default_factory=list)
     public: list[str] = field(default_factory=list)
@@ -87,13 +91,13 @@ def status(dsn: str) -> Status:
             rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
             applied = [row[0] for row in rows]
         host_schema = bound_host_schema(connection)
-        names = sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql"))
+        names = all_named(connection, sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql")))
         indexes = connection.execute(
             sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
         ).fetchall()
         triggers = connection.execute(
             sqlfiles.query("install/installed_triggers"),
-            {"tables": CAPTURED, "names": list(TRIGGERS), "host_schema": host_schema or ""},
+            {"tables": CAPTURED, "names": all_named(connection, TRIGGERS), "host_schema": host_schema or ""},
         ).fetchall()
         pending = [name for name in known if name not in applied]
         edges = connection.execute(
@@ -109,6 +113,8 @@ def status(dsn: str) -> Status:
             indexes=[IndexStatus(*row) for row in indexes],
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
+            schema=schema_of(connection),
+            others=[row[0] for row in connection.execute(sqlfiles.query("install/other_installations"))],
             roles=group_roles.describe(connection),
             problems=_problems(connection, host_schema, triggers) if applied and not pending else [],
             public=[row[0] for row in connection.execute(sqlfiles.query("install/public_rights"))],

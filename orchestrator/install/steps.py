@@ -19,11 +19,13 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import DEFAULT, all_named, named, schema_of
 
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
-SCHEMA = "connection_paths"
+#: The names of the files; :mod:`orchestrator.core.schema` replaces them for an installation in another schema.
+SCHEMA = DEFAULT
 
 #: The application's tables whose changes are captured, and the names of the triggers of each.
 CAPTURED = sorted(path.stem for path in (sqlfiles.ROOT / "triggers").glob("*.sql"))
@@ -101,7 +103,8 @@ def host_triggers(table: str) -> None:
     """Create the triggers in ``sql/triggers/TABLE.sql``, which capture changes, unless triggers are left out."""
 
     def create(connection: Connection) -> None:
-        left_out = connection.execute("SELECT current_setting(%s, true)", (WITHOUT_TRIGGERS,)).fetchone()
+        setting = named(connection, WITHOUT_TRIGGERS)
+        left_out = connection.execute("SELECT current_setting(%s, true)", (setting,)).fetchone()
         if left_out != ("on",):
             create_triggers(connection, table)
 
@@ -115,7 +118,8 @@ def create_view(connection: Connection, name: str) -> None:
 
 def create_triggers(connection: Connection, table: str) -> None:
     """Create the triggers on a table; wait at most half a second at a time for the lock of the table."""
-    replicated = connection.execute("SELECT current_setting(%s, true)", (REPLICATED,)).fetchone() == ("on",)
+    setting = named(connection, REPLICATED)
+    replicated = connection.execute("SELECT current_setting(%s, true)", (setting,)).fetchone() == ("on",)
 
     def create() -> None:
         connection.execute(_for_host(connection, "triggers", f"{table}.sql"))
@@ -154,11 +158,11 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
     found = connection.execute(
         sqlfiles.query("install/own_indexes"),
         {
-            "names": list(names),
+            "names": all_named(connection, names),
             "tables": [HOST_INDEXES[name] for name in names],
             "host_schema": _host_schema(connection),
-            "new": NEW,
-            "old": OLD,
+            "new": named(connection, NEW),
+            "old": named(connection, OLD),
         },
     )
     return [OwnIndex(*row) for row in found]
@@ -176,7 +180,7 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     found = own_indexes(connection, name)
     for index in found:
         if index.is_taken:
-            raise OrchestratorError(taken(index.identity))
+            raise OrchestratorError(taken(connection, index.identity))
     if anew or not any(index.is_right for index in found):
         log.info("building %s; writers continue, but the build waits for transactions that are open now", name)
         _build_beside(connection, name)
@@ -198,11 +202,11 @@ def drop_index(connection: Connection, name: str) -> None:
             connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
 
 
-def taken(index: str) -> str:
+def taken(connection: Connection, index: str) -> str:
     """Return the message about an index that has a name of the package but not its comment."""
     return (
         f"connection_paths did not create the index {index}; rename it. (If it is the index of connection_paths,"
-        f" restored without its comment: COMMENT ON INDEX {index} IS 'connection_paths: restored')"
+        f" restored without its comment: COMMENT ON INDEX {index} IS '{schema_of(connection)}: restored')"
     )
 
 
@@ -212,7 +216,7 @@ def _build_beside(connection: Connection, name: str) -> None:
     for attempt in range(_ATTEMPTS, 0, -1):
         try:
             for index in own_indexes(connection, name):
-                if index.relname != name:
+                if index.relname != named(connection, name):
                     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
             connection.execute(statement.encode())
         except psycopg.errors.DeadlockDetected:  # with a build that a killed install has left
@@ -237,14 +241,15 @@ def _index_statements(connection: Connection, name: str) -> tuple[LiteralString,
 
 def _host_schema(connection: Connection) -> str:
     """Return the name of the host schema, a setting of the session that migrates."""
-    row = connection.execute("SELECT current_setting(%s)", (HOST_SCHEMA,)).fetchone()
+    row = connection.execute("SELECT current_setting(%s)", (named(connection, HOST_SCHEMA),)).fetchone()
     assert row is not None
     return str(row[0])
 
 
 def _host(connection: Connection) -> str:
     """Return the name of the host schema, quoted for SQL."""
-    row = connection.execute("SELECT quote_ident(current_setting(%s))", (HOST_SCHEMA,)).fetchone()
+    setting = named(connection, HOST_SCHEMA)
+    row = connection.execute("SELECT quote_ident(current_setting(%s))", (setting,)).fetchone()
     assert row is not None
     return str(row[0])
 

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import schema_of, with_schema
 from orchestrator.playground import trouble
 
 #: The application_name of a transaction.
@@ -107,7 +108,7 @@ class Sessions:
         dsn = self._dsn
         with suppress(psycopg.ProgrammingError):  # stateless() reports what is wrong with it
             if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in conninfo_to_dict(dsn):
-                dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
+                dsn = with_schema(make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT), schema_of(dsn))
         return stateless(dsn)
 
 

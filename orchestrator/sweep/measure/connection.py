@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.schema import schema_of, with_schema
 
 #: The parameters of a call as text, in the order of deep_finder's parameters. None is NULL.
 Parameters = Sequence[bytes | None]
@@ -53,7 +54,8 @@ class TimedConnection:
 
     def __init__(self, dsn: str, timeout: float) -> None:
         """Remember where to connect; ``timeout`` is the statement timeout in seconds."""
-        self._dsn = make_conninfo(f"connect_timeout={_CONNECT_TIMEOUT}", **conninfo_to_dict(dsn))
+        patient = make_conninfo(f"connect_timeout={_CONNECT_TIMEOUT}", **conninfo_to_dict(dsn))
+        self._dsn = with_schema(patient, schema_of(dsn))
         self._settings = {**MEASURED, "statement_timeout": str(max(1, round(timeout * 1000)))}
         self._statements = Statements(())
         self._connection: Connection | None = None
