@@ -10,12 +10,24 @@ import click
 from orchestrator.cli.confirmation import confirm
 from orchestrator.cli.group import Group
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import ID, host_schema_option, yes_option
+from orchestrator.cli.options import ID, Number, host_schema_option, yes_option
 from orchestrator.core.database import Connection, connect
 from orchestrator.host import left_out
 from orchestrator.seed import csv_files, loading, synthetic
 
 _replace_option = click.option("--replace", is_flag=True, help="Empty the tables first if they hold rows.")
+_MISSPELT = 0.6  # the share when the truth is wanted
+
+
+def _crowds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    """Read NAME=SHARE, several times; a name may contain "="."""
+    found = {}
+    for value in values:
+        name, equals, share = value.rpartition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{value!r} is not NAME=SHARE, such as Independent=0.87", ctx, param)
+        found[name] = Number(0, 1, max_open=True).convert(share, param, ctx)
+    return found
 
 
 @click.group("seed", cls=Group)
@@ -57,19 +69,38 @@ def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool
     metavar="NUMBER",
     help="The same seed gives the same data.",
 )
+@click.option(
+    "--organizations", type=click.IntRange(1, 10_000_000), default=None, metavar="N",
+    help="How many organizations; by default 17 to a hundred contacts.",
+)  # fmt: skip
+@click.option(
+    "--misspelt", type=Number(0, 1), default=None, metavar="SHARE",
+    help="Of the company names without an organization, how many mean one that exists, as people write it."
+    " By default none; with --truth, 0.6.",
+)  # fmt: skip
+@click.option(
+    "--crowd", "crowds", multiple=True, metavar="NAME=SHARE", callback=_crowds,
+    help="An organization of that name that makes this share of all overlapping pairs; for example, Independent=0.87.",
+)  # fmt: skip
+@click.option(
+    "--truth", is_flag=True, help="Also make the table seed_company_names: the organization that each name means."
+)
 @host_schema_option
 @_replace_option
 @yes_option
 @shared_options
 @pass_invocation
 def synthetic_command(
-    invocation: Invocation, contacts: int, number: int, host_schema: str, replace: bool, yes: bool
-) -> None:
+    invocation: Invocation, contacts: int, number: int, organizations: int | None, misspelt: float | None,
+    crowds: dict[str, float], truth: bool, host_schema: str, replace: bool, yes: bool,
+) -> None:  # fmt: skip
     """Make up a network with the shape of a real one: careers in clusters, few large and many small organizations."""
+    if misspelt is None:
+        misspelt = _MISSPELT if truth else 0.0
+    tables = synthetic.tables(contacts, number, synthetic.Disorder(organizations, misspelt, crowds), truth=truth)
     with connect(invocation.connection_string()) as connection:
         if replace and not yes:
             _confirm_replacing(connection, host_schema)
-        tables = synthetic.tables(contacts, number)
         rows = loading.load(connection, host_schema, tables, replace=replace, progress=_progress(invocation))
     invocation.screen.result(rows, *_row_lines(rows))
 

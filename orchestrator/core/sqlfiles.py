@@ -51,5 +51,14 @@ def function(name: str, version: str = "v1") -> LiteralString:
 
 def demo_tables(quoted_schema: str) -> LiteralString:
     """Return the statements that create the four host tables in the schema of that quoted name."""
-    qualified: LiteralString = query("install/demo_tables").replace("IF NOT EXISTS ", f"IF NOT EXISTS {quoted_schema}.")
+    return _qualified("install/demo_tables", quoted_schema)
+
+
+def company_names(quoted_schema: str) -> LiteralString:
+    """Return the statement that creates the table of ``seed synthetic --truth`` in the schema of that quoted name."""
+    return _qualified("seed/company_names", quoted_schema)
+
+
+def _qualified(name: str, quoted_schema: str) -> LiteralString:
+    qualified: LiteralString = query(name).replace("IF NOT EXISTS ", f"IF NOT EXISTS {quoted_schema}.")
     return qualified

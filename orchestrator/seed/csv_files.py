@@ -26,7 +26,6 @@ _SHOWN = 40  # characters of a wrong value in a message
 _INTEGER = re.compile(r"-?[0-9]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _COPY_CONTEXT = re.compile(r"^COPY (\w+), line (\d+)", re.MULTILINE)
-_COPY_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def load(
@@ -233,7 +232,7 @@ def _date(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return text.translate(_COPY_ESCAPES)
+    return text.translate(seed.COPY_ESCAPES)
 
 
 def _shown(text: str) -> str:

@@ -55,6 +55,13 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     ),
 }
 
+#: The table with the meaning of company names; only `seed synthetic --truth` makes it.
+TRUTH = "seed_company_names"
+_COLUMNS = {**TABLES, TRUTH: (Column("company_name", "text", required=True), Column("organization_id", "bigint"))}
+
+#: What stands for the characters that separate values and lines in COPY's text format.
+COPY_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
 
 def blocks(lines: Iterable[str]) -> Blocks:
     """Join *lines* into blocks of a size that :func:`load` writes fast."""
@@ -81,6 +88,8 @@ def load(
 ) -> dict[str, int]:
     """Load all *tables* into *host_schema*, in one transaction; returns the number of rows of each table.
 
+    *tables* has the host tables, and may have :data:`TRUTH`. A table of that name from before is always emptied.
+
     Creates the schema and the tables that do not exist. With *replace*, tables that hold rows are emptied first, and
     readers wait; without it, they are an error. A VACUUM follows the transaction, so *connection* must be in autocommit
     mode, with no transaction open.
@@ -92,9 +101,14 @@ def load(
         raise OrchestratorError(f"{host_schema!r} cannot be the name of a schema")
     names = {table: sql.Identifier(host_schema, table) for table in TABLES}
     everything = sql.SQL(", ").join(names.values())
+    truth = {TRUTH: sql.Identifier(host_schema, TRUTH)}
     try:
         with connection.transaction():
             _make_tables(connection, host_schema)
+            if TRUTH in tables or _exists(connection, truth[TRUTH]):
+                connection.execute(sqlfiles.company_names(sql.Identifier(host_schema).as_string(connection)))
+                _refuse_strangers(connection, truth)
+                connection.execute(sql.SQL("TRUNCATE {}").format(truth[TRUTH]))
             _refuse_strangers(connection, names)
             if replace:
                 _refuse_references(connection, host_schema)
@@ -103,7 +117,11 @@ def load(
                 lock = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE")
                 connection.execute(lock.format(everything))
                 _refuse_rows(connection, names)
-            rows = {table: _copy(connection, table, name, tables[table](), progress) for table, name in names.items()}
+            rows = {
+                table: _copy(connection, table, name, tables[table](), progress)
+                for table, name in {**names, **truth}.items()
+                if table in tables
+            }
     except psycopg.errors.LockNotAvailable as error:
         raise OrchestratorError(
             f"another session is using the tables in {host_schema}; nothing was loaded; try again later"
@@ -117,11 +135,15 @@ def filled(connection: Connection, host_schema: str) -> dict[str, int]:
     found = {}
     for table in TABLES:
         name = sql.Identifier(host_schema, table)
-        exists = connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone() != (None,)
+        exists = _exists(connection, name)
         row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name)).fetchone() if exists else None
         if row is not None and row[0]:
             found[table] = row[0]
     return found
+
+
+def _exists(connection: Connection, name: sql.Identifier) -> bool:
+    return connection.execute("SELECT to_regclass(%s)", (name.as_string(connection),)).fetchone() != (None,)
 
 
 def _refuse_references(connection: Connection, host_schema: str) -> None:
@@ -192,7 +214,7 @@ def _copy(
     rows: Blocks,
     progress: Progress | None,
 ) -> int:
-    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in TABLES[table])
+    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in _COLUMNS[table])
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(name, columns)
     count = 0
     with connection.cursor() as cursor, cursor.copy(statement) as copy:

@@ -7,15 +7,16 @@ exactly (``+ - * /`` and ``sqrt``). The results of ``pow`` and ``exp`` differ be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from math import sqrt
 from random import Random
 
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.seed import loading
+from orchestrator.seed import company_names, crowds, loading
+from orchestrator.seed.hashing import mixed
 
 #: No date is later than this day.
 HORIZON = date(2026, 1, 1)
@@ -39,7 +40,7 @@ _LARGE_USERS = (40, 16, 8, 4, 2)  # users per large collection
 _FIRST_USER = 1001  # the busiest one of collections 1, 2 and 3
 _SMALL_USERS = 1_000_000  # the first id of the users of small collections
 
-_MASK = (1 << 64) - 1
+_NULL = r"\N"  # as COPY reads it
 _SPREAD = 2_147_483_647  # a prime beyond any count of organizations, so multiplying by it permutes them
 
 
@@ -99,26 +100,51 @@ _COMPANY_LAST = (
 
 
 @dataclass(frozen=True)
+class Disorder:
+    """What makes a world hard for people who look for real colleagues. By default nothing does.
+
+    ``organizations``: how many there are; None: 17 to a hundred contacts.
+    ``misspelt``: of the work experiences with only a company name, the share that names an organization, as people
+    write it. If it is not 0, company names are richer, and three in ten of the others name an employer that is no
+    company, such as "Freelance".
+    ``crowds``: names of organizations, each with the share of all overlapping pairs of experiences that it makes.
+    """
+
+    organizations: int | None = None
+    misspelt: float = 0.0
+    crowds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class _World:
     contacts: int
     seed: int
     organizations: int  # rows of the table; work experiences also have larger ids, of organizations that do not exist
     clusters: int  # of people and organizations: an industry in a region
+    misspelt: float = 0.0
+    crowds: tuple[tuple[str, float], ...] = ()  # name, share of contacts; their ids follow those of the others
 
 
-def tables(contacts: int, seed: int) -> loading.Tables:
+def tables(contacts: int, seed: int, disorder: Disorder | None = None, *, truth: bool = False) -> loading.Tables:
     """Return the rows of a world of *contacts* people, drawn from *seed*, for each host table.
 
-    Contacts have the ids 1 to *contacts*; organizations come at 17 to a hundred contacts. Memory
-    does not grow with the world. Raises :class:`OrchestratorError` when *contacts* is negative.
+    Contacts have the ids 1 to *contacts*; organizations come at 17 to a hundred contacts. With *truth*, there are also
+    rows of ``seed_company_names``: each company name of an experience without an organization, with the organization
+    that it means. Memory does not grow with the world, except with *truth*.
+
+    Raises :class:`OrchestratorError` when *contacts* is negative, or too small for the crowds.
     """
     if contacts < 0:
         raise OrchestratorError(f"a world cannot have {contacts} contacts")
+    disorder = disorder or Disorder()
+    organizations = (17 * contacts + 99) // 100 if disorder.organizations is None else disorder.organizations
     world = _World(
         contacts=contacts,
-        seed=_hash(seed),
-        organizations=(17 * contacts + 99) // 100,
+        seed=mixed(seed),
+        organizations=organizations,
         clusters=max(1, contacts // _CONTACTS_PER_CLUSTER),
+        misspelt=disorder.misspelt,
+        crowds=crowds.sizes(contacts, organizations, disorder.crowds),
     )
     generators: dict[str, Callable[[_World], Iterator[str]]] = {
         "contacts": _contacts,
@@ -126,6 +152,8 @@ def tables(contacts: int, seed: int) -> loading.Tables:
         "contact_work_experiences": _experiences,
         "user_contact_collections": _collections,
     }
+    if truth:
+        generators[loading.TRUTH] = _truth
 
     def rows_of(generate: Callable[[_World], Iterator[str]]) -> Callable[[], loading.Blocks]:
         return lambda: loading.blocks(generate(world))
@@ -133,22 +161,14 @@ def tables(contacts: int, seed: int) -> loading.Tables:
     return {table: rows_of(generate) for table, generate in generators.items()}
 
 
-def _hash(value: int) -> int:
-    """Return 64 well-mixed bits of *value* (the finalizer of splitmix64)."""
-    value = (value + 0x9E3779B97F4A7C15) & _MASK
-    value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _MASK
-    value = ((value ^ value >> 27) * 0x94D049BB133111EB) & _MASK
-    return value ^ value >> 31
-
-
 def _home(world: _World, contact: int) -> int:
     """Return the cluster of *contact*: a hash, so careers and collections agree without a table."""
-    return _hash(world.seed + contact) % world.clusters
+    return mixed(world.seed + contact) % world.clusters
 
 
 def _contacts(world: _World) -> Iterator[str]:
     for contact in range(1, world.contacts + 1):
-        bits = _hash(world.seed ^ contact << 1)
+        bits = mixed(world.seed ^ contact << 1)
         first = _FIRST_NAMES[bits % len(_FIRST_NAMES)]
         last = _LAST_NAMES[(bits >> 32) % len(_LAST_NAMES)]
         yield f"{contact}\t{first} {last}\n"
@@ -156,7 +176,13 @@ def _contacts(world: _World) -> Iterator[str]:
 
 def _organizations(world: _World) -> Iterator[str]:
     for organization in range(1, world.organizations + 1):
-        yield f"{organization}\t{_company(_hash(world.seed ^ organization << 1))}\n"
+        if world.misspelt:
+            name = company_names.organization(organization - 1, world.seed)
+        else:
+            name = _company(mixed(world.seed ^ organization << 1))
+        yield f"{organization}\t{name}\n"
+    for number, (name, _) in enumerate(world.crowds, start=1):
+        yield f"{world.organizations + number}\t{name.translate(loading.COPY_ESCAPES)}\n"
 
 
 def _company(bits: int) -> str:
@@ -180,10 +206,27 @@ def _days() -> tuple[list[str], list[str], list[str]]:
 
 
 def _experiences(world: _World) -> Iterator[str]:
-    roll = Random(_hash(world.seed ^ 1)).random
+    for number, (contact, organization, name, _, date_from, date_to) in enumerate(_careers(world), start=1):
+        yield f"{number}\t{contact}\t{organization or _NULL}\t{name or _NULL}\t{date_from}\t{date_to}\n"
+
+
+def _truth(world: _World) -> Iterator[str]:
+    """Yield each company name of experiences without an organization once, for each organization that it means."""
+    known: set[tuple[str, int]] = set()
+    for _, organization, name, meant, _, _ in _careers(world):
+        if not organization and (name, meant) not in known:
+            known.add((name, meant))
+            yield f"{name}\t{meant or _NULL}\n"
+
+
+def _careers(world: _World) -> Iterator[tuple[int, int, str, int, str, str]]:
+    """Yield the experiences: contact, organization, company name, organization that the name means, first, last day.
+
+    An organization is 0 where there is none, and a name is empty. Dates are as COPY reads them.
+    """
+    roll = Random(mixed(world.seed ^ 1)).random
     employer = _employers(world, roll)
     exact, by_month, by_year = _days()
-    experience = 0
     for contact in range(1, world.contacts + 1):
         heavy = contact % _HEAVY_EVERY == _HEAVY_AT
         skew = roll()
@@ -201,16 +244,45 @@ def _experiences(world: _World) -> Iterator[str]:
             cut = roll()
             text = by_month if cut < 0.6 else by_year if cut < 0.85 else exact
             date_from = text[first]
-            date_to = r"\N" if ongoing and job == jobs - 1 else text[last]
+            date_to = _NULL if ongoing and job == jobs - 1 else text[last]
             blemish = roll()
             if blemish < 0.02:
-                date_from = r"\N"
+                date_from = _NULL
             elif blemish < 0.022:
                 date_to = text[first - 400]  # more than a year, or cutting to years would hide it
-            experience += 1
             organization = employer(home, past, heavy)
-            where = f"{organization}\t\\N" if organization else f"\\N\t{_company(int(roll() * (1 << 48)))}"
-            yield f"{experience}\t{contact}\t{where}\t{date_from}\t{date_to}\n"
+            name, meant = ("", 0) if organization else _named_only(world, home, int(roll() * (1 << 48)))
+            yield contact, organization, name, meant, date_from, date_to
+        for number, (_, share) in enumerate(world.crowds, start=1):
+            draw = mixed(world.seed + contact ^ number << 40)
+            if draw < share * 2**64:
+                first, until = crowds.stay(mixed(draw), _LAST_DAY)
+                date_to = _NULL if until is None else by_month[until]
+                yield contact, world.organizations + number, "", 0, by_month[first], date_to
+
+
+def _named_only(world: _World, home: int, bits: int) -> tuple[str, int]:
+    """Return the company name of an experience without an organization, and the organization that it means."""
+    if not world.misspelt:
+        return _company(bits), 0
+    draws = [mixed(bits + number << 8 ^ world.seed) for number in range(4)]
+    kind, where, skew = (draw / 2**64 for draw in draws[:3])
+    if kind < world.misspelt and world.organizations:
+        number = _place(world, home, where, skew) * _SPREAD % world.organizations
+        return company_names.as_people_write(number, world.seed, draws[3]), number + 1
+    if (kind - world.misspelt) < 0.3 * (1 - world.misspelt):
+        return company_names.junk(draws[3]), 0
+    strange = world.organizations + draws[1] % (100 + world.contacts)
+    return company_names.as_people_write(strange, world.seed, draws[3]), 0
+
+
+def _place(world: _World, home: int, where: float, skew: float) -> int:
+    """Return the number of an organization, most likely a large one, and most likely one of the cluster *home*."""
+    live, clusters = world.organizations, world.clusters
+    rank = skew * skew * skew * sqrt(sqrt(skew))
+    if where < 0.75:
+        return home + clusters * int((live - home + clusters - 1) // clusters * rank)
+    return int(live * rank)
 
 
 def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[int], bool], int]:
@@ -220,7 +292,8 @@ def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[
     employers, in the world as in their cluster. Drawing ``size * u ** 3.25`` gives rank r a weight
     of ``r ** -0.69``.
     """
-    live, clusters = world.organizations, world.clusters
+    live = world.organizations
+    taken = live + len(world.crowds)
     orphans = 0  # ids of organizations that do not exist, so far
 
     def employer(home: int, past: list[int], heavy: bool) -> int:
@@ -233,20 +306,14 @@ def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[
             skew = roll()
             if skew < 0.45 or not orphans:
                 orphans += 1
-                return live + orphans
+                return taken + orphans
             skew = roll()
-            return live + 1 + int(orphans * skew * skew * skew)
+            return taken + 1 + int(orphans * skew * skew * skew)
         skew = roll()
         if past and skew < 0.08:
             return past[int(roll() * len(past))]
         where, skew = roll(), roll()
-        rank = skew * skew * skew * sqrt(sqrt(skew))
-        if heavy and where < 0.3:
-            number = int(min(20, live) * skew)
-        elif where < 0.75:
-            number = home + clusters * int((live - home + clusters - 1) // clusters * rank)
-        else:
-            number = int(live * rank)
+        number = int(min(20, live) * skew) if heavy and where < 0.3 else _place(world, home, where, skew)
         organization = 1 + number * _SPREAD % live  # so that an id does not depend on the size
         past.append(organization)
         return organization
@@ -258,7 +325,7 @@ def _employers(world: _World, roll: Callable[[], float]) -> Callable[[int, list[
 
 
 def _collections(world: _World) -> Iterator[str]:
-    roll = Random(_hash(world.seed ^ 2)).random
+    roll = Random(mixed(world.seed ^ 2)).random
     for collection, share in enumerate(LARGE_COLLECTIONS, start=1):
         yield from _large_collection(world, roll, collection, share)
     for number in range(world.contacts // 200):

@@ -43,6 +43,7 @@ _BUILT_INS = """
     pg_snapshot_xmax pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared quote_ident
     quote_literal rank regexp_replace round row_number string_agg substring sqrt sum to_jsonb to_regclass unnest
     width_bucket
+    left length lower make_date regexp_match replace right strpos substr upper
 """
 BUILT_INS = set(_BUILT_INS.split())
 
@@ -64,12 +65,20 @@ BUILDING_SQL = {
 }
 
 
+#: Functions that everybody may execute: those for the expressions of a mapping.
+FOR_EVERYBODY = {path.parent.name for path in FUNCTIONS if path.parent.parent.name == "expressions"}
+
+
 def is_whole(text: str, name: str) -> list[str]:
     """Check that a file is a header, one function that states every property, its COMMENT and its REVOKE."""
     problems = []
     if not text.startswith(f"-- {SCHEMA}.{name}("):
         problems.append("no header comment that names the function")
     made = statements(text)
+    if name in FOR_EVERYBODY:
+        granted = made.pop()
+        if not isinstance(granted, ast.GrantStmt) or not granted.is_grant:
+            problems.append("no GRANT: the index of a mapping calls it, with the rights of whoever writes a row")
     if [type(stmt) for stmt in made] != [ast.CreateFunctionStmt, ast.CommentStmt, ast.GrantStmt]:
         return [*problems, "not one function, its COMMENT and its REVOKE"]
     function, comment, revoke = made

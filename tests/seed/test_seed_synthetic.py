@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
+import unicodedata
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import combinations, pairwise
@@ -15,10 +19,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
+from orchestrator.cli.commands import main
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.seed import company_names
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
+from orchestrator.seed.hashing import mixed
+from orchestrator.seed.synthetic import Disorder
 from tests.support.sessions import connect
 
 CONTACTS = 20_000
@@ -26,6 +35,10 @@ LIVE = 3_400
 
 #: Of 2,000 contacts drawn from seed 7. A change of it changes every demo.
 FINGERPRINT = "f9f05ff8d5d31af7db020098527ea358fa902b022a2c14be2278ac2c54bfa875"
+
+DISORDER = Disorder(organizations=2000, misspelt=0.6, crowds={"Self-employed": 0.5, "Globex \\ Ünion": 0.3})
+#: Of the same 2,000 contacts with this disorder, and with the truth.
+DISORDERED = "bece45113735bbffd045bb2747d649a3de32bfc47315fe9bce85b2055f53bd94"
 
 
 class Experience(NamedTuple):
@@ -48,8 +61,11 @@ class Member(NamedTuple):
 
 
 def fields(contacts: int, table: str, seed_: int = 1) -> list[list[str | None]]:
-    text = b"".join(seed_synthetic.tables(contacts, seed_)[table]()).decode("ascii")
-    rows = [line.split("\t") for line in text.splitlines()]
+    return fields_of(seed_synthetic.tables(contacts, seed_), table)
+
+
+def fields_of(tables: seed.Tables, table: str) -> list[list[str | None]]:
+    rows = [line.split("\t") for line in b"".join(tables[table]()).decode().splitlines()]
     return [[None if field == r"\N" else field for field in row] for row in rows]
 
 
@@ -73,9 +89,9 @@ def members() -> list[Member]:
     ]
 
 
-def fingerprint(contacts: int, seed_: int) -> str:
+def fingerprint(contacts: int, seed_: int, disorder: Disorder | None = None) -> str:
     digest = hashlib.sha256()
-    for rows in seed_synthetic.tables(contacts, seed_).values():
+    for rows in seed_synthetic.tables(contacts, seed_, disorder, truth=disorder is not None).values():
         for block in rows():
             digest.update(block)
     return digest.hexdigest()
@@ -89,6 +105,7 @@ def test_same_seed_gives_the_same_bytes() -> None:
     assert fingerprint(2000, 7) == FINGERPRINT
     assert fingerprint(2000, 8) != FINGERPRINT
     assert fingerprint(2000, -7) != FINGERPRINT
+    assert fingerprint(2000, 7, DISORDER) == DISORDERED
 
 
 def test_another_process_and_hash_seed_change_nothing() -> None:
@@ -285,3 +302,127 @@ def test_small_worlds_load(database: str, contacts: int) -> None:
 def test_negative_world() -> None:
     with pytest.raises(OrchestratorError, match="-1 contacts"):
         seed_synthetic.tables(-1, 1)
+
+
+# Disorder: misspelt company names, and organizations with most of the pairs.
+
+
+@pytest.fixture(scope="module")
+def disordered() -> seed.Tables:
+    return seed_synthetic.tables(2000, 7, DISORDER, truth=True)
+
+
+def test_disorder_changes_no_career(disordered: seed.Tables) -> None:
+    """Experiences of the same world without disorder are there, with other company names."""
+    plain = seed_synthetic.tables(2000, 7, Disorder(organizations=2000))
+    rows = [
+        [contact, organization, date_from, date_to]
+        for _, contact, organization, _, date_from, date_to in fields_of(disordered, "contact_work_experiences")
+        if organization is None or not 2000 < int(organization) <= 2002
+    ]
+    assert [[row[0], row[2], row[3]] for row in rows] == [
+        [row[1], row[4], row[5]] for row in fields_of(plain, "contact_work_experiences")
+    ]
+
+
+def test_the_truth_about_every_company_name(disordered: seed.Tables) -> None:
+    names = {integer(row[0]): row[1] or "" for row in fields_of(disordered, "organizations")}
+    assert len(set(names.values())) == len(names) == 2002
+    truth: dict[str, set[str | None]] = defaultdict(set)
+    for name, organization in fields_of(disordered, "seed_company_names"):
+        assert name is not None
+        assert organization not in truth[name]
+        truth[name].add(organization)
+    written = [row[3] for row in fields_of(disordered, "contact_work_experiences") if row[2] is None]
+    assert set(written) == set(truth)
+    meant = [truth[name or ""] for name in written]
+    assert 0.55 < share(None not in each for each in meant) < 0.65
+    assert share(name in company_names.JUNK for name in written) == pytest.approx(0.12, abs=0.03)
+    assert all(truth[name or ""] == {None} for name in written if name in company_names.JUNK)
+    assert sum(len(each) > 1 for each in truth.values()) < 0.01 * len(truth)
+    right = [names[int(each)] for found in truth.values() for each in found if each is not None]
+    wrong = [name for name, found in truth.items() if found != {None}]
+    assert share(name in right for name in wrong) < 0.5  # most are written otherwise
+
+
+def test_people_write_a_name_in_many_ways() -> None:
+    """Nine in ten are the same letters but for case, accents, punctuation and a legal form."""
+    kept, written = [], set()
+    for number in range(2000):
+        official = company_names.organization(number, 3)
+        core = letters(company_names.organization(number, 3).removesuffix(official.split()[-1]))
+        name = company_names.as_people_write(number, 3, mixed(number))
+        written.add(name)
+        kept.append(letters(name).removeprefix("the").startswith(core))
+    assert 0.85 < share(kept) < 0.97
+    for way in (
+        r"^The ",
+        r" & Co$",
+        r"  ",
+        r"^[^a-z]+$",
+        r"^[^A-Z]+$",
+        r"\(.+\)$",
+        r" office$",
+        r"Intl|Grp|Tech$",
+        r", \w+",
+    ):
+        assert any(re.search(way, name) for name in written), way
+
+
+def letters(name: str) -> str:
+    plain = unicodedata.normalize("NFD", name.replace("ß", "ss").replace("ø", "o").replace("Ø", "O"))
+    return re.sub("[^a-z]", "", plain.lower().replace(" and ", ""))
+
+
+@pytest.mark.parametrize(
+    "disorder",
+    [
+        Disorder(crowds={"Independent": 0.87}),
+        Disorder(organizations=5000, crowds={"Self-employed": 0.57, "Globex International": 0.4}),
+    ],
+)
+def test_crowds_make_their_share_of_the_pairs(disorder: Disorder) -> None:
+    tables = seed_synthetic.tables(5000, 1, disorder)
+    organizations = {integer(row[0]): row[1] for row in fields_of(tables, "organizations")}
+    pairs: Counter[str | None] = Counter()
+    stays: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for _, _, organization, _, date_from, date_to in fields_of(tables, "contact_work_experiences"):
+        if date_from and organization and int(organization) in organizations:
+            stays[int(organization)].append((date_from, date_to or "infinity"))
+    for number_of, found in stays.items():
+        ends = sorted(last for _, last in found)
+        pairs[organizations[number_of]] += sum(
+            number - bisect_left(ends, first) for number, (first, _) in enumerate(sorted(found))
+        )
+    for name, wanted in disorder.crowds.items():
+        assert pairs[name] / pairs.total() == pytest.approx(wanted, abs=0.03)
+
+
+def test_crowds_that_are_not_possible() -> None:
+    with pytest.raises(OrchestratorError, match="100 contacts cannot make 99% of all pairs at 'Independent'"):
+        seed_synthetic.tables(100, 1, Disorder(crowds={"Independent": 0.99}))
+    with pytest.raises(OrchestratorError, match="leave some"):
+        seed_synthetic.tables(100, 1, Disorder(crowds={"Independent": 0.6, "Freelance": 0.4}))
+
+
+def test_the_truth_is_a_table_of_the_last_world(database: str) -> None:
+    command = ("--dsn", database, "--json", "seed", "synthetic", "--contacts", "300", "--replace", "--yes")
+    done = CliRunner().invoke(main, [*command, "--truth", "--crowd", "Self-employed=0.5"])
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    with connect(database) as connection:
+        found = connection.execute("SELECT count(*) FROM public.seed_company_names").fetchone()
+        assert found == (rows["seed_company_names"],) > (100,)
+        unknown = connection.execute(
+            "SELECT count(*) FROM public.contact_work_experiences AS e WHERE e.organization_id IS NULL"
+            " AND NOT EXISTS (SELECT FROM public.seed_company_names AS n WHERE n.company_name = e.company_name)"
+        ).fetchone()
+        assert unknown == (0,)
+        assert "seed_company_names" not in json.loads(CliRunner().invoke(main, command).stdout)
+        assert connection.execute("SELECT count(*) FROM public.seed_company_names").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("given", ["Independent", "=0.5", "Independent=1", "Independent=x", "Independent=-1"])
+def test_a_crowd_is_a_name_and_a_share(given: str) -> None:
+    done = CliRunner().invoke(main, ["seed", "synthetic", "--contacts", "10", "--crowd", given])
+    assert done.exit_code == 2, done.output

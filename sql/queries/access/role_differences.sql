@@ -79,6 +79,11 @@ wanted AS (
     JOIN group_roles AS g ON g.suffix = r.suffix
     JOIN objects AS o ON o.class = r.class AND o.name = ANY (r.names)
     CROSS JOIN unnest(r.privileges) AS p (privilege)
+    UNION ALL
+    -- An index with such an expression calls the function with the rights of the role that writes a row.
+    SELECT 'PUBLIC', o.class, o.identity, 'EXECUTE'
+    FROM objects AS o
+    WHERE o.class = 'FUNCTION' AND o.name IN ('to_day', 'first_day', 'to_id', 'uuid_key')
 ),
 present AS (
     SELECT COALESCE(quote_ident(g.name), 'PUBLIC') AS grantee, o.class, o.identity, a.privilege_type AS privilege

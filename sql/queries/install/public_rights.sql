@@ -1,4 +1,5 @@
 -- Returns the rights of PUBLIC, which means every role, on the package's objects, one sentence per object.
+-- Everybody may execute the functions for the expressions of a mapping.
 SELECT format(
     'PUBLIC has %s on %s %s', string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), o.class, o.identity
 ) AS sentence
@@ -23,7 +24,7 @@ FROM (
     SELECT 'function', p.oid::regprocedure::text, COALESCE(p.proacl, acldefault('f', p.proowner))
     FROM pg_catalog.pg_proc AS p
     JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'connection_paths'
+    WHERE n.nspname = 'connection_paths' AND p.proname NOT IN ('to_day', 'first_day', 'to_id', 'uuid_key')
     UNION ALL
     SELECT 'type', format('%I.%I', n.nspname, t.typname), COALESCE(t.typacl, acldefault('T', t.typowner))
     FROM pg_catalog.pg_type AS t

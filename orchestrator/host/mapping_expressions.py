@@ -1,0 +1,217 @@
+"""SQL expressions that a person wrote for a mapping: read with PostgreSQL's own parser, checked and rewritten.
+
+Nothing here needs a server. What only the catalog knows (whether a column exists, what type an expression has, whether
+a function is IMMUTABLE) is checked in :mod:`orchestrator.host.mapping_catalog`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pglast
+from pglast import ast, enums
+from pglast.stream import RawStream
+
+SCHEMA = "connection_paths"
+
+_LONGEST = 10_000  # characters of an expression
+
+
+class BadExpressionError(ValueError):
+    """An expression that no mapping may have; the message says why, and what to write instead."""
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier in double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def nodes(root: Any, kind: Any) -> Iterator[Any]:
+    """Yield every node of a kind below a node, the node included."""
+    if isinstance(root, tuple):
+        for child in root:
+            yield from nodes(child, kind)
+    elif isinstance(root, ast.Node):
+        if isinstance(root, kind):
+            yield root
+        for name in root:
+            yield from nodes(getattr(root, name), kind)
+
+
+def replaced(root: Any, change: Callable[[Any], Any]) -> Any:
+    """Return the tree with every node replaced by what *change* gives for it, the innermost nodes first."""
+    if isinstance(root, tuple):
+        return tuple(replaced(child, change) for child in root)
+    if isinstance(root, ast.Node):
+        for name in root:
+            value = getattr(root, name)
+            if isinstance(value, ast.Node | tuple):
+                setattr(root, name, replaced(value, change))
+        return change(root)
+    return root
+
+
+def table_name(text: str) -> tuple[str | None, str]:
+    """Return the schema, or None, and the name of a table as written: ``crm.people``, ``"Person"``."""
+    advice = """write table = 'people', 'crm.people' or '"Name with capitals or blanks"'"""
+    try:
+        (raw,) = pglast.parse_sql(f"TABLE {text}")
+    except (pglast.parser.ParseError, ValueError):
+        raise BadExpressionError(f"{text!r} is not the name of a table; {advice}") from None
+    select: Any = raw.stmt
+    if not isinstance(select, ast.SelectStmt) or select.fromClause is None or len(select.fromClause) != 1:
+        raise BadExpressionError(f"{text!r} is not the name of a table; {advice}")
+    if select != _plain_select(targetList=select.targetList, fromClause=select.fromClause):
+        raise BadExpressionError(f"{text!r} is not the name of a table; {advice}")
+    relation: Any = select.fromClause[0]
+    if not isinstance(relation, ast.RangeVar) or relation.catalogname or not relation.inh or relation.alias:
+        raise BadExpressionError(f"{text!r} is not the name of a table; {advice}")
+    return relation.schemaname, str(relation.relname)
+
+
+def _plain_select(**parts: Any) -> Any:
+    """Return a SELECT with nothing but the given parts; the other fields have the values that the parser gives them."""
+    no_limit, no_set = enums.LimitOption.LIMIT_OPTION_DEFAULT, enums.SetOperation.SETOP_NONE
+    return ast.SelectStmt(**parts, groupDistinct=False, all=False, limitOption=no_limit, op=no_set)
+
+
+class Expression:
+    """An expression over the columns of one table. ``columns`` are the names of those that it reads."""
+
+    def __init__(self, tree: Any, columns: tuple[str, ...]) -> None:
+        self.tree = tree
+        self.columns = columns
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The columns that the expression reads, quoted."""
+        return tuple(quoted(name) for name in self.columns)
+
+    @property
+    def is_column(self) -> bool:
+        """Whether the expression is a column and nothing else."""
+        return isinstance(self.tree, ast.ColumnRef)
+
+    @property
+    def sql(self) -> str:
+        """The expression as SQL; a column alone is in double quotes."""
+        return quoted(self.columns[0]) if self.is_column else printed(self.tree)
+
+
+def printed(tree: Any) -> str:
+    """Return a tree as SQL. Raises :class:`BadExpressionError` if it would not be read as the same tree again."""
+    text = str(RawStream()(tree))
+    if _parsed(text) != tree:
+        raise BadExpressionError("the expression cannot be rewritten; write it in a simpler way, or put it into a view")
+    return text
+
+
+def read(text: str, schema: str | None, table: str) -> Expression:
+    """Read an expression over one table. A column may be qualified by the name of that table.
+
+    Raises :class:`BadExpressionError`.
+    """
+    if not text.strip() or len(text) > _LONGEST:
+        raise BadExpressionError("is empty; write a column or an SQL expression" if not text.strip() else "is too long")
+    tree = _parsed(text)
+    _refuse(tree)
+    tree = replaced(tree, lambda node: _unqualified(node, schema, table))
+    columns = tuple(dict.fromkeys(node.fields[0].sval for node in nodes(tree, ast.ColumnRef)))
+    return Expression(tree, columns)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        statements = pglast.parse_sql(f"SELECT (\n{text}\n)")
+    except (pglast.parser.ParseError, ValueError) as error:
+        reason = str(error.args[0] if error.args else error)
+        raise BadExpressionError(f"is not an SQL expression ({reason}); {_ADVICE}") from None
+    select: Any = statements[0].stmt
+    targets: Any = (select.targetList if isinstance(select, ast.SelectStmt) else None) or ()
+    if len(statements) != 1 or len(targets) != 1 or select != _plain_select(targetList=targets):
+        raise BadExpressionError(f"is not one expression; {_ADVICE}")
+    (target,) = targets
+    if target.name is not None or target.indirection or isinstance(target.val, ast.RowExpr):
+        raise BadExpressionError(f"is not one expression; {_ADVICE}")
+    return target.val
+
+
+_ADVICE = "write one column or one expression over the columns of the table, without a semicolon"
+
+
+def _refuse(tree: Any) -> None:
+    """Raise :class:`BadExpressionError` for what neither a view with its indexes nor a trigger can compute."""
+    for node in nodes(tree, ast.Node):
+        if isinstance(node, ast.SubLink):
+            raise BadExpressionError("has a subquery; only columns of this table can be used, or put it into a view")
+        if isinstance(node, ast.ParamRef):
+            raise BadExpressionError("has a parameter ($1); write the value itself")
+        if isinstance(node, ast.FuncCall) and node.over is not None:
+            raise BadExpressionError("has a window function; use one row's own columns, or put it into a view")
+        if isinstance(node, ast.FuncCall) and (
+            node.agg_star or node.agg_distinct or node.agg_order or node.agg_filter or node.agg_within_group
+        ):
+            raise BadExpressionError("has an aggregate; use one row's own columns, or put it into a view")
+        if isinstance(node, ast.FuncCall):
+            _refuse_format(node)
+        if isinstance(node, ast.SetToDefault | ast.CurrentOfExpr | ast.GroupingFunc):
+            raise BadExpressionError(f"is not one expression; {_ADVICE}")
+
+
+def _unqualified(node: Any, schema: str | None, table: str) -> Any:
+    if not isinstance(node, ast.ColumnRef):
+        return node
+    fields: Any = node.fields
+    names = [str(field.sval) if isinstance(field, ast.String) else "*" for field in fields]
+    if "*" in names:
+        raise BadExpressionError("has a star; name the column")
+    qualifiers = names[:-1]
+    if qualifiers not in ([], [table], [schema, table]):
+        raise BadExpressionError(
+            f"names {'.'.join(names)}; only columns of {table} can be used, or put the join into a view"
+        )
+    return ast.ColumnRef(fields=fields[-1:])
+
+
+# Dates.
+
+
+def with_safe_dates(tree: Any) -> Any:
+    """Return the tree with ``to_date(text, format)`` replaced by ``connection_paths.to_day(text, format)``.
+
+    ``to_date`` is not IMMUTABLE, so no index can use it. It also raises an error for text that is not a date, and an
+    error in the expression of an index would make a statement of the application fail.
+    """
+    return replaced(tree, _safe_date)
+
+
+def _safe_date(node: Any) -> Any:
+    if not isinstance(node, ast.FuncCall) or function_name(node) not in (("to_date",), ("pg_catalog", "to_date")):
+        return node
+    node.funcname = (ast.String(sval=SCHEMA), ast.String(sval="to_day"))
+    return node
+
+
+def function_name(call: Any) -> tuple[str, ...]:
+    """Return the name of the function that a call calls, with its schema if it has one."""
+    return tuple(part.sval for part in call.funcname)
+
+
+_DATES = {("to_date",), ("pg_catalog", "to_date"), (SCHEMA, "to_day")}
+_FORMAT = re.compile(r"(?:(YYYY|YY)|(MONTH|MON|MM)|(DD)|[^A-Z0-9])*", re.IGNORECASE)
+
+
+def _refuse_format(call: Any) -> None:
+    if function_name(call) not in _DATES or len(call.args or ()) < 2:
+        return
+    given = call.args[1]
+    text = given.val.sval if isinstance(given, ast.A_Const) and isinstance(given.val, ast.String) else None
+    if text is None:
+        raise BadExpressionError("has a date format that is not a literal; write it as text, such as 'YYYY-MM'")
+    parts = [len(re.findall(part, text, re.IGNORECASE)) for part in ("YYYY|YY", "MONTH|MON|MM", "DD")]
+    if not _FORMAT.fullmatch(text) or parts[0] != 1 or max(parts) > 1:
+        raise BadExpressionError(
+            f"has the date format {text!r}; it may have YYYY or YY, MM or MON or MONTH, DD, and signs between them"
+        )

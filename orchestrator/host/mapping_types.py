@@ -1,0 +1,154 @@
+"""What a mapping is made of: which table each source is, which expression each column is, and which rows count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+#: What an expression of a column gives: ``id`` bigint, ``day`` date, ``name`` text, ``number`` integer, ``any`` as is.
+Kind = Literal["id", "day", "name", "number", "any"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that the package reads. An optional one is read only where the mapping names it."""
+
+    kind: Kind
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A source as the package needs it: its view, its columns, and the rule of the package's own table.
+
+    ``is_captured``: triggers on the table capture its changes.
+    """
+
+    view: str
+    columns: Mapping[str, Column]
+    optional: bool = False
+    is_captured: bool = False
+    where: str | None = None
+
+
+_ID = Column("id")
+_NAME = Column("name")
+
+#: Every source that a mapping may name, in the order of the documents.
+WANTED: Mapping[str, Wanted] = MappingProxyType({
+    "contacts": Wanted("live_contacts", {"id": _ID, "name": _NAME}, is_captured=True),
+    "organizations": Wanted(
+        "live_organizations", {"id": _ID, "name": _NAME, "headcount": Column("number", optional=True)}, is_captured=True
+    ),
+    "contact_work_experiences": Wanted(
+        "work_experiences",
+        {
+            "id": _ID, "contact_id": _ID, "organization_id": _ID, "date_from": Column("day"), "date_to": Column("day"),
+            "company_name": Column("name", optional=True),
+        },
+        is_captured=True,
+    ),
+    "user_contact_collections": Wanted(
+        "collection_members",
+        {"user_id": _ID, "contact_id": _ID, "collection_id": _ID, "source": Column("any", optional=True)},
+        where="source IN (0, 1, 2, 3, 5, 10)",
+    ),
+    "users": Wanted("live_users", {"id": _ID, "name": _NAME}, optional=True),
+    "collections": Wanted("live_collections", {"id": _ID, "name": _NAME}, optional=True),
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source as a person wrote it: only the columns that the file names, each with its expression.
+
+    ``schema`` None: the schema of ``--host-schema``. ``where`` None: the file has no rule.
+    """
+
+    name: str
+    schema: str | None
+    table: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    where: str | None = None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this is the package's own table with the package's own columns and rule."""
+        return self.schema is None and self.table == self.name and not self.columns and self.where is None
+
+    @property
+    def has_own_rule(self) -> bool:
+        """Whether the rule of the package's own table is replaced.
+
+        That rule reads codes of the column ``source``. So it stays only while the table and that column are the
+        package's own and the file has no ``where``.
+        """
+        return self.where is not None or self.table != self.name or "source" in self.columns
+
+
+#: A place in the file: a source, and a key in it or None for the line that begins the source.
+Place = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class SourceMapping:
+    """All sources as a person wrote them. ``file`` and ``lines`` say where; they are no part of the mapping itself."""
+
+    sources: Mapping[str, Source]
+    file: str | None = field(default=None, compare=False)
+    lines: Mapping[Place, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the mapping as it is kept in the database."""
+        return {
+            name: {
+                "schema": source.schema,
+                "table": source.table,
+                "columns": dict(source.columns),
+                "where": source.where,
+            }
+            for name, source in self.sources.items()
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SourceMapping:
+        """Return the mapping that :meth:`as_json` gave."""
+        return cls({
+            name: Source(name, kept["schema"], kept["table"], dict(kept["columns"]), kept["where"])
+            for name, kept in data.items()
+        })  # fmt: skip
+
+    def at(self, name: str, key: str | None = None) -> str:
+        """Return ``FILE:LINE: `` of a source or of a key of it; the name of the source when the line is not known."""
+        line = self.lines.get((name, key)) or self.lines.get((name, None))
+        if self.file is None or line is None:
+            return f"{name}.{key}: " if key else f"{name}: "
+        return f"{self.file}:{line}: "
+
+
+#: The mapping without a file: the four tables of the package's own names, in the host schema.
+DEFAULT = SourceMapping({name: Source(name, None, name) for name, wanted in WANTED.items() if not wanted.optional})
+
+
+@dataclass(frozen=True)
+class BoundSource:
+    """One source with everything that its view, its indexes and its triggers need.
+
+    ``columns`` holds SQL expressions over the columns of the table, without qualification. Each gives exactly the
+    package's type: an id bigint, a day date, a name text, a headcount integer; ``source`` has its own type. For a
+    default source each is the quoted name of the column, and nothing is cast. An optional column that the mapping does
+    not name is absent. ``used_columns`` holds the quoted columns of the table that each expression reads, and those of
+    ``where`` under the key ``where``. ``where`` is the mapping's rule, None where every row counts; the rules that the
+    package always has (an organization is present, a user is present) are not part of it.
+    """
+
+    name: str
+    view: str
+    schema: str
+    table: str
+    columns: Mapping[str, str]
+    used_columns: Mapping[str, tuple[str, ...]]
+    where: str | None
+    is_default: bool
