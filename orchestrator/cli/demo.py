@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from orchestrator.cli import run_lines
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
@@ -24,7 +23,7 @@ from orchestrator.core import embedded, extras, sqlfiles, text
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import duration, milliseconds
-from orchestrator.core.schema import DEFAULT, schema_of, with_schema
+from orchestrator.core.schema import DEFAULT, schema_of, with_schema, with_values
 from orchestrator.finders import paths
 from orchestrator.finders.paths import Question
 from orchestrator.install.installation import install
@@ -67,7 +66,7 @@ def command(ctx: click.Context, invocation: Invocation, contacts: int, keep: boo
             return
         options += f"--dsn={shlex.quote(text.without_secrets(dsn))} " if not options else ""
         options += f"--schema {schema_of(dsn)} " if schema_of(dsn) != DEFAULT else ""
-        hidden = text.without_secrets(dsn) != make_conninfo(dsn)
+        hidden = text.without_secrets(dsn) != with_values(dsn)
         screen.say(
             "",
             f"Kept. To continue{' (give the password by PGPASSWORD or ~/.pgpass)' if hidden else ''}:",
@@ -84,7 +83,7 @@ def demo_database(dsn: str, *, keep: bool) -> Iterator[str]:
     with connect(dsn) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
-        yield with_schema(make_conninfo(dsn, dbname=name), schema_of(dsn))
+        yield with_values(dsn, dbname=name)
     finally:
         if not keep:
             with connect(dsn) as connection:

@@ -24,6 +24,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import sql
 from psycopg.abc import Params, Query
+from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
@@ -60,7 +61,7 @@ _LOCKS = (25441, 25442, 25444)  # the purposes of advisory_key
 class Dsn(str):
     """A connection string for an installation in another schema than the default. It is an ordinary string otherwise.
 
-    A new string that is made from it has no schema; :func:`with_schema` gives it one.
+    A new string that is made from it has no schema; :func:`with_values` keeps it.
     """
 
     __slots__ = ("schema",)
@@ -81,6 +82,11 @@ def with_schema(dsn: str, schema: str) -> str:
     Raises :class:`OrchestratorError` when *schema* cannot be the schema of an installation.
     """
     return str(dsn) if schema == DEFAULT else Dsn(dsn, checked(schema))
+
+
+def with_values(dsn: str, **values: Any) -> str:
+    """Return the connection string *dsn* with other *values* and its schema, which ``make_conninfo`` would lose."""
+    return with_schema(make_conninfo(dsn, **values), schema_of(dsn))
 
 
 def schema_of(where: str | psycopg.Connection[Any]) -> str:

@@ -398,3 +398,11 @@ def test_a_schema_of_the_application_is_refused(host: str) -> None:
         install(with_schema(host, "cp_t1"))
     with pytest.raises(OrchestratorError, match="no installation can read tables in a schema of this name"):
         install(with_schema(host, "cp_t2"), "connection_paths")
+
+
+def test_no_module_makes_a_connection_string_that_loses_the_schema() -> None:
+    """Strings that are only shown need none."""
+    allowed = {"core/schema.py", "core/database.py", "core/text.py", "doctor/settings.py"}
+    package = Path(schema.__file__).parents[1]
+    files = {str(path.relative_to(package)): path.read_text() for path in package.rglob("*.py")}
+    assert {name for name, text in files.items() if "make_conninfo" in text} == allowed
