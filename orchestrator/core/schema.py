@@ -69,7 +69,7 @@ class Dsn(str):
 
     def __new__(cls, dsn: str, schema: str) -> Self:  # noqa: D102 (as for __init__)
         made = super().__new__(cls, dsn)
-        made.schema = schema
+        made.schema = checked(schema)
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -81,7 +81,7 @@ def with_schema(dsn: str, schema: str) -> str:
 
     Raises :class:`OrchestratorError` when *schema* cannot be the schema of an installation.
     """
-    return str(dsn) if schema == DEFAULT else Dsn(dsn, checked(schema))
+    return str(dsn) if schema == DEFAULT else Dsn(dsn, schema)
 
 
 def with_values(dsn: str, **values: Any) -> str:
@@ -131,7 +131,7 @@ def translated(text: str, schema: str) -> str:
     return text if schema == DEFAULT else _translated(text, schema)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _translated(text: str, schema: str) -> str:
     def other(found: re.Match[str]) -> str:
         if found["building"]:

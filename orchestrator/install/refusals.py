@@ -41,11 +41,14 @@ def check_no_extension(connection: Connection) -> None:
 
 
 def check_no_stranger(connection: Connection) -> None:
-    """Refuse a schema named ``connection_paths`` that holds objects which the package did not create."""
+    """Refuse a schema that holds objects which the package did not create, and a name that needs quotes."""
+    schema = schema_of(connection)
+    if connection.execute("SELECT quote_ident(%s)", (schema,)).fetchone() != (schema,):
+        raise OrchestratorError(f"schema {schema} would need quotes, because it is a keyword; choose another name")
     row = connection.execute(sqlfiles.query("install/strange_schema")).fetchone()
     if row is not None:
         raise OrchestratorError(
-            f"schema {schema_of(connection)} exists and connection_paths did not create it: it contains {row[0]};"
+            f"schema {schema} exists and connection_paths did not create it: it contains {row[0]};"
             " rename the schema, or choose another for this installation (--schema)"
         )
 

@@ -388,6 +388,22 @@ def test_psql_makes_what_install_makes(host: str, tmp_path: Path) -> None:
     assert (refused.exit_code, "leave out --schema" in refused.stderr) == (2, True)
 
 
+def test_installs_for_shared_tables_run_at_once(host: str) -> None:
+    together = threading.Barrier(3, timeout=60)
+
+    def install_and_remove(name: str) -> list[Any]:
+        dsn = with_schema(host, name)
+        together.wait()
+        install(dsn)
+        found = [status(dsn).healthy]
+        together.wait()
+        return [*found, uninstall(dsn) != []]
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(install_and_remove, ("cp_t1", "cp_t2", schema.DEFAULT))] == [[True, True]] * 3
+    assert [line for line in describe(host, *SCHEMAS, "public") if re.search("idx_|cp_t|trigger", line)] == []
+
+
 def test_a_schema_of_the_application_is_refused(host: str) -> None:
     with connect(host) as connection:
         connection.execute("CREATE SCHEMA cp_t1")
@@ -396,6 +412,8 @@ def test_a_schema_of_the_application_is_refused(host: str) -> None:
         connection.execute(sqlfiles.demo_tables("connection_paths"))
     with pytest.raises(OrchestratorError, match="schema cp_t1 exists and connection_paths did not create it"):
         install(with_schema(host, "cp_t1"))
+    with pytest.raises(OrchestratorError, match="keyword"):
+        install(with_schema(host, "analyse"))
     with pytest.raises(OrchestratorError, match="no installation can read tables in a schema of this name"):
         install(with_schema(host, "cp_t2"), "connection_paths")
 
