@@ -10,10 +10,15 @@ import re
 from functools import cache
 
 from orchestrator.core import sqlfiles
-from orchestrator.host.sources import VIEWS
+from orchestrator.host.binding import VIEW_OF
 
+#: What the view employments reads while company names are resolved.
+_OF_NAMES = ("named_experiences", "name_decisions")
 #: What read-only commands need besides the finders: names, the state of the installation, the capture of changes.
-_OF_COMMANDS = (*VIEWS, "installation", "_yoyo_migration", "capture_failures", "capture_works", "hidden_tables")
+_OF_COMMANDS = (
+    *(*VIEW_OF.values(), *_OF_NAMES),
+    *("installation", "_yoyo_migration", "capture_failures", "capture_works", "hidden_tables"),
+)
 #: What the binding view of a detached table calls; it only raises an error.
 _OF_DETACHED_VIEWS = "raise_detached"
 

@@ -24,7 +24,7 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import Verbatim, named, schema_of
-from orchestrator.host.sources import TABLES
+from orchestrator.host.sources import asked, binding
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[s
     """Return the statements that the owner of the application's tables runs so that the roles can read them."""
     rows = connection.execute(
         sqlfiles.query("access/role_host_grants"),
-        {"prefix": prefix, "host_schema": host_schema, "tables": list(TABLES)},
+        {"prefix": prefix, **asked(binding(connection, host_schema))},
     )
     return [f"{row[0]};" for row in rows]
 

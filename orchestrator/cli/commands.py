@@ -12,8 +12,10 @@ from orchestrator.cli import (
     detach,
     doctor,
     install,
+    map,
     paths,
     plan,
+    resolve,
     runs,
     script,
     seed,
@@ -28,8 +30,8 @@ from orchestrator.cli.group import Group
 from orchestrator.cli.invocation import shared_options
 
 _MODULES = (
-    attach, backfill, compare, demo, detach, doctor, install, paths, plan, runs, script, seed, serve, status, sweep,
-    sync, uninstall, verify,
+    attach, backfill, compare, demo, detach, doctor, install, map, paths, plan, resolve, runs, script, seed, serve,
+    status, sweep, sync, uninstall, verify,
 )  # fmt: skip
 
 

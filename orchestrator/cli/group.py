@@ -15,14 +15,14 @@ import psycopg
 
 from orchestrator.cli.invocation import DEFAULT_DIRECTORY, Invocation
 from orchestrator.core import text
-from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.errors import OrchestratorError, SeveralProblemsError, one_line
 
 
 class Failure(click.ClickException):
     """A command that failed. ``kind`` and ``sqlstate`` are shown by ``--json`` beside the message."""
 
-    def __init__(self, message: str, kind: str = "failed", sqlstate: str | None = None) -> None:
-        super().__init__(text.printable(message))
+    def __init__(self, *lines: str, kind: str = "failed", sqlstate: str | None = None) -> None:
+        super().__init__("\n".join(text.printable(line) for line in lines))
         self.kind = kind
         self.sqlstate = sqlstate
 
@@ -51,7 +51,7 @@ class Group(click.Group):
             _show(error, as_json=as_json)
             sys.exit(error.exit_code)
         except click.Abort:
-            _show(Failure("aborted", "interrupted"), as_json=as_json)
+            _show(Failure("aborted", kind="interrupted"), as_json=as_json)
             sys.exit(1)
         sys.exit(status if isinstance(status, int) else 0)
 
@@ -72,16 +72,18 @@ class Group(click.Group):
         """Run the command; an error that a person or the server caused becomes a :class:`Failure`."""
         try:
             return super().invoke(ctx)
+        except SeveralProblemsError as error:
+            raise Failure(*(_with_server(ctx, problem) for problem in error.problems)) from error
         except OrchestratorError as error:
             raise Failure(_with_server(ctx, str(error))) from error
         except psycopg.OperationalError as error:
             message = f"the server reported: {one_line(error)}"
-            raise Failure(_with_server(ctx, message), "server", error.sqlstate) from error
+            raise Failure(_with_server(ctx, message), kind="server", sqlstate=error.sqlstate) from error
         except psycopg.Error as error:
-            raise Failure(_with_server(ctx, one_line(error)), "server", error.sqlstate) from error
+            raise Failure(_with_server(ctx, one_line(error)), kind="server", sqlstate=error.sqlstate) from error
         except KeyboardInterrupt:
             message = "Stopped. Finished work is kept. Run the same command again to continue."
-            raise Failure(message, "interrupted") from None
+            raise Failure(message, kind="interrupted") from None
 
 
 def _with_server(ctx: click.Context, message: str) -> str:

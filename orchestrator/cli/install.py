@@ -6,7 +6,9 @@ import click
 
 from orchestrator.access import roles as group_roles
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.cli.options import map_option
 from orchestrator.core.database import reading
+from orchestrator.host.mapping import SourceMapping
 from orchestrator.install import installation
 
 
@@ -16,6 +18,7 @@ from orchestrator.install import installation
     help="The schema of contacts, organizations and the other host tables; otherwise that of the last install,"
     " otherwise public.",
 )  # fmt: skip
+@map_option
 @click.option(
     "--triggers/--no-triggers", default=None,
     help="Capture changes of the host tables, for sync. By default yes on a first install, later as it is.",
@@ -25,21 +28,38 @@ from orchestrator.install import installation
     help="Capture what logical replication writes, too. By default no on a first install, later as it is.",
 )  # fmt: skip
 @click.option(
+    "--names/--no-names", default=None,
+    help="Resolved company names make edges. By default no until orchestrator resolve propose, later as it is.",
+)  # fmt: skip
+@click.option(
     "--roles", metavar="[=PREFIX]", is_flag=False, flag_value="", default=None,
     help="Create group roles PREFIX_reader, _operator and _owner; PREFIX is otherwise the name of the schema.",
 )  # fmt: skip
 @shared_options
 @pass_invocation
 def command(
-    invocation: Invocation, host_schema: str | None, triggers: bool | None, replicated: bool | None, roles: str | None
+    invocation: Invocation,
+    host_schema: str | None,
+    mapping: SourceMapping | None,
+    triggers: bool | None,
+    replicated: bool | None,
+    names: bool | None,
+    roles: str | None,
 ) -> None:
     """Install, upgrade or repair the SQL. Safe to run again, and while the application writes."""
     dsn = invocation.connection_string()
     roles = invocation.schema if roles == "" else roles
     done = installation.install(
-        dsn, host_schema, triggers=triggers, replicated=replicated, roles=roles, progress=invocation.screen.report
+        dsn,
+        host_schema,
+        mapping=mapping,
+        triggers=triggers,
+        replicated=replicated,
+        names=names,
+        roles=roles,
+        progress=invocation.screen.report,
     )
-    shown = [_outcome(done, triggers, replicated), *done.repaired]
+    shown = [_outcome(done, triggers, replicated), *done.repaired, *done.costs]
     grants: list[str] = []
     if roles is not None:
         with reading(dsn) as connection:
@@ -48,7 +68,7 @@ def command(
             "For the roles to read the tables, the owner of the tables must run:",
             *(f"  {line}" for line in grants),
         ]
-    data = {"applied": done.applied, "repaired": done.repaired}
+    data = {"applied": done.applied, "repaired": done.repaired, "costs": done.costs}
     invocation.screen.result({**data, **({"grants": grants} if grants else {})}, *shown)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import click
 
 from orchestrator.finders.paths import Question
+from orchestrator.host import mapping
+from orchestrator.host.mapping import SourceMapping
 from orchestrator.runs.backfill import BackfillOptions
 
 
@@ -45,6 +48,16 @@ def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> floa
     """Take a positive limit, or ``off``, which is None."""
     kind: Any = click.FloatRange(min=0, min_open=True)
     return None if value == "off" else float(kind.convert(value, param, ctx))
+
+
+def _load_mapping(_: click.Context, __: click.Parameter, value: Path | None) -> SourceMapping | None:
+    return None if value is None else mapping.load(value)
+
+
+map_option = click.option(
+    "--map", "mapping", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", callback=_load_mapping,
+    help="A TOML file that says which tables, columns and rows of yours to read; otherwise that of the last install.",
+)  # fmt: skip
 
 
 def edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int | None:

@@ -45,6 +45,13 @@ def status_tables(status: status.Status) -> Iterator[Any]:
     yield f"connection_paths {status.package}{own} on PostgreSQL {status.server}, host schema {status.host_schema}"
     yield from [others] * bool(status.others)
     yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: about {status.edges:,}"
+    if status.mapping:
+        sources = SafeTable("source", "table", "columns", "rows")
+        for name, source in status.mapping.items():
+            table = f"{source['schema'] or status.host_schema}.{source['table']}"
+            columns = ", ".join(f"{column} = {text}" for column, text in source["columns"].items())
+            sources.add_row(name, table, columns, source["where"] or "")
+        yield sources
     indexes = SafeTable("index", "table", "state", "size")
     for index in status.indexes:
         state = {None: "MISSING", False: "INVALID", True: "valid"}[index.valid]
@@ -61,4 +68,5 @@ def status_tables(status: status.Status) -> Iterator[Any]:
         yield roles
         yield from (f"{problem}; run: orchestrator install" for problem in status.roles.problems)
     yield from status.problems
+    yield from status.costs
     yield from status.public

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 
 from orchestrator.core.text import printable, shortened
@@ -11,6 +13,14 @@ _LONGEST = 4000  # characters; a function of the database may raise a text of an
 
 class OrchestratorError(Exception):
     """An error that a person caused or can correct. Its message is one line: what is wrong, and what to do."""
+
+
+class SeveralProblemsError(OrchestratorError):
+    """Several problems that a person can correct, each in a line of the message."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
 
 
 def one_line(error: Exception) -> str:

@@ -38,13 +38,14 @@ LONGEST = 27
 _NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST - 1}}}")
 _RESERVED = ("public", "information_schema")
 
-#: Names that are the schema's name with an ending: triggers on the application's tables, and the channel of NOTIFY.
-_ENDINGS = "inserted|updated|deleted|truncated|replicated|changes"
+#: Names that are the schema's name with an ending: triggers on the tables, the channel of NOTIFY, and a column.
+_ENDINGS = "inserted|updated|deleted|truncated|replicated|changes|sign"
 #: The package's indexes on the application's tables. Two installations may share a table, so they need other names.
 _HOST_INDEXES = "|".join(
     path.stem
-    for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql"))
-    if sqlfiles.HOST_SCHEMA in path.read_text(encoding="utf-8")
+    for folder in ("indexes", "names")
+    for path in sorted((sqlfiles.ROOT / folder).glob("idx_*.sql"))
+    if re.search(r"ON :\w+\.table", path.read_text(encoding="utf-8"))
 )
 _BUILDING = r"_connection_paths_(?=(?:new|old)(?!\w))"
 _NAMES = re.compile(

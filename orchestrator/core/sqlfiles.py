@@ -13,9 +13,6 @@ _CHECKOUT = _PACKAGE.parent / "sql"
 #: The folder that holds ``functions``, ``indexes``, ``migrations`` and ``queries``.
 ROOT = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
-#: The placeholder for the schema of the host tables in files of views, indexes and triggers; a variable of psql.
-HOST_SCHEMA = ':"host_schema"'
-
 
 @cache
 def read(*parts: str) -> LiteralString:
@@ -25,12 +22,6 @@ def read(*parts: str) -> LiteralString:
     """
     text: LiteralString = ROOT.joinpath(*parts).read_text(encoding="utf-8")
     return text
-
-
-def for_host(text: LiteralString, quoted_schema: str) -> LiteralString:
-    """Return the *text* of a file with the quoted name of the host schema in place of ``:"host_schema"``."""
-    filled: LiteralString = text.replace(HOST_SCHEMA, quoted_schema)
-    return filled
 
 
 def query(name: str) -> LiteralString:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 import psycopg
@@ -18,6 +17,8 @@ from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
+from orchestrator.host.binding import VIEW_OF, Binding
+from orchestrator.install import steps
 
 #: The smallest size in bytes of a bloated index, and how many times the size of its entries it has at least.
 BLOATED = (64 * 2**20, 2.0)
@@ -25,9 +26,7 @@ BLOATED = (64 * 2**20, 2.0)
 UNUSED = timedelta(days=7)
 
 _FRESH = 90.0  # percent of a leaf that a new index fills
-_FORM = re.compile(
-    r" ON (?::\"host_schema\"\.)?(?P<table>\S+) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>.*?)\))?(?: WHERE .*)?$"
-)
+_FORM = re.compile(r" ON (?P<table>.+?) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>[^()]*?)\))?(?: WHERE .*)?$")
 _RULE = re.compile(r"\bFROM (?P<table>.+?) WHERE (?P<rule>.*);$")
 
 
@@ -51,17 +50,19 @@ class Wanted:
         return f"({self.keys})" + (f" INCLUDE ({self.included})" if self.included else "")
 
 
-@cache
-def wanted_indexes() -> dict[str, Wanted]:
-    """Return the indexes of ``sql/indexes``, by name."""
-    views = {table: view for view, table in versions.view_tables().items()}
+def wanted_indexes(binding: Binding) -> dict[str, Wanted]:
+    """Return the indexes of ``sql/indexes`` that the tables need, by name."""
+    wanted = steps.wanted_indexes(binding)
     found = {}
     for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql")):
-        lines = (line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("--"))
-        form = _FORM.search(" ".join(" ".join(lines).split(";")[0].split()))
+        source = steps.HOST_INDEXES.get(path.stem)
+        if source is not None and path.stem not in wanted:
+            continue
+        lines = (line for line in sqlfiles.read("indexes", path.name).splitlines() if not line.startswith("--"))
+        form = _FORM.search(binding.fill(" ".join(" ".join(lines).split(";")[0].split())))
         assert form is not None, path
-        view = views.get(form["table"], EDGES)
-        found[path.stem] = Wanted(path.stem, view, form["keys"], form["included"])
+        view = EDGES if source is None else VIEW_OF[source]
+        found[path.stem] = Wanted(path.stem, view, form["keys"].strip(), form["included"])
     return found
 
 
@@ -100,10 +101,10 @@ def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
             if row.is_held:
                 what += "; perhaps another session is building it now, because one holds the lock for that"
             yield _wrong(index, what, repair), False
-        elif not row.is_there or row.method != "btree" or _plain(described) != _plain(index.form):
+        elif not row.is_there or row.method != "btree" or not _is_form(subject, index, table, row):
             what = f"{index.name} is {row.method} {described}, not {index.form} on {table.name}"
             yield _wrong(index, what, repair), True
-        elif " ".join((row.rule or "").split()) != (rule or ""):
+        elif not _is_rule(subject, table, row.rule, rule):
             what = (
                 f"{index.name} holds rows WHERE {row.rule or 'true'}, view {index.view} shows those WHERE"
                 f" {rule or 'true'}: the planner cannot use the index for the view, or reads rows that are not needed"
@@ -118,10 +119,7 @@ def broken(subject: Subject) -> set[str]:
 
 def invalid(subject: Subject) -> Iterator[Finding]:
     """Find indexes of the same tables that are not valid and not the package's."""
-    parameters = {
-        "tables": [table.oid for table in subject.leaves],
-        "names": all_named(subject.connection, wanted_indexes()),
-    }
+    parameters = {"tables": [table.oid for table in subject.leaves], "names": _names(subject)}
     for row in subject.query("invalid_indexes", parameters):
         what = f"index {row.name} is not valid: every write updates its {size(row.bytes)}, and no query uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
@@ -132,7 +130,7 @@ def sizes(subject: Subject) -> Iterator[Finding]:
     least_bytes, least_factor = BLOATED
     parameters = {
         "tables": [table.oid for table in subject.leaves],
-        "names": all_named(subject.connection, wanted_indexes()),
+        "names": _names(subject),
         "least_bytes": least_bytes,
         "least_factor": least_factor,
     }
@@ -151,7 +149,7 @@ def usage(subject: Subject) -> Iterator[Finding]:
     """Find indexes of larger tables that no statement has used for a week."""
     parameters = {
         "tables": [table.oid for table in subject.leaves],
-        "names": all_named(subject.connection, wanted_indexes()),
+        "names": _names(subject),
         "pages": SMALL,
         "seconds": UNUSED.total_seconds(),
     }
@@ -164,10 +162,16 @@ def usage(subject: Subject) -> Iterator[Finding]:
         yield Finding("index use", "advice", what, "orchestrator verify", row.name)
 
 
+def _names(subject: Subject) -> list[str]:
+    """Return the names of the indexes in the database."""
+    return all_named(subject.connection, wanted_indexes(subject.binding))
+
+
 def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
     """Yield each index whose table exists: its definition in the file, its table, and its state in the database."""
-    renamed = sources.renamed_views(subject.connection)  # the check of bindings reports these
-    wanted = [each for each in wanted_indexes().values() if each.view in subject.tables and each.view not in renamed]
+    renamed = sources.renamed_views(subject.connection, subject.binding)  # the check of bindings reports these
+    known = wanted_indexes(subject.binding)
+    wanted = [each for each in known.values() if each.view in subject.tables and each.view not in renamed]
     rows = subject.query(
         "indexes",
         {
@@ -176,7 +180,7 @@ def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
         },
     )
     for row in rows:
-        index = replace(wanted_indexes()[plain(row.name)], name=row.name)
+        index = replace(known[plain(row.name)], name=row.name)
         yield index, subject.tables[index.view], row
 
 
@@ -210,6 +214,33 @@ def _wrong(index: Wanted, what: str, repair: str) -> Finding:
     return Finding("indexes", "wrong", what, repair, index.name)
 
 
+def _is_form(subject: Subject, index: Wanted, table: Table, row: Any) -> bool:
+    """Whether an index has the wanted columns. Expressions that differ as text may still be equal for the server."""
+    if _plain(row.included or "") != _plain(index.included or ""):
+        return False
+    if _plain(row.keys or "") == _plain(index.keys):
+        return True
+    return not index.of_edges and _alike(
+        subject, *(f"SELECT {keys} FROM {table.name} AS t" for keys in (row.keys, index.keys))
+    )
+
+
+def _is_rule(subject: Subject, table: Table, found: str | None, rule: str | None) -> bool:
+    """Whether an index holds the rows that its view shows."""
+    if " ".join((found or "").split()) == (rule or ""):
+        return True
+    return _alike(subject, *(f"SELECT FROM {table.name} AS t WHERE {each or 'true'}" for each in (found, rule)))
+
+
+def _alike(subject: Subject, query: str, other: str) -> bool:
+    """Whether the server plans two queries of one table in the same way; False when it cannot plan one of them."""
+    try:
+        with subject.connection.transaction():
+            return versions.plan_of(subject, query) == versions.plan_of(subject, other)
+    except (psycopg.errors.SyntaxError, psycopg.errors.UndefinedColumn, psycopg.errors.DatatypeMismatch):
+        return False
+
+
 def _plain(form: str) -> str:
-    """Remove spaces and parentheses: a file has parentheses around an expression, the server does not."""
-    return re.sub(r"[\s()]", "", form).lower()
+    """Remove spaces, quotes and parentheses, which a file and the server write in different ways."""
+    return re.sub(r"[\s()\"]", "", form).lower()

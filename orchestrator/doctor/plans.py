@@ -16,6 +16,7 @@ from orchestrator.core.schema import named, plain
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject
+from orchestrator.install import steps
 
 _NAME = "orchestrator_doctor"
 _MEMBERS = "idx_members_by_collection"
@@ -114,7 +115,9 @@ class _Catalog:
     def scans(self, node: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         """Yield the scans of a plan: the view of each table, and the index; None is a sequential scan."""
         index = plain(node.get("Index Name", ""))
-        if index in self.table:
+        if index in steps.NAME_INDEXES:  # what they are for has no probe
+            pass
+        elif index in self.table:
             yield self.known_as[self.table[index]], self.whole.get(index, index)
         elif node["Node Type"] == "Seq Scan" and node["Relation Name"] in self.known_as:
             yield self.known_as[node["Relation Name"]], None

@@ -12,7 +12,8 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, is_pooled
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.schema import not_installed, schema_of
-from orchestrator.host.sources import VIEWS, Remembered, refuse_citus, remembered
+from orchestrator.host.binding import Binding
+from orchestrator.host.sources import VIEWS, Remembered, binding, refuse_citus, remembered
 
 #: The edge table.
 EDGES = "contact_connections"
@@ -46,6 +47,8 @@ class Subject:
     is_standby: bool
     is_pooled: bool
     tables: Mapping[str, Table]
+    #: The sources of the last install, with their tables.
+    binding: Binding
     #: The choices of the last install; None if they are not stored, or this role may not read them.
     remembered: Remembered | None = None
 
@@ -61,11 +64,9 @@ class Subject:
         return str(row[0])
 
     @property
-    def host_schema(self) -> str | None:
+    def host_schema(self) -> str:
         """The schema of the application's tables: that of the last install, else the one that a view reads."""
-        if self.remembered is not None:
-            return self.remembered.host_schema
-        return next((table.schema for known_as, table in self.tables.items() if known_as in VIEWS), None)
+        return self.binding.host_schema
 
     @property
     def leaves(self) -> list[Table]:
@@ -82,6 +83,12 @@ def examine(connection: Connection) -> Subject:
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
         raise OrchestratorError(not_installed(schema_of(connection)))
-    subject = Subject(connection, row[0], is_pooled(connection), tables, remembered(connection))
-    refuse_citus(connection, subject.host_schema or "public")
-    return subject
+    known = remembered(connection)
+    schema = known.host_schema if known else _schema_of_tables(tables)
+    bound = binding(connection, schema)
+    refuse_citus(connection, bound)
+    return Subject(connection, row[0], is_pooled(connection), tables, bound, known)
+
+
+def _schema_of_tables(tables: Mapping[str, Table]) -> str | None:
+    return next((table.schema for known_as, table in tables.items() if known_as in VIEWS), None)

@@ -11,7 +11,8 @@ from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
-from orchestrator.install.steps import CAPTURED, TRIGGERS
+from orchestrator.host.binding import CAPTURED, VIEW_OF
+from orchestrator.install.steps import TRIGGERS
 
 # Shares of a table from which on a finding is advice, and wrong. By default autovacuum runs at 0.1 and at 0.2.
 _CHANGED = (0.2, 0.5)
@@ -56,8 +57,8 @@ def visibility(subject: Subject) -> Iterator[Finding]:
 
 def triggers(subject: Subject) -> Iterator[Finding]:
     """Find triggers that are missing or do not fire, so that changes are not captured."""
-    views = {table: view for view, table in versions.view_tables().items()}
-    tables = [subject.tables[views[name]] for name in CAPTURED if views[name] in subject.tables]
+    views = [VIEW_OF[name] for name in CAPTURED if subject.binding.takes_objects(name)]
+    tables = [subject.tables[view] for view in views if view in subject.tables]
     names = all_named(subject.connection, TRIGGERS)
     rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": names})
     # install creates disabled triggers again. Changes that were not captured are not queued, so a backfill is needed.

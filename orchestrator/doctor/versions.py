@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yoyo
-from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from orchestrator.core import sqlfiles
@@ -20,7 +19,8 @@ from orchestrator.core.schema import named, original, schema_of
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
-from orchestrator.host.sources import VIEWS
+from orchestrator.host.binding import VIEW_OF, Binding
+from orchestrator.host.mapping import DEFAULT
 from orchestrator.install.migration_files import migration_steps
 from orchestrator.install.migration_files import migrations as migration_files
 
@@ -32,29 +32,18 @@ _FUNCTION = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _SETTING = re.compile(r"^SET (\w+) = (.*?)(?: *--.*)?$", re.MULTILINE)
-_VIEW = re.compile(
-    r"^CREATE OR REPLACE VIEW connection_paths\.(?P<name>\w+) .*?"
-    r'^FROM :"host_schema"\.(?P<table>\w+) AS (?P<alias>\w+)(?:\s+WHERE (?P<rule>.*?))?;',
-    re.DOTALL | re.MULTILINE,
-)
+#: The query of a view, in its file.
+_VIEW = re.compile(r"^CREATE OR REPLACE VIEW connection_paths\.\w+ .*? AS\n(?P<query>.*?);$", re.DOTALL | re.MULTILINE)
 
 
 def install_command(subject: Subject, *options: str) -> str:
     """Return the command that brings this database to the package's version."""
-    schemas = {table.schema for known_as, table in subject.tables.items() if known_as in VIEWS}
+    if subject.binding.mapping != DEFAULT:
+        return shlex.join(["orchestrator", "install", *options])
+    schemas = {table.schema for known_as, table in subject.tables.items() if known_as in sources.VIEWS}
     known = "public" if subject.remembered is None else subject.remembered.host_schema
     elsewhere = ("--host-schema", *schemas) if len(schemas - {known}) == 1 == len(schemas) else ()
     return shlex.join(["orchestrator", "install", *options, *elsewhere])
-
-
-def view_tables() -> dict[str, str]:
-    """Return the names of the application's tables, by the view that reads each."""
-    return {found["name"]: found["table"] for found in _views()}
-
-
-def _views() -> list[re.Match[str]]:
-    files = sorted((sqlfiles.ROOT / "views").glob("*.sql"))
-    return [found for path in files if (found := _VIEW.search(path.read_text(encoding="utf-8")))]
 
 
 def settings_of(function: str) -> dict[str, str]:
@@ -110,7 +99,7 @@ def functions(subject: Subject) -> Iterator[Finding]:
     """
     if _may_read_migrations(subject) and set(_applied(subject)) != set(_known()):
         return
-    wrong = wrong_functions(subject.connection)
+    wrong = wrong_functions(subject.connection, subject.binding)
     if wrong:
         missing = [name for name, (_, is_there) in wrong.items() if not is_there]
         other = [name for name, (_, is_there) in wrong.items() if is_there]
@@ -120,7 +109,7 @@ def functions(subject: Subject) -> Iterator[Finding]:
         yield Finding("functions", "wrong", what, install_command(subject), next(iter(wrong)))
 
 
-def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
+def wrong_functions(connection: Connection, binding: Binding) -> dict[str, tuple[Path, bool]]:
     """Return the functions that differ from this package: the file of each, and whether one of its name exists.
 
     A function may have settings in addition to those in its file, for example those of a DBA.
@@ -133,7 +122,7 @@ def wrong_functions(connection: Connection) -> dict[str, tuple[Path, bool]]:
     return {
         name: (path, name in installed)
         for name, path in function_files().items()
-        if not any(_is_as_in(row, path, connection) for row in installed.get(name, []))
+        if not any(_is_as_in(row, path, connection, binding) for row in installed.get(name, []))
     }
 
 
@@ -156,11 +145,11 @@ def made_by(folder: str, stem: str = "") -> str | None:
     return str(_described(path)["name"]) if path and path.is_file() else None
 
 
-def _is_as_in(row: Any, path: Path, connection: Connection) -> bool:
+def _is_as_in(row: Any, path: Path, connection: Connection, binding: Binding) -> bool:
     found = _described(path)
     head = found[0]
     return (
-        row.prosrc == named(connection, found["source"] or "")
+        row.prosrc == named(connection, binding.fill(found["source"] or ""))
         and _has_its_body(row, connection)
         and {f"{name}={value}" for name, value in _settings(head).items()} <= set(row.settings)
         and all(word in head for word in (f"LANGUAGE {row.language}", row.volatility, row.parallel, row.security))
@@ -175,27 +164,37 @@ def _described(path: Path) -> re.Match[str]:
 
 
 def views(subject: Subject) -> Iterator[Finding]:
-    """Find views that are missing or have another rule than the package's.
+    """Find views that are missing, or that give other columns or rows than the mapping says.
 
-    Both rules are compared as the filter of a plan, so the planner writes both of them in the same way.
+    The plan of a view is compared with that of the query in its file, because the planner writes both in the same way.
     """
-    reported_elsewhere = sources.detached_views(subject.connection) | sources.renamed_views(subject.connection)
-    for found in _views():
-        if found["name"] in reported_elsewhere:  # the check of bindings reports these
+    reported_elsewhere = sources.detached_views(subject.connection) | sources.renamed_views(
+        subject.connection, subject.binding
+    )
+    for source, view in VIEW_OF.items():
+        if view in reported_elsewhere:  # the check of bindings reports these
             continue
-        table = subject.tables.get(found["name"])
-        schema = schema_of(subject.connection)
-        name = f"{schema}.{found['name']}"
-        if table is None:
+        name = f"{schema_of(subject.connection)}.{view}"
+        if subject.connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() == (None,):
             yield Finding("views", "wrong", f"view {name} is missing", install_command(subject), name)
             continue
-        host = sql.SQL("{} AS {}").format(sql.Identifier(table.schema, table.relname), sql.Identifier(found["alias"]))
-        rule = sql.SQL("WHERE {}").format(sql.SQL(found["rule"])) if found["rule"] else sql.SQL("")
-        wanted = _filter(subject, sql.SQL("SELECT FROM {} {}").format(host, rule))
-        actual = _filter(subject, sql.SQL("SELECT FROM {}").format(sql.Identifier(schema, found["name"])))
+        found = _VIEW.search(sqlfiles.read("views", f"{view}.sql"))
+        assert found is not None, view
+        query = _as_bound(subject, source).fill(found["query"])
+        wanted, actual = (plan_of(subject, f"SELECT * FROM {each}") for each in (f"({query}) AS v", name))
         if wanted != actual:
-            what = f"view {name} has the rule {actual or 'none'}, this package's is {wanted or 'none'}"
+            what = f"view {name} has the rule {_rule(actual)}, this package's is {_rule(wanted)}"
+            if _rule(actual) == _rule(wanted):
+                what = f"view {name} has other columns than this package's"
             yield Finding("views", "wrong", what, install_command(subject), name)
+
+
+def _as_bound(subject: Subject, source: str) -> Binding:
+    """Return the binding with the table that the view of a source reads; another check reports a wrong table."""
+    table = subject.tables.get(VIEW_OF[source])
+    if table is None or source not in subject.binding.sources:
+        return subject.binding
+    return subject.binding.at(source, table.schema, table.relname)
 
 
 def _applied(subject: Subject) -> list[str]:
@@ -213,16 +212,20 @@ def _may_read_migrations(subject: Subject) -> bool | None:
     return rows[0].is_readable if rows else None
 
 
-def _filter(subject: Subject, query: sql.Composed) -> str | None:
-    """Return the filter in the plan of *query*, which reads one table."""
+def plan_of(subject: Subject, query: str) -> dict[str, Any]:
+    """Return the plan of *query* without its costs; it reads tables as a whole."""
     with subject.connection.transaction(force_rollback=True):  # the settings hold for this plan only
         for name in ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"):
             subject.connection.execute("SELECT set_config(%s, 'off', true)", (name,))
         subject.connection.execute("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
-        row = subject.connection.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(query)).fetchone()
+        row = subject.connection.execute(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {query}".encode()).fetchone()
     assert row is not None
     plan: dict[str, Any] = row[0][0]["Plan"]
-    return plan.get("Filter") or plan.get("One-Time Filter")
+    return plan
+
+
+def _rule(plan: dict[str, Any]) -> str:
+    return str(plan.get("Filter") or plan.get("One-Time Filter") or "none")
 
 
 def _list(names: list[str]) -> str:

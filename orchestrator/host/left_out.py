@@ -7,23 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from psycopg import errors, sql
+from psycopg import errors
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.host.binding import Binding, bind
+from orchestrator.host.mapping import DEFAULT
+from orchestrator.host.mapping_types import WANTED
+from orchestrator.host.sources import binding
 
-_RULE = re.compile(r"m\.source IN \(([0-9, ]+)\)")
-
-
-def _counted_sources() -> tuple[int, ...]:
-    found = _RULE.search(sqlfiles.read("views", "collection_members.sql"))
-    assert found is not None
-    return tuple(int(word) for word in found[1].split(","))
-
-
-#: The sources that the rule of the view collection_members names.
-COUNTED_SOURCES = _counted_sources()
+#: The sources that the default rule of memberships names.
+COUNTED_SOURCES = tuple(int(word) for word in re.findall(r"\d+", WANTED["user_contact_collections"].where or ""))
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Experiences:
 class Members:
     """Memberships from one source: their number, and how many of them name no user, which never count."""
 
-    source: int | None
+    source: Any
     is_counted: bool
     memberships: int
     without_user: int
@@ -67,7 +62,9 @@ class Members:
 
 def experiences(connection: Connection) -> tuple[int, int, Experiences]:
     """Return the number of contacts, of contacts with work experiences, and the counts of work experiences."""
-    row = _over("experiences", connection, "work_experiences", "host/experiences_by_rule", {})[0]
+    row = _over(connection, binding(connection), "experiences", "contact_work_experiences", "host/experiences_by_rule")[
+        0
+    ]
     contacts, with_experiences, *counted = row
     return contacts, with_experiences, Experiences(*counted)
 
@@ -80,40 +77,24 @@ def members(
     They are read from the table in *host_schema*, for which the package need not be installed; by default, from the
     table that the package reads.
     """
-    table = None if host_schema is None else (host_schema, "user_contact_collections")
-    parameters = {"collection_id": collection_id, "counted": list(COUNTED_SOURCES)}
-    rows = _over("members", connection, "collection_members", "host/members_by_source", parameters, table)
+    bound = binding(connection) if host_schema is None else bind(connection, DEFAULT, host_schema)
+    rows = _over(connection, bound, "members", "user_contact_collections", "host/members_by_source", collection_id)
     return tuple(Members(*row) for row in rows)
 
 
-def table_behind(connection: Connection, view: str) -> tuple[str, str]:
-    """Return the schema and the name of the table that a binding view reads."""
-    table = connection.execute(sqlfiles.query("host/table_behind_view"), {"view": view}).fetchone()
-    if table is None:
-        raise OrchestratorError("a view of connection_paths is missing; run: orchestrator install")
-    return table[0], table[1]
-
-
 def _over(
-    name: str,
-    connection: Connection,
-    view: str,
-    query: str,
-    parameters: dict[str, Any],
-    table: tuple[str, str] | None = None,
+    connection: Connection, bound: Binding, cte: str, source: str, query: str, collection_id: int | None = None
 ) -> list[tuple[Any, ...]]:
-    """Run a query that reads all rows of a table of the application under the name *name*.
+    """Run a query that reads all rows of a source, which has the name *cte* there.
 
     A view still reads a column that the application has renamed. This query reads the table itself, so it fails then.
     """
-    schema, relation = table or table_behind(connection, view)
-    every_row = sql.SQL("WITH {} AS NOT MATERIALIZED (SELECT * FROM {})\n").format(
-        sql.Identifier(name), sql.Identifier(schema, relation)
-    )
+    every_row = bound.fill(sqlfiles.query(f"host/every_{cte}"))
+    text = f"WITH {cte} AS NOT MATERIALIZED (\n{every_row}\n)\n{sqlfiles.query(query)}"
     try:
-        return connection.execute(every_row + sql.SQL(sqlfiles.query(query)), parameters).fetchall()
-    except (errors.UndefinedColumn, errors.UndefinedFunction) as error:
-        raise OrchestratorError(f"the rows of {schema}.{relation} cannot be counted: {one_line(error)}") from error
+        return connection.execute(text.encode(), {"collection_id": collection_id}).fetchall()
+    except (errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable) as error:
+        raise OrchestratorError(f"the rows of {bound.shown(source)} cannot be counted: {one_line(error)}") from error
 
 
 def lines(connection: Connection) -> Iterator[str]:

@@ -7,14 +7,14 @@ gives the SQL that views, indexes and triggers are made of.
 from __future__ import annotations
 
 from orchestrator.host.mapping_catalog import check, completed
-from orchestrator.host.mapping_expressions import Expression, printed, quoted, read, with_safe_dates
+from orchestrator.host.mapping_expressions import Expression, printed, read, with_safe_dates
 from orchestrator.host.mapping_file import load
 from orchestrator.host.mapping_types import DEFAULT, WANTED, BoundSource, Kind, Source, SourceMapping
 
 __all__ = ["DEFAULT", "BoundSource", "Source", "SourceMapping", "bound", "check", "completed", "load"]
 
 #: The type that each kind of column is cast to. PostgreSQL drops a cast to the type that an expression has already.
-_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "integer"}
+_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "bigint"}
 
 
 def bound(mapping: SourceMapping, host_schema: str) -> dict[str, BoundSource]:
@@ -27,27 +27,21 @@ def bound(mapping: SourceMapping, host_schema: str) -> dict[str, BoundSource]:
 
 def _bound(source: Source, host_schema: str) -> BoundSource:
     wanted = WANTED[source.name]
+    schema = source.schema or host_schema
     columns: dict[str, str] = {}
     used: dict[str, tuple[str, ...]] = {}
-    for key, column in wanted.columns.items():
-        text = source.columns.get(key, None if column.optional else quoted(key))
-        if text is None:
-            continue
-        if source.is_default:
-            columns[key], used[key] = quoted(key), (quoted(key),)
-            continue
-        expression = read(text, source.schema or host_schema, source.table)
-        columns[key], used[key] = typed(expression, column.kind), expression.used
-    where = source.where if source.has_own_rule else wanted.where
-    if where is not None:
-        expression = read(where, source.schema or host_schema, source.table)
-        where, used["where"] = printed(with_safe_dates(expression.tree)), expression.used
-    return BoundSource(
-        source.name, wanted.view, source.schema or host_schema, source.table, columns, used, where, source.is_default
-    )
+    for key in source.keys:
+        expression = read(source.text(key), schema, source.table)
+        used[key] = expression.used
+        if key == "where":
+            columns[key] = printed(with_safe_dates(expression.tree))
+        else:
+            columns[key] = _typed(expression, wanted.columns[key].kind, is_default=source.is_default)
+    where = columns.pop("where", None)
+    return BoundSource(source.name, wanted.view, schema, source.table, columns, used, where, source.is_default)
 
 
-def typed(expression: Expression, kind: Kind) -> str:
-    """Return an expression as SQL that gives the type of a kind of column."""
+def _typed(expression: Expression, kind: Kind, *, is_default: bool) -> str:
+    """Return an expression as SQL that gives the type of a kind of column; a default source has the types already."""
     text = expression.sql if expression.is_column else printed(with_safe_dates(expression.tree))
-    return f"({text})::{_TYPES[kind]}" if kind in _TYPES else text
+    return text if kind == "any" or (is_default and kind != "number") else f"({text})::{_TYPES[kind]}"

@@ -28,6 +28,12 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def identifier(name: str) -> str:
+    """Return an identifier as a person writes it: in double quotes only where they are necessary."""
+    tree = ast.ColumnRef(fields=(ast.String(sval=name),))
+    return str(RawStream()(tree))
+
+
 def nodes(root: Any, kind: Any) -> Iterator[Any]:
     """Yield every node of a kind below a node, the node included."""
     if isinstance(root, tuple):

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.host.mapping_expressions import BadExpressionError, read, table_name
 from orchestrator.host.mapping_types import DEFAULT, WANTED, Place, Source, SourceMapping
 
@@ -45,7 +45,7 @@ def parse(text: str, file: str) -> SourceMapping:
     reader.refuse_shared_tables(sources)
     if reader.problems:
         in_order = sorted(reader.problems, key=lambda problem: problem[0])
-        raise OrchestratorError("\n".join(f"{file}:{line}: {problem}" for line, problem in in_order))
+        raise SeveralProblemsError([f"{file}:{line}: {problem}" for line, problem in in_order])
     return SourceMapping({name: sources[name] for name in WANTED if name in sources}, file, lines)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-#: What an expression of a column gives: ``id`` bigint, ``day`` date, ``name`` text, ``number`` integer, ``any`` as is.
+#: What an expression of a column gives: ``id`` bigint, ``day`` date, ``name`` text, ``number`` bigint, ``any`` as is.
 Kind = Literal["id", "day", "name", "number", "any"]
 
 
@@ -76,7 +76,8 @@ class Source:
     @property
     def is_default(self) -> bool:
         """Whether this is the package's own table with the package's own columns and rule."""
-        return self.schema is None and self.table == self.name and not self.columns and self.where is None
+        renamed = any(text not in (key, f'"{key}"') for key, text in self.columns.items())
+        return self.schema is None and self.table == self.name and not renamed and self.where is None
 
     @property
     def has_own_rule(self) -> bool:
@@ -85,7 +86,22 @@ class Source:
         That rule reads codes of the column ``source``. So it stays only while the table and that column are the
         package's own and the file has no ``where``.
         """
-        return self.where is not None or self.table != self.name or "source" in self.columns
+        has_source = self.columns.get("source", "source") in ("source", '"source"')
+        return self.where is not None or self.schema is not None or self.table != self.name or not has_source
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that are read, and ``where`` if there is a rule: as written, otherwise the default."""
+        wanted = WANTED[self.name]
+        keys = [key for key, column in wanted.columns.items() if key in self.columns or not column.optional]
+        has_rule = self.where is not None or (wanted.where is not None and not self.has_own_rule)
+        return (*keys, *(["where"] if has_rule else []))
+
+    def text(self, key: str) -> str:
+        """The expression of one of :attr:`keys`."""
+        if key == "where":
+            return self.where or WANTED[self.name].where or "true"
+        return self.columns.get(key, f'"{key}"')
 
 
 #: A place in the file: a source, and a key in it or None for the line that begins the source.
@@ -137,7 +153,7 @@ class BoundSource:
     """One source with everything that its view, its indexes and its triggers need.
 
     ``columns`` holds SQL expressions over the columns of the table, without qualification. Each gives exactly the
-    package's type: an id bigint, a day date, a name text, a headcount integer; ``source`` has its own type. For a
+    package's type: an id bigint, a day date, a name text, a headcount bigint; ``source`` has its own type. For a
     default source each is the quoted name of the column, and nothing is cast. An optional column that the mapping does
     not name is absent. ``used_columns`` holds the quoted columns of the table that each expression reads, and those of
     ``where`` under the key ``where``. ``where`` is the mapping's rule, None where every row counts; the rules that the

@@ -1,11 +1,13 @@
 """The tables of the application that the package reads, and problems with their views and triggers.
 
 ``contacts``, ``organizations``, ``contact_work_experiences`` and ``user_contact_collections`` are the sources of all
-edges and paths. Each is read through a binding view, and triggers on three of them capture changes.
+edges and paths. The mapping says which table each source is. Each is read through a binding view, and triggers on three
+of them capture changes.
 """
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,16 +18,12 @@ from psycopg import sql
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.binding import CAPTURED, LATER, REQUIRED, VIEW_OF, Binding, bind
+from orchestrator.host.mapping import DEFAULT, SourceMapping
 
-#: The tables of the application that the package reads, each with its binding view.
-SOURCES = {
-    "contacts": "live_contacts",
-    "organizations": "live_organizations",
-    "contact_work_experiences": "work_experiences",
-    "user_contact_collections": "collection_members",
-}
-TABLES = tuple(SOURCES)
-VIEWS = tuple(SOURCES.values())
+#: The sources without which nothing is computed, and their binding views.
+TABLES = REQUIRED
+VIEWS = tuple(VIEW_OF[name] for name in REQUIRED)
 
 Remedy = Literal["install", "attach", "replicated", "repair", "sync", "person"]
 
@@ -81,6 +79,7 @@ class Remembered:
     host_schema: str
     has_triggers: bool
     is_replicated: bool
+    mapping: SourceMapping = DEFAULT
 
 
 def remembered(connection: Connection) -> Remembered | None:
@@ -89,7 +88,21 @@ def remembered(connection: Connection) -> Remembered | None:
     missing = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, psycopg.errors.InsufficientPrivilege)
     with suppress(*missing), connection.transaction():
         rows = connection.execute(sqlfiles.query("install/installation")).fetchall()
-    return Remembered(*rows[0][:3]) if rows else None
+    if not rows:
+        return None
+    host_schema, has_triggers, is_replicated, mapping, _ = rows[0]
+    known = DEFAULT if mapping is None else SourceMapping.from_json(mapping)
+    return Remembered(host_schema, has_triggers, is_replicated, known)
+
+
+def binding(connection: Connection, host_schema: str | None = None) -> Binding:
+    """Return the sources of the last install with their tables.
+
+    ``host_schema`` replaces the schema that the last install chose; with neither it is ``public``.
+    """
+    known = remembered(connection)
+    schema = host_schema or (known.host_schema if known else "public")
+    return bind(connection, known.mapping if known else DEFAULT, schema)
 
 
 def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
@@ -98,23 +111,56 @@ def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
     ``host_schema`` is the schema of those tables; None: ``public``. Works whatever part of the package is missing.
     """
     known = remembered(connection)
-    asked = {
-        "host_schema": host_schema or "public",
+    bound = binding(connection, host_schema or "public")
+    parameters = {
+        **asked(bound),
         "has_triggers": known is not None and known.has_triggers,
         "is_replicated": known is not None and known.is_replicated,
     }
-    rows = connection.execute(sqlfiles.query("host/binding_problems"), asked).fetchall()
-    return [*(Problem(*row) for row in rows), *_renamed_columns(connection), *_capture_failures(connection)]
+    rows = connection.execute(sqlfiles.query("host/binding_problems"), parameters).fetchall()
+    return [*(Problem(*row) for row in rows), *_renamed_columns(connection, bound), *_capture_failures(connection)]
 
 
-def renamed_views(connection: Connection) -> set[str]:
+def asked(bound: Binding) -> dict[str, str]:
+    """Return the parameters of queries about the sources: ``host_schema``, and ``sources`` as a JSON array.
+
+    Each source has the name ``source``, its ``view``, ``schema`` (null: the host schema), ``table``, whether triggers
+    capture its changes (``captured``), and ``columns``: the types that each column may have, null for any type.
+    """
+    described = [
+        {
+            "source": name,
+            "view": source.view,
+            "schema": None if source.schema == LATER else source.schema,
+            "table": source.table,
+            "captured": name in CAPTURED and bound.takes_objects(name),
+            "columns": bound.required_types(name),
+        }
+        for name, source in bound.sources.items()
+    ]
+    return {"host_schema": bound.host_schema, "sources": json.dumps(described)}
+
+
+def without_unique_id(connection: Connection, bound: Binding) -> list[str]:
+    """Return which of contacts and organizations may have an id twice, because no unique index forbids it."""
+    names = [name for name in ("contacts", "organizations") if name in bound.sources]
+    parameters = {
+        "sources": names,
+        "schemas": [bound.sources[name].schema for name in names],
+        "tables": [bound.sources[name].table for name in names],
+        "columns": [bound.raw(name, "id") for name in names],
+    }
+    return [row[0] for row in connection.execute(sqlfiles.query("host/tables_without_key"), parameters)]
+
+
+def renamed_views(connection: Connection, bound: Binding) -> set[str]:
     """Return the binding views of tables of which a column was renamed."""
-    return {row[0] for row in connection.execute(sqlfiles.query("host/renamed_columns"))}
+    return {row[0] for row in connection.execute(sqlfiles.query("host/renamed_columns"), asked(bound))}
 
 
-def _renamed_columns(connection: Connection) -> list[Problem]:
+def _renamed_columns(connection: Connection, bound: Binding) -> list[Problem]:
     found = []
-    for _, table, missing, present in connection.execute(sqlfiles.query("host/renamed_columns")):
+    for _, table, missing, present in connection.execute(sqlfiles.query("host/renamed_columns"), asked(bound)):
         what = f"column {missing} of {table} was renamed, and its changes are not captured; rename it back"
         if present is not None:
             old, new = sql.Identifier(present).as_string(connection), sql.Identifier(missing).as_string(connection)
@@ -143,10 +189,9 @@ def detached_views(connection: Connection) -> set[str]:
     return {row[0] for row in connection.execute(sqlfiles.query("host/detached_views"))}
 
 
-def citus_tables(connection: Connection, host_schema: str) -> list[tuple[str, str]]:
+def citus_tables(connection: Connection, bound: Binding) -> list[tuple[str, str]]:
     """Return the tables that Citus manages, each as ``distributed``, ``reference`` or ``local``."""
-    asked = {"host_schema": host_schema, "tables": list(TABLES)}
-    rows = connection.execute(sqlfiles.query("host/citus_tables"), asked)
+    rows = connection.execute(sqlfiles.query("host/citus_tables"), asked(bound))
     return [(row[0], row[1]) for row in rows]
 
 
@@ -175,12 +220,12 @@ def _capture_works(connection: Connection, table_oid: int) -> bool:
     return False
 
 
-def refuse_citus(connection: Connection, host_schema: str) -> None:
+def refuse_citus(connection: Connection, bound: Binding) -> None:
     """Raise :class:`OrchestratorError` when Citus manages a table that the package reads or writes.
 
     Such a table is empty on the coordinator: finders would return nothing, and sync would delete correct edges.
     """
-    for table, management in citus_tables(connection, host_schema):
+    for table, management in citus_tables(connection, bound):
         raise OrchestratorError(
             f"table {table} is a {management} table of Citus; connection_paths needs ordinary tables"
             f" (SELECT undistribute_table('{table}') makes one)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import time
@@ -25,8 +26,10 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import lock_key, named, schema_of
 from orchestrator.host import sources
-from orchestrator.install import migration_files, repair
-from orchestrator.install.installed import chosen_host_schema, repeated_ids
+from orchestrator.host.binding import CAPTURED, Binding, bind
+from orchestrator.host.mapping import DEFAULT, SourceMapping
+from orchestrator.install import company_names, migration_files, repair
+from orchestrator.install.installed import chosen_host_schema, chosen_mapping, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
     check_no_extension,
@@ -37,8 +40,7 @@ from orchestrator.install.refusals import (
     check_server,
 )
 from orchestrator.install.steps import (
-    CAPTURED,
-    HOST_SCHEMA,
+    HOST_INDEXES,
     REPLICATED,
     REPLICATED_TRIGGER,
     SCHEMA,
@@ -46,8 +48,11 @@ from orchestrator.install.steps import (
     create_triggers,
     drop_trigger,
     drop_triggers,
+    own_indexes,
     own_triggers,
+    set_binding,
 )
+from orchestrator.install.steps import settings as binding_settings
 
 log = logging.getLogger(__name__)
 LOCK_KEY = 0x636F6E6E70617468  # "connpath": the advisory lock of an installation script, see sql/script
@@ -65,28 +70,36 @@ _RACING = (
 
 @dataclass(frozen=True)
 class Installed:
-    """The result of an install: the migrations that it applied, and a sentence for each repair."""
+    """The result of an install: the migrations that it applied, and a sentence for each repair.
+
+    ``costs`` says of each source without triggers or indexes of the package what that costs.
+    """
 
     applied: list[str]
     repaired: list[str]
     host_schema: str
+    costs: list[str]
 
 
 def install(
     dsn: str,
     host_schema: str | None = None,
     *,
+    mapping: SourceMapping | None = None,
     triggers: bool | None = None,
     replicated: bool | None = None,
+    names: bool | None = None,
     roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> Installed:
     """Bring the database of *dsn* to this package's version, and repair objects that are missing or read a wrong table.
 
     ``host_schema`` is the schema of the application's tables; None: that of the last install, or ``public``.
+    ``mapping`` says which table, columns and rows each source is; None: that of the last install, or the default.
     ``triggers``: whether changes of the tables are captured; None: as before, and True in a first install.
     ``replicated``: whether changes that logical replication writes are captured too; None: as before, and False in a
-    first install. ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
+    first install. ``names``: whether resolved company names make edges; None: as before, and False in a first install.
+    ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
     repairs the rights of those in use.
 
     An install can run again, beside another one, and after one that was killed. The application can write meanwhile:
@@ -99,31 +112,37 @@ def install(
         check_no_extension(connection)
         check_no_stranger(connection)
         chosen = chosen_host_schema(connection, host_schema)
-        check_host(connection, chosen)
-        sources.refuse_citus(connection, chosen)
-        check_schema(connection, chosen)
+        resolves = company_names.is_on(connection) if names is None else names
+        wanted = chosen_mapping(connection, mapping)
+        binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)
+        check_host(connection, binding)
+        sources.refuse_citus(connection, binding)
+        check_schema(connection, binding)
         prefix = group_roles.to_use(connection, roles)
         if prefix is not None:
             group_roles.make(connection, prefix, progress=progress)
         with _alone(connection, progress) as guard:
-            check_schema(connection, chosen)  # again: another install may have finished meanwhile
+            check_schema(connection, binding)  # again: another install may have finished meanwhile
             captured = _captured(connection, triggers)
             also = _replicated(connection, replicated)
             before = sources.remembered(connection)
-            _remember(connection, chosen, captured, also)
-            with _migrations(connection, chosen, triggers=captured, replicated=also) as (backend, migrations):
+            _remember(connection, binding, captured, also)
+            with _migrations(connection, binding, triggers=captured, replicated=also) as (backend, migrations):
                 check_not_newer(connection, migrations)
                 todo = backend.to_apply(migrations)
                 for migration in todo:
                     progress(f"applying {migration.id}")
                     backend.apply_one(migration)
             if triggers is not None:  # a migration that was applied earlier chose otherwise
-                _set_triggers(connection, chosen, wanted=triggers, replicated=also)
+                _set_triggers(connection, binding, wanted=triggers, replicated=also)
             elif replicated is not None:
-                _set_triggers(connection, chosen, wanted=captured, replicated=also)
+                _set_triggers(connection, binding, wanted=captured, replicated=also)
+            if resolves and not company_names.is_on(connection):
+                company_names.capture(connection, binding)
             repaired = repair.repair_installation(
-                connection, chosen, has_triggers=captured, is_replicated=also, progress=progress
+                connection, binding, has_triggers=captured, is_replicated=also, progress=progress
             )
+            repaired += company_names.switch(connection, binding, resolves, progress=progress)
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
                 repaired.append("earlier writes were not captured, so every contact is queued; run: orchestrator sync")
@@ -132,7 +151,7 @@ def install(
                 repaired += [] if todo else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
-            return Installed([migration.id for migration in todo], repaired, chosen)
+            return Installed([migration.id for migration in todo], repaired, chosen, binding.costs())
 
 
 def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
@@ -147,16 +166,17 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
         if not _schema_exists(connection):
             return []
         with _alone(connection, progress) as guard:
-            host_schema = chosen_host_schema(connection, None)
+            binding = sources.binding(connection, chosen_host_schema(connection, None))
             prefix = group_roles.in_use(connection)
-            with _migrations(connection, host_schema) as (backend, migrations):
+            with _migrations(connection, binding) as (backend, migrations):
                 check_no_partitions(connection)
-                _rehearse_uninstall(guard)
+                _rehearse_uninstall(guard, binding)
                 # The records of migrations are deleted first. So after a kill there is no record of a migration whose
                 # objects were dropped. All migrations are rolled back, recorded or not: a kill may have left objects
                 # without a record, and dropping a missing object is no error.
                 backend.unmark_migrations(backend.to_rollback(migrations))
                 _drop_triggers(connection)
+                company_names.remove(connection, binding)
                 todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
                 for migration in todo:
                     progress(f"removing {migration.id}")
@@ -168,9 +188,10 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
         return [migration.id for migration in todo]
 
 
-def _set_triggers(connection: Connection, host_schema: str, *, wanted: bool, replicated: bool) -> None:
-    for setting, value in ((HOST_SCHEMA, host_schema), (REPLICATED, "on" if replicated else "off")):
-        connection.execute("SELECT set_config(%s, %s, false)", (named(connection, setting), value))
+def _set_triggers(connection: Connection, binding: Binding, *, wanted: bool, replicated: bool) -> None:
+    set_binding(connection, binding.mapping, binding.host_schema)
+    setting, value = named(connection, REPLICATED), "on" if replicated else "off"
+    connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
     for trigger in own_triggers(connection):
         if trigger.name == named(connection, REPLICATED_TRIGGER) and not replicated:
             drop_trigger(connection, trigger)
@@ -206,13 +227,17 @@ def _drop_triggers(connection: Connection) -> None:
         retry_while_locked(connection, partial(connection.execute, statement.encode()))
 
 
-def _rehearse_uninstall(connection: Connection) -> None:
+def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
     """Drop everything in a transaction that is rolled back, so that an uninstall does not stop halfway.
 
     Migrations are rolled back one by one, and the first ones create the objects that an application most likely uses.
     The session is the one that holds the installation lock.
     """
-    names = [name for name in sqlfiles.function_folders() if name != "raise_detached"]
+    folders = sqlfiles.function_folders()
+    last = ("raise_detached", *(name for name, path in folders.items() if "expressions" in path.parts))
+    names = [name for name in folders if name not in last]
+    set_binding(connection, binding.mapping, binding.host_schema)
+    indexes = [] if binding.mapping == DEFAULT else own_indexes(connection, *HOST_INDEXES)
 
     def drop_all() -> None:
         with connection.transaction(force_rollback=True):
@@ -227,20 +252,26 @@ def _rehearse_uninstall(connection: Connection) -> None:
             ).fetchall()
             if functions:
                 connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
+            connection.execute(sqlfiles.read("names", "off.sql"))
             for path in sorted(migration_files.FOLDER.glob("*.rollback.sql"), reverse=True):
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
                 connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
-            # last, because the view of a detached table calls it
-            connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.raise_detached".encode())
+            for index in indexes:  # they may call a function of the package
+                if not index.is_taken:
+                    connection.execute(f"DROP INDEX IF EXISTS {index.identity}".encode())
+            for name in last:  # views and indexes call them
+                connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}".encode())
             _drop_schema(connection)
 
     retry_while_locked(connection, drop_all)
 
 
-def _remember(connection: Connection, host_schema: str, captured: bool, replicated: bool) -> None:
+def _remember(connection: Connection, binding: Binding, captured: bool, replicated: bool) -> None:
+    mapping = None if binding.mapping == DEFAULT else json.dumps(binding.mapping.as_json())
     known = {
-        "host_schema": host_schema,
+        "host_schema": binding.host_schema,
+        "mapping": mapping,
         "has_triggers": captured,
         "is_replicated": replicated,
         "version": version("connection-paths"),
@@ -302,14 +333,16 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
 
 @contextmanager
 def _migrations(
-    connection: Connection, host_schema: str, *, triggers: bool = True, replicated: bool = False
+    connection: Connection, binding: Binding, *, triggers: bool = True, replicated: bool = False
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
     """Open yoyo on the database of *connection*, over another connection; its tables are in the package's schema."""
-    settings = {"search_path": named(connection, f"{SCHEMA}, pg_temp"), named(connection, HOST_SCHEMA): host_schema}
+    settings = {"search_path": named(connection, f"{SCHEMA}, pg_temp")}
+    chosen = binding_settings(binding.mapping, binding.host_schema)
     if not triggers:
-        settings[named(connection, WITHOUT_TRIGGERS)] = "on"
+        chosen[WITHOUT_TRIGGERS] = "on"
     if replicated:
-        settings[named(connection, REPLICATED)] = "on"
+        chosen[REPLICATED] = "on"
+    settings |= {named(connection, setting): value for setting, value in chosen.items()}
     if connection.execute(sqlfiles.query("install/bookkeeping_is_there")).fetchone() == (False,):
         connection.execute(sqlfiles.read("script", "bookkeeping.sql"))  # yoyo would create them without revoking rights
     backend = _backend(resolved(connection), settings, place(connection))

@@ -7,6 +7,8 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.schema import not_installed, schema_of
 from orchestrator.host import sources
+from orchestrator.host.binding import VIEW_OF
+from orchestrator.host.mapping import DEFAULT, SourceMapping
 
 
 def require_installed(connection: Connection) -> None:
@@ -17,7 +19,7 @@ def require_installed(connection: Connection) -> None:
     ).fetchone()
     if row != (True,):
         raise OrchestratorError(not_installed(schema_of(connection)))
-    sources.refuse_citus(connection, bound_host_schema(connection) or "public")
+    sources.refuse_citus(connection, sources.binding(connection, bound_host_schema(connection)))
 
 
 def require_unique_ids(connection: Connection) -> None:
@@ -32,12 +34,13 @@ def repeated_ids(connection: Connection) -> list[str]:
     A table is read only if it has no unique index on id.
     """
     found = []
-    for table, view in connection.execute(sqlfiles.query("host/tables_without_key")).fetchall():
+    bound = sources.binding(connection)
+    for name in sources.without_unique_id(connection, bound):
         row = connection.execute(
-            f"SELECT v.id FROM connection_paths.{view} AS v GROUP BY v.id HAVING count(*) > 1 LIMIT 1".encode()
+            f"SELECT v.id FROM connection_paths.{VIEW_OF[name]} AS v GROUP BY v.id HAVING count(*) > 1 LIMIT 1".encode()
         ).fetchone()
         if row is not None:
-            found.append(f"table {table} has no key on id, and id {row[0]} is in several rows")
+            found.append(f"table {bound.shown(name)} has no key on id, and id {row[0]} is in several rows")
     return found
 
 
@@ -51,6 +54,14 @@ def schema_read_by_views(connection: Connection) -> str | None:
     """Return the schema of the tables that the binding views read; None while they read none."""
     row = connection.execute(sqlfiles.query("install/bound_host_schema")).fetchone()
     return None if row is None else str(row[0])
+
+
+def chosen_mapping(connection: Connection, given: SourceMapping | None) -> SourceMapping:
+    """Return the mapping of the tables: the given one, else that of the last install, else the default one."""
+    if given is not None:
+        return given
+    known = sources.remembered(connection)
+    return known.mapping if known else DEFAULT
 
 
 def chosen_host_schema(connection: Connection, given: str | None) -> str:

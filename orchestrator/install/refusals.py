@@ -11,11 +11,14 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.schema import all_named, schema_of
 from orchestrator.host import sources
+from orchestrator.host.binding import Binding
+from orchestrator.host.mapping import DEFAULT, check
 from orchestrator.install.installed import bound_host_schema, chosen_host_schema, schema_read_by_views
 from orchestrator.install.steps import (
     HOST_INDEXES,
     SCHEMA,
     TRIGGERS,
+    wanted_indexes,
 )
 
 OLDEST_SERVER = 15  # the first version with security_invoker views
@@ -75,25 +78,31 @@ def check_no_partitions(connection: Connection) -> None:
         )
 
 
-def check_host(connection: Connection, host_schema: str) -> None:
-    """Refuse a schema whose tables are not those that the package reads, or that the role may not index."""
+def check_host(connection: Connection, binding: Binding) -> None:
+    """Refuse tables that are not what the package reads, or that this role may not index."""
+    host_schema, is_default = binding.host_schema, binding.mapping == DEFAULT
     asked = {
-        "host_schema": host_schema,
+        **sources.asked(binding),
         "triggers": all_named(connection, TRIGGERS),
         "indexes": all_named(connection, HOST_INDEXES),
     }
     problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
-    if host_schema == SCHEMA != schema_of(connection):
-        problems.insert(0, "no installation can read tables in a schema of this name")
-    may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
-    if connection.execute(may_create, (host_schema,)).fetchone() == (False,):
-        problems.append(f"role {connection.info.user} may not create indexes in it (GRANT CREATE ON SCHEMA)")
-    if problems:
+    if schema_of(connection) != SCHEMA and SCHEMA in {source.schema for source in binding.sources.values()}:
+        raise OrchestratorError(f"no installation can read tables in a schema {SCHEMA}. Nothing was installed.")
+    for schema in sorted({binding.sources[HOST_INDEXES[name]].schema for name in wanted_indexes(binding)}):
+        may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
+        if connection.execute(may_create, (schema,)).fetchone() == (False,):
+            place = "it" if is_default else f"schema {schema}"
+            problems.append(f"role {connection.info.user} may not create indexes in {place} (GRANT CREATE ON SCHEMA)")
+    if is_default and problems:
         bound = schema_read_by_views(connection)
         elsewhere = "" if bound in (None, host_schema) else _elsewhere(str(bound))
         raise OrchestratorError(
             f"schema {host_schema!r} cannot be the host: {'; '.join(problems)}. Nothing was installed.{elsewhere}"
         )
+    problems = check(connection, binding.mapping, host_schema) or problems
+    if problems:
+        raise OrchestratorError("\n".join([*problems, "Nothing was installed."]))
 
 
 def _elsewhere(bound: str) -> str:
@@ -101,12 +110,13 @@ def _elsewhere(bound: str) -> str:
     return f" (The tables that the installed views read are in {bound!r}; if they have moved there: {command})"
 
 
-def check_schema(connection: Connection, host_schema: str) -> None:
-    """Refuse a schema ``connection_paths`` that reads other tables, or whose owner has no rights on these."""
-    schema, tables = schema_of(connection), list(sources.TABLES)
-    stranger = connection.execute(
-        sqlfiles.query("install/foreign_schema_owner"), {"host_schema": host_schema, "tables": tables}
-    ).fetchone()
+def check_schema(connection: Connection, binding: Binding) -> None:
+    """Refuse a schema ``connection_paths`` that reads other tables, or whose owner has no rights on these.
+
+    Another mapping may name tables of another schema, so then nothing is compared.
+    """
+    schema, host_schema = schema_of(connection), binding.host_schema
+    stranger = connection.execute(sqlfiles.query("install/foreign_schema_owner"), sources.asked(binding)).fetchone()
     if stranger is not None:
         raise OrchestratorError(
             f"schema {schema} belongs to {stranger[0]}, which owns none of the application's tables and could put code"
@@ -115,10 +125,8 @@ def check_schema(connection: Connection, host_schema: str) -> None:
     known = chosen_host_schema(connection, None)
     if known == host_schema or bound_host_schema(connection) is None:
         return
-    left = connection.execute(
-        sqlfiles.query("install/host_tables_left"), {"host_schema": known, "tables": tables}
-    ).fetchall()
-    if left:  # if none is left, the tables were moved to another schema
+    before = sources.binding(connection, known)
+    if before.mapping == binding.mapping and before.tables:  # if none is left, the tables were moved to another schema
         raise OrchestratorError(
             f"already installed for host schema {known!r}; uninstall first to change it to {host_schema!r}"
         )

@@ -25,7 +25,8 @@ from orchestrator.core.schema import all_named, named, plain, schema_of
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
-from orchestrator.host.sources import TABLES
+from orchestrator.host.binding import REQUIRED, VIEW_OF, Binding, unbound
+from orchestrator.host.sources import asked
 from orchestrator.install import steps
 from orchestrator.install.migration_files import migration_steps, migrations
 
@@ -35,7 +36,8 @@ log = logging.getLogger(__name__)
 #: may be wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
-        *("live_contacts", "live_organizations", "work_experiences", "possible_overlaps", "work_overlaps"),
+        *("live_contacts", "live_organizations", "work_experiences", "employments"),
+        *("possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
         *(
             "queue_added_or_removed",
             "queue_changed_experiences",
@@ -49,7 +51,7 @@ _DECIDES_EDGES = frozenset(
 )
 _OBJECT = re.compile(
     r"^\s*CREATE (?:OR REPLACE |UNIQUE )?(?P<kind>TABLE|VIEW|SEQUENCE|TYPE|INDEX|TRIGGER)(?: IF NOT EXISTS)?"
-    r" (?:connection_paths\.)?(?P<name>\w+)(?:\s+BEFORE UPDATE ON connection_paths\.(?P<table>\w+))?",
+    r" (?:connection_paths\.)?(?P<name>\w+)(?:\s+(?:BEFORE|AFTER) \w+ ON connection_paths\.(?P<table>\w+))?",
     re.MULTILINE,
 )
 _ATTACH = (
@@ -74,11 +76,11 @@ class Problem:
 
 
 def problems(
-    connection: Connection, host_schema: str, *, has_triggers: bool, is_replicated: bool = False
+    connection: Connection, binding: Binding, *, has_triggers: bool, is_replicated: bool = False
 ) -> list[Problem]:
     """Find everything that an install would repair, except grants; writes nothing."""
     triggers = _triggers(has_triggers, is_replicated)
-    found = [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
+    found = [*_of_catalogs(connection, binding, triggers), *_of_functions(connection, binding)]
     broken = {problem.name for problem in found}
     looked = [*_of_rules(connection), *_of_forms(connection)]
     return found + [problem for problem in looked if problem.name not in broken]
@@ -86,7 +88,7 @@ def problems(
 
 def repair_installation(
     connection: Connection,
-    host_schema: str,
+    binding: Binding,
     *,
     has_triggers: bool,
     is_replicated: bool = False,
@@ -98,13 +100,14 @@ def repair_installation(
     for a lock for which the application's writers would have to wait. Queues every contact for ``sync`` if edges may be
     wrong because of what was repaired.
     """
-    for setting, value in ((steps.HOST_SCHEMA, host_schema), (steps.REPLICATED, "on" if is_replicated else "off")):
-        connection.execute("SELECT set_config(%s, %s, false)", (named(connection, setting), value))
+    steps.set_binding(connection, binding.mapping, binding.host_schema)
+    setting, value = named(connection, steps.REPLICATED), "on" if is_replicated else "off"
+    connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
     triggers = _triggers(has_triggers, is_replicated)
     sentences: list[str] = []
 
     def of_catalogs(_: Connection) -> list[Problem]:
-        return [*_of_catalogs(connection, host_schema, triggers), *_of_functions(connection)]
+        return [*_of_catalogs(connection, binding, triggers), *_of_functions(connection, binding)]
 
     # in this order: a rule is checked on a view that exists, and the rule of an index is that of its view
     for look in (of_catalogs, _of_rules, _of_forms):
@@ -114,7 +117,7 @@ def repair_installation(
             connection.execute("DROP TABLE IF EXISTS connection_paths.backfill_batches CASCADE")
         for problem in _in_order(found):
             progress(f"repairing: {problem.what}")
-            _repair(connection, problem)
+            _repair(connection, problem, binding)
         sentences += [f"repaired: {problem.what}" for problem in found]
         if any(_changes_edges(problem) for problem in found):
             connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
@@ -127,33 +130,27 @@ def installation(subject: Subject) -> Iterator[Finding]:
 
     Other checks report views, triggers, functions and the indexes on the tables.
     """
-    schema = subject.host_schema
-    if schema is None:
-        return
-    for problem in _of_catalogs(subject.connection, schema, ()):
+    for problem in _of_catalogs(subject.connection, subject.binding, ()):
         if problem.step in ("migration", "partition", "stray index", "schema"):
             yield Finding("installation", "wrong", problem.what, versions.install_command(subject), problem.name)
 
 
-def _of_catalogs(connection: Connection, host_schema: str, triggers: tuple[str, ...]) -> list[Problem]:
-    views = versions.view_tables()
-    asked = {"host_schema": host_schema, "tables": list(TABLES)}
-    if not connection.execute(sqlfiles.query("install/host_tables_left"), asked).fetchall():
-        return [_moved(connection, host_schema)]
+def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, ...]) -> list[Problem]:
+    if not any(name in binding.tables for name in REQUIRED):
+        return [_moved(connection, binding)]
     rows = connection.execute(
         sqlfiles.query("install/installation_problems"),
         {
-            "host_schema": host_schema,
-            "host_tables": list(TABLES),
+            **asked(binding),
             "objects": json.dumps(_objects()),
-            "views": list(views),
-            "view_tables": list(views.values()),
+            "empty_views": [view for name, view in VIEW_OF.items() if name not in binding.sources],
             "indexes": all_named(connection, steps.HOST_INDEXES),
-            "index_tables": list(steps.HOST_INDEXES.values()),
-            "captured": steps.CAPTURED,
+            "index_sources": list(steps.HOST_INDEXES.values()),
+            "wanted_indexes": all_named(connection, steps.wanted_indexes(binding)),
             "triggers": all_named(connection, triggers),
             "new": named(connection, steps.NEW),
             "old": named(connection, steps.OLD),
+            "parts": [steps.part_prefix(connection, name) for name in steps.HOST_INDEXES],
         },
     ).fetchall()
     return [
@@ -167,20 +164,20 @@ def _triggers(has_triggers: bool, is_replicated: bool) -> tuple[str, ...]:
     return (*steps.TRIGGERS, *[steps.REPLICATED_TRIGGER] * is_replicated) if has_triggers else ()
 
 
-def _moved(connection: Connection, host_schema: str) -> Problem:
-    what = f"schema {host_schema!r} has none of the application's tables"
+def _moved(connection: Connection, binding: Binding) -> Problem:
+    what = f"schema {binding.host_schema!r} has none of the application's tables"
     rows = connection.execute(sqlfiles.query("install/bound_host_schema")).fetchall()
     for (bound,) in rows:
         what += f"; those that the views read are in {bound!r}"
-    return Problem("schema", host_schema, what)
+    return Problem("schema", binding.host_schema, what)
 
 
-def _of_functions(connection: Connection) -> list[Problem]:
+def _of_functions(connection: Connection, binding: Binding) -> list[Problem]:
     return [
         Problem(
             "function", name, f"function {name} {'differs from' if is_there else 'is missing; it is in'} this package"
         )
-        for name, (_, is_there) in versions.wrong_functions(connection).items()
+        for name, (_, is_there) in versions.wrong_functions(connection, binding).items()
     ]
 
 
@@ -225,7 +222,7 @@ def _in_order(found: list[Problem]) -> Iterator[Problem]:
     yield from by_line.values()
 
 
-def _repair(connection: Connection, problem: Problem) -> None:
+def _repair(connection: Connection, problem: Problem, binding: Binding) -> None:
     name = problem.name
     if problem.step == "migration":
         file = next((path.name for path in migrations() if path.stem == name), None)
@@ -236,7 +233,7 @@ def _repair(connection: Connection, problem: Problem) -> None:
     elif problem.step == "partition":
         retry_while_locked(connection, lambda: connection.execute(_ATTACH))
     elif problem.step == "function":
-        retry_while_locked(connection, lambda: _create_function(connection, name))
+        retry_while_locked(connection, lambda: _create_function(connection, name, binding))
     elif problem.step == "index":
         _build_walk_index(connection, name)
     elif problem.step == "host_index":
@@ -251,10 +248,10 @@ def _repair(connection: Connection, problem: Problem) -> None:
                 steps.drop_trigger(connection, trigger)
 
 
-def _create_function(connection: Connection, name: str) -> None:
+def _create_function(connection: Connection, name: str, binding: Binding) -> None:
     """Run the file of a function; drop a function of another signature first. It is an error if something needs it."""
     path = versions.function_files()[name]
-    text = sqlfiles.function(path.parent.name, path.stem)
+    text = binding.fill(sqlfiles.function(path.parent.name, path.stem))
     try:
         with connection.transaction():
             connection.execute(text)
@@ -266,7 +263,7 @@ def _create_function(connection: Connection, name: str) -> None:
 def _build_walk_index(connection: Connection, name: str) -> None:
     """Build an index of the edges: concurrently on the partition first, which the partitioned index then includes."""
     text = sqlfiles.read("indexes", f"{name}.sql")
-    form = indexes.wanted_indexes()[name].form
+    form = indexes.wanted_indexes(unbound())[name].form
     new = f"{steps.SCHEMA}.{name}{steps.NEW}"
     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {new}".encode())
     connection.execute(
@@ -288,7 +285,7 @@ def _changes_edges(problem: Problem) -> bool:
 
 @cache
 def _walk_indexes() -> frozenset[str]:
-    return frozenset(name for name in indexes.wanted_indexes() if name not in steps.HOST_INDEXES)
+    return frozenset(name for name in indexes.wanted_indexes(unbound()) if name not in steps.HOST_INDEXES)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -12,28 +13,36 @@ from yoyo.migrations import get_migration_hash
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.schema import DEFAULT, checked, lock_key, translated
-from orchestrator.host.sources import TABLES
+from orchestrator.core.schema import DEFAULT as SCHEMA
+from orchestrator.core.schema import checked, lock_key, translated
+from orchestrator.host.binding import LATER, Binding, default, unbound, unquoted
+from orchestrator.host.mapping import DEFAULT, SourceMapping
+from orchestrator.host.sources import asked
 from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migration_steps, migrations
 from orchestrator.install.refusals import OLDEST_SERVER
-from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS
+from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS, wanted_indexes
 
 EXTENSION = "connection_paths"
+#: Stands for the mapping until the rest of a script is written.
+_MAPPING = "<mapping>"
+#: An expression that gives the quoted name of the host schema while a script runs.
+_HOST_SCHEMA = "quote_ident(current_setting('connection_paths.host_schema'))"
 
 
-def psql(chosen: Sequence[Path] | None = None, *, schema: str = DEFAULT) -> str:
+def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT, *, schema: str = SCHEMA) -> str:
     """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones.
 
     ``schema`` is that of the installation. Raises :class:`OrchestratorError` when it cannot be.
     """
     checked(schema)
+    binding = unbound(mapping)
     settings = {name: value for name, value in NEUTRAL.items() if name != "application_name"}
     settings["client_min_messages"] = "warning"
     parts = [
         _fill(
             "begin",
-            check=_check(),
+            check=_check(binding),
             settings=",\n".join(f"        ('{name}', '{value}')" for name, value in settings.items()),
             script_under_way=_query("install/script_under_way", key=str(LOCK_KEY)),
             remember=_query(
@@ -42,6 +51,7 @@ def psql(chosen: Sequence[Path] | None = None, *, schema: str = DEFAULT) -> str:
                 has_triggers="COALESCE((SELECT k.has_triggers FROM connection_paths.installation AS k), :captures)",
                 is_replicated="COALESCE((SELECT k.is_replicated FROM connection_paths.installation AS k), false)",
                 version=f"'{version('connection-paths')}'",
+                mapping="NULL" if mapping == DEFAULT else _MAPPING,
             ),
             schema=sqlfiles.read("script", "schema.sql"),
             bookkeeping=sqlfiles.read("script", "bookkeeping.sql"),
@@ -52,40 +62,82 @@ def psql(chosen: Sequence[Path] | None = None, *, schema: str = DEFAULT) -> str:
         for what, *names in migration_steps(path):
             if what == "host_index":  # built concurrently, so no step of this migration is in a transaction
                 is_alone = True
-                create, comment = sqlfiles.read("indexes", f"{names[0]}.sql").split(";\n\n")
-                beside = create.replace(f"CONCURRENTLY {names[0]}", f"CONCURRENTLY {names[0]}{NEW}")
-                pieces.append(_fill("host_index", name=names[0], new=NEW, create=beside, comment=comment))
+                pieces.append(_host_index(binding, names[0]))
             elif what == "host_triggers":
                 is_alone = True
-                pieces.append(_fill("host_triggers", create=_for_host(sqlfiles.read("triggers", f"{names[0]}.sql"))))
+                create = _for_host(binding.fill(sqlfiles.read("triggers", f"{names[0]}.sql")))
+                pieces.append(_fill("host_triggers", create=create, table=_oid(binding, names[0])))
             else:
-                pieces.append(_text(what, *names))
+                pieces.append(binding.fill(_text(what, *names)))
         body = "\n".join(pieces) if is_alone else "\n".join(["BEGIN;", *pieces])
         parts.append(_fill("migration", id=path.stem, hash=get_migration_hash(path.stem), body=body,
                            commit="" if is_alone else "COMMIT;"))  # fmt: skip
     text = translated("".join([*parts, _fill("end")]), schema)
-    return text.replace(str(LOCK_KEY), str(lock_key(schema, LOCK_KEY)))
+    text = text.replace(str(LOCK_KEY), str(lock_key(schema, LOCK_KEY)))
+    return text.replace(_MAPPING, _literal(json.dumps(mapping.as_json())))  # as it is in every schema
+
+
+def _host_index(binding: Binding, name: str) -> str:
+    """Return the statements that build an index on a table of the application, unless it is there or not needed."""
+    source = HOST_INDEXES[name]
+    create, comment = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")
+    beside = create.replace(f"CONCURRENTLY {name}", f"CONCURRENTLY {name}{NEW}")
+    keys = binding.key_types(source, create)
+    return _fill(
+        "host_index",
+        name=name,
+        new=NEW,
+        create=binding.fill(beside.replace(f":{source}.include", "INCLUDE (:included)")),
+        comment=binding.fill(comment),
+        schema=binding.fill(f":{source}.schema"),
+        table=_oid(binding, source),
+        included_columns=_query(
+            "host/included_columns",
+            table_oid=_oid(binding, source),
+            columns=_texts(unquoted(each) for each in binding.indexed(source)),
+            keys=_texts(keys),
+            types=_texts(keys.values()),
+        ),
+    )
+
+
+def _oid(binding: Binding, source: str) -> str:
+    """Return an expression that gives the oid of a source's table, or NULL."""
+    bound = binding.sources[source]
+    schema = _HOST_SCHEMA if bound.schema == LATER else f"quote_ident({_literal(bound.schema)})"
+    return f"to_regclass({schema} || '.' || quote_ident({_literal(bound.table)}))"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _texts(names: Iterable[str]) -> str:
+    return f"ARRAY[{', '.join(map(_literal, names))}]"
 
 
 def extension(directory: Path) -> list[Path]:
     """Write the files that ``CREATE EXTENSION connection_paths`` needs into *directory*; returns them."""
     pieces: list[str] = []
+    binding = default()
     for path in migrations():
         pieces.append(f"-- {path.stem}")
         for what, *names in migration_steps(path):
+            if what == "host_index" and names[0] not in wanted_indexes(binding):
+                continue  # the tables of an extension have ids of the type bigint
             if what == "host_index":
                 text = sqlfiles.read("indexes", f"{names[0]}.sql")
-                depends = f"ALTER INDEX {sqlfiles.HOST_SCHEMA}.{names[0]} DEPENDS ON EXTENSION {EXTENSION};"
+                depends = f"ALTER INDEX {LATER}.{names[0]} DEPENDS ON EXTENSION {EXTENSION};"
                 text = text.replace("CREATE INDEX CONCURRENTLY", "CREATE INDEX IF NOT EXISTS")
-                pieces.append(_executed(text, depends))
+                pieces.append(_executed(binding.fill(text), depends))
             elif what == "host_triggers":
-                table = f"{sqlfiles.HOST_SCHEMA}.{names[0]}"
+                table = binding.table(names[0])
                 depend = [f"ALTER TRIGGER {each} ON {table} DEPENDS ON EXTENSION {EXTENSION};" for each in TRIGGERS]
-                pieces.append(_executed(sqlfiles.read("triggers", f"{names[0]}.sql"), *depend))
+                pieces.append(_executed(binding.fill(sqlfiles.read("triggers", f"{names[0]}.sql")), *depend))
             elif what == "view":
-                pieces.append(_executed(_text(what, *names)))
+                pieces.append(_executed(binding.fill(_text(what, *names))))
             else:
-                pieces.append(_text(what, *names))
+                pieces.append(binding.fill(_text(what, *names)))
         pieces.append(
             "INSERT INTO connection_paths._yoyo_migration (migration_hash, migration_id, applied_at_utc)\n"
             f"VALUES ('{get_migration_hash(path.stem)}', '{path.stem}', now() AT TIME ZONE 'UTC');"
@@ -100,10 +152,11 @@ def extension(directory: Path) -> list[Path]:
         has_triggers="true",
         is_replicated="false",
         version=f"'{version('connection-paths')}'",
+        mapping="NULL",
     )
     script = _fill(
         "extension",
-        check=_check(),
+        check=_check(binding),
         schema=schema,
         remember=remember,
         bookkeeping=bookkeeping,
@@ -136,8 +189,7 @@ def _text(what: str, *names: str) -> str:
 
 def _for_host(text: str) -> str:
     """Return a PL/pgSQL statement that executes *text* for the schema that the session's setting names."""
-    quoted = "quote_ident(current_setting('connection_paths.host_schema'))"
-    return f"EXECUTE replace($create$\n{text}$create$, '{sqlfiles.HOST_SCHEMA}', {quoted});"
+    return f"EXECUTE replace($create$\n{text}$create$, '{LATER}', {_HOST_SCHEMA});"
 
 
 def _executed(*texts: str) -> str:
@@ -145,21 +197,25 @@ def _executed(*texts: str) -> str:
     return _fill("executed", statement=_for_host("\n".join(texts)))
 
 
-def _check() -> str:
+def _check(binding: Binding) -> str:
     """Return the statement that raises where ``install`` would refuse."""
     values = {
         "host_schema": "current_setting('connection_paths.host_schema')",
-        "tables": _array(TABLES),
+        "sources": _literal(asked(binding)["sources"]),
         "triggers": _array(TRIGGERS),
         "indexes": _array(HOST_INDEXES),
     }
+    is_default = binding.mapping == DEFAULT
     rooms = {
         "host_problems": "host",
         "strange_schema": "install",
         "foreign_schema_owner": "install",
         "bound_host_schema": "install",
     }
-    return _fill("check", **{name: _query(f"{room}/{name}", **values) for name, room in rooms.items()})
+    queries = {name: _query(f"{room}/{name}", **values) for name, room in rooms.items()}
+    if not is_default:  # the views of another mapping may read other schemas
+        queries["bound_host_schema"] = "SELECT NULL AS nspname"
+    return _fill("check", **queries)
 
 
 def _query(name: str, **values: str) -> str:
@@ -167,7 +223,7 @@ def _query(name: str, **values: str) -> str:
     text = str(sqlfiles.query(name))
     if "%(" not in text:
         return text
-    return re.sub(r"%\((\w+)\)s", lambda found: values[found[1]], text).replace("%%", "%")
+    return re.sub(r"%\((\w+)\)s", lambda found: values[found[1]], text.replace("%%", "%"))
 
 
 def _array(names: Iterable[str]) -> str:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Any
 
 import yoyo
 
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
-from orchestrator.core.schema import DEFAULT, all_named, schema_of
+from orchestrator.core.schema import all_named, schema_of
+from orchestrator.doctor import indexes
 from orchestrator.host import sources
+from orchestrator.host.binding import Binding
+from orchestrator.host.mapping import DEFAULT
 from orchestrator.install import migration_files, repair
 from orchestrator.install.installed import bound_host_schema
 from orchestrator.install.steps import (
-    CAPTURED,
+    HOST_INDEXES,
+    SCHEMA,
     TRIGGERS,
 )
 
@@ -49,7 +54,8 @@ class Status:
 
     ``schema`` is that of the installation, and ``others`` are the schemas of other installations in the database.
     ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
-    role (PUBLIC) has on the package's objects.
+    role (PUBLIC) has on the package's objects. ``mapping`` is empty for the default one; ``costs`` are sentences about
+    sources that are no tables.
     """
 
     package: str
@@ -60,8 +66,10 @@ class Status:
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
     edges: int
-    schema: str = DEFAULT
+    schema: str = SCHEMA
     others: list[str] = field(default_factory=list)
+    mapping: dict[str, Any] = field(default_factory=dict)
+    costs: list[str] = field(default_factory=list)
     roles: group_roles.Roles | None = None
     problems: list[str] = field(default_factory=list)
     public: list[str] = field(default_factory=list)
@@ -91,13 +99,13 @@ def status(dsn: str) -> Status:
             rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
             applied = [row[0] for row in rows]
         host_schema = bound_host_schema(connection)
-        names = all_named(connection, sorted(path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql")))
-        indexes = connection.execute(
-            sqlfiles.query("install/installed_indexes"), {"names": names, "host_schema": host_schema or ""}
+        binding = sources.binding(connection, host_schema)
+        found = connection.execute(
+            sqlfiles.query("install/installed_indexes"), _indexes(connection, binding)
         ).fetchall()
         triggers = connection.execute(
             sqlfiles.query("install/installed_triggers"),
-            {"tables": CAPTURED, "names": all_named(connection, TRIGGERS), "host_schema": host_schema or ""},
+            {**sources.asked(binding), "names": all_named(connection, TRIGGERS)},
         ).fetchall()
         pending = [name for name in known if name not in applied]
         edges = connection.execute(
@@ -110,24 +118,33 @@ def status(dsn: str) -> Status:
             host_schema=host_schema,
             applied=applied,
             pending=pending,
-            indexes=[IndexStatus(*row) for row in indexes],
+            indexes=[IndexStatus(*row) for row in found],
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
             schema=schema_of(connection),
             others=[row[0] for row in connection.execute(sqlfiles.query("install/other_installations"))],
+            mapping={} if binding.mapping == DEFAULT else binding.mapping.as_json(),
+            costs=binding.costs(),
             roles=group_roles.describe(connection),
-            problems=_problems(connection, host_schema, triggers) if applied and not pending else [],
+            problems=_problems(connection, binding, triggers) if applied and not pending else [],
             public=[row[0] for row in connection.execute(sqlfiles.query("install/public_rights"))],
         )
 
 
-def _problems(connection: Connection, host_schema: str | None, triggers: list[tuple[str, int]]) -> list[str]:
+def _indexes(connection: Connection, binding: Binding) -> dict[str, list[str]]:
+    names = sorted(indexes.wanted_indexes(binding))
+    own = schema_of(connection)
+    schemas = [binding.sources[HOST_INDEXES[name]].schema if name in HOST_INDEXES else own for name in names]
+    return {"names": all_named(connection, names), "schemas": schemas}
+
+
+def _problems(connection: Connection, binding: Binding, triggers: list[tuple[str, int]]) -> list[str]:
     """Return a sentence for each problem, with the command that helps; what an install repairs comes first."""
     known = sources.remembered(connection)
     captured = known.has_triggers if known else any(enabled for _, enabled in triggers)
     replicated = known is not None and known.is_replicated
-    found = repair.problems(connection, host_schema or "public", has_triggers=captured, is_replicated=replicated)
-    others = [each for each in sources.problems(connection, host_schema) if each.kind not in sources.REPAIRED]
+    found = repair.problems(connection, binding, has_triggers=captured, is_replicated=replicated)
+    others = [each for each in sources.problems(connection, binding.host_schema) if each.kind not in sources.REPAIRED]
     before = {
         "table": "put it back, then run",
         "schema": "put them back, then run",

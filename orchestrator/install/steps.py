@@ -6,10 +6,14 @@ a function body.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import LiteralString
+from zlib import crc32
 
 import psycopg
 from psycopg import sql
@@ -19,27 +23,44 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
-from orchestrator.core.schema import DEFAULT, all_named, named, schema_of
+from orchestrator.core.schema import DEFAULT as DEFAULT_SCHEMA
+from orchestrator.core.schema import all_named, named, schema_of
+from orchestrator.host.binding import Binding, bind
+from orchestrator.host.mapping import DEFAULT, SourceMapping
 
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
-#: The names of the files; :mod:`orchestrator.core.schema` replaces them for an installation in another schema.
-SCHEMA = DEFAULT
+# The names below are those of the files; core/schema.py replaces them for an installation in another schema.
+SCHEMA = DEFAULT_SCHEMA
 
-#: The application's tables whose changes are captured, and the names of the triggers of each.
-CAPTURED = sorted(path.stem for path in (sqlfiles.ROOT / "triggers").glob("*.sql"))
+#: The names of the triggers of each table whose changes are captured.
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
-#: The package's indexes on the application's tables, and the table of each.
-HOST_INDEXES = {
-    path.stem: found[1]
-    for path in sorted((sqlfiles.ROOT / "indexes").glob("*.sql"))
-    if (found := re.search(r'ON :"host_schema"\.(\w+)', path.read_text(encoding="utf-8")))
-}
+
+
+def _host_indexes(folder: str) -> dict[str, str]:
+    return {
+        path.stem: found[1]
+        for path in sorted((sqlfiles.ROOT / folder).glob("idx_*.sql"))
+        if (found := re.search(r"ON :(\w+)\.table", path.read_text(encoding="utf-8")))
+    }
+
+
+#: The package's indexes on the application's tables, and the source of each.
+HOST_INDEXES = _host_indexes("indexes")
+#: Those that exist only while company names are resolved; see :mod:`orchestrator.install.company_names`.
+NAME_INDEXES = _host_indexes("names")
+_EVERY_INDEX = HOST_INDEXES | NAME_INDEXES
+#: Those of them that are built only where the id of the source is an expression.
+_BY_ID = ("idx_contacts_by_id", "idx_organizations_by_id")
 #: The suffix of an index that is being built, and of one that was replaced.
 NEW, OLD = "_connection_paths_new", "_connection_paths_old"
-#: Settings of the session that migrates: the schema of the application's tables, and whether triggers are left out.
+#: The name of an index of a partition: that of the whole index, this, a checksum and the oid of the partition.
+PART = "_part_"
+#: Settings of the session that migrates: the schema of the application's tables, their mapping as JSON, and whether
+#: triggers are left out.
 HOST_SCHEMA = "connection_paths.host_schema"
+MAPPING = "connection_paths.mapping"
 WITHOUT_TRIGGERS = "connection_paths.without_triggers"
 #: Whether triggers also capture what logical replication writes.
 REPLICATED = "connection_paths.replicated"
@@ -57,11 +78,22 @@ class OwnTrigger:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """A partition of a table of the application; ``is_leaf``: it holds rows, and is not partitioned itself."""
+
+    oid: int
+    schema: str
+    name: str
+    is_leaf: bool
+
+
+@dataclass(frozen=True)
 class OwnIndex:
     """An index with a name of the package. ``known_as`` is the name of its file; ``identity`` is quoted for SQL.
 
     ``is_taken``: it has the name, in the host schema, but not the package's comment, so the package did not create it.
-    ``is_in_place``: it has the name, and is on the current table of the application.
+    ``is_in_place``: it has the name, and is on the current table of the application. ``is_partitioned``: it consists of
+    the indexes of partitions.
     """
 
     known_as: str
@@ -72,6 +104,7 @@ class OwnIndex:
     is_taken: bool
     is_in_place: bool
     is_valid: bool
+    is_partitioned: bool
 
     @property
     def is_right(self) -> bool:
@@ -86,7 +119,7 @@ def view(name: str) -> None:
 
 def function(name: str, version: str) -> None:
     """Create the function in ``sql/functions/ROOM/NAME/VERSION.sql``; the rollback drops it."""
-    step(sqlfiles.function(name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
+    step(lambda connection: create_function(connection, name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
 
 
 def index(name: str) -> None:
@@ -99,16 +132,16 @@ def host_index(name: str) -> None:
     step(lambda connection: build_index(connection, name), lambda connection: drop_index(connection, name))
 
 
-def host_triggers(table: str) -> None:
-    """Create the triggers in ``sql/triggers/TABLE.sql``, which capture changes, unless triggers are left out."""
+def host_triggers(source: str) -> None:
+    """Create the triggers in ``sql/triggers/SOURCE.sql``, which capture changes, unless triggers are left out."""
 
     def create(connection: Connection) -> None:
         setting = named(connection, WITHOUT_TRIGGERS)
         left_out = connection.execute("SELECT current_setting(%s, true)", (setting,)).fetchone()
         if left_out != ("on",):
-            create_triggers(connection, table)
+            create_triggers(connection, source)
 
-    step(create, lambda connection: drop_triggers(connection, table))
+    step(create, lambda connection: drop_triggers(connection, source))
 
 
 def create_view(connection: Connection, name: str) -> None:
@@ -116,28 +149,53 @@ def create_view(connection: Connection, name: str) -> None:
     connection.execute(_for_host(connection, "views", f"{name}.sql"))
 
 
-def create_triggers(connection: Connection, table: str) -> None:
-    """Create the triggers on a table; wait at most half a second at a time for the lock of the table."""
+def create_function(connection: Connection, name: str, version: str) -> None:
+    """Create a function, or replace its body."""
+    connection.execute(binding_of(connection).fill(sqlfiles.function(name, version)))
+
+
+def create_triggers(connection: Connection, source: str) -> None:
+    """Create the triggers on the table of a source, and wait at most half a second at a time for its lock.
+
+    A view or a foreign table gets none. Each partition gets its own, because a statement that writes to a partition
+    directly does not fire the triggers of the partitioned table.
+    """
+    if not binding_of(connection).takes_objects(source):
+        return
     setting = named(connection, REPLICATED)
     replicated = connection.execute("SELECT current_setting(%s, true)", (setting,)).fetchone() == ("on",)
 
-    def create() -> None:
-        connection.execute(_for_host(connection, "triggers", f"{table}.sql"))
+    binding = binding_of(connection)
+    parts = [binding.at(source, each.schema, each.name) for each in partitions(connection, binding, source)]
+    for bound in (binding, *parts):
+        text = bound.fill(sqlfiles.read("triggers", f"{source}.sql"))
         if replicated:
-            connection.execute(_for_host(connection, "triggers", "replicated", f"{table}.sql"))
+            replica = bound.fill(sqlfiles.read("triggers", "replicated", f"{source}.sql"))
+            # PostgreSQL copies the row trigger to the partitions, so only the last statement is for these, too.
+            text += replica if bound is binding else replica.rstrip().split("\n")[-1]
+        retry_while_locked(
+            connection,
+            partial(connection.execute, text),
+            waiting=partial(log.info, "triggers on %s: %s; trying again", bound.shown(source)),
+        )
 
-    retry_while_locked(
-        connection,
-        create,
-        waiting=lambda message: log.info("triggers on %s: %s; trying again", table, message),
-    )
 
-
-def drop_triggers(connection: Connection, table: str) -> None:
-    """Drop the triggers of the package on a table of the application."""
+def drop_triggers(connection: Connection, source: str) -> None:
+    """Drop the triggers of the package on the table of a source and on its partitions."""
+    binding = binding_of(connection)
+    tables = {(binding.sources[source].schema, binding.sources[source].table)}
+    tables |= {(each.schema, each.name) for each in partitions(connection, binding, source)}
     for trigger in own_triggers(connection):
-        if (trigger.schema, trigger.table) == (_host_schema(connection), table):
+        if (trigger.schema, trigger.table) in tables:
             drop_trigger(connection, trigger)
+
+
+def partitions(connection: Connection, binding: Binding, source: str) -> list[Partition]:
+    """Return the partitions of a source's table at every level; none where it is not partitioned."""
+    if not binding.is_partitioned(source):
+        return []
+    asked = {"schema": binding.sources[source].schema, "table": binding.sources[source].table}
+    return [Partition(*row) for row in connection.execute(sqlfiles.query("host/partitions"), asked)]
 
 
 def own_triggers(connection: Connection) -> list[OwnTrigger]:
@@ -155,14 +213,16 @@ def drop_trigger(connection: Connection, trigger: OwnTrigger) -> None:
 
 def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
     """Return the package's indexes on the application's tables, in any schema, and indexes with the same names."""
+    sources = binding_of(connection).sources
     found = connection.execute(
         sqlfiles.query("install/own_indexes"),
         {
             "names": all_named(connection, names),
-            "tables": [HOST_INDEXES[name] for name in names],
-            "host_schema": _host_schema(connection),
+            "schemas": [sources[_EVERY_INDEX[name]].schema for name in names],
+            "tables": [sources[_EVERY_INDEX[name]].table for name in names],
             "new": named(connection, NEW),
             "old": named(connection, OLD),
+            "parts": [part_prefix(connection, name) for name in names],
         },
     )
     return [OwnIndex(*row) for row in found]
@@ -178,28 +238,62 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     Raises :class:`OrchestratorError` if an index that the package did not create has the name.
     """
     found = own_indexes(connection, name)
+    if name not in (*wanted_indexes(binding_of(connection)), *NAME_INDEXES):
+        drop_index(connection, name)
+        return
     for index in found:
         if index.is_taken:
             raise OrchestratorError(taken(connection, index.identity))
     if anew or not any(index.is_right for index in found):
         log.info("building %s; writers continue, but the build waits for transactions that are open now", name)
-        _build_beside(connection, name)
-        retry_while_locked(connection, lambda: _exchange_index(connection, name))
+        if binding_of(connection).is_partitioned(HOST_INDEXES[name]):
+            _build_on_partitions(connection, name)
+        else:
+            _build_beside(connection, name)
+            retry_while_locked(connection, lambda: _exchange_index(connection, name))
+        _analyse(connection, name)
     drop_strays(connection, name)
+
+
+def part_prefix(connection: Connection, name: str) -> str:
+    """Return how the names of the indexes of partitions begin; a checksum of the definition and an oid follow.
+
+    In another schema than the default, a checksum stands for the name of the index: PostgreSQL cuts names after 63
+    bytes.
+    """
+    schema = schema_of(connection)
+    return f"{name}{PART}" if schema == SCHEMA else f"{schema}_{crc32(name.encode()):08x}{PART}"
+
+
+def wanted_indexes(binding: Binding) -> tuple[str, ...]:
+    """Return the indexes that the tables of the application need: none on a view, and an id index only for some ids."""
+    return tuple(
+        name
+        for name, source in HOST_INDEXES.items()
+        if binding.takes_objects(source) and (name not in _BY_ID or binding.needs_id_index(source))
+    )
 
 
 def drop_strays(connection: Connection, name: str) -> None:
     """Drop the package's indexes of this name, except the valid one on the current table of the application."""
     for index in own_indexes(connection, name):
         if not index.is_taken and not index.is_right:
-            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
+            _drop(connection, index)
 
 
 def drop_index(connection: Connection, name: str) -> None:
     """Drop the package's indexes of this name, also those of a build that was interrupted."""
     for index in own_indexes(connection, name):
         if not index.is_taken:
-            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
+            _drop(connection, index)
+
+
+def _drop(connection: Connection, index: OwnIndex) -> None:
+    """Drop an index. PostgreSQL cannot drop a partitioned index concurrently, so that waits for its lock in turns."""
+    if index.is_partitioned:
+        retry_while_locked(connection, lambda: connection.execute(f"DROP INDEX IF EXISTS {index.identity}".encode()))
+    else:
+        connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
 
 
 def taken(connection: Connection, index: str) -> str:
@@ -226,33 +320,83 @@ def _build_beside(connection: Connection, name: str) -> None:
             return
 
 
+def _build_on_partitions(connection: Connection, name: str) -> None:
+    """Build an index on a partitioned table: concurrently on each partition, then one that consists of these.
+
+    The name of the index of a partition has a checksum of its definition. So after a kill the next install continues
+    with the partitions that have none. PostgreSQL takes them as parts when it creates the index of the whole table,
+    because they have the same definition.
+    """
+    source = HOST_INDEXES[name]
+    binding = binding_of(connection)
+    create = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")[0]
+    begin = f"CREATE INDEX CONCURRENTLY {name}"
+    checksum = hashlib.md5(binding.fill(create).encode(), usedforsecurity=False).hexdigest()[:8]
+    for part in partitions(connection, binding, source):
+        if not part.is_leaf:
+            continue
+        bound = binding.at(source, part.schema, part.name)
+        own = f"{part_prefix(connection, name)}{checksum}_{part.oid}"
+        place = f"{bound.fill(f':{source}.schema')}.{own}"
+        is_valid = "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)"
+        found = connection.execute(is_valid, (place,)).fetchone()
+        if found == (True,):
+            continue
+        if found is not None:
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {place}".encode())
+        connection.execute(bound.fill(create).replace(begin, f"CREATE INDEX CONCURRENTLY {own}").encode())
+
+    def exchange() -> None:
+        schema = binding.fill(f":{source}.schema")
+        connection.execute(f"ALTER INDEX IF EXISTS {schema}.{name} RENAME TO {name}{OLD}".encode())
+        connection.execute(binding.fill(create).replace("CREATE INDEX CONCURRENTLY", "CREATE INDEX", 1).encode())
+        connection.execute(_index_statements(connection, name)[1])
+
+    retry_while_locked(connection, exchange)
+
+
+def _analyse(connection: Connection, name: str) -> None:
+    """Compute the planner's statistics of expressions in an index; columns have statistics of their own."""
+    source = HOST_INDEXES[name]
+    binding = binding_of(connection)
+    keys = binding.key_types(source, sqlfiles.read("indexes", f"{name}.sql"))
+    if not all(f'"{key}"' in binding.sources[source].columns.values() for key in keys) or not keys:
+        connection.execute(f"ANALYZE {binding.table(source)}".encode())
+
+
 def _exchange_index(connection: Connection, name: str) -> None:
-    host = _host(connection)
-    connection.execute(f"ALTER INDEX IF EXISTS {host}.{name} RENAME TO {name}{OLD}".encode())
-    connection.execute(f"ALTER INDEX {host}.{name}{NEW} RENAME TO {name}".encode())
+    schema = binding_of(connection).fill(f":{_EVERY_INDEX[name]}.schema")
+    connection.execute(f"ALTER INDEX IF EXISTS {schema}.{name} RENAME TO {name}{OLD}".encode())
+    connection.execute(f"ALTER INDEX {schema}.{name}{NEW} RENAME TO {name}".encode())
     connection.execute(_index_statements(connection, name)[1])
 
 
 def _index_statements(connection: Connection, name: str) -> tuple[LiteralString, LiteralString]:
     """Return the CREATE INDEX and the COMMENT of an index."""
-    create, comment = _for_host(connection, "indexes", f"{name}.sql").split(";\n\n")
+    folder = "names" if name in NAME_INDEXES else "indexes"
+    create, comment = _for_host(connection, folder, f"{name}.sql").split(";\n\n")
     return create, comment
 
 
-def _host_schema(connection: Connection) -> str:
-    """Return the name of the host schema, a setting of the session that migrates."""
-    row = connection.execute("SELECT current_setting(%s)", (named(connection, HOST_SCHEMA),)).fetchone()
-    assert row is not None
-    return str(row[0])
+def set_binding(connection: Connection, mapping: SourceMapping, host_schema: str) -> None:
+    """Store the mapping in settings of the session, from which the steps read it."""
+    for setting, value in settings(mapping, host_schema).items():
+        connection.execute("SELECT set_config(%s, %s, false)", (named(connection, setting), value))
 
 
-def _host(connection: Connection) -> str:
-    """Return the name of the host schema, quoted for SQL."""
-    setting = named(connection, HOST_SCHEMA)
-    row = connection.execute("SELECT quote_ident(current_setting(%s))", (setting,)).fetchone()
+def settings(mapping: SourceMapping, host_schema: str) -> dict[str, str]:
+    """Return the settings of a session that tell the steps of migrations how the sources are mapped."""
+    return {HOST_SCHEMA: host_schema, MAPPING: json.dumps(mapping.as_json())}
+
+
+def binding_of(connection: Connection) -> Binding:
+    """Return the binding that the settings of the session describe."""
+    names = all_named(connection, (HOST_SCHEMA, MAPPING))
+    row = connection.execute("SELECT current_setting(%s), current_setting(%s, true)", names).fetchone()
     assert row is not None
-    return str(row[0])
+    host_schema, mapping = row
+    return bind(connection, SourceMapping.from_json(json.loads(mapping)) if mapping else DEFAULT, host_schema)
 
 
 def _for_host(connection: Connection, *parts: str) -> LiteralString:
-    return sqlfiles.for_host(sqlfiles.read(*parts), _host(connection))
+    return binding_of(connection).fill(sqlfiles.read(*parts))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from psycopg import IsolationLevel, sql
+from psycopg import IsolationLevel
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
-from orchestrator.host import left_out
+from orchestrator.host import left_out, sources
+from orchestrator.host.binding import VIEW_OF
 from orchestrator.host.left_out import Experiences, Members
 from orchestrator.host.sources import require_every_row
 from orchestrator.install.installed import require_installed
@@ -158,17 +159,12 @@ def _contacts(total: int, with_experiences: int, usable: int) -> ContactCounts:
 def _duplicates(connection: Connection) -> tuple[DuplicateIds, ...]:
     """Find ids that occur more than once, in the tables whose ids have no unique index."""
     found = []
-    for view in ("live_contacts", "live_organizations"):
-        schema, table = left_out.table_behind(connection, view)
-        has_unique_id = connection.execute(
-            sqlfiles.query("host/has_unique_id"), {"schema": schema, "table": table}
-        ).fetchone()
-        if has_unique_id == (True,):
-            continue
-        ids = sql.SQL("WITH ids AS (SELECT t.id FROM {} AS t)\n").format(sql.Identifier(schema, table))
-        row = connection.execute(ids + sql.SQL(sqlfiles.query("host/duplicate_ids"))).fetchone()
+    bound = sources.binding(connection)
+    for name in sources.without_unique_id(connection, bound):
+        ids = f"WITH ids AS (SELECT v.id FROM connection_paths.{VIEW_OF[name]} AS v)\n"
+        row = connection.execute((ids + sqlfiles.query("host/duplicate_ids")).encode()).fetchone()
         if row is not None and row[0]:
-            found.append(DuplicateIds(f"{schema}.{table}", *row))
+            found.append(DuplicateIds(bound.shown(name), *row))
     return tuple(found)
 
 

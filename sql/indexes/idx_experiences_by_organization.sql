@@ -5,8 +5,15 @@
 -- page. This excludes four of five entries, each at a fifth of the cost of a row that is read and filtered.
 -- The predicate is the rule of the view connection_paths.work_experiences.
 CREATE INDEX CONCURRENTLY idx_experiences_by_organization
-    ON :"host_schema".contact_work_experiences (organization_id, (COALESCE(date_to, 'infinity'::date)), date_from, contact_id)
-    INCLUDE (date_to)
-    WHERE organization_id IS NOT NULL AND date_from IS NOT NULL AND (date_to IS NULL OR date_to >= date_from);
+    ON :contact_work_experiences.table (
+        :contact_work_experiences.key_organization_id,
+        (COALESCE(:contact_work_experiences.date_to, 'infinity'::date)),
+        :contact_work_experiences.key_date_from,
+        :contact_work_experiences.key_contact_id
+    )
+    :contact_work_experiences.include
+    WHERE :contact_work_experiences.where_and :contact_work_experiences.organization_id IS NOT NULL
+        AND :contact_work_experiences.date_from IS NOT NULL
+        AND (:contact_work_experiences.date_to IS NULL OR :contact_work_experiences.date_to >= :contact_work_experiences.date_from);
 
-COMMENT ON INDEX :"host_schema".idx_experiences_by_organization IS 'connection_paths: the contacts that worked at an organization at the same time';
+COMMENT ON INDEX :contact_work_experiences.schema.idx_experiences_by_organization IS 'connection_paths: the contacts that worked at an organization at the same time';

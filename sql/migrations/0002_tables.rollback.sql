@@ -1,3 +1,4 @@
+DROP VIEW IF EXISTS connection_paths.employments;
 DROP VIEW IF EXISTS connection_paths.introducers;
 DROP TABLE IF EXISTS connection_paths.do_not_ask;
 DROP TABLE IF EXISTS connection_paths.finder_rollout;

@@ -99,6 +99,18 @@ $type$;
 
 COMMENT ON TYPE connection_paths.search_request IS 'The parameters of a search, which the finders have checked';
 
+-- What edges are computed from. While company names are resolved, sql/names/employments.sql takes the place of this
+-- definition. An installation that runs this migration again to repair something restores that afterwards.
+CREATE OR REPLACE VIEW connection_paths.employments WITH (security_invoker = true) AS
+SELECT
+    e.contact_id,
+    e.organization_id,
+    e.date_from,
+    e.date_to
+FROM connection_paths.work_experiences AS e;
+
+COMMENT ON VIEW connection_paths.employments IS 'Who worked where and when: usable work experiences; with orchestrator resolve, also those whose company name is resolved';
+
 -- may_be_asked is a column and not a WHERE clause, because most collections have no row in do_not_ask. A finder checks
 -- this once in each call, and then does not read the column. With OFFSET 0 the column is a look-up of one row; without
 -- it the planner may hash the whole table.
@@ -123,5 +135,5 @@ REVOKE ALL ON TYPE
 FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
-    connection_paths.do_not_ask, connection_paths.introducers
+    connection_paths.do_not_ask, connection_paths.introducers, connection_paths.employments
 FROM PUBLIC;

@@ -8,3 +8,5 @@ __transactional__ = False
 host_index("idx_members_by_collection")
 host_index("idx_experiences_by_contact")
 host_index("idx_experiences_by_organization")
+host_index("idx_contacts_by_id")
+host_index("idx_organizations_by_id")

@@ -13,14 +13,18 @@ CREATE TABLE IF NOT EXISTS connection_paths.installation (
     host_schema text NOT NULL,
     has_triggers boolean NOT NULL,
     is_replicated boolean NOT NULL DEFAULT false,
+    resolves_names boolean NOT NULL DEFAULT false,
     version text NOT NULL,
+    mapping jsonb,
     installed_at timestamptz NOT NULL DEFAULT now()
 );
 
-COMMENT ON TABLE connection_paths.installation IS 'The latest installation, in one row. An install without options uses the same host schema and triggers';
+COMMENT ON TABLE connection_paths.installation IS 'The latest installation, in one row. An install without options uses the same host schema, mapping and triggers';
 COMMENT ON COLUMN connection_paths.installation.host_schema IS 'The schema of the application''s tables';
 COMMENT ON COLUMN connection_paths.installation.has_triggers IS 'Whether triggers capture changes of the application''s tables';
 COMMENT ON COLUMN connection_paths.installation.is_replicated IS 'Whether they also capture what logical replication writes';
+COMMENT ON COLUMN connection_paths.installation.resolves_names IS 'Whether experiences with only a company name make edges, once the name is resolved';
+COMMENT ON COLUMN connection_paths.installation.mapping IS 'Which table, columns and rows each source is; NULL: tables of the default names in the host schema';
 COMMENT ON COLUMN connection_paths.installation.version IS 'The version of the package';
 
 REVOKE ALL ON SCHEMA connection_paths FROM PUBLIC;

@@ -1,16 +1,16 @@
 -- Queues changes of this table. The header of the trigger function explains which changes count.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
-    AFTER INSERT ON :"host_schema".contact_work_experiences
+    AFTER INSERT ON :contact_work_experiences.table
     REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_updated
-    AFTER UPDATE ON :"host_schema".contact_work_experiences
+    AFTER UPDATE ON :contact_work_experiences.table
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_deleted
-    AFTER DELETE ON :"host_schema".contact_work_experiences
+    AFTER DELETE ON :contact_work_experiences.table
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();
 CREATE OR REPLACE TRIGGER connection_paths_truncated
-    AFTER TRUNCATE ON :"host_schema".contact_work_experiences
+    AFTER TRUNCATE ON :contact_work_experiences.table
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_changed_experiences();

@@ -1,16 +1,16 @@
 -- Queues changes of this table. The header of the trigger function explains which changes count.
 CREATE OR REPLACE TRIGGER connection_paths_inserted
-    AFTER INSERT ON :"host_schema".organizations
+    AFTER INSERT ON :organizations.table
     REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('organization');
 CREATE OR REPLACE TRIGGER connection_paths_updated
-    AFTER UPDATE ON :"host_schema".organizations
+    AFTER UPDATE ON :organizations.table
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('organization');
 CREATE OR REPLACE TRIGGER connection_paths_deleted
-    AFTER DELETE ON :"host_schema".organizations
+    AFTER DELETE ON :organizations.table
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('organization');
 CREATE OR REPLACE TRIGGER connection_paths_truncated
-    AFTER TRUNCATE ON :"host_schema".organizations
+    AFTER TRUNCATE ON :organizations.table
     FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_added_or_removed('organization');

@@ -1,9 +1,10 @@
 -- The application's organizations.
 CREATE OR REPLACE VIEW connection_paths.live_organizations WITH (security_invoker = true) AS
 SELECT
-    o.id,
-    o.name::text AS name
-FROM :"host_schema".organizations AS o;
+    :organizations.id AS id,
+    :organizations.name AS name
+FROM :organizations.table AS o
+:organizations.where;
 
 COMMENT ON VIEW connection_paths.live_organizations IS 'Organizations that exist; a work experience at another organization id makes no edge';
 

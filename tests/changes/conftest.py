@@ -7,19 +7,15 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.install.installation import install
 from tests.support.changes import GATE, HOSTS, gate
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
+def dsn(new_installed: Callable[[], str]) -> str:
     """A database with the package and a gate: sessions may be stopped between computing edges and writing them."""
-    given = new_database()
+    given = new_installed()
     with psycopg.connect(given, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(given)
         connection.execute(
             f"""
             CREATE FUNCTION public.stop_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -17,7 +17,7 @@ from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.host import sources
+from orchestrator.host import binding, sources
 from orchestrator.install.installation import install
 from orchestrator.verify.verification import verify
 from tests.support import oracle
@@ -39,11 +39,9 @@ ISOLATION = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
-    given = new_database()
+def dsn(new_installed: Callable[[], str]) -> str:
+    given = new_installed()
     with connect(given) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(given)
         fill(connection)
         while value(connection, "SELECT taken FROM connection_paths.sync_changes()"):
             pass
@@ -435,7 +433,7 @@ PROBLEMS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
 
 
 def for_replicas(table: str) -> str:
-    return str(sqlfiles.for_host(sqlfiles.read("triggers", "replicated", f"{table}.sql"), "public"))
+    return str(binding.default("public").fill(sqlfiles.read("triggers", "replicated", f"{table}.sql")))
 
 
 @pytest.mark.parametrize("what", PROBLEMS)
@@ -607,10 +605,10 @@ def test_tables_that_citus_manages_are_refused(db: Connection, how: str) -> None
         )
         db.execute("CREATE TABLE another (id bigint)")
         db.execute("INSERT INTO pg_dist_partition VALUES ('another', 'h', 's')")
-        assert sources.citus_tables(db, "public") == []
+        assert sources.citus_tables(db, binding.default("public")) == []
         db.execute("SELECT connection_paths.require_sources()")
         db.execute("INSERT INTO pg_dist_partition VALUES (%s, %s, %s)", (table, method, replication))
-        assert [row[0] for row in sources.citus_tables(db, "public")] == [table]
+        assert [row[0] for row in sources.citus_tables(db, binding.default("public"))] == [table]
         for call in (
             "sync_changes()", "backfill_contact(1)", "write_edges('{1}')",
             "create_run('in_place')", "create_run('rebuild')", "refresh_range(NULL, NULL)", "rebuild_range(1, 2)",

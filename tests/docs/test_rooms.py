@@ -27,6 +27,7 @@ PYTHON_ARROWS = {
     "finders": {"host", "install"},
     "host": {"install"},  # detaching a table needs an installed package
     "install": {"access", "doctor", "host"},  # install repairs what doctor finds
+    "names": {"install"},
     "playground": {"finders"},
     "rebuild": {"install"},
     "runs": {"finders", "host", "install", "rebuild"},

@@ -39,8 +39,10 @@ VIEWS = sorted((ROOT / "views").glob("*.sql"))
 HOST_FILES = {
     *VIEWS,
     *TRIGGERS,
+    *(ROOT / "names").glob("*.sql"),
     ROOT / "queries" / "install" / "demo_tables.sql",
-    *(path for path in INDEXES if path.name.startswith(("idx_members_", "idx_experiences_"))),
+    *(path for path in INDEXES if not path.name.startswith("idx_cc_")),
+    *(ROOT / "queries" / "host").glob("every_*.sql"),
 }
 
 

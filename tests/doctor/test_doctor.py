@@ -13,8 +13,9 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.doctor import diagnosis, indexes, plans, runs, versions
+from orchestrator.doctor import diagnosis, indexes, plans, runs
 from orchestrator.doctor.diagnosis import Diagnosis, diagnose
+from orchestrator.host import binding
 from orchestrator.install.installation import install
 from tests.support.command_line import run
 from tests.support.doctor import (
@@ -402,7 +403,7 @@ def test_indexes_that_nobody_uses(db: Connection, dsn: str, monkeypatch: pytest.
     found = diagnose(dsn)
     assert found.ok
     assert {(finding.check, finding.severity) for finding in found.findings} == {("index use", "advice")}
-    assert {finding.object for finding in found.findings} == set(indexes.wanted_indexes())
+    assert {finding.object for finding in found.findings} == set(indexes.wanted_indexes(binding.default()))
     check_cured(dsn, found.findings[0])
 
 
@@ -533,13 +534,13 @@ def test_the_command_prints_findings_and_exits_3(db: Connection, dsn: str) -> No
 
 def test_the_expected_objects_come_from_the_installed_files() -> None:
     """The expected indexes and tables are those of the files that install executes."""
-    assert set(indexes.wanted_indexes()) == {path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql")}
-    assert {index.view for index in indexes.wanted_indexes().values()} == {
+    wanted = indexes.wanted_indexes(binding.default())
+    by_id = {"idx_contacts_by_id", "idx_organizations_by_id"}
+    assert {*wanted, *by_id} == {path.stem for path in (sqlfiles.ROOT / "indexes").glob("*.sql")}
+    assert {index.view for index in wanted.values()} == {
         *("collection_members", "work_experiences", "contact_connections"),
     }
-    assert set(versions.view_tables().values()) == {
-        *("contacts", "organizations", "contact_work_experiences", TABLE),
-    }
+    assert {*binding.VIEW_OF.values()} == {path.stem for path in (sqlfiles.ROOT / "views").glob("*.sql")}
     expected = {name for probe in plans.PROBES for name in probe.expected}
-    assert expected == set(indexes.wanted_indexes())
+    assert expected == set(wanted)
     assert Diagnosis([], [], [], standby=False, seconds=0).ok

@@ -14,21 +14,21 @@ from tests.support.world import FRIEND
 
 
 @pytest.fixture(scope="module")
-def one_kind(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+def one_kind(new_installed: Callable[[], str]) -> Iterator[Connection[Any]]:
     """A database that knows work_overlap only."""
-    yield from database_that_knows(new_database())
+    yield from database_that_knows(new_installed())
 
 
 @pytest.fixture(scope="module")
-def three_kinds(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+def three_kinds(new_installed: Callable[[], str]) -> Iterator[Connection[Any]]:
     """A database that knows two more kinds."""
-    yield from database_that_knows(new_database(), FRIEND, "family")
+    yield from database_that_knows(new_installed(), FRIEND, "family")
 
 
 @pytest.fixture(scope="module")
-def with_generations(new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+def with_generations(new_installed: Callable[[], str]) -> Iterator[Connection[Any]]:
     """A database that knows another kind, with the earlier generations of the finders beside today's."""
-    for connection in database_that_knows(new_database(), FRIEND):
+    for connection in database_that_knows(new_installed(), FRIEND):
         generations.install(connection)
         yield connection
 

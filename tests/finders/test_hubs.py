@@ -72,19 +72,19 @@ def _hub_world(dsn: str, kinds: Sequence[str], *layers: Layer) -> Iterator[Loade
 
 
 @pytest.fixture(scope="module")
-def hub_of_one_kind(new_database: Callable[[], str]) -> Iterator[Loaded]:
-    yield from _hub_world(new_database(), [], HUB_WORLD)
+def hub_of_one_kind(new_installed: Callable[[], str]) -> Iterator[Loaded]:
+    yield from _hub_world(new_installed(), [], HUB_WORLD)
 
 
 @pytest.fixture(scope="module")
-def hub_of_two_kinds(new_database: Callable[[], str]) -> Iterator[Loaded]:
+def hub_of_two_kinds(new_installed: Callable[[], str]) -> Iterator[Loaded]:
     """Every pair has edges of two kinds. In a third of the pairs both are equally recent."""
     work, friends = {}, {}
     for number, (pair, edge) in enumerate(HUB_WORLD.items()):
         older = edge._replace(date_to=edge.date_to and edge.date_to - timedelta(5))
         work[pair] = older if number % 3 == 0 else edge
         friends[pair] = (older if number % 3 == 1 else edge)._replace(kind=FRIEND)
-    yield from _hub_world(new_database(), [FRIEND], work, friends)
+    yield from _hub_world(new_installed(), [FRIEND], work, friends)
 
 
 @pytest.fixture(params=["hub_of_one_kind", "hub_of_two_kinds"])

@@ -14,7 +14,6 @@ import psycopg
 import pytest
 
 from bench import generations
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.install.installation import install
 from orchestrator.runs.backfill import BackfillOptions, backfill
@@ -256,12 +255,10 @@ FINDERS = (
 )
 
 
-def test_plans_made_on_empty_tables_still_use_indexes(new_database: Callable[[], str]) -> None:
+def test_plans_made_on_empty_tables_still_use_indexes(new_installed: Callable[[], str]) -> None:
     """A session keeps plans that it made for empty tables. They must not read whole tables later."""
-    dsn = new_database()
+    dsn = new_installed()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(dsn)
         with psycopg.connect(dsn, autocommit=True) as other:  # a little, so that every statement is planned
             other.execute("INSERT INTO contacts (id, name) SELECT n, 'x' FROM generate_series(2998, 3002) AS n")
             other.execute(

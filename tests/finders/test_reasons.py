@@ -19,7 +19,6 @@ from psycopg import Connection
 from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names, Question
-from orchestrator.install.installation import install
 from tests.support.finder_calls import Call, Limits, Situation, enter, graph, situations, star
 from tests.support.oracle import Facts
 from tests.support.properties import repeatable
@@ -27,12 +26,10 @@ from tests.support.world import FRIEND, Edge, World
 
 
 @pytest.fixture(scope="module", params=["one kind", "two kinds"])
-def lowered(request: pytest.FixtureRequest, new_database: Callable[[], str]) -> Iterator[Connection[Any]]:
+def lowered(request: pytest.FixtureRequest, new_installed: Callable[[], str]) -> Iterator[Connection[Any]]:
     """A database whose limits of why_no_more are settings of the session."""
-    dsn = new_database()
+    dsn = new_installed()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(dsn)
         if request.param == "two kinds":
             connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
         text, count = re.subn("IMMUTABLE", "STABLE", sqlfiles.function("search_limit"))

@@ -14,8 +14,6 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from orchestrator.core import sqlfiles
-from orchestrator.install.installation import install
 from tests.support import oracle
 from tests.support.finder_calls import Call, Loaded
 from tests.support.finder_worlds import SOME_DAY, brought, database_that_knows, enter_layers, layer
@@ -41,7 +39,7 @@ class Slow:
 
 
 @pytest.fixture(scope="module")
-def slow(new_database: Callable[[], str]) -> Iterator[Slow]:
+def slow(new_installed: Callable[[], str]) -> Iterator[Slow]:
     """A world where six contacts take twenty times as long as five, with few paths at first and thousands at the end.
 
     In the clique all dates are equal, so the search follows the smallest ids. User 2 opens one path of two contacts
@@ -52,7 +50,7 @@ def slow(new_database: Callable[[], str]) -> Iterator[Slow]:
     edges = layer([*clique, (TARGET, RIM[0]), *pairwise(RIM)], lambda _: SOME_DAY)
     edges[TARGET, RIM[0]] = edges[TARGET, RIM[0]]._replace(date_to=None)
     members = [*brought((*CLIQUE, TARGET, *RIM)), *brought((19, TARGET, *RIM), user=2)]
-    for connection in database_that_knows(new_database()):
+    for connection in database_that_knows(new_installed()):
         loaded = enter_layers(connection, members, edges)
         connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections")
         search(loaded, replace(SLOW_CALL, max_depth=3), UNLIMITED)  # plans are made
@@ -169,12 +167,10 @@ EMPLOYERS = range(1, 13)  # of each contact, at the same time, so that each pair
 
 
 @pytest.fixture(scope="module")
-def crowd(new_database: Callable[[], str]) -> Iterator[tuple[Connection[Any], float]]:
+def crowd(new_installed: Callable[[], str]) -> Iterator[tuple[Connection[Any], float]]:
     """A target with so many colleagues that v1 takes many milliseconds; returns their number."""
-    dsn = new_database()
+    dsn = new_installed()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(dsn)
         jobs = [
             Experience(
                 contact * len(EMPLOYERS) + employer,

@@ -16,10 +16,10 @@ from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.host import sources
+from orchestrator.host import binding, sources
 from orchestrator.host.detaching import attach, detach
 from orchestrator.host.sources import TABLES
-from orchestrator.install.installation import install, uninstall
+from orchestrator.install.installation import uninstall
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.verify.verification import verify
 from tests.support.catalog import describe, difference
@@ -38,11 +38,9 @@ VIEWS = {
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
-    given = new_database()
+def dsn(new_installed: Callable[[], str]) -> str:
+    given = new_installed()
     with connect(given) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(given)
         fill(connection)
         connection.execute("INSERT INTO user_contact_collections SELECT 1, i, 1, 0 FROM generate_series(1, 4) AS i")
         sync(given)
@@ -264,7 +262,7 @@ def test_every_reader_of_a_view_gets_the_reason(db: Connection) -> None:
 def test_row_triggers_for_replicas_come_back_with_another_table(db: Connection) -> None:
     with db.transaction(force_rollback=True):
         for table in ("contacts", "organizations", "contact_work_experiences"):
-            text = sqlfiles.for_host(sqlfiles.read("triggers", "replicated", f"{table}.sql"), "public")
+            text = binding.default("public").fill(sqlfiles.read("triggers", "replicated", f"{table}.sql"))
             db.execute(text)
         db.execute("SELECT connection_paths.detach_source('contacts')")
         db.execute("DROP TABLE contacts; CREATE TABLE contacts (id bigint, name text)")

@@ -11,11 +11,9 @@ from click.testing import CliRunner
 from psycopg import Connection, sql
 
 from orchestrator import cli
-from orchestrator.core import sqlfiles
 from orchestrator.finders import paths
 from orchestrator.host import left_out
 from orchestrator.host.left_out import Experiences, Members
-from orchestrator.install.installation import install
 from tests.support.sessions import connect
 
 SOURCES = (None, *range(-3, 20), 32767)
@@ -23,12 +21,8 @@ MEMBERS = "SELECT count(*) FROM connection_paths.collection_members AS m WHERE m
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
-    made = new_database()
-    with connect(made) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-    install(made)
-    return made
+def dsn(new_installed: Callable[[], str]) -> str:
+    return new_installed()
 
 
 def fill(connection: Connection[Any], experiences: str, members: str = "") -> None:

@@ -13,15 +13,19 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor.diagnosis import diagnose
+from orchestrator.host import binding
 from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
-from orchestrator.install.steps import HOST_INDEXES
+from orchestrator.install.steps import HOST_INDEXES as ALL_INDEXES
+from orchestrator.install.steps import wanted_indexes
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe
 from tests.support.sessions import connect
 
 TABLES = ("contacts", "organizations", "contact_work_experiences", "user_contact_collections")
 CAPTURED = TABLES[:3]
+#: The indexes of tables of the default names, and the table of each.
+HOST_INDEXES = {name: ALL_INDEXES[name] for name in wanted_indexes(binding.default())}
 VIEWS = ("live_contacts", "live_organizations", "work_experiences", "collection_members", "introducers")
 OWN = ("finder_rollout", "do_not_ask", "contact_changes", "backfill_runs", "rebuild_replays")
 EVENTS = ("inserted", "updated", "deleted", "truncated")

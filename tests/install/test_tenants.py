@@ -377,8 +377,8 @@ def test_psql_makes_what_install_makes(host: str, tmp_path: Path) -> None:
     assert run("script").stdout == script.psql()
     done = psql.run(host, printed.stdout)
     assert (done.returncode, done.stderr) == (0, "")
-    by_script = describe(host, "cp_t1", "public")
     assert install(with_schema(host, "cp_t1")).applied == []
+    by_script = describe(host, "cp_t1", "public")
     assert status(with_schema(host, "cp_t1")).healthy
     uninstall(with_schema(host, "cp_t1"))
     assert not any("cp_t1" in line for line in describe(host, "cp_t1", "public"))
@@ -414,7 +414,7 @@ def test_a_schema_of_the_application_is_refused(host: str) -> None:
         install(with_schema(host, "cp_t1"))
     with pytest.raises(OrchestratorError, match="keyword"):
         install(with_schema(host, "analyse"))
-    with pytest.raises(OrchestratorError, match="no installation can read tables in a schema of this name"):
+    with pytest.raises(OrchestratorError, match="no installation can read tables in a schema connection_paths"):
         install(with_schema(host, "cp_t2"), "connection_paths")
 
 

@@ -10,9 +10,9 @@ from tests.support.playground import fill, playground
 
 
 @pytest.fixture(scope="session")
-def world(new_database: Callable[[], str]) -> str:
+def world(new_installed: Callable[[], str]) -> str:
     """A small team: Ana and Ben of Acme, and two paths to Cleo, whose employer has a name with markup."""
-    dsn = new_database()
+    dsn = new_installed()
     fill(dsn)
     return dsn
 

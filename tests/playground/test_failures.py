@@ -63,8 +63,8 @@ def test_a_search_that_takes_too_long_is_ended(url: str, world: str, monkeypatch
         assert "<datalist" in page.text
 
 
-def test_a_database_that_comes_back(new_database: Callable[[], str]) -> None:
-    dsn = new_database()
+def test_a_database_that_comes_back(new_installed: Callable[[], str]) -> None:
+    dsn = new_installed()
     fill(dsn)
     name = sql.Identifier(str(conninfo_to_dict(dsn)["dbname"]))
     with playground(dsn) as url, connect(make_conninfo(dsn, dbname="postgres")) as connection:

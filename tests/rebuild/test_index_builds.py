@@ -16,7 +16,6 @@ from orchestrator.cli import run_lines
 from orchestrator.core import database, sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.install.installation import install
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
@@ -51,12 +50,10 @@ CREATE INDEX app_spy ON connection_paths.contact_connections (public.spied(conta
 
 
 @pytest.fixture(scope="module")
-def original(new_database: Callable[[], str]) -> str:
+def original(new_installed: Callable[[], str]) -> str:
     """An installed database with the world in it, to copy."""
-    made = new_database()
+    made = new_installed()
     with connect(made) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(made)
         begin(connection, WORLD)
     return made
 

@@ -45,12 +45,10 @@ def add_overlaps_by_contact(connection: Connection) -> None:
 
 
 @pytest.fixture(scope="module")
-def database(new_database: Callable[[], str]) -> str:
+def database(new_installed: Callable[[], str]) -> str:
     """The connection string of a database with empty host tables and the package."""
-    dsn = new_database()
+    dsn = new_installed()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(dsn)
         add_overlaps_by_contact(connection)
     return dsn
 

@@ -9,9 +9,24 @@ from itertools import count
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from orchestrator.core.database import Connection
 from tests.support.sessions import connect
 
 _NUMBERS = count(1)
+
+
+def create(connection: Connection, name: str, template: str) -> None:
+    """Copy a database, to which nobody is connected.
+
+    Its files are copied, which costs half as much as copying its pages through the WAL.
+    """
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def drop(connection: Connection, name: str) -> None:
+    """Drop a database, and end its sessions."""
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager
@@ -20,9 +35,8 @@ def copied(server: str, dsn: str) -> Iterator[str]:
     original = str(conninfo_to_dict(dsn)["dbname"])
     name = f"{original}_{next(_NUMBERS)}"
     with connect(server) as connection:
-        template, copy = sql.Identifier(original), sql.Identifier(name)
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(copy, template))
+        create(connection, name, original)
         try:
             yield make_conninfo(dsn, dbname=name)
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(copy))
+            drop(connection, name)

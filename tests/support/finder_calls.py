@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 from hypothesis import strategies as st
@@ -74,6 +75,14 @@ class Loaded:
     today: date
     kinds: Mapping[Pair, int]  # how many edges a pair has
 
+    @cached_property
+    def _graph(self) -> oracle.Graph:
+        return oracle.Graph(self.edges)
+
+    @cached_property
+    def _graph_of_work(self) -> oracle.Graph:
+        return oracle.Graph(self.work)
+
     def find(self, function: str, call: Call) -> list[Row]:
         """The rows of deep_finder, or of another function of its signature that *function* names with its schema."""
         return self.connection.execute(
@@ -99,15 +108,15 @@ class Loaded:
 
     def expect(self, call: Call) -> list[Row]:
         """The rows that deep_finder should return."""
-        return self._expect(self.edges, call)
+        return self._expect(self._graph, call)
 
     def expect_legacy(self, call: Call) -> list[Row]:
         """The rows that legacy_finder should return: paths of work experiences, at most two contacts, no cap."""
-        return self._expect(self.work, replace(call, max_depth=2, max_edges_per_hop=None))
+        return self._expect(self._graph_of_work, replace(call, max_depth=2, max_edges_per_hop=None))
 
-    def _expect(self, edges: dict[Pair, Edge], call: Call) -> list[Row]:
+    def _expect(self, graph: oracle.Graph, call: Call) -> list[Row]:
         return oracle.deep_finder(
-            edges,
+            graph,
             self.world,
             call.target,
             call.collection,
@@ -145,7 +154,7 @@ class Loaded:
         """The document that find_paths should return, without its part why: see hold_why."""
         meant = call.of_legacy() if impl == "v1" else call
         paths = oracle.find_paths(
-            self.work if impl == "v1" else self.edges,
+            self._graph_of_work if impl == "v1" else self._graph,
             self.world,
             call.target,
             call.collection,
@@ -181,7 +190,7 @@ class Loaded:
         meant = call.of_legacy() if impl == "v1" else call
         return oracle.facts(
             dict.fromkeys(self.work, 1) if impl == "v1" else self.kinds,
-            self.work if impl == "v1" else self.edges,
+            self._graph_of_work if impl == "v1" else self._graph,
             self.world,
             call.target,
             call.collection,

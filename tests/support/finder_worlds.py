@@ -14,8 +14,6 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from orchestrator.core import sqlfiles
-from orchestrator.install.installation import install
 from tests.support.finder_calls import Call, Loaded
 from tests.support.oracle import Row, latest_first
 from tests.support.world import (
@@ -41,10 +39,8 @@ STATISTICS = "ANALYZE public.user_contact_collections"
 
 
 def database_that_knows(dsn: str, *kinds: str) -> Iterator[Connection[Any]]:
-    """A connection to an installed database that knows *kinds* besides work_overlap."""
+    """A connection to a database with the package, which then knows *kinds* besides work_overlap."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(dsn)
         for kind in kinds:
             add = sql.SQL("ALTER TYPE connection_paths.connection_kind ADD VALUE {}")
             connection.execute(add.format(sql.Literal(kind)))

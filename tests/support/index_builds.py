@@ -6,6 +6,7 @@ from typing import LiteralString
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.host import binding
 
 
 def slow_to_index(connection: Connection, milliseconds: int, *names: str) -> None:
@@ -27,5 +28,5 @@ def slower(connection: Connection, milliseconds: int) -> None:
 def interrupted_build() -> LiteralString:
     """The statement that builds a host index of ``public``, under the name that it has until it is there."""
     name = "idx_members_by_collection"
-    create = sqlfiles.for_host(sqlfiles.read("indexes", f"{name}.sql"), "public").split(";")[0]
+    create = binding.default("public").fill(sqlfiles.read("indexes", f"{name}.sql")).split(";")[0]
     return create.replace(f"CONCURRENTLY {name}", f"CONCURRENTLY {name}_connection_paths_new")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -91,72 +92,67 @@ def walked_edges(world: World) -> dict[Pair, Edge]:
     }
 
 
-def users(world: World, collection: int) -> dict[int, set[int]]:
-    """The members of a collection, each with the users who brought it in.
-
-    “source IN (0, 1, 2, 3, 5, 10) AND user_id IS NOT NULL”; “a user who brought a contact in
-    by several sources counts once”.
-    """
-    found: dict[int, set[int]] = {}
-    for row in world.memberships:
-        member = row.collection_id == collection and row.source in MEMBER_SOURCES
-        if member and row.user_id is not None:
-            found.setdefault(row.contact_id, set()).add(row.user_id)
-    return found
+def users(world: World, collection: int) -> Mapping[int, set[int]]:
+    """The members of a collection, each with the users who brought it in."""
+    return world.users.get(collection, {})
 
 
-def introducers(world: World, collection: int, excluded: Collection[int] = ()) -> set[int]:
+def introducers(world: World, collection: int, excluded: Collection[int] = ()) -> frozenset[int]:
     """The members who may stand on a path before its target.
 
     “People not to be asked in this search, besides the collection's in do_not_ask: they stand on no path but as its
     target.”
     """
     not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
-    return set(users(world, collection)) - not_to_be_asked
+    return frozenset(users(world, collection)) - not_to_be_asked
 
 
-def between(world_edges: Mapping[Pair, Edge], chain: Chain) -> list[Edge]:
-    """The edges along a chain."""
-    return [world_edges[min(pair), max(pair)] for pair in pairwise(chain)]
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The edges that a search may follow: one for each pair. They do not change."""
+
+    edges: Mapping[Pair, Edge]
+
+    @cached_property
+    def neighbours(self) -> Mapping[int, list[int]]:
+        """The neighbours of each contact, the best edge first: “date_to DESC NULLS FIRST, then the smaller id”."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for (a, b), edge in self.edges.items():
+            latest = latest_first(edge.date_to)
+            found.setdefault(a, []).append((latest, b))
+            found.setdefault(b, []).append((latest, a))
+        return {contact: [other for _, other in sorted(others)] for contact, others in found.items()}
+
+    def between(self, chain: Chain) -> list[Edge]:
+        """The edges along a chain."""
+        return [self.edges[min(pair), max(pair)] for pair in pairwise(chain)]
 
 
 @dataclass(frozen=True)
 class Walk:
     """What a search looks at."""
 
-    chains: list[Chain]
+    chains: tuple[Chain, ...]
     is_cut: bool  # the search did not go on from some chain, or did not look at some chain, because of the cap
 
 
-def walk(
-    world_edges: Mapping[Pair, Edge],
-    introducers: set[int],
-    target: int,
-    max_depth: int,
-    max_edges_per_hop: int | None,
-) -> Walk:
+@lru_cache(maxsize=4)  # a test asks for the rows, the document and the reason of the same search
+def walk(graph: Graph, introducers: frozenset[int], target: int, max_depth: int, max_edges_per_hop: int | None) -> Walk:
     """Every chain that the search looks at, from the target alone to chains of *max_depth* contacts.
 
     The search goes backward from the target. It follows edges to members who may be asked and are not on the chain
-    already, the best edge first: “date_to DESC NULLS FIRST, then the smaller neighbour id”. All of that is checked
-    before the cap.
+    already, the best edge first. All of that is checked before the cap.
 
     “Depth 2 is complete”: each such neighbour of the target makes a chain of two contacts, whatever the cap. The cap
     bounds from which of these chains the search goes on: only from the first *max_edges_per_hop* of them. From depth 3
     on, the first *max_edges_per_hop* neighbours of a chain make a chain each, and there are no others.
     """
-    neighbours: dict[int, list[tuple[int, int]]] = {}
-    for (a, b), edge in world_edges.items():
-        neighbours.setdefault(a, []).append((latest_first(edge.date_to), b))
-        neighbours.setdefault(b, []).append((latest_first(edge.date_to), a))
-    for each in neighbours.values():
-        each.sort()
 
     def longer(chain: Chain) -> list[Chain]:
         """The chain with each neighbour in front of it, the one with the best edge first."""
         return [
             (contact, *chain)
-            for _, contact in neighbours.get(chain[0], [])
+            for contact in graph.neighbours.get(chain[0], ())
             if contact in introducers and contact not in chain
         ]
 
@@ -168,7 +164,7 @@ def walk(
         fronts = [chain for chains_of_one in first for chain in chains_of_one]
         chains += candidates[0] if depth == 2 else fronts
         is_cut |= first != candidates and max_depth > 2
-    return Walk(chains, is_cut)
+    return Walk(tuple(chains), is_cut)
 
 
 def recency(path: list[Edge], today: date) -> date | None:
@@ -180,7 +176,7 @@ def recency(path: list[Edge], today: date) -> date | None:
 
 
 def deep_finder(
-    world_edges: Mapping[Pair, Edge],
+    graph: Graph,
     world: World,
     target: int,
     collection: int,
@@ -198,8 +194,8 @@ def deep_finder(
     """
     opened_by = users(world, collection)
     rows: list[Row] = []
-    for chain in walk(world_edges, introducers(world, collection), target, max_depth, max_edges_per_hop).chains:
-        path = between(world_edges, chain)
+    for chain in walk(graph, introducers(world, collection), target, max_depth, max_edges_per_hop).chains:
+        path = graph.between(chain)
         for user in opened_by.get(chain[0], ()):
             if seed_scope == "any" or user == viewer:
                 rows.append(
@@ -223,7 +219,7 @@ def deep_finder(
 
 
 def find_paths(
-    world_edges: Mapping[Pair, Edge],
+    graph: Graph,
     world: World,
     target: int,
     collection: int,
@@ -243,8 +239,8 @@ def find_paths(
     opened_by = users(world, collection)
     groups: list[tuple[tuple[int, int, bool, Chain], dict[str, Any]]] = []
     may_be_asked = introducers(world, collection, excluded)
-    for chain in walk(world_edges, may_be_asked, target, max_depth, max_edges_per_hop).chains:
-        path = between(world_edges, chain)
+    for chain in walk(graph, may_be_asked, target, max_depth, max_edges_per_hop).chains:
+        path = graph.between(chain)
         latest = recency(path, today)
         openers = [
             user
@@ -295,7 +291,7 @@ class Facts:
 
 def facts(
     counted_edges: Mapping[Pair, int],
-    world_edges: Mapping[Pair, Edge],
+    graph: Graph,
     world: World,
     target: int,
     collection: int,
@@ -309,13 +305,12 @@ def facts(
     """Look at everything; *counted_edges* is how many kinds a pair has."""
     opened_by = users(world, collection)
     not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
-    may_be_asked = set(opened_by) - not_to_be_asked
-    neighbours: dict[int, Counter[int]] = {}
+    may_be_asked = frozenset(opened_by) - not_to_be_asked
+    around: Counter[int] = Counter()
     for (a, b), kinds in counted_edges.items():
-        neighbours.setdefault(a, Counter())[b] += kinds
-        neighbours.setdefault(b, Counter())[a] += kinds
-    around = neighbours.get(target, Counter())
-    walked = walk(world_edges, may_be_asked, target, max_depth, max_edges_per_hop)
+        if target in (a, b):
+            around[b if a == target else a] += kinds
+    walked = walk(graph, may_be_asked, target, max_depth, max_edges_per_hop)
     return Facts(
         is_known=target in world.contacts,
         members=len(opened_by),

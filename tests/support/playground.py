@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from orchestrator.core import sqlfiles
-from orchestrator.install.installation import install
 from orchestrator.playground import server
 from tests.support.sessions import connect
 from tests.support.waiting import eventually
@@ -84,8 +82,6 @@ def playground(dsn: str) -> Iterator[str]:
 
 def fill(dsn: str) -> None:
     with connect(dsn) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(dsn)
         connection.execute(WORLD)
         connection.execute("SELECT connection_paths.backfill_contact(c.id) FROM contacts AS c")
 

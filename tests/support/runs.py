@@ -11,9 +11,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import class_row
 
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.install.installation import install
 from orchestrator.rebuild import rebuild
 from orchestrator.runs import runs
 from tests.support.copies import copied
@@ -188,12 +186,10 @@ def begin(connection: Connection, world: World, edges: Mapping[Pair, Edge] = {})
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
+def dsn(new_installed: Callable[[], str]) -> str:
     """A database with empty host tables and the package, for one test file."""
-    made = new_database()
+    made = new_installed()
     with connect(made) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(made)
         connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
     return made
 
@@ -207,12 +203,10 @@ def db(dsn: str) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="module")
-def original(new_database: Callable[[], str]) -> str:
+def original(new_installed: Callable[[], str]) -> str:
     """A database with empty host tables and the package, to copy."""
-    made = new_database()
+    made = new_installed()
     with connect(made) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(made)
         connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
     return made
 

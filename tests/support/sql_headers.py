@@ -43,6 +43,7 @@ from tests.support.sql_parsing import (
     body_statements,
     dotted,
     expression,
+    filled,
     inputs,
     nodes,
     options,
@@ -157,7 +158,8 @@ def header(text: str) -> Header:
 def relations() -> frozenset[str]:
     """Return every table and view of the package: those of migrations and views, and those that functions make."""
     found = set()
-    made_outside = (path for folder in ("migrations", "views", "script") for path in ROOT.glob(f"{folder}/*.sql"))
+    folders = ("migrations", "views", "names", "script")
+    made_outside = (path for folder in folders for path in ROOT.glob(f"{folder}/*.sql"))
     for path in [*made_outside, *function_files()]:
         stmts = statements(path.read_text())
         for stmt in [*stmts, *(body_statements(path.read_text()) if path in function_files() else ())]:
@@ -192,6 +194,7 @@ def every() -> dict[Path, Facts]:
 @cache
 def facts(text: str) -> Facts:
     """Return what the function of a file does."""
+    text = filled(text)
     function: Any = next(stmt for stmt in statements(text) if isinstance(stmt, ast.CreateFunctionStmt))
     (source,) = (one for one in pglast.split(text) if isinstance(statements(one)[0], ast.CreateFunctionStmt))
     comment = next((stmt.comment for stmt in statements(text) if isinstance(stmt, ast.CommentStmt)), "")
@@ -352,7 +355,8 @@ def current() -> dict[str, Path]:
 def trigger_functions() -> dict[str, set[str]]:
     """Return the tables that each trigger function is on."""
     found: dict[str, set[str]] = {}
-    for path in [*ROOT.glob("triggers/**/*.sql"), *ROOT.glob("migrations/*.sql"), *function_files()]:
+    made_outside = (path for where in ("triggers/**", "names", "migrations") for path in ROOT.glob(f"{where}/*.sql"))
+    for path in [*made_outside, *function_files()]:
         text = path.read_text()
         stmts = body_statements(text) if path in function_files() else statements(text)
         for stmt in stmts:

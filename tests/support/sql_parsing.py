@@ -12,7 +12,7 @@ from typing import Any
 import pglast
 from pglast import ast, enums
 
-from orchestrator.core import sqlfiles
+from orchestrator.host import binding
 
 SCHEMA = "connection_paths"
 
@@ -22,9 +22,14 @@ def without_placeholders(text: str) -> str:
     return re.sub(r"%\(\w+\)s|%s", "NULL", text).replace("%%", "%")
 
 
+def filled(text: str) -> str:
+    """Return the text of a file with its placeholders filled for the default tables in the schema ``host``."""
+    return binding.default("host").fill(text)
+
+
 def statements(text: str) -> list[Any]:
     """Return the parsed statements of a text."""
-    return [raw.stmt for raw in pglast.parse_sql(text.replace(sqlfiles.HOST_SCHEMA, "host"))]
+    return [raw.stmt for raw in pglast.parse_sql(filled(text))]
 
 
 def parses(text: str) -> list[str]:
@@ -74,7 +79,7 @@ def plpgsql(statement: str) -> Any:
     The parser does not know the types of a schema, so those in the signature and in the declarations are replaced.
     """
     own_type = rf"\b{SCHEMA}\.\w+(\[\])?(?=\s*(?:[,;\n]|:=|DEFAULT|NOT NULL))"
-    head, begin, rest = statement.partition("\nBEGIN\n")
+    head, begin, rest = filled(statement).partition("\nBEGIN\n")
     signature, declare, declarations = head.partition("\nDECLARE\n")
     parts = (re.sub(own_type, "text", signature), declare, re.sub(own_type, "record", declarations), begin, rest)
     return pglast.parse_plpgsql("".join(parts))
@@ -105,7 +110,7 @@ def expression(query: str, mode: int) -> str:
 def body_statements(text: str) -> list[Any]:
     """Return the parsed SQL inside the functions and DO blocks of a file."""
     inside: list[Any] = []
-    for one in pglast.split(text.replace(sqlfiles.HOST_SCHEMA, "host")):
+    for one in pglast.split(filled(text)):
         (stmt,) = statements(one)
         if isinstance(stmt, ast.CreateFunctionStmt) and stmt.sql_body is not None:
             inside += [stmt.sql_body]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -68,6 +69,19 @@ class World:
     memberships: tuple[Membership, ...] = ()
     extra_edges: Mapping[Pair, Edge] = field(default_factory=dict)
     do_not_ask: frozenset[tuple[int, int]] = frozenset()  # collection, contact
+
+    @cached_property
+    def users(self) -> Mapping[int, Mapping[int, set[int]]]:
+        """The members of each collection, each with the users who brought it in.
+
+        “source IN (0, 1, 2, 3, 5, 10) AND user_id IS NOT NULL”; “a user who brought a contact in
+        by several sources counts once”.
+        """
+        found: dict[int, dict[int, set[int]]] = {}
+        for user, contact, collection, source in self.memberships:
+            if source in MEMBER_SOURCES and user is not None:
+                found.setdefault(collection, {}).setdefault(contact, set()).add(user)
+        return found
 
 
 def colleagues(*jobs: tuple[int, int, date | str | None, date | str | None]) -> World:

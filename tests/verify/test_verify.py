@@ -22,12 +22,8 @@ CONTACTS = 40
 
 
 @pytest.fixture(scope="module")
-def dsn(new_database: Callable[[], str]) -> str:
-    given = new_database()
-    with psycopg.connect(given, autocommit=True) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(given)
-    return given
+def dsn(new_installed: Callable[[], str]) -> str:
+    return new_installed()
 
 
 @pytest.fixture

@@ -18,3 +18,6 @@ OR EXISTS (
     FROM connection_paths.due_changes AS d
     WHERE d.due_on <= CURRENT_DATE AND (%(until)s::timestamptz IS NULL OR d.due_on <= %(until)s)
 )
+OR EXISTS (
+    SELECT FROM connection_paths.name_changes AS n WHERE %(until)s::timestamptz IS NULL OR n.changed_at <= %(until)s
+)

@@ -1,4 +1,5 @@
--- The state of the queue of changes. Contacts whose scheduled refresh is due count as queue rows.
+-- The state of the queue of changes. Contacts whose scheduled refresh is due, and company names whose decision has
+-- changed, count as queue rows.
 --
 -- waiting  how many queue rows wait
 -- oldest   the age of the oldest waiting row in seconds; NULL: none waits
@@ -14,4 +15,7 @@ FROM (
     SELECT d.contact_id, d.due_on, false
     FROM connection_paths.due_changes AS d
     WHERE d.due_on <= CURRENT_DATE
+    UNION ALL
+    SELECT NULL, n.changed_at, false
+    FROM connection_paths.name_changes AS n
 ) AS q

@@ -8,7 +8,7 @@
     JOIN pg_catalog.pg_class AS v ON v.relnamespace = n.oid
     JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = v.oid
     JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-    JOIN pg_catalog.pg_class AS t ON d.refclassid = 'pg_class'::regclass AND t.oid = d.refobjid AND t.oid <> v.oid
+    JOIN pg_catalog.pg_class AS t ON d.refclassid = 'pg_class'::regclass AND t.oid = d.refobjid AND t.relnamespace <> n.oid
     JOIN pg_catalog.pg_namespace AS s ON s.oid = t.relnamespace
     WHERE n.nspname = 'connection_paths' AND v.relname = ANY (%(views)s::text[])
     ORDER BY v.relname, t.oid

@@ -55,8 +55,12 @@ waiting AS MATERIALIZED (
     UNION
     SELECT e.contact_id
     FROM connection_paths.contact_changes AS q
-    JOIN connection_paths.work_experiences AS e ON e.organization_id = q.organization_id
-    WHERE e.contact_id IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT w.contact_id
+        FROM connection_paths.employments AS w
+        WHERE w.organization_id = q.organization_id AND w.contact_id IS NOT NULL
+        OFFSET 0
+    ) AS e
 )
 SELECT
     d.contact_a_id,

@@ -7,8 +7,8 @@
 -- No row without a member or without a contact that has usable work experiences.
 WITH ends AS MATERIALIZED (
     SELECT
-        (SELECT min(e.contact_id) FROM connection_paths.work_experiences AS e) AS first_contact,
-        (SELECT max(e.contact_id) FROM connection_paths.work_experiences AS e) AS last_contact,
+        (SELECT min(e.contact_id) FROM connection_paths.employments AS e) AS first_contact,
+        (SELECT max(e.contact_id) FROM connection_paths.employments AS e) AS last_contact,
         (SELECT min(m.collection_id) FROM connection_paths.collection_members AS m) AS first_collection,
         (SELECT max(m.collection_id) FROM connection_paths.collection_members AS m) AS last_collection
 ),
@@ -25,7 +25,7 @@ SELECT t.contact_id, m.collection_id, m.user_id
 FROM probes AS p
 CROSS JOIN LATERAL (
     SELECT e.contact_id
-    FROM connection_paths.work_experiences AS e
+    FROM connection_paths.employments AS e
     WHERE e.contact_id >= p.target
     ORDER BY e.contact_id
     LIMIT 1

@@ -15,11 +15,11 @@
 -- * There, a view must also check the rights of its caller (security_invoker).
 --
 -- Parameters
---     host_schema    The schema of the application's tables.
---     has_triggers   Whether the last install chose to capture changes.
---     is_replicated  Whether it chose to capture changes that logical replication writes.
+--     host_schema, sources  See orchestrator/host/sources.py: asked.
+--     has_triggers          Whether the last install chose to capture changes.
+--     is_replicated         Whether it chose to capture changes that logical replication writes.
 -- Columns
---     kind     'view'           A binding view is missing, or reads another table than the one in host_schema.
+--     kind     'view'           A binding view is missing, or reads another table than that of its source.
 --              'detached'       A table is detached.
 --              'table'          A table of the application is missing.
 --              'trigger'        Triggers are missing, do not fire, or call another function.
@@ -30,12 +30,15 @@
 --     object   The view or table, qualified and quoted.
 --     problem  A sentence.
 --     remedy   'install', 'attach', 'replicated' (install --replicated), or 'person' (a person must decide).
-WITH sources (table_name, view_name, function_name) AS (
-    VALUES
-        ('contacts'::text, 'live_contacts'::text, 'queue_added_or_removed'::text),
-        ('organizations', 'live_organizations', 'queue_added_or_removed'),
-        ('contact_work_experiences', 'work_experiences', 'queue_changed_experiences'),
-        ('user_contact_collections', 'collection_members', NULL)
+WITH sources AS (
+    SELECT
+        s.source, s.view AS view_name, s."schema" AS schema_name, s."table" AS table_name,
+        CASE
+            WHEN s.captured AND s.source = 'contact_work_experiences' THEN 'queue_changed_experiences'
+            WHEN s.captured THEN 'queue_added_or_removed'
+        END AS function_name
+    FROM jsonb_to_recordset(%(sources)s::jsonb)
+        AS s (source text, view text, "schema" text, "table" text, captured boolean)
 ),
 -- The relations of the package, from the catalog: to_regclass would need rights in the schema.
 ours AS (
@@ -64,7 +67,9 @@ bound AS (
         WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
     ) AS d ON d.objid = r.oid
     LEFT JOIN pg_catalog.pg_class AS t
-        ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND t.oid = d.refobjid AND t.oid <> v.oid
+        ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND t.oid = d.refobjid
+        AND NOT EXISTS (SELECT FROM ours AS o WHERE o.oid = t.oid) -- a view may read a table of the package, too
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
     LEFT JOIN functions AS f
         ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = d.refobjid AND f.name = 'raise_detached'
@@ -73,10 +78,10 @@ bound AS (
 ),
 tables AS (
     SELECT
-        s.table_name,
+        s.source,
         s.view_name,
         s.function_name,
-        format('%%I.%%I', %(host_schema)s::text, s.table_name) AS name,
+        format('%%I.%%I', s.schema_name, s.table_name) AS name,
         t.oid,
         v.oid AS view_oid,
         v.relkind = 'v' AS is_view,
@@ -86,9 +91,22 @@ tables AS (
     FROM sources AS s
     LEFT JOIN ours AS v ON v.name = s.view_name
     LEFT JOIN bound AS b ON b.view_name = s.view_name
-    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = %(host_schema)s::text
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = s.schema_name
     LEFT JOIN pg_catalog.pg_class AS t
         ON t.relnamespace = n.oid AND t.relname = s.table_name AND t.relkind IN ('r', 'p', 'v', 'm', 'f')
+),
+-- Each table with its partitions at every level: a statement that writes to a partition fires only its own triggers.
+parts AS (
+    SELECT t.source, t.oid, t.name, t.function_name, t.is_detached, false AS is_partition
+    FROM tables AS t
+    WHERE t.oid IS NOT NULL
+    UNION ALL
+    SELECT t.source, c.oid, format('%%I.%%I', n.nspname, c.relname), t.function_name, t.is_detached, true
+    FROM tables AS t
+    CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.relid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE p.level > 0
 ),
 own_triggers AS (
     SELECT t.tgrelid, t.tgname::text AS name, t.tgenabled, f.name AS function_name
@@ -96,7 +114,7 @@ own_triggers AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
     LEFT JOIN functions AS f ON f.oid = t.tgfoid
     WHERE NOT t.tgisinternal
-        AND t.tgparentid = 0
+        AND (t.tgparentid = 0 OR t.tgname = 'connection_paths_replicated') -- a partition has a copy of a row trigger
         AND NOT EXISTS (SELECT FROM ours AS o WHERE o.oid = c.oid)
         AND (
             f.name IN ('queue_added_or_removed', 'queue_changed_experiences', 'queue_replicated_row')
@@ -116,7 +134,7 @@ capture AS (
 ),
 trigger_states AS (
     SELECT
-        t.table_name,
+        t.oid,
         e.name,
         CASE
             WHEN o.name IS NULL THEN 'missing'
@@ -129,7 +147,7 @@ trigger_states AS (
             WHEN e.name = 'connection_paths_truncated' AND c.is_replicated AND o.tgenabled <> 'A'
                 THEN 'not enabled for replicas'
         END AS problem
-    FROM tables AS t
+    FROM parts AS t
     CROSS JOIN capture AS c
     CROSS JOIN unnest('{
         connection_paths_inserted, connection_paths_updated, connection_paths_deleted, connection_paths_truncated,
@@ -137,7 +155,6 @@ trigger_states AS (
     }'::text[]) AS e (name)
     LEFT JOIN own_triggers AS o ON o.tgrelid = t.oid AND o.name = e.name
     WHERE c.is_on
-        AND t.oid IS NOT NULL
         AND t.function_name IS NOT NULL
         AND (c.is_replicated OR e.name <> 'connection_paths_replicated')
 )
@@ -166,7 +183,7 @@ SELECT
     format('triggers of %%s do not capture every change: %%s', t.name, string_agg(s.name || ' ' || s.problem, ', ')),
     CASE WHEN t.is_detached THEN 'attach' WHEN c.is_replicated THEN 'replicated' ELSE 'install' END
 FROM trigger_states AS s
-JOIN tables AS t ON t.table_name = s.table_name
+JOIN parts AS t ON t.oid = s.oid
 CROSS JOIN capture AS c
 WHERE s.problem IS NOT NULL
 GROUP BY t.name, t.is_detached, c.is_replicated
@@ -182,7 +199,7 @@ FROM own_triggers AS o
 JOIN pg_catalog.pg_class AS c ON c.oid = o.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE o.function_name IS NOT NULL
-    AND NOT EXISTS (SELECT FROM tables AS t WHERE t.oid = o.tgrelid AND t.function_name IS NOT NULL)
+    AND NOT EXISTS (SELECT FROM parts AS t WHERE t.oid = o.tgrelid AND t.function_name IS NOT NULL)
     AND NOT EXISTS ( -- writes to a child table are writes to its parent
         SELECT FROM pg_catalog.pg_inherits AS i JOIN tables AS t ON t.oid = i.inhparent WHERE i.inhrelid = o.tgrelid
     )
@@ -193,6 +210,7 @@ SELECT
     format('%%s has child tables, and writes to them are not captured: %%s', t.name, string_agg(i.inhrelid::regclass::text, ', ')),
     'person'
 FROM tables AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.oid AND c.relkind = 'r' -- partitions have triggers of their own
 JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid
 GROUP BY t.name
 UNION ALL

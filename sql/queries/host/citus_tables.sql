@@ -3,7 +3,7 @@
 -- No row when Citus is not installed or manages none of them. A distributed table or a reference table has no rows on
 -- the coordinator: finders would return nothing, and a refresh would delete correct edges.
 -- ts_stat executes a query that it gets as text, so this statement is also valid where pg_dist_partition is missing.
--- Parameters: host_schema; tables (the names of the application's tables).
+-- Parameters: host_schema; sources (JSON: schema, NULL for the host schema, and table of each source).
 SELECT format('%%I.%%I', n.nspname, c.relname) AS relation, m.management
 FROM (
     SELECT split_part(x.word, ' ', 1)::oid AS oid, split_part(x.word, ' ', 2) AS management
@@ -19,8 +19,9 @@ FROM (
 JOIN pg_catalog.pg_class AS c ON c.oid = m.oid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'connection_paths'
-    OR (
-        n.nspname = %(host_schema)s
-        AND c.relname = ANY (%(tables)s::text[])
+    OR EXISTS (
+        SELECT
+        FROM jsonb_to_recordset(%(sources)s::jsonb) AS s ("schema" text, "table" text)
+        WHERE n.nspname = COALESCE(s."schema", %(host_schema)s) AND c.relname = s."table"
     )
 ORDER BY 1

@@ -1,18 +1,22 @@
--- The tables of contacts and of organizations in which an id may occur twice, with the binding view of each: the table
--- has no valid unique index on id alone.
-SELECT format('%I.%I', s.table_schema, s.relation_name) AS table_name, s.view_name
-FROM connection_paths.source_tables() AS s
-WHERE s.table_name IN ('contacts', 'organizations')
-    AND s.table_oid IS NOT NULL
-    AND NOT EXISTS (
-        SELECT
-        FROM pg_catalog.pg_index AS i
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = s.table_oid
-            AND i.indisunique
-            AND i.indisvalid
-            AND i.indpred IS NULL
-            AND i.indnkeyatts = 1
-            AND a.attname = 'id'
-    )
-ORDER BY s.view_name
+-- The sources in whose tables an id may occur twice: the table has no valid unique index on the column of the id alone.
+-- Also views, which have no index, and sources whose id is not a column.
+--
+-- Parameters: sources; schemas, tables, columns (of each; the column is NULL when the id is an expression).
+SELECT s.source
+FROM unnest(%(sources)s::text[], %(schemas)s::text[], %(tables)s::text[], %(columns)s::text[])
+    AS s (source, schema_name, table_name, column_name)
+WHERE NOT EXISTS (
+    SELECT
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
+    WHERE n.nspname = s.schema_name
+        AND t.relname = s.table_name
+        AND a.attname = s.column_name
+        AND i.indisunique
+        AND i.indisvalid
+        AND i.indnkeyatts = 1
+        AND i.indpred IS NULL
+)
+ORDER BY s.source

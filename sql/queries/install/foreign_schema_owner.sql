@@ -2,7 +2,7 @@
 -- row if the schema does not exist, or if its owner has the power to do harm anyway: the installer, a superuser, the
 -- owner of the database or of a table of the application, or a group role created by `install --roles`.
 --
--- Parameters: host_schema; tables (names of the application's tables).
+-- Parameters: host_schema; sources (JSON: schema, NULL for the host schema, and table of each source).
 SELECT o.rolname
 FROM pg_catalog.pg_namespace AS n
 JOIN pg_catalog.pg_roles AS o ON o.oid = n.nspowner
@@ -15,7 +15,8 @@ WHERE n.nspname = 'connection_paths'
     )
     AND NOT EXISTS (
         SELECT
-        FROM pg_catalog.pg_class AS c
+        FROM jsonb_to_recordset(%(sources)s::jsonb) AS s ("schema" text, "table" text)
+        JOIN pg_catalog.pg_class AS c ON c.relname = s."table"
         JOIN pg_catalog.pg_namespace AS h ON h.oid = c.relnamespace
-        WHERE h.nspname = %(host_schema)s AND c.relname = ANY (%(tables)s::text[]) AND c.relowner = o.oid
+        WHERE h.nspname = COALESCE(s."schema", %(host_schema)s) AND c.relowner = o.oid
     )

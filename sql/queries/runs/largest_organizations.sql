@@ -5,7 +5,7 @@
 -- same contact. A contact whose experience begins in the future counts as one of the people, but has no pairs.
 WITH usable AS NOT MATERIALIZED (
     SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
-    FROM connection_paths.work_experiences AS e
+    FROM connection_paths.employments AS e
     WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
         AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
 ),

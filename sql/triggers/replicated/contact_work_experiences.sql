@@ -2,7 +2,7 @@
 -- The statement triggers of ../contact_work_experiences.sql do not fire for such changes. TRUNCATE has no row
 -- triggers, so its statement trigger is enabled for both kinds of sessions.
 CREATE OR REPLACE TRIGGER connection_paths_replicated
-    AFTER INSERT OR UPDATE OR DELETE ON :"host_schema".contact_work_experiences
+    AFTER INSERT OR UPDATE OR DELETE ON :contact_work_experiences.table
     FOR EACH ROW EXECUTE FUNCTION connection_paths.queue_replicated_row('experience');
-ALTER TABLE :"host_schema".contact_work_experiences ENABLE REPLICA TRIGGER connection_paths_replicated;
-ALTER TABLE :"host_schema".contact_work_experiences ENABLE ALWAYS TRIGGER connection_paths_truncated;
+ALTER TABLE :contact_work_experiences.table ENABLE REPLICA TRIGGER connection_paths_replicated;
+ALTER TABLE :contact_work_experiences.table ENABLE ALWAYS TRIGGER connection_paths_truncated;

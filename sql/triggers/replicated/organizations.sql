@@ -2,7 +2,7 @@
 -- The statement triggers of ../organizations.sql do not fire for such changes. TRUNCATE has no row
 -- triggers, so its statement trigger is enabled for both kinds of sessions.
 CREATE OR REPLACE TRIGGER connection_paths_replicated
-    AFTER INSERT OR UPDATE OR DELETE ON :"host_schema".organizations
+    AFTER INSERT OR UPDATE OR DELETE ON :organizations.table
     FOR EACH ROW EXECUTE FUNCTION connection_paths.queue_replicated_row('organization');
-ALTER TABLE :"host_schema".organizations ENABLE REPLICA TRIGGER connection_paths_replicated;
-ALTER TABLE :"host_schema".organizations ENABLE ALWAYS TRIGGER connection_paths_truncated;
+ALTER TABLE :organizations.table ENABLE REPLICA TRIGGER connection_paths_replicated;
+ALTER TABLE :organizations.table ENABLE ALWAYS TRIGGER connection_paths_truncated;

@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     recover_capture, orchestrator/host/sources.py, sql/queries/changes/changes_left.sql,
+--     detach_source, recover_capture, orchestrator/host/sources.py, sql/queries/changes/changes_left.sql,
 --     sql/queries/host/capture_failures.sql
 CREATE OR REPLACE FUNCTION connection_paths.capture_works(table_oid oid)
 RETURNS boolean
@@ -30,19 +30,18 @@ AS $function$
         JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'connection_paths'
         JOIN (
-            VALUES
-                ('queue_added_or_removed'::text, 'id'::text, 'bigint'::text),
-                ('queue_changed_experiences', 'contact_id', 'bigint'),
-                ('queue_changed_experiences', 'organization_id', NULL),
-                ('queue_changed_experiences', 'date_from', NULL),
-                ('queue_changed_experiences', 'date_to', NULL)
-        ) AS r (function_name, column_name, type_name) ON r.function_name = p.proname
+            VALUES :contacts.captured_types, :organizations.captured_types, :contact_work_experiences.captured_types
+        ) AS r (source, column_name, type_names) ON r.source = CASE
+            WHEN p.proname = 'queue_changed_experiences' THEN 'contact_work_experiences'
+            -- the argument of the trigger: what the table contains
+            WHEN p.proname = 'queue_added_or_removed' THEN rtrim(encode(t.tgargs, 'escape'), '\0') || 's'
+        END
         LEFT JOIN pg_catalog.pg_attribute AS a
             ON a.attrelid = t.tgrelid AND a.attname = r.column_name AND a.attnum > 0 AND NOT a.attisdropped
         WHERE t.tgrelid = capture_works.table_oid
             AND (
                 a.attname IS NULL
-                OR r.type_name <> format_type(a.atttypid, NULL)
+                OR format_type(a.atttypid, NULL) <> ALL (r.type_names)
                 OR NOT has_table_privilege(p.proowner, 'connection_paths.contact_changes'::pg_catalog.regclass, 'INSERT')
             )
     )

@@ -17,9 +17,9 @@
 -- Why
 --     The argument of the trigger is 'contact' or 'organization': what the table contains. The function queues one row
 --     for each contact or organization. sync_changes finds the contacts that worked at an organization, so the
---     statement of the writer does not take longer for that. An UPDATE counts only when it changes the id. A new
---     contact is queued even when it has no work experiences yet, because an open transaction may have written some.
---     TRUNCATE queues every contact.
+--     statement of the writer does not take longer for that. An UPDATE counts only when it changes the id, or a column
+--     that the rule of the mapping reads. A row that is updated may be queued twice. A new contact is queued even when
+--     it has no work experiences yet, because an open transaction may have written some. TRUNCATE queues every contact.
 --
 --     SECURITY DEFINER, the exception block and COALESCE: see queue_changed_experiences. An error while reading the
 --     changed rows is recorded by record_capture_failure.
@@ -31,29 +31,46 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
+#variable_conflict use_column
 DECLARE
     ids bigint[];
     failure text;
 BEGIN
     BEGIN
-        IF TG_OP = 'INSERT' THEN
-            ids := ARRAY(SELECT COALESCE(n.id, NULL::bigint) FROM new_rows AS n WHERE n.id IS NOT NULL);
-        ELSIF TG_OP = 'DELETE' THEN
-            ids := ARRAY(SELECT COALESCE(o.id, NULL::bigint) FROM old_rows AS o WHERE o.id IS NOT NULL);
-        ELSIF TG_OP = 'UPDATE' THEN
-            ids := ARRAY(
-                SELECT s.id
-                FROM (
-                    SELECT COALESCE(n.id, NULL::bigint) AS id, 1 AS more FROM new_rows AS n
-                    UNION ALL
-                    SELECT COALESCE(o.id, NULL::bigint), -1 FROM old_rows AS o
-                ) AS s
-                WHERE s.id IS NOT NULL
-                GROUP BY s.id
-                HAVING sum(s.more) <> 0
-            );
-        ELSE
+        IF TG_OP = 'TRUNCATE' THEN
             ids := ARRAY[NULL]::bigint[]; -- every contact
+        ELSIF TG_OP = 'INSERT' AND TG_ARGV[0] = 'contact' THEN
+            ids := ARRAY(SELECT :contacts.captured_id FROM new_rows AS n WHERE :contacts.captured_id IS NOT NULL);
+        ELSIF TG_OP = 'DELETE' AND TG_ARGV[0] = 'contact' THEN
+            ids := ARRAY(SELECT :contacts.captured_id FROM old_rows AS o WHERE :contacts.captured_id IS NOT NULL);
+        ELSIF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'contact' THEN
+            ids := ARRAY(
+                SELECT :contacts.captured_id
+                FROM (
+                    SELECT :contacts.captured, 1 AS connection_paths_sign FROM new_rows AS n
+                    UNION ALL
+                    SELECT :contacts.captured, -1 FROM old_rows AS o
+                ) AS s
+                WHERE :contacts.captured_id IS NOT NULL
+                GROUP BY :contacts.captured
+                HAVING sum(s.connection_paths_sign) <> 0
+            );
+        ELSIF TG_OP = 'INSERT' AND TG_ARGV[0] = 'organization' THEN
+            ids := ARRAY(SELECT :organizations.captured_id FROM new_rows AS n WHERE :organizations.captured_id IS NOT NULL);
+        ELSIF TG_OP = 'DELETE' AND TG_ARGV[0] = 'organization' THEN
+            ids := ARRAY(SELECT :organizations.captured_id FROM old_rows AS o WHERE :organizations.captured_id IS NOT NULL);
+        ELSIF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'organization' THEN
+            ids := ARRAY(
+                SELECT :organizations.captured_id
+                FROM (
+                    SELECT :organizations.captured, 1 AS connection_paths_sign FROM new_rows AS n
+                    UNION ALL
+                    SELECT :organizations.captured, -1 FROM old_rows AS o
+                ) AS s
+                WHERE :organizations.captured_id IS NOT NULL
+                GROUP BY :organizations.captured
+                HAVING sum(s.connection_paths_sign) <> 0
+            );
         END IF;
         IF cardinality(ids) = 0 THEN
             RETURN NULL;

@@ -12,7 +12,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, backfill_runs
+--     employments, backfill_runs
 -- Writes
 --     contact_changes, rebuild_replays
 -- Used by
@@ -51,8 +51,12 @@ BEGIN
         SELECT e.contact_id, queue_affected_contacts.written_by, min(o.changed_at)
         FROM unnest(queue_affected_contacts.organization_ids, queue_affected_contacts.organizations_changed_at)
             AS o (id, changed_at)
-        JOIN connection_paths.work_experiences AS e ON e.organization_id = o.id
-        WHERE e.contact_id IS NOT NULL
+        CROSS JOIN LATERAL (
+            SELECT w.contact_id
+            FROM connection_paths.employments AS w
+            WHERE w.organization_id = o.id AND w.contact_id IS NOT NULL
+            OFFSET 0
+        ) AS e
         GROUP BY e.contact_id;
     END IF;
 END

@@ -16,8 +16,9 @@
 --     trigger on contact_work_experiences
 -- Why
 --     A statement costs one INSERT, however many rows it wrote, into a table without an index or a constraint. An
---     UPDATE that changes neither the contact nor the organization nor a date queues nothing. TRUNCATE queues every
---     contact.
+--     UPDATE queues nothing when it changes no column that the contact, the organization, the dates and the rule of the
+--     mapping are read from. TRUNCATE queues every contact. The columns are compared as they are in the table, so an
+--     expression of the mapping that fails for a row does not keep its change from being queued.
 --
 --     The trigger runs in the transaction of the writer. So the change and its queue row are committed together or not
 --     at all. SECURITY DEFINER: the writer needs no rights in connection_paths.
@@ -29,8 +30,12 @@
 --     example because the function is missing, the client gets a warning. These blocks stand in every trigger function:
 --     a function that they share could be missing as well.
 --
---     COALESCE with a bigint: PostgreSQL rejects an id of another type before it looks for a cast. The owner of the
---     table could create a cast, and its function would run with the rights of the owner of the package.
+--     The text of this function depends on the mapping of the tables: orchestrator/host/binding.py. A column of the
+--     table may have the name of a variable; variable_conflict then takes the column.
+--
+--     COALESCE with a bigint, around a contact id that is a column: PostgreSQL rejects an id of another type before it
+--     looks for a cast. The owner of the table could create a cast, and its function would run with the rights of the
+--     owner of the package.
 CREATE OR REPLACE FUNCTION connection_paths.queue_changed_experiences()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -39,27 +44,32 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
+#variable_conflict use_column
 DECLARE
     contact_ids bigint[];
     failure text;
 BEGIN
     BEGIN
         IF TG_OP = 'INSERT' THEN
-            contact_ids := ARRAY(SELECT DISTINCT COALESCE(n.contact_id, NULL::bigint) FROM new_rows AS n WHERE n.contact_id IS NOT NULL);
+            contact_ids := ARRAY(
+                SELECT DISTINCT :contact_work_experiences.captured_id FROM new_rows AS n WHERE :contact_work_experiences.captured_id IS NOT NULL
+            );
         ELSIF TG_OP = 'DELETE' THEN
-            contact_ids := ARRAY(SELECT DISTINCT COALESCE(o.contact_id, NULL::bigint) FROM old_rows AS o WHERE o.contact_id IS NOT NULL);
+            contact_ids := ARRAY(
+                SELECT DISTINCT :contact_work_experiences.captured_id FROM old_rows AS o WHERE :contact_work_experiences.captured_id IS NOT NULL
+            );
         ELSIF TG_OP = 'UPDATE' THEN
             -- the rows of which there are more or fewer than before; this needs no key
             contact_ids := ARRAY(
-                SELECT DISTINCT COALESCE(s.contact_id, NULL::bigint)
+                SELECT DISTINCT :contact_work_experiences.captured_id
                 FROM (
-                    SELECT n.contact_id, n.organization_id, n.date_from, n.date_to, 1 AS more FROM new_rows AS n
+                    SELECT :contact_work_experiences.captured, 1 AS connection_paths_sign FROM new_rows AS n
                     UNION ALL
-                    SELECT o.contact_id, o.organization_id, o.date_from, o.date_to, -1 FROM old_rows AS o
+                    SELECT :contact_work_experiences.captured, -1 FROM old_rows AS o
                 ) AS s
-                WHERE s.contact_id IS NOT NULL
-                GROUP BY s.contact_id, s.organization_id, s.date_from, s.date_to
-                HAVING sum(s.more) <> 0
+                WHERE :contact_work_experiences.captured_id IS NOT NULL
+                GROUP BY :contact_work_experiences.captured
+                HAVING sum(s.connection_paths_sign) <> 0
             );
         ELSE
             contact_ids := ARRAY[NULL]::bigint[]; -- every contact

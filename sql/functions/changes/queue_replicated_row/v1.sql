@@ -31,6 +31,7 @@ PARALLEL UNSAFE
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
+#variable_conflict use_column
 DECLARE
     before_id bigint;
     after_id bigint;
@@ -39,16 +40,20 @@ DECLARE
 BEGIN
     BEGIN
         IF TG_ARGV[0] = 'experience' THEN
-            before_id := CASE WHEN TG_OP <> 'INSERT' THEN COALESCE(OLD.contact_id, NULL::bigint) END;
-            after_id := CASE WHEN TG_OP <> 'DELETE' THEN COALESCE(NEW.contact_id, NULL::bigint) END;
-            IF TG_OP = 'UPDATE' THEN
-                is_changed := (OLD.contact_id, OLD.organization_id, OLD.date_from, OLD.date_to)
-                    IS DISTINCT FROM (NEW.contact_id, NEW.organization_id, NEW.date_from, NEW.date_to);
-            END IF;
-        ELSE
-            before_id := CASE WHEN TG_OP <> 'INSERT' THEN COALESCE(OLD.id, NULL::bigint) END;
-            after_id := CASE WHEN TG_OP <> 'DELETE' THEN COALESCE(NEW.id, NULL::bigint) END;
-            is_changed := before_id IS DISTINCT FROM after_id;
+            before_id := (SELECT :contact_work_experiences.captured_id FROM (SELECT OLD.*) AS o WHERE TG_OP <> 'INSERT');
+            after_id := (SELECT :contact_work_experiences.captured_id FROM (SELECT NEW.*) AS n WHERE TG_OP <> 'DELETE');
+            is_changed := TG_OP <> 'UPDATE' OR (SELECT ROW(:contact_work_experiences.captured) FROM (SELECT OLD.*) AS o)
+                IS DISTINCT FROM (SELECT ROW(:contact_work_experiences.captured) FROM (SELECT NEW.*) AS n);
+        ELSIF TG_ARGV[0] = 'contact' THEN
+            before_id := (SELECT :contacts.captured_id FROM (SELECT OLD.*) AS o WHERE TG_OP <> 'INSERT');
+            after_id := (SELECT :contacts.captured_id FROM (SELECT NEW.*) AS n WHERE TG_OP <> 'DELETE');
+            is_changed := TG_OP <> 'UPDATE' OR (SELECT ROW(:contacts.captured) FROM (SELECT OLD.*) AS o)
+                IS DISTINCT FROM (SELECT ROW(:contacts.captured) FROM (SELECT NEW.*) AS n);
+        ELSIF TG_ARGV[0] = 'organization' THEN
+            before_id := (SELECT :organizations.captured_id FROM (SELECT OLD.*) AS o WHERE TG_OP <> 'INSERT');
+            after_id := (SELECT :organizations.captured_id FROM (SELECT NEW.*) AS n WHERE TG_OP <> 'DELETE');
+            is_changed := TG_OP <> 'UPDATE' OR (SELECT ROW(:organizations.captured) FROM (SELECT OLD.*) AS o)
+                IS DISTINCT FROM (SELECT ROW(:organizations.captured) FROM (SELECT NEW.*) AS n);
         END IF;
         IF NOT is_changed OR COALESCE(before_id, after_id) IS NULL THEN
             RETURN NULL;

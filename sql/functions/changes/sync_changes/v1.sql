@@ -31,11 +31,11 @@
 --     Call the function again until taken is 0. Any number of sessions may call it at the same time. A session that
 --     dies loses nothing, because its transaction rolls back.
 --
---     A call does one of two things. Contacts whose scheduled refresh is due are moved to the queue, and the call ends:
---     it must not hold rows of due_changes while it waits in await_refreshes, because sessions in schedule_refreshes
---     would wait for these rows. Otherwise the call takes queue rows. A row for an organization is replaced by a row
---     for each contact that has worked there, and a row for every contact by a row for each contact. Later calls
---     refresh these contacts.
+--     A call does one of two things. Contacts whose scheduled refresh is due, and the contacts of company names whose
+--     decision has changed, are moved to the queue, and the call ends: it must not hold rows of due_changes while it
+--     waits in await_refreshes, because sessions in schedule_refreshes would wait for these rows. Otherwise the call
+--     takes queue rows. A row for an organization is replaced by a row for each contact that has worked there, and a
+--     row for every contact by a row for each contact. Later calls refresh these contacts.
 --
 --     Without one_by_one, every error of a refresh is raised. With one_by_one, only two kinds of errors are raised:
 --     those that every contact would raise, and deadlocks, timeouts and cancellations. When max_changes is 1, the
@@ -69,7 +69,8 @@ BEGIN
     edges_changed := 0;
     failed := 0;
 
-    taken := connection_paths.queue_due_contacts(sync_changes.max_changes);
+    taken := connection_paths.queue_due_contacts(sync_changes.max_changes)
+        + connection_paths.queue_named_contacts(sync_changes.max_changes);
     IF taken > 0 THEN
         RETURN NEXT;
         RETURN;

@@ -10,7 +10,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, contact_connections
+--     employments, contact_connections
 -- Writes
 --     none
 -- Used by
@@ -46,7 +46,7 @@ BEGIN ATOMIC
             AND (contacts_to_refresh.upto_contact_id IS NULL OR s.contact_id < contacts_to_refresh.upto_contact_id)
     )
     SELECT e.contact_id
-    FROM connection_paths.work_experiences AS e
+    FROM connection_paths.employments AS e
     WHERE e.contact_id IS NOT NULL
         AND (contacts_to_refresh.above_contact_id IS NULL OR e.contact_id > contacts_to_refresh.above_contact_id)
         AND (contacts_to_refresh.upto_contact_id IS NULL OR e.contact_id <= contacts_to_refresh.upto_contact_id)

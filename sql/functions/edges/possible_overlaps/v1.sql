@@ -13,7 +13,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, live_organizations
+--     employments, live_organizations
 -- Writes
 --     none
 -- Used by
@@ -83,7 +83,7 @@ BEGIN ATOMIC
                         ORDER BY e.date_from
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
                     ) AS earlier_end
-                FROM connection_paths.work_experiences AS e
+                FROM connection_paths.employments AS e
                 CROSS JOIN LATERAL (
                     -- NULL sorts after 'infinity': the rank of 'infinity' is the last possible day
                     SELECT
@@ -100,16 +100,21 @@ BEGIN ATOMIC
             -- optimization fence: the conditions below then refer to one relation and become index conditions
             OFFSET 0
         ) AS mine
-        JOIN connection_paths.work_experiences AS theirs
-            ON theirs.organization_id = mine.organization_id
-            -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The
-            -- second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip scan,
-            -- which is 25 % slower here.
-            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) >= (mine.ended_from, '-infinity'::date)
-            AND (COALESCE(theirs.date_to, 'infinity'::date), theirs.date_from) <= (mine.ended_upto, 'infinity'::date)
-            AND mine.begun_upto >= theirs.date_from
-        WHERE theirs.contact_id <> possible_overlaps.contact_id
-            AND theirs.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
+        -- LATERAL and OFFSET 0: with them, the conditions reach the indexes of each part of a view that is a UNION
+        CROSS JOIN LATERAL (
+            SELECT e.contact_id, e.date_from, e.date_to
+            FROM connection_paths.employments AS e
+            WHERE e.organization_id = mine.organization_id
+                -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The
+                -- second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip
+                -- scan, which is 25 % slower here.
+                AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) >= (mine.ended_from, '-infinity'::date)
+                AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) <= (mine.ended_upto, 'infinity'::date)
+                AND mine.begun_upto >= e.date_from
+                AND e.contact_id <> possible_overlaps.contact_id
+                AND e.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
+            OFFSET 0
+        ) AS theirs
         -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
         OFFSET 0
     ) AS pair

@@ -9,7 +9,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, due_changes
+--     employments, due_changes
 -- Writes
 --     due_changes
 -- Used by
@@ -43,7 +43,7 @@ BEGIN
         FROM (SELECT DISTINCT u.id FROM unnest(schedule_refreshes.contact_ids) AS u (id)) AS c
         CROSS JOIN LATERAL (
             SELECT min(w.date_from) AS starts_on
-            FROM connection_paths.work_experiences AS w
+            FROM connection_paths.employments AS w
             WHERE w.contact_id = c.id AND w.date_from > CURRENT_DATE AND w.date_from < 'infinity'::date
             OFFSET 0
         ) AS e

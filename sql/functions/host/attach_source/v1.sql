@@ -3,15 +3,16 @@
 -- Attaches a table of the application again, after detach_source.
 --
 -- Parameters
---     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
+--     table_name  contacts, organizations, contact_work_experiences or user_contact_collections: what the table is to
+--                 the package, whatever its name. Required.
 -- Returns
 --     The statements that build the missing indexes of the package: those that were dropped with a column or with the
 --     table. Execute each outside a transaction, as `orchestrator attach` does. No row when no index is missing, or
 --     when the table is not detached.
 -- Errors
 --     22023  table_name is none of the four.
---     55000  The table is missing, is partitioned or has child tables, or lacks a column that the package needs, or
---            such a column has another type. The table stays detached.
+--     55000  The table is missing or has child tables, or lacks a column that the package needs, or such a column has
+--            another type. The table stays detached.
 -- Reads
 --     none
 -- Writes
@@ -60,19 +61,18 @@ BEGIN
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = source.table_schema
-        AND c.relname = source.table_name
-        AND c.relkind = 'r'
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent));
+        AND c.relname = source.relation_name
+        AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND (
+            c.relkind <> 'r'
+            OR NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent))
+        );
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no ordinary table %.% without child tables', source.table_schema, source.table_name
+        RAISE EXCEPTION 'there is no table %.% without child tables', source.table_schema, source.relation_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Create it, then attach.';
     END IF;
 
-    EXECUTE pg_catalog.format(
-        'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS %s',
-        source.view_name,
-        connection_paths.attached_definition(source.view_name, source.view_definition, host)
-    );
+    PERFORM connection_paths.attach_view(source.view_name, source.view_definition);
 
     IF host <> source.table_oid THEN -- the package no longer reads the table that was detached
         FOR statement IN
@@ -84,10 +84,11 @@ BEGIN
             WHERE t.tgrelid = source.table_oid
                 AND NOT t.tgisinternal
                 -- after a restore, another table that has these triggers may have this oid
+                AND t.tgrelid NOT IN (
+                    SELECT o.table_oid FROM connection_paths.source_tables() AS o WHERE o.table_oid IS NOT NULL
+                )
                 AND (n.nspname, c.relname) NOT IN (
-                    (source.table_schema, 'contacts'),
-                    (source.table_schema, 'organizations'),
-                    (source.table_schema, 'contact_work_experiences')
+                    SELECT d.table_schema, d.relation_name FROM connection_paths.detached_sources AS d
                 )
                 AND p.pronamespace = 'connection_paths'::pg_catalog.regnamespace
         LOOP

@@ -3,7 +3,8 @@
 -- Detaches a table of the application, so that its columns can be altered or dropped.
 --
 -- Parameters
---     table_name  contacts, organizations, contact_work_experiences or user_contact_collections. Required.
+--     table_name  contacts, organizations, contact_work_experiences or user_contact_collections: what the table is to
+--                 the package, whatever its name. Required.
 -- Returns
 --     true when this call has detached the table; false when it was already detached.
 -- Errors
@@ -55,27 +56,18 @@ BEGIN
         RAISE EXCEPTION 'view connection_paths.% reads no table', source.view_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run orchestrator install.';
     END IF;
-    IF EXISTS (
-        SELECT
-        FROM pg_catalog.pg_attribute AS v
-        WHERE v.attrelid = source.view_oid
-            AND v.attnum > 0
-            AND NOT EXISTS (
-                SELECT
-                FROM pg_catalog.pg_attribute AS a
-                WHERE a.attrelid = source.table_oid AND a.attname = v.attname AND NOT a.attisdropped
-            )
-    ) THEN -- the stored definition would have the new name
-        RAISE EXCEPTION 'a column of %.% was renamed', source.table_schema, detach_source.table_name
+    IF NOT connection_paths.capture_works(source.table_oid) THEN -- the stored definition would have the new name
+        RAISE EXCEPTION 'a column of %.% was renamed', source.table_schema, source.relation_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Rename it back, then detach.';
     END IF;
 
     INSERT INTO connection_paths.detached_sources
-        (table_name, view_name, table_schema, table_oid, view_definition, triggers, indexes)
+        (table_name, view_name, table_schema, relation_name, table_oid, view_definition, triggers, indexes)
     SELECT
         detach_source.table_name,
         source.view_name,
         source.table_schema,
+        source.relation_name,
         source.table_oid,
         pg_get_viewdef(source.view_oid),
         connection_paths.trigger_definitions(source.table_oid),
@@ -99,7 +91,7 @@ BEGIN
         'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS'
         ' SELECT * FROM connection_paths.raise_detached(%L) AS d (%s)',
         source.view_name,
-        pg_catalog.format('%I.%I', source.table_schema, detach_source.table_name),
+        pg_catalog.format('%I.%I', source.table_schema, source.relation_name),
         columns
     );
     -- Every role that may read the view gets CP010, not an error about missing rights.

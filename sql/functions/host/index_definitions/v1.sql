@@ -41,7 +41,11 @@ BEGIN ATOMIC
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE i.indrelid = index_definitions.table_oid
         AND c.relname = ANY (
-            '{idx_members_by_collection, idx_experiences_by_contact, idx_experiences_by_organization}'::text[]
+            '{
+                idx_members_by_collection, idx_experiences_by_contact, idx_experiences_by_organization,
+                idx_named_by_contact, idx_named_by_name,
+                idx_contacts_by_id, idx_organizations_by_id
+            }'::text[]
         );
 END;
 

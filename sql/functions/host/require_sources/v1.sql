@@ -31,7 +31,7 @@ AS $function$
 DECLARE
     names text;
 BEGIN
-    SELECT string_agg(pg_catalog.format('%I.%I', d.table_schema, d.table_name), ', ' ORDER BY d.table_name)
+    SELECT string_agg(pg_catalog.format('%I.%I', d.table_schema, d.relation_name), ', ' ORDER BY d.table_name)
     INTO names
     FROM connection_paths.detached_sources AS d;
     IF names IS NOT NULL THEN

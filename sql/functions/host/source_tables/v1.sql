@@ -19,8 +19,7 @@
 -- Writes
 --     none
 -- Used by
---     attach_source, detach_source, hidden_tables, require_sources, sql/queries/host/table_behind_view.sql,
---     sql/queries/host/tables_without_key.sql
+--     attach_source, detach_source, hidden_tables, require_sources
 -- Why
 --     This is the only place in a function that names the four tables or looks up the table behind a view. It looks up
 --     the views by name, so it works while a view is missing.
@@ -51,7 +50,8 @@ BEGIN ATOMIC
             ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
             AND d.objid = r.oid
             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        WHERE r.ev_class = v.oid AND d.refobjid <> v.oid
+        JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid
+        WHERE r.ev_class = v.oid AND c.relnamespace <> v.relnamespace -- a view may read a table of the package, too
     ) AS b ON true
     LEFT JOIN pg_catalog.pg_class AS t ON t.oid = b.refobjid
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace;

@@ -9,7 +9,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, live_contacts
+--     employments, live_contacts
 -- Writes
 --     none
 -- Used by
@@ -26,7 +26,7 @@ SECURITY INVOKER
 ROWS 1000
 BEGIN ATOMIC
     SELECT DISTINCT e.contact_id
-    FROM connection_paths.work_experiences AS e
+    FROM connection_paths.employments AS e
     WHERE e.contact_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id);
 END;

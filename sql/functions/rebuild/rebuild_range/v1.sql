@@ -12,7 +12,7 @@
 --     CP011  Citus manages a table of the application or of the package.
 --     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
---     contact_connections_live, work_experiences
+--     contact_connections_live, employments
 -- Writes
 --     contact_connections_next
 -- Used by
@@ -80,7 +80,7 @@ BEGIN
     GET DIAGNOSTICS inserted = ROW_COUNT;
     PERFORM connection_paths.schedule_refreshes(ARRAY(
         SELECT DISTINCT e.contact_id
-        FROM connection_paths.work_experiences AS e
+        FROM connection_paths.employments AS e
         WHERE e.date_from > CURRENT_DATE
             AND (rebuild_range.above_contact_id IS NULL OR e.contact_id > rebuild_range.above_contact_id)
             AND (rebuild_range.upto_contact_id IS NULL OR e.contact_id <= rebuild_range.upto_contact_id)

@@ -12,7 +12,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, live_organizations, live_contacts
+--     employments, live_organizations, live_contacts
 -- Writes
 --     none
 -- Used by
@@ -44,7 +44,7 @@ ROWS 100000
 BEGIN ATOMIC
     WITH usable AS NOT MATERIALIZED (
         SELECT e.contact_id, e.organization_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
-        FROM connection_paths.work_experiences AS e
+        FROM connection_paths.employments AS e
         WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
             AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
     ),
@@ -75,7 +75,7 @@ BEGIN ATOMIC
                 ORDER BY e.date_from
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS earlier_end
-        FROM connection_paths.work_experiences AS e
+        FROM connection_paths.employments AS e
         WHERE e.date_from <= CURRENT_DATE
     ),
     own_events AS (
@@ -85,7 +85,7 @@ BEGIN ATOMIC
             row_number() OVER so_far AS events,
             count(*) FILTER (WHERE NOT ends.is_last) OVER so_far AS firsts
         FROM (SELECT DISTINCT s.contact_id, s.organization_id FROM stints AS s WHERE s.date_from <= s.earlier_end) AS s
-        JOIN connection_paths.work_experiences AS e
+        JOIN connection_paths.employments AS e
             ON e.contact_id = s.contact_id AND e.organization_id = s.organization_id
         CROSS JOIN LATERAL (
             VALUES (e.date_from, false), (COALESCE(e.date_to, 'infinity'::date), true)

@@ -11,7 +11,7 @@
 -- Errors
 --     none
 -- Reads
---     work_experiences, live_organizations
+--     employments, live_organizations
 -- Writes
 --     none
 -- Used by
@@ -34,13 +34,13 @@ ROWS 100000
 BEGIN ATOMIC
     WITH sizes AS MATERIALIZED (
         SELECT e.organization_id, count(*) AS people
-        FROM connection_paths.work_experiences AS e
+        FROM connection_paths.employments AS e
         WHERE e.organization_id IN (SELECT o.id FROM connection_paths.live_organizations AS o)
         GROUP BY e.organization_id
     ),
     weights AS MATERIALIZED (
         SELECT e.contact_id, sum(s.people)::double precision AS weight
-        FROM connection_paths.work_experiences AS e
+        FROM connection_paths.employments AS e
         JOIN sizes AS s ON s.organization_id = e.organization_id
         WHERE e.contact_id IS NOT NULL
         GROUP BY e.contact_id

@@ -1,0 +1,77 @@
+"""``orchestrator map``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
+from orchestrator.cli.options import host_schema_option
+from orchestrator.core.database import connect, reading
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.host import mapping
+from orchestrator.host.mapping_suggestion import Suggestion, suggest
+
+
+@click.command("map")
+@click.option("--suggest", "suggests", is_flag=True, help="Look at the tables of the database and draft a mapping.")
+@click.option("--check", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Compare a mapping with the database; exit status 3 when something is wrong.")  # fmt: skip
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the draft into a new FILE instead of standard output.")  # fmt: skip
+@click.option("--look-in", "schemas", multiple=True, metavar="NAME",
+              help="With --suggest: look only at this schema; may be repeated. Default: all schemas.")  # fmt: skip
+@host_schema_option
+@shared_options
+@pass_invocation
+@click.pass_context
+def command(
+    ctx: click.Context, invocation: Invocation, suggests: bool, file: Path | None, output: Path | None,
+    schemas: tuple[str, ...], host_schema: str,
+) -> None:  # fmt: skip
+    """Draft or check a mapping: the file that says which of your tables are contacts, organizations and so on.
+
+    Only reads, and works before the package is installed. Give the file to install and to script with --map FILE.
+    """
+    if suggests == (file is not None):
+        raise click.UsageError("give either --suggest or --check FILE")
+    if not suggests and (output is not None or schemas):
+        raise click.UsageError("--output and --look-in belong to --suggest")
+    if file is not None:
+        problems = _check(invocation, file, host_schema)
+        shown = problems or [f"{file} fits this database"]
+        invocation.screen.result({"file": str(file), "problems": problems}, *shown)
+        if problems:
+            ctx.exit(3)
+        return
+    with reading(invocation.connection_string()) as connection:
+        found = suggest(connection, host_schema, schemas)
+    _show(invocation, found, output)
+
+
+def _check(invocation: Invocation, file: Path, host_schema: str) -> list[str]:
+    wanted = mapping.load(file)
+    with connect(invocation.connection_string(), reads_only=True) as connection:
+        return mapping.check(connection, wanted, host_schema)
+
+
+def _show(invocation: Invocation, found: Suggestion, output: Path | None) -> None:
+    if output is not None:
+        try:
+            with output.open("x", encoding="utf-8") as file:
+                file.write(found.toml)
+        except FileExistsError:
+            raise OrchestratorError(f"{output} exists; remove it, or name another file") from None
+        except OSError as error:
+            raise OrchestratorError(f"cannot write {output}: {error.strerror}") from error
+    data = {"mapping": found.toml, "missing": found.missing, "file": None if output is None else str(output)}
+    if invocation.as_json:
+        invocation.screen.result(data)
+        return
+    if output is None:
+        click.echo(found.toml, nl=False)
+    else:
+        invocation.screen.say(f"wrote {output}; read each line, then run: orchestrator map --check {output}")
+    for line in found.missing:
+        invocation.screen.report(line)

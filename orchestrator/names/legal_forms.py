@@ -1,0 +1,28 @@
+"""Legal forms of companies, such as GmbH and S.A., from the library cleanco."""
+
+from __future__ import annotations
+
+from cleanco import termdata  # type: ignore[import-untyped]
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+
+
+def legal_forms() -> list[str]:
+    """Return every legal form that cleanco knows, as the library writes it."""
+    by_kind = [*termdata.terms_by_type.values(), *termdata.terms_by_country.values()]
+    return sorted({form for forms in by_kind for form in forms})
+
+
+def fill(connection: Connection) -> None:
+    """Make the table ``legal_forms`` equal to the library's list.
+
+    When that changes the table, all names in plain form are removed, because they were written without the new forms.
+    """
+    with connection.transaction():
+        row = connection.execute(sqlfiles.query("names/fill_legal_forms"), {"forms": legal_forms()}).fetchone()
+        if row != (0,):
+            connection.execute(
+                "TRUNCATE connection_paths.organization_names, connection_paths.company_names,"
+                " connection_paths.name_proposals"
+            )

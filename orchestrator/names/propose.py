@@ -1,0 +1,142 @@
+"""``orchestrator resolve propose``: looks for the organization that each company name may mean, in batches that commit.
+
+A process that dies loses one batch. The next one continues: names and organizations that have not changed cost little.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection, connect
+from orchestrator.core.errors import one_line
+from orchestrator.install import company_names
+from orchestrator.install.installation import install
+from orchestrator.install.installed import require_installed
+from orchestrator.names import legal_forms
+
+log = logging.getLogger(__name__)
+
+#: The least similarity of the trigrams of a candidate.
+MIN_SCORE = 0.5
+_ROWS = 20_000  # organizations or names of a batch that writes plain forms
+_NAMES = 500  # names of a batch that looks for candidates
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What ``propose`` has done so far.
+
+    ``organizations`` and ``names`` were looked at, ``changed`` organizations were new, renamed or deleted, ``added``
+    names were new. Of ``taken`` names, ``proposed`` have candidates and ``accepted`` were accepted, in ``batch_id``.
+    ``is_similar``: whether similar names are candidates, for which the extension pg_trgm is needed.
+    """
+
+    organizations: int = 0
+    changed: int = 0
+    names: int = 0
+    added: int = 0
+    taken: int = 0
+    proposed: int = 0
+    accepted: int = 0
+    batch_id: int | None = None
+    is_similar: bool = False
+    seconds: float = 0.0
+
+
+def propose(
+    dsn: str,
+    *,
+    accept_unique: bool = True,
+    again: bool = False,
+    min_score: float = MIN_SCORE,
+    report: Callable[[Proposed], None] = lambda _: None,
+    progress: Callable[[str], None] = log.info,
+) -> Proposed:
+    """Look for candidates for every company name that is new, or for which an organization is new.
+
+    ``accept_unique``: accept names that exactly one organization has. ``again``: look again for candidates of every
+    name without a decision. ``min_score`` is the least similarity of a candidate, from 0 to 1. The first call installs
+    the objects that resolving needs.
+    """
+    started = time.monotonic()
+    with connect(dsn) as connection:
+        require_installed(connection)
+        is_on = company_names.is_on(connection)
+    if not is_on:
+        install(dsn, names=True, progress=progress)
+    with connect(dsn) as connection:
+        legal_forms.fill(connection)
+        done = Proposed(is_similar=_has_trigrams(connection, progress))
+
+        def now(**changes: Any) -> Proposed:
+            state = replace(done, **changes, seconds=time.monotonic() - started)
+            report(state)
+            return state
+
+        above: int | str | None = None
+        while True:
+            above, looked_at, changed = _call(connection, "refresh_organization_names", above=above, at_most=_ROWS)
+            done = now(organizations=done.organizations + looked_at, changed=done.changed + changed)
+            if above is None:
+                break
+        if done.is_similar:
+            _index_words(connection, progress)
+        while True:
+            above, looked_at, added = _call(connection, "refresh_company_names", above=above, at_most=_ROWS)
+            done = now(names=done.names + looked_at, added=done.added + added)
+            if above is None:
+                break
+        if again:
+            connection.execute(sqlfiles.query("names/propose_again"))
+        connection.execute("ANALYZE connection_paths.organization_names, connection_paths.company_names")
+        (batch_id,) = connection.execute("SELECT nextval('connection_paths.name_batch_ids')").fetchall()[0]
+        while True:
+            taken, proposed, accepted = _call(
+                connection,
+                "propose_names",
+                at_most=_NAMES,
+                min_score=min_score,
+                accept_unique=accept_unique,
+                batch_id=batch_id,
+            )
+            done = now(taken=done.taken + taken, proposed=done.proposed + proposed, accepted=done.accepted + accepted)
+            if taken == 0:
+                break
+        connection.execute("ANALYZE connection_paths.name_decisions")
+    return replace(done, batch_id=batch_id if done.accepted else None)
+
+
+def _call(connection: Connection, query: str, **parameters: object) -> tuple[Any, ...]:
+    row = connection.execute(sqlfiles.query(f"names/{query}"), parameters).fetchone()
+    assert row is not None
+    return row
+
+
+def _has_trigrams(connection: Connection, progress: Callable[[str], None]) -> bool:
+    """Whether the extension pg_trgm is in the database; create it if this role may."""
+    if connection.execute(sqlfiles.query("names/trigram_schema")).fetchone() is not None:
+        return True
+    try:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public")
+    except psycopg.Error as error:
+        progress(
+            f"only names that are the same but for spelling are found, because the extension pg_trgm is missing:"
+            f" {one_line(error)}"
+        )
+        return False
+    return True
+
+
+def _index_words(connection: Connection, progress: Callable[[str], None]) -> None:
+    """Build the index of similar names, unless it exists."""
+    row = connection.execute(sqlfiles.query("names/trigram_schema")).fetchone()
+    if row is not None and row[1] is not None:
+        progress("building the index of similar names")
+        connection.execute(row[1].encode())

@@ -1,0 +1,46 @@
+-- connection_paths.is_junk_name(words)
+--
+-- Whether a name names no company, such as Self-employed.
+--
+-- Parameters
+--     words  A name as plain_name returns it, without its legal form. NULL gives NULL.
+-- Returns
+--     true for such names, and for names of one letter or of digits only.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     propose_names
+-- Why
+--     People who write Freelance did not work together, even if an organization has this name. A person may still
+--     accept such a name.
+CREATE OR REPLACE FUNCTION connection_paths.is_junk_name(words text)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+STRICT
+PARALLEL SAFE
+SECURITY INVOKER
+BEGIN ATOMIC
+    SELECT length(is_junk_name.words) < 2
+        OR is_junk_name.words ~ '^[0-9 ]+$'
+        OR is_junk_name.words = ANY (
+            '{
+                self, self employed, selfemployed, self employment, freelance, freelancer, freelancing, independent,
+                independent consultant, independent contractor, consultant, consulting, contractor, various,
+                various companies, several companies, multiple, multiple companies, confidential,
+                confidential company, private, private company, stealth, stealth startup, stealth mode,
+                stealth mode startup, startup, start up, own business, own company, my own company, none, na, n a,
+                not applicable, unknown, undisclosed, unemployed, retired, student, homemaker, sabbatical,
+                career break, parental leave, looking for opportunities, open to work, seeking opportunities, home,
+                company, test, tbd, other
+            }'::text[]
+        );
+END;
+
+COMMENT ON FUNCTION connection_paths.is_junk_name(text) IS 'Whether a name names no company, such as self employed; part of propose_names';
+
+REVOKE ALL ON FUNCTION connection_paths.is_junk_name(text) FROM PUBLIC;

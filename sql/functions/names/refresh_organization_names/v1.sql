@@ -1,0 +1,100 @@
+-- connection_paths.refresh_organization_names(above_organization_id, max_organizations)
+--
+-- Brings organization_names up to date for the next organizations in the order of their ids.
+--
+-- Parameters
+--     above_organization_id  Begin above this id. NULL: begin with the first one.
+--     max_organizations      How many organizations to look at, at least 1. Required.
+-- Returns
+--     One row.
+--     upto_organization_id  The last id that was looked at. NULL: there are no more organizations.
+--     looked_at             The number of organizations that were looked at.
+--     changed               The number of rows that were inserted, updated or deleted.
+-- Errors
+--     none
+-- Reads
+--     live_organizations, organization_names
+-- Writes
+--     organization_names, company_names
+-- Used by
+--     sql/queries/names/refresh_organization_names.sql
+-- Why
+--     Only names that have changed are written in plain form again. Company names that are the same as a new or changed
+--     name but for the legal form are marked, so that propose_names looks for candidates again. Begin again above the
+--     returned id until it is NULL. That last call also deletes the organizations above the last id.
+CREATE OR REPLACE FUNCTION connection_paths.refresh_organization_names(
+    above_organization_id bigint,
+    max_organizations integer
+)
+RETURNS TABLE (upto_organization_id bigint, looked_at bigint, changed bigint)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    lowest CONSTANT bigint := COALESCE(refresh_organization_names.above_organization_id + 1, -9223372036854775808);
+BEGIN
+    SELECT max(s.id), count(*)
+    INTO upto_organization_id, looked_at
+    FROM (
+        SELECT o.id
+        FROM connection_paths.live_organizations AS o
+        WHERE o.id >= lowest
+        ORDER BY o.id
+        LIMIT refresh_organization_names.max_organizations
+    ) AS s;
+
+    WITH present AS (
+        SELECT o.id, COALESCE(substr(o.name, 1, 200), '') AS name
+        FROM connection_paths.live_organizations AS o
+        WHERE o.id >= lowest AND o.id <= refresh_organization_names.upto_organization_id
+    ),
+    deleted AS (
+        DELETE FROM connection_paths.organization_names AS n
+        WHERE n.organization_id >= lowest
+            AND n.organization_id <= COALESCE(refresh_organization_names.upto_organization_id, 9223372036854775807)
+            AND NOT EXISTS (SELECT FROM present AS p WHERE p.id = n.organization_id)
+        RETURNING n.organization_id, n.short_key
+    ),
+    plain AS (
+        SELECT p.id, p.name, connection_paths.plain_name(p.name) AS plain
+        FROM present AS p
+        LEFT JOIN connection_paths.organization_names AS n ON n.organization_id = p.id
+        WHERE n.name IS DISTINCT FROM p.name
+        OFFSET 0
+    ),
+    short AS (
+        SELECT p.id, p.name, p.plain, connection_paths.without_legal_form(p.plain) AS words
+        FROM plain AS p
+        OFFSET 0
+    ),
+    written AS (
+        INSERT INTO connection_paths.organization_names AS n (organization_id, name, words, full_key, short_key)
+        SELECT s.id, s.name, s.words, replace(s.plain, ' ', ''), replace(s.words, ' ', '')
+        FROM short AS s
+        ON CONFLICT (organization_id) DO UPDATE
+            SET name = excluded.name,
+                words = excluded.words,
+                full_key = excluded.full_key,
+                short_key = excluded.short_key,
+                changed_at = excluded.changed_at
+        RETURNING n.organization_id, n.short_key
+    ),
+    again AS (
+        UPDATE connection_paths.company_names AS c
+        SET proposed_at = NULL
+        WHERE c.proposed_at IS NOT NULL
+            AND c.short_key IN (SELECT w.short_key FROM written AS w UNION ALL SELECT d.short_key FROM deleted AS d)
+    )
+    SELECT (SELECT count(*) FROM deleted) + (SELECT count(*) FROM written)
+    INTO changed;
+    RETURN NEXT;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.refresh_organization_names(bigint, integer) IS 'Brings the names of some organizations up to date in organization_names; part of orchestrator resolve propose';
+
+REVOKE ALL ON FUNCTION connection_paths.refresh_organization_names(bigint, integer) FROM PUBLIC;

@@ -1,0 +1,48 @@
+-- connection_paths.without_legal_form(plain)
+--
+-- Removes legal forms such as gmbh and co kg from the end of a name.
+--
+-- Parameters
+--     plain  A name as plain_name returns it. NULL gives NULL.
+-- Returns
+--     The words that are left; at least one word stays.
+-- Errors
+--     none
+-- Reads
+--     legal_forms
+-- Writes
+--     none
+-- Used by
+--     refresh_company_names, refresh_organization_names
+-- Why
+--     A legal form has at most five words. The longest one at the end is removed first, and then the next one, because
+--     a name may end with several: Ltd. Co.
+CREATE OR REPLACE FUNCTION connection_paths.without_legal_form(plain text)
+RETURNS text
+LANGUAGE plpgsql
+STABLE
+STRICT
+PARALLEL SAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    words text[] := string_to_array(without_legal_form.plain, ' ');
+    form_words integer;
+BEGIN
+    LOOP
+        SELECT max(k.number)
+        INTO form_words
+        FROM generate_series(1, LEAST(5, cardinality(words) - 1)) AS k (number)
+        JOIN connection_paths.legal_forms AS f
+            ON f.form = array_to_string(words[cardinality(words) - k.number + 1:], ' ');
+        EXIT WHEN form_words IS NULL;
+        words := words[:cardinality(words) - form_words];
+    END LOOP;
+    RETURN array_to_string(words, ' ');
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.without_legal_form(text) IS 'A plain name without legal forms at its end';
+
+REVOKE ALL ON FUNCTION connection_paths.without_legal_form(text) FROM PUBLIC;

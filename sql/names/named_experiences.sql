@@ -1,0 +1,18 @@
+-- The application's work experiences that have a company name and no organization. The WHERE clause is the rule which
+-- of them can become usable; two partial indexes repeat it. Longer names are left out, because an index entry that is
+-- too large would make the statement of the writer fail.
+CREATE OR REPLACE VIEW connection_paths.named_experiences WITH (security_invoker = true) AS
+SELECT
+    :contact_work_experiences.contact_id AS contact_id,
+    :contact_work_experiences.company_name COLLATE "C" AS company_name,
+    :contact_work_experiences.date_from AS date_from,
+    :contact_work_experiences.date_to AS date_to
+FROM :contact_work_experiences.table AS e
+WHERE :contact_work_experiences.where_and :contact_work_experiences.organization_id IS NULL
+    AND :contact_work_experiences.date_from IS NOT NULL
+    AND (:contact_work_experiences.date_to IS NULL OR :contact_work_experiences.date_to >= :contact_work_experiences.date_from)
+    AND length(:contact_work_experiences.company_name) BETWEEN 1 AND 200;
+
+COMMENT ON VIEW connection_paths.named_experiences IS 'Work experiences with a company name and no organization, otherwise usable; date_to NULL is ongoing';
+
+REVOKE ALL ON TABLE connection_paths.named_experiences FROM PUBLIC;

@@ -1,0 +1,26 @@
+-- Company names that have candidates and no decision, those with the most work experiences first.
+--
+-- Parameter: at_most; NULL: all.
+-- candidates  A JSON array: place, organization_id, name, score and reason of each candidate, the best one first.
+SELECT c.company_name, c.experiences, p.candidates
+FROM connection_paths.company_names AS c
+CROSS JOIN LATERAL (
+    SELECT
+        jsonb_agg(
+            jsonb_build_object(
+                'place', s.place,
+                'organization_id', s.organization_id,
+                'name', o.name,
+                'score', round(s.score::numeric, 2),
+                'reason', s.reason
+            )
+            ORDER BY s.place
+        ) AS candidates
+    FROM connection_paths.name_proposals AS s
+    LEFT JOIN connection_paths.live_organizations AS o ON o.id = s.organization_id
+    WHERE s.company_name = c.company_name
+) AS p
+WHERE p.candidates IS NOT NULL
+    AND NOT EXISTS (SELECT FROM connection_paths.name_decisions AS d WHERE d.company_name = c.company_name)
+ORDER BY c.experiences DESC, c.company_name
+LIMIT %(at_most)s::bigint

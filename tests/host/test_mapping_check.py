@@ -1,0 +1,250 @@
+"""A mapping is compared with the catalog: the examples fit, and each kind of mistake is found with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.database import Connection
+from orchestrator.host.mapping import DEFAULT, bound, check, completed
+from orchestrator.host.mapping_file import parse
+from orchestrator.host.mapping_suggestion import suggest
+from tests.support import schemas
+from tests.support.command_line import run
+from tests.support.sessions import connect
+
+
+@pytest.fixture(scope="module")
+def applications(new_database: Callable[[], str]) -> Iterator[Connection]:
+    """A connection to a database with the tables of every application in a schema of its name; nothing is installed."""
+    with connect(new_database()) as connection:
+        for name in schemas.NAMES:
+            schemas.make(connection, name, name)
+        connection.execute("SET search_path = pg_catalog, pg_temp")
+        yield connection
+
+
+def relations(connection: Connection) -> list[tuple[str, str]]:
+    query = "SELECT relnamespace::regnamespace::text, relname::text FROM pg_class ORDER BY 1, 2"
+    return connection.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("name", schemas.NAMES)
+def test_the_mapping_of_an_application_fits(applications: Connection, name: str) -> None:
+    before = relations(applications)
+    assert check(applications, schemas.mapping(name), name) == []
+    assert relations(applications) == before
+
+
+@pytest.mark.parametrize("name", sorted(set(schemas.NAMES) - {"plain"}))
+def test_the_default_does_not_fit_other_tables(applications: Connection, name: str) -> None:
+    found = check(applications, DEFAULT, name)
+    assert [line.split(": ")[0] for line in found] == [f"{source}.table" for source in DEFAULT.sources]
+    assert all("orchestrator map --suggest proposes one" in line for line in found)
+
+
+RAILS = """\
+[contacts]
+table = "peple"
+[organizations]
+table = "companies"
+id = "max(id)"
+name = "nam"
+headcount = "created_at"
+where = "discarded_at"
+[contact_work_experiences]
+table = "positions"
+contact_id = "title"
+organization_id = "title::bigint"
+date_from = "created_at::text"
+date_to = "make_date(2000, company_id::int, 1)"
+company_name = "public.no_such(title)"
+where = "created_at < now()"
+[user_contact_collections]
+table = "team_contacts"
+user_id = "generate_series(1, 2)"
+contact_id = "connection_paths.to_id(person_id)"
+collection_id = "row_number"
+[users]
+id = "nullif(id, 0)"
+name = "concat_ws(' ', first_name, last_name)"
+[collections]
+table = "rails.Teams"
+"""
+
+
+def test_each_mistake_has_its_line(applications: Connection) -> None:
+    found = check(applications, parse(RAILS, "map.toml"), "rails")
+    parts = {
+        2: "there is no table rails.peple; did you mean table = 'people'?",
+        5: "aggregate functions are not allowed",
+        6: "rails.companies has no column nam; did you mean name?",
+        7: "is timestamp without time zone; write an expression that gives a whole number",
+        8: "is timestamp without time zone; write a condition",
+        11: "is character varying; write connection_paths.to_id(title)",
+        12: "raises an error for text of another form, also in an INSERT; write connection_paths.to_id(...)",
+        13: "is text; write to_date(CAST(created_at AS text), 'YYYY-MM')",
+        14: "raises an error for a month 0, also in an INSERT; write connection_paths.first_day(year, month)",
+        15: "function public.no_such(character varying) does not exist",
+        16: "depends on the time or on settings, so no index can contain it",
+        19: "set-returning functions are not allowed",
+        20: "function connection_paths.to_id(bigint) does not exist",
+        21: "rails.team_contacts has no column row_number; it has id, team_id, person_id, user_id, origin, created_at",
+    }
+    lines = [int(line.split(":")[1]) for line in found]
+    assert lines == list(parts)
+    for line, part in zip(found, parts.values(), strict=True):
+        assert part in line
+
+
+@pytest.mark.parametrize(
+    ("schema", "column", "text", "advice"),
+    [
+        ("uuids", "contacts.id", "id", "is uuid; write connection_paths.uuid_key(id)"),
+        ("hubspot", "contacts.id", '"Record ID"', 'is text; write connection_paths.to_id("Record ID")'),
+        (
+            "hubspot",
+            "contact_work_experiences.date_from",
+            '"Start Date"',
+            """such as "Start Date" AT TIME ZONE 'UTC'""",
+        ),
+        ("hubspot", "contact_work_experiences.date_to", '"Contact ID"', "write to_date"),
+        ("rails", "contact_work_experiences.date_from", "id", "write connection_paths.first_day(id, month)"),
+        (
+            "rails",
+            "contact_work_experiences.date_from",
+            "discarded_at IS NULL",
+            "is boolean; write an expression that gives",
+        ),
+        ("rails", "contacts.where", "to_char(created_at, 'YYYY') > '2000'", "not IMMUTABLE"),
+        ("rails", "contacts.where", "id", "is bigint; write a condition"),
+    ],
+)
+def test_the_message_says_what_to_write(
+    applications: Connection, schema: str, column: str, text: str, advice: str
+) -> None:
+    source, key = column.split(".")
+    mapping = schemas.mapping(schema)
+    written = mapping.sources[source]
+    columns = {**written.columns, **({} if key == "where" else {key: text})}
+    changed = type(written)(source, written.schema, written.table, columns, text if key == "where" else written.where)
+    found = check(applications, type(mapping)({**mapping.sources, source: changed}), schema)
+    assert len(found) == 1
+    assert found[0].startswith(f"{source}.{key}: {key} = ")
+    assert advice in found[0]
+
+
+def test_views_need_no_immutable_expressions(applications: Connection) -> None:
+    applications.execute("CREATE VIEW rails.jobs AS SELECT * FROM rails.positions")
+    try:
+        text = "[contact_work_experiences]\ntable = 'jobs'\nwhere = 'created_at <= now()'"
+        rest = (
+            "contact_id = 'person_id'\norganization_id = 'company_id'\ndate_from = 'started_on'\ndate_to = 'ended_on'"
+        )
+        found = check(applications, parse(f"{text}\n{rest}", "f"), "rails")
+        assert [line for line in found if "contact_work_experiences" in line or line.startswith("f:")] == []
+    finally:
+        applications.execute("DROP VIEW rails.jobs")
+
+
+def test_tables_of_the_packages_names_with_other_types(applications: Connection) -> None:
+    with applications.transaction(force_rollback=True):
+        applications.execute("""
+            CREATE SCHEMA small;
+            CREATE TABLE small.contacts (id integer PRIMARY KEY, name varchar(80));
+            CREATE TABLE small.organizations (id bigint PRIMARY KEY, name text, headcount integer);
+            CREATE TABLE small.contact_work_experiences (
+                id integer, contact_id integer, organization_id bigint, date_from date, date_to timestamp,
+                company_name text
+            );
+            CREATE TABLE small.user_contact_collections (
+                user_id bigint, contact_id integer, collection_id bigint, source integer
+            )
+        """)
+        assert check(applications, DEFAULT, "small") == []
+        sources = bound(completed(applications, DEFAULT, "small"), "small")
+        assert sources["contacts"].columns["id"].endswith("::bigint")
+        assert sources["contact_work_experiences"].columns["date_to"].endswith("::date")
+        assert sources["contact_work_experiences"].columns["company_name"] == '("company_name")::text'
+        assert sources["organizations"].is_default
+        assert sources["organizations"].columns["headcount"] == '("headcount")::bigint'
+        assert sources["user_contact_collections"].where == "source IN (0, 1, 2, 3, 5, 10)"
+        assert completed(applications, completed(applications, DEFAULT, "small"), "small") == completed(
+            applications, DEFAULT, "small"
+        )
+
+
+def test_the_plain_tables_stay_default(applications: Connection) -> None:
+    sources = bound(completed(applications, DEFAULT, "plain"), "plain")
+    assert all(source.is_default for source in sources.values())
+    assert sources["contact_work_experiences"].columns["company_name"] == '"company_name"'
+
+
+def test_one_table_for_two_captured_sources(applications: Connection) -> None:
+    text = "[contacts]\ntable = 'rails.people'\nname = 'email'\n[organizations]\ntable = 'people'\nname = 'email'\n"
+    found = check(applications, parse(text, "map.toml"), "rails")
+    assert (
+        "map.toml:5: contacts and organizations read the same table; write a view as the table of one of them" in found
+    )
+
+
+def test_a_read_only_server_checks_names(applications: Connection) -> None:
+    with connect(applications.info.dsn) as connection:
+        connection.execute("SET default_transaction_read_only = on")
+        lines = [int(line.split(":")[1]) for line in check(connection, parse(RAILS, "map.toml"), "rails")]
+        assert lines == [2, 6, 21]
+
+
+# Drafts.
+
+
+@pytest.mark.parametrize("name", schemas.NAMES)
+def test_the_draft_of_an_application_is_its_mapping(applications: Connection, name: str) -> None:
+    """The draft reads the same tables and columns as the mapping that a person wrote, apart from rules and names."""
+    schema = schemas.OWN_SCHEMAS.get(name, name)
+    found = suggest(applications, name, [schema])
+    assert found.missing == ()
+    draft = parse(found.toml, "draft.toml")
+    assert check(applications, draft, name) == []
+    drafted, wanted = bound(draft, name), bound(completed(applications, schemas.mapping(name), name), name)
+    assert list(drafted) == list(wanted)
+    for source, expected in wanted.items():
+        assert (drafted[source].schema, drafted[source].table) == (expected.schema, expected.table)
+        for key, used in expected.used_columns.items():
+            if key != "where" and not (source == "users" and key == "name"):
+                assert set(drafted[source].used_columns[key]) == set(used), (source, key)
+    if name == "plain":
+        assert drafted == wanted
+
+
+def test_the_draft_of_an_empty_schema_says_what_to_fill_in(applications: Connection) -> None:
+    found = suggest(applications, "public", ["nowhere"])
+    assert len(found.missing) == 4
+    assert parse(found.toml, "draft.toml") == DEFAULT
+    assert '# date_from = ""' in found.toml
+
+
+def test_the_command(applications: Connection, tmp_path: Path) -> None:
+    dsn, file = applications.info.dsn, tmp_path / "map.toml"
+    shown = run("map", "--suggest", "--look-in", "rails", "--host-schema", "rails", "--dsn", dsn)
+    assert shown.exit_code == 0
+    written = run(
+        "map", "--suggest", "--look-in", "rails", "--host-schema", "rails", "--output", str(file), "--dsn", dsn
+    )
+    assert written.exit_code == 0
+    assert file.read_text() == shown.stdout
+    again = run("map", "--suggest", "--output", str(file), "--dsn", dsn)
+    assert (again.exit_code, again.stderr) == (1, f"Error: {file} exists; remove it, or name another file\n")
+    right = run("map", "--check", str(file), "--host-schema", "rails", "--dsn", dsn)
+    assert (right.exit_code, right.stdout) == (0, f"{file} fits this database\n")
+    file.write_text(RAILS)
+    wrong = run("map", "--check", str(file), "--host-schema", "rails", "--dsn", dsn)
+    assert wrong.exit_code == 3
+    assert wrong.stdout.count(f"{file}:") == 14
+    file.write_text("[contact]\n[user]")
+    broken = run("map", "--check", str(file), "--dsn", dsn)
+    assert (broken.exit_code, broken.stderr.count("\n")) == (1, 2)
+    assert run("map").exit_code == 2
+    assert run("map", "--check", str(file), "--output", "x").exit_code == 2
