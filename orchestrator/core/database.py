@@ -150,13 +150,15 @@ def transaction(
     settings: Mapping[str, str] | None = None,
     *,
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
+    may_write: bool = False,
     undo: bool = False,
 ) -> Iterator[None]:
     """Run the block in one READ ONLY transaction, in which *settings* and :data:`NEUTRAL` hold.
 
-    ``undo`` rolls the transaction back at the end, so that a setting made inside the block does not last.
+    With ``may_write`` it is not READ ONLY. ``undo`` rolls it back at the end, so that a setting made inside the block
+    does not last.
     """
-    connection.read_only = True
+    connection.read_only = not may_write
     connection.isolation_level = isolation
     connection.deferrable = False
     with connection.transaction(force_rollback=undo):
@@ -170,9 +172,14 @@ def reading(
     settings: Mapping[str, str] | None = None,
     *,
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
+    may_write: bool = False,
+    undo: bool = False,
 ) -> Iterator[Connection]:
-    """Open a stateless connection and run the block in one READ ONLY transaction of it."""
-    with stateless(dsn) as connection, transaction(connection, settings, isolation=isolation):
+    """Open a stateless connection and run the block in one :func:`transaction` of it."""
+    with (
+        stateless(dsn) as connection,
+        transaction(connection, settings, isolation=isolation, may_write=may_write, undo=undo),
+    ):
         yield connection
 
 

@@ -31,7 +31,7 @@ _VIEW_OF = {
     **dict.fromkeys(_EXPERIENCES, "work_experiences"),
 }
 #: Tables whose rows are looked up by id, with an index of the application.
-_BY_ID = ("live_contacts", "live_organizations")
+_BY_ID = ("live_contacts", "known_organizations")
 
 #: Scan methods that the server may have disabled. The check of settings reports that; here they are enabled.
 _ENABLED = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")

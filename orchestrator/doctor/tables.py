@@ -12,6 +12,7 @@ from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, VIEW_OF
+from orchestrator.host.mapping import DEFAULT, check
 from orchestrator.install.steps import TRIGGERS
 
 # Shares of a table from which on a finding is advice, and wrong. By default autovacuum runs at 0.1 and at 0.2.
@@ -84,6 +85,16 @@ def bindings(subject: Subject) -> Iterator[Finding]:
             command = _command(subject, problem.remedy)
             repair = None if command is None else command + also
             yield Finding("bindings", "wrong", problem.what, repair, problem.object)
+
+
+def mapping(subject: Subject) -> Iterator[Finding]:
+    """Find problems of the mapping in the tables as they are now, and sources without triggers or indexes."""
+    binding = subject.binding
+    if binding.mapping != DEFAULT:
+        for problem in check(subject.connection, binding.mapping, binding.host_schema):
+            yield Finding("mapping", "wrong", problem, "orchestrator install --map FILE", "mapping")
+    for cost in binding.costs():
+        yield Finding("mapping", "advice", cost, None, "mapping")
 
 
 def _command(subject: Subject, remedy: str) -> str | None:

@@ -36,8 +36,10 @@ log = logging.getLogger(__name__)
 #: may be wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
-        *("live_contacts", "live_organizations", "work_experiences", "employments"),
+        *("live_contacts", "live_organizations", "known_organizations", "work_experiences", "employments"),
         *("possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
+        *("organization_policy", "queue_policy_changes"),
+        *("policy_inserted", "policy_updated", "policy_deleted", "policy_truncated"),
         *(
             "queue_added_or_removed",
             "queue_changed_experiences",
@@ -58,6 +60,8 @@ _ATTACH = (
     "ALTER TABLE connection_paths.contact_connections"
     " ATTACH PARTITION connection_paths.contact_connections_live DEFAULT"
 )
+#: A repair queues every contact in its own transaction, so that a kill cannot come between the two.
+_QUEUE_EVERYONE = "INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)"
 #: The step of a migration that repairs each kind of problem.
 _STEPS = {"object": "migration", "view": "view", "index": "host_index", "triggers": "host_triggers"}
 
@@ -120,7 +124,7 @@ def repair_installation(
             _repair(connection, problem, binding)
         sentences += [f"repaired: {problem.what}" for problem in found]
         if any(_changes_edges(problem) for problem in found):
-            connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
+            connection.execute(_QUEUE_EVERYONE)
             sentences.append("every contact is queued for refresh; run: orchestrator sync")
     return list(dict.fromkeys(sentences))
 
@@ -229,17 +233,17 @@ def _repair(connection: Connection, problem: Problem, binding: Binding) -> None:
         text = sqlfiles.read("script", "schema.sql") if file is None else sqlfiles.read("migrations", file)
         retry_while_locked(connection, lambda: connection.execute(text))
     elif problem.step == "view":
-        retry_while_locked(connection, lambda: steps.create_view(connection, name))
+        retry_while_locked(connection, lambda: _replace_view(connection, problem))
     elif problem.step == "partition":
         retry_while_locked(connection, lambda: connection.execute(_ATTACH))
     elif problem.step == "function":
-        retry_while_locked(connection, lambda: _create_function(connection, name, binding))
+        retry_while_locked(connection, lambda: _create_function(connection, problem, binding))
     elif problem.step == "index":
         _build_walk_index(connection, name)
     elif problem.step == "host_index":
         steps.build_index(connection, name, anew=True)
     elif problem.step == "host_triggers":
-        steps.create_triggers(connection, name)
+        steps.create_triggers(connection, name, also=_QUEUE_EVERYONE if _has_queue(connection) else "")
     elif problem.step == "stray index":
         steps.drop_strays(connection, name)
     elif problem.step == "stray trigger":
@@ -248,8 +252,25 @@ def _repair(connection: Connection, problem: Problem, binding: Binding) -> None:
                 steps.drop_trigger(connection, trigger)
 
 
-def _create_function(connection: Connection, name: str, binding: Binding) -> None:
+def _queue(connection: Connection, problem: Problem) -> None:
+    """Queue every contact if a repair changes edges, unless the queue itself is still missing."""
+    if _changes_edges(problem) and _has_queue(connection):
+        connection.execute(_QUEUE_EVERYONE)
+
+
+def _has_queue(connection: Connection) -> bool:
+    return connection.execute("SELECT to_regclass('connection_paths.contact_changes')").fetchone() != (None,)
+
+
+def _replace_view(connection: Connection, problem: Problem) -> None:
+    steps.create_view(connection, problem.name)
+    _queue(connection, problem)
+
+
+def _create_function(connection: Connection, problem: Problem, binding: Binding) -> None:
     """Run the file of a function; drop a function of another signature first. It is an error if something needs it."""
+    _queue(connection, problem)
+    name = problem.name
     path = versions.function_files()[name]
     text = binding.fill(sqlfiles.function(path.parent.name, path.stem))
     try:

@@ -21,7 +21,7 @@ from orchestrator.host.sources import asked
 from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migration_steps, migrations
 from orchestrator.install.refusals import OLDEST_SERVER
-from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS, wanted_indexes
+from orchestrator.install.steps import HOST_INDEXES, NEW, PART, TRIGGERS, wanted_indexes
 
 EXTENSION = "connection_paths"
 #: Stands for the mapping until the rest of a script is written.
@@ -65,7 +65,7 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT,
                 pieces.append(_host_index(binding, names[0]))
             elif what == "host_triggers":
                 is_alone = True
-                create = _for_host(binding.fill(sqlfiles.read("triggers", f"{names[0]}.sql")))
+                create = sqlfiles.read("triggers", f"{names[0]}.sql").replace(f":{names[0]}.table", "@@table")
                 pieces.append(_fill("host_triggers", create=create, table=_oid(binding, names[0])))
             else:
                 pieces.append(binding.fill(_text(what, *names)))
@@ -81,13 +81,15 @@ def _host_index(binding: Binding, name: str) -> str:
     """Return the statements that build an index on a table of the application, unless it is there or not needed."""
     source = HOST_INDEXES[name]
     create, comment = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")
-    beside = create.replace(f"CONCURRENTLY {name}", f"CONCURRENTLY {name}{NEW}")
+    for word, marker in ((f":{source}.include", "INCLUDE (@@included)"), (f":{source}.table", "@@table")):
+        create = create.replace(word, marker)
     keys = binding.key_types(source, create)
     return _fill(
         "host_index",
         name=name,
         new=NEW,
-        create=binding.fill(beside.replace(f":{source}.include", "INCLUDE (:included)")),
+        part=PART,
+        create=binding.fill(create.replace(f"CONCURRENTLY {name}", "CONCURRENTLY @@index")),
         comment=binding.fill(comment),
         schema=binding.fill(f":{source}.schema"),
         table=_oid(binding, source),

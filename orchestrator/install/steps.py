@@ -154,11 +154,11 @@ def create_function(connection: Connection, name: str, version: str) -> None:
     connection.execute(binding_of(connection).fill(sqlfiles.function(name, version)))
 
 
-def create_triggers(connection: Connection, source: str) -> None:
+def create_triggers(connection: Connection, source: str, also: str = "") -> None:
     """Create the triggers on the table of a source, and wait at most half a second at a time for its lock.
 
     A view or a foreign table gets none. Each partition gets its own, because a statement that writes to a partition
-    directly does not fire the triggers of the partitioned table.
+    directly does not fire the triggers of the partitioned table. ``also`` is a statement for the same transaction.
     """
     if not binding_of(connection).takes_objects(source):
         return
@@ -175,7 +175,7 @@ def create_triggers(connection: Connection, source: str) -> None:
             text += replica if bound is binding else replica.rstrip().split("\n")[-1]
         retry_while_locked(
             connection,
-            partial(connection.execute, text),
+            partial(connection.execute, f"{text}\n{also}".encode()),
             waiting=partial(log.info, "triggers on %s: %s; trying again", bound.shown(source)),
         )
 

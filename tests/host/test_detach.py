@@ -31,7 +31,7 @@ from tests.support.sessions import connect, value
 
 VIEWS = {
     "contacts": "live_contacts",
-    "organizations": "live_organizations",
+    "organizations": "known_organizations",
     "contact_work_experiences": "work_experiences",
     "user_contact_collections": "collection_members",
 }
