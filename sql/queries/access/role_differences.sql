@@ -19,7 +19,7 @@ rights (suffix, class, names, privileges) AS (
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
         ('reader', 'TABLE', %(readable)s::text[], '{SELECT}'),
         ('reader', 'FUNCTION', %(readable)s::text[], '{EXECUTE}'),
-        ('operator', 'TABLE', '{contact_connections, finder_rollout}', '{INSERT,UPDATE,DELETE}'),
+        ('operator', 'TABLE', '{contact_connections, finder_rollout, organization_policy}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
             backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,
             rebuild_other_kinds, rebuild_missing_contacts
@@ -31,9 +31,9 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'FUNCTION', '{
             advisory_key, await_refreshes, backfill_contact, begin_indexing, begin_refresh, cancel_run, claim_batch,
             claim_finish, clean_do_not_ask, contacts_to_refresh, create_run, do_batch, drop_rebuild, fail_batch,
-            finish_run, lock_active_run, lock_holders, mark_exchanged, missing_contacts, missing_rebuild_indexes,
-            overlaps_by_contact, pause_run, predicted_edges, prepare_rebuild, queue_affected_contacts, queue_changes,
-            queue_due_contacts, queue_everyone, rebuild_range, rebuilt_edges, recover_capture, refresh_one_by_one,
+            finish_run, lock_active_run, lock_holders, longest_wait, mark_exchanged, missing_contacts,
+            missing_rebuild_indexes, overlaps_by_contact, pause_run, predicted_edges, prepare_rebuild,
+            queue_affected_contacts, queue_changes, queue_due_contacts, queue_everyone, rebuild_range, rebuilt_edges, recover_capture, refresh_one_by_one,
             refresh_range, register_worker, request_cancel, require_batches_done, require_exchangeable,
             require_read_committed, require_rebuild, require_sources, resume_run, schedule_refreshes, set_aside_batch,
             set_max_workers, split_batch, sync_changes, take_changes, wake_listener, write_edges

@@ -19,6 +19,8 @@
 --     apostrophes disappear, so that S.A. becomes sa; & and + become the word and; other punctuation becomes a space;
 --     single letters in a row become one word, so that S A becomes sa; the word the at the beginning is left out.
 --
+--     In a database with the locale C, only Latin letters become lower case.
+--
 --     Unicode normalization is part of PostgreSQL, so the extension unaccent is not needed. It works in databases with
 --     the encoding UTF8. In other databases accents stay. Those statements are in a branch of their own, because
 --     PL/pgSQL plans a statement when it is first executed: chr(8217) would be an error in LATIN1.
@@ -43,7 +45,8 @@ BEGIN
             || chr(8217) || chr(8216) || chr(700),
             'oollddddi'
         );
-        plain := replace(replace(replace(replace(plain, chr(223), 'ss'), chr(230), 'ae'), chr(339), 'oe'), chr(254), 'th');
+        plain := replace(translate(plain, chr(198) || chr(338), chr(230) || chr(339)), chr(230), 'ae');
+        plain := replace(replace(plain, chr(339), 'oe'), chr(223), 'ss');
         plain := regexp_replace(plain, '[\u0080-\u00bf\u2000-\u206f\u2100-\u214f\u3000-\u303f]+', ' ', 'g');
     END IF;
     plain := translate(lower(plain), '.''`', '');

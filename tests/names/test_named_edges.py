@@ -1,0 +1,167 @@
+"""Experiences with a resolved company name make edges like any other: the oracle's, whatever computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.core.database import Connection
+from orchestrator.install.installation import install, uninstall
+from tests.support import oracle
+from tests.support.changes import EXPERIENCES, drain, queue_length
+from tests.support.edges import edges
+from tests.support.names import decide, named_world, right_edges
+from tests.support.properties import repeatable
+from tests.support.rebuilds import begin_rebuild, do_batches, swap
+from tests.support.sessions import value
+from tests.support.world import ORGANIZATION_IDS, ORPHAN_ORGANIZATION_ID, Edge, Pair, World, load_hosts, worlds
+
+NAMES = ("Acme", "acme", "Müller & Söhne", "x" * 200, "y" * 201, "")
+#: Longer and empty names are left out, whatever is decided about them.
+RESOLVABLE = NAMES[:4]
+
+
+@st.composite
+def named_worlds(draw: st.DrawFn) -> tuple[World, dict[str, int | None]]:
+    """A world in which experiences without an organization have a name, and decisions about some names."""
+    world = draw(worlds())
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=len(world.experiences), max_size=len(world.experiences)))
+    lost = draw(st.lists(st.booleans(), min_size=len(world.experiences), max_size=len(world.experiences)))
+    experiences = tuple(
+        each._replace(organization_id=None if is_lost else each.organization_id, company_name=name)
+        for each, name, is_lost in zip(world.experiences, names, lost, strict=True)
+    )
+    organizations = st.sampled_from((*ORGANIZATION_IDS, ORPHAN_ORGANIZATION_ID, None))
+    decisions = draw(st.dictionaries(st.sampled_from(NAMES), organizations, max_size=len(NAMES)))
+    return replace(world, experiences=experiences), decisions
+
+
+def oracle_edges(connection: Connection) -> dict[Pair, Edge]:
+    world = named_world(connection)
+    kept = {name: each for name, each in world.resolved_names.items() if name in RESOLVABLE}
+    return oracle.edges(replace(world, resolved_names=kept))
+
+
+def empty(connection: Connection) -> None:
+    connection.execute("DELETE FROM connection_paths.name_decisions")
+    connection.execute("TRUNCATE connection_paths.contact_connections, connection_paths.contact_changes")
+
+
+def in_place(connection: Connection) -> None:
+    connection.execute("SELECT connection_paths.refresh_range(NULL, NULL)")
+
+
+def by_rebuild(connection: Connection) -> None:
+    run_id = begin_rebuild(connection)
+    do_batches(connection, run_id)
+    connection.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))
+    swap(connection, run_id)
+    connection.execute("SELECT connection_paths.finish_run(%s)", (run_id,))
+
+
+@pytest.mark.parametrize(("compute", "examples"), [(in_place, 40), (by_rebuild, 6), (drain, 25)])
+def test_edges_are_those_of_the_oracle(db: Connection, compute: Callable[[Connection], None], examples: int) -> None:
+    @repeatable(examples)
+    @given(drawn=named_worlds())
+    def check(drawn: tuple[World, dict[str, int | None]]) -> None:
+        world, decisions = drawn
+        empty(db)
+        load_hosts(db, world)
+        decide(db, decisions)
+        compute(db)
+        assert edges(db) == oracle_edges(db)
+
+    check()
+
+
+CHANGES = {
+    "accept": ("INSERT INTO connection_paths.name_decisions VALUES ('Beta', 2)", 1),
+    "accept another organization": ("UPDATE connection_paths.name_decisions SET organization_id = 2", 1),
+    "reject": ("UPDATE connection_paths.name_decisions SET organization_id = NULL", 1),
+    "delete": ("DELETE FROM connection_paths.name_decisions", 1),
+    "truncate": ("TRUNCATE connection_paths.name_decisions", 1),
+    "rename a decision": ("UPDATE connection_paths.name_decisions SET company_name = 'Beta'", 2),
+    "another person decides the same": ("UPDATE connection_paths.name_decisions SET decided_by = 'another'", 0),
+    "reject another name": ("INSERT INTO connection_paths.name_decisions VALUES ('Beta', NULL)", 0),
+    "another name": (f"UPDATE {EXPERIENCES} SET company_name = 'Beta' WHERE id = 2", 1),
+    "this name": (f"UPDATE {EXPERIENCES} SET company_name = 'Acme' WHERE id = 4", 1),
+    "the name of a row with an organization": (f"UPDATE {EXPERIENCES} SET company_name = 'Acme' WHERE id = 1", 1),
+    "an organization instead": (f"UPDATE {EXPERIENCES} SET organization_id = 2 WHERE id = 2", 1),
+    "no organization any longer": (f"UPDATE {EXPERIENCES} SET organization_id = NULL WHERE id = 1", 1),
+    "the organization is deleted": ("DELETE FROM public.organizations WHERE id = 1", 1),
+    "another contact with the name": (f"INSERT INTO {EXPERIENCES} VALUES (9, 5, NULL, 'Acme', '2020-01-01')", 1),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_queues_what_it_affects_and_sync_corrects_the_edges(db: Connection, name: str) -> None:
+    statement, queued = CHANGES[name]
+    db.execute("INSERT INTO public.contacts SELECT g, '' FROM generate_series(1, 5) AS g")
+    db.execute("INSERT INTO public.organizations VALUES (1, 'Acme'), (2, 'Beta')")
+    db.execute(
+        f"INSERT INTO {EXPERIENCES} VALUES (1, 1, 1, 'Acme Inc', '2020-01-01'), (2, 2, NULL, 'Acme', '2020-01-01'),"
+        " (3, 3, 2, 'Beta', '2020-01-01'), (4, 4, NULL, 'Beta', '2020-01-01'), (5, 4, NULL, 'Beta', '2021-01-01')"
+    )
+    decide(db, {"Acme": 1})
+    drain(db)
+    assert edges(db) == right_edges(db) != {}
+    with db.transaction(force_rollback=True):
+        db.execute(statement.encode())
+    assert queue_length(db) == value(db, "SELECT count(*) FROM connection_paths.name_changes") == 0
+    db.execute(statement.encode())
+    assert queue_length(db) + value(db, "SELECT count(*) FROM connection_paths.name_changes") == queued
+    drain(db)
+    assert edges(db) == right_edges(db)
+
+
+def test_a_decision_finds_rows_that_were_not_committed_when_it_was_made(db: Connection, dsn: str) -> None:
+    db.execute("INSERT INTO public.contacts VALUES (1, ''), (2, '')")
+    db.execute("INSERT INTO public.organizations VALUES (1, 'Acme')")
+    db.execute(f"INSERT INTO {EXPERIENCES} VALUES (1, 1, 1, 'Acme Inc', '2020-01-01')")
+    drain(db)
+    with psycopg.connect(dsn) as person, psycopg.connect(dsn) as writer:
+        writer.execute(f"INSERT INTO {EXPERIENCES} VALUES (2, 2, NULL, 'Acme', '2020-01-01')".encode())
+        person.execute("INSERT INTO connection_paths.name_decisions VALUES ('Acme', 1)")
+        writer.commit()
+        drain(db)  # sees the row, and not yet the decision
+        assert edges(db) == {}
+        person.commit()
+    drain(db)
+    assert edges(db) == right_edges(db) != {}
+
+
+def test_decisions_count_only_while_names_are_resolved(host: str) -> None:
+    with psycopg.connect(host, autocommit=True) as connection:
+        install(host)
+        connection.execute("INSERT INTO public.contacts VALUES (1, ''), (2, '')")
+        connection.execute("INSERT INTO public.organizations VALUES (1, 'Acme')")
+        connection.execute(
+            f"INSERT INTO {EXPERIENCES} VALUES (1, 1, 1, '', '2020-01-01'), (2, 2, NULL, 'Acme', '2020-01-01')".encode()
+        )
+        decide(connection, {"Acme": 1})
+        drain(connection)
+        assert edges(connection) == {}
+        assert install(host, names=True).repaired == ["resolved company names make edges from now on"]
+        drain(connection)
+        assert edges(connection) == right_edges(connection) != {}
+        assert install(host).repaired == []
+        connection.execute("DROP INDEX public.idx_named_by_name")
+        connection.execute("CREATE OR REPLACE VIEW connection_paths.employments AS"
+                           " SELECT e.contact_id, e.organization_id, e.date_from, e.date_to"
+                           " FROM connection_paths.work_experiences AS e")  # fmt: skip
+        assert len(install(host).repaired) >= 2
+        drain(connection)
+        assert edges(connection) == right_edges(connection)
+        install(host, names=False)
+        drain(connection)
+        assert edges(connection) == {}
+        install(host, names=True)
+    uninstall(host)
+    with psycopg.connect(host) as connection:
+        assert value(connection, "SELECT count(*) FROM pg_class WHERE relname LIKE 'idx_named%%' AND %s", True) == 0
+        assert value(connection, "SELECT to_regnamespace('connection_paths')") is None
