@@ -170,7 +170,7 @@ def test_an_overlap_counts_from_the_day_when_it_is_long_enough(db: Connection, d
         sync(yesterday)
         assert edges(db) == oracle.edges(world_of(db), before_day)
         assert edges(db) == {}
-        due = dict(db.execute("SELECT contact_id, due_on FROM connection_paths.due_changes").fetchall())
+        due: dict[int, Any] = dict(db.execute("SELECT contact_id, due_on FROM connection_paths.due_changes").fetchall())
         assert due == {2: day, 3: day, 4: day + timedelta(49)}
     sync(today)
     assert edges(db) == oracle.edges(world_of(db), day)
