@@ -21,7 +21,7 @@ from orchestrator.host.mapping_values import unreadable
               help="Compare a mapping with the database; exit status 3 when something is wrong.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the draft into a new FILE instead of standard output.")  # fmt: skip
-@click.option("--schema", "schemas", multiple=True, metavar="NAME",
+@click.option("--look-in", "schemas", multiple=True, metavar="NAME",
               help="With --suggest: look only at this schema; may be repeated. Default: all schemas.")  # fmt: skip
 @host_schema_option
 @shared_options
@@ -38,7 +38,7 @@ def command(
     if suggests == (file is not None):
         raise click.UsageError("give either --suggest or --check FILE")
     if not suggests and (output is not None or schemas):
-        raise click.UsageError("--output and --schema belong to --suggest")
+        raise click.UsageError("--output and --look-in belong to --suggest")
     if file is not None:
         problems, notes = _check(invocation, file, host_schema)
         shown = problems or [f"{file} fits this database", *notes]

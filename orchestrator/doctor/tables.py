@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.core.formats import size
+from orchestrator.core.schema import all_named
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
@@ -59,7 +60,8 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     """Find triggers that are missing or do not fire, so that changes are not captured."""
     views = [VIEW_OF[name] for name in CAPTURED if subject.binding.takes_objects(name)]
     tables = [subject.tables[view] for view in views if view in subject.tables]
-    rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
+    names = all_named(subject.connection, TRIGGERS)
+    rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": names})
     # install creates disabled triggers again. Changes that were not captured are not queued, so a backfill is needed.
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     captures = subject.remembered is not None and subject.remembered.has_triggers

@@ -28,7 +28,7 @@ from orchestrator.host.mapping_expressions import (
 )
 from orchestrator.host.mapping_types import Kind
 
-_COPY = "connection_paths_copy"
+_COPY = "orchestrator_copy"
 _WHOLE = ("smallint", "integer", "bigint")
 
 #: The types that each kind of column is made of by a cast that never fails and is IMMUTABLE.

@@ -21,6 +21,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import all_named, named, plain, schema_of
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
@@ -104,7 +105,8 @@ def repair_installation(
     wrong because of what was repaired.
     """
     steps.set_binding(connection, binding.mapping, binding.host_schema)
-    connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
+    setting, value = named(connection, steps.REPLICATED), "on" if is_replicated else "off"
+    connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
     triggers = _triggers(has_triggers, is_replicated)
     sentences: list[str] = []
 
@@ -146,17 +148,17 @@ def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, 
             **asked(binding),
             "objects": json.dumps(_objects()),
             "empty_views": [view for name, view in VIEW_OF.items() if name not in binding.sources],
-            "indexes": list(steps.HOST_INDEXES),
+            "indexes": all_named(connection, steps.HOST_INDEXES),
             "index_sources": list(steps.HOST_INDEXES.values()),
-            "wanted_indexes": list(steps.wanted_indexes(binding)),
-            "triggers": list(triggers),
-            "new": steps.NEW,
-            "old": steps.OLD,
-            "part": steps.PART,
+            "wanted_indexes": all_named(connection, steps.wanted_indexes(binding)),
+            "triggers": all_named(connection, triggers),
+            "new": named(connection, steps.NEW),
+            "old": named(connection, steps.OLD),
+            "parts": [steps.part_prefix(connection, name) for name in steps.HOST_INDEXES],
         },
     ).fetchall()
     return [
-        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), str(name), what, found)
+        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), plain(str(name)), what, found)
         for kind, name, what, found in rows
     ]
 
@@ -185,15 +187,16 @@ def _of_functions(connection: Connection, binding: Binding) -> list[Problem]:
 
 def _of_rules(connection: Connection) -> list[Problem]:
     return [
-        Problem("view", finding.object.removeprefix("connection_paths."), finding.what)
+        Problem("view", finding.object.removeprefix(f"{schema_of(connection)}."), finding.what)
         for finding in _findings(connection, versions.views)
     ]
 
 
 def _of_forms(connection: Connection) -> list[Problem]:
     return [
-        Problem("host_index" if finding.object in steps.HOST_INDEXES else "index", finding.object, finding.what)
+        Problem("host_index" if name in steps.HOST_INDEXES else "index", name, finding.what)
         for finding in _findings(connection, indexes.definitions)
+        for name in [plain(finding.object)]
     ]
 
 

@@ -13,6 +13,8 @@ from yoyo.migrations import get_migration_hash
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import DEFAULT as SCHEMA
+from orchestrator.core.schema import checked, lock_key, translated
 from orchestrator.host.binding import LATER, Binding, default, unbound, unquoted
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.host.sources import asked
@@ -22,12 +24,18 @@ from orchestrator.install.refusals import OLDEST_SERVER
 from orchestrator.install.steps import HOST_INDEXES, NEW, PART, TRIGGERS, wanted_indexes
 
 EXTENSION = "connection_paths"
+#: Stands for the mapping until the rest of a script is written.
+_MAPPING = "<mapping>"
 #: An expression that gives the quoted name of the host schema while a script runs.
 _HOST_SCHEMA = "quote_ident(current_setting('connection_paths.host_schema'))"
 
 
-def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT) -> str:
-    """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones."""
+def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT, *, schema: str = SCHEMA) -> str:
+    """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones.
+
+    ``schema`` is that of the installation. Raises :class:`OrchestratorError` when it cannot be.
+    """
+    checked(schema)
     binding = unbound(mapping)
     settings = {name: value for name, value in NEUTRAL.items() if name != "application_name"}
     settings["client_min_messages"] = "warning"
@@ -43,7 +51,7 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT)
                 has_triggers="COALESCE((SELECT k.has_triggers FROM connection_paths.installation AS k), :captures)",
                 is_replicated="COALESCE((SELECT k.is_replicated FROM connection_paths.installation AS k), false)",
                 version=f"'{version('connection-paths')}'",
-                mapping="NULL" if mapping == DEFAULT else _literal(json.dumps(mapping.as_json())),
+                mapping="NULL" if mapping == DEFAULT else _MAPPING,
             ),
             schema=sqlfiles.read("script", "schema.sql"),
             bookkeeping=sqlfiles.read("script", "bookkeeping.sql"),
@@ -64,7 +72,9 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT)
         body = "\n".join(pieces) if is_alone else "\n".join(["BEGIN;", *pieces])
         parts.append(_fill("migration", id=path.stem, hash=get_migration_hash(path.stem), body=body,
                            commit="" if is_alone else "COMMIT;"))  # fmt: skip
-    return "".join([*parts, _fill("end")])
+    text = translated("".join([*parts, _fill("end")]), schema)
+    text = text.replace(str(LOCK_KEY), str(lock_key(schema, LOCK_KEY)))
+    return text.replace(_MAPPING, _literal(json.dumps(mapping.as_json())))  # as it is in every schema
 
 
 def _host_index(binding: Binding, name: str) -> str:

@@ -262,10 +262,10 @@ def test_the_draft_of_an_empty_schema_says_what_to_fill_in(applications: Connect
 
 def test_the_command(applications: Connection, tmp_path: Path) -> None:
     dsn, file = applications.info.dsn, tmp_path / "map.toml"
-    shown = run("map", "--suggest", "--schema", "rails", "--host-schema", "rails", "--dsn", dsn)
+    shown = run("map", "--suggest", "--look-in", "rails", "--host-schema", "rails", "--dsn", dsn)
     assert shown.exit_code == 0
     written = run(
-        "map", "--suggest", "--schema", "rails", "--host-schema", "rails", "--output", str(file), "--dsn", dsn
+        "map", "--suggest", "--look-in", "rails", "--host-schema", "rails", "--output", str(file), "--dsn", dsn
     )
     assert written.exit_code == 0
     assert file.read_text() == shown.stdout
