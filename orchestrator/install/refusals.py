@@ -8,7 +8,7 @@ import yoyo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.core.schema import all_named, schema_of
 from orchestrator.host import sources
 from orchestrator.host.binding import Binding
@@ -102,7 +102,7 @@ def check_host(connection: Connection, binding: Binding) -> None:
         )
     problems = check(connection, binding.mapping, host_schema) or problems
     if problems:
-        raise OrchestratorError("\n".join([*problems, "Nothing was installed."]))
+        raise SeveralProblemsError([*problems, "Nothing was installed."])
 
 
 def _elsewhere(bound: str) -> str:
