@@ -80,7 +80,7 @@ def command(
             slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
         )
     options = BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits)
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+    if not yes and _is_on_terminal():
         _ask_about_candidates(invocation)
     with screen.watching(run_lines.display, run_lines.progress_line) as report:
         done = backfill(invocation.connection_string(), options, report=report)
@@ -92,6 +92,10 @@ def command(
     )
     if done.run.status != "succeeded":
         ctx.exit(1)
+
+
+def _is_on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _ask_about_candidates(invocation: Invocation) -> None:
