@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# Tests start hundreds of processes, and each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test soak lint golden reference freeze clean
 
@@ -19,9 +21,11 @@ soak: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/finders/soak_finders.py
 	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/install/test_surroundings.py
 	CONNECTION_PATHS_SOAK_KILLS=$${CONNECTION_PATHS_SOAK_KILLS:-300} $(BIN)/python -m pytest -s \
-		tests/runs/test_kills.py tests/install/test_install.py -k "kills or at_once"
+		tests/runs/test_kills.py tests/runs/test_disturbances.py tests/install/test_install.py \
+		-k "kills or disturbances or at_once"
 	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
-		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest tests/finders/test_finder_properties.py
+		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest \
+		tests/finders/test_finder_properties.py tests/cli/test_backfill_command.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

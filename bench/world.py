@@ -143,7 +143,7 @@ def counts(connection: Connection) -> Counts:
     """Count the world's rows."""
     return Counts(
         contacts=one(connection, "SELECT count(*) FROM connection_paths.live_contacts"),
-        organizations=one(connection, "SELECT count(*) FROM connection_paths.live_organizations"),
+        organizations=one(connection, "SELECT count(*) FROM connection_paths.known_organizations"),
         experiences=one(connection, "SELECT count(*) FROM connection_paths.work_experiences"),
     )
 

@@ -23,6 +23,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import Verbatim, named, schema_of
 from orchestrator.host.sources import asked, binding
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
         try:
             with connection.transaction():
                 for statement in todo:
-                    connection.execute(statement.encode())
+                    connection.execute(Verbatim(statement.encode()))
         except psycopg.errors.InsufficientPrivilege as error:
             raise OrchestratorError(
                 f"role {installer} may not do this. A superuser must run: {'; '.join(todo)};"
@@ -129,30 +130,28 @@ def grant(connection: Connection, guard: Connection, prefix: str) -> list[str]:
     repaired: list[str] = []
     for _ in range(_ROUNDS):
         rows = [row for row in _differences(connection, prefix, None) if row[0] == "object"]
-        todo = [remedy for _, _, remedy in rows if not remedy.startswith(_OWNING_LOCK)]
+        todo = [remedy for _, _, remedy in rows if not remedy.startswith(named(connection, _OWNING_LOCK))]
         if not todo:
             break
         repaired += [problem for _, problem, _ in rows]
 
         def execute(statements: tuple[str, ...] = tuple(todo)) -> None:
             for statement in statements:
-                connection.execute(statement.encode())
+                connection.execute(Verbatim(statement.encode()))
 
         retry_while_locked(connection, execute)
     for _, problem, remedy in _differences(connection, prefix, None):
-        if remedy.startswith(_OWNING_LOCK):
-            guard.execute(remedy.encode())
+        if remedy.startswith(named(connection, _OWNING_LOCK)):
+            guard.execute(Verbatim(remedy.encode()))
             guard.commit()
             repaired.append(problem)
-    return _shown(list(dict.fromkeys(repaired)))
+    return _shown(list(dict.fromkeys(repaired)), schema_of(connection))
 
 
-def _shown(repaired: list[str]) -> list[str]:
+def _shown(repaired: list[str], schema: str) -> list[str]:
     """Return the sentences, or only their number when they are many: with new roles there is one per object."""
     return (
-        repaired
-        if len(repaired) <= _SENTENCES
-        else [f"{len(repaired)} owners and rights in schema connection_paths were set"]
+        repaired if len(repaired) <= _SENTENCES else [f"{len(repaired)} owners and rights in schema {schema} were set"]
     )
 
 

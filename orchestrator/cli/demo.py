@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from orchestrator.cli import run_lines
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
@@ -24,6 +23,7 @@ from orchestrator.core import embedded, extras, sqlfiles, text
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import duration, milliseconds
+from orchestrator.core.schema import DEFAULT, schema_of, with_schema, with_values
 from orchestrator.finders import paths
 from orchestrator.finders.paths import Question
 from orchestrator.install.installation import install
@@ -55,7 +55,8 @@ def command(ctx: click.Context, invocation: Invocation, contacts: int, keep: boo
     if invocation.server_given is not None or invocation.embedded is not None:
         server, options = invocation.connection_string(), ""
     else:
-        directory, server = ctx.with_resource(embedded.serve_temporarily(keep=keep))
+        directory, private = ctx.with_resource(embedded.serve_temporarily(keep=keep))
+        server = with_schema(private, invocation.schema)
         options = f"--embedded={directory} "
     with demo_database(server, keep=keep) as dsn:
         report_to = Path(tempfile.mkdtemp(prefix="connection_paths-sweep-"))
@@ -64,7 +65,8 @@ def command(ctx: click.Context, invocation: Invocation, contacts: int, keep: boo
             screen.say("", "Only the report is kept. To keep the database, too: orchestrator demo --keep")
             return
         options += f"--dsn={shlex.quote(text.without_secrets(dsn))} " if not options else ""
-        hidden = text.without_secrets(dsn) != make_conninfo(dsn)
+        options += f"--schema {schema_of(dsn)} " if schema_of(dsn) != DEFAULT else ""
+        hidden = text.without_secrets(dsn) != with_values(dsn)
         screen.say(
             "",
             f"Kept. To continue{' (give the password by PGPASSWORD or ~/.pgpass)' if hidden else ''}:",
@@ -81,7 +83,7 @@ def demo_database(dsn: str, *, keep: bool) -> Iterator[str]:
     with connect(dsn) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
-        yield make_conninfo(dsn, dbname=name)
+        yield with_values(dsn, dbname=name)
     finally:
         if not keep:
             with connect(dsn) as connection:
@@ -99,7 +101,7 @@ def run(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: in
         rows = loading.load(connection, "public", synthetic.tables(contacts, _SEED), replace=False)
     screen.say("   " + ", ".join(f"{count:,} {table}" for table, count in rows.items()))
 
-    screen.say("2. Install: views, tables, indexes and functions in schema connection_paths")
+    screen.say(f"2. Install: views, tables, indexes and functions in schema {schema_of(dsn)}")
     install(dsn, progress=lambda line: screen.say(f"   {line}"))
 
     screen.say(f"3. Backfill: an edge for any two contacts who worked at one place at one time, {workers} connections")

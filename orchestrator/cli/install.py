@@ -32,8 +32,8 @@ from orchestrator.install import installation
     help="Resolved company names make edges. By default no until orchestrator resolve propose, later as it is.",
 )  # fmt: skip
 @click.option(
-    "--roles", metavar="[=PREFIX]", is_flag=False, flag_value=group_roles.DEFAULT_PREFIX, default=None,
-    help=f"Create group roles PREFIX_reader, _operator and _owner; PREFIX is {group_roles.DEFAULT_PREFIX}.",
+    "--roles", metavar="[=PREFIX]", is_flag=False, flag_value="", default=None,
+    help="Create group roles PREFIX_reader, _operator and _owner; PREFIX is otherwise the name of the schema.",
 )  # fmt: skip
 @shared_options
 @pass_invocation
@@ -48,6 +48,7 @@ def command(
 ) -> None:
     """Install, upgrade or repair the SQL. Safe to run again, and while the application writes."""
     dsn = invocation.connection_string()
+    roles = invocation.schema if roles == "" else roles
     done = installation.install(
         dsn,
         host_schema,

@@ -14,6 +14,8 @@ from click.shell_completion import CompletionItem
 
 from orchestrator.cli.screen import Screen
 from orchestrator.core import embedded
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import DEFAULT, checked, with_schema
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -22,11 +24,12 @@ DEFAULT_DIRECTORY = ""
 
 
 class Invocation:
-    """The values of ``--dsn``, ``--embedded`` and ``--json``, wherever they stand among the words of a command."""
+    """The values of ``--dsn``, ``--schema``, ``--embedded`` and ``--json``, wherever they stand among the words."""
 
     def __init__(self) -> None:
         self.dsn: str | None = None
         self.embedded: str | None = None
+        self.schema_given: str | None = None
         self.as_json = False
         self._connection_string: str | None = None
 
@@ -40,24 +43,39 @@ class Invocation:
         """The connection string that the option or the environment gives; None when neither does."""
         return self.dsn if self.dsn is not None else os.environ.get("ORCHESTRATOR_DSN")
 
+    @property
+    def schema(self) -> str:
+        """The schema of the installation: that of the option or the environment, or the default."""
+        given = self.schema_given or os.environ.get("ORCHESTRATOR_SCHEMA") or DEFAULT
+        try:
+            return checked(given)
+        except OrchestratorError as error:
+            raise click.UsageError(str(error)) from None
+
     def connection_string(self) -> str:
-        """Return the connection string to use; with ``--embedded``, start the private server first."""
+        """Return the connection string to use, with the schema; with ``--embedded``, start the private server first."""
         if self._connection_string is None:
             if self.embedded is None:
-                self._connection_string = self.server_given or ""
+                server = self.server_given or ""
             else:
                 directory = Path(self.embedded) if self.embedded else embedded.default_directory()
-                self._connection_string = click.get_current_context().with_resource(embedded.serve(directory))
+                server = click.get_current_context().with_resource(embedded.serve(directory))
+            self._connection_string = with_schema(server, self.schema)
         return self._connection_string
 
     def with_server(self, line: str) -> str:
-        """Return *line* with ``--embedded`` in each command that a person should type, if the option was given here.
+        """Return *line* with ``--embedded`` and ``--schema`` in each command that a person should type, if given here.
 
-        Without that, "run: orchestrator install" would lead to another server.
+        Without that, "run: orchestrator install" would lead to another server, or to another installation.
         """
-        if self.embedded is None:
+        options = []
+        if self.embedded is not None:
+            options.append("--embedded" + (f"={shlex.quote(self.embedded)}" if self.embedded else ""))
+        if self.schema_given:
+            options.append(f"--schema {self.schema}")
+        if not options:
             return line
-        option = "--embedded" + (f"={shlex.quote(self.embedded)}" if self.embedded else "")
+        option = " ".join(options)
         main = click.get_current_context().find_root().command
         names = "|".join(main.commands) if isinstance(main, click.Group) else ""
         return re.sub(rf"\borchestrator (?=(?:{names})\b)", lambda _: f"orchestrator {option} ", line)
@@ -91,6 +109,8 @@ def shared_options(command: _Command) -> _Command:
         click.option("--embedded", metavar="[=DIR]", expose_value=False, callback=store("embedded"),
                      is_flag=False, flag_value=DEFAULT_DIRECTORY, shell_complete=_commands_or_directories,
                      help="Use a private PostgreSQL whose data is in DIR; it stops by itself."),
+        click.option("--schema", metavar="NAME", expose_value=False, callback=store("schema_given"),
+                     help="The schema of the installation; otherwise ORCHESTRATOR_SCHEMA, otherwise connection_paths."),
         click.option("--dsn", metavar="DSN", expose_value=False, callback=store("dsn"),
                      help="Connection string or URI; otherwise ORCHESTRATOR_DSN, otherwise libpq's environment."),
     )  # fmt: skip

@@ -12,15 +12,16 @@ from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import mapping
 from orchestrator.host.mapping_suggestion import Suggestion, suggest
+from orchestrator.host.mapping_values import unreadable
 
 
 @click.command("map")
 @click.option("--suggest", "suggests", is_flag=True, help="Look at the tables of the database and draft a mapping.")
-@click.option("--check", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--check", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
               help="Compare a mapping with the database; exit status 3 when something is wrong.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the draft into a new FILE instead of standard output.")  # fmt: skip
-@click.option("--schema", "schemas", multiple=True, metavar="NAME",
+@click.option("--look-in", "schemas", multiple=True, metavar="NAME",
               help="With --suggest: look only at this schema; may be repeated. Default: all schemas.")  # fmt: skip
 @host_schema_option
 @shared_options
@@ -37,11 +38,11 @@ def command(
     if suggests == (file is not None):
         raise click.UsageError("give either --suggest or --check FILE")
     if not suggests and (output is not None or schemas):
-        raise click.UsageError("--output and --schema belong to --suggest")
+        raise click.UsageError("--output and --look-in belong to --suggest")
     if file is not None:
-        problems = _check(invocation, file, host_schema)
-        shown = problems or [f"{file} fits this database"]
-        invocation.screen.result({"file": str(file), "problems": problems}, *shown)
+        problems, notes = _check(invocation, file, host_schema)
+        shown = problems or [f"{file} fits this database", *notes]
+        invocation.screen.result({"file": str(file), "problems": problems, "notes": notes}, *shown)
         if problems:
             ctx.exit(3)
         return
@@ -50,10 +51,12 @@ def command(
     _show(invocation, found, output)
 
 
-def _check(invocation: Invocation, file: Path, host_schema: str) -> list[str]:
+def _check(invocation: Invocation, file: Path, host_schema: str) -> tuple[list[str], list[str]]:
+    """Return the problems of a mapping; where there is none, what its expressions cannot read."""
     wanted = mapping.load(file)
     with connect(invocation.connection_string(), reads_only=True) as connection:
-        return mapping.check(connection, wanted, host_schema)
+        problems = mapping.check(connection, wanted, host_schema)
+        return problems, [] if problems else unreadable(connection, wanted, host_schema)
 
 
 def _show(invocation: Invocation, found: Suggestion, output: Path | None) -> None:

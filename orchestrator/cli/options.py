@@ -55,7 +55,8 @@ def _load_mapping(_: click.Context, __: click.Parameter, value: Path | None) -> 
 
 
 map_option = click.option(
-    "--map", "mapping", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", callback=_load_mapping,
+    "--map", "mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    callback=_load_mapping,
     help="A TOML file that says which tables, columns and rows of yours to read; otherwise that of the last install.",
 )  # fmt: skip
 

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import ID
+from orchestrator.cli.options import ID, map_option
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core import text
 from orchestrator.core.formats import duration, size
 from orchestrator.host import left_out
+from orchestrator.host.mapping import SourceMapping
 from orchestrator.runs.plan import SAMPLE, BackfillPlan, plan
 
 _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits 100 columns
@@ -26,26 +27,48 @@ _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits
 @click.option(
     "--seed", type=ID, default=1, show_default=True, metavar="NUMBER", help="The same seed gives the same sample."
 )
+@click.option(
+    "--host-schema", metavar="NAME",
+    help="The schema of the host tables, where the package is not installed yet; otherwise public.",
+)  # fmt: skip
+@map_option
 @shared_options
 @pass_invocation
-def command(invocation: Invocation, sample: int, seed: int) -> None:
-    """Say how many edges a backfill will make, and how long it will take. Writes nothing; runs on a standby, too."""
-    found = plan(invocation.connection_string(), seed=seed, sample=sample)
+def command(
+    invocation: Invocation, sample: int, seed: int, host_schema: str | None, mapping: SourceMapping | None
+) -> None:
+    """Say which rows make no edge, how many edges a backfill will make, and how long it will take.
+
+    Writes nothing. Runs on a standby, too, and before an installation.
+    """
+    found = plan(
+        invocation.connection_string(), host_schema, mapping,
+        seed=seed, sample=sample, progress=invocation.screen.report,
+    )  # fmt: skip
     invocation.screen.result(found, *plan_lines(found))
 
 
 def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     """Show a plan as lines and tables, readable in 100 columns."""
     people, edges, storage = found.contacts, found.edges, found.storage
+    if not found.is_installed:
+        yield "This is the plan of a backfill after an installation for these tables."
+        yield ""
     yield (
         f"{people.total:,} contacts, {people.with_experiences:,} with work experiences; of these "
         f"{people.without_usable:,} ({people.without_usable_share:.1%}) get no edge: no row of theirs counts."
     )
     yield ""
     yield _experiences(found)
+    yield from _details(found)
     yield ""
     yield _members(found)
     yield from left_out.member_lines(found.members)
+    if found.details.missing_members:
+        yield (
+            f"Memberships of contacts that do not exist: {found.details.memberships_of_missing_contacts:,}; different"
+            f" contacts: {found.details.missing_members:,}."
+        )
     for each in found.duplicates:
         yield (
             f"WRONG: {each.ids:,} ids are more than once in {each.table}, {each.example} for instance;"
@@ -78,6 +101,27 @@ def _experiences(found: BackfillPlan) -> SafeTable:
     for label, count in (("all", rows.total), *rows.by_rule, ("that count", rows.usable)):
         table.add_row(label, f"{count:,}", f"{count / rows.total:.1%}" if rows.total else "")
     return table
+
+
+def _details(found: BackfillPlan) -> Iterator[str]:
+    """Say what else about the work experiences is not as it seems; nothing where there is nothing to say."""
+    details = found.details
+    if details.missing_organizations:
+        yield f"  Different organizations that do not exist: {details.missing_organizations:,}."
+    if details.missing_contacts:
+        yield f"  Different contacts that do not exist: {details.missing_contacts:,}."
+    if details.with_name_only:
+        yield (
+            f"  Rows with only a company name: {details.with_name_only:,}; different names: {details.company_names:,}."
+            " None of them makes an edge."
+        )
+    if details.duplicates:
+        yield f"  Rows that count and repeat contact, organization and dates of another row: {details.duplicates:,}."
+    if details.future or found.future_pairs:
+        yield (
+            f"  Rows that count and start after today: {details.future:,}; overlapping pairs that make an edge later:"
+            f" {found.future_pairs:,}."
+        )
 
 
 def _members(found: BackfillPlan) -> SafeTable:

@@ -25,8 +25,10 @@ def command(invocation: Invocation, directory: Path | None, mapping: SourceMappi
     which blocks writes to the host tables until it commits, and is backfilled in place only.
     """
     if directory is None:
-        click.echo(script.psql(mapping=mapping or DEFAULT), nl=False)
+        click.echo(script.psql(mapping=mapping or DEFAULT, schema=invocation.schema), nl=False)
         return
+    if invocation.schema != script.EXTENSION:
+        raise click.UsageError("an extension can only be in the schema connection_paths; leave out --schema")
     if mapping is not None:
         raise click.UsageError(
             "--extension and --map exclude each other: an extension reads tables of the default names"

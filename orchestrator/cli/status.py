@@ -11,6 +11,7 @@ import click
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core.formats import size
+from orchestrator.core.schema import DEFAULT, not_installed
 from orchestrator.install import status
 
 
@@ -35,10 +36,14 @@ def command(ctx: click.Context, invocation: Invocation) -> None:
 
 def status_tables(status: status.Status) -> Iterator[Any]:
     """Show what is installed, as lines and tables."""
+    others = f"other installations in this database: {', '.join(status.others)} (--schema NAME)"
     if not status.applied:
-        yield "connection_paths is not installed; run: orchestrator install"
+        yield not_installed(status.schema)
+        yield from [others] * bool(status.others)
         return
-    yield f"connection_paths {status.package} on PostgreSQL {status.server}, host schema {status.host_schema}"
+    own = "" if status.schema == DEFAULT else f" in schema {status.schema}"
+    yield f"connection_paths {status.package}{own} on PostgreSQL {status.server}, host schema {status.host_schema}"
+    yield from [others] * bool(status.others)
     yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: about {status.edges:,}"
     if status.mapping:
         sources = SafeTable("source", "table", "columns", "rows")

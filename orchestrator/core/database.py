@@ -25,6 +25,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.schema import DEFAULT, SchemaConnection, SchemaCursor, schema_of, with_schema
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -109,6 +110,8 @@ def connect(
 ) -> Connection:
     """Open a session on *dsn* (a libpq string or URI; empty means libpq's own environment).
 
+    *dsn* may carry the schema of the installation; see :mod:`orchestrator.core.schema`.
+
     ``settings`` are set after :data:`NEUTRAL`; :data:`KEEPALIVES` hold unless *dsn* has its own. With ``reads_only``,
     the server may be a standby. ``at`` is the database that the connection must lead to.
 
@@ -147,13 +150,15 @@ def transaction(
     settings: Mapping[str, str] | None = None,
     *,
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
+    may_write: bool = False,
     undo: bool = False,
 ) -> Iterator[None]:
     """Run the block in one READ ONLY transaction, in which *settings* and :data:`NEUTRAL` hold.
 
-    ``undo`` rolls the transaction back at the end, so that a setting made inside the block does not last.
+    With ``may_write`` it is not READ ONLY. ``undo`` rolls it back at the end, so that a setting made inside the block
+    does not last.
     """
-    connection.read_only = True
+    connection.read_only = not may_write
     connection.isolation_level = isolation
     connection.deferrable = False
     with connection.transaction(force_rollback=undo):
@@ -167,9 +172,14 @@ def reading(
     settings: Mapping[str, str] | None = None,
     *,
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
+    may_write: bool = False,
+    undo: bool = False,
 ) -> Iterator[Connection]:
-    """Open a stateless connection and run the block in one READ ONLY transaction of it."""
-    with stateless(dsn) as connection, transaction(connection, settings, isolation=isolation):
+    """Open a stateless connection and run the block in one :func:`transaction` of it."""
+    with (
+        stateless(dsn) as connection,
+        transaction(connection, settings, isolation=isolation, may_write=may_write, undo=undo),
+    ):
         yield connection
 
 
@@ -177,12 +187,13 @@ def resolved(connection: Connection) -> str:
     """Return a connection string that leads where *connection* does, whatever the environment is later.
 
     It contains the values of a service file and of ``PG…`` variables, so it may contain a password: never print it. It
-    keeps all hosts, so that a later connection finds the server that has become the primary.
+    keeps all hosts, so that a later connection finds the server that has become the primary, and it keeps the schema of
+    the installation.
     """
     found = _values(connection.pgconn)
     for name in ("service", "servicefile", "application_name", "client_encoding"):
         found.pop(name, None)
-    return make_conninfo(**found)
+    return with_schema(make_conninfo(**found), schema_of(connection))
 
 
 def place(connection: Connection) -> Place:
@@ -240,12 +251,22 @@ def _open(dsn: str) -> Connection:
     _check_address(dsn, given)
     alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
     try:
-        connection = psycopg.connect(dsn, autocommit=True, client_encoding="UTF8", **alive)
+        connection = _connected(dsn, autocommit=True, client_encoding="UTF8", **alive)
     except psycopg.OperationalError as error:
         raise OrchestratorError(f"cannot connect: {_refusal(error, given)}") from None
     except (psycopg.Error, UnicodeError, ValueError) as error:
         raise OrchestratorError(f"cannot connect: {type(error).__name__}") from None
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    return connection
+
+
+def _connected(dsn: str, **options: Any) -> Connection:
+    """Connect; the connection has the schema of *dsn*."""
+    schema = schema_of(dsn)
+    if schema == DEFAULT:
+        return psycopg.connect(dsn, **options)
+    connection = SchemaConnection.connect(dsn, cursor_factory=SchemaCursor, **options)
+    connection.schema = schema
     return connection
 
 

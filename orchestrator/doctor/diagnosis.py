@@ -58,6 +58,7 @@ _CHECKS = (
     _Check("triggers", tables.triggers),
     _Check("policies", policies.policies),
     _Check("bindings", tables.bindings),
+    _Check("mapping", tables.mapping),
     _Check("queue", runs.queue, on_standby=False),
     _Check("runs", runs.runs, on_standby=False),
     _Check("rebuild leftovers", runs.leftovers),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import psycopg
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.formats import size
+from orchestrator.core.schema import all_named, plain
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, SMALL, Subject, Table
@@ -45,8 +46,9 @@ class Wanted:
 
     @property
     def form(self) -> str:
-        """Its columns, as CREATE INDEX takes them."""
-        return f"({self.keys})" + (f" INCLUDE ({self.included})" if self.included else "")
+        """Its columns, as CREATE INDEX takes them, with quotes only where they are needed."""
+        text = f"({self.keys})" + (f" INCLUDE ({self.included})" if self.included else "")
+        return re.sub(r'"([a-z_][a-z0-9_]*)"', r"\1", text)
 
 
 def wanted_indexes(binding: Binding) -> dict[str, Wanted]:
@@ -118,7 +120,7 @@ def broken(subject: Subject) -> set[str]:
 
 def invalid(subject: Subject) -> Iterator[Finding]:
     """Find indexes of the same tables that are not valid and not the package's."""
-    parameters = {"tables": [table.oid for table in subject.leaves], "names": list(wanted_indexes(subject.binding))}
+    parameters = {"tables": [table.oid for table in subject.leaves], "names": _names(subject)}
     for row in subject.query("invalid_indexes", parameters):
         what = f"index {row.name} is not valid: every write updates its {size(row.bytes)}, and no query uses it"
         yield Finding("invalid indexes", "wrong", what, f"DROP INDEX CONCURRENTLY {row.name};", row.name)
@@ -129,7 +131,7 @@ def sizes(subject: Subject) -> Iterator[Finding]:
     least_bytes, least_factor = BLOATED
     parameters = {
         "tables": [table.oid for table in subject.leaves],
-        "names": list(wanted_indexes(subject.binding)),
+        "names": _names(subject),
         "least_bytes": least_bytes,
         "least_factor": least_factor,
     }
@@ -148,7 +150,7 @@ def usage(subject: Subject) -> Iterator[Finding]:
     """Find indexes of larger tables that no statement has used for a week."""
     parameters = {
         "tables": [table.oid for table in subject.leaves],
-        "names": list(wanted_indexes(subject.binding)),
+        "names": _names(subject),
         "pages": SMALL,
         "seconds": UNUSED.total_seconds(),
     }
@@ -161,6 +163,11 @@ def usage(subject: Subject) -> Iterator[Finding]:
         yield Finding("index use", "advice", what, "orchestrator verify", row.name)
 
 
+def _names(subject: Subject) -> list[str]:
+    """Return the names of the indexes in the database."""
+    return all_named(subject.connection, wanted_indexes(subject.binding))
+
+
 def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
     """Yield each index whose table exists: its definition in the file, its table, and its state in the database."""
     renamed = sources.renamed_views(subject.connection, subject.binding)  # the check of bindings reports these
@@ -168,10 +175,13 @@ def _present(subject: Subject) -> Iterator[tuple[Wanted, Table, Any]]:
     wanted = [each for each in known.values() if each.view in subject.tables and each.view not in renamed]
     rows = subject.query(
         "indexes",
-        {"names": [index.name for index in wanted], "tables": [subject.tables[index.view].oid for index in wanted]},
+        {
+            "names": all_named(subject.connection, (index.name for index in wanted)),
+            "tables": [subject.tables[index.view].oid for index in wanted],
+        },
     )
     for row in rows:
-        index = known[row.name]
+        index = replace(known[plain(row.name)], name=row.name)
         yield index, subject.tables[index.view], row
 
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core import sqlfiles
+from orchestrator.core.schema import named, plain
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject
+from orchestrator.host.binding import SOURCE_OF
 from orchestrator.install import steps
 
-_NAME = "connection_paths_doctor"
+_NAME = "orchestrator_doctor"
 _MEMBERS = "idx_members_by_collection"
 _WALK = ("idx_cc_walk_a", "idx_cc_walk_b")
 _EXPERIENCES = ("idx_experiences_by_contact", "idx_experiences_by_organization")
@@ -30,7 +32,7 @@ _VIEW_OF = {
     **dict.fromkeys(_EXPERIENCES, "work_experiences"),
 }
 #: Tables whose rows are looked up by id, with an index of the application.
-_BY_ID = ("live_contacts", "live_organizations")
+_BY_ID = ("live_contacts", "known_organizations")
 
 #: Scan methods that the server may have disabled. The check of settings reports that; here they are enabled.
 _ENABLED = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")
@@ -67,7 +69,7 @@ def plans(subject: Subject) -> Iterator[Finding]:
     An index that is missing, invalid or different is a finding of :mod:`.indexes`, so it is skipped here. In small
     tables, only sequential scans are reported, because there the planner may choose any index.
     """
-    broken = indexes.broken(subject)
+    broken = {plain(name) for name in indexes.broken(subject)}
     catalog = _Catalog.of(subject)
     finders: dict[tuple[str, str, str], dict[str, None]] = {}  # a dictionary keeps the order and has each finder once
     for probe in PROBES:
@@ -75,13 +77,15 @@ def plans(subject: Subject) -> Iterator[Finding]:
             finders.setdefault(each, {})[probe.functions[0]] = None
     for (known_as, found, wanted), names in finders.items():
         table = subject.tables[EDGES if known_as == LIVE_EDGES else known_as]
-        if wanted in broken:
+        is_table = known_as not in SOURCE_OF or subject.binding.takes_objects(SOURCE_OF[known_as])
+        if wanted in broken or not is_table:  # a view has no index of the package; the check of the mapping reports it
             continue
-        what = f"the planner reads {table.name} by {found}, not by {wanted}: {', '.join(names)}"
-        repair = f"VACUUM (ANALYZE) {table.name};\nREINDEX INDEX CONCURRENTLY {subject.quoted(table.schema)}.{wanted};"
+        index = named(subject.connection, wanted)
+        what = f"the planner reads {table.name} by {found}, not by {index}: {', '.join(names)}"
+        repair = f"VACUUM (ANALYZE) {table.name};\nREINDEX INDEX CONCURRENTLY {subject.quoted(table.schema)}.{index};"
         if known_as in _BY_ID:
             repair = f"CREATE INDEX CONCURRENTLY ON {table.name} (id);"
-        yield Finding("plans", "wrong", what, repair, table.name if known_as in _BY_ID else wanted)
+        yield Finding("plans", "wrong", what, repair, table.name if known_as in _BY_ID else index)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class _Catalog:
 
     ``known_as`` and ``pages`` have the names of tables as keys: the view that reads a table, and its size. ``table``
     and ``whole`` have the names of indexes as keys: the table of an index (a plan does not show it for a bitmap index
-    scan), and the partitioned index that it is a part of.
+    scan), and the partitioned index that it is a part of. The names are plain: the planner may choose the same index of
+    another installation.
     """
 
     known_as: dict[str, str]
@@ -105,13 +110,13 @@ class _Catalog:
         return _Catalog(
             known_as=read,
             pages={row.table_name: row.pages for row in rows},
-            table={row.name: row.table_name for row in rows},
-            whole={row.name: row.whole for row in rows if row.whole is not None},
+            table={plain(row.name): row.table_name for row in rows},
+            whole={plain(row.name): row.whole for row in rows if row.whole is not None},
         )
 
     def scans(self, node: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         """Yield the scans of a plan: the view of each table, and the index; None is a sequential scan."""
-        index = node.get("Index Name")
+        index = plain(node.get("Index Name", ""))
         if index in steps.NAME_INDEXES:  # what they are for has no probe
             pass
         elif index in self.table:

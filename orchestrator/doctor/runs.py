@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.core.formats import duration, size
+from orchestrator.core.schema import schema_of
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 
@@ -51,7 +52,8 @@ def leftovers(subject: Subject) -> Iterator[Finding]:
     if rows:
         names = ", ".join(row.name for row in rows)
         what = f"a finished rebuild has left {names} ({size(sum(row.bytes for row in rows))})"
-        yield Finding("rebuild leftovers", "wrong", what, "SELECT connection_paths.drop_rebuild();", rows[0].name)
+        repair = f"SELECT {schema_of(subject.connection)}.drop_rebuild();"
+        yield Finding("rebuild leftovers", "wrong", what, repair, rows[0].name)
 
 
 def _of_run(row: Any) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from psycopg.rows import namedtuple_row
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, is_pooled
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import not_installed, schema_of
 from orchestrator.host.binding import Binding
 from orchestrator.host.sources import VIEWS, Remembered, binding, refuse_citus, remembered
 
@@ -81,7 +82,7 @@ def examine(connection: Connection) -> Subject:
     rows = connection.execute(sqlfiles.query("doctor/tables"), {"views": list(VIEWS)}).fetchall()
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
-        raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+        raise OrchestratorError(not_installed(schema_of(connection)))
     known = remembered(connection)
     schema = known.host_schema if known else _schema_of_tables(tables)
     bound = binding(connection, schema)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.core.formats import size
+from orchestrator.core.schema import all_named
 from orchestrator.doctor import versions
 from orchestrator.doctor.finding import Finding, Severity
 from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, VIEW_OF
+from orchestrator.host.mapping import DEFAULT, check
 from orchestrator.install.steps import TRIGGERS
 
 # Shares of a table from which on a finding is advice, and wrong. By default autovacuum runs at 0.1 and at 0.2.
@@ -58,7 +60,8 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     """Find triggers that are missing or do not fire, so that changes are not captured."""
     views = [VIEW_OF[name] for name in CAPTURED if subject.binding.takes_objects(name)]
     tables = [subject.tables[view] for view in views if view in subject.tables]
-    rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": list(TRIGGERS)})
+    names = all_named(subject.connection, TRIGGERS)
+    rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": names})
     # install creates disabled triggers again. Changes that were not captured are not queued, so a backfill is needed.
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     captures = subject.remembered is not None and subject.remembered.has_triggers
@@ -82,6 +85,16 @@ def bindings(subject: Subject) -> Iterator[Finding]:
             command = _command(subject, problem.remedy)
             repair = None if command is None else command + also
             yield Finding("bindings", "wrong", problem.what, repair, problem.object)
+
+
+def mapping(subject: Subject) -> Iterator[Finding]:
+    """Find problems of the mapping in the tables as they are now, and sources without triggers or indexes."""
+    binding = subject.binding
+    if binding.mapping != DEFAULT:
+        for problem in check(subject.connection, binding.mapping, binding.host_schema):
+            yield Finding("mapping", "wrong", problem, "orchestrator install --map FILE", "mapping")
+    for cost in binding.costs():
+        yield Finding("mapping", "advice", cost, None, "mapping")
 
 
 def _command(subject: Subject, remedy: str) -> str | None:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from psycopg.rows import namedtuple_row
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.core.schema import named, original, schema_of
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
@@ -64,10 +66,15 @@ def bodies() -> dict[str, str]:
     return dict(line.split() for line in sqlfiles.read("BODIES").splitlines())
 
 
-def _has_its_body(row: Any, server_version: int) -> bool:
+def fingerprint(body: str | None, schema: str) -> str | None:
+    """Return the fingerprint of a function's body, which the server wrote for the installation in *schema*."""
+    return None if body is None else md5(original(body, schema).encode(), usedforsecurity=False).hexdigest()
+
+
+def _has_its_body(row: Any, connection: Connection) -> bool:
     expected = bodies().get(row.proname)
-    if server_version // 10_000 in _WRITTEN_ALIKE:
-        return bool(row.body == expected)
+    if connection.info.server_version // 10_000 in _WRITTEN_ALIKE:
+        return fingerprint(row.body, schema_of(connection)) == expected
     return (row.body is None) == (expected is None)
 
 
@@ -98,7 +105,7 @@ def functions(subject: Subject) -> Iterator[Finding]:
         other = [name for name, (_, is_there) in wrong.items() if is_there]
         parts = [f"missing: {_list(missing)}"] if missing else []
         parts += [f"different from this package: {_list(other)}"] if other else []
-        what = f"functions of connection_paths are wrong; {'; '.join(parts)}"
+        what = f"functions of {schema_of(subject.connection)} are wrong; {'; '.join(parts)}"
         yield Finding("functions", "wrong", what, install_command(subject), next(iter(wrong)))
 
 
@@ -115,7 +122,7 @@ def wrong_functions(connection: Connection, binding: Binding) -> dict[str, tuple
     return {
         name: (path, name in installed)
         for name, path in function_files().items()
-        if not any(_is_as_in(row, path, connection.info.server_version, binding) for row in installed.get(name, []))
+        if not any(_is_as_in(row, path, connection, binding) for row in installed.get(name, []))
     }
 
 
@@ -138,12 +145,12 @@ def made_by(folder: str, stem: str = "") -> str | None:
     return str(_described(path)["name"]) if path and path.is_file() else None
 
 
-def _is_as_in(row: Any, path: Path, server_version: int, binding: Binding) -> bool:
+def _is_as_in(row: Any, path: Path, connection: Connection, binding: Binding) -> bool:
     found = _described(path)
     head = found[0]
     return (
-        row.prosrc == binding.fill(found["source"] or "")
-        and _has_its_body(row, server_version)
+        row.prosrc == named(connection, binding.fill(found["source"] or ""))
+        and _has_its_body(row, connection)
         and {f"{name}={value}" for name, value in _settings(head).items()} <= set(row.settings)
         and all(word in head for word in (f"LANGUAGE {row.language}", row.volatility, row.parallel, row.security))
     )
@@ -167,7 +174,7 @@ def views(subject: Subject) -> Iterator[Finding]:
     for source, view in VIEW_OF.items():
         if view in reported_elsewhere:  # the check of bindings reports these
             continue
-        name = f"connection_paths.{view}"
+        name = f"{schema_of(subject.connection)}.{view}"
         if subject.connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() == (None,):
             yield Finding("views", "wrong", f"view {name} is missing", install_command(subject), name)
             continue

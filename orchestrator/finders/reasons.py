@@ -179,7 +179,7 @@ class _Sentences:
         yield f"There is no contact {self.question.target_contact_id}."
 
     def empty_collection(self) -> Iterator[str]:
-        yield f"The {self.collection} has no members: the view connection_paths.collection_members has no row of it."
+        yield f"The {self.collection} has no members: the view collection_members has no row of it."
 
     def viewer_brought_nobody(self) -> Iterator[str]:
         yield f"The {self.viewer} brought no contact into {self.collection}."
@@ -208,7 +208,7 @@ class _Sentences:
         yield from self._edges_to_members()
         met = "worked with the target" if self.is_v1 else "has an edge with the target"
         yield f"No member of {self.collection} who {met} may be asked."
-        yield "Contacts who may not be asked are in connection_paths.do_not_ask, or were excluded by the call."
+        yield "Contacts who may not be asked are in the table do_not_ask, or were excluded by the call."
 
     def nobody_to_ask(self) -> Iterator[str]:
         yield from self._edges()

@@ -7,15 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from psycopg import errors
-
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import OrchestratorError, one_line
-from orchestrator.host.binding import Binding, bind
+from orchestrator.host import reader as source_reader
+from orchestrator.host.binding import bind
 from orchestrator.host.mapping import DEFAULT
 from orchestrator.host.mapping_types import WANTED
-from orchestrator.host.sources import binding
+from orchestrator.host.reader import SourceReader
 
 #: The sources that the default rule of memberships names.
 COUNTED_SOURCES = tuple(int(word) for word in re.findall(r"\d+", WANTED["user_contact_collections"].where or ""))
@@ -31,6 +28,7 @@ class Experiences:
     without_start: int
     end_before_start: int
     orphans: int
+    excluded: int
     of_missing_contacts: int
 
     @property
@@ -41,6 +39,7 @@ class Experiences:
             ("without a start", self.without_start),
             ("that end before they start", self.end_before_start),
             ("of an organization that does not exist", self.orphans),
+            ("of an excluded organization", self.excluded),
             ("of a contact that does not exist", self.of_missing_contacts),
         )
 
@@ -60,13 +59,55 @@ class Members:
         return self.without_user if self.is_counted else self.memberships
 
 
-def experiences(connection: Connection) -> tuple[int, int, Experiences]:
-    """Return the number of contacts, of contacts with work experiences, and the counts of work experiences."""
-    row = _over(connection, binding(connection), "experiences", "contact_work_experiences", "host/experiences_by_rule")[
-        0
-    ]
-    contacts, with_experiences, *counted = row
-    return contacts, with_experiences, Experiences(*counted)
+@dataclass(frozen=True)
+class Details:
+    """Further counts of rows that make no edge, or less than they seem to.
+
+    ``missing_organizations``, ``missing_contacts``: different ids in work experiences that do not exist.
+    ``with_name_only``: work experiences with a company name and without an organization. ``company_names``: their
+    different names.
+    ``future``: usable work experiences that start after today.
+    ``duplicates``: usable work experiences with the same contact, organization and dates as an earlier one.
+    ``memberships_of_missing_contacts``, ``missing_members``: memberships of contacts that do not exist, and these ids.
+    """
+
+    missing_organizations: int
+    missing_contacts: int
+    with_name_only: int
+    company_names: int
+    future: int
+    duplicates: int
+    memberships_of_missing_contacts: int
+    missing_members: int
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Contacts that exist, those with work experiences, and those of them without a usable one."""
+
+    total: int
+    with_experiences: int
+    without_usable: int
+
+
+def count(reader: SourceReader) -> tuple[Contacts, Experiences, Details]:
+    """Return all counts of contacts and work experiences. The table of work experiences is read three times.
+
+    With 1.7 million work experiences that takes 1.4 s; reading them once for all groupings takes 2.2 s.
+    """
+    total, having, without, missing_contacts, future, duplicates, *counted = reader.rows("host/experiences_by_rule")[0]
+    ((missing_organizations,),) = reader.rows("host/missing_organizations")
+    ((with_name_only, names),) = reader.rows("host/unresolved_names")
+    ((memberships, members),) = reader.rows("host/missing_members")
+    details = Details(
+        missing_organizations, missing_contacts, with_name_only, names, future, duplicates, memberships, members
+    )
+    return Contacts(total, having, without), Experiences(*counted), details
+
+
+def experiences(connection: Connection) -> Experiences:
+    """Return the counts of work experiences."""
+    return Experiences(*source_reader.installed(connection).rows("host/experiences_by_rule")[0][6:])
 
 
 def members(
@@ -77,29 +118,21 @@ def members(
     They are read from the table in *host_schema*, for which the package need not be installed; by default, from the
     table that the package reads.
     """
-    bound = binding(connection) if host_schema is None else bind(connection, DEFAULT, host_schema)
-    rows = _over(connection, bound, "members", "user_contact_collections", "host/members_by_source", collection_id)
-    return tuple(Members(*row) for row in rows)
+    if host_schema is None:
+        return members_of(source_reader.installed(connection), collection_id)
+    return members_of(
+        source_reader.before_installing(connection, bind(connection, DEFAULT, host_schema)), collection_id
+    )
 
 
-def _over(
-    connection: Connection, bound: Binding, cte: str, source: str, query: str, collection_id: int | None = None
-) -> list[tuple[Any, ...]]:
-    """Run a query that reads all rows of a source, which has the name *cte* there.
-
-    A view still reads a column that the application has renamed. This query reads the table itself, so it fails then.
-    """
-    every_row = bound.fill(sqlfiles.query(f"host/every_{cte}"))
-    text = f"WITH {cte} AS NOT MATERIALIZED (\n{every_row}\n)\n{sqlfiles.query(query)}"
-    try:
-        return connection.execute(text.encode(), {"collection_id": collection_id}).fetchall()
-    except (errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable) as error:
-        raise OrchestratorError(f"the rows of {bound.shown(source)} cannot be counted: {one_line(error)}") from error
+def members_of(reader: SourceReader, collection_id: int | None = None) -> tuple[Members, ...]:
+    """Return the memberships by source, of one collection or all."""
+    return tuple(Members(*row) for row in reader.rows("host/members_by_source", {"collection_id": collection_id}))
 
 
 def lines(connection: Connection) -> Iterator[str]:
     """Return sentences about unusable work experiences and memberships; none when all are usable."""
-    yield from experience_lines(experiences(connection)[2])
+    yield from experience_lines(experiences(connection))
     yield from member_lines(members(connection))
 
 
@@ -129,14 +162,18 @@ def member_lines(found: Sequence[Members]) -> Iterator[str]:
     if without_user:
         reasons.append(f"{without_user:,} without a user")
     how_many = f"{missed:,} of {total:,}" if missed < total else f"All {total:,}"
-    yield (
-        f"{how_many} memberships are not counted: {', '.join(reasons)}."
-        f" Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}."
-    )
+    counted = f" Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}." if _by_default(found) else ""
+    yield f"{how_many} memberships are not counted: {', '.join(reasons)}.{counted}"
+
+
+def _by_default(found: Sequence[Members]) -> bool:
+    """Whether the default rule says which sources count, and not a mapping."""
+    return all(each.is_counted == (each.source in COUNTED_SOURCES) for each in found)
 
 
 def members_as_json(found: Sequence[Members]) -> dict[str, Any]:
     """Return the keys about memberships for JSON output; empty when all memberships count."""
     if not any(each.not_counted for each in found):
         return {}
-    return {"members_by_source": [asdict(each) for each in found], "counted_sources": list(COUNTED_SOURCES)}
+    counted = {"counted_sources": list(COUNTED_SOURCES)} if _by_default(found) else {}
+    return {"members_by_source": [asdict(each) for each in found], **counted}

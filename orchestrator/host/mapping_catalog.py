@@ -17,6 +17,8 @@ from orchestrator.host.mapping_expressions import Expression, identifier, quoted
 from orchestrator.host.mapping_probe import ACCEPTED, empty_copy, problem_of
 from orchestrator.host.mapping_types import WANTED, Kind, Source, SourceMapping
 
+_SYSTEM = ("connection_paths", "pg_catalog", "information_schema", "pg_toast")
+
 #: Kinds of relations that can have indexes and triggers of the package: tables and partitioned tables.
 _TABLES = ("r", "p")
 
@@ -105,12 +107,15 @@ def _source_problems(connection: Connection, source: Source, host_schema: str) -
     """Yield the problems of a source, each with the key that it is about."""
     schema = source.schema or host_schema
     shown = f"{identifier(schema)}.{identifier(source.table)}"
+    if schema in _SYSTEM:
+        yield "table", f"{shown} is no table of an application; write the name of a table of yours"
+        return
     relation = _relation(connection, schema, source.table)
     if relation is None:
         yield "table", f"there is no table {shown}; {_other_table(connection, source, schema)}"
         return
     if not relation.is_readable:
-        yield "table", f"this role may not read {shown}; GRANT SELECT ON {shown} TO it, or connect as the owner"
+        yield "table", f"this role may not read {shown}; grant USAGE on the schema and SELECT, or connect as the owner"
         return
     found = list(_missing_columns(source, schema, relation, shown))
     yield from found

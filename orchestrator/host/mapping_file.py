@@ -21,7 +21,7 @@ def load(path: str | Path) -> SourceMapping:
     """
     file = str(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise OrchestratorError(f"{file} is not text in UTF-8; save it as UTF-8") from None
     except OSError as error:
@@ -56,7 +56,7 @@ def _toml_problem(message: str, file: str, text: str) -> str:
     return f"{file}:{line}: is not TOML ({reason}); write key = 'value', with the value in quotes"
 
 
-_HEADER = re.compile(r"""\s*\[\s*["']?([^"'\[\].]+?)["']?\s*\]""")
+_HEADER = re.compile(r"""\s*\[{1,2}\s*["']?([^"'\[\].]+?)["']?\s*\]""")
 _KEY = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*=(.*)""")
 _DELIMITERS = ('"' * 3, "'" * 3)
 

@@ -28,7 +28,7 @@ from orchestrator.host.mapping_expressions import (
 )
 from orchestrator.host.mapping_types import Kind
 
-_COPY = "connection_paths_copy"
+_COPY = "orchestrator_copy"
 _WHOLE = ("smallint", "integer", "bigint")
 
 #: The types that each kind of column is made of by a cast that never fails and is IMMUTABLE.
@@ -63,7 +63,7 @@ def problem_of(
     ``is_indexed``: the package builds indexes on the table, so what they contain must be IMMUTABLE. It must not fail
     either: an error in an index makes a statement of the application fail.
     """
-    text = _temporary(expression.tree)
+    text = temporary(expression.tree)
     try:
         found = _type(connection, text)
     except psycopg.Error as error:
@@ -78,7 +78,7 @@ def problem_of(
     return _risky(connection, expression) or _not_indexable(connection, text, kind)
 
 
-def _temporary(tree: Any) -> str:
+def temporary(tree: Any) -> str:
     """Return a tree as SQL that calls the temporary functions instead of those of the package."""
     return printed(with_safe_dates(tree)).replace(f"{SCHEMA}.", "pg_temp.")
 
@@ -140,7 +140,7 @@ def _risky(connection: Connection, expression: Expression) -> str | None:
         advice = _RISKY_CASTS.get(node.typeName.names[-1].sval)
         if advice is None or isinstance(node.arg, ast.A_Const):
             continue
-        if _type(connection, _temporary(node.arg)) in _TEXTS:
+        if _type(connection, temporary(node.arg)) in _TEXTS:
             return f"raises an error for text of another form, also in an INSERT; write {advice} instead of the cast"
     return None
 

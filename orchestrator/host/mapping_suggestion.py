@@ -74,7 +74,7 @@ def suggest(connection: Connection, host_schema: str, schemas: Sequence[str] = (
         )
         for schema, name, _, estimate, columns, key, references in rows
     ]  # fmt: skip
-    drafts = _drafts(tables)
+    drafts = _drafts(tables, host_schema)
     return Suggestion(_toml(drafts, host_schema), tuple(_missing(drafts)))
 
 
@@ -96,11 +96,17 @@ def name_score(source: str, name: str) -> int:
     return best
 
 
-def _drafts(tables: Sequence[Table]) -> dict[str, Draft]:
+def _drafts(every: Sequence[Table], host_schema: str) -> dict[str, Draft]:
+    # Of equally good tables the first is taken: one of the host schema, then one in the schema of the experiences.
+    tables = sorted(every, key=lambda table: table.schema != host_schema)
     experiences = _best(tables, "contact_work_experiences", _experience_score)
-    contacts = _referred(tables, experiences, "contacts") or _best(tables, "contacts", _named_score("contacts"))
-    organizations = _referred(tables, experiences, "organizations") or _best(
-        tables, "organizations", _named_score("organizations"), but=(contacts,)
+    if experiences is not None:
+        tables.sort(key=lambda table: table.schema != experiences.schema)
+    contacts = _referred(tables, experiences, "contacts") or _best(
+        tables, "contacts", _named_score("contacts"), but=(experiences,)
+    )
+    organizations = _referred(tables, experiences, "organizations", {"contacts": contacts}) or _best(
+        tables, "organizations", _named_score("organizations"), but=(experiences, contacts)
     )
     known = {"contacts": contacts, "organizations": organizations}
     memberships = _best(tables, "user_contact_collections", lambda t: _membership_score(t, known), but=(experiences,))
@@ -120,10 +126,10 @@ def _drafts(tables: Sequence[Table]) -> dict[str, Draft]:
 def _best(
     tables: Iterable[Table], source: str, score: Callable[[Table], int], but: Sequence[Table | None] = ()
 ) -> Table | None:
-    """Return the table with the best score above 0; of equal ones, the one with more rows."""
-    scored = [(score(table), table.rows or 0, name_score(source, table.name), table) for table in tables]
-    usable = [each for each in scored if each[0] > 0 and each[3] not in but]
-    return max(usable, key=lambda each: each[:3])[3] if usable else None
+    """Return the table with the best score above 0; of equal ones, the one whose name fits better, then the first."""
+    scored = [(score(table), name_score(source, table.name), table) for table in tables if table not in but]
+    best = max(scored, key=lambda each: each[:2], default=None)
+    return None if best is None or best[0] <= 0 else best[2]
 
 
 def _named_score(source: str) -> Callable[[Table], int]:
@@ -155,7 +161,7 @@ def _referred(
     """Return the table behind the foreign key with which *table* refers to a source."""
     column = None if table is None else _reference(table, source, known)
     place = None if table is None or column is None else table.references.get(column)
-    return next((each for each in tables if each.place == place), None)
+    return next((each for each in tables if each.place == place and each is not table), None)
 
 
 # Which column each column is.

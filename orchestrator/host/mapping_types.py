@@ -40,7 +40,9 @@ _NAME = Column("name")
 WANTED: Mapping[str, Wanted] = MappingProxyType({
     "contacts": Wanted("live_contacts", {"id": _ID, "name": _NAME}, is_captured=True),
     "organizations": Wanted(
-        "live_organizations", {"id": _ID, "name": _NAME, "headcount": Column("number", optional=True)}, is_captured=True
+        "known_organizations",
+        {"id": _ID, "name": _NAME, "headcount": Column("number", optional=True)},
+        is_captured=True,
     ),
     "contact_work_experiences": Wanted(
         "work_experiences",

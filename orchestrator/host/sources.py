@@ -176,7 +176,11 @@ def hidden_tables(connection: Connection) -> list[str]:
 
 def require_every_row(connection: Connection, purpose: str) -> None:
     """Raise :class:`OrchestratorError` when row-level security may hide rows that *purpose* needs from this role."""
-    hidden = hidden_tables(connection)
+    refuse_hidden_rows(hidden_tables(connection), purpose)
+
+
+def refuse_hidden_rows(hidden: list[str], purpose: str) -> None:
+    """Raise :class:`OrchestratorError` when there are tables whose rows may be *hidden*."""
     if hidden:
         raise OrchestratorError(
             f"row-level security may hide rows of {', '.join(hidden)} from this role; to {purpose}, use the owner of"

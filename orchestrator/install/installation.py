@@ -24,6 +24,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, Place, connect, place, resolved
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import lock_key, named, schema_of
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, Binding, bind
 from orchestrator.host.mapping import DEFAULT, SourceMapping
@@ -190,16 +191,17 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
 
 def _set_triggers(connection: Connection, binding: Binding, *, wanted: bool, replicated: bool) -> None:
     set_binding(connection, binding.mapping, binding.host_schema)
-    connection.execute("SELECT set_config(%s, %s, false)", (REPLICATED, "on" if replicated else "off"))
+    setting, value = named(connection, REPLICATED), "on" if replicated else "off"
+    connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
     for trigger in own_triggers(connection):
-        if trigger.name == REPLICATED_TRIGGER and not replicated:
+        if trigger.name == named(connection, REPLICATED_TRIGGER) and not replicated:
             drop_trigger(connection, trigger)
     for table in CAPTURED:
         (create_triggers if wanted else drop_triggers)(connection, table)
 
 
 def _schema_exists(connection: Connection) -> bool:
-    return connection.execute("SELECT to_regnamespace(%s)", (SCHEMA,)).fetchone() != (None,)
+    return connection.execute("SELECT to_regnamespace(%s)", (schema_of(connection),)).fetchone() != (None,)
 
 
 def _make_schema(connection: Connection) -> None:
@@ -247,7 +249,7 @@ def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
             functions = connection.execute(
                 "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%s)"
                 " AND p.proname = ANY (%s)",
-                (SCHEMA, names),
+                (schema_of(connection), names),
             ).fetchall()
             if functions:
                 connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
@@ -285,7 +287,8 @@ def _replicated(connection: Connection, wanted: bool | None) -> bool:
     known = sources.remembered(connection)
     if known is not None:
         return known.is_replicated
-    return any(trigger.name == REPLICATED_TRIGGER for trigger in own_triggers(connection))
+    name = named(connection, REPLICATED_TRIGGER)
+    return any(trigger.name == name for trigger in own_triggers(connection))
 
 
 def _captured(connection: Connection, wanted: bool | None) -> bool:
@@ -310,12 +313,13 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
     snapshot, so the two would wait for each other.
     """
     is_reported = False
+    key = lock_key(schema_of(connection), LOCK_KEY)
     with connect(resolved(connection), autocommit=False, at=place(connection)) as guard:
         while True:
             _make_schema(connection)
             try:
                 guard.execute(f"LOCK TABLE {SCHEMA}.installation IN SHARE UPDATE EXCLUSIVE MODE NOWAIT")
-                if connection.execute(sqlfiles.query("install/script_under_way"), {"key": LOCK_KEY}).fetchone() is None:
+                if connection.execute(sqlfiles.query("install/script_under_way"), {"key": key}).fetchone() is None:
                     break
             except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 pass  # another session holds the table, or has dropped it
@@ -333,11 +337,13 @@ def _migrations(
     connection: Connection, binding: Binding, *, triggers: bool = True, replicated: bool = False
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
     """Open yoyo on the database of *connection*, over another connection; its tables are in the package's schema."""
-    settings = {"search_path": f"{SCHEMA}, pg_temp", **binding_settings(binding.mapping, binding.host_schema)}
+    settings = {"search_path": named(connection, f"{SCHEMA}, pg_temp")}
+    chosen = binding_settings(binding.mapping, binding.host_schema)
     if not triggers:
-        settings[WITHOUT_TRIGGERS] = "on"
+        chosen[WITHOUT_TRIGGERS] = "on"
     if replicated:
-        settings[REPLICATED] = "on"
+        chosen[REPLICATED] = "on"
+    settings |= {named(connection, setting): value for setting, value in chosen.items()}
     if connection.execute(sqlfiles.query("install/bookkeeping_is_there")).fetchone() == (False,):
         connection.execute(sqlfiles.read("script", "bookkeeping.sql"))  # yoyo would create them without revoking rights
     backend = _backend(resolved(connection), settings, place(connection))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import not_installed, schema_of
 from orchestrator.host import sources
 from orchestrator.host.binding import VIEW_OF
 from orchestrator.host.mapping import DEFAULT, SourceMapping
@@ -17,7 +18,7 @@ def require_installed(connection: Connection) -> None:
         " AND to_regproc('connection_paths.find_paths') IS NOT NULL"
     ).fetchone()
     if row != (True,):
-        raise OrchestratorError("connection_paths is not installed in this database; run: orchestrator install")
+        raise OrchestratorError(not_installed(schema_of(connection)))
     sources.refuse_citus(connection, sources.binding(connection, bound_host_schema(connection)))
 
 

@@ -9,6 +9,7 @@ import yoyo
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import all_named, schema_of
 from orchestrator.host import sources
 from orchestrator.host.binding import Binding
 from orchestrator.host.mapping import DEFAULT, check
@@ -43,11 +44,15 @@ def check_no_extension(connection: Connection) -> None:
 
 
 def check_no_stranger(connection: Connection) -> None:
-    """Refuse a schema named ``connection_paths`` that holds objects which the package did not create."""
+    """Refuse a schema that holds objects which the package did not create, and a name that needs quotes."""
+    schema = schema_of(connection)
+    if connection.execute("SELECT quote_ident(%s)", (schema,)).fetchone() != (schema,):
+        raise OrchestratorError(f"schema {schema} would need quotes, because it is a keyword; choose another name")
     row = connection.execute(sqlfiles.query("install/strange_schema")).fetchone()
     if row is not None:
         raise OrchestratorError(
-            f"schema {SCHEMA} exists and connection_paths did not create it: it contains {row[0]}; rename the schema"
+            f"schema {schema} exists and connection_paths did not create it: it contains {row[0]};"
+            " rename the schema, or choose another for this installation (--schema)"
         )
 
 
@@ -76,8 +81,14 @@ def check_no_partitions(connection: Connection) -> None:
 def check_host(connection: Connection, binding: Binding) -> None:
     """Refuse tables that are not what the package reads, or that this role may not index."""
     host_schema, is_default = binding.host_schema, binding.mapping == DEFAULT
-    asked = {**sources.asked(binding), "triggers": list(TRIGGERS), "indexes": list(HOST_INDEXES)}
+    asked = {
+        **sources.asked(binding),
+        "triggers": all_named(connection, TRIGGERS),
+        "indexes": all_named(connection, HOST_INDEXES),
+    }
     problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
+    if schema_of(connection) != SCHEMA and SCHEMA in {source.schema for source in binding.sources.values()}:
+        raise OrchestratorError(f"no installation can read tables in a schema {SCHEMA}. Nothing was installed.")
     for schema in sorted({binding.sources[HOST_INDEXES[name]].schema for name in wanted_indexes(binding)}):
         may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
         if connection.execute(may_create, (schema,)).fetchone() == (False,):
@@ -104,12 +115,12 @@ def check_schema(connection: Connection, binding: Binding) -> None:
 
     Another mapping may name tables of another schema, so then nothing is compared.
     """
-    host_schema = binding.host_schema
+    schema, host_schema = schema_of(connection), binding.host_schema
     stranger = connection.execute(sqlfiles.query("install/foreign_schema_owner"), sources.asked(binding)).fetchone()
     if stranger is not None:
         raise OrchestratorError(
-            f"schema {SCHEMA} belongs to {stranger[0]}, which owns none of the application's tables and could put code"
-            " into it; drop the schema, or run ALTER SCHEMA connection_paths OWNER TO a role that you trust"
+            f"schema {schema} belongs to {stranger[0]}, which owns none of the application's tables and could put code"
+            f" into it; drop the schema, or run ALTER SCHEMA {schema} OWNER TO a role that you trust"
         )
     known = chosen_host_schema(connection, None)
     if known == host_schema or bound_host_schema(connection) is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from orchestrator.core.database import Connection, reading
+from orchestrator.core.schema import schema_of
 
 _TABLES = (
     ("do_not_ask", "rows of do_not_ask"),
@@ -26,7 +27,8 @@ def question(dsn: str) -> str | None:
         for table, words in _TABLES:
             if _exists(connection, table) and (rows := _count(connection, table)):
                 parts.append(f"{rows:,} {words}")
-    return f"This removes connection_paths from database {row[0]}: {'; '.join([*parts, 'its functions and views'])}."
+    where = f"{schema_of(dsn)} from database {row[0]}"
+    return f"This removes {where}: {'; '.join([*parts, 'its functions and views'])}."
 
 
 def _edges(connection: Connection) -> str:
@@ -45,10 +47,11 @@ def _edges(connection: Connection) -> str:
 
 
 def _exists(connection: Connection, table: str) -> bool:
-    return connection.execute("SELECT to_regclass(%s)", (f"connection_paths.{table}",)).fetchone() != (None,)
+    name = f"{schema_of(connection)}.{table}"
+    return connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
 
 
 def _count(connection: Connection, table: str) -> int:
-    counted = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("connection_paths", table))
+    counted = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema_of(connection), table))
     row = connection.execute(counted).fetchone()
     return row[0] if row else 0

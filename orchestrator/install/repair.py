@@ -21,6 +21,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import all_named, named, plain, schema_of
 from orchestrator.doctor import indexes, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
@@ -35,8 +36,10 @@ log = logging.getLogger(__name__)
 #: may be wrong or changes may not have been captured.
 _DECIDES_EDGES = frozenset(
     {
-        *("live_contacts", "live_organizations", "work_experiences", "employments"),
+        *("live_contacts", "live_organizations", "known_organizations", "work_experiences", "employments"),
         *("possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
+        *("organization_policy", "queue_policy_changes"),
+        *("policy_inserted", "policy_updated", "policy_deleted", "policy_truncated"),
         *(
             "queue_added_or_removed",
             "queue_changed_experiences",
@@ -57,6 +60,8 @@ _ATTACH = (
     "ALTER TABLE connection_paths.contact_connections"
     " ATTACH PARTITION connection_paths.contact_connections_live DEFAULT"
 )
+#: A repair queues every contact in its own transaction, so that a kill cannot come between the two.
+_QUEUE_EVERYONE = "INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)"
 #: The step of a migration that repairs each kind of problem.
 _STEPS = {"object": "migration", "view": "view", "index": "host_index", "triggers": "host_triggers"}
 
@@ -100,7 +105,8 @@ def repair_installation(
     wrong because of what was repaired.
     """
     steps.set_binding(connection, binding.mapping, binding.host_schema)
-    connection.execute("SELECT set_config(%s, %s, false)", (steps.REPLICATED, "on" if is_replicated else "off"))
+    setting, value = named(connection, steps.REPLICATED), "on" if is_replicated else "off"
+    connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
     triggers = _triggers(has_triggers, is_replicated)
     sentences: list[str] = []
 
@@ -118,7 +124,7 @@ def repair_installation(
             _repair(connection, problem, binding)
         sentences += [f"repaired: {problem.what}" for problem in found]
         if any(_changes_edges(problem) for problem in found):
-            connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
+            connection.execute(_QUEUE_EVERYONE)
             sentences.append("every contact is queued for refresh; run: orchestrator sync")
     return list(dict.fromkeys(sentences))
 
@@ -142,17 +148,17 @@ def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, 
             **asked(binding),
             "objects": json.dumps(_objects()),
             "empty_views": [view for name, view in VIEW_OF.items() if name not in binding.sources],
-            "indexes": list(steps.HOST_INDEXES),
+            "indexes": all_named(connection, steps.HOST_INDEXES),
             "index_sources": list(steps.HOST_INDEXES.values()),
-            "wanted_indexes": list(steps.wanted_indexes(binding)),
-            "triggers": list(triggers),
-            "new": steps.NEW,
-            "old": steps.OLD,
-            "part": steps.PART,
+            "wanted_indexes": all_named(connection, steps.wanted_indexes(binding)),
+            "triggers": all_named(connection, triggers),
+            "new": named(connection, steps.NEW),
+            "old": named(connection, steps.OLD),
+            "parts": [steps.part_prefix(connection, name) for name in steps.HOST_INDEXES],
         },
     ).fetchall()
     return [
-        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), str(name), what, found)
+        Problem("index" if name in _walk_indexes() else _STEPS.get(str(kind), str(kind)), plain(str(name)), what, found)
         for kind, name, what, found in rows
     ]
 
@@ -181,15 +187,16 @@ def _of_functions(connection: Connection, binding: Binding) -> list[Problem]:
 
 def _of_rules(connection: Connection) -> list[Problem]:
     return [
-        Problem("view", finding.object.removeprefix("connection_paths."), finding.what)
+        Problem("view", finding.object.removeprefix(f"{schema_of(connection)}."), finding.what)
         for finding in _findings(connection, versions.views)
     ]
 
 
 def _of_forms(connection: Connection) -> list[Problem]:
     return [
-        Problem("host_index" if finding.object in steps.HOST_INDEXES else "index", finding.object, finding.what)
+        Problem("host_index" if name in steps.HOST_INDEXES else "index", name, finding.what)
         for finding in _findings(connection, indexes.definitions)
+        for name in [plain(finding.object)]
     ]
 
 
@@ -226,17 +233,17 @@ def _repair(connection: Connection, problem: Problem, binding: Binding) -> None:
         text = sqlfiles.read("script", "schema.sql") if file is None else sqlfiles.read("migrations", file)
         retry_while_locked(connection, lambda: connection.execute(text))
     elif problem.step == "view":
-        retry_while_locked(connection, lambda: steps.create_view(connection, name))
+        retry_while_locked(connection, lambda: _replace_view(connection, problem))
     elif problem.step == "partition":
         retry_while_locked(connection, lambda: connection.execute(_ATTACH))
     elif problem.step == "function":
-        retry_while_locked(connection, lambda: _create_function(connection, name, binding))
+        retry_while_locked(connection, lambda: _create_function(connection, problem, binding))
     elif problem.step == "index":
         _build_walk_index(connection, name)
     elif problem.step == "host_index":
         steps.build_index(connection, name, anew=True)
     elif problem.step == "host_triggers":
-        steps.create_triggers(connection, name)
+        steps.create_triggers(connection, name, also=_QUEUE_EVERYONE if _has_queue(connection) else "")
     elif problem.step == "stray index":
         steps.drop_strays(connection, name)
     elif problem.step == "stray trigger":
@@ -245,8 +252,25 @@ def _repair(connection: Connection, problem: Problem, binding: Binding) -> None:
                 steps.drop_trigger(connection, trigger)
 
 
-def _create_function(connection: Connection, name: str, binding: Binding) -> None:
+def _queue(connection: Connection, problem: Problem) -> None:
+    """Queue every contact if a repair changes edges, unless the queue itself is still missing."""
+    if _changes_edges(problem) and _has_queue(connection):
+        connection.execute(_QUEUE_EVERYONE)
+
+
+def _has_queue(connection: Connection) -> bool:
+    return connection.execute("SELECT to_regclass('connection_paths.contact_changes')").fetchone() != (None,)
+
+
+def _replace_view(connection: Connection, problem: Problem) -> None:
+    steps.create_view(connection, problem.name)
+    _queue(connection, problem)
+
+
+def _create_function(connection: Connection, problem: Problem, binding: Binding) -> None:
     """Run the file of a function; drop a function of another signature first. It is an error if something needs it."""
+    _queue(connection, problem)
+    name = problem.name
     path = versions.function_files()[name]
     text = binding.fill(sqlfiles.function(path.parent.name, path.stem))
     try:

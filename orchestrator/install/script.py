@@ -13,21 +13,29 @@ from yoyo.migrations import get_migration_hash
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import DEFAULT as SCHEMA
+from orchestrator.core.schema import checked, lock_key, translated
 from orchestrator.host.binding import LATER, Binding, default, unbound, unquoted
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.host.sources import asked
 from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migration_steps, migrations
 from orchestrator.install.refusals import OLDEST_SERVER
-from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS, wanted_indexes
+from orchestrator.install.steps import HOST_INDEXES, NEW, PART, TRIGGERS, wanted_indexes
 
 EXTENSION = "connection_paths"
+#: Stands for the mapping until the rest of a script is written.
+_MAPPING = "<mapping>"
 #: An expression that gives the quoted name of the host schema while a script runs.
 _HOST_SCHEMA = "quote_ident(current_setting('connection_paths.host_schema'))"
 
 
-def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT) -> str:
-    """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones."""
+def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT, *, schema: str = SCHEMA) -> str:
+    """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones.
+
+    ``schema`` is that of the installation. Raises :class:`OrchestratorError` when it cannot be.
+    """
+    checked(schema)
     binding = unbound(mapping)
     settings = {name: value for name, value in NEUTRAL.items() if name != "application_name"}
     settings["client_min_messages"] = "warning"
@@ -43,7 +51,7 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT)
                 has_triggers="COALESCE((SELECT k.has_triggers FROM connection_paths.installation AS k), :captures)",
                 is_replicated="COALESCE((SELECT k.is_replicated FROM connection_paths.installation AS k), false)",
                 version=f"'{version('connection-paths')}'",
-                mapping="NULL" if mapping == DEFAULT else _literal(json.dumps(mapping.as_json())),
+                mapping="NULL" if mapping == DEFAULT else _MAPPING,
             ),
             schema=sqlfiles.read("script", "schema.sql"),
             bookkeeping=sqlfiles.read("script", "bookkeeping.sql"),
@@ -57,27 +65,31 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT)
                 pieces.append(_host_index(binding, names[0]))
             elif what == "host_triggers":
                 is_alone = True
-                create = _for_host(binding.fill(sqlfiles.read("triggers", f"{names[0]}.sql")))
+                create = sqlfiles.read("triggers", f"{names[0]}.sql").replace(f":{names[0]}.table", "@@table")
                 pieces.append(_fill("host_triggers", create=create, table=_oid(binding, names[0])))
             else:
                 pieces.append(binding.fill(_text(what, *names)))
         body = "\n".join(pieces) if is_alone else "\n".join(["BEGIN;", *pieces])
         parts.append(_fill("migration", id=path.stem, hash=get_migration_hash(path.stem), body=body,
                            commit="" if is_alone else "COMMIT;"))  # fmt: skip
-    return "".join([*parts, _fill("end")])
+    text = translated("".join([*parts, _fill("end")]), schema)
+    text = text.replace(str(LOCK_KEY), str(lock_key(schema, LOCK_KEY)))
+    return text.replace(_MAPPING, _literal(json.dumps(mapping.as_json())))  # as it is in every schema
 
 
 def _host_index(binding: Binding, name: str) -> str:
     """Return the statements that build an index on a table of the application, unless it is there or not needed."""
     source = HOST_INDEXES[name]
     create, comment = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")
-    beside = create.replace(f"CONCURRENTLY {name}", f"CONCURRENTLY {name}{NEW}")
+    for word, marker in ((f":{source}.include", "INCLUDE (@@included)"), (f":{source}.table", "@@table")):
+        create = create.replace(word, marker)
     keys = binding.key_types(source, create)
     return _fill(
         "host_index",
         name=name,
         new=NEW,
-        create=binding.fill(beside.replace(f":{source}.include", "INCLUDE (:included)")),
+        part=PART,
+        create=binding.fill(create.replace(f"CONCURRENTLY {name}", "CONCURRENTLY @@index")),
         comment=binding.fill(comment),
         schema=binding.fill(f":{source}.schema"),
         table=_oid(binding, source),

@@ -11,6 +11,7 @@ import yoyo
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
+from orchestrator.core.schema import all_named, schema_of
 from orchestrator.doctor import indexes
 from orchestrator.host import sources
 from orchestrator.host.binding import Binding
@@ -51,6 +52,7 @@ class TriggerStatus:
 class Status:
     """The state of the package in a database.
 
+    ``schema`` is that of the installation, and ``others`` are the schemas of other installations in the database.
     ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
     role (PUBLIC) has on the package's objects. ``mapping`` is empty for the default one; ``costs`` are sentences about
     sources that are no tables.
@@ -64,6 +66,8 @@ class Status:
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
     edges: int
+    schema: str = SCHEMA
+    others: list[str] = field(default_factory=list)
     mapping: dict[str, Any] = field(default_factory=dict)
     costs: list[str] = field(default_factory=list)
     roles: group_roles.Roles | None = None
@@ -96,9 +100,12 @@ def status(dsn: str) -> Status:
             applied = [row[0] for row in rows]
         host_schema = bound_host_schema(connection)
         binding = sources.binding(connection, host_schema)
-        found = connection.execute(sqlfiles.query("install/installed_indexes"), _asked_of_indexes(binding)).fetchall()
+        found = connection.execute(
+            sqlfiles.query("install/installed_indexes"), _indexes(connection, binding)
+        ).fetchall()
         triggers = connection.execute(
-            sqlfiles.query("install/installed_triggers"), {**sources.asked(binding), "names": list(TRIGGERS)}
+            sqlfiles.query("install/installed_triggers"),
+            {**sources.asked(binding), "names": all_named(connection, TRIGGERS)},
         ).fetchall()
         pending = [name for name in known if name not in applied]
         edges = connection.execute(
@@ -114,6 +121,8 @@ def status(dsn: str) -> Status:
             indexes=[IndexStatus(*row) for row in found],
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
+            schema=schema_of(connection),
+            others=[row[0] for row in connection.execute(sqlfiles.query("install/other_installations"))],
             mapping={} if binding.mapping == DEFAULT else binding.mapping.as_json(),
             costs=binding.costs(),
             roles=group_roles.describe(connection),
@@ -122,10 +131,11 @@ def status(dsn: str) -> Status:
         )
 
 
-def _asked_of_indexes(binding: Binding) -> dict[str, list[str]]:
+def _indexes(connection: Connection, binding: Binding) -> dict[str, list[str]]:
     names = sorted(indexes.wanted_indexes(binding))
-    schemas = [binding.sources[HOST_INDEXES[name]].schema if name in HOST_INDEXES else SCHEMA for name in names]
-    return {"names": names, "schemas": schemas}
+    own = schema_of(connection)
+    schemas = [binding.sources[HOST_INDEXES[name]].schema if name in HOST_INDEXES else own for name in names]
+    return {"names": all_named(connection, names), "schemas": schemas}
 
 
 def _problems(connection: Connection, binding: Binding, triggers: list[tuple[str, int]]) -> list[str]:

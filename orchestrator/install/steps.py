@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from typing import LiteralString
+from zlib import crc32
 
 import psycopg
 from psycopg import sql
@@ -22,13 +23,16 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import DEFAULT as DEFAULT_SCHEMA
+from orchestrator.core.schema import all_named, named, schema_of
 from orchestrator.host.binding import Binding, bind
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
-SCHEMA = "connection_paths"
+# The names below are those of the files; core/schema.py replaces them for an installation in another schema.
+SCHEMA = DEFAULT_SCHEMA
 
 #: The names of the triggers of each table whose changes are captured.
 TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
@@ -132,7 +136,8 @@ def host_triggers(source: str) -> None:
     """Create the triggers in ``sql/triggers/SOURCE.sql``, which capture changes, unless triggers are left out."""
 
     def create(connection: Connection) -> None:
-        left_out = connection.execute("SELECT current_setting(%s, true)", (WITHOUT_TRIGGERS,)).fetchone()
+        setting = named(connection, WITHOUT_TRIGGERS)
+        left_out = connection.execute("SELECT current_setting(%s, true)", (setting,)).fetchone()
         if left_out != ("on",):
             create_triggers(connection, source)
 
@@ -149,15 +154,16 @@ def create_function(connection: Connection, name: str, version: str) -> None:
     connection.execute(binding_of(connection).fill(sqlfiles.function(name, version)))
 
 
-def create_triggers(connection: Connection, source: str) -> None:
+def create_triggers(connection: Connection, source: str, also: str = "") -> None:
     """Create the triggers on the table of a source, and wait at most half a second at a time for its lock.
 
     A view or a foreign table gets none. Each partition gets its own, because a statement that writes to a partition
-    directly does not fire the triggers of the partitioned table.
+    directly does not fire the triggers of the partitioned table. ``also`` is a statement for the same transaction.
     """
     if not binding_of(connection).takes_objects(source):
         return
-    replicated = connection.execute("SELECT current_setting(%s, true)", (REPLICATED,)).fetchone() == ("on",)
+    setting = named(connection, REPLICATED)
+    replicated = connection.execute("SELECT current_setting(%s, true)", (setting,)).fetchone() == ("on",)
 
     binding = binding_of(connection)
     parts = [binding.at(source, each.schema, each.name) for each in partitions(connection, binding, source)]
@@ -169,7 +175,7 @@ def create_triggers(connection: Connection, source: str) -> None:
             text += replica if bound is binding else replica.rstrip().split("\n")[-1]
         retry_while_locked(
             connection,
-            partial(connection.execute, text),
+            partial(connection.execute, f"{text}\n{also}".encode()),
             waiting=partial(log.info, "triggers on %s: %s; trying again", bound.shown(source)),
         )
 
@@ -211,12 +217,12 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
     found = connection.execute(
         sqlfiles.query("install/own_indexes"),
         {
-            "names": list(names),
+            "names": all_named(connection, names),
             "schemas": [sources[_EVERY_INDEX[name]].schema for name in names],
             "tables": [sources[_EVERY_INDEX[name]].table for name in names],
-            "new": NEW,
-            "old": OLD,
-            "part": PART,
+            "new": named(connection, NEW),
+            "old": named(connection, OLD),
+            "parts": [part_prefix(connection, name) for name in names],
         },
     )
     return [OwnIndex(*row) for row in found]
@@ -237,7 +243,7 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
         return
     for index in found:
         if index.is_taken:
-            raise OrchestratorError(taken(index.identity))
+            raise OrchestratorError(taken(connection, index.identity))
     if anew or not any(index.is_right for index in found):
         log.info("building %s; writers continue, but the build waits for transactions that are open now", name)
         if binding_of(connection).is_partitioned(_EVERY_INDEX[name]):
@@ -247,6 +253,16 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
             retry_while_locked(connection, lambda: _exchange_index(connection, name))
         _analyse(connection, name)
     drop_strays(connection, name)
+
+
+def part_prefix(connection: Connection, name: str) -> str:
+    """Return how the names of the indexes of partitions begin; a checksum of the definition and an oid follow.
+
+    In another schema than the default, a checksum stands for the name of the index: PostgreSQL cuts names after 63
+    bytes.
+    """
+    schema = schema_of(connection)
+    return f"{name}{PART}" if schema == SCHEMA else f"{schema}_{crc32(name.encode()):08x}{PART}"
 
 
 def wanted_indexes(binding: Binding) -> tuple[str, ...]:
@@ -280,11 +296,11 @@ def _drop(connection: Connection, index: OwnIndex) -> None:
         connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
 
 
-def taken(index: str) -> str:
+def taken(connection: Connection, index: str) -> str:
     """Return the message about an index that has a name of the package but not its comment."""
     return (
         f"connection_paths did not create the index {index}; rename it. (If it is the index of connection_paths,"
-        f" restored without its comment: COMMENT ON INDEX {index} IS 'connection_paths: restored')"
+        f" restored without its comment: COMMENT ON INDEX {index} IS '{schema_of(connection)}: restored')"
     )
 
 
@@ -294,7 +310,7 @@ def _build_beside(connection: Connection, name: str) -> None:
     for attempt in range(_ATTEMPTS, 0, -1):
         try:
             for index in own_indexes(connection, name):
-                if index.relname != name:
+                if index.relname != named(connection, name):
                     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.identity}".encode())
             connection.execute(statement.encode())
         except psycopg.errors.DeadlockDetected:  # with a build that a killed install has left
@@ -320,7 +336,7 @@ def _build_on_partitions(connection: Connection, name: str) -> None:
         if not part.is_leaf:
             continue
         bound = binding.at(source, part.schema, part.name)
-        own = f"{name}{PART}{checksum}_{part.oid}"
+        own = f"{part_prefix(connection, name)}{checksum}_{part.oid}"
         place = f"{bound.fill(f':{source}.schema')}.{own}"
         is_valid = "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)"
         found = connection.execute(is_valid, (place,)).fetchone()
@@ -368,7 +384,7 @@ def _index_text(name: str) -> LiteralString:
 def set_binding(connection: Connection, mapping: SourceMapping, host_schema: str) -> None:
     """Store the mapping in settings of the session, from which the steps read it."""
     for setting, value in settings(mapping, host_schema).items():
-        connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        connection.execute("SELECT set_config(%s, %s, false)", (named(connection, setting), value))
 
 
 def settings(mapping: SourceMapping, host_schema: str) -> dict[str, str]:
@@ -378,7 +394,8 @@ def settings(mapping: SourceMapping, host_schema: str) -> dict[str, str]:
 
 def binding_of(connection: Connection) -> Binding:
     """Return the binding that the settings of the session describe."""
-    row = connection.execute("SELECT current_setting(%s), current_setting(%s, true)", (HOST_SCHEMA, MAPPING)).fetchone()
+    names = all_named(connection, (HOST_SCHEMA, MAPPING))
+    row = connection.execute("SELECT current_setting(%s), current_setting(%s, true)", names).fetchone()
     assert row is not None
     host_schema, mapping = row
     return bind(connection, SourceMapping.from_json(json.loads(mapping)) if mapping else DEFAULT, host_schema)

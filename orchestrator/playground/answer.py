@@ -45,7 +45,7 @@ def page(asked: Form, question: Question, answer: Answer) -> dict[str, Any]:
         "complete": document["complete"],
         "facts": _facts(question, answer),
         "document": shortened(json.dumps(document, indent=2, ensure_ascii=False), _DOCUMENT_CHARACTERS),
-        "call": call(question),
+        "call": call(question, answer.schema),
         "suggestions": list(_suggestions(asked, question, document)),
         "without": [
             (names.contact(contact), asked.url(without=[each for each in asked.without if each != contact]))
@@ -54,10 +54,10 @@ def page(asked: Form, question: Question, answer: Answer) -> dict[str, Any]:
     }
 
 
-def call(question: Question) -> str:
-    """Return the call of the question, to type into psql."""
+def call(question: Question, schema: str) -> str:
+    """Return the call of the question for the installation in *schema*, to type into psql."""
     given = ",\n".join(f"    {name} => {_literal(value)}" for name, value in vars(question).items())
-    return f"SELECT jsonb_pretty(connection_paths.find_paths(\n{given}\n));"
+    return f"SELECT jsonb_pretty({schema}.find_paths(\n{given}\n));"
 
 
 def _literal(value: Any) -> str:

@@ -108,7 +108,7 @@ class _Pages:
             reason = " ".join(asked.errors.values()) or "Ask a question on the first page, then explain it."
             status, shown["trouble"] = 400, Trouble(400, "No question to explain", reason)
         else:
-            shown["call"] = answer.call(asked.question)
+            shown["call"] = answer.call(asked.question, self._database.schema)
             try:
                 shown["plan"] = self._database.plan(asked.question)
             except Trouble as trouble:

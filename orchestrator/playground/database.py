@@ -12,6 +12,7 @@ import psycopg
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import one_line
+from orchestrator.core.schema import DEFAULT, schema_of
 from orchestrator.core.text import LONGEST_NAME
 from orchestrator.finders import paths
 from orchestrator.finders.paths import Names, Question, readable
@@ -57,13 +58,17 @@ class Collection:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of ``find_paths``, its names, and its milliseconds: on the server, and with the round trip."""
+    """The answer of ``find_paths``, its names, and its milliseconds: on the server, and with the round trip.
+
+    ``schema`` is that of the installation.
+    """
 
     document: dict[str, Any]
     names: Names
     server_ms: float
     trip_ms: float
     is_new_connection: bool
+    schema: str = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ class Database:
     """The database of *dsn*. Every method raises :class:`~orchestrator.playground.trouble.Trouble`."""
 
     def __init__(self, dsn: str) -> None:
+        self.schema = schema_of(dsn)
         self._sessions = Sessions(dsn)
         self._answering = Turns(AT_ONCE)
         self._looking = Turns(AT_ONCE)
@@ -106,7 +112,7 @@ class Database:
             before, document, after = row
             trip = time.perf_counter() - begun
             names = paths.names(connection, document, question.target_contact_id, *question.excluded_contact_ids)
-        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new)
+        return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new, self.schema)
 
     def contacts(self, text: str) -> list[Contact]:
         """Return the contact with the id *text*, else contacts whose names contain its words in that order."""

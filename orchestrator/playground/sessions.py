@@ -16,10 +16,11 @@ from contextlib import contextmanager, suppress
 from threading import BoundedSemaphore
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import with_values
 from orchestrator.playground import trouble
 
 #: The application_name of a transaction.
@@ -107,7 +108,7 @@ class Sessions:
         dsn = self._dsn
         with suppress(psycopg.ProgrammingError):  # stateless() reports what is wrong with it
             if "PGCONNECT_TIMEOUT" not in os.environ and "connect_timeout" not in conninfo_to_dict(dsn):
-                dsn = make_conninfo(dsn, connect_timeout=_CONNECT_TIMEOUT)
+                dsn = with_values(dsn, connect_timeout=_CONNECT_TIMEOUT)
         return stateless(dsn)
 
 

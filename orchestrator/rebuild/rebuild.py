@@ -13,6 +13,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.schema import all_named
 from orchestrator.install.steps import TRIGGERS
 from orchestrator.rebuild import index_builds
 
@@ -87,7 +88,8 @@ def _check(connection: Connection, run_id: int) -> None:
     Where triggers do not capture changes, it is unknown which edges may differ by now, so no edges are compared.
     """
     captured = connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = ANY (%s) AND tgenabled IN ('O', 'A'))", (list(TRIGGERS),)
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = ANY (%s) AND tgenabled IN ('O', 'A'))",
+        (all_named(connection, TRIGGERS),),
     ).fetchone()
     for problem in connection.execute(
         sqlfiles.query("rebuild/rebuild_problems"), {"run_id": run_id, "sample": _CHECKED if captured == (True,) else 0}

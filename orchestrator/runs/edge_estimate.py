@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import fmean, variance
 
-from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection
 from orchestrator.core.student import student_quantile
+from orchestrator.host.reader import SourceReader
 
 _PER_STRATUM = 20  # contacts to draw: enough to see how much they differ
 _MOST_OVERLAPS = 500_000  # about, of all drawn contacts; each costs one or a few microseconds
@@ -35,7 +35,11 @@ class EdgeEstimate:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A row of ``runs/sample_overlaps.sql``, which explains the columns."""
+    """Contacts with about as many overlaps each: how many there are, and how many were drawn.
+
+    ``number`` is 0 where all were drawn, and None for contacts without overlaps. ``mean_loss`` is by how much the
+    overlaps of a drawn contact exceed its edges, on average.
+    """
 
     number: int | None
     contacts: int
@@ -55,13 +59,29 @@ class Stratum:
         return self.contacts * (self.contacts - self.sampled) * self.loss_variance / self.sampled
 
 
-def draw_strata(connection: Connection, seed: int, sample: int) -> list[Stratum]:
+def draw_strata(reader: SourceReader, seed: int, sample: int) -> list[Stratum]:
     """Draw at most *sample* contacts and compute their edges; the same seed draws the same contacts."""
-    rows = connection.execute(
-        sqlfiles.query("runs/sample_overlaps"),
+    rows = reader.rows(
+        "runs/sample_overlaps",
         {"sample": sample, "per_stratum": _PER_STRATUM, "most_overlaps": _MOST_OVERLAPS, "seed": seed},
     )
-    return [Stratum(*row) for row in rows]
+    ids = [contact for *_, drawn, _ in rows for contact in drawn or ()]
+    query = "runs/edges_of_contacts" if reader.is_installed else "runs/edges_of_contacts_before"
+    edges = dict(reader.rows(query, {"contact_ids": ids}))
+    return [_stratum(edges, *row) for row in rows]
+
+
+def _stratum(
+    edges: dict[int, int],
+    number: int | None,
+    contacts: int,
+    total: int,
+    drawn: list[int] | None,
+    overlaps: list[int] | None,
+) -> Stratum:
+    lost = [count - edges.get(contact, 0) for contact, count in zip(drawn or (), overlaps or (), strict=True)]
+    mean = fmean(lost) if lost else 0.0
+    return Stratum(number, contacts, total, len(lost), mean, float(variance(lost)) if len(lost) > 1 else 0.0)
 
 
 def estimate_edges(strata: Sequence[Stratum], seed: int) -> EdgeEstimate:

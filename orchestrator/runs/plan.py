@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 
@@ -9,12 +12,19 @@ from psycopg import IsolationLevel
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
-from orchestrator.host import left_out, sources
-from orchestrator.host.binding import VIEW_OF
-from orchestrator.host.left_out import Experiences, Members
-from orchestrator.host.sources import require_every_row
-from orchestrator.install.installed import require_installed
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.formats import duration
+from orchestrator.host import left_out, rights
+from orchestrator.host import reader as source_reader
+from orchestrator.host.binding import VIEW_OF, Binding, bind
+from orchestrator.host.left_out import Details, Experiences, Members
+from orchestrator.host.mapping import DEFAULT, SourceMapping
+from orchestrator.host.reader import SourceReader
+from orchestrator.host.sources import refuse_hidden_rows, require_every_row, without_unique_id
+from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs.edge_estimate import EdgeEstimate, draw_strata, estimate_edges
+
+log = logging.getLogger(__name__)
 
 #: Settings of the transaction. Here, compiling a plan takes longer than it saves.
 SETTINGS = {
@@ -31,6 +41,9 @@ _ASSUMPTION = "as many idle cores as workers, and everything in memory"
 
 _BYTES_PER_EDGE = 190  # of the row and its entries in three indexes, just built
 _EDGES_TO_MEASURE = 10_000  # with fewer edges in the table, the usual bytes per edge are assumed
+
+_SECONDS_PER_ROW = 4e-6  # of work experiences, half of them usable; measured as above
+_LONG = 20  # seconds
 
 #: Contacts to draw by default, at most.
 SAMPLE = 2000
@@ -93,10 +106,16 @@ class PredictedTime:
 
 @dataclass(frozen=True)
 class BackfillPlan:
-    """What a backfill would make and need. The times hold under the ``assumption``."""
+    """What a backfill would make and need. The times hold under the ``assumption``.
 
+    ``future_pairs``: overlapping pairs of work experiences that make an edge only after today. ``edges`` excludes them.
+    """
+
+    is_installed: bool
     contacts: ContactCounts
     experiences: Experiences
+    details: Details
+    future_pairs: int
     members: tuple[Members, ...]
     duplicates: tuple[DuplicateIds, ...]
     organizations: tuple[LargeOrganization, ...]
@@ -107,27 +126,41 @@ class BackfillPlan:
     connections_free: int
 
 
-def plan(dsn: str, *, seed: int = 1, sample: int = SAMPLE) -> BackfillPlan:
+def plan(
+    dsn: str,
+    host_schema: str | None = None,
+    mapping: SourceMapping | None = None,
+    *,
+    seed: int = 1,
+    sample: int = SAMPLE,
+    progress: Callable[[str], None] = log.info,
+) -> BackfillPlan:
     """Return the plan of a backfill of the database of *dsn*, which may be a standby.
 
+    Where the package is not installed, or with a *mapping*, the plan is that of an installation for these tables; the
+    right to read them is enough. Their schema is *host_schema*, by default ``public``.
+
     The edges are estimated from at most ``sample`` contacts, drawn at random by ``seed``; fewer are drawn where they
-    have very many overlaps. Everything else is counted. The host's tables are read a few times in one transaction:
-    that takes about ten seconds for 1.5 million usable work experiences.
+    have very many overlaps. Everything else is counted. The host's tables are read a few times in one transaction. That
+    takes about ten seconds for three million work experiences, half of them usable; *progress* is
+    called with a sentence first where there are many.
     """
-    # With one snapshot, all figures are of the same moment.
-    with reading(dsn, SETTINGS, isolation=IsolationLevel.REPEATABLE_READ) as connection:
-        require_installed(connection)
-        require_every_row(connection, "plan")
-        strata = draw_strata(connection, seed, sample)
+    with _reading(dsn, host_schema, mapping) as reader:
+        _announce(reader, progress)
+        strata = draw_strata(reader, seed, sample)
         edges = estimate_edges(strata, seed)
-        total, with_experiences, experiences = left_out.experiences(connection)
-        members = left_out.members(connection)
-        duplicates = _duplicates(connection)
-        organizations = _organizations(connection, edges.pairs)
-        storage, connections_free = _server(connection, edges.estimate)
+        contacts, experiences, details = left_out.count(reader)
+        members = left_out.members_of(reader)
+        duplicates = _duplicates(reader)
+        organizations = _organizations(reader, edges.pairs)
+        ((future_pairs,),) = reader.rows("runs/future_pairs")
+        storage, connections_free = _server(reader.connection, edges.estimate)
     return BackfillPlan(
-        contacts=_contacts(total, with_experiences, sum(stratum.contacts for stratum in strata)),
+        is_installed=reader.is_installed,
+        contacts=_contacts(contacts),
         experiences=experiences,
+        details=details,
+        future_pairs=future_pairs,
         members=members,
         duplicates=duplicates,
         organizations=organizations,
@@ -137,6 +170,42 @@ def plan(dsn: str, *, seed: int = 1, sample: int = SAMPLE) -> BackfillPlan:
         assumption=_ASSUMPTION,
         connections_free=connections_free,
     )
+
+
+@contextmanager
+def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -> Iterator[SourceReader]:
+    """Yield what reads the application's tables: through the package, or before an installation through its files.
+
+    All figures are of the same moment. Nothing is written: even temporary functions, which an expression of the mapping
+    may need before an installation, are rolled back.
+    """
+    creates = mapping is not None and source_reader.needs_functions(mapping)
+    repeatable = IsolationLevel.REPEATABLE_READ
+    with reading(dsn, SETTINGS, isolation=repeatable, may_write=creates, undo=creates) as connection:
+        is_there = connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() != (None,)
+        if is_there and mapping is None:
+            require_installed(connection)
+            known = bound_host_schema(connection)
+            if host_schema not in (None, known):
+                raise OrchestratorError(f"connection_paths is installed here for host schema {known!r}; plan that one")
+            require_every_row(connection, "plan")
+            yield source_reader.installed(connection)
+            return
+        bound = bind(connection, mapping or DEFAULT, host_schema or "public")
+        _require_readable(connection, bound)
+        if creates:
+            source_reader.create_functions(connection)
+        yield source_reader.before_installing(connection, bound)
+
+
+def _require_readable(connection: Connection, bound: Binding) -> None:
+    """Raise :class:`OrchestratorError` unless all tables are there, and this role may read every row of them."""
+    rights.require(connection, rights.to_read(bound), "plan")
+    missing = [bound.shown(name) for name in bound.sources if name not in bound.tables]
+    if missing:
+        advice = "name the schema of the tables (--host-schema NAME), or say which tables they are (--map FILE)"
+        raise OrchestratorError(f"there is no table {', '.join(missing)}; {advice}")
+    refuse_hidden_rows([table for table in rights.hidden(connection, bound)], "plan")
 
 
 def predicted_times(edges: int) -> list[PredictedTime]:
@@ -151,25 +220,38 @@ def predicted_times(edges: int) -> list[PredictedTime]:
     return rebuild + [PredictedTime("in_place", workers, edges / (workers * _IN_PLACE_RATE)) for workers in _WORKERS]
 
 
-def _contacts(total: int, with_experiences: int, usable: int) -> ContactCounts:
-    without_usable = with_experiences - usable
-    return ContactCounts(total, with_experiences, without_usable, _share(without_usable, with_experiences))
+def _announce(reader: SourceReader, progress: Callable[[str], None]) -> None:
+    """Say how many work experiences there are, and how long the plan will take, where that is long."""
+    source = reader.bound.sources["contact_work_experiences"]
+    estimate = (
+        "SELECT c.reltuples::bigint FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s"
+    )
+    for (rows,) in reader.connection.execute(estimate, (source.schema, source.table)):
+        if rows * _SECONDS_PER_ROW > _LONG:
+            progress(
+                f"reading about {rows:,} work experiences several times: about {duration(rows * _SECONDS_PER_ROW)} on"
+                " idle cores"
+            )
 
 
-def _duplicates(connection: Connection) -> tuple[DuplicateIds, ...]:
+def _contacts(found: left_out.Contacts) -> ContactCounts:
+    share = _share(found.without_usable, found.with_experiences)
+    return ContactCounts(found.total, found.with_experiences, found.without_usable, share)
+
+
+def _duplicates(reader: SourceReader) -> tuple[DuplicateIds, ...]:
     """Find ids that occur more than once, in the tables whose ids have no unique index."""
     found = []
-    bound = sources.binding(connection)
-    for name in sources.without_unique_id(connection, bound):
-        ids = f"WITH ids AS (SELECT v.id FROM connection_paths.{VIEW_OF[name]} AS v)\n"
-        row = connection.execute((ids + sqlfiles.query("host/duplicate_ids")).encode()).fetchone()
-        if row is not None and row[0]:
-            found.append(DuplicateIds(bound.shown(name), *row))
+    for name in without_unique_id(reader.connection, reader.bound):
+        ids, example = reader.rows("host/duplicate_ids", over=VIEW_OF[name])[0]
+        if ids:
+            found.append(DuplicateIds(reader.bound.shown(name), ids, example))
     return tuple(found)
 
 
-def _organizations(connection: Connection, pairs: int) -> tuple[LargeOrganization, ...]:
-    rows = connection.execute(sqlfiles.query("runs/largest_organizations"), {"most": _LARGEST})
+def _organizations(reader: SourceReader, pairs: int) -> tuple[LargeOrganization, ...]:
+    rows = reader.rows("runs/largest_organizations", {"most": _LARGEST})
     return tuple(
         LargeOrganization(organization, name, people, shared, _share(shared, pairs))
         for organization, name, people, shared in rows

@@ -9,7 +9,7 @@ function("uuid_key", "v1")
 function("raise_detached", "v1")  # the view of a detached table calls it
 view("work_experiences")
 view("collection_members")
-view("live_organizations")
+view("known_organizations")
 view("live_contacts")
 view("live_users")
 view("live_collections")

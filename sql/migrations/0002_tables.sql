@@ -1,4 +1,5 @@
--- The tables of edges, of the finder of each collection and of contacts who may not be asked; the types of a search.
+-- The tables of edges, of the finder of each collection, of contacts who may not be asked and of policies of
+-- organizations; the types of a search.
 -- depends: 0001_binding_views
 
 DO $type$
@@ -58,6 +59,42 @@ CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
 );
 
 COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts who may not be asked for introductions, by collection. The application or an operator writes it; every call of a finder reads it';
+
+CREATE TABLE IF NOT EXISTS connection_paths.organization_policy (
+    organization_id bigint PRIMARY KEY,
+    rule text NOT NULL CONSTRAINT organization_policy_rule CHECK (rule IN ('none', 'long_overlaps')),
+    min_overlap_days integer,
+    reason text,
+    created_by text NOT NULL DEFAULT session_user,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT organization_policy_min_overlap_days CHECK (
+        CASE rule
+            WHEN 'long_overlaps' THEN min_overlap_days IS NOT NULL AND min_overlap_days BETWEEN 1 AND 36525
+            ELSE min_overlap_days IS NULL
+        END
+    )
+);
+
+COMMENT ON TABLE connection_paths.organization_policy IS 'Organizations that make no edges, or only edges from long overlaps. An operator writes it; a trigger queues the change, and sync changes the edges';
+COMMENT ON COLUMN connection_paths.organization_policy.organization_id IS 'The organization; it need not exist';
+COMMENT ON COLUMN connection_paths.organization_policy.rule IS 'none: the organization makes no edges; long_overlaps: only overlaps of at least min_overlap_days make edges';
+COMMENT ON COLUMN connection_paths.organization_policy.min_overlap_days IS 'For long_overlaps: how many days an overlap must have, its first and its last day included; one that goes on counts until today';
+COMMENT ON COLUMN connection_paths.organization_policy.reason IS 'Why; for people';
+
+-- The WHERE clause is the rule which organizations make no edges at all. NOT IN: PostgreSQL hashes the few policies
+-- once, which costs nothing where there are none; NOT EXISTS would look up each organization.
+CREATE OR REPLACE VIEW connection_paths.live_organizations WITH (security_invoker = true) AS
+SELECT
+    o.id,
+    o.name
+FROM connection_paths.known_organizations AS o
+WHERE o.id NOT IN (
+    SELECT p.organization_id
+    FROM connection_paths.organization_policy AS p
+    WHERE p.rule = 'none'
+);
+
+COMMENT ON VIEW connection_paths.live_organizations IS 'Organizations that exist and may make edges; a work experience at another organization id makes no edge';
 
 -- An edge of the target that a finder passes to search, which then does not read contact_connections.
 DO $type$
@@ -135,5 +172,6 @@ REVOKE ALL ON TYPE
 FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
-    connection_paths.do_not_ask, connection_paths.introducers, connection_paths.employments
+    connection_paths.do_not_ask, connection_paths.introducers, connection_paths.employments,
+    connection_paths.organization_policy, connection_paths.live_organizations
 FROM PUBLIC;

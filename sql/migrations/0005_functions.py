@@ -32,4 +32,5 @@ function("count_around_target", "v1")
 function("why_no_more", "v1")
 function("find_paths", "v1")
 
-function("refuse_transition", "v1")  # the triggers of the next migration need it
+function("refuse_transition", "v1")  # the triggers of the next migration need these two
+function("queue_policy_changes", "v1")

@@ -273,6 +273,23 @@ ALTER TABLE connection_paths.rebuild_other_kinds REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE connection_paths.rebuild_other_kinds IS 'Edges of other kinds that were written during a rebuild; exchange_rebuild copies them';
 
+-- A change of a policy changes edges, so it is queued.
+CREATE OR REPLACE TRIGGER policy_inserted
+    AFTER INSERT ON connection_paths.organization_policy
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_policy_changes();
+CREATE OR REPLACE TRIGGER policy_updated
+    AFTER UPDATE ON connection_paths.organization_policy
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_policy_changes();
+CREATE OR REPLACE TRIGGER policy_deleted
+    AFTER DELETE ON connection_paths.organization_policy
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_policy_changes();
+CREATE OR REPLACE TRIGGER policy_truncated
+    AFTER TRUNCATE ON connection_paths.organization_policy
+    FOR EACH STATEMENT EXECUTE FUNCTION connection_paths.queue_policy_changes();
+
 REVOKE ALL ON SEQUENCE
     connection_paths.backfill_worker_ids, connection_paths.backfill_runs_run_id_seq,
     connection_paths.backfill_batches_batch_id_seq

@@ -13,6 +13,7 @@ function("require_sources", "v1")
 function("begin_refresh", "v1")
 function("await_refreshes", "v1")
 
+function("longest_wait", "v1")
 function("schedule_refreshes", "v1")
 function("write_edges", "v1")
 function("backfill_contact", "v1")

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.organization_names (
 CREATE INDEX IF NOT EXISTS organization_names_full_key ON connection_paths.organization_names (full_key);
 CREATE INDEX IF NOT EXISTS organization_names_short_key ON connection_paths.organization_names (short_key);
 
-COMMENT ON TABLE connection_paths.organization_names IS 'The names of live_organizations in the forms that are compared; orchestrator resolve propose keeps it up to date';
+COMMENT ON TABLE connection_paths.organization_names IS 'The names of known_organizations in the forms that are compared; orchestrator resolve propose keeps it up to date';
 COMMENT ON COLUMN connection_paths.organization_names.name IS 'The first 200 characters of the name';
 COMMENT ON COLUMN connection_paths.organization_names.words IS 'The name as plain_name writes it, without its legal form';
 COMMENT ON COLUMN connection_paths.organization_names.full_key IS 'The name as plain_name writes it, without spaces';

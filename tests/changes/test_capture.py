@@ -32,7 +32,7 @@ from tests.support.world import world_of
 
 TABLES = {
     "contacts": ("live_contacts", "name"),
-    "organizations": ("live_organizations", "name"),
+    "organizations": ("known_organizations", "name"),
     "contact_work_experiences": ("work_experiences", "company_name"),
 }
 ISOLATION = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
@@ -369,7 +369,7 @@ PROBLEMS: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     ),
     "a table dropped": (
         "DROP TABLE organizations CASCADE",
-        [("table", "public.organizations", "person"), ("view", "connection_paths.live_organizations", "person")],
+        [("table", "public.organizations", "person"), ("view", "connection_paths.known_organizations", "person")],
     ),
     "a table dropped and created": (
         "DROP TABLE contacts CASCADE; CREATE TABLE contacts (id bigint PRIMARY KEY, name text)",

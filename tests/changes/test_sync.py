@@ -32,9 +32,12 @@ from tests.support.world import (
     ORPHAN_ORGANIZATION_ID,
     World,
     load_hosts,
+    load_policies,
     world_of,
     worlds,
 )
+
+POLICY = "connection_paths.organization_policy"
 
 # What is queued.
 
@@ -154,16 +157,30 @@ def changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
                     " AND NOT EXISTS (SELECT FROM public.contacts WHERE id = 51)",
                     "DELETE FROM public.organizations WHERE id = %(organization)s",
                     "INSERT INTO public.organizations VALUES (%(organization)s, '') ON CONFLICT DO NOTHING",
+                    f"INSERT INTO {POLICY} VALUES (%(organization)s, 'none') ON CONFLICT (organization_id)"
+                    " DO UPDATE SET rule = 'none', min_overlap_days = NULL",
+                    f"INSERT INTO {POLICY} VALUES (%(organization)s, 'long_overlaps', %(days)s)"
+                    " ON CONFLICT (organization_id) DO UPDATE SET rule = 'long_overlaps', min_overlap_days = %(days)s",
+                    f"UPDATE {POLICY} SET organization_id = %(organization)s WHERE organization_id = 1 AND NOT EXISTS"
+                    f" (SELECT FROM {POLICY} WHERE organization_id = %(organization)s)",
+                    f"DELETE FROM {POLICY} WHERE organization_id = %(organization)s",
                     "ROLLBACK",
                 )
             ),
             st.fixed_dictionaries(
-                {"id": number, "contact": contact, "organization": organization, "start": day, "end": day}
+                {
+                    "id": number,
+                    "contact": contact,
+                    "organization": organization,
+                    "start": day,
+                    "end": day,
+                    "days": st.sampled_from((1, 2, 3, 700, 1001, 1301)),
+                }
             ),
         ),
-        st.sampled_from((f"TRUNCATE {table}", "TRUNCATE public.organizations", "TRUNCATE public.contacts")).map(
-            lambda statement: (statement, {})
-        ),
+        st.sampled_from(
+            (f"TRUNCATE {table}", "TRUNCATE public.organizations", "TRUNCATE public.contacts", f"TRUNCATE {POLICY}")
+        ).map(lambda statement: (statement, {})),
     )
     return draw(st.lists(one, min_size=1, max_size=6))
 
@@ -175,6 +192,7 @@ def test_random_changes_of_random_worlds(
 ) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         load_hosts(connection, world)
+        load_policies(connection, world)
         drain(connection)
         assert edges(connection) == oracle.edges(world)
         for statements in rounds:

@@ -36,7 +36,7 @@ def scribble(dsn: str, seed: int, ended: threading.Event) -> None:
 
 def scribbled(chance: random.Random) -> str:
     contact, organization, start = chance.randint(1, 30), chance.randint(1, 6), chance.randint(0, 900)
-    table = "public.contact_work_experiences"
+    table, policy = "public.contact_work_experiences", "connection_paths.organization_policy"
     return chance.choice(
         (
             f"INSERT INTO {table} SELECT max(id) + 1, {contact}, {organization}, '', date '2020-01-01' + {start},"
@@ -49,6 +49,10 @@ def scribbled(chance: random.Random) -> str:
             "INSERT INTO public.contacts SELECT g, '' FROM generate_series(1, 30) AS g ON CONFLICT DO NOTHING",
             f"DELETE FROM public.organizations WHERE id = {organization}",
             "INSERT INTO public.organizations SELECT g, '' FROM generate_series(1, 6) AS g ON CONFLICT DO NOTHING",
+            f"INSERT INTO {policy} VALUES ({organization}, 'none') ON CONFLICT DO NOTHING",
+            f"INSERT INTO {policy} VALUES ({organization}, 'long_overlaps', {1 + start}) ON CONFLICT (organization_id)"
+            f" DO UPDATE SET rule = 'long_overlaps', min_overlap_days = {1 + start}",
+            f"DELETE FROM {policy} WHERE organization_id IN ({organization}, {1 + organization % 6})",
         )
     )
 

@@ -33,7 +33,7 @@ def by_path(path: Path) -> str:
 
 
 #: The search paths that Python may set: one for every session, one for the session that migrates.
-CLOSED_PATHS = {"SEARCH_PATH", "f'{SCHEMA}, pg_temp'"}
+CLOSED_PATHS = {"SEARCH_PATH", "named(connection, f'{SCHEMA}, pg_temp')"}
 
 #: Files that mention the search paths of the application's functions, and set none.
 ADVISING = {"doctor/policies.py", "policies.sql"}

@@ -132,7 +132,7 @@ def printed(call: Call, answer: dict[str, Any]) -> list[str]:
 Truth = Callable[[Facts, str], bool]  # of the facts, and of the number in the sentence
 ASSERTED: dict[str, Truth] = {
     "There is no contact T.": lambda true, _: not true.is_known,
-    "The collection C has no members: the view connection_paths.collection_members has no row of it.": (
+    "The collection C has no members: the view collection_members has no row of it.": (
         lambda true, _: true.entries == 0
     ),
     "The user V brought no contact into collection C.": lambda true, _: not true.viewer_brought,
@@ -167,9 +167,7 @@ ASSERTED: dict[str, Truth] = {
     "No member of collection C who (?:worked|has an edge) with the target may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),
-    "Contacts who may not be asked are in connection_paths.do_not_ask, or were excluded by the call.": (
-        lambda true, _: True
-    ),
+    "Contacts who may not be asked are in the table do_not_ask, or were excluded by the call.": (lambda true, _: True),
     "None of the target's edges leads to a member of collection C who may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),

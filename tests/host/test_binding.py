@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
 
 from orchestrator.core.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
+from orchestrator.host import sources
+from orchestrator.host.detaching import attach, detach
+from orchestrator.install import script
 from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe, difference
-from tests.support.changes import drain
+from tests.support.changes import drain, queue_length
 from tests.support.edges import edges
-from tests.support.mapped import APPLICATIONS, Application
+from tests.support.mapped import APPLICATIONS, DJANGO, FOLDER, ODD, PARTITIONED, RAILS, Application
+from tests.support.psql import run as run_psql
 
 by_name = pytest.mark.parametrize("application", APPLICATIONS, ids=lambda each: each.name)
 
@@ -33,6 +39,11 @@ def check_followed(connection: Connection, application: Application, chance: ran
 def wrong(dsn: str) -> list[str]:
     """Return what doctor finds wrong, apart from tables that were never analysed."""
     return [each.what for each in diagnose(dsn).findings if each.severity == "wrong" and each.check != "statistics"]
+
+
+def psql(dsn: str, text: str) -> None:
+    result = run_psql(dsn, text)
+    assert result.returncode == 0, result.stderr
 
 
 def schemas(connection: Connection) -> list[str]:
@@ -55,6 +66,10 @@ def test_edges_follow_any_tables(new_database: Callable[[], str], application: A
         assert len(edges(connection)) > 20
         assert edges(connection) == application.edges(connection)
         check_followed(connection, application, chance)
+        install(dsn, replicated=True)
+        connection.execute("SET session_replication_role = replica")  # as logical replication writes
+        check_followed(connection, application, chance)
+        connection.execute("RESET session_replication_role")
         right = edges(connection)
         connection.execute("DELETE FROM connection_paths.contact_connections")
         backfill(dsn, BackfillOptions(workers=1, strategy="rebuild", limits=None))
@@ -65,3 +80,102 @@ def test_edges_follow_any_tables(new_database: Callable[[], str], application: A
         assert wrong(dsn) == []
         uninstall(dsn)
         assert difference(before, describe(dsn, *places)) == ""
+
+
+@by_name
+def test_a_script_does_what_install_does(new_database: Callable[[], str], application: Application) -> None:
+    described = []
+    for number in range(2):
+        dsn = new_database()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            application.create(connection)
+            if number:
+                psql(dsn, script.psql(mapping=application.mapping))
+                psql(dsn, script.psql(mapping=application.mapping))  # nothing is left to do
+                found = install(dsn)
+                assert (found.applied, found.repaired) == ([], [])
+            else:
+                install(dsn, mapping=application.mapping)
+            lines = describe(dsn, *schemas(connection))
+            described.append([re.sub(r"_part_[0-9a-f]{8}_\d+", "_part", line) for line in lines])
+    assert difference(described[0], described[1]) == ""
+
+
+def test_another_mapping_later(new_database: Callable[[], str]) -> None:
+    """Views, indexes and triggers move, every contact is refreshed, and nothing is left on the tables of before."""
+    dsn, chance = new_database(), random.Random(2)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for application in (DJANGO, PARTITIONED):
+            application.create(connection)
+            application.fill(connection, chance)
+        clean = describe(dsn, "public", "archive")
+        install(dsn, mapping=DJANGO.mapping)
+        drain_all(connection)
+        assert edges(connection) == DJANGO.edges(connection)
+        kept = connection.execute("SELECT pg_relation_filenode('connection_paths.contact_connections_live')").fetchone()
+        for application in (PARTITIONED, DJANGO):
+            install(dsn, mapping=application.mapping)
+            drain(connection)  # the install has queued every contact
+            assert edges(connection) == application.edges(connection)
+            check_followed(connection, application, chance)
+            assert status(dsn).healthy
+            assert wrong(dsn) == []
+        now = connection.execute("SELECT pg_relation_filenode('connection_paths.contact_connections_live')").fetchone()
+        assert now == kept
+        uninstall(dsn)
+        assert difference(clean, describe(dsn, "public", "archive")) == ""
+
+
+def drain_all(connection: Connection) -> None:
+    connection.execute("SELECT connection_paths.queue_everyone()")
+    drain(connection)
+
+
+@pytest.mark.parametrize("application", [ODD, PARTITIONED], ids=lambda each: each.name)
+def test_mapped_tables_are_detached_and_attached(new_database: Callable[[], str], application: Application) -> None:
+    dsn, chance = new_database(), random.Random(3)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        application.create(connection)
+        application.fill(connection, chance)
+        install(dsn, mapping=application.mapping)
+        places = schemas(connection)
+        before = describe(dsn, *places)
+        assert len(detach(dsn)) == 4
+        assert {each.kind for each in sources.problems(connection, None)} == {"detached"}
+        with pytest.raises(psycopg.Error, match="is detached from connection_paths"):
+            connection.execute("SELECT FROM connection_paths.live_contacts")
+        for action in application.actions:
+            application.write(connection, chance, action)
+        assert len(attach(dsn)) == 4
+        drain(connection)
+        assert difference(before, describe(dsn, *places)) == ""
+        assert edges(connection) == application.edges(connection)
+        assert wrong(dsn) == []
+
+
+def test_a_view_as_a_source(new_database: Callable[[], str]) -> None:
+    """A view has no triggers and no indexes of the package; every report says what that costs."""
+    dsn, chance = new_database(), random.Random(4)
+    application = replace(
+        RAILS, toml=(FOLDER / "rails.toml").read_text().replace('"positions"', '"all_positions"').replace(
+            '"team_contacts"', '"all_team_contacts"'
+        ),
+    )  # fmt: skip
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        application.create(connection)
+        connection.execute("CREATE VIEW all_positions AS SELECT * FROM positions")
+        connection.execute("CREATE MATERIALIZED VIEW all_team_contacts AS SELECT * FROM team_contacts")
+        application.fill(connection, chance)
+        found = install(dsn, mapping=application.mapping)
+        assert [cost.split(":")[0] for cost in found.costs] == [
+            "public.all_positions is a view", "public.all_team_contacts is a materialized view",
+        ]  # fmt: skip
+        drain_all(connection)
+        assert edges(connection) == application.edges(connection)
+        application.write(connection, chance, "delete a job")
+        assert queue_length(connection) == 0
+        assert {each.table for each in status(dsn).triggers} == {"companies", "people"}
+        assert status(dsn).healthy
+        assert install(dsn).repaired == []
+        assert wrong(dsn) == []
+        uninstall(dsn)

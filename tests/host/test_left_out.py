@@ -131,8 +131,8 @@ def test_counting_rows_that_do_not_count_has_a_time_limit(dsn: str, monkeypatch:
 
 
 def test_a_row_may_be_in_several_rules() -> None:
-    assert list(left_out.experience_lines(Experiences(5, 5, 0, 0, 0, 0, 0))) == []
-    (told,) = left_out.experience_lines(Experiences(1_000_000, 0, 1_000_000, 400_000, 0, 0, 0))
+    assert list(left_out.experience_lines(Experiences(5, 5, 0, 0, 0, 0, 0, 0))) == []
+    (told,) = left_out.experience_lines(Experiences(1_000_000, 0, 1_000_000, 400_000, 0, 0, 0, 0))
     assert (
         told
         == "All 1,000,000 work experiences make no edge: 1,000,000 without an organization, 400,000 without a start."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from orchestrator.core.database import Connection
 from orchestrator.host.mapping import DEFAULT, bound, check, completed
 from orchestrator.host.mapping_file import parse
 from orchestrator.host.mapping_suggestion import suggest
+from orchestrator.host.mapping_values import unreadable
 from tests.support import schemas
 from tests.support.command_line import run
 from tests.support.sessions import connect
@@ -136,6 +138,19 @@ def test_the_message_says_what_to_write(
     assert advice in found[0]
 
 
+def test_texts_that_are_no_dates_are_shown(applications: Connection) -> None:
+    assert unreadable(applications, schemas.mapping("linkedin"), "csv") == [
+        "contact_work_experiences.date_to: rows with a text that is no date: 1; they count as going on; most frequent:"
+        " 'Present' (1)"
+    ]
+    assert unreadable(applications, schemas.mapping("django"), "django") == [
+        "contact_work_experiences.date_from: rows with a text that is no date: 1; they make no edge; most frequent:"
+        " 'soon' (1)"
+    ]
+    assert unreadable(applications, schemas.mapping("rails"), "rails") == []
+    assert unreadable(applications, schemas.mapping("hubspot"), "hubspot") == []
+
+
 def test_views_need_no_immutable_expressions(applications: Connection) -> None:
     applications.execute("CREATE VIEW rails.jobs AS SELECT * FROM rails.positions")
     try:
@@ -190,6 +205,25 @@ def test_one_table_for_two_captured_sources(applications: Connection) -> None:
     )
 
 
+def test_a_table_that_is_not_the_applications(applications: Connection) -> None:
+    found = check(applications, parse("[users]\ntable = 'pg_catalog.pg_class'\nname = 'relname'", "map.toml"), "plain")
+    assert found == [
+        "map.toml:2: pg_catalog.pg_class is no table of an application; write the name of a table of yours"
+    ]
+
+
+def test_a_role_that_may_not_read(applications: Connection) -> None:
+    role = f"connection_paths_{os.getpid()}_nobody"
+    applications.execute(f"CREATE ROLE {role} LOGIN".encode())
+    try:
+        with connect(f"{applications.info.dsn} user={role}") as connection:
+            found = check(connection, schemas.mapping("rails"), "rails")
+        assert len(found) == 6
+        assert all("this role may not read rails." in line for line in found)
+    finally:
+        applications.execute(f"DROP ROLE {role}".encode())
+
+
 def test_a_read_only_server_checks_names(applications: Connection) -> None:
     with connect(applications.info.dsn) as connection:
         connection.execute("SET default_transaction_read_only = on")
@@ -228,10 +262,10 @@ def test_the_draft_of_an_empty_schema_says_what_to_fill_in(applications: Connect
 
 def test_the_command(applications: Connection, tmp_path: Path) -> None:
     dsn, file = applications.info.dsn, tmp_path / "map.toml"
-    shown = run("map", "--suggest", "--schema", "rails", "--host-schema", "rails", "--dsn", dsn)
+    shown = run("map", "--suggest", "--look-in", "rails", "--host-schema", "rails", "--dsn", dsn)
     assert shown.exit_code == 0
     written = run(
-        "map", "--suggest", "--schema", "rails", "--host-schema", "rails", "--output", str(file), "--dsn", dsn
+        "map", "--suggest", "--look-in", "rails", "--host-schema", "rails", "--output", str(file), "--dsn", dsn
     )
     assert written.exit_code == 0
     assert file.read_text() == shown.stdout

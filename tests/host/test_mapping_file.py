@@ -18,6 +18,7 @@ from orchestrator.host.mapping_file import parse, places
 from orchestrator.host.mapping_suggestion import toml_string
 from orchestrator.host.mapping_types import WANTED
 from tests.support import schemas
+from tests.support.pages import blocks
 from tests.support.properties import repeatable
 
 
@@ -195,6 +196,14 @@ def test_a_mapping_is_kept_as_json(name: str) -> None:
     kept = json.loads(json.dumps(mapping.as_json()))
     assert SourceMapping.from_json(kept) == mapping
     assert bound(SourceMapping.from_json(kept), "app") == bound(mapping, "app")
+
+
+@pytest.mark.parametrize("name", sorted(set(schemas.NAMES) - {"plain"}))
+def test_the_page_shows_the_mapping(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "map-your-tables.md"
+    shown = [block.text for block in blocks(page.read_text(encoding="utf-8")) if block.language == "toml"]
+    assert (schemas.FOLDER / f"{name}.toml").read_text(encoding="utf-8") in shown
+    assert all(parse(text, "page.toml") for text in shown)
 
 
 # Random mappings.

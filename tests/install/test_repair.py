@@ -26,7 +26,7 @@ TABLES = ("contacts", "organizations", "contact_work_experiences", "user_contact
 CAPTURED = TABLES[:3]
 #: The indexes of tables of the default names, and the table of each.
 HOST_INDEXES = {name: ALL_INDEXES[name] for name in wanted_indexes(binding.default())}
-VIEWS = ("live_contacts", "live_organizations", "work_experiences", "collection_members", "introducers")
+VIEWS = ("live_contacts", "known_organizations", "work_experiences", "collection_members", "introducers")
 OWN = ("finder_rollout", "do_not_ask", "contact_changes", "backfill_runs", "rebuild_replays")
 EVENTS = ("inserted", "updated", "deleted", "truncated")
 EDGES = "connection_paths.contact_connections"
@@ -261,7 +261,7 @@ def test_a_table_that_is_gone_is_named(dsn: str) -> None:
     with connect(dsn) as connection:
         connection.execute("ALTER TABLE organizations RENAME TO kept")
         try:
-            assert "organizations, which view live_organizations should read, is missing" in " ".join(
+            assert "organizations, which view known_organizations should read, is missing" in " ".join(
                 status(dsn).problems
             )
             with pytest.raises(OrchestratorError, match="table organizations is missing"):

@@ -39,7 +39,7 @@ HOST = "crm"
 PATHS = ('"$user", public', "public", "public, pg_temp, pg_catalog")
 OURS = (
     *("collection_members", "contact_changes", "contact_connections", "contact_connections_live", "do_not_ask"),
-    *("backfill_runs", "backfill_batches", "introducers", "live_contacts", "live_organizations", "work_experiences"),
+    *("backfill_runs", "backfill_batches", "introducers", "live_contacts", "known_organizations", "work_experiences"),
 )
 CATALOGS = ("pg_class", "pg_proc", "pg_index", "pg_locks", "pg_namespace", "pg_extension", "pg_stat_activity")
 RELATIONS = (*OURS, *CATALOGS, *TABLES)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from io import StringIO
+from itertools import combinations
 from pathlib import Path
 
 import psycopg
@@ -23,13 +24,17 @@ from rich.console import Console
 from orchestrator.cli.plan import plan_lines
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.database import Connection, reading
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.host import reader as source_reader
+from orchestrator.host.left_out import Details
+from orchestrator.host.mapping import load as load_mapping
 from orchestrator.install.installation import install
 from orchestrator.runs import edge_estimate
 from orchestrator.runs import plan as planning
 from orchestrator.runs.edge_estimate import draw_strata, estimate_edges
 from orchestrator.runs.plan import BackfillPlan, plan
 from orchestrator.seed import csv_files as seed_csv
-from tests.support import oracle
+from tests.support import catalog, oracle
 from tests.support.datasets import BASEBALL, needs_baseball
 from tests.support.properties import repeatable
 from tests.support.servers import SETTINGS, reachable_binaries, standby
@@ -70,7 +75,7 @@ def shared(world: World) -> Iterator[tuple[Experience, Experience]]:
         for other in usable:
             together = one.organization_id == other.organization_id and one.contact_id != other.contact_id
             both = oracle.overlap(one, other) if together else None
-            if both is not None and both.date_from is not None and both.date_from <= TODAY:
+            if both is not None and oracle.is_long_enough(both, world, TODAY):
                 yield one, other
 
 
@@ -78,6 +83,40 @@ def loads(world: World) -> dict[int, int]:
     found = {each.contact_id: 0 for each in world.experiences if oracle.usable(each, world)}
     for one, _ in shared(world):
         found[one.contact_id] += 1
+    return found
+
+
+def details(world: World) -> dict[str, int]:
+    rows, usable = world.experiences, [each for each in world.experiences if oracle.usable(each, world)]
+    strange = [each for each in world.memberships if each.contact_id not in world.contacts]
+    names = [
+        each.company_name or "company None" for each in rows if each.organization_id is None
+    ]  # as load() names them
+    return {
+        "missing_organizations": len({each.organization_id for each in rows} - world.organizations - {None}),
+        "missing_contacts": len({each.contact_id for each in rows} - world.contacts),
+        "with_name_only": len(names),
+        "company_names": len(set(names)),
+        "future": sum(each.date_from is not None and each.date_from > TODAY for each in usable),
+        "duplicates": len(usable) - len({each[1:5] for each in usable}),
+        "memberships_of_missing_contacts": len(strange),
+        "missing_members": len({each.contact_id for each in strange}),
+    }
+
+
+def future_pairs(world: World) -> int:
+    """Count the overlaps that are not long enough today, and will be some day."""
+    usable = [each for each in world.experiences if oracle.usable(each, world)]
+    found = 0
+    for one, other in combinations(usable, 2):
+        together = one.organization_id == other.organization_id and one.contact_id != other.contact_id
+        both = oracle.overlap(one, other) if together else None
+        last = date.max if both is None or both.date_to is None else both.date_to
+        found += (
+            both is not None
+            and oracle.is_long_enough(both, world, last)
+            and not oracle.is_long_enough(both, world, TODAY)
+        )
     return found
 
 
@@ -115,8 +154,14 @@ def check(found: BackfillPlan, world: World) -> None:
         "orphans": sum(
             each.organization_id is not None and each.organization_id not in world.organizations for each in rows
         ),
+        "excluded": sum(
+            each.organization_id in world.organizations and world.policies.get(each.organization_id, 1) is None
+            for each in rows
+        ),
         "of_missing_contacts": sum(each.contact_id not in world.contacts for each in rows),
     }
+    assert asdict(found.details) == details(world)
+    assert found.future_pairs == future_pairs(world)
     pairs, edges = sum(loads(world).values()) // 2, len(oracle.edges(world))
     assert [(each.id, each.name, each.people, each.pairs) for each in found.organizations] == largest(world)
     assert all(each.share_of_pairs == (each.pairs / pairs if pairs else 0) for each in found.organizations)
@@ -130,6 +175,100 @@ def test_the_figures_of_random_worlds(database: str, db: Connection, world: Worl
     load(db, world)
     assert dict(db.execute(LOADS).fetchall()) == loads(world)
     check(plan(database), world)
+
+
+@pytest.fixture(scope="module")
+def bare(new_database: Callable[[], str]) -> str:
+    """The connection string of a database with the host tables and without the package."""
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+    return dsn
+
+
+@repeatable(20)
+@given(world=worlds())
+def test_the_figures_before_an_installation(bare: str, world: World) -> None:
+    with psycopg.connect(bare) as connection:
+        load_hosts(connection, world)
+    found = plan(bare)
+    assert not found.is_installed
+    check(found, replace(world, policies={}))
+
+
+def test_the_right_to_read_is_enough_before_an_installation(bare: str) -> None:
+    """Without it, one line names every missing right, and the statements that grant them."""
+    role = f"plan_before_{os.getpid()}"
+    theirs = make_conninfo(bare, options=f"-c role={role}")
+    with psycopg.connect(bare, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+        try:
+            connection.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+            with pytest.raises(
+                OrchestratorError, match=f"to plan, role {role} needs USAGE on schema public, "
+            ) as refused:
+                plan(theirs)
+            connection.execute(str(refused.value).split("must run: ")[1].encode())
+            load_hosts(connection, colleagues((1, 5, "2010-01-01", None), (2, 5, "2010-01-01", None)))
+            assert plan(theirs).edges.estimate == 1
+            connection.execute("ALTER TABLE contacts ENABLE ROW LEVEL SECURITY")
+            with pytest.raises(OrchestratorError, match=r"may hide rows of public\.contacts from this role"):
+                plan(theirs)
+        finally:
+            connection.execute("ALTER TABLE contacts DISABLE ROW LEVEL SECURITY")
+            connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def test_tables_that_cannot_be_planned(bare: str, database: str) -> None:
+    with pytest.raises(OrchestratorError, match=r"no table elsewhere\.contacts, elsewhere\.organ"):
+        plan(bare, "elsewhere")
+    with pytest.raises(OrchestratorError, match="installed here for host schema 'public'"):
+        plan(database, "elsewhere")
+
+
+SCHEMAS = sorted((Path(__file__).parents[1] / "host" / "schemas").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.stem)
+def test_tables_of_other_applications_before_an_installation(file: Path, new_database: Callable[[], str]) -> None:
+    dsn = new_database()
+    mapping = load_mapping(file)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(file.with_suffix(".sql").read_bytes())
+        before = catalog.describe(dsn)
+        found = plan(dsn, mapping=mapping)
+        assert catalog.describe(dsn) == before
+        assert (found.contacts.total, found.edges.pairs, found.edges.estimate) == (4, 3, 3)
+        assert (found.experiences.usable, found.experiences.of_missing_contacts) == (6, 1)
+        assert len([*planned_lines(found)]) > 20
+        if file.stem == "hubspot":  # its expressions call functions of the package
+            assert found.details.with_name_only == 1
+            install(dsn, mapping=mapping)
+            assert replace(plan(dsn), is_installed=False, storage=found.storage) == replace(
+                found, connections_free=plan(dsn).connections_free
+            )
+
+
+def planned_lines(found: BackfillPlan) -> list[str]:
+    text = printed(found)
+    assert "Counted are the sources" not in text
+    return text.splitlines()
+
+
+def test_company_names_are_not_needed(new_database: Callable[[], str]) -> None:
+    dsn = new_database()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        load_hosts(connection, colleagues((1, 5, "2010-01-01", None), (2, 5, "2010-01-01", None)))
+        connection.execute("UPDATE contact_work_experiences SET organization_id = NULL, company_name = id::text")
+        connection.execute("INSERT INTO contact_work_experiences VALUES (8, 1, NULL, ' '), (9, 1, NULL, NULL)")
+        found = plan(dsn)
+        assert (found.details.with_name_only, found.details.company_names) == (2, 2)
+        connection.execute("ALTER TABLE contact_work_experiences DROP COLUMN company_name")
+    found = plan(dsn)
+    assert (found.experiences.without_organization, found.details.with_name_only) == (4, 0)
 
 
 OVERLAPS: dict[str, tuple[World, dict[int, int]]] = {
@@ -233,7 +372,8 @@ def skewed(db: Connection) -> int:
 
 def estimates(dsn: str, sample: int, seeds: range) -> list[edge_estimate.EdgeEstimate]:
     with connect(dsn, settings=planning.SETTINGS) as connection:
-        return [estimate_edges(draw_strata(connection, seed, sample), seed) for seed in seeds]
+        reader = source_reader.installed(connection)
+        return [estimate_edges(draw_strata(reader, seed, sample), seed) for seed in seeds]
 
 
 def test_the_interval_holds_the_edges_nine_times_of_ten(database: str, skewed: int) -> None:
@@ -384,6 +524,21 @@ def test_a_plan_is_json_and_fits_a_hundred_columns(database: str, db: Connection
     assert json.loads(json.dumps(asdict(found)))["edges"]["estimate"] == 10
     text = printed(replace(found, connections_free=3))
     assert max(map(len, text.splitlines())) <= 100
+    assert "not installed" not in text
+    told = printed(
+        replace(found, is_installed=False, future_pairs=1234, details=Details(331_952, 4, 182_016, 125_471, 7, 8, 9, 3))
+    )
+    assert max(map(len, told.splitlines())) <= 100
+    for part in (
+        "after an installation for these tables",
+        "organizations that do not exist: 331,952.",
+        "contacts that do not exist: 4.",
+        "only a company name: 182,016; different names: 125,471.",
+        "dates of another row: 8.",
+        "start after today: 7; overlapping pairs that make an edge later: 1,234.",
+        "Memberships of contacts that do not exist: 9; different contacts: 3.",
+    ):
+        assert part in told.replace("\n", " ")
     for part in (
         "5 contacts",
         "Overlapping pairs: 10",

@@ -13,6 +13,8 @@ from pathlib import Path
 from orchestrator.access.roles import DEFAULT_PREFIX
 from orchestrator.core import sqlfiles
 from orchestrator.core.embedded import serve_temporarily
+from orchestrator.core.schema import DEFAULT
+from orchestrator.doctor.versions import fingerprint
 from orchestrator.install.installation import install
 from tests.support.sessions import connect
 
@@ -46,7 +48,7 @@ def bodies(dsn: str) -> dict[str, str]:
     """Return the fingerprint of each function body that PostgreSQL stores in parsed form."""
     with connect(dsn, settings={"search_path": "pg_catalog, pg_temp"}) as connection:
         rows = connection.execute(sqlfiles.query("doctor/functions")).fetchall()
-    return {str(name): str(body) for name, *_, body in rows if body is not None}
+    return {str(name): str(fingerprint(body, DEFAULT)) for name, *_, body in rows if body is not None}
 
 
 def difference(before: list[str], after: list[str], name: str = "", other: str = "") -> str:

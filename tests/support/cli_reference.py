@@ -14,7 +14,7 @@ import click
 from orchestrator.cli import main
 
 #: Options of every command, by name.
-SHARED = ("dsn", "embedded", "json")
+SHARED = ("dsn", "schema", "embedded", "json")
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 

@@ -25,6 +25,7 @@ from tests.support.world import (
     load_do_not_ask,
     load_edges,
     load_hosts,
+    load_policies,
 )
 
 Ends = Callable[[int], date | None]  # when the n-th edge of a world ends
@@ -89,6 +90,7 @@ def enter_layers(
     connection.execute("TRUNCATE connection_paths.contact_connections")
     load_hosts(connection, world)
     load_do_not_ask(connection, world)
+    load_policies(connection, world)
     for each in layers:
         load_edges(connection, each)
     connection.execute(STATISTICS)

@@ -33,10 +33,11 @@ def resolved(experience: Experience, world: World) -> Experience:
 def usable(experience: Experience, world: World) -> bool:
     """“organization present, date_from present, date_to absent or ≥ date_from”.
 
-    And the organization is live, and the contact exists.
+    And the organization exists and may make edges, and the contact exists.
     """
     return (
         experience.organization_id in world.organizations
+        and world.policies.get(experience.organization_id, 1) is not None
         and experience.contact_id in world.contacts
         and experience.date_from is not None
         and (experience.date_to is None or experience.date_to >= experience.date_from)
@@ -63,6 +64,14 @@ def overlap(one: Experience, other: Experience) -> Edge | None:
     return Edge(WORK_OVERLAP, one.organization_id, start, end)
 
 
+def is_long_enough(edge: Edge, world: World, today: date) -> bool:
+    """“long_overlaps = only intersections of at least min_overlap_days”; an ongoing one counts until today."""
+    assert edge.date_from is not None
+    assert edge.organization_id is not None
+    days = (min(edge.date_to or today, today) - edge.date_from).days + 1
+    return days >= (world.policies.get(edge.organization_id) or 1)
+
+
 def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
     """The work_overlap edges, “one row per pair”.
 
@@ -77,7 +86,7 @@ def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
         for other in experiences:
             if one.contact_id < other.contact_id and one.organization_id == other.organization_id:
                 edge = overlap(one, other)
-                if edge is not None and edge.date_from is not None and edge.date_from <= today:
+                if edge is not None and is_long_enough(edge, world, today):  # which excludes what begins later
                     found.setdefault((one.contact_id, other.contact_id), []).append(edge)
 
     def best(edge: Edge) -> tuple[int, date, int]:

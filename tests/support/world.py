@@ -70,6 +70,8 @@ class World:
     memberships: tuple[Membership, ...] = ()
     extra_edges: Mapping[Pair, Edge] = field(default_factory=dict)
     do_not_ask: frozenset[tuple[int, int]] = frozenset()  # collection, contact
+    #: organization_policy: the days that an overlap at an organization needs; None: the organization makes no edges.
+    policies: Mapping[int, int | None] = field(default_factory=dict)
     resolved_names: Mapping[str, int] = field(default_factory=dict)  # the organization of each accepted company name
 
     @cached_property
@@ -115,7 +117,8 @@ def office(size: int, *, organization: int = 7) -> World:
 
 
 def world_of(connection: Connection) -> World:
-    """Read the host tables."""
+    """Read the host tables and, where the package is installed, organization_policy."""
+    installed = connection.execute("SELECT to_regclass('connection_paths.organization_policy')").fetchone() != (None,)
     return World(
         contacts=frozenset(row[0] for row in connection.execute("SELECT id FROM public.contacts")),
         organizations=frozenset(row[0] for row in connection.execute("SELECT id FROM public.organizations")),
@@ -124,6 +127,11 @@ def world_of(connection: Connection) -> World:
             for row in connection.execute(
                 "SELECT id, contact_id, organization_id, date_from, date_to FROM public.contact_work_experiences"
             )
+        ),
+        policies=dict(
+            connection.execute("SELECT organization_id, min_overlap_days FROM connection_paths.organization_policy")
+            if installed
+            else ()
         ),
     )
 
@@ -137,6 +145,7 @@ def load(connection: Connection[Any], world: World) -> None:
         load_hosts(connection, world)
         load_edges(connection, world.extra_edges)
         load_do_not_ask(connection, world)
+        load_policies(connection, world)
 
 
 def load_hosts(connection: Connection[Any], world: World) -> None:
@@ -181,6 +190,16 @@ def load_do_not_ask(connection: Connection[Any], world: World) -> None:
     """Load do_not_ask."""
     connection.execute("TRUNCATE connection_paths.do_not_ask")
     _copy(connection, "connection_paths.do_not_ask (collection_id, contact_id)", sorted(world.do_not_ask))
+
+
+def load_policies(connection: Connection[Any], world: World) -> None:
+    """Load organization_policy."""
+    connection.execute("DELETE FROM connection_paths.organization_policy")
+    _copy(
+        connection,
+        "connection_paths.organization_policy (organization_id, rule, min_overlap_days)",
+        ((each, "none" if days is None else "long_overlaps", days) for each, days in world.policies.items()),
+    )
 
 
 def _copy(connection: Connection[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -253,4 +272,11 @@ def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
         memberships=tuple(memberships),
         extra_edges=extra_edges,
         do_not_ask=do_not_ask,
+        policies=draw(st.one_of(st.just({}), policies(organizations))),
     )
+
+
+def policies(organizations: Iterable[int]) -> st.SearchStrategy[dict[int, int | None]]:
+    """Policies of some organizations; the days are about the lengths of overlaps that DAYS make."""
+    days = st.sampled_from((None, None, 1, 2, 3, 501, 700, 701, 702, 1001, 1002, 1300, 1301, 2001, 3001))
+    return st.dictionaries(st.sampled_from((*organizations, ORPHAN_ORGANIZATION_ID)), days, max_size=3)

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.core.schema import with_values
 
 #: The parameters of a call as text, in the order of deep_finder's parameters. None is NULL.
 Parameters = Sequence[bytes | None]
@@ -53,7 +54,7 @@ class TimedConnection:
 
     def __init__(self, dsn: str, timeout: float) -> None:
         """Remember where to connect; ``timeout`` is the statement timeout in seconds."""
-        self._dsn = make_conninfo(f"connect_timeout={_CONNECT_TIMEOUT}", **conninfo_to_dict(dsn))
+        self._dsn = with_values(dsn, **{"connect_timeout": _CONNECT_TIMEOUT, **conninfo_to_dict(dsn)})
         self._settings = {**MEASURED, "statement_timeout": str(max(1, round(timeout * 1000)))}
         self._statements = Statements(())
         self._connection: Connection | None = None

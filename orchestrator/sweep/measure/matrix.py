@@ -11,11 +11,11 @@ from psycopg import sql
 
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import schema_of
 from orchestrator.finders.paths import DEEPEST
 
 FIND_PATHS, DEEP_FINDER, LEGACY_FINDER = "find_paths", "deep_finder", "legacy_finder"
 
-_SCHEMA = "connection_paths"
 _DEEP_TYPES = "bigint, bigint, bigint, integer, integer, text, integer"
 _DEEP_CALL = "$1, $2, $3, $4, $5, $6, $7"
 _DEPTHS = range(1, DEEPEST + 1)
@@ -100,13 +100,14 @@ def resolve(connection: Connection, name: str) -> Finder:
 
     Raises :class:`OrchestratorError` when there is no such function.
     """
+    own = schema_of(connection)
     if name == FIND_PATHS:  # it returns one document; the parameters between have defaults
         call = "$1, $2, $3, $4, $5, $6, max_edges_per_hop => $7"
-        return Finder(name, f"SELECT * FROM {_SCHEMA}.{name}({call})", rows=FIND_PATHS)
+        return Finder(name, f"SELECT * FROM {own}.{name}({call})", rows=FIND_PATHS)
     if name == LEGACY_FINDER:
-        schema, function, types, call = _SCHEMA, name, "bigint, bigint, bigint, integer, text", "$1, $2, $3, $5, $6"
+        schema, function, types, call = own, name, "bigint, bigint, bigint, integer, text", "$1, $2, $3, $5, $6"
     elif name == DEEP_FINDER:
-        schema, function, types, call = _SCHEMA, name, _DEEP_TYPES, _DEEP_CALL
+        schema, function, types, call = own, name, _DEEP_TYPES, _DEEP_CALL
     elif found := _QUALIFIED.fullmatch(name):
         (schema, function), types, call = found.groups(), _DEEP_TYPES, _DEEP_CALL
     else:

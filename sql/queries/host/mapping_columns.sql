@@ -5,7 +5,7 @@
 SELECT
     c.oid::bigint,
     c.relkind::text,
-    has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT') AS is_readable,
+    has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT') AS is_readable,
     a.attname::text,
     format_type(a.atttypid, a.atttypmod)
 FROM pg_catalog.pg_class AS c

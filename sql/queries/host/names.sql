@@ -6,5 +6,5 @@ FROM connection_paths.live_contacts AS c
 WHERE c.id = ANY (%(contact_ids)s::bigint[])
 UNION ALL
 SELECT 'organization', o.id, left(o.name::text, %(longest)s::integer)
-FROM connection_paths.live_organizations AS o
+FROM connection_paths.known_organizations AS o
 WHERE o.id = ANY (%(organization_ids)s::bigint[])

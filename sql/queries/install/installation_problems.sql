@@ -15,7 +15,7 @@
 --     wanted_indexes          Those of them that the tables need.
 --     triggers                The names of the triggers of a table whose changes are captured.
 --     new, old                The suffix of an index that is being built, and of an index that was replaced.
---     part                    What follows the name of an index in the name of the index of a partition.
+--     parts                   For each of the indexes: how the name of the index of a partition begins.
 -- Columns
 --     kind    'object', 'table', 'view', 'partition', 'index', 'triggers', 'stray trigger' or 'stray index'.
 --     name    The argument of the step: a migration, a view, an index or a table.
@@ -95,13 +95,13 @@ marked AS (
         i.indisvalid AND i.indisready AS is_valid,
         c.relname::text = e.name
             AND COALESCE(starts_with(obj_description(c.oid, 'pg_class'), 'connection_paths: '::text), false) AS is_marked
-    FROM unnest(%(indexes)s::text[], %(index_sources)s::text[]) AS e (name, source)
+    FROM unnest(%(indexes)s::text[], %(index_sources)s::text[], %(parts)s::text[]) AS e (name, source, part)
     JOIN pg_catalog.pg_class AS c
         ON c.relkind IN ('i', 'I')
         AND NOT c.relispartition
         AND (
             c.relname::text IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text)
-            OR c.relname ~ ('^' || e.name || %(part)s::text || '[0-9a-f]{8}_[0-9]+$')
+            OR c.relname ~ ('^' || e.part || '[0-9a-f]{8}_[0-9]+$')
         )
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid

@@ -3,7 +3,7 @@
 --
 -- Parameters: names (of the indexes); schemas, tables (of the table of each); new, old (the suffix of an index that is
 -- being built, and of one that was replaced);
--- part (what follows the name in the name of an index of a partition).
+-- parts (how the name of an index of a partition begins).
 --
 -- is_taken     The index has the name, but not the mark: a comment that begins with 'connection_paths: '.
 -- is_in_place  The index has the name and is on the application's table.
@@ -18,13 +18,14 @@ SELECT
         AS is_in_place,
     i.indisvalid AND i.indisready AS is_valid,
     c.relkind = 'I' AS is_partitioned
-FROM unnest(%(names)s::text[], %(schemas)s::text[], %(tables)s::text[]) AS e (name, schema_name, table_name)
+FROM unnest(%(names)s::text[], %(schemas)s::text[], %(tables)s::text[], %(parts)s::text[])
+    AS e (name, schema_name, table_name, part)
 JOIN pg_catalog.pg_class AS c
     ON c.relkind IN ('i', 'I')
     AND NOT c.relispartition
     AND (
         c.relname IN (e.name, e.name || %(new)s::text, e.name || %(old)s::text)
-        OR c.relname ~ ('^' || e.name || %(part)s::text || '[0-9a-f]{8}_[0-9]+$')
+        OR c.relname ~ ('^' || e.part || '[0-9a-f]{8}_[0-9]+$')
     )
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid

@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
             ORDER BY s.place
         ) AS candidates
     FROM connection_paths.name_proposals AS s
-    LEFT JOIN connection_paths.live_organizations AS o ON o.id = s.organization_id
+    LEFT JOIN connection_paths.known_organizations AS o ON o.id = s.organization_id
     WHERE s.company_name = c.company_name
 ) AS p
 WHERE p.candidates IS NOT NULL

@@ -2,5 +2,5 @@
 --
 -- Parameter: ids.
 SELECT o.id, o.name
-FROM connection_paths.live_organizations AS o
+FROM connection_paths.known_organizations AS o
 WHERE o.id = ANY (%(ids)s::bigint[])

@@ -19,7 +19,7 @@ SELECT
     count(*) FILTER (WHERE d.company_name IS NULL AND c.proposed_at IS NULL) AS not_looked_at,
     count(*) FILTER (
         WHERE d.organization_id IS NOT NULL
-            AND NOT EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = d.organization_id)
+            AND NOT EXISTS (SELECT FROM connection_paths.known_organizations AS o WHERE o.id = d.organization_id)
     ) AS of_missing_organizations
 FROM connection_paths.company_names AS c
 LEFT JOIN connection_paths.name_decisions AS d ON d.company_name = c.company_name

@@ -4,7 +4,7 @@ FROM connection_paths.live_contacts AS c
 LEFT JOIN LATERAL (
     SELECT o.name
     FROM connection_paths.work_experiences AS e
-    JOIN connection_paths.live_organizations AS o ON o.id = e.organization_id
+    JOIN connection_paths.known_organizations AS o ON o.id = e.organization_id
     WHERE e.contact_id = c.id
     ORDER BY e.date_to DESC NULLS FIRST, e.date_from DESC, e.organization_id
     LIMIT 1

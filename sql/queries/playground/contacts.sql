@@ -12,7 +12,7 @@ FROM found AS f
 LEFT JOIN LATERAL (
     SELECT o.name
     FROM connection_paths.work_experiences AS e
-    JOIN connection_paths.live_organizations AS o ON o.id = e.organization_id
+    JOIN connection_paths.known_organizations AS o ON o.id = e.organization_id
     WHERE e.contact_id = f.id
     ORDER BY e.date_to DESC NULLS FIRST, e.date_from DESC, e.organization_id
     LIMIT 1

@@ -2,10 +2,16 @@
 --
 -- The pairs are counted without a join, as in connection_paths.overlaps_by_contact. A work experience that begins on
 -- some day overlaps all experiences at the organization that have begun by then and have not ended, except those of the
--- same contact. A contact whose experience begins in the future counts as one of the people, but has no pairs.
+-- same contact. A contact whose experience begins in the future counts as one of the people, but has no pairs. Where
+-- organization_policy requires min_overlap_days days, starts are moved, as in connection_paths.overlaps_by_contact.
 WITH usable AS NOT MATERIALIZED (
-    SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
+    SELECT
+        e.organization_id,
+        e.contact_id,
+        LEAST(e.date_from, '1000000-01-01'::date) + COALESCE(p.min_overlap_days - 1, 0) AS date_from,
+        COALESCE(e.date_to, 'infinity'::date) AS date_to
     FROM connection_paths.employments AS e
+    LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = e.organization_id
     WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
         AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
 ),
@@ -25,6 +31,7 @@ events AS (
     FROM usable AS u
     WHERE u.organization_id = ANY (ARRAY(SELECT l.organization_id FROM largest AS l))
         AND u.date_from <= CURRENT_DATE
+        AND u.date_from <= u.date_to
 ),
 present AS (
     SELECT

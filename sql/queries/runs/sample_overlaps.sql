@@ -1,4 +1,4 @@
--- Draws a random sample of contacts and measures by how much their overlaps exceed their edges: a row per stratum.
+-- Draws a random sample of contacts, whose overlaps will be compared with their edges: a row per stratum.
 --
 -- Parameters: sample, how many contacts to draw; per_stratum, the least to draw in each stratum; most_overlaps, about
 -- how many overlaps the sample may have; seed, which makes the sample repeatable.
@@ -7,16 +7,15 @@
 -- sums of overlaps, and the same number is drawn from each. A contact with more overlaps than a drawn contact
 -- represents is always taken: stratum 0. Contacts without overlaps have no edges and are not drawn: stratum NULL.
 --
--- The query computes the edges of each drawn contact. The time is proportional to its overlaps, which on average are
--- sum(overlaps^2) / sum(overlaps). Where the sample would exceed most_overlaps, fewer contacts are
--- drawn, but never fewer than two strata need.
+-- The edges of each drawn contact are computed later: runs/edges_of_contacts.sql. The time is proportional to its
+-- overlaps, which on average are sum(overlaps^2) / sum(overlaps). Where the sample would exceed most_overlaps, fewer
+-- contacts are drawn, but never fewer than two strata need.
 --
--- stratum        The number of the stratum, 0 or NULL.
--- contacts       How many contacts the stratum has.
--- overlaps       How many overlaps they have together.
--- sampled        How many of them were drawn.
--- mean_loss      By how much the overlaps of a drawn contact exceed its edges, on average.
--- loss_variance  The variance of that.
+-- stratum            The number of the stratum, 0 or NULL.
+-- contacts           How many contacts the stratum has.
+-- overlaps           How many overlaps they have together.
+-- drawn              The contacts that were drawn.
+-- overlaps_of_drawn  How many overlaps each of these has.
 WITH loads AS MATERIALIZED (
     SELECT l.contact_id, l.overlaps FROM connection_paths.overlaps_by_contact() AS l
 ),
@@ -86,32 +85,18 @@ numbered AS (
             PARTITION BY s.stratum ORDER BY hashint8extended(s.contact_id, %(seed)s::bigint), s.contact_id
         ) AS draw
     FROM strata AS s
-),
-drawn AS (
-    SELECT n.stratum, n.overlaps - edges.degree AS lost
-    FROM numbered AS n
-    CROSS JOIN LATERAL (SELECT count(*) AS degree FROM connection_paths.work_overlaps(n.contact_id)) AS edges
-    WHERE n.stratum = 0 OR n.draw <= n.draws
 )
 SELECT
-    p.stratum,
-    p.contacts,
-    p.overlaps,
-    COALESCE(d.sampled, 0) AS sampled,
-    COALESCE(d.mean_loss, 0) AS mean_loss,
-    COALESCE(d.loss_variance, 0) AS loss_variance
-FROM (
-    SELECT s.stratum, count(*) AS contacts, sum(s.overlaps)::bigint AS overlaps FROM strata AS s GROUP BY s.stratum
-    UNION ALL
-    SELECT NULL, count(*), 0 FROM loads AS l WHERE l.overlaps = 0
-) AS p
-LEFT JOIN (
-    SELECT
-        d.stratum,
-        count(*) AS sampled,
-        avg(d.lost)::double precision AS mean_loss,
-        var_samp(d.lost)::double precision AS loss_variance
-    FROM drawn AS d
-    GROUP BY d.stratum
-) AS d ON d.stratum = p.stratum
-ORDER BY p.stratum
+    n.stratum,
+    count(*) AS contacts,
+    sum(n.overlaps)::bigint AS overlaps,
+    array_agg(n.contact_id) FILTER (WHERE n.stratum = 0 OR n.draw <= n.draws) AS drawn,
+    array_agg(n.overlaps) FILTER (WHERE n.stratum = 0 OR n.draw <= n.draws) AS overlaps_of_drawn
+FROM numbered AS n
+GROUP BY n.stratum
+UNION ALL
+SELECT NULL, count(*), 0, NULL, NULL
+FROM loads AS l
+WHERE l.overlaps = 0
+HAVING count(*) > 0
+ORDER BY stratum

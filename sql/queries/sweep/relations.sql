@@ -12,7 +12,7 @@ WITH read_tables AS MATERIALIZED (
     WHERE r.ev_class IN (
         'connection_paths.work_experiences'::regclass,
         'connection_paths.collection_members'::regclass,
-        'connection_paths.live_organizations'::regclass,
+        'connection_paths.known_organizations'::regclass,
         'connection_paths.live_contacts'::regclass
     )
 )

@@ -13,8 +13,8 @@
 -- Writes
 --     none
 -- Used by
---     queue_added_or_removed, queue_changed_experiences, queue_changes, queue_decided_names,
---     queue_everyone, queue_replicated_row
+--     queue_added_or_removed, queue_changed_experiences, queue_changes, queue_decided_names, queue_everyone,
+--     queue_policy_changes, queue_replicated_row
 -- Why
 --     NOTIFY makes commits wait for each other. So a writer notifies only while a listener sleeps. A sleeping listener
 --     holds an advisory lock exclusively, and the writer tries to share it. A writer that gets the lock keeps it until

@@ -13,7 +13,7 @@
 -- Errors
 --     none
 -- Reads
---     employments, live_organizations
+--     employments, live_organizations, organization_policy
 -- Writes
 --     none
 -- Used by
@@ -25,6 +25,12 @@
 --     starts first, then the one with the smallest organization id. An overlap that starts after today does not count
 --     yet. Today is CURRENT_DATE: it depends on the TimeZone of the session. schedule_refreshes refreshes the contact
 --     on the day when such an overlap starts.
+--
+--     organization_policy may ask for overlaps of at least min_overlap_days days. An overlap counts from its last
+--     required day on, so one that goes on may begin to count later. For the comparisons below, the function moves the
+--     start of each work experience by more_days, the number of required days after the first one. Two experiences
+--     have a long enough overlap when the moved ranges share a day. A moved range that is empty is left out. So the
+--     rule needs no step of its own. Without a policy, more_days is 0.
 --
 --     A contact may have many work experiences at one organization. A plain join would make a row for every pair of
 --     experiences of the two contacts. Here each experience of another contact is joined with only one of the contact's
@@ -66,17 +72,32 @@ BEGIN ATOMIC
                 s.organization_id,
                 s.date_from,
                 s.date_to,
-                LEAST(s.date_to, CURRENT_DATE) AS begun_upto,
-                GREATEST(s.date_from, s.earlier_end) AS ended_from,
+                s.more_days,
+                LEAST(s.date_to, CURRENT_DATE) - s.more_days AS begun_upto,
+                GREATEST(s.date_from + s.more_days, s.earlier_end) AS ended_from,
                 GREATEST(
                     COALESCE(s.date_to, 'infinity'::date),
-                    lead(s.date_from, 1, 'infinity'::date) OVER (PARTITION BY s.organization_id ORDER BY s.date_from)
+                    lead(s.date_from + s.more_days, 1, 'infinity'::date)
+                        OVER (PARTITION BY s.organization_id ORDER BY s.date_from)
                 ) AS ended_upto
             FROM (
                 SELECT
                     e.organization_id,
                     e.date_from,
                     e.date_to,
+                    -- hashed once: without such a policy, no look-up for each experience
+                    CASE
+                        WHEN e.organization_id IN (
+                            SELECT p.organization_id
+                            FROM connection_paths.organization_policy AS p
+                            WHERE p.rule = 'long_overlaps'
+                        ) THEN (
+                            SELECT p.min_overlap_days - 1
+                            FROM connection_paths.organization_policy AS p
+                            WHERE p.organization_id = e.organization_id
+                        )
+                        ELSE 0
+                    END AS more_days,
                     r.rank,
                     max(r.rank) OVER (
                         PARTITION BY e.organization_id
@@ -96,7 +117,8 @@ BEGIN ATOMIC
                     AND e.date_from <= CURRENT_DATE
                     AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
             ) AS s
-            WHERE s.earlier_end IS NULL OR s.earlier_end < s.rank
+            WHERE s.date_from + s.more_days <= LEAST(s.date_to, CURRENT_DATE)
+                AND (s.earlier_end IS NULL OR s.earlier_end < s.rank)
             -- optimization fence: the conditions below then refer to one relation and become index conditions
             OFFSET 0
         ) AS mine
@@ -111,6 +133,8 @@ BEGIN ATOMIC
                 AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) >= (mine.ended_from, '-infinity'::date)
                 AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) <= (mine.ended_upto, 'infinity'::date)
                 AND mine.begun_upto >= e.date_from
+                -- the other experience is long enough, too
+                AND (mine.more_days = 0 OR COALESCE(e.date_to, 'infinity'::date) >= e.date_from + mine.more_days)
                 AND e.contact_id <> possible_overlaps.contact_id
                 AND e.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
             OFFSET 0

@@ -1,6 +1,6 @@
 -- connection_paths.schedule_refreshes(contact_ids)
 --
--- Schedules a refresh of each contact for the day when its next work experience starts.
+-- Schedules a refresh of each contact for the day when its next work experience starts to count.
 --
 -- Parameters
 --     contact_ids  The contacts. NULL elements and repeated elements are ignored.
@@ -9,7 +9,7 @@
 -- Errors
 --     none
 -- Reads
---     employments, due_changes
+--     employments, organization_policy, due_changes
 -- Writes
 --     due_changes
 -- Used by
@@ -19,6 +19,10 @@
 --     So it is enough to refresh each contact on the days when its own work experiences start. Every function that
 --     computes edges calls this function afterwards. It writes at most one row for a contact, and only when the row is
 --     missing or has a later day. On that day sync_changes queues the contact, and the refresh schedules the next day.
+--
+--     Where organization_policy requires min_overlap_days days, an overlap that goes on becomes long enough some days
+--     after its start. The day depends only on the later of its two work experiences: its start plus the required
+--     days. So that day counts as the start of the work experience.
 --
 --     The day is CURRENT_DATE of the session, as in possible_overlaps. Sessions in two time zones may have different
 --     days for some hours. Then each session schedules what has not started on its own day. The edge exists when the
@@ -42,9 +46,14 @@ BEGIN
         SELECT c.id AS contact_id, e.starts_on
         FROM (SELECT DISTINCT u.id FROM unnest(schedule_refreshes.contact_ids) AS u (id)) AS c
         CROSS JOIN LATERAL (
-            SELECT min(w.date_from) AS starts_on
+            SELECT min(w.date_from + COALESCE(p.min_overlap_days - 1, 0)) AS starts_on
             FROM connection_paths.employments AS w
-            WHERE w.contact_id = c.id AND w.date_from > CURRENT_DATE AND w.date_from < 'infinity'::date
+            LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = w.organization_id
+            WHERE w.contact_id = c.id
+                -- only experiences that begin late enough need the look-up of the policy
+                AND w.date_from > CURRENT_DATE - connection_paths.longest_wait()
+                AND w.date_from < '1000000-01-01'::date
+                AND w.date_from + COALESCE(p.min_overlap_days - 1, 0) > CURRENT_DATE
             OFFSET 0
         ) AS e
         WHERE e.starts_on IS NOT NULL
@@ -57,6 +66,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.schedule_refreshes(bigint[]) IS 'Schedules a refresh of contacts for the day when their next work experience starts';
+COMMENT ON FUNCTION connection_paths.schedule_refreshes(bigint[]) IS 'Schedules a refresh of contacts for the day when their next work experience starts to count';
 
 REVOKE ALL ON FUNCTION connection_paths.schedule_refreshes(bigint[]) FROM PUBLIC;

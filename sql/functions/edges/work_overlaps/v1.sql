@@ -20,7 +20,7 @@
 -- Used by
 --     edges_from_experiences, predicted_edges, write_edges, sql/queries/doctor/plan_work_overlaps.sql,
 --     sql/queries/edges/verify_edges.sql, sql/queries/rebuild/rebuild_problems.sql,
---     sql/queries/runs/sample_overlaps.sql
+--     sql/queries/runs/edges_of_contacts.sql
 -- Why
 --     This function and possible_overlaps are the only definition of an edge. write_edges stores what it returns, and
 --     every check compares with it. Two contacts have an edge when both exist and their work experiences overlap:

@@ -37,7 +37,7 @@ BEGIN ATOMIC
     FROM (
         VALUES
             ('contacts'::text, 'live_contacts'::text),
-            ('organizations', 'live_organizations'),
+            ('organizations', 'known_organizations'),
             ('contact_work_experiences', 'work_experiences'),
             ('user_contact_collections', 'collection_members')
     ) AS s (table_name, view_name)

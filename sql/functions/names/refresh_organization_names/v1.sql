@@ -13,7 +13,7 @@
 -- Errors
 --     none
 -- Reads
---     live_organizations, organization_names
+--     known_organizations, organization_names
 -- Writes
 --     organization_names, organization_keys, organization_words, company_names
 -- Used by
@@ -42,7 +42,7 @@ BEGIN
     INTO upto_organization_id, looked_at
     FROM (
         SELECT o.id
-        FROM connection_paths.live_organizations AS o
+        FROM connection_paths.known_organizations AS o
         WHERE o.id >= lowest
         ORDER BY o.id
         LIMIT refresh_organization_names.max_organizations
@@ -50,7 +50,7 @@ BEGIN
 
     WITH present AS (
         SELECT o.id, COALESCE(substr(o.name, 1, 200), '') AS name
-        FROM connection_paths.live_organizations AS o
+        FROM connection_paths.known_organizations AS o
         WHERE o.id >= lowest AND o.id <= refresh_organization_names.upto_organization_id
     ),
     deleted AS (

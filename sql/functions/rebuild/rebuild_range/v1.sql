@@ -81,7 +81,7 @@ BEGIN
     PERFORM connection_paths.schedule_refreshes(ARRAY(
         SELECT DISTINCT e.contact_id
         FROM connection_paths.employments AS e
-        WHERE e.date_from > CURRENT_DATE
+        WHERE e.date_from > CURRENT_DATE - connection_paths.longest_wait()
             AND (rebuild_range.above_contact_id IS NULL OR e.contact_id > rebuild_range.above_contact_id)
             AND (rebuild_range.upto_contact_id IS NULL OR e.contact_id <= rebuild_range.upto_contact_id)
     ));

@@ -12,7 +12,7 @@
 -- Errors
 --     none
 -- Reads
---     employments, live_organizations, live_contacts
+--     employments, live_organizations, organization_policy, live_contacts
 -- Writes
 --     none
 -- Used by
@@ -26,6 +26,9 @@
 --     It sorts the first and the last days of the experiences of each organization; of equal days, first days come
 --     before last days. The experiences that overlap a given one are those that start on its last day or earlier, minus
 --     those that end before its first day. Both numbers are running counts over the sorted days.
+--
+--     Where organization_policy requires min_overlap_days days, the start of each experience is moved by the required
+--     days after the first one: see possible_overlaps.
 --
 --     These counts include the experience itself and other experiences of the same contact at the organization. They
 --     are subtracted again. A second pass does that for the few contacts with experiences that overlap each other: it
@@ -42,19 +45,41 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100000
 BEGIN ATOMIC
-    WITH usable AS NOT MATERIALIZED (
-        SELECT e.contact_id, e.organization_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
+    WITH moved AS NOT MATERIALIZED (
+        SELECT
+            e.contact_id,
+            e.organization_id,
+            -- LEAST: a date near the last possible one cannot be moved
+            CASE
+                WHEN e.organization_id IN (
+                    SELECT p.organization_id
+                    FROM connection_paths.organization_policy AS p
+                    WHERE p.rule = 'long_overlaps'
+                ) THEN LEAST(e.date_from, '1000000-01-01'::date) + (
+                    SELECT p.min_overlap_days - 1
+                    FROM connection_paths.organization_policy AS p
+                    WHERE p.organization_id = e.organization_id
+                )
+                ELSE e.date_from
+            END AS date_from,
+            COALESCE(e.date_to, 'infinity'::date) AS date_to
         FROM connection_paths.employments AS e
-        WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
-            AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
     ),
     started AS NOT MATERIALIZED (
-        SELECT u.contact_id, u.organization_id, u.date_from, u.date_to FROM usable AS u WHERE u.date_from <= CURRENT_DATE
+        SELECT m.contact_id, m.organization_id, m.date_from, m.date_to
+        FROM moved AS m
+        WHERE m.date_from <= CURRENT_DATE AND m.date_from <= m.date_to
+    ),
+    usable AS NOT MATERIALIZED (
+        SELECT m.contact_id, m.organization_id, m.date_from, m.date_to
+        FROM started AS m
+        WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = m.organization_id)
+            AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = m.contact_id)
     ),
     events AS (
-        SELECT b.contact_id, b.organization_id, b.date_from AS day, false AS is_last FROM started AS b
+        SELECT u.contact_id, u.organization_id, u.date_from AS day, false AS is_last FROM usable AS u
         UNION ALL
-        SELECT b.contact_id, b.organization_id, b.date_to, true FROM started AS b
+        SELECT u.contact_id, u.organization_id, u.date_to, true FROM usable AS u
     ),
     numbered AS (
         SELECT
@@ -70,13 +95,12 @@ BEGIN ATOMIC
             e.contact_id,
             e.organization_id,
             e.date_from,
-            max(COALESCE(e.date_to, 'infinity'::date)) OVER (
+            max(e.date_to) OVER (
                 PARTITION BY e.contact_id, e.organization_id
                 ORDER BY e.date_from
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS earlier_end
-        FROM connection_paths.employments AS e
-        WHERE e.date_from <= CURRENT_DATE
+        FROM started AS e
     ),
     own_events AS (
         SELECT
@@ -85,13 +109,9 @@ BEGIN ATOMIC
             row_number() OVER so_far AS events,
             count(*) FILTER (WHERE NOT ends.is_last) OVER so_far AS firsts
         FROM (SELECT DISTINCT s.contact_id, s.organization_id FROM stints AS s WHERE s.date_from <= s.earlier_end) AS s
-        JOIN connection_paths.employments AS e
-            ON e.contact_id = s.contact_id AND e.organization_id = s.organization_id
-        CROSS JOIN LATERAL (
-            VALUES (e.date_from, false), (COALESCE(e.date_to, 'infinity'::date), true)
-        ) AS ends (day, is_last)
-        WHERE e.date_from <= CURRENT_DATE
-            AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = s.organization_id)
+        JOIN started AS e ON e.contact_id = s.contact_id AND e.organization_id = s.organization_id
+        CROSS JOIN LATERAL (VALUES (e.date_from, false), (e.date_to, true)) AS ends (day, is_last)
+        WHERE EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = s.organization_id)
             AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = s.contact_id)
         WINDOW so_far AS (
             PARTITION BY e.contact_id, e.organization_id ORDER BY ends.day, ends.is_last ROWS UNBOUNDED PRECEDING
@@ -105,7 +125,12 @@ BEGIN ATOMIC
         SELECT o.contact_id, CASE WHEN o.is_last THEN 1 - o.firsts ELSE o.events - o.firsts END
         FROM own_events AS o
         UNION ALL
-        SELECT u.contact_id, 0 FROM usable AS u WHERE u.date_from > CURRENT_DATE
+        -- contacts without an overlap, because no experience of theirs has started or is long enough
+        SELECT m.contact_id, 0
+        FROM moved AS m
+        WHERE (m.date_from > CURRENT_DATE OR m.date_from > m.date_to)
+            AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = m.organization_id)
+            AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = m.contact_id)
     ) AS part
     GROUP BY part.contact_id;
 END;

@@ -27,7 +27,8 @@ SECURITY INVOKER
 BEGIN ATOMIC
     SELECT
         CASE
-            WHEN first_day.year BETWEEN 1 AND 9999 AND COALESCE(first_day.month, 1) BETWEEN 1 AND 12
+            WHEN first_day.year >= 1 AND first_day.year <= 9999
+                AND COALESCE(first_day.month, 1) >= 1 AND COALESCE(first_day.month, 1) <= 12
                 THEN pg_catalog.make_date(first_day.year, COALESCE(first_day.month, 1), 1)
         END;
 END;

@@ -1,0 +1,150 @@
+"""Runs queries over the application's tables, before the package is installed as well as afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import errors
+
+from orchestrator.core import sqlfiles
+from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError, one_line
+from orchestrator.host.binding import VIEW_OF, Binding, unbound
+from orchestrator.host.mapping import SourceMapping
+from orchestrator.host.sources import binding
+
+#: CTEs with every row of a table, also those that a rule leaves out: ``queries/host/every_NAME.sql``.
+_EVERY_ROW = {"experiences": "contact_work_experiences", "members": "user_contact_collections"}
+
+#: What the relations of policies and of resolved company names are before an installation.
+_WITHOUT_DECISIONS: dict[str, LiteralString] = {
+    "live_organizations": "SELECT o.id, o.name FROM known_organizations AS o",
+    "organization_policy": (
+        "SELECT NULL::bigint AS organization_id, NULL::text AS rule, NULL::integer AS min_overlap_days WHERE false"
+    ),
+    "employments": "SELECT e.contact_id, e.organization_id, e.date_from, e.date_to FROM work_experiences AS e",
+    "name_decisions": "SELECT NULL::text AS company_name, NULL::bigint AS organization_id WHERE false",
+}
+
+_VIEW = re.compile(r"\bAS\n(SELECT\b.*?);", re.DOTALL)
+_BODY = re.compile(r"^BEGIN ATOMIC\n(.*?);\nEND;", re.DOTALL | re.MULTILINE)
+_COMMENTS = re.compile(r"\A(?:--[^\n]*\n)*")
+_OURS = re.compile(r"\bconnection_paths\.(\w+)(\(\))?")
+_FUNCTION = re.compile(r"\bconnection_paths\.(?=\w+\()")
+
+
+@dataclass(frozen=True)
+class SourceReader:
+    """Runs queries that read the CTEs ``experiences`` and ``members``, with every row, and the binding views.
+
+    Before an installation, each binding view in a query becomes a CTE with the definition in the view's file.
+    """
+
+    connection: Connection
+    is_installed: bool
+    bound: Binding
+    ctes: Mapping[str, LiteralString]
+
+    def rows(
+        self, query: str, parameters: Mapping[str, Any] | None = None, *, over: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of ``sql/queries/QUERY.sql``. In it, *over* is the view that the query calls ``every_row``.
+
+        A view still reads a column that the application has renamed. The CTEs read the tables themselves, so
+        :class:`OrchestratorError` is raised then.
+        """
+        text = _COMMENTS.sub("", sqlfiles.query(query))
+        if over is not None:
+            text = text.replace("FROM every_row ", f"FROM connection_paths.{over} ")
+        used = _used(text, self.ctes)
+        if not self.is_installed:
+            text = _without_schema(text, self.ctes)
+        if used:
+            ctes = ",\n".join(f"{each} AS NOT MATERIALIZED (\n{self.ctes[each]}\n)" for each in used)
+            more = "," if text.startswith("WITH ") else ""
+            text = f"WITH {ctes}{more}\n{text.removeprefix('WITH ')}"
+        try:
+            return self.connection.execute(text.encode(), parameters or {}).fetchall()  # without any, "%%" would stay
+        except (errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable) as error:
+            names = " and ".join(self.bound.shown(_EVERY_ROW[each]) for each in used if each in _EVERY_ROW)
+            raise OrchestratorError(
+                f"the rows of {names or 'the tables'} cannot be counted: {one_line(error)}"
+            ) from error
+
+
+def installed(connection: Connection) -> SourceReader:
+    """Return a reader for a database in which the package is installed."""
+    bound = binding(connection)
+    return SourceReader(connection, True, bound, _every_row(bound))
+
+
+def before_installing(connection: Connection, bound: Binding) -> SourceReader:
+    """Return a reader for the tables of a mapping, for which the package need not be installed.
+
+    If :func:`needs_functions`, then the caller has run :func:`create_functions` in the same transaction.
+    """
+    ctes = _every_row(bound)
+    for view in VIEW_OF.values():
+        ctes[view] = _doubled(bound.fill(_found(_VIEW, sqlfiles.read("views", f"{view}.sql"))))
+    ctes |= _WITHOUT_DECISIONS
+    body = _without_schema(_found(_BODY, sqlfiles.function("overlaps_by_contact")), ctes)
+    ctes["overlaps_by_contact"] = f'SELECT * FROM ({_doubled(body)}) AS o (contact_id, "overlaps")'
+    here: dict[str, LiteralString] = {name: _FUNCTION.sub("pg_temp.", text) for name, text in ctes.items()}
+    return SourceReader(connection, False, bound, here)
+
+
+def needs_functions(mapping: SourceMapping) -> bool:
+    """Whether expressions of a mapping call functions of the package, such as ``to_day``."""
+    sources = unbound(mapping).sources.values()
+    return any(_FUNCTION.search(text) for source in sources for text in (*source.columns.values(), source.where or ""))
+
+
+def create_functions(connection: Connection) -> None:
+    """Create the functions for expressions of a mapping as temporary functions of this session."""
+    for name, folder in sqlfiles.function_folders().items():
+        if folder.parent.name == "expressions":
+            connection.execute(sqlfiles.function(name).replace("connection_paths.", "pg_temp."))
+
+
+def _every_row(bound: Binding) -> dict[str, LiteralString]:
+    """Return the CTEs with every row."""
+    return {name: _doubled(bound.fill(sqlfiles.query(f"host/every_{name}"))) for name in _EVERY_ROW}
+
+
+def _used(text: str, ctes: Mapping[str, str]) -> list[str]:
+    """Return the CTEs that a query reads, each after those that it reads itself."""
+    needed: set[str] = set()
+    new = _named(text) & ctes.keys()
+    while new:
+        needed |= new
+        new = {name for each in new for name in _named(ctes[each])} & ctes.keys() - needed
+    return [each for each in ctes if each in needed]
+
+
+def _named(text: str) -> set[str]:
+    return {*re.findall(r"\b(?:FROM|JOIN) (?:connection_paths\.)?(\w+)", text)}
+
+
+def _without_schema(text: LiteralString, ctes: Mapping[str, str]) -> LiteralString:
+    """Return a query that reads CTEs in place of the package's views and functions of the same name."""
+
+    def renamed(found: re.Match[str]) -> str:
+        return found[1] if found[1] in ctes else found[0]
+
+    plain: LiteralString = _OURS.sub(renamed, text)
+    return plain
+
+
+def _found(pattern: re.Pattern[str], text: LiteralString) -> LiteralString:
+    found = pattern.search(text)
+    assert found is not None, f"a file of the package has no definition like {pattern.pattern}"
+    definition: LiteralString = found[1]
+    return definition
+
+
+def _doubled(text: LiteralString) -> LiteralString:
+    """Return a text in which psycopg finds no placeholder."""
+    return text.replace("%", "%%")
