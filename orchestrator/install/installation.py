@@ -41,6 +41,7 @@ from orchestrator.install.refusals import (
 )
 from orchestrator.install.steps import (
     HOST_INDEXES,
+    NAME_INDEXES,
     REPLICATED,
     REPLICATED_TRIGGER,
     SCHEMA,
@@ -242,7 +243,7 @@ def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
     last = ("raise_detached", *(name for name, path in folders.items() if "expressions" in path.parts))
     names = [name for name in folders if name not in last]
     set_binding(connection, binding.mapping, binding.host_schema)
-    indexes = [] if binding.mapping == DEFAULT else own_indexes(connection, *HOST_INDEXES)
+    indexes = [] if binding.mapping == DEFAULT else own_indexes(connection, *HOST_INDEXES, *NAME_INDEXES)
 
     def drop_all() -> None:
         with connection.transaction(force_rollback=True):

@@ -66,6 +66,10 @@ def test_edges_follow_any_tables(new_database: Callable[[], str], application: A
         assert len(edges(connection)) > 20
         assert edges(connection) == application.edges(connection)
         check_followed(connection, application, chance)
+        install(dsn, replicated=True)
+        connection.execute("SET session_replication_role = replica")  # as logical replication writes
+        check_followed(connection, application, chance)
+        connection.execute("RESET session_replication_role")
         right = edges(connection)
         connection.execute("DELETE FROM connection_paths.contact_connections")
         backfill(dsn, BackfillOptions(workers=1, strategy="rebuild", limits=None))

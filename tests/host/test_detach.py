@@ -198,12 +198,12 @@ WRONG = {
     "another type": (
         "contacts",
         "ALTER TABLE contacts ALTER id TYPE uuid USING lpad(id::text, 32, '0')::uuid",
-        "table public.contacts cannot be attached: cannot change data type of view column \"id\" from bigint to uuid",
+        'table public.contacts cannot be attached: cannot change data type of view column "id" from bigint to uuid',
     ),
     "a column less": (
         "organizations",
         "ALTER TABLE organizations DROP name",
-        "table public.organizations cannot be attached: column \"name\" does not exist",
+        'table public.organizations cannot be attached: column "name" does not exist',
     ),
     "two at once": (
         "contact_work_experiences",
