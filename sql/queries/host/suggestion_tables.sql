@@ -40,5 +40,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND NOT c.relispartition
     AND (%(schemas)s::text[] IS NULL OR n.nspname = ANY (%(schemas)s::text[]))
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'connection_paths')
+    AND NOT EXISTS ( -- another installation
+        SELECT FROM pg_catalog.pg_class AS i WHERE i.relnamespace = n.oid AND i.relname = 'contact_connections_live'
+    )
     AND n.nspname NOT LIKE 'pg\_%%'
 ORDER BY n.nspname, c.relname
