@@ -28,8 +28,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to ba
     signal.signal(signal.SIGINT, signal.default_int_handler)
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 LONGEST = (
-    *("finder_properties", "levels", "hubs", "shapes", "kills", "runbook", "sweep", "runs_surroundings", "throttle"),
-    *("install", "backfill_command", "doctor", "operators", "taken", "repair", "runs", "capture", "shield"),
+    *("kills", "install", "runbook", "hubs", "levels", "shapes", "finder_properties", "doctor", "verify", "throttle"),
+    *("disturbances", "in_a_browser", "taken", "repair", "time_budget", "runs_surroundings", "reasons", "report"),
+    *("backfill_command", "surroundings", "sweep", "operators", "index_builds", "runs", "roles", "shield", "capture"),
 )
 
 

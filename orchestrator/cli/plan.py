@@ -117,9 +117,9 @@ def _details(found: BackfillPlan) -> Iterator[str]:
         )
     if details.duplicates:
         yield f"  Rows that count and repeat contact, organization and dates of another row: {details.duplicates:,}."
-    if details.future:
+    if details.future or found.future_pairs:
         yield (
-            f"  Rows that count and start after today: {details.future:,}; overlapping pairs that begin later:"
+            f"  Rows that count and start after today: {details.future:,}; overlapping pairs that make an edge later:"
             f" {found.future_pairs:,}."
         )
 

@@ -273,22 +273,14 @@ def unquoted(identifier: str) -> str:
 
 
 def _typed(source: BoundSource, types: Mapping[str, str]) -> BoundSource:
-    """Return the source with each column cast to its type, and without a cast that would change nothing.
-
-    An optional column that the mapping does not name is read if the table has it under the package's name.
-    """
+    """Return the source with each column cast to its type, and without a cast that would change nothing."""
     columns = dict(source.columns)
-    used = dict(source.used_columns)
-    for name, column in WANTED[source.name].columns.items():
-        if column.optional and name in types and name not in columns and column.kind in _TYPES:
-            columns[name], used[name] = quoted(name), (quoted(name),)
-    source = replace(source, columns=columns, used_columns=used)
     for name in columns:
         kind = WANTED[source.name].columns[name].kind
         if kind in _TYPES and _is_column(source, name):
-            raw = used[name][0]
+            raw = source.used_columns[name][0]
             columns[name] = raw if types.get(unquoted(raw)) == _TYPES[kind] else f"({raw})::{_TYPES[kind]}"
-    return source
+    return replace(source, columns=columns)
 
 
 def _is_column(source: BoundSource, column: str) -> bool:

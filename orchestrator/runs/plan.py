@@ -108,7 +108,7 @@ class PredictedTime:
 class BackfillPlan:
     """What a backfill would make and need. The times hold under the ``assumption``.
 
-    ``future_pairs``: overlapping pairs of work experiences that begin after today, and are not in ``edges`` yet.
+    ``future_pairs``: overlapping pairs of work experiences that make an edge only after today. ``edges`` excludes them.
     """
 
     is_installed: bool
@@ -153,7 +153,7 @@ def plan(
         members = left_out.members_of(reader)
         duplicates = _duplicates(reader)
         organizations = _organizations(reader, edges.pairs)
-        future_pairs = reader.rows("runs/future_pairs")[0][0] if details.future else 0
+        ((future_pairs,),) = reader.rows("runs/future_pairs")
         storage, connections_free = _server(reader.connection, edges.estimate)
     return BackfillPlan(
         is_installed=reader.is_installed,

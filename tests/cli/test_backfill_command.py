@@ -17,6 +17,7 @@ from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from tests.support.command_line import ASK, IN_PLACE, check_error, finish, run, start
 from tests.support.datasets import BASEBALL, needs_baseball
+from tests.support.properties import TIMES
 from tests.support.sessions import connect
 from tests.support.waiting import until
 
@@ -155,6 +156,7 @@ def test_baseball_has_exactly_its_edges(database: str) -> None:
             " GROUP BY ends.contact_id) AS degrees"
         ).fetchone()
     assert (count, degree) == ((1_468_551,), (903,))
-    assert ask("backfill", "--no-throttle")["edges_changed"] == 0
-    assert [each["run_id"] for each in ask("runs", "list")] == [2, 1]
+    assert [each["run_id"] for each in ask("runs", "list")] == [1]
     assert ask("runs", "show")["run"]["status"] == "succeeded"
+    if TIMES > 1:  # in place takes as long again; random worlds compare both strategies
+        assert ask("backfill", "--no-throttle")["edges_changed"] == 0

@@ -6,17 +6,18 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.finders.paths import Names
 from orchestrator.playground import pictures
+from tests.support.properties import repeatable
 
 IDS = st.lists(st.integers(1, 12), min_size=0, max_size=5, unique=True)
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), IDS), min_size=1, max_size=12))
-@settings(max_examples=100, deadline=None)
+@repeatable(100)
 def test_each_person_is_drawn_once_and_nodes_do_not_overlap(drawn: list[tuple[int, list[int]]]) -> None:
     paths = [
         {

@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.playground import form
@@ -14,6 +14,7 @@ from orchestrator.playground.sessions import Sessions, Turns
 from orchestrator.playground.trouble import Trouble
 from tests.support.browser import Elements
 from tests.support.playground import ASK, IMAGE, PAGES, SCRIPT, get
+from tests.support.properties import repeatable
 from tests.support.sessions import connect
 
 
@@ -100,7 +101,7 @@ def test_a_bad_value_is_explained(url: str, change: str, message: str) -> None:
 @given(
     st.fixed_dictionaries({}, optional={name: st.text(max_size=8) | st.integers().map(str) for name in form.DEFAULTS})
 )
-@settings(max_examples=100)
+@repeatable(100)
 def test_an_address_asks_its_question_again(typed: dict[str, str]) -> None:
     asked = form.read(list(typed.items()))
     if asked.question is not None:

@@ -72,6 +72,7 @@ ODD: Mapping[str, str] = {
     "check_function_bodies": "off",
     "work_mem": "64kB",
     "synchronous_commit": "off",
+    "jit": "on",
 }
 
 PUBLICATION = "CREATE PUBLICATION everything FOR ALL TABLES"

@@ -13,7 +13,8 @@
 -- excluded                   Experiences of organizations that make no edges (organization_policy).
 --
 -- A company name that is resolved gives its organization. The table is read once. Rows are counted per contact first,
--- so that each contact is looked up once and not once per row. The duplicates of a contact are found by a hash of 64 bits.
+-- so that each contact is looked up once and not once per row. The duplicates of a contact are found by a hash of 64
+-- bits.
 SELECT
     (SELECT count(*) FROM connection_paths.live_contacts) AS contacts,
     count(*) FILTER (WHERE c.id IS NOT NULL) AS contacts_with_experiences,

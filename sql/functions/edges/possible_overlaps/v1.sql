@@ -85,7 +85,19 @@ BEGIN ATOMIC
                     e.organization_id,
                     e.date_from,
                     e.date_to,
-                    r.more_days,
+                    -- hashed once: without such a policy, no look-up for each experience
+                    CASE
+                        WHEN e.organization_id IN (
+                            SELECT p.organization_id
+                            FROM connection_paths.organization_policy AS p
+                            WHERE p.rule = 'long_overlaps'
+                        ) THEN (
+                            SELECT p.min_overlap_days - 1
+                            FROM connection_paths.organization_policy AS p
+                            WHERE p.organization_id = e.organization_id
+                        )
+                        ELSE 0
+                    END AS more_days,
                     r.rank,
                     max(r.rank) OVER (
                         PARTITION BY e.organization_id
@@ -99,26 +111,14 @@ BEGIN ATOMIC
                         CASE e.date_to
                             WHEN 'infinity'::date THEN '5874897-12-31'::date
                             ELSE COALESCE(e.date_to, 'infinity'::date)
-                        END AS rank,
-                        CASE
-                            WHEN e.organization_id IN (
-                                SELECT p.organization_id
-                                FROM connection_paths.organization_policy AS p
-                                WHERE p.rule = 'long_overlaps'
-                            ) THEN (
-                                SELECT p.min_overlap_days - 1
-                                FROM connection_paths.organization_policy AS p
-                                WHERE p.organization_id = e.organization_id
-                            )
-                            ELSE 0
-                        END AS more_days
+                        END AS rank
                 ) AS r
                 WHERE e.contact_id = possible_overlaps.contact_id
                     AND e.date_from <= CURRENT_DATE
-                    AND e.date_from + r.more_days <= LEAST(e.date_to, CURRENT_DATE)
                     AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
             ) AS s
-            WHERE s.earlier_end IS NULL OR s.earlier_end < s.rank
+            WHERE s.date_from + s.more_days <= LEAST(s.date_to, CURRENT_DATE)
+                AND (s.earlier_end IS NULL OR s.earlier_end < s.rank)
             -- optimization fence: the conditions below then refer to one relation and become index conditions
             OFFSET 0
         ) AS mine

@@ -11,8 +11,8 @@
 --     when the table is not detached.
 -- Errors
 --     22023  table_name is none of the four.
---     55000  The table is missing or has child tables, or lacks a column that the package needs, or such a column has
---            another type. The table stays detached.
+--     55000  The table is missing or has child tables, or is another partitioned table than before, or lacks a column
+--            that the package needs, or such a column has another type. The table stays detached.
 -- Reads
 --     none
 -- Writes
@@ -62,17 +62,18 @@ BEGIN
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = source.table_schema
         AND c.relname = source.relation_name
-        AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        AND (
-            c.relkind <> 'r'
-            OR NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent))
-        );
+        AND CASE c.relkind
+            WHEN 'r' THEN
+                NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent))
+            WHEN 'p' THEN c.oid = source.table_oid -- a new one has neither indexes nor triggers on its partitions
+            ELSE c.relkind IN ('v', 'm', 'f') AND source.triggers = '{}' AND source.indexes = '{}'
+        END;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no table %.% without child tables', source.table_schema, source.relation_name
+        RAISE EXCEPTION 'there is no ordinary table %.% without child tables', source.table_schema, source.relation_name
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Create it, then attach.';
     END IF;
 
-    PERFORM connection_paths.attach_view(source.view_name, source.view_definition);
+    PERFORM connection_paths.attach_view(source.view_name, source.view_definition, host);
 
     IF host <> source.table_oid THEN -- the package no longer reads the table that was detached
         FOR statement IN

@@ -1,10 +1,11 @@
--- connection_paths.attach_view(view_name, view_definition)
+-- connection_paths.attach_view(view_name, view_definition, table_oid)
 --
 -- Makes a binding view read its table again.
 --
 -- Parameters
 --     view_name        The binding view, without its schema. Required.
 --     view_definition  The query of the view before its table was detached. Required.
+--     table_oid        The table that the view is to read, for the message of an error. Required.
 -- Returns
 --     Nothing.
 -- Errors
@@ -19,7 +20,7 @@
 --     The types of the columns of a view cannot change. A name may be character varying now and have been text before,
 --     which needed no cast. So when PostgreSQL refuses the query because of a type, a second attempt casts the names to
 --     text.
-CREATE OR REPLACE FUNCTION connection_paths.attach_view(view_name text, view_definition text)
+CREATE OR REPLACE FUNCTION connection_paths.attach_view(view_name text, view_definition text, table_oid oid)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -51,12 +52,12 @@ BEGIN
     EXECUTE head || pg_catalog.format('SELECT %s FROM (%s) AS d', columns, rtrim(attach_view.view_definition, ';'));
 EXCEPTION
     WHEN undefined_column OR undefined_function OR invalid_table_definition OR datatype_mismatch THEN
-        RAISE EXCEPTION 'view connection_paths.% cannot read its table: %', attach_view.view_name, SQLERRM
+        RAISE EXCEPTION 'table % cannot be attached: %', attach_view.table_oid::pg_catalog.regclass, SQLERRM
             USING ERRCODE = 'object_not_in_prerequisite_state',
                 HINT = 'Nothing was attached. Change the table, then attach it.';
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.attach_view(text, text) IS 'Makes a binding view read its table again; part of attach_source';
+COMMENT ON FUNCTION connection_paths.attach_view(text, text, oid) IS 'Makes a binding view read its table again; part of attach_source';
 
-REVOKE ALL ON FUNCTION connection_paths.attach_view(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.attach_view(text, text, oid) FROM PUBLIC;

@@ -6,7 +6,8 @@
 --     table_oid  The table. Required.
 -- Returns
 --     A JSON object. Each key is the name of an index. Its value is an array of two statements: CREATE INDEX
---     CONCURRENTLY, then COMMENT ON INDEX. An empty object when the table has none.
+--     CONCURRENTLY, then COMMENT ON INDEX. An empty object when the table has none. The index of a partitioned table
+--     cannot be built concurrently.
 -- Errors
 --     none
 -- Reads
@@ -27,7 +28,10 @@ BEGIN ATOMIC
             jsonb_object_agg(
                 c.relname,
                 jsonb_build_array(
-                    regexp_replace(pg_catalog.pg_get_indexdef(c.oid), '^CREATE INDEX', 'CREATE INDEX CONCURRENTLY'),
+                    CASE c.relkind
+                        WHEN 'I' THEN regexp_replace(pg_catalog.pg_get_indexdef(c.oid), ' ON ONLY ', ' ON ')
+                        ELSE regexp_replace(pg_catalog.pg_get_indexdef(c.oid), '^CREATE INDEX', 'CREATE INDEX CONCURRENTLY')
+                    END,
                     pg_catalog.format(
                         'COMMENT ON INDEX %I.%I IS %L',
                         n.nspname, c.relname, pg_catalog.obj_description(c.oid, 'pg_class')
