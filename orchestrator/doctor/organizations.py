@@ -26,8 +26,8 @@ def crowds(subject: Subject) -> Iterator[Finding]:
     for row in subject.query("edges_by_organization", {"percent": min(100.0, 100.0 * _PAGES / max(1, size.pages))}):
         if row.share > _SHARE and row.sampled >= _FEWEST:
             what = (
-                f"organization {row.organization_id} ({row.name}) makes about {percent(row.share)} of all edges; people of a"
-                " very large employer, or of no employer, seldom know each other"
+                f"organization {row.organization_id} ({row.name}) makes about {percent(row.share)} of all edges;"
+                " people of a very large employer, or of no employer, seldom know each other"
             )
             repair = f"orchestrator organizations limit {row.organization_id} --min-days {_MIN_DAYS}"
             yield Finding("organizations", "advice", what, repair, str(row.organization_id))
