@@ -6,6 +6,7 @@ import json
 import signal
 from itertools import combinations
 
+import click
 import pytest
 
 from orchestrator.changes.sync import sync
@@ -207,7 +208,7 @@ def test_the_first_backfill_asks_once(
             asked.append(question)
             return answer == "y"
 
-        monkeypatch.setattr(backfill_command.click, "confirm", confirm)
+        monkeypatch.setattr(click, "confirm", confirm)
         done = run(*again)
         assert done.exit_code == 0, done.output
         assert "exclude 1 --reason 'no employer'" in done.stderr
