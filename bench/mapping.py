@@ -2,7 +2,8 @@
 
 ``python -m bench.mapping`` writes ``bench/results/mapping.md``. For each application in ``tests/host/schemas`` it runs
 the commands that a person would type, with the draft as it was written, and takes the time of each. Then it computes
-each function for expressions for many rows; times are of the processor, and the expressions take turns.
+each function for expressions for many rows, and compares the hash of a uuid with a table that gives each uuid a number.
+Times are of the processor, and what is compared takes turns.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from bench.finders import clock_of
 from bench.world import environment
-from orchestrator.core.database import connect
+from orchestrator.core.database import Connection, connect
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.install.installation import install
 from tests.support import schemas
@@ -90,8 +91,8 @@ def to_a_path(dsn: str, folder: Path) -> Iterator[tuple[str, ...]]:
             yield (name, *([""] * (4 - typed)), *(f"{each:.1f}" for each in seconds), f"{sum(seconds):.1f}", str(typed))
 
 
-def costs(dsn: str) -> Iterator[tuple[str, str]]:
-    """Yield each expression with the microseconds that it takes for a row, without reading the row."""
+def filled(dsn: str) -> str:
+    """Return the connection string of a new database with the package and the table of expressions."""
     with connect(dsn) as connection:
         connection.execute("CREATE DATABASE expressions")
     own = f"{dsn} dbname=expressions"
@@ -99,20 +100,63 @@ def costs(dsn: str) -> Iterator[tuple[str, str]]:
         schemas.make(connection, "plain", "public")
     install(own)
     with connect(own) as connection:
-        connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
         connection.execute(_TABLE.format(rows=_ROWS).encode())
         connection.execute("VACUUM (FREEZE, ANALYZE) public.rows")
+    return own
+
+
+def each_row(connection: Connection, queries: Sequence[str]) -> list[float]:
+    """Return the microseconds of the processor that each query takes for a row, more than the first query takes."""
+    connection.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
+    clock = clock_of(connection, cpu=True)
+    times: list[list[float]] = [[] for _ in queries]
+    for _ in range(_ROUNDS):
+        for query, found in zip(queries, times, strict=True):
+            started = clock()
+            connection.execute(query.encode()).fetchone()
+            found.append(clock() - started)
+    reading, *others = (statistics.median(found) for found in times)
+    return [(found - reading) / _ROWS * 1e6 for found in others]
+
+
+_READING = "SELECT count(*) FROM public.rows AS r"
+
+
+def costs(dsn: str) -> list[tuple[str, str]]:
+    """Return each expression with the microseconds that it takes for a row, without reading the row."""
+    with connect(dsn) as connection:
+        found = each_row(
+            connection, [_READING, *(f"SELECT count({text}) FROM public.rows AS r" for text in EXPRESSIONS)]
+        )
+    return [(f"`{text.replace('r.', '')}`", f"{cost:.2f}") for text, cost in zip(EXPRESSIONS, found, strict=True)]
+
+
+def surrogates(dsn: str) -> list[tuple[str, str]]:
+    """Return what a table of uuids and numbers costs, beside the hash of a uuid."""
+    joined = "SELECT count(k.id) FROM public.rows AS r JOIN public.keys AS k ON k.key = r.key"
+    with connect(dsn) as connection:
+        connection.execute(
+            "CREATE TABLE public.keys (key uuid PRIMARY KEY, id bigint GENERATED ALWAYS AS IDENTITY UNIQUE)"
+        )
         clock = clock_of(connection, cpu=True)
-        times: dict[str, list[float]] = {text: [] for text in ("r", *EXPRESSIONS)}
-        for _ in range(_ROUNDS):
-            for text, found in times.items():
-                counted = "*" if text == "r" else text
-                started = clock()
-                connection.execute(f"SELECT count({counted}) FROM public.rows AS r".encode()).fetchone()
-                found.append(clock() - started)
-        reading = statistics.median(times.pop("r"))
-        for text, found in times.items():
-            yield text.replace("r.", ""), f"{(statistics.median(found) - reading) / _ROWS * 1e6:.2f}"
+        started = clock()
+        connection.execute("INSERT INTO public.keys (key) SELECT r.key FROM public.rows AS r")
+        written = (clock() - started) / _ROWS * 1e6
+        connection.execute("VACUUM (FREEZE, ANALYZE) public.keys")
+        hashed, at_once = each_row(
+            connection, [_READING, "SELECT count(connection_paths.uuid_key(r.key)) FROM public.rows AS r", joined]
+        )
+        connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
+        (one_by_one,) = each_row(connection, [_READING, joined])
+        row = connection.execute("SELECT pg_total_relation_size('public.keys')").fetchone()
+    assert row is not None
+    return [
+        ("hash: a uuid to a number", f"{hashed:.2f} µs"),
+        ("table: all uuids at once (hash join)", f"{at_once:.2f} µs"),
+        ("table: one uuid after the other (index)", f"{one_by_one:.2f} µs"),
+        ("table: one more row, without the trigger that writes it", f"{written:.2f} µs"),
+        ("table: size", f"{row[0] / _ROWS:.0f} bytes a uuid"),
+    ]
 
 
 def main() -> None:
@@ -121,7 +165,8 @@ def main() -> None:
     given = parser.parse_args()
     with serve_temporarily() as (_, dsn), tempfile.TemporaryDirectory() as folder:
         paths = list(to_a_path(dsn, Path(folder)))
-        expressions = list(costs(dsn))
+        own = filled(dsn)
+        expressions, keys = costs(own), surrogates(own)
         with connect(dsn) as connection:
             settings = environment(connection)
     text = "\n\n".join([
@@ -132,7 +177,9 @@ def main() -> None:
         _table(("application", ">map --suggest", ">install --map", ">backfill", ">paths", ">sum", ">commands"), paths),
         "## What an expression costs",
         f"Microseconds of the processor for a row without reading it: medians of {_ROUNDS} rounds over {_ROWS:,} rows.",
-        _table(("expression", ">µs"), [(f"`{text}`", cost) for text, cost in expressions]),
+        _table(("expression", ">µs"), expressions),
+        "## A hash of a uuid, or a table that gives each uuid a number",
+        _table(("", ">for a row"), keys),
         "## Environment",
         f"- load average: {os.getloadavg()[0]:.1f}\n"
         + "\n".join(f"- {name}: {value}" for name, value in settings.items()),

@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.options import ID, map_option
+from orchestrator.cli.organizations import candidate_lines
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core import text
 from orchestrator.core.formats import duration, size
@@ -76,6 +77,7 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
         )
     yield ""
     yield _organizations(found)
+    yield from candidate_lines(found.candidates)
     yield ""
     yield f"Overlapping pairs: {edges.pairs:,}, exactly."
     yield (
@@ -117,9 +119,9 @@ def _details(found: BackfillPlan) -> Iterator[str]:
         )
     if details.duplicates:
         yield f"  Rows that count and repeat contact, organization and dates of another row: {details.duplicates:,}."
-    if details.future:
+    if details.future or found.future_pairs:
         yield (
-            f"  Rows that count and start after today: {details.future:,}; overlapping pairs that begin later:"
+            f"  Rows that count and start after today: {details.future:,}; overlapping pairs that make an edge later:"
             f" {found.future_pairs:,}."
         )
 

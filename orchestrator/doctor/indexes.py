@@ -46,8 +46,9 @@ class Wanted:
 
     @property
     def form(self) -> str:
-        """Its columns, as CREATE INDEX takes them."""
-        return f"({self.keys})" + (f" INCLUDE ({self.included})" if self.included else "")
+        """Its columns, as CREATE INDEX takes them, with quotes only where they are needed."""
+        text = f"({self.keys})" + (f" INCLUDE ({self.included})" if self.included else "")
+        return re.sub(r'"([a-z_][a-z0-9_]*)"', r"\1", text)
 
 
 def wanted_indexes(binding: Binding) -> dict[str, Wanted]:

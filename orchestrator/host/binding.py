@@ -78,7 +78,8 @@ class Binding:
     * ``where``: a WHERE clause with the rule of the mapping, or nothing; ``where_and``: the rule and AND, or nothing;
     * ``rule``: the rule of the mapping as an expression that is true or false;
     * ``captured``: the columns of the table whose changes count; ``captured_id``: the id that a trigger queues;
-      ``captured_types``: a row of VALUES for each captured column.
+      ``captured_types``: a row of VALUES for each captured column. ``captured_old``, ``captured_new``,
+      ``captured_old_id`` and ``captured_new_id`` are the same of the rows of a row trigger.
     """
 
     mapping: SourceMapping
@@ -206,6 +207,10 @@ class Binding:
             "include_names": lambda: self._include(self._used(name, _OF_NAMES), name, keys),
             "captured": lambda: ", ".join(self.captured(name)),
             "captured_id": lambda: self._captured_id(name),
+            "captured_old_id": lambda: self._captured_id(name, "OLD"),
+            "captured_new_id": lambda: self._captured_id(name, "NEW"),
+            "captured_old": lambda: ", ".join(f"OLD.{each}" for each in self.captured(name)),
+            "captured_new": lambda: ", ".join(f"NEW.{each}" for each in self.captured(name)),
             "captured_types": lambda: self._captured_types(name),
         }
         return of_keys[word]()
@@ -225,15 +230,16 @@ class Binding:
         used = self.sources[name].used_columns
         return tuple(dict.fromkeys(each for column in columns for each in used.get(column, ())))
 
-    def _captured_id(self, name: str) -> str:
-        """Return the id that a trigger queues.
+    def _captured_id(self, name: str, row: str = "") -> str:
+        """Return the id that a trigger queues, from the columns in scope or from the variable *row* of a row trigger.
 
         COALESCE with a bigint keeps PostgreSQL from calling a cast that the owner of the table has created.
         """
         column = _QUEUED[name]
         if _is_column(self.sources[name], column):
-            return f"COALESCE({self.sources[name].used_columns[column][0]}, NULL::bigint)"
-        return self.sources[name].columns[column]
+            return f"COALESCE({row and f'{row}.'}{self.sources[name].used_columns[column][0]}, NULL::bigint)"
+        expression = self.sources[name].columns[column]
+        return f"(SELECT {expression} FROM (SELECT {row}.*) AS r)" if row else expression
 
     def _captured_types(self, name: str) -> str:
         """Return a row for each column that the triggers read: the source, the column, and the types it may have."""

@@ -9,6 +9,7 @@ from typing import Any
 from pglast import ast
 from psycopg import errors
 
+from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.text import shortened
 from orchestrator.host.mapping_expressions import (
@@ -25,7 +26,6 @@ from orchestrator.host.mapping_types import Source, SourceMapping
 
 #: Rows of a table that are looked at.
 _ROWS = 100_000
-_SHOWN = 3  # different texts
 
 _CONSEQUENCES = {
     "date_from": "they make no edge",
@@ -60,14 +60,10 @@ def _unreadable_in(connection: Connection, source: Source, schema: str) -> Itera
     with empty_copy(connection, schema, source.table):
         for key, call in calls:
             value, result = temporary(call.args[0]), temporary(call)
-            rows = f"SELECT ({value})::text, {result} FROM {quoted(schema)}.{quoted(source.table)}"
-            rows += f" WHERE {rule} LIMIT {_ROWS}" if rule else f" LIMIT {_ROWS}"
-            texts = (
-                f"SELECT r.value, count(*), sum(count(*)) OVER () FROM ({rows}) AS r (value, result)"
-                " WHERE r.result IS NULL AND r.value ~ '[^[:space:]]' GROUP BY r.value ORDER BY 2 DESC, 1"
-                f" LIMIT {_SHOWN}"
-            )
-            frequent = connection.execute(texts.encode()).fetchall()
+            rows = f"SELECT ({value})::text AS value, {result} AS result FROM {quoted(schema)}.{quoted(source.table)}"
+            texts = f"WITH texts AS ({rows}{f' WHERE {rule}' if rule else ''} LIMIT {_ROWS})\n"
+            query = texts + sqlfiles.query("host/unreadable_texts")
+            frequent = connection.execute(query.encode()).fetchall()
             if frequent:
                 yield _sentence(source, key, frequent)
 

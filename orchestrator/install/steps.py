@@ -222,7 +222,7 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
             "tables": [sources[_EVERY_INDEX[name]].table for name in names],
             "new": named(connection, NEW),
             "old": named(connection, OLD),
-            "parts": [part_prefix(connection, name) for name in names],
+            "parts": [part_prefix(schema_of(connection), name) for name in names],
         },
     )
     return [OwnIndex(*row) for row in found]
@@ -246,7 +246,7 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
             raise OrchestratorError(taken(connection, index.identity))
     if anew or not any(index.is_right for index in found):
         log.info("building %s; writers continue, but the build waits for transactions that are open now", name)
-        if binding_of(connection).is_partitioned(HOST_INDEXES[name]):
+        if binding_of(connection).is_partitioned(_EVERY_INDEX[name]):
             _build_on_partitions(connection, name)
         else:
             _build_beside(connection, name)
@@ -255,13 +255,12 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     drop_strays(connection, name)
 
 
-def part_prefix(connection: Connection, name: str) -> str:
+def part_prefix(schema: str, name: str) -> str:
     """Return how the names of the indexes of partitions begin; a checksum of the definition and an oid follow.
 
     In another schema than the default, a checksum stands for the name of the index: PostgreSQL cuts names after 63
     bytes.
     """
-    schema = schema_of(connection)
     return f"{name}{PART}" if schema == SCHEMA else f"{schema}_{crc32(name.encode()):08x}{PART}"
 
 
@@ -327,16 +326,16 @@ def _build_on_partitions(connection: Connection, name: str) -> None:
     with the partitions that have none. PostgreSQL takes them as parts when it creates the index of the whole table,
     because they have the same definition.
     """
-    source = HOST_INDEXES[name]
+    source = _EVERY_INDEX[name]
     binding = binding_of(connection)
-    create = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")[0]
+    create = _index_text(name).split(";\n\n")[0]
     begin = f"CREATE INDEX CONCURRENTLY {name}"
     checksum = hashlib.md5(binding.fill(create).encode(), usedforsecurity=False).hexdigest()[:8]
     for part in partitions(connection, binding, source):
         if not part.is_leaf:
             continue
         bound = binding.at(source, part.schema, part.name)
-        own = f"{part_prefix(connection, name)}{checksum}_{part.oid}"
+        own = f"{part_prefix(schema_of(connection), name)}{checksum}_{part.oid}"
         place = f"{bound.fill(f':{source}.schema')}.{own}"
         is_valid = "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)"
         found = connection.execute(is_valid, (place,)).fetchone()
@@ -357,9 +356,9 @@ def _build_on_partitions(connection: Connection, name: str) -> None:
 
 def _analyse(connection: Connection, name: str) -> None:
     """Compute the planner's statistics of expressions in an index; columns have statistics of their own."""
-    source = HOST_INDEXES[name]
+    source = _EVERY_INDEX[name]
     binding = binding_of(connection)
-    keys = binding.key_types(source, sqlfiles.read("indexes", f"{name}.sql"))
+    keys = binding.key_types(source, _index_text(name))
     if not all(f'"{key}"' in binding.sources[source].columns.values() for key in keys) or not keys:
         connection.execute(f"ANALYZE {binding.table(source)}".encode())
 
@@ -373,9 +372,12 @@ def _exchange_index(connection: Connection, name: str) -> None:
 
 def _index_statements(connection: Connection, name: str) -> tuple[LiteralString, LiteralString]:
     """Return the CREATE INDEX and the COMMENT of an index."""
-    folder = "names" if name in NAME_INDEXES else "indexes"
-    create, comment = _for_host(connection, folder, f"{name}.sql").split(";\n\n")
+    create, comment = binding_of(connection).fill(_index_text(name)).split(";\n\n")
     return create, comment
+
+
+def _index_text(name: str) -> LiteralString:
+    return sqlfiles.read("names" if name in NAME_INDEXES else "indexes", f"{name}.sql")
 
 
 def set_binding(connection: Connection, mapping: SourceMapping, host_schema: str) -> None:

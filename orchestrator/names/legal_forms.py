@@ -23,6 +23,6 @@ def fill(connection: Connection) -> None:
         row = connection.execute(sqlfiles.query("names/fill_legal_forms"), {"forms": legal_forms()}).fetchone()
         if row != (0,):
             connection.execute(
-                "TRUNCATE connection_paths.organization_names, connection_paths.company_names,"
-                " connection_paths.name_proposals"
+                "TRUNCATE connection_paths.organization_names, connection_paths.organization_keys,"
+                " connection_paths.organization_words, connection_paths.company_names, connection_paths.name_proposals"
             )

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: The least similarity of the trigrams of a candidate.
 MIN_SCORE = 0.5
 _ROWS = 20_000  # organizations or names of a batch that writes plain forms
-_NAMES = 500  # names of a batch that looks for candidates
+_NAMES = 1_000  # names of a batch that looks for candidates
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,6 @@ def propose(
             done = now(organizations=done.organizations + looked_at, changed=done.changed + changed)
             if above is None:
                 break
-        if done.is_similar:
-            _index_words(connection, progress)
         while True:
             above, looked_at, added = _call(connection, "refresh_company_names", above=above, at_most=_ROWS)
             done = now(names=done.names + looked_at, added=done.added + added)
@@ -132,11 +130,3 @@ def _has_trigrams(connection: Connection, progress: Callable[[str], None]) -> bo
         )
         return False
     return True
-
-
-def _index_words(connection: Connection, progress: Callable[[str], None]) -> None:
-    """Build the index of similar names, unless it exists."""
-    row = connection.execute(sqlfiles.query("names/trigram_schema")).fetchone()
-    if row is not None and row[1] is not None:
-        progress("building the index of similar names")
-        connection.execute(row[1].encode())

@@ -4,5 +4,7 @@ DROP TABLE IF EXISTS connection_paths.name_decision_history;
 DROP TABLE IF EXISTS connection_paths.name_decisions;
 DROP TABLE IF EXISTS connection_paths.name_proposals;
 DROP TABLE IF EXISTS connection_paths.company_names;
+DROP TABLE IF EXISTS connection_paths.organization_words;
+DROP TABLE IF EXISTS connection_paths.organization_keys;
 DROP TABLE IF EXISTS connection_paths.organization_names;
 DROP TABLE IF EXISTS connection_paths.legal_forms;

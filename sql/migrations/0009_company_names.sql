@@ -2,8 +2,12 @@
 -- depends: 0008_capture_changes
 
 CREATE TABLE IF NOT EXISTS connection_paths.legal_forms (
-    form text COLLATE "C" PRIMARY KEY
+    form text COLLATE "C" PRIMARY KEY,
+    last_word text COLLATE "C" NOT NULL,
+    words integer NOT NULL
 );
+
+CREATE INDEX IF NOT EXISTS legal_forms_last_word ON connection_paths.legal_forms (last_word);
 
 COMMENT ON TABLE connection_paths.legal_forms IS 'Legal forms such as gmbh and and co kg, as plain_name writes them; orchestrator resolve fills the table from the Python library cleanco';
 
@@ -24,6 +28,24 @@ COMMENT ON COLUMN connection_paths.organization_names.name IS 'The first 200 cha
 COMMENT ON COLUMN connection_paths.organization_names.words IS 'The name as plain_name writes it, without its legal form';
 COMMENT ON COLUMN connection_paths.organization_names.full_key IS 'The name as plain_name writes it, without spaces';
 COMMENT ON COLUMN connection_paths.organization_names.short_key IS 'words without spaces';
+
+CREATE TABLE IF NOT EXISTS connection_paths.organization_keys (
+    key bigint NOT NULL,
+    organization_id bigint NOT NULL,
+    PRIMARY KEY (key, organization_id)
+);
+
+CREATE INDEX IF NOT EXISTS organization_keys_organization ON connection_paths.organization_keys (organization_id);
+
+COMMENT ON TABLE connection_paths.organization_keys IS 'The keys (name_keys) of the names in organization_names; organizations with similar names are found by them';
+
+CREATE TABLE IF NOT EXISTS connection_paths.organization_words (
+    form bigint NOT NULL,
+    word text COLLATE "C" NOT NULL,
+    PRIMARY KEY (form, word)
+);
+
+COMMENT ON TABLE connection_paths.organization_words IS 'The words of names of organizations, each with its typing_forms; words with a mistake of typing are found by them';
 
 CREATE TABLE IF NOT EXISTS connection_paths.company_names (
     company_name text COLLATE "C" PRIMARY KEY,
@@ -132,7 +154,8 @@ REVOKE ALL ON SEQUENCE
     connection_paths.name_batch_ids, connection_paths.name_decision_history_change_id_seq
 FROM PUBLIC;
 REVOKE ALL ON TABLE
-    connection_paths.legal_forms, connection_paths.organization_names, connection_paths.company_names,
+    connection_paths.legal_forms, connection_paths.organization_names, connection_paths.organization_keys,
+    connection_paths.organization_words, connection_paths.company_names,
     connection_paths.name_proposals, connection_paths.name_decisions, connection_paths.name_decision_history,
     connection_paths.name_changes
 FROM PUBLIC;

@@ -7,6 +7,8 @@ __depends__ = {"0009_company_names"}
 function("plain_name", "v1")
 function("without_legal_form", "v1")
 function("is_junk_name", "v1")
+function("name_keys", "v1")
+function("typing_forms", "v1")
 function("refresh_organization_names", "v1")
 function("refresh_company_names", "v1")
 function("similar_organizations", "v1")

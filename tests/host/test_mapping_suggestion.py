@@ -195,7 +195,10 @@ def test_tables_of_one_schema_belong_together(connection: Connection) -> None:
                 CREATE TABLE {schema}.imports (person_id bigint, user_id bigint, team_id bigint)
             """.encode()
             )
-        for host_schema, expected in (("b", "b"), ("public", "a")):
+        applications = (("b", "b"), ("public", "a"), ("public", "b"))
+        for number, (host_schema, expected) in enumerate(applications):
+            if number == 2:
+                connection.execute("DROP TABLE a.jobs")
             draft = parse(suggest(connection, host_schema).toml, "draft.toml")
             assert {source.schema for source in bound(draft, host_schema).values()} == {expected}
         assert set(DEFAULT.sources) == set(parse(suggest(connection, "c").toml, "f").sources)

@@ -8,11 +8,15 @@ SELECT
     n.nspname::text,
     c.relname::text,
     c.relkind::text,
-    (
-        SELECT NULLIF(sum(t.reltuples) FILTER (WHERE t.reltuples >= 0), 0)::bigint
-        FROM pg_catalog.pg_class AS t
-        WHERE t.oid = c.oid OR (c.relkind = 'p' AND t.oid IN (SELECT p.relid FROM pg_partition_tree(c.oid) AS p))
-    ) AS row_estimate,
+    CASE
+        WHEN c.relkind <> 'p' THEN NULLIF(GREATEST(c.reltuples, 0), 0)::bigint
+        ELSE (
+            SELECT NULLIF(sum(GREATEST(t.reltuples, 0)), 0)::bigint
+            FROM pg_partition_tree(c.oid) AS p
+            JOIN pg_catalog.pg_class AS t ON t.oid = p.relid
+            WHERE p.isleaf
+        )
+    END AS row_estimate,
     (
         SELECT COALESCE(jsonb_agg(
             jsonb_build_array(a.attname, format_type(a.atttypid, NULL), a.attnotnull) ORDER BY a.attnum
@@ -39,6 +43,11 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND NOT c.relispartition
     AND (%(schemas)s::text[] IS NULL OR n.nspname = ANY (%(schemas)s::text[]))
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'connection_paths')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
     AND n.nspname NOT LIKE 'pg\_%%'
+    AND NOT EXISTS ( -- another installation of the package
+        SELECT
+        FROM pg_catalog.pg_class AS o
+        WHERE o.relnamespace = n.oid AND o.relname = 'contact_connections'
+    )
 ORDER BY n.nspname, c.relname

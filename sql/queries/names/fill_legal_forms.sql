@@ -12,9 +12,10 @@ deleted AS (
     RETURNING 1
 ),
 added AS (
-    INSERT INTO connection_paths.legal_forms (form)
-    SELECT w.form
+    INSERT INTO connection_paths.legal_forms (form, last_word, words)
+    SELECT w.form, s.words[cardinality(s.words)], cardinality(s.words)
     FROM wanted AS w
+    CROSS JOIN LATERAL (SELECT string_to_array(w.form, ' ') AS words) AS s
     ON CONFLICT (form) DO NOTHING
     RETURNING 1
 )

@@ -40,20 +40,23 @@ DECLARE
 BEGIN
     BEGIN
         IF TG_ARGV[0] = 'experience' THEN
-            before_id := (SELECT :contact_work_experiences.captured_id FROM (SELECT OLD.*) AS o WHERE TG_OP <> 'INSERT');
-            after_id := (SELECT :contact_work_experiences.captured_id FROM (SELECT NEW.*) AS n WHERE TG_OP <> 'DELETE');
-            is_changed := TG_OP <> 'UPDATE' OR (SELECT ROW(:contact_work_experiences.captured) FROM (SELECT OLD.*) AS o)
-                IS DISTINCT FROM (SELECT ROW(:contact_work_experiences.captured) FROM (SELECT NEW.*) AS n);
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN :contact_work_experiences.captured_old_id END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN :contact_work_experiences.captured_new_id END;
+            IF TG_OP = 'UPDATE' THEN
+                is_changed := ROW(:contact_work_experiences.captured_old) IS DISTINCT FROM ROW(:contact_work_experiences.captured_new);
+            END IF;
         ELSIF TG_ARGV[0] = 'contact' THEN
-            before_id := (SELECT :contacts.captured_id FROM (SELECT OLD.*) AS o WHERE TG_OP <> 'INSERT');
-            after_id := (SELECT :contacts.captured_id FROM (SELECT NEW.*) AS n WHERE TG_OP <> 'DELETE');
-            is_changed := TG_OP <> 'UPDATE' OR (SELECT ROW(:contacts.captured) FROM (SELECT OLD.*) AS o)
-                IS DISTINCT FROM (SELECT ROW(:contacts.captured) FROM (SELECT NEW.*) AS n);
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN :contacts.captured_old_id END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN :contacts.captured_new_id END;
+            IF TG_OP = 'UPDATE' THEN
+                is_changed := ROW(:contacts.captured_old) IS DISTINCT FROM ROW(:contacts.captured_new);
+            END IF;
         ELSIF TG_ARGV[0] = 'organization' THEN
-            before_id := (SELECT :organizations.captured_id FROM (SELECT OLD.*) AS o WHERE TG_OP <> 'INSERT');
-            after_id := (SELECT :organizations.captured_id FROM (SELECT NEW.*) AS n WHERE TG_OP <> 'DELETE');
-            is_changed := TG_OP <> 'UPDATE' OR (SELECT ROW(:organizations.captured) FROM (SELECT OLD.*) AS o)
-                IS DISTINCT FROM (SELECT ROW(:organizations.captured) FROM (SELECT NEW.*) AS n);
+            before_id := CASE WHEN TG_OP <> 'INSERT' THEN :organizations.captured_old_id END;
+            after_id := CASE WHEN TG_OP <> 'DELETE' THEN :organizations.captured_new_id END;
+            IF TG_OP = 'UPDATE' THEN
+                is_changed := ROW(:organizations.captured_old) IS DISTINCT FROM ROW(:organizations.captured_new);
+            END IF;
         END IF;
         IF NOT is_changed OR COALESCE(before_id, after_id) IS NULL THEN
             RETURN NULL;

@@ -15,12 +15,13 @@
 -- Reads
 --     known_organizations, organization_names
 -- Writes
---     organization_names, company_names
+--     organization_names, organization_keys, organization_words, company_names
 -- Used by
 --     sql/queries/names/refresh_organization_names.sql
 -- Why
 --     Only names that have changed are written in plain form again. Company names that are the same as a new or changed
---     name but for the legal form are marked, so that propose_names looks for candidates again. Begin again above the
+--     name but for the legal form are marked, so that propose_names looks for candidates again. Words stay in
+--     organization_words when no name has them any longer; they find nothing. Begin again above the
 --     returned id until it is NULL. That last call also deletes the organizations above the last id.
 CREATE OR REPLACE FUNCTION connection_paths.refresh_organization_names(
     above_organization_id bigint,
@@ -81,7 +82,35 @@ BEGIN
                 full_key = excluded.full_key,
                 short_key = excluded.short_key,
                 changed_at = excluded.changed_at
-        RETURNING n.organization_id, n.short_key
+        RETURNING n.organization_id, n.short_key, n.words
+    ),
+    old_keys AS (
+        DELETE FROM connection_paths.organization_keys AS k
+        USING (
+            SELECT d.organization_id, NULL AS words FROM deleted AS d
+            UNION ALL
+            SELECT w.organization_id, w.words FROM written AS w
+        ) AS c
+        WHERE k.organization_id = c.organization_id
+            AND (c.words IS NULL OR k.key <> ALL (connection_paths.name_keys(string_to_array(c.words, ' '))))
+    ),
+    new_keys AS (
+        INSERT INTO connection_paths.organization_keys (key, organization_id)
+        SELECT k.key, w.organization_id
+        FROM written AS w
+        CROSS JOIN LATERAL unnest(connection_paths.name_keys(string_to_array(w.words, ' '))) AS k (key)
+        ON CONFLICT DO NOTHING
+    ),
+    new_words AS (
+        INSERT INTO connection_paths.organization_words (form, word)
+        SELECT f.form, u.word
+        FROM (
+            SELECT DISTINCT s.word
+            FROM written AS w
+            CROSS JOIN LATERAL unnest((string_to_array(w.words, ' '))[:6]) AS s (word)
+        ) AS u
+        CROSS JOIN LATERAL unnest(connection_paths.typing_forms(u.word)) AS f (form)
+        ON CONFLICT DO NOTHING
     ),
     again AS (
         UPDATE connection_paths.company_names AS c

@@ -15,8 +15,8 @@
 -- Used by
 --     refresh_company_names, refresh_organization_names
 -- Why
---     A legal form has at most five words. The longest one at the end is removed first, and then the next one, because
---     a name may end with several: Ltd. Co.
+--     The longest legal form at the end is removed first, and then the next one, because a name may end with several:
+--     Co. Ltd.
 CREATE OR REPLACE FUNCTION connection_paths.without_legal_form(plain text)
 RETURNS text
 LANGUAGE plpgsql
@@ -27,19 +27,20 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    words text[] := string_to_array(without_legal_form.plain, ' ');
+    rest text[] := string_to_array(without_legal_form.plain, ' ');
     form_words integer;
 BEGIN
     LOOP
-        SELECT max(k.number)
+        SELECT max(f.words)
         INTO form_words
-        FROM generate_series(1, LEAST(5, cardinality(words) - 1)) AS k (number)
-        JOIN connection_paths.legal_forms AS f
-            ON f.form = array_to_string(words[cardinality(words) - k.number + 1:], ' ');
+        FROM connection_paths.legal_forms AS f
+        WHERE f.last_word = rest[cardinality(rest)]
+            AND f.words < cardinality(rest)
+            AND f.form = array_to_string(rest[cardinality(rest) - f.words + 1:], ' ');
         EXIT WHEN form_words IS NULL;
-        words := words[:cardinality(words) - form_words];
+        rest := rest[:cardinality(rest) - form_words];
     END LOOP;
-    RETURN array_to_string(words, ' ');
+    RETURN array_to_string(rest, ' ');
 END
 $function$;
 

@@ -17,7 +17,7 @@
 -- Writes
 --     none
 -- Used by
---     applications, orchestrator/host/binding.py, orchestrator/host/mapping_expressions.py
+--     applications, orchestrator/host/mapping_expressions.py
 -- Why
 --     An index needs IMMUTABLE expressions, and to_date and text::date are not IMMUTABLE. An error in the expression of
 --     an index would make an INSERT of the application fail, so this function raises none. It has no EXCEPTION block,
