@@ -25,7 +25,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import DEFAULT as DEFAULT_SCHEMA
 from orchestrator.core.schema import all_named, named, schema_of
-from orchestrator.host.binding import Binding, bind
+from orchestrator.host.binding import Binding, bind, has_placeholders
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 
 _ATTEMPTS = 5
@@ -151,7 +151,8 @@ def create_view(connection: Connection, name: str) -> None:
 
 def create_function(connection: Connection, name: str, version: str) -> None:
     """Create a function, or replace its body."""
-    connection.execute(binding_of(connection).fill(sqlfiles.function(name, version)))
+    text = sqlfiles.function(name, version)
+    connection.execute(binding_of(connection).fill(text) if has_placeholders(text) else text)
 
 
 def create_triggers(connection: Connection, source: str, also: str = "") -> None:
