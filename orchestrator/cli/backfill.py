@@ -16,7 +16,6 @@ from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.host import left_out, organizations
 from orchestrator.install.installed import require_installed
 from orchestrator.runs.backfill import BackfillOptions, backfill
-from orchestrator.runs.candidates import MIN_DAYS
 from orchestrator.runs.plan import proposed
 from orchestrator.runs.throttle import ThrottleLimits
 
@@ -116,7 +115,9 @@ def _ask_about_candidates(invocation: Invocation) -> None:
         return
     with connect(dsn) as connection, connection.transaction():
         organizations.exclude(connection, [each.id for each in candidates if each.is_junk], "no employer")
-        organizations.limit(connection, [each.id for each in candidates if not each.is_junk], MIN_DAYS, "very large")
+        for each in candidates:
+            if each.min_days is not None:
+                organizations.limit(connection, [each.id], each.min_days, "very large")
 
 
 def _left_out(invocation: Invocation) -> list[str]:

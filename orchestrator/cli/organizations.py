@@ -116,7 +116,9 @@ def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
     junk = [str(each.id) for each in candidates if each.is_junk]
     if junk:
         yield f"  Proposed: orchestrator organizations exclude {' '.join(junk)} --reason 'no employer'"
-    yield from (f"  Proposed: {each.command} --reason 'very large'" for each in candidates if not each.is_junk)
+    for each in candidates:
+        if not each.is_junk:
+            yield f"  Proposed: {each.command} --reason 'very large' (about {each.edges_kept:,} edges stay)"
 
 
 def _change(

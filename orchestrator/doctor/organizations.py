@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from orchestrator.core.formats import percent
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import LIVE_EDGES, Subject
+from orchestrator.host.organizations import is_junk
 
 _SHARE = 0.25  # of the edges
 _PAGES = 400  # to read
 _FEWEST = 5_000  # edges in the sample; in a small table, any organization may have most of the edges
-_MIN_DAYS = 730
 
 
 def crowds(subject: Subject) -> Iterator[Finding]:
@@ -26,8 +26,9 @@ def crowds(subject: Subject) -> Iterator[Finding]:
     for row in subject.query("edges_by_organization", {"percent": min(100.0, 100.0 * _PAGES / max(1, size.pages))}):
         if row.share > _SHARE and row.sampled >= _FEWEST:
             what = (
-                f"organization {row.organization_id} ({row.name}) makes about {percent(row.share)} of all edges;"
-                " people of a very large employer, or of no employer, seldom know each other"
+                f"organization {row.organization_id} ({row.name}) makes about {percent(row.share)} of all edges; people"
+                " of a very large employer, or of no employer, seldom know each other"
             )
-            repair = f"orchestrator organizations limit {row.organization_id} --min-days {_MIN_DAYS}"
+            exclude = f"orchestrator organizations exclude {row.organization_id}"
+            repair = exclude if is_junk(row.name or "") else "orchestrator organizations list"
             yield Finding("organizations", "advice", what, repair, str(row.organization_id))

@@ -5,15 +5,20 @@ Each function writes the table ``organization_policy``. Its trigger queues the c
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 
 _SHOWN = 5  # ids of organizations with the same name
+_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "\u0131": "i", "đ": "d"})
+_WORDS = re.compile(r"ANY \(\s*'\{(.*?)\}'::text\[\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ def identified(connection: Connection, words: Sequence[str]) -> list[int]:
     return list(dict.fromkeys(_identified(connection, word) for word in words))
 
 
+def is_junk(name: str) -> bool:
+    """Whether a name names no employer, such as Self-employed; the SQL function ``is_junk_name`` has the list."""
+    return _plain(name) in _junk_names()
+
+
 def _identified(connection: Connection, word: str) -> int:
     if word.isascii() and word.isdecimal() and int(word) < 2**63:
         known = "SELECT FROM connection_paths.known_organizations AS o WHERE o.id = %(id)s"
@@ -92,3 +102,17 @@ def _set(
         "reason": reason,
     }
     return sorted(row[0] for row in connection.execute(sqlfiles.query("host/set_policy"), asked))
+
+
+@cache
+def _junk_names() -> frozenset[str]:
+    found = _WORDS.search(sqlfiles.function("is_junk_name"))
+    assert found is not None
+    return frozenset(" ".join(each.split()) for each in found[1].split(","))
+
+
+def _plain(name: str) -> str:
+    """Return the words of a name in lower case, without accents and punctuation, as the SQL function ``plain_name``."""
+    split = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
+    letters = "".join(each for each in split if not unicodedata.combining(each) and each not in ".'`\u2019")
+    return " ".join(re.findall(r"[^\W_]+", letters))

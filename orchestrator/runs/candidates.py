@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from orchestrator.core import sqlfiles
+from orchestrator.host.organizations import is_junk
 from orchestrator.host.reader import SourceReader
 
 #: An organization with a greater share of all pairs is a candidate, whatever its name.
 LARGE = 0.25
-#: The days that a proposed limit requires.
-MIN_DAYS = 730
 
+#: Limits to choose from, in days. The first one that leaves at most half of the pairs is proposed, or the last one.
+_LIMITS = (365, 730, 1825, 3650)
 _LOOKED_AT = 2000  # organizations with the most contacts, whose names are looked at
 _MOST = 20  # candidates
 _FEWEST_PEOPLE = 10  # with fewer, a name that names no employer makes few edges
-
-_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "\u0131": "i", "đ": "d"})
-_WORDS = re.compile(r"ANY \(\s*'\{(.*?)\}'::text\[\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,7 @@ class Candidate:
 
     ``is_junk``: the name names no employer; else the organization has more than ``LARGE`` of all pairs.
     ``share_of_paths``: of all paths with three contacts, how many use an edge of this organization. ``command`` is the
-    proposal.
+    proposal: to exclude it, or, when ``min_days`` is a number, to limit it. ``edges_kept`` then stay.
     """
 
     id: int
@@ -42,6 +36,8 @@ class Candidate:
     bytes: int
     share_of_pairs: float
     share_of_paths: float
+    min_days: int | None
+    edges_kept: int
     command: str
 
 
@@ -60,36 +56,34 @@ def find(
         return ()
     costs = reader.rows("runs/organization_costs", {"organization_ids": chosen})
     return tuple(
-        Candidate(
-            id=id, name=names[id][0], people=names[id][1], is_junk=id in junk, pairs=pairs,
-            edges=round(pairs * edges_per_pair), bytes=round(pairs * edges_per_pair * bytes_per_edge),
-            share_of_pairs=share_of_pairs, share_of_paths=share_of_paths, command=_command(id, id in junk),
-        )
-        for id, pairs, share_of_pairs, share_of_paths in costs
-        if pairs
+        _candidate(reader, row, names[row[0]], row[0] in junk, edges_per_pair, bytes_per_edge)
+        for row in costs
+        if row[1]
+    )
+
+
+def _candidate(
+    reader: SourceReader,
+    costs: tuple[int, int, float, float],
+    called: tuple[str | None, int],
+    is_junk: bool,
+    edges_per_pair: float,
+    bytes_per_edge: float,
+) -> Candidate:
+    id, pairs, share_of_pairs, share_of_paths = costs
+    edges = pairs * edges_per_pair
+    min_days, kept = (None, 0) if is_junk else _limit(reader, id, pairs)
+    limit = f"limit {id} --min-days {min_days}"
+    return Candidate(
+        id=id, name=called[0], people=called[1], is_junk=is_junk, pairs=pairs, edges=round(edges),
+        bytes=round(edges * bytes_per_edge), share_of_pairs=share_of_pairs, share_of_paths=share_of_paths,
+        min_days=min_days, edges_kept=round(kept * edges_per_pair),
+        command=f"orchestrator organizations {f'exclude {id}' if is_junk else limit}",
     )  # fmt: skip
 
 
-def is_junk(name: str) -> bool:
-    """Whether a name names no employer, such as Self-employed; the SQL function ``is_junk_name`` has the list."""
-    return _plain(name) in _junk_names()
-
-
-def _command(id: int, is_junk: bool) -> str:
-    if is_junk:
-        return f"orchestrator organizations exclude {id}"
-    return f"orchestrator organizations limit {id} --min-days {MIN_DAYS}"
-
-
-@cache
-def _junk_names() -> frozenset[str]:
-    found = _WORDS.search(sqlfiles.function("is_junk_name"))
-    assert found is not None
-    return frozenset(" ".join(each.split()) for each in found[1].split(","))
-
-
-def _plain(name: str) -> str:
-    """Return the words of a name in lower case, without accents and punctuation, as the SQL function ``plain_name``."""
-    split = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
-    letters = "".join(each for each in split if not unicodedata.combining(each) and each not in ".'`\u2019")
-    return " ".join(re.findall(r"[^\W_]+", letters))
+def _limit(reader: SourceReader, id: int, pairs: int) -> tuple[int, int]:
+    """Return the days of the limit to propose, and the pairs that it leaves."""
+    left = dict(reader.rows("runs/pairs_of_limits", {"organization_id": id, "days": list(_LIMITS)}))
+    days = next((each for each in _LIMITS if left.get(each, 0) <= pairs / 2), _LIMITS[-1])
+    return days, left.get(days, 0)

@@ -6,15 +6,14 @@ import json
 import signal
 from itertools import combinations
 
-import click
 import pytest
 
 from orchestrator.changes.sync import sync
 from orchestrator.cli import backfill as backfill_command
 from orchestrator.core.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
+from orchestrator.host.organizations import is_junk
 from orchestrator.runs.backfill import BackfillOptions, backfill
-from orchestrator.runs.candidates import is_junk
 from orchestrator.runs.plan import plan, proposed
 from tests.support.changes import closed_gate, gate, gated, queue_length, wait_for_gate
 from tests.support.command_line import run, start
@@ -188,6 +187,24 @@ def test_a_candidate_has_its_pairs_and_its_share_of_paths(host: str, installed_h
     assert "organizations exclude 1 --reason 'no employer'" in shown
 
 
+def test_a_limit_is_proposed_with_the_edges_that_stay(installed_host: str) -> None:
+    with filled(installed_host, 60) as connection:
+        connection.execute("UPDATE organizations SET name = 'Globex' WHERE id = 1")
+        connection.execute(
+            "UPDATE contact_work_experiences SET date_to = date_from + 300 + 20 * contact_id::int WHERE organization_id = 1"
+        )
+        sync(installed_host)
+        (found,) = proposed(installed_host)
+        assert found.command == f"orchestrator organizations limit 1 --min-days {found.min_days}"
+        assert found.edges_kept <= found.edges / 2
+        done = run(*found.command.split()[1:], "--dsn", installed_host)
+        assert done.exit_code == 0, done.output
+        assert edges(connection) == right_edges(connection)
+        left = "SELECT count(*) FROM connection_paths.contact_connections WHERE organization_id = 1"
+        assert value(connection, left) == found.edges_kept > 0
+        assert proposed(installed_host) == ()
+
+
 def worked_at(connection: Connection, organization: int) -> list[int]:
     """The contacts of an organization; in ``crowd`` all of them overlap there."""
     query = "SELECT contact_id FROM contact_work_experiences WHERE organization_id = %s"
@@ -208,7 +225,7 @@ def test_the_first_backfill_asks_once(
             asked.append(question)
             return answer == "y"
 
-        monkeypatch.setattr(click, "confirm", confirm)
+        monkeypatch.setattr("click.confirm", confirm)
         done = run(*again)
         assert done.exit_code == 0, done.output
         assert "exclude 1 --reason 'no employer'" in done.stderr
@@ -226,5 +243,6 @@ def test_doctor_warns_of_an_organization_with_most_of_the_edges(installed_host: 
         (found,) = [each for each in diagnose(installed_host).findings if each.check == "organizations"]
         assert found.severity == "advice"
         assert "organization 1 (Self-Employed) makes about 100% of all edges" in found.what
+        assert found.repair == "orchestrator organizations exclude 1"
         connection.execute("INSERT INTO connection_paths.organization_policy VALUES (1, 'none')")
         assert [each for each in diagnose(installed_host).findings if each.check == "organizations"] == []

@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     propose_names, orchestrator/runs/candidates.py
+--     propose_names, orchestrator/host/organizations.py
 -- Why
 --     People who write Freelance did not work together, even if an organization has this name. A person may still
 --     accept such a name. The names are words in several languages, without accents.
