@@ -8,7 +8,7 @@ import yoyo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.core.schema import all_named, schema_of
 from orchestrator.host import rights, sources
 from orchestrator.host.binding import Binding
@@ -103,7 +103,7 @@ def check_host(connection: Connection, binding: Binding) -> None:
     if not is_default:
         problems = check(connection, binding.mapping, host_schema) or problems
     if problems:
-        raise OrchestratorError("\n".join([*problems, *lacking, "Nothing was installed."]))
+        raise SeveralProblemsError([*problems, *lacking, "Nothing was installed."])
     if lacking:
         raise OrchestratorError(f"{lacking[0]} Nothing was installed.")
 
