@@ -26,8 +26,8 @@ class Right:
 
 
 def to_read(bound: Binding) -> list[Right]:
-    """Return the rights that reading all sources needs."""
-    sources = bound.sources.values()
+    """Return the rights that computing edges and paths needs; names of users and collections are not necessary."""
+    sources = [bound.sources[name] for name in REQUIRED]
     schemas = dict.fromkeys(source.schema for source in sources)
     return [
         *(Right("schema", "USAGE", schema) for schema in schemas),

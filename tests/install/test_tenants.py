@@ -318,7 +318,7 @@ def ask_everything(dsn: str) -> None:
         assert answer.call(question, playground.schema).startswith("SELECT jsonb_pretty(cp_t1.find_paths(")
         assert playground.contacts("contact 1") != []
         assert [each.collection_id for each in playground.collections()] == [9]
-        assert playground.users(9) == [7]
+        assert [each.user_id for each in playground.users(9)] == [7]
         assert playground.examples() != []
         assert playground.plan(question).why_not_nested is None
 

@@ -1,5 +1,6 @@
 -- Returns the owner of the package's schema, whether this role has its rights, and the application's tables that the
--- binding views read, as arrays of schemas and names. It reads only catalogs, so every role may run it.
+-- binding views read, as arrays of schemas and names; names of users and collections are not necessary. The query reads
+-- only catalogs, so every role may run it.
 -- No row: the package is not installed.
 SELECT
     o.rolname::text AS owner,
@@ -18,7 +19,7 @@ LEFT JOIN LATERAL (
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
     JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid AND c.relnamespace <> n.oid
     JOIN pg_catalog.pg_namespace AS s ON s.oid = c.relnamespace
-    WHERE v.relnamespace = n.oid AND v.relkind = 'v'
+    WHERE v.relnamespace = n.oid AND v.relkind = 'v' AND v.relname NOT IN ('live_users', 'live_collections')
 ) AS t ON true
 WHERE n.nspname = 'connection_paths'
 GROUP BY o.rolname, n.nspowner
