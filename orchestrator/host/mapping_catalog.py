@@ -12,6 +12,7 @@ from psycopg import errors
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.core.schema import schema_of
 from orchestrator.core.text import shortened
 from orchestrator.host.mapping_expressions import Expression, identifier, quoted, read
 from orchestrator.host.mapping_probe import ACCEPTED, empty_copy, problem_of
@@ -107,7 +108,7 @@ def _source_problems(connection: Connection, source: Source, host_schema: str) -
     """Yield the problems of a source, each with the key that it is about."""
     schema = source.schema or host_schema
     shown = f"{identifier(schema)}.{identifier(source.table)}"
-    if schema in _SYSTEM:
+    if schema in (*_SYSTEM, schema_of(connection)):
         yield "table", f"{shown} is no table of an application; write the name of a table of yours"
         return
     relation = _relation(connection, schema, source.table)

@@ -222,7 +222,7 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
             "tables": [sources[_EVERY_INDEX[name]].table for name in names],
             "new": named(connection, NEW),
             "old": named(connection, OLD),
-            "parts": [part_prefix(connection, name) for name in names],
+            "parts": [part_prefix(schema_of(connection), name) for name in names],
         },
     )
     return [OwnIndex(*row) for row in found]
@@ -255,13 +255,12 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     drop_strays(connection, name)
 
 
-def part_prefix(connection: Connection, name: str) -> str:
+def part_prefix(schema: str, name: str) -> str:
     """Return how the names of the indexes of partitions begin; a checksum of the definition and an oid follow.
 
     In another schema than the default, a checksum stands for the name of the index: PostgreSQL cuts names after 63
     bytes.
     """
-    schema = schema_of(connection)
     return f"{name}{PART}" if schema == SCHEMA else f"{schema}_{crc32(name.encode()):08x}{PART}"
 
 
@@ -336,7 +335,7 @@ def _build_on_partitions(connection: Connection, name: str) -> None:
         if not part.is_leaf:
             continue
         bound = binding.at(source, part.schema, part.name)
-        own = f"{part_prefix(connection, name)}{checksum}_{part.oid}"
+        own = f"{part_prefix(schema_of(connection), name)}{checksum}_{part.oid}"
         place = f"{bound.fill(f':{source}.schema')}.{own}"
         is_valid = "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)"
         found = connection.execute(is_valid, (place,)).fetchone()
