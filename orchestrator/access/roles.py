@@ -87,11 +87,11 @@ def to_use(connection: Connection, wanted: str | None) -> str | None:
     return wanted
 
 
-def make(connection: Connection, prefix: str, *, progress: Callable[[str], None] = log.info) -> None:
+def make(connection: Connection, prefix: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
     """Create the roles that are missing, and make the installing role a member of the owner role.
 
-    Raises :class:`OrchestratorError` when this role may not do that. Then nothing was created, and the message has the
-    statements that a superuser must run.
+    Returns the statements that a superuser must run when this role may not do that; then nothing was created. Raises
+    :class:`OrchestratorError` when one of the names cannot be that of a group role.
     """
     installer = str(connection.execute("SELECT current_user::text").fetchall()[0][0])
     for _ in range(_RACES):
@@ -101,15 +101,13 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
                 raise OrchestratorError(f"{problem}; choose other names (--roles=PREFIX), or: {remedy}")
         todo = [remedy for about, _, remedy in differences if about == "role"]
         if not todo:
-            return
+            return []
         try:
             with connection.transaction():
                 for statement in todo:
                     connection.execute(Verbatim(statement.encode()))
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise OrchestratorError(
-                f"role {installer} may not do this. A superuser must run: {'; '.join(todo)};"
-            ) from error
+        except psycopg.errors.InsufficientPrivilege:
+            return [f"{statement};" for statement in todo]
         except psycopg.errors.ReservedName as error:
             raise OrchestratorError(f"PostgreSQL reserves role names that begin with {prefix!r}") from error
         except _RACING as error:
@@ -117,7 +115,7 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
             time.sleep(0.1)
         else:
             progress(f"created or joined: {prefix}_reader, {prefix}_operator, {prefix}_owner")
-            return
+            return []
     raise OrchestratorError(f"other installs keep changing the roles {prefix}_…; try again")
 
 

@@ -3,6 +3,7 @@
 ``connection_paths.sync_changes`` takes some changes and refreshes the edges of their contacts in one transaction. The
 worker decides how many changes a call takes, and what happens after an error:
 
+* after a call that took long, the next calls take fewer changes, so that transactions stay short;
 * after a deadlock, a timeout or a lost session, the next calls take fewer changes, so that fewer rows are contended;
 * after any other error, the next calls refresh contacts one by one, so that only the contact with the error fails;
 * after several errors in a row, calls take a single change, so that an error which looks transient (the application's
@@ -31,6 +32,7 @@ LOOK_AGAIN = 0.2
 _MOST_LOST_SESSIONS = 10  # in a row: the work itself may be what ends them
 _SINGLE_AFTER = 4  # transient errors, or lost sessions, in a row; then calls take a single change
 _PATIENCE = 300.0  # seconds without a call that succeeds; then a transient error is raised
+_LONG = 2.0  # seconds; after a call that took longer, the next call takes half as many changes
 _ONE_BY_ONE = 50  # changes that a call takes at most while it refreshes contacts one by one
 
 
@@ -131,6 +133,7 @@ class Worker(threading.Thread):
     def _take(self, connection: Connection) -> int:
         """Call sync_changes once; return how many changes it took."""
         size = min(self._size, _ONE_BY_ONE) if self._one_by_one else self._size
+        started = time.monotonic()
         row = connection.execute(
             "SELECT taken, contacts, edges_changed FROM connection_paths.sync_changes(%s, one_by_one => %s)",
             (size, self._one_by_one > 0),
@@ -141,7 +144,10 @@ class Worker(threading.Thread):
         self._succeeded = time.monotonic()
         self._transient_errors = self._lost_sessions = 0
         self._one_by_one = max(0, self._one_by_one - taken) if taken else 0
-        self._size = min(self._state.batch, self._size + 1 + self._size // 16)  # an error may have made it smaller
+        if self._succeeded - started > _LONG:
+            self._size = max(1, self._size // 2)
+        else:
+            self._size = min(self._state.batch, self._size + 1 + self._size // 16)
         return taken
 
     def _has_more(self, connection: Connection, taken: int) -> bool:

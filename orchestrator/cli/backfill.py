@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 import psycopg
 
 from orchestrator.cli import run_lines
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.options import Number, limit_or_off, workers_option
-from orchestrator.core.database import reading
+from orchestrator.cli.organizations import candidate_lines
+from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError, one_line
-from orchestrator.host import left_out
+from orchestrator.host import left_out, organizations
+from orchestrator.install.installed import require_installed
 from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.runs.plan import proposed
 from orchestrator.runs.throttle import ThrottleLimits
+
+_WORTH_ASKING = 0.01  # of all pairs: less is not worth a question
+_HAS_RUN = "SELECT EXISTS (SELECT FROM connection_paths.backfill_runs)"
 
 
 @click.command("backfill")
@@ -54,13 +62,14 @@ from orchestrator.runs.throttle import ThrottleLimits
     "--ignore-replica", "ignored", multiple=True, metavar="NAME",
     help="A replica (its application_name in pg_stat_replication) that may fall behind; may be repeated.",
 )  # fmt: skip
+@click.option("--yes", is_flag=True, help="Do not ask about organizations that are probably no employer.")
 @shared_options
 @pass_invocation
 @click.pass_context
 def command(
     ctx: click.Context, invocation: Invocation, workers: int, strategy: str, batch_edges: int | None,
     batch_timeout: float, throttle: bool, slowdown: float, replica_lag: float | None, replica_backlog: float | None,
-    ignored: tuple[str, ...],
+    ignored: tuple[str, ...], yes: bool,
 ) -> None:  # fmt: skip
     """Compute the edges of every contact: join the run that is under way, or start one."""
     screen = invocation.screen
@@ -70,6 +79,8 @@ def command(
             slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
         )
     options = BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits)
+    if not yes and _is_on_terminal():
+        _ask_about_candidates(invocation)
     with screen.watching(run_lines.display, run_lines.progress_line) as report:
         done = backfill(invocation.connection_string(), options, report=report)
     missed = _left_out(invocation)
@@ -80,6 +91,33 @@ def command(
     )
     if done.run.status != "succeeded":
         ctx.exit(1)
+
+
+def _is_on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask_about_candidates(invocation: Invocation) -> None:
+    """Before the first run, ask whether organizations that are probably no employer should make no edges."""
+    dsn = invocation.connection_string()
+    with reading(dsn) as connection:
+        require_installed(connection)
+        if connection.execute(_HAS_RUN).fetchone() == (True,):
+            return
+    screen = invocation.screen
+    screen.show_step("looking for organizations that are probably no employer")
+    candidates = [each for each in proposed(dsn) if each.share_of_pairs >= _WORTH_ASKING]
+    if not candidates:
+        return
+    for line in candidate_lines(candidates):
+        screen.say_about(line)
+    if not click.confirm("Do as proposed before the backfill?", default=False, err=True):
+        return
+    with connect(dsn) as connection, connection.transaction():
+        organizations.exclude(connection, [each.id for each in candidates if each.is_junk], "no employer")
+        for each in candidates:
+            if each.min_days is not None:
+                organizations.limit(connection, [each.id], each.min_days, "very large")
 
 
 def _left_out(invocation: Invocation) -> list[str]:

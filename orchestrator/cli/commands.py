@@ -13,6 +13,7 @@ from orchestrator.cli import (
     doctor,
     install,
     map,
+    organizations,
     paths,
     plan,
     resolve,
@@ -30,8 +31,8 @@ from orchestrator.cli.group import Group
 from orchestrator.cli.invocation import shared_options
 
 _MODULES = (
-    attach, backfill, compare, demo, detach, doctor, install, map, paths, plan, resolve, runs, script, seed, serve,
-    status, sweep, sync, uninstall, verify,
+    attach, backfill, compare, demo, detach, doctor, install, map, organizations, paths, plan, resolve, runs, script,
+    seed, serve, status, sweep, sync, uninstall, verify,
 )  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def run(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: in
         for title, collection, scope, limit, depth in _EXAMPLES:
             question = _example(connection, candidates, collection, scope, limit, depth)
             answer = paths.find_paths(connection, question)
-            names = paths.names(connection, answer, question.target_contact_id)
+            names = paths.names(connection, answer, question.target_contact_id, question=question)
             screen.say("", f"   {title}", f"   To meet {names.contact(question.target_contact_id)}:")
             screen.say(*(f"   {line}" for line in path_lines(question, answer, names)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from io import StringIO
 from itertools import pairwise
@@ -13,8 +14,10 @@ from typing import Any
 import click
 import psycopg
 
+from orchestrator.access.explanation import explain
 from orchestrator.cli.invocation import DEFAULT_DIRECTORY, Invocation
 from orchestrator.core import text
+from orchestrator.core.database import reading
 from orchestrator.core.errors import OrchestratorError, SeveralProblemsError, one_line
 
 
@@ -79,11 +82,28 @@ class Group(click.Group):
         except psycopg.OperationalError as error:
             message = f"the server reported: {one_line(error)}"
             raise Failure(_with_server(ctx, message), kind="server", sqlstate=error.sqlstate) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            message = _missing_rights(ctx) or one_line(error)
+            raise Failure(_with_server(ctx, message), kind="server", sqlstate=error.sqlstate) from error
         except psycopg.Error as error:
             raise Failure(_with_server(ctx, one_line(error)), kind="server", sqlstate=error.sqlstate) from error
         except KeyboardInterrupt:
             message = "Stopped. Finished work is kept. Run the same command again to continue."
             raise Failure(message, kind="interrupted") from None
+
+
+def _missing_rights(ctx: click.Context) -> str | None:
+    """Return the line about the rights that the command needs and this role lacks; None when that is not known."""
+    group = ctx
+    while group.parent is not None and group.parent.parent is not None:
+        group = group.parent
+    command = group.invoked_subcommand if group.parent is None else group.info_name
+    with (
+        suppress(OrchestratorError, psycopg.Error),
+        reading(ctx.ensure_object(Invocation).connection_string()) as found,
+    ):
+        return explain(found, command or "")
+    return None
 
 
 def _with_server(ctx: click.Context, message: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from orchestrator.access import roles as group_roles
@@ -61,7 +63,16 @@ def command(
     )
     shown = [_outcome(done, triggers, replicated), *done.repaired, *done.costs]
     grants: list[str] = []
-    if roles is not None:
+    if done.for_superuser:
+        again = "orchestrator install --roles" + (
+            "" if roles == group_roles.DEFAULT_PREFIX else f"={shlex.quote(roles or '')}"
+        )
+        shown += [
+            "This role may not create roles, so the package has none yet. A superuser must run:",
+            *(f"  {line}" for line in done.for_superuser),
+            f"Then run: {again}",
+        ]
+    elif roles is not None:
         with reading(dsn) as connection:
             grants = group_roles.host_grants(connection, roles, done.host_schema)
         shown += [
@@ -69,6 +80,8 @@ def command(
             *(f"  {line}" for line in grants),
         ]
     data = {"applied": done.applied, "repaired": done.repaired, "costs": done.costs}
+    if done.for_superuser:
+        data["for_superuser"] = done.for_superuser
     invocation.screen.result({**data, **({"grants": grants} if grants else {})}, *shown)
 
 

@@ -59,10 +59,10 @@ def command(
     )
     with reading(invocation.connection_string()) as connection:
         answer = paths.find_paths(connection, question)
-        names = paths.names(connection, answer, target)
+        names = paths.names(connection, answer, target, question=question)
         missed = paths.members_not_counted(connection, question, answer)
     shown = [*path_lines(question, answer, names), *left_out.member_lines(missed)]
-    invocation.screen.result({**answer, **left_out.members_as_json(missed)}, *shown)
+    invocation.screen.result({**answer, **names.of_the_team(), **left_out.members_as_json(missed)}, *shown)
 
 
 def path_lines(question: Question, answer: dict[str, Any], names: paths.Names) -> Iterator[str]:

@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.options import ID, map_option
+from orchestrator.cli.organizations import candidate_lines
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core import text
 from orchestrator.core.formats import duration, size
@@ -76,6 +77,7 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
         )
     yield ""
     yield _organizations(found)
+    yield from candidate_lines(found.candidates)
     yield ""
     yield f"Overlapping pairs: {edges.pairs:,}, exactly."
     yield (

@@ -58,6 +58,10 @@ class Screen:
             else:
                 self._out.print(line)
 
+    def say_about(self, line: Any) -> None:
+        """Print a line or a table to standard error, for a question that follows."""
+        self._err.print(Text(printable(self._rewrite(line))) if isinstance(line, str) else line)
+
     def report(self, line: str) -> None:
         """Print a line about the work under way to standard error."""
         self._err.print(Text(printable(self._rewrite(line)), style="dim"))

@@ -24,7 +24,7 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
     screen = invocation.screen
     dsn = invocation.connection_string()
     try:
-        with screen.watching(lambda progress: [_progress(progress)], _progress_line) as report:
+        with screen.watching(lambda progress: [_progress(progress)], progress_line) as report:
             done = sync.sync(dsn, workers=workers, follow=follow, retry_failed=retry_failed, report=report)
     except KeyboardInterrupt:
         if follow:  # this is how --follow is ended
@@ -34,7 +34,7 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
         schema = installed.bound_host_schema(connection)
         problems = sources.problems(connection, schema)
     uncaptured = [each.sentence for each in problems if each.kind in sources.NOT_CAPTURED]
-    screen.result(done, _outcome(done), *(f"WARNING: {sentence}" for sentence in uncaptured))
+    screen.result(done, outcome(done), *(f"WARNING: {sentence}" for sentence in uncaptured))
     if done.failed:
         ctx.exit(1)
 
@@ -50,11 +50,13 @@ def _progress(progress: sync.SyncProgress) -> str:
     return f"{shown}; nothing to do" if progress.sleeping else shown
 
 
-def _progress_line(progress: sync.SyncProgress) -> str | None:
+def progress_line(progress: sync.SyncProgress) -> str | None:
+    """Say how far a sync is; None while it sleeps."""
     return None if progress.sleeping else f"sync: {_progress(progress)}"
 
 
-def _outcome(done: sync.SyncOutcome) -> str:
+def outcome(done: sync.SyncOutcome) -> str:
+    """Say what a sync did."""
     shown = (
         f"{counted(done.changes, 'change')} taken, {counted(done.contacts, 'contact')} refreshed,"
         f" {counted(done.edges_changed, 'edge')} changed"

@@ -14,7 +14,7 @@ import psycopg
 
 from orchestrator.core.database import lost, stateless, transaction
 from orchestrator.core.errors import one_line
-from orchestrator.doctor import indexes, plans, policies, runs, settings, standbys, tables, versions
+from orchestrator.doctor import indexes, organizations, plans, policies, runs, settings, standbys, tables, versions
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.install import repair
@@ -59,6 +59,7 @@ _CHECKS = (
     _Check("policies", policies.policies),
     _Check("bindings", tables.bindings),
     _Check("mapping", tables.mapping),
+    _Check("organizations", organizations.crowds),
     _Check("queue", runs.queue, on_standby=False),
     _Check("runs", runs.runs, on_standby=False),
     _Check("rebuild leftovers", runs.leftovers),

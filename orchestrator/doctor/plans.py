@@ -7,6 +7,7 @@ a sequential scan in a plan means that no index fits, even when the table is sma
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -92,10 +93,9 @@ def plans(subject: Subject) -> Iterator[Finding]:
 class _Catalog:
     """Properties of the tables that finders read, and of their indexes.
 
-    ``known_as`` and ``pages`` have the names of tables as keys: the view that reads a table, and its size. ``table``
-    and ``whole`` have the names of indexes as keys: the table of an index (a plan does not show it for a bitmap index
-    scan), and the partitioned index that it is a part of. The names are plain: the planner may choose the same index of
-    another installation.
+    ``known_as`` and ``pages`` have the names of tables and partitions as keys: the view that reads the table, and the
+    size. ``table`` and ``whole`` have the names of indexes as keys: the table or partition of an index (a plan does not
+    show it for a bitmap index scan), and the partitioned index that it is a part of.
     """
 
     known_as: dict[str, str]
@@ -106,11 +106,12 @@ class _Catalog:
     @staticmethod
     def of(subject: Subject) -> _Catalog:
         read = {table.relname: known_as for known_as, table in subject.tables.items() if known_as != EDGES}
-        rows = subject.query("plan_indexes", {"tables": [table.oid for table in subject.tables.values()]})
+        oids = [table.oid for known_as, table in subject.tables.items() if known_as != EDGES]
+        rows = subject.query("plan_indexes", {"tables": oids})
         return _Catalog(
-            known_as=read,
-            pages={row.table_name: row.pages for row in rows},
-            table={plain(row.name): row.table_name for row in rows},
+            known_as={row.relation: read[row.table_name] for row in rows},
+            pages={row.relation: row.pages for row in rows},
+            table={plain(row.name): row.relation for row in rows if row.name is not None},
             whole={plain(row.name): row.whole for row in rows if row.whole is not None},
         )
 
@@ -128,7 +129,9 @@ class _Catalog:
 
     def wrong(self, probe: _Probe, scans: set[tuple[str, str | None]]) -> Iterator[tuple[str, str, str]]:
         """Yield each table that is read in another way than expected, how it is read, and the expected index."""
-        pages = {self.known_as[name]: number for name, number in self.pages.items() if name in self.known_as}
+        pages: Counter[str] = Counter()
+        for name, number in self.pages.items():
+            pages[self.known_as[name]] += number
         for known_as in {known_as for known_as, _ in scans}:
             used = {index for table, index in scans if table == known_as}
             expected = [name for name in probe.expected if _VIEW_OF[name] == known_as]
@@ -137,7 +140,7 @@ class _Catalog:
             wanted = (missing or expected or ["an index of its id"])[0]
             if None in used:
                 yield known_as, "a sequential scan", wanted
-            elif expected and (others or missing) and pages.get(known_as, 0) >= SMALL:
+            elif expected and (others or missing) and pages[known_as] >= SMALL:
                 # an index that is missing in the plan may be replaced by another expected one
                 yield known_as, f"index {min(others or [index for index in used if index])}", wanted
 

@@ -87,14 +87,14 @@ def month(day: str | None) -> str:
 def chain(path: Mapping[str, Any], names: Names, viewer: int) -> str:
     """Say who introduces whom: ``you, user 8 → Ana Silva → Ben Ode``."""
     openers = sorted(path["user_ids"], key=lambda each: each != viewer)
-    first = ", ".join(user(each, viewer) for each in openers[:2])
+    first = ", ".join(user(each, viewer, names) for each in openers[:2])
     first += f" and {len(openers) - 2} more" if len(openers) > 2 else ""
     return " → ".join([first, *(names.contact(contact_id) for contact_id in path["contact_ids"])])
 
 
-def user(user_id: int, viewer: int) -> str:
-    """Name a user: ``you``, ``user 8``. Only the id is known."""
-    return "you" if user_id == viewer else f"user {user_id}"
+def user(user_id: int, viewer: int, names: Names) -> str:
+    """Name a user: ``you``, ``Maria Gomez (user 8)``, or ``user 8`` where only the id is known."""
+    return "you" if user_id == viewer else names.user(user_id)
 
 
 def opening(path: Mapping[str, Any], names: Names, viewer: int) -> str:
@@ -105,19 +105,22 @@ def opening(path: Mapping[str, Any], names: Names, viewer: int) -> str:
     opener = path["user_ids"][0]
     verb, whose = ("know", "your") if opener == viewer else ("knows", "their")
     first = names.contact(path["contact_ids"][0])
-    return f"{capitalized(user(opener, viewer))} {verb} {first}: {whose} own contact."
+    return f"{capitalized(user(opener, viewer, names))} {verb} {first}: {whose} own contact."
 
 
-def other_openers(path: Mapping[str, Any]) -> str:
+def other_openers(path: Mapping[str, Any], names: Names) -> str:
     """Say which other users can open a path: ``Users 3 and 8 do, too.``; empty where there are none."""
     others: Sequence[int] = path["user_ids"][1:]
     if not others:
         return ""
     if len(others) == 1:
-        return f"User {others[0]} does, too."
-    if len(others) <= _USERS_NAMED:
-        return f"Users {', '.join(map(str, others[:-1]))} and {others[-1]} do, too."
-    return f"Users {', '.join(map(str, others[:_USERS_NAMED]))} and {len(others) - _USERS_NAMED} more do, too."
+        return f"{capitalized(names.user(others[0]))} does, too."
+    several = len(others) <= _USERS_NAMED
+    named = others if several else others[:_USERS_NAMED]
+    has_names = any(each in names.users for each in named)
+    words = [names.user(each) if has_names else str(each) for each in named]
+    last = words.pop() if several else f"{len(others) - _USERS_NAMED} more"
+    return f"{'' if has_names else 'Users '}{', '.join(words)} and {last} do, too."
 
 
 def more_may_exist(answer: Mapping[str, Any]) -> str:
@@ -167,8 +170,9 @@ class _Sentences:
         self.deepest = deepest(question, answer)
         self.other = "other " if answer["paths"] else ""
         self.target = called.contact(question.target_contact_id)
-        self.collection = f"collection {question.collection_id}"
-        self.viewer = f"user {question.viewer_user_id}"
+        self.collection = called.collection(question.collection_id)
+        self.viewer = called.user(question.viewer_user_id)
+        self.the_viewer = self.viewer if question.viewer_user_id in called.users else f"The {self.viewer}"
 
     def time_budget(self) -> Iterator[str]:
         yield f"The time budget of {self.question.time_budget_ms:,} ms ended the search, so paths may be missing."
@@ -182,7 +186,7 @@ class _Sentences:
         yield f"The {self.collection} has no members: the view collection_members has no row of it."
 
     def viewer_brought_nobody(self) -> Iterator[str]:
-        yield f"The {self.viewer} brought no contact into {self.collection}."
+        yield f"{self.the_viewer} brought no contact into {self.collection}."
         yield f"The seed scope importer lets only {self.viewer} open a path."
 
     def target_has_no_edges(self) -> Iterator[str]:

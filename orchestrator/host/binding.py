@@ -273,6 +273,11 @@ def bind(connection: Connection, mapping: SourceMapping, host_schema: str) -> Bi
     return Binding(mapping, host_schema, typed, tables)
 
 
+def has_placeholders(text: str) -> bool:
+    """Whether the text of a file depends on the mapping."""
+    return _PLACEHOLDER.search(text) is not None
+
+
 def unquoted(identifier: str) -> str:
     """Return the name that an identifier in double quotes stands for."""
     return identifier[1:-1].replace('""', '"')

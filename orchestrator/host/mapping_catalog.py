@@ -12,6 +12,7 @@ from psycopg import errors
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.core.schema import schema_of
 from orchestrator.core.text import shortened
 from orchestrator.host.mapping_expressions import Expression, identifier, quoted, read
 from orchestrator.host.mapping_probe import ACCEPTED, empty_copy, problem_of
@@ -107,7 +108,7 @@ def _source_problems(connection: Connection, source: Source, host_schema: str) -
     """Yield the problems of a source, each with the key that it is about."""
     schema = source.schema or host_schema
     shown = f"{identifier(schema)}.{identifier(source.table)}"
-    if schema in _SYSTEM:
+    if schema in (*_SYSTEM, schema_of(connection)):
         yield "table", f"{shown} is no table of an application; write the name of a table of yours"
         return
     relation = _relation(connection, schema, source.table)
@@ -141,19 +142,21 @@ def _other_table(connection: Connection, source: Source, schema: str) -> str:
 def _missing_columns(source: Source, schema: str, relation: _Relation, shown: str) -> Iterator[tuple[str | None, str]]:
     for key, expression in _expressions(source, schema):
         for name in expression.columns:
-            if name in relation.columns:
-                continue
-            near = get_close_matches(name.lower(), [each.lower() for each in relation.columns], n=1)
-            meant = next((each for each in relation.columns if near and each.lower() == near[0]), None)
-            if key not in source.columns and key != "where":
-                advice = f"write {key} = the column or expression that it is"
-            elif meant is not None:
-                advice = f"did you mean {identifier(meant)}?"
-            else:
-                advice = f"it has {', '.join(identifier(each) for each in list(relation.columns)[:12])}"
-            if meant is not None and key not in source.columns and key != "where":
-                advice += f", perhaps {key} = '{identifier(meant)}'"
-            yield key, f"{shown} has no column {identifier(name)}; {advice}"
+            if name not in relation.columns:
+                is_written = key in source.columns or key == "where"
+                advice = _other_column(key, name, list(relation.columns), is_written=is_written)
+                yield key, f"{shown} has no column {identifier(name)}; {advice}"
+
+
+def _other_column(key: str, name: str, present: list[str], *, is_written: bool) -> str:
+    """Return what to write instead of a column that does not exist; a key that is not written has its default."""
+    near = get_close_matches(name.lower(), [each.lower() for each in present], n=1)
+    meant = next((identifier(each) for each in present if each.lower() in near), None)
+    if not is_written:
+        return f"write {key} = the column or expression that it is" + (f", perhaps '{meant}'" if meant else "")
+    if meant is not None:
+        return f"did you mean {meant}?"
+    return f"it has {', '.join(identifier(each) for each in present[:12])}"
 
 
 def _expressions(source: Source, schema: str) -> Iterator[tuple[str, Expression]]:

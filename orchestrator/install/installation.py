@@ -73,13 +73,15 @@ _RACING = (
 class Installed:
     """The result of an install: the migrations that it applied, and a sentence for each repair.
 
-    ``costs`` says of each source without triggers or indexes of the package what that costs.
+    ``costs`` says of each source without triggers or indexes of the package what that costs. ``for_superuser``: the
+    statements that make the group roles, where this role may not; then the package is installed without them.
     """
 
     applied: list[str]
     repaired: list[str]
     host_schema: str
     costs: list[str]
+    for_superuser: list[str]
 
 
 def install(
@@ -106,7 +108,7 @@ def install(
     An install can run again, beside another one, and after one that was killed. The application can write meanwhile:
     indexes on its tables are built concurrently, and triggers do not wait long for writers. Raises
     :class:`OrchestratorError`, with nothing installed, when the server is too old, the application's tables do not fit,
-    another object has a name of the package, or this role may not create the group roles.
+    another object has a name of the package, or this role lacks a right; the message has the statements that grant it.
     """
     with connect(dsn) as connection:
         check_server(connection)
@@ -120,8 +122,11 @@ def install(
         sources.refuse_citus(connection, binding)
         check_schema(connection, binding)
         prefix = group_roles.to_use(connection, roles)
-        if prefix is not None:
-            group_roles.make(connection, prefix, progress=progress)
+        for_superuser = [] if prefix is None else group_roles.make(connection, prefix, progress=progress)
+        if for_superuser:
+            if group_roles.in_use(connection) is not None:
+                raise OrchestratorError(f"a superuser must run: {' '.join(for_superuser)} Nothing was installed.")
+            prefix = None  # the roles are made by a later install
         with _alone(connection, progress) as guard:
             check_schema(connection, binding)  # again: another install may have finished meanwhile
             captured = _captured(connection, triggers)
@@ -152,7 +157,7 @@ def install(
                 repaired += [] if todo else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
-            return Installed([migration.id for migration in todo], repaired, chosen, binding.costs())
+            return Installed([migration.id for migration in todo], repaired, chosen, binding.costs(), for_superuser)
 
 
 def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:

@@ -8,11 +8,12 @@ import yoyo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.core.schema import all_named, schema_of
-from orchestrator.host import sources
+from orchestrator.host import rights, sources
 from orchestrator.host.binding import Binding
 from orchestrator.host.mapping import DEFAULT, check
+from orchestrator.host.rights import Right
 from orchestrator.install.installed import bound_host_schema, chosen_host_schema, schema_read_by_views
 from orchestrator.install.steps import (
     HOST_INDEXES,
@@ -89,20 +90,28 @@ def check_host(connection: Connection, binding: Binding) -> None:
     problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
     if schema_of(connection) != SCHEMA and SCHEMA in {source.schema for source in binding.sources.values()}:
         raise OrchestratorError(f"no installation can read tables in a schema {SCHEMA}. Nothing was installed.")
-    for schema in sorted({binding.sources[HOST_INDEXES[name]].schema for name in wanted_indexes(binding)}):
-        may_create = "SELECT has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace AS n WHERE n.nspname = %s"
-        if connection.execute(may_create, (schema,)).fetchone() == (False,):
-            place = "it" if is_default else f"schema {schema}"
-            problems.append(f"role {connection.info.user} may not create indexes in {place} (GRANT CREATE ON SCHEMA)")
-    if is_default and problems:
+    indexed = {HOST_INDEXES[name] for name in wanted_indexes(binding)}
+    missing = rights.missing(connection, [*_to_create(connection), *rights.to_index(binding, indexed)])
+    lacking = [rights.refusal(rights.current_role(connection), missing, "install")] if missing else []
+    if problems and is_default:
         bound = schema_read_by_views(connection)
         elsewhere = "" if bound in (None, host_schema) else _elsewhere(str(bound))
         raise OrchestratorError(
-            f"schema {host_schema!r} cannot be the host: {'; '.join(problems)}. Nothing was installed.{elsewhere}"
+            f"schema {host_schema!r} cannot be the host: {'; '.join([*problems, *lacking])}. Nothing was"
+            f" installed.{elsewhere}"
         )
-    problems = check(connection, binding.mapping, host_schema) or problems
+    if not is_default:
+        problems = check(connection, binding.mapping, host_schema) or problems
     if problems:
-        raise OrchestratorError("\n".join([*problems, "Nothing was installed."]))
+        raise SeveralProblemsError([*problems, *lacking, "Nothing was installed."])
+    if lacking:
+        raise OrchestratorError(f"{lacking[0]} Nothing was installed.")
+
+
+def _to_create(connection: Connection) -> list[Right]:
+    """Return the right to create the package's schema, if it is missing."""
+    is_there = connection.execute("SELECT to_regnamespace(%s)", (schema_of(connection),)).fetchone() != (None,)
+    return [] if is_there else [Right("database", "CREATE")]
 
 
 def _elsewhere(bound: str) -> str:

@@ -10,6 +10,7 @@ from orchestrator.core.schema import schema_of
 _TABLES = (
     ("do_not_ask", "rows of do_not_ask"),
     ("finder_rollout", "rows of finder_rollout"),
+    ("organization_policy", "policies of organizations"),
     ("backfill_runs", "runs"),
 )
 _OWN_KINDS = "SELECT count(*) FROM connection_paths.contact_connections AS c WHERE c.kind::text <> 'work_overlap'"

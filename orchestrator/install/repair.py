@@ -154,7 +154,7 @@ def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, 
             "triggers": all_named(connection, triggers),
             "new": named(connection, steps.NEW),
             "old": named(connection, steps.OLD),
-            "parts": [steps.part_prefix(connection, name) for name in steps.HOST_INDEXES],
+            "parts": [steps.part_prefix(schema_of(connection), name) for name in steps.HOST_INDEXES],
         },
     ).fetchall()
     return [

@@ -21,7 +21,7 @@ from orchestrator.host.sources import asked
 from orchestrator.install.installation import LOCK_KEY
 from orchestrator.install.migration_files import migration_steps, migrations
 from orchestrator.install.refusals import OLDEST_SERVER
-from orchestrator.install.steps import HOST_INDEXES, NEW, PART, TRIGGERS, wanted_indexes
+from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS, part_prefix, wanted_indexes
 
 EXTENSION = "connection_paths"
 #: Stands for the mapping until the rest of a script is written.
@@ -62,7 +62,7 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT,
         for what, *names in migration_steps(path):
             if what == "host_index":  # built concurrently, so no step of this migration is in a transaction
                 is_alone = True
-                pieces.append(_host_index(binding, names[0]))
+                pieces.append(_host_index(binding, names[0], schema))
             elif what == "host_triggers":
                 is_alone = True
                 create = sqlfiles.read("triggers", f"{names[0]}.sql").replace(f":{names[0]}.table", "@@table")
@@ -77,7 +77,7 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT,
     return text.replace(_MAPPING, _literal(json.dumps(mapping.as_json())))  # as it is in every schema
 
 
-def _host_index(binding: Binding, name: str) -> str:
+def _host_index(binding: Binding, name: str, schema: str) -> str:
     """Return the statements that build an index on a table of the application, unless it is there or not needed."""
     source = HOST_INDEXES[name]
     create, comment = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")
@@ -88,7 +88,7 @@ def _host_index(binding: Binding, name: str) -> str:
         "host_index",
         name=name,
         new=NEW,
-        part=PART,
+        part=part_prefix(schema, name),
         create=binding.fill(create.replace(f"CONCURRENTLY {name}", "CONCURRENTLY @@index")),
         comment=binding.fill(comment),
         schema=binding.fill(f":{source}.schema"),

@@ -25,7 +25,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import DEFAULT as DEFAULT_SCHEMA
 from orchestrator.core.schema import all_named, named, schema_of
-from orchestrator.host.binding import Binding, bind
+from orchestrator.host.binding import Binding, bind, has_placeholders
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 
 _ATTEMPTS = 5
@@ -151,7 +151,8 @@ def create_view(connection: Connection, name: str) -> None:
 
 def create_function(connection: Connection, name: str, version: str) -> None:
     """Create a function, or replace its body."""
-    connection.execute(binding_of(connection).fill(sqlfiles.function(name, version)))
+    text = sqlfiles.function(name, version)
+    connection.execute(binding_of(connection).fill(text) if has_placeholders(text) else text)
 
 
 def create_triggers(connection: Connection, source: str, also: str = "") -> None:
@@ -222,7 +223,7 @@ def own_indexes(connection: Connection, *names: str) -> list[OwnIndex]:
             "tables": [sources[_EVERY_INDEX[name]].table for name in names],
             "new": named(connection, NEW),
             "old": named(connection, OLD),
-            "parts": [part_prefix(connection, name) for name in names],
+            "parts": [part_prefix(schema_of(connection), name) for name in names],
         },
     )
     return [OwnIndex(*row) for row in found]
@@ -255,13 +256,12 @@ def build_index(connection: Connection, name: str, *, anew: bool = False) -> Non
     drop_strays(connection, name)
 
 
-def part_prefix(connection: Connection, name: str) -> str:
+def part_prefix(schema: str, name: str) -> str:
     """Return how the names of the indexes of partitions begin; a checksum of the definition and an oid follow.
 
     In another schema than the default, a checksum stands for the name of the index: PostgreSQL cuts names after 63
     bytes.
     """
-    schema = schema_of(connection)
     return f"{name}{PART}" if schema == SCHEMA else f"{schema}_{crc32(name.encode()):08x}{PART}"
 
 
@@ -336,7 +336,7 @@ def _build_on_partitions(connection: Connection, name: str) -> None:
         if not part.is_leaf:
             continue
         bound = binding.at(source, part.schema, part.name)
-        own = f"{part_prefix(connection, name)}{checksum}_{part.oid}"
+        own = f"{part_prefix(schema_of(connection), name)}{checksum}_{part.oid}"
         place = f"{bound.fill(f':{source}.schema')}.{own}"
         is_valid = "SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s)"
         found = connection.execute(is_valid, (place,)).fetchone()

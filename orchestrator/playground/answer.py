@@ -44,7 +44,9 @@ def page(asked: Form, question: Question, answer: Answer) -> dict[str, Any]:
         "why": (reasons.sentences(question, document, names), reasons.figures(document)) if document["why"] else None,
         "complete": document["complete"],
         "facts": _facts(question, answer),
-        "document": shortened(json.dumps(document, indent=2, ensure_ascii=False), _DOCUMENT_CHARACTERS),
+        "document": shortened(
+            json.dumps({**document, **names.of_the_team()}, indent=2, ensure_ascii=False), _DOCUMENT_CHARACTERS
+        ),
         "call": call(question, answer.schema),
         "suggestions": list(_suggestions(asked, question, document)),
         "without": [
@@ -83,11 +85,11 @@ class Card:
 
 def _card(path: Mapping[str, Any], names: Names, viewer: int) -> Card:
     contacts = [(contact, names.contact(contact)) for contact in path["contact_ids"]]
-    chain = [capitalized(reasons.user(path["user_ids"][0], viewer)), *(name for _, name in contacts)]
+    chain = [capitalized(reasons.user(path["user_ids"][0], viewer, names)), *(name for _, name in contacts)]
     opening = reasons.opening(path, names, viewer)
     hops = [(reasons.hop(hop, names), reasons.days(hop)) for hop in path["hops"]]
     text = "\n".join([" → ".join(chain), *(f"– {sentence}" for sentence in (opening, *(hop for hop, _ in hops)))])
-    return Card(chain, contacts[:-1], opening, reasons.other_openers(path), hops, text)
+    return Card(chain, contacts[:-1], opening, reasons.other_openers(path, names), hops, text)
 
 
 def _heading(document: Mapping[str, Any], target: str) -> str:

@@ -136,7 +136,10 @@ class _Pages:
         collection = form.integer(request.query_params.get("collection", ""))
         if collection is None:
             return JSONResponse({"error": "Choose a collection first."}, 400)
-        return _json({"value": str(user), "name": str(user), "note": ""} for user in self._database.users(collection))
+        return _json(
+            {"value": str(each.user_id), "name": str(each.user_id), "note": each.name or ""}
+            for each in self._database.users(collection)
+        )
 
     def not_found(self, _: Request, __: Exception) -> Response:
         """Show that the address has no page."""

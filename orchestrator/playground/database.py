@@ -54,6 +54,15 @@ class Collection:
 
     collection_id: int
     members: int | None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class User:
+    """A user to choose; ``name`` is None where it is not known."""
+
+    user_id: int
+    name: str | None
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,8 @@ class Database:
             assert row is not None  # a SELECT without FROM returns one
             before, document, after = row
             trip = time.perf_counter() - begun
-            names = paths.names(connection, document, question.target_contact_id, *question.excluded_contact_ids)
+            named = (question.target_contact_id, *question.excluded_contact_ids)
+            names = paths.names(connection, document, *named, question=question)
         return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new, self.schema)
 
     def contacts(self, text: str) -> list[Contact]:
@@ -132,16 +142,20 @@ class Database:
             rows = connection.execute(
                 sqlfiles.query("playground/collections"), {"most": COLLECTIONS_SHOWN, "counted_to": COUNTED}
             ).fetchall()
-        return [Collection(number, members if members <= COUNTED else None) for number, members in rows]
+            _, names = paths.team_names(connection, [], [number for number, _ in rows])
+        return [
+            Collection(number, members if members <= COUNTED else None, names.get(number)) for number, members in rows
+        ]
 
-    def users(self, collection_id: int) -> list[int]:
+    def users(self, collection_id: int) -> list[User]:
         """Return some users of a collection; those who brought many of its first members come first."""
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
             rows = connection.execute(
                 sqlfiles.query("playground/users"),
                 {"collection_id": collection_id, "rows_read": _USERS_FROM, "most": USERS_SHOWN},
             ).fetchall()
-        return [user for (user,) in rows]
+            names, _ = paths.team_names(connection, [user for (user,) in rows], [])
+        return [User(user, names.get(user)) for (user,) in rows]
 
     def examples(self) -> list[Example]:
         """Return a few questions with different answers (near, far, no path); the same ones for ten minutes."""

@@ -22,6 +22,8 @@ from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.host.reader import SourceReader
 from orchestrator.host.sources import refuse_hidden_rows, require_every_row, without_unique_id
 from orchestrator.install.installed import bound_host_schema, require_installed
+from orchestrator.runs import candidates
+from orchestrator.runs.candidates import Candidate
 from orchestrator.runs.edge_estimate import EdgeEstimate, draw_strata, estimate_edges
 
 log = logging.getLogger(__name__)
@@ -119,6 +121,7 @@ class BackfillPlan:
     members: tuple[Members, ...]
     duplicates: tuple[DuplicateIds, ...]
     organizations: tuple[LargeOrganization, ...]
+    candidates: tuple[Candidate, ...]
     edges: EdgeEstimate
     storage: Storage
     durations: tuple[PredictedTime, ...]
@@ -155,6 +158,9 @@ def plan(
         organizations = _organizations(reader, edges.pairs)
         ((future_pairs,),) = reader.rows("runs/future_pairs")
         storage, connections_free = _server(reader.connection, edges.estimate)
+        large = [each.id for each in organizations if each.share_of_pairs > candidates.LARGE]
+        per_pair = edges.estimate / edges.pairs if edges.pairs else 1.0
+        proposed = candidates.find(reader, large, per_pair, storage.bytes_per_edge)
     return BackfillPlan(
         is_installed=reader.is_installed,
         contacts=_contacts(contacts),
@@ -164,6 +170,7 @@ def plan(
         members=members,
         duplicates=duplicates,
         organizations=organizations,
+        candidates=proposed,
         edges=edges,
         storage=storage,
         durations=tuple(predicted_times(edges.estimate)),
@@ -265,6 +272,19 @@ def _server(connection: Connection, edges: int) -> tuple[Storage, int]:
     measured = edges_now >= _EDGES_TO_MEASURE
     bytes_per_edge = bytes_now / edges_now if measured else float(_BYTES_PER_EDGE)
     return Storage(round(edges * bytes_per_edge), bytes_per_edge, measured, edges_now, bytes_now), connections_free
+
+
+def proposed(dsn: str) -> tuple[Candidate, ...]:
+    """Return the organizations that a plan would propose to exclude or to limit, with what each costs.
+
+    Half the work of a plan: the edges are not estimated, so each overlapping pair counts as an edge.
+    """
+    with _reading(dsn, None, None) as reader:
+        rows = reader.rows("runs/largest_organizations", {"most": _LARGEST})
+        pairs = reader.rows("runs/all_pairs")[0][0]
+        large = [row[0] for row in rows if _share(row[3], pairs) > candidates.LARGE]
+        storage, _ = _server(reader.connection, pairs)
+        return candidates.find(reader, large, 1.0, storage.bytes_per_edge)
 
 
 def _share(part: int, whole: int) -> float:

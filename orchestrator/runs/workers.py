@@ -144,8 +144,10 @@ class Workers:
                 return True  # another worker has the batch, or the run is over
             if lost(connection, error) or self._stopping.is_set() or error.sqlstate == runs.REBUILD_LOST:
                 raise
-            if isinstance(error, psycopg.errors.UndefinedTable) and not self._is_active(connection):
-                return False  # the run was cancelled, and the table of the rebuild dropped
+            if isinstance(error, psycopg.errors.UndefinedTable):
+                if not self._is_active(connection):
+                    return False  # the run was cancelled, and the table of the rebuild dropped
+                connection.execute("SELECT connection_paths.require_rebuild(%s)", (self._run_id,))  # REBUILD_LOST
             if self._would_fail_for_every_batch(connection, error):
                 raise
             self._record_failure(connection, batch, error)

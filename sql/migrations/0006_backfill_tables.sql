@@ -194,12 +194,14 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_changes (
     changed_at timestamptz NOT NULL DEFAULT now(),
     failures smallint NOT NULL DEFAULT 0,
     has_failed boolean NOT NULL DEFAULT false,
-    error text
+    error text,
+    smaller_ends_only boolean NOT NULL DEFAULT false
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 1);
 
 COMMENT ON TABLE connection_paths.contact_changes IS 'The queue of changes: each row is a contact, an organization, or (both NULL) every contact. sync_changes takes the rows';
 COMMENT ON COLUMN connection_paths.contact_changes.written_by IS 'The transaction that made the change; sync_changes waits for refreshes that may not have seen it';
 COMMENT ON COLUMN connection_paths.contact_changes.failures IS 'How often the refresh of the contact has failed';
+COMMENT ON COLUMN connection_paths.contact_changes.smaller_ends_only IS 'Whether only the edges whose smaller contact is this one need a refresh, because the other contacts of the change are queued, too';
 COMMENT ON COLUMN connection_paths.contact_changes.has_failed IS 'Whether the refresh has failed three times, so that it is tried again only on request';
 
 -- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity, and there is no key.

@@ -348,16 +348,58 @@ def test_a_role_that_may_not_create_roles_gets_the_statements_for_a_superuser(
         connection.execute(identifiers("GRANT CREATE ON SCHEMA public TO {}", deploy))
         for table in sources.TABLES:
             connection.execute(identifiers("ALTER TABLE {} OWNER TO {}", table, deploy))
-        with pytest.raises(OrchestratorError, match="A superuser must run: ") as refused:
-            install(dsn, roles=prefix)
-        assert connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() == (None,)
-        connection.execute(str(refused.value).split("must run: ")[1].encode())
+        done = CliRunner().invoke(main, ["--json", "--dsn", dsn, "install", f"--roles={prefix}"])
+        assert done.exit_code == 0, done.output
+        assert status(dsn).roles is None
+        for statement in json.loads(done.stdout)["for_superuser"]:
+            connection.execute(statement.encode())
+    told = CliRunner().invoke(main, ["--dsn", dsn, "install", f"--roles={prefix}_2"]).output
+    assert 'A superuser must run:\n  CREATE ROLE "' in told
+    assert "Then run: orchestrator install '--roles=" in told or "Then run: orchestrator install --roles='" in told
     install(dsn, roles=prefix)
     found = status(dsn)
     assert found.healthy
     assert found.roles is not None
     assert [role.name for role in found.roles.roles] == [f"{prefix}_{kind}" for kind in (READER, OPERATOR, OWNER)]
     assert uninstall(dsn)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "install", "backfill", "sync", "plan", "verify", "status", "paths 3 --collection 1 --viewer 7", "runs list",
+        "runs pause 1", "uninstall --yes", "detach contacts", "resolve status",
+    ],
+)  # fmt: skip
+def test_a_command_names_every_right_that_the_role_lacks(place: Place, superuser: Connection, command: str) -> None:
+    """After the statements in the message, the role may run the command; an owner also needs the tables."""
+    done = place.run(STRANGER, *command.split())
+    level = "reader" if command.startswith(("paths", "status")) else "operator"
+    level = "owner" if command.startswith(("install", "uninstall", "detach")) else level
+    group = f"{PREFIX}_{level}"
+    assert (done.exit_code, done.output.count("\n")) == (1, 1), done.output
+    assert f"role {place.login(STRANGER)} needs membership in {group};" in done.output
+    assert done.output.endswith(f"must run: GRANT {group} TO {place.login(STRANGER)};\n")
+
+
+def test_rights_on_the_tables_of_the_application_are_named_too(place: Place, superuser: Connection) -> None:
+    reader = f"{PREFIX}_reader"
+    superuser.execute(identifiers("REVOKE SELECT ON contacts, organizations FROM {}", reader))
+    try:
+        done = place.run(OPERATOR, "plan")
+        assert done.output.count("\n") == 1
+        assert "needs SELECT on public.contacts, SELECT on public.organizations; " in done.output
+        superuser.execute(done.output.split("must run: ")[1].encode())
+        assert place.run(OPERATOR, "plan").exit_code == 0
+    finally:
+        superuser.execute(identifiers("GRANT SELECT ON contacts, organizations TO {}", reader))
+
+
+def test_without_group_roles_the_first_statement_makes_them(host: str, superuser: Connection, place: Place) -> None:
+    install(host)
+    done = CliRunner().invoke(main, ["--dsn", make_conninfo(host, user=place.login(STRANGER)), "sync"])
+    assert (done.exit_code, done.output.count("\n")) == (1, 1), done.output
+    assert "must run: orchestrator install --roles, and the statements that it prints; then: GRANT conn" in done.output
 
 
 @pytest.mark.parametrize("prefix", ["", "x" * 55, "ä" * 28, "pg_mine", "a\0b"])

@@ -81,7 +81,7 @@ def test_sentences_say_who_can_open_a_path(users: list[int], chain: str, opening
     path = {"user_ids": users, "contact_ids": [1, 2]}
     assert reasons.chain(path, NAMES, 3) == chain
     assert reasons.opening(path, NAMES, 3) == opening
-    assert reasons.other_openers(path) == others
+    assert reasons.other_openers(path, NAMES) == others
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,22 @@ def test_paths_may_be_missing_because_of_the_edge_limit(answer: dict[str, Any], 
     found = reasons.more_may_exist(answer)
     assert shown in found
     assert bool(shown) == bool(found)
+
+
+def test_users_have_names_where_they_are_known() -> None:
+    names = Names({1: "Ana Silva", 2: "Ben Ode"}, {}, {7: "Maria Gomez", 8: "Tom Lee"}, {1: "Sales"})
+    path = {"user_ids": [7, 8, 9], "contact_ids": [1, 2]}
+    assert reasons.chain(path, names, 9) == "you, Maria Gomez (user 7) and 1 more → Ana Silva → Ben Ode"
+    assert reasons.opening(path, names, 9) == "Maria Gomez (user 7) knows Ana Silva: their own contact."
+    assert reasons.other_openers(path, names) == "Tom Lee (user 8) and user 9 do, too."
+    assert reasons.other_openers({"user_ids": [9, 7]}, names) == "Maria Gomez (user 7) does, too."
+    assert reasons.other_openers({"user_ids": [9, 1, 2, 3, 7]}, names) == "Users 1, 2, 3 and 1 more do, too."
+    assert reasons.other_openers({"user_ids": [9, 7, 1, 2, 3]}, names) == (
+        "Maria Gomez (user 7), user 1, user 2 and 1 more do, too."
+    )
+    assert (names.collection(1), names.collection(2)) == ("collection 1 (Sales)", "collection 2")
+    assert names.of_the_team() == {
+        "user_names": {"7": "Maria Gomez", "8": "Tom Lee"},
+        "collection_names": {"1": "Sales"},
+    }
+    assert NAMES.of_the_team() == {}

@@ -14,7 +14,7 @@ from orchestrator.core.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.host import sources
 from orchestrator.host.detaching import attach, detach
-from orchestrator.install import script
+from orchestrator.install import script, steps
 from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from orchestrator.runs.backfill import BackfillOptions, backfill
@@ -101,8 +101,11 @@ def test_a_script_does_what_install_does(new_database: Callable[[], str], applic
     assert difference(described[0], described[1]) == ""
 
 
-def test_another_mapping_later(new_database: Callable[[], str]) -> None:
-    """Views, indexes and triggers move, every contact is refreshed, and nothing is left on the tables of before."""
+def test_another_mapping_later(new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views, indexes and triggers move, every contact is refreshed, and nothing is left on the tables of before.
+
+    The same when an install stops in the middle, and a sync and writers come before the next one.
+    """
     dsn, chance = new_database(), random.Random(2)
     with psycopg.connect(dsn, autocommit=True) as connection:
         for application in (DJANGO, PARTITIONED):
@@ -114,7 +117,14 @@ def test_another_mapping_later(new_database: Callable[[], str]) -> None:
         assert edges(connection) == DJANGO.edges(connection)
         kept = connection.execute("SELECT pg_relation_filenode('connection_paths.contact_connections_live')").fetchone()
         for application in (PARTITIONED, DJANGO):
-            install(dsn, mapping=application.mapping)
+            with monkeypatch.context() as patch:
+                patch.setattr(steps, "build_index", stop)
+                with pytest.raises(KeyboardInterrupt):
+                    install(dsn, mapping=application.mapping)
+            drain(connection)
+            for action in application.actions:
+                application.write(connection, chance, action)
+            install(dsn)
             drain(connection)  # the install has queued every contact
             assert edges(connection) == application.edges(connection)
             check_followed(connection, application, chance)
@@ -179,3 +189,54 @@ def test_a_view_as_a_source(new_database: Callable[[], str]) -> None:
         assert install(dsn).repaired == []
         assert wrong(dsn) == []
         uninstall(dsn)
+
+
+def stop(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def parts(connection: Connection) -> dict[str, int]:
+    """Return the oids of the indexes of partitions that the package has built, by name."""
+    rows = connection.execute(
+        "SELECT c.relname, c.oid FROM pg_class AS c WHERE c.relname ~ '^idx_.*_part_[0-9a-f]{8}_'"
+    )
+    return dict(rows.fetchall())
+
+
+def test_partitions_are_indexed_one_by_one(new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An install that was stopped goes on with the partitions that have no valid index; new partitions get triggers."""
+    dsn, chance = new_database(), random.Random(5)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        PARTITIONED.create(connection)
+        PARTITIONED.fill(connection, chance)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(steps, "retry_while_locked", stop)
+            with pytest.raises(KeyboardInterrupt):
+                install(dsn, mapping=PARTITIONED.mapping)
+        (kept,) = parts(connection).items()
+        install(dsn)
+        built = parts(connection)
+        assert kept in built.items()
+        assert len(built) == 9  # the leaves of people, jobs (twice) and links
+        assert install(dsn).repaired == []
+
+        (whole,) = connection.execute("SELECT 'idx_experiences_by_contact'::regclass::oid").fetchall()
+        connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s", whole)
+        assert [each for each in install(dsn).repaired if "idx_experiences_by_contact is not valid" in each]
+        assert connection.execute("SELECT 'idx_experiences_by_contact'::regclass::oid").fetchall() != [whole]
+
+        connection.execute(
+            "CREATE TABLE links_early PARTITION OF links FOR VALUES FROM ('2000-01-01') TO ('2001-01-01')"
+        )
+        assert status(dsn).problems == []
+        connection.execute("CREATE TABLE jobs_1_new PARTITION OF jobs_1 FOR VALUES IN (false)")
+        (problem,) = status(dsn).problems
+        assert "triggers of public.jobs_1_new are missing" in problem
+        install(dsn)
+        drain(connection)
+        connection.execute(
+            "INSERT INTO jobs_1_new (id, contact_id, gone) SELECT 900, contact_id, false FROM jobs_1 LIMIT 1"
+        )
+        assert queue_length(connection) == 1
+        assert status(dsn).healthy

@@ -203,12 +203,12 @@ WRONG = {
     "a column less": (
         "organizations",
         "ALTER TABLE organizations DROP name",
-        'table public.organizations cannot be attached: column "name" does not exist',
+        "table public.organizations cannot be attached: column",
     ),
     "two at once": (
         "contact_work_experiences",
         "ALTER TABLE contact_work_experiences ALTER contact_id TYPE text, DROP date_from",
-        'table public.contact_work_experiences cannot be attached: column "date_from" does not exist',
+        "table public.contact_work_experiences cannot be attached: column",
     ),
     "a column of the rule": (
         "user_contact_collections",

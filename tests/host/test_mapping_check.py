@@ -282,3 +282,12 @@ def test_the_command(applications: Connection, tmp_path: Path) -> None:
     assert (broken.exit_code, broken.stderr.count("\n")) == (1, 2)
     assert run("map").exit_code == 2
     assert run("map", "--check", str(file), "--output", "x").exit_code == 2
+
+
+def test_install_shows_each_problem_in_a_line(applications: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text(RAILS)
+    refused = run("install", "--map", str(file), "--host-schema", "rails", "--dsn", applications.info.dsn)
+    lines = refused.stderr.splitlines()
+    assert (refused.exit_code, len(lines), lines[-1]) == (1, 15, "Nothing was installed.")
+    assert all(line.removeprefix("Error: ").startswith(f"{file}:") for line in lines[:-1])

@@ -15,7 +15,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names, Question
 from orchestrator.playground import database
-from orchestrator.playground.database import Collection, Database
+from orchestrator.playground.database import Collection, Database, User
 from tests.support.playground import ASK, IMAGE, NOBODY, PAGES, SCRIPT, TARGET, get, locked, until_waiting
 from tests.support.sessions import connect
 
@@ -127,10 +127,10 @@ def test_an_exceeded_time_budget_is_reported(url: str, world: str) -> None:
 def test_lists_are_bounded(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lists = Database(world)
     assert lists.collections() == [Collection(9, 3), Collection(10, 1)]
-    assert lists.users(9) == [8, 7]
+    assert [each.user_id for each in lists.users(9)] == [8, 7]
     monkeypatch.setattr(database, "COLLECTIONS_SHOWN", 1)
     monkeypatch.setattr(database, "COUNTED", 2)
     monkeypatch.setattr(database, "USERS_SHOWN", 1)
     assert lists.collections() == [Collection(9, None)]
-    assert lists.users(9) == [8]
+    assert lists.users(9) == [User(8, None)]
     lists.close()

@@ -1,11 +1,25 @@
--- Returns the indexes of some tables, one row per index: its table, the pages of that table, and the partitioned index
--- that it is a part of.
+-- Returns the tables that statements read, with their partitions at every level, and the indexes of each; a row without
+-- an index for a table that has none.
 --
 -- Parameters: tables (oids).
-SELECT c.relname AS name, t.relname AS table_name, t.relpages AS pages, whole.relname AS whole
-FROM pg_catalog.pg_index AS i
-JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-JOIN pg_catalog.pg_class AS t ON t.oid = i.indrelid
-LEFT JOIN pg_catalog.pg_inherits AS p ON p.inhrelid = c.oid
-LEFT JOIN pg_catalog.pg_class AS whole ON whole.oid = p.inhparent
-WHERE i.indrelid = ANY (%(tables)s::oid[])
+-- table_name  The table of the application; for a partition, the table that it is a part of.
+-- relation    The table or the partition that the index is on, and its pages.
+-- name        The index.
+-- whole       The partitioned index that it is a part of.
+WITH relations AS (
+    SELECT t.relname AS table_name, t.oid
+    FROM pg_catalog.pg_class AS t
+    WHERE t.oid = ANY (%(tables)s::oid[])
+    UNION
+    SELECT t.relname, p.relid
+    FROM pg_catalog.pg_class AS t
+    CROSS JOIN LATERAL pg_partition_tree(t.oid) AS p
+    WHERE t.oid = ANY (%(tables)s::oid[]) AND t.relkind = 'p'
+)
+SELECT
+    r.table_name, c.relname AS relation, c.relpages AS pages, x.relname AS name,
+    (SELECT w.relname FROM pg_catalog.pg_class AS w WHERE w.oid = pg_partition_root(i.indexrelid)) AS whole
+FROM relations AS r
+JOIN pg_catalog.pg_class AS c ON c.oid = r.oid
+LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = c.oid
+LEFT JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid

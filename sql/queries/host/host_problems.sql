@@ -8,7 +8,7 @@ WITH required AS (
 ),
 found AS (
     SELECT
-        r.schema_name, r.table_name, r.captured, c.oid, c.relkind, c.relowner, c.relispartition,
+        r.schema_name, r.table_name, r.captured, c.oid, c.relkind, c.relispartition,
         CASE r.schema_name
             WHEN %(host_schema)s::text THEN quote_ident(r.table_name)
             ELSE quote_ident(r.schema_name) || '.' || quote_ident(r.table_name)
@@ -22,13 +22,9 @@ SELECT 'it is not a schema for tables of an application'::text
 WHERE %(host_schema)s IN ('connection_paths', 'pg_catalog', 'information_schema', 'pg_toast')
     OR starts_with(%(host_schema)s, 'pg_temp_') OR starts_with(%(host_schema)s, 'pg_toast_temp_')
 UNION ALL
-SELECT
-    CASE
-        WHEN f.oid IS NULL THEN format('table %%s is missing', f.name)
-        ELSE format('table %%s belongs to %%s, and only its owner may index it', f.name, f.relowner::regrole)
-    END
+SELECT format('table %%s is missing', f.name)
 FROM found AS f
-WHERE f.oid IS NULL OR (f.relkind IN ('r', 'p') AND NOT pg_has_role(f.relowner, 'USAGE'::text))
+WHERE f.oid IS NULL
 UNION ALL
 SELECT
     format(

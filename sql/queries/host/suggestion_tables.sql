@@ -8,11 +8,15 @@ SELECT
     n.nspname::text,
     c.relname::text,
     c.relkind::text,
-    (
-        SELECT NULLIF(sum(t.reltuples) FILTER (WHERE t.reltuples >= 0), 0)::bigint
-        FROM pg_catalog.pg_class AS t
-        WHERE t.oid = c.oid OR (c.relkind = 'p' AND t.oid IN (SELECT p.relid FROM pg_partition_tree(c.oid) AS p))
-    ) AS row_estimate,
+    CASE
+        WHEN c.relkind <> 'p' THEN NULLIF(GREATEST(c.reltuples, 0), 0)::bigint
+        ELSE (
+            SELECT NULLIF(sum(GREATEST(t.reltuples, 0)), 0)::bigint
+            FROM pg_partition_tree(c.oid) AS p
+            JOIN pg_catalog.pg_class AS t ON t.oid = p.relid
+            WHERE p.isleaf
+        )
+    END AS row_estimate,
     (
         SELECT COALESCE(jsonb_agg(
             jsonb_build_array(a.attname, format_type(a.atttypid, NULL), a.attnotnull) ORDER BY a.attnum

@@ -41,6 +41,9 @@
 --     those that every contact would raise, and deadlocks, timeouts and cancellations. When max_changes is 1, the
 --     latter also count as errors of the contact.
 --
+--     Contacts that were queued with all others of their organization are refreshed from their smaller ends only: see
+--     queue_affected_contacts. With one_by_one, every edge of a contact is refreshed.
+--
 --     The function waits in await_refreshes before it reads a table of the application. So it holds no lock on such a
 --     table during the wait.
 CREATE OR REPLACE FUNCTION connection_paths.sync_changes(
@@ -58,6 +61,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     batch record;
+    part record;
 BEGIN
     IF sync_changes.max_changes IS NULL OR sync_changes.max_changes < 1 THEN
         RAISE EXCEPTION 'max_changes must not be %', COALESCE(sync_changes.max_changes::text, 'null')
@@ -104,7 +108,14 @@ BEGIN
             ) AS r;
         ELSE
             contacts := cardinality(batch.contact_ids);
-            edges_changed := connection_paths.write_edges(batch.contact_ids);
+            FOR part IN
+                SELECT c.smaller_ends_only, array_agg(c.id) AS contact_ids
+                FROM unnest(batch.contact_ids, batch.smaller_ends_only) AS c (id, smaller_ends_only)
+                GROUP BY c.smaller_ends_only
+                ORDER BY c.smaller_ends_only
+            LOOP
+                edges_changed := edges_changed + connection_paths.write_edges(part.contact_ids, part.smaller_ends_only);
+            END LOOP;
         END IF;
     END IF;
     RETURN NEXT;

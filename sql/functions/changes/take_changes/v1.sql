@@ -15,6 +15,7 @@
 --     contact_ids               The contacts, each once, in ascending order. NULL: none.
 --     contacts_changed_at       The earliest time of each contact, in the same order.
 --     contacts_failures         The largest number of failures of each contact, in the same order.
+--     smaller_ends_only         Whether all rows of a contact are for its smaller ends only, in the same order.
 -- Errors
 --     none
 -- Reads
@@ -34,7 +35,8 @@ RETURNS TABLE (
     organizations_changed_at timestamptz[],
     contact_ids bigint[],
     contacts_changed_at timestamptz[],
-    contacts_failures smallint[]
+    contacts_failures smallint[],
+    smaller_ends_only boolean[]
 )
 LANGUAGE plpgsql
 VOLATILE
@@ -54,7 +56,13 @@ BEGIN
             LIMIT take_changes.max_changes
             FOR UPDATE SKIP LOCKED
         ))
-        RETURNING q.contact_id, q.organization_id, q.written_by::text::bigint AS written_by, q.changed_at, q.failures
+        RETURNING
+            q.contact_id,
+            q.organization_id,
+            q.written_by::text::bigint AS written_by,
+            q.changed_at,
+            q.failures,
+            q.smaller_ends_only
     ),
     changed AS (
         SELECT
@@ -63,7 +71,8 @@ BEGIN
             count(*) AS queue_rows,
             max(c.written_by) AS written_by,
             min(c.changed_at) AS changed_at,
-            max(c.failures) AS failures
+            max(c.failures) AS failures,
+            bool_and(c.smaller_ends_only) AS smaller_ends_only
         FROM claimed AS c
         GROUP BY c.contact_id, c.organization_id
     )
@@ -75,7 +84,8 @@ BEGIN
         array_agg(c.changed_at ORDER BY c.organization_id) FILTER (WHERE c.organization_id IS NOT NULL),
         array_agg(c.contact_id ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL),
         array_agg(c.changed_at ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL),
-        array_agg(c.failures ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL)
+        array_agg(c.failures ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL),
+        array_agg(c.smaller_ends_only ORDER BY c.contact_id) FILTER (WHERE c.contact_id IS NOT NULL)
     FROM changed AS c;
 END
 $function$;

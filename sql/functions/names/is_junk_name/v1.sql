@@ -13,10 +13,10 @@
 -- Writes
 --     none
 -- Used by
---     propose_names
+--     propose_names, orchestrator/host/organizations.py
 -- Why
 --     People who write Freelance did not work together, even if an organization has this name. A person may still
---     accept such a name.
+--     accept such a name. The names are words in several languages, without accents.
 CREATE OR REPLACE FUNCTION connection_paths.is_junk_name(words text)
 RETURNS boolean
 LANGUAGE sql
@@ -36,7 +36,20 @@ BEGIN ATOMIC
                 stealth mode startup, startup, start up, own business, own company, my own company, none, na, n a,
                 not applicable, unknown, undisclosed, unemployed, retired, student, homemaker, sabbatical,
                 career break, parental leave, looking for opportunities, open to work, seeking opportunities, home,
-                company, test, tbd, other
+                company, test, tbd, other, self employed freelancer, freelance consultant, between jobs,
+                currently unemployed, job seeker, stay at home mom, stay at home parent, volunteer,
+                selbststandig, selbstandig, freiberufler, freiberuflich, freischaffend, arbeitslos, arbeitssuchend,
+                arbeitsuchend, rentner, im ruhestand, diverse, diverse firmen, verschiedene, vertraulich, elternzeit,
+                independant, auto entrepreneur, autoentrepreneur, micro entrepreneur, a mon compte, sans emploi,
+                profession liberale, recherche d emploi, recherche demploi, retraite, etudiant, divers, confidentiel,
+                autonomo, autonoma, trabajador autonomo, por cuenta propia, cuenta propia, trabajo independiente,
+                independiente, desempleado, jubilado, estudiante, varios, confidencial,
+                profissional liberal, trabalhador independente, desempregado, aposentado, estudante, diversos,
+                libero professionista, lavoratore autonomo, in proprio, disoccupato, pensionato, studente, varie,
+                zelfstandig, zelfstandige, zelfstandig ondernemer, zzp, zzper, werkloos, gepensioneerd,
+                samozatrudnienie, wlasna dzialalnosc, dzialalnosc gospodarcza, emeryt,
+                egenforetagare, eget foretag, egen virksomhet, selvstaendig, selvstendig, pensionerad, arbetslos,
+                serbest, serbest calisan, emekli, issiz
             }'::text[]
         );
 END;

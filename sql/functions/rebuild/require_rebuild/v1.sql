@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     copy_remaining_edges, do_batch, orchestrator/rebuild/rebuild.py
+--     copy_remaining_edges, do_batch, orchestrator/rebuild/rebuild.py, orchestrator/runs/workers.py
 -- Why
 --     A restore of data without definitions brings back the row of a run, but not contact_connections_next. Such a run
 --     cannot continue. Cancel it by cancel_run, or call `orchestrator backfill`, which cancels it and begins another.

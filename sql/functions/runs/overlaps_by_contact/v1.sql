@@ -16,7 +16,8 @@
 -- Writes
 --     none
 -- Used by
---     sql/queries/edges/verify_sample.sql, sql/queries/runs/sample_overlaps.sql
+--     sql/queries/edges/verify_sample.sql, sql/queries/runs/all_pairs.sql,
+--     sql/queries/runs/organization_costs.sql, sql/queries/runs/sample_overlaps.sql
 -- Why
 --     An overlap is a pair of usable work experiences of two contacts at the same organization that share at least one
 --     day. Both contacts and the organization exist, and both experiences start today or earlier. Half of the sum of
