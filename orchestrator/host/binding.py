@@ -6,9 +6,11 @@ The files of views, indexes, triggers and trigger functions name the application
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import LiteralString
 
 from orchestrator.core import sqlfiles
@@ -261,7 +263,7 @@ def default(host_schema: str = LATER) -> Binding:
 
 def bind(connection: Connection, mapping: SourceMapping, host_schema: str) -> Binding:
     """Return the binding of a mapping to the tables of a database, whether or not they exist."""
-    sources = bound(mapping, host_schema)
+    sources = _bound(json.dumps(mapping.as_json()), host_schema)
     asked = {
         "names": list(sources),
         "schemas": [source.schema for source in sources.values()],
@@ -281,6 +283,12 @@ def has_placeholders(text: str) -> bool:
 def unquoted(identifier: str) -> str:
     """Return the name that an identifier in double quotes stands for."""
     return identifier[1:-1].replace('""', '"')
+
+
+@lru_cache(maxsize=16)
+def _bound(mapping: str, host_schema: str) -> dict[str, BoundSource]:
+    """Return the sources of a mapping, which is JSON. An install needs them often, and reads the expressions once."""
+    return bound(SourceMapping.from_json(json.loads(mapping)), host_schema)
 
 
 def _typed(source: BoundSource, types: Mapping[str, str]) -> BoundSource:

@@ -16,11 +16,12 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.host import sources
 from orchestrator.host.binding import Binding, bind
 from orchestrator.host.mapping import SourceMapping
 from orchestrator.install import steps
 
-_SOURCE, _COLUMN = "contact_work_experiences", "company_name"
+_SOURCE, _VIEW, _COLUMN = "contact_work_experiences", "work_experiences", "company_name"
 #: The functions that compare the columns whose changes count.
 _CAPTURING = ("queue_changed_experiences", "queue_replicated_row", "capture_works")
 
@@ -115,6 +116,8 @@ def _create_views(connection: Connection, binding: Binding) -> list[str]:
 
     If one was missing or has read another table, the names that are accepted are queued.
     """
+    if _VIEW in sources.detached_views(connection):  # attaching restores both views
+        return []
     source = binding.sources[_SOURCE]
     asked = {"schema": source.schema, "table": source.table}
     is_right = connection.execute(sqlfiles.query("names/views_are_right"), asked).fetchone() == (True,)

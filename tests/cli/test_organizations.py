@@ -191,7 +191,8 @@ def test_a_limit_is_proposed_with_the_edges_that_stay(installed_host: str) -> No
     with filled(installed_host, 60) as connection:
         connection.execute("UPDATE organizations SET name = 'Globex' WHERE id = 1")
         connection.execute(
-            "UPDATE contact_work_experiences SET date_to = date_from + 300 + 20 * contact_id::int WHERE organization_id = 1"
+            "UPDATE contact_work_experiences SET date_to = date_from + 300 + 20 * contact_id::int"
+            " WHERE organization_id = 1"
         )
         sync(installed_host)
         (found,) = proposed(installed_host)

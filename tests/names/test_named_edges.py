@@ -165,3 +165,27 @@ def test_decisions_count_only_while_names_are_resolved(host: str) -> None:
     with psycopg.connect(host) as connection:
         assert value(connection, "SELECT count(*) FROM pg_class WHERE relname LIKE 'idx_named%%' AND %s", True) == 0
         assert value(connection, "SELECT to_regnamespace('connection_paths')") is None
+
+
+def test_a_detached_table_may_change_the_column_of_names(host: str) -> None:
+    install(host, names=True)
+    with psycopg.connect(host, autocommit=True) as connection:
+        connection.execute("INSERT INTO public.contacts VALUES (1, ''), (2, '')")
+        connection.execute("INSERT INTO public.organizations VALUES (1, 'Acme')")
+        connection.execute(
+            f"INSERT INTO {EXPERIENCES} VALUES (1, 1, 1, '', '2020-01-01'), (2, 2, NULL, 'Acme', '2020-01-01')".encode()
+        )
+        connection.execute("SELECT connection_paths.detach_source('contact_work_experiences')")
+        decide(connection, {"Acme": 1})
+        with pytest.raises(psycopg.Error, match="detached"):
+            connection.execute("SELECT count(*) FROM connection_paths.employments")
+        install(host)
+        connection.execute(f"ALTER TABLE {EXPERIENCES} ALTER company_name TYPE varchar(80)".encode())
+        for (statement,) in connection.execute(
+            "SELECT * FROM connection_paths.attach_source('contact_work_experiences')"
+        ).fetchall():
+            connection.execute(statement.encode())
+        drain(connection)
+        assert edges(connection) == right_edges(connection) != {}
+        assert install(host).repaired == []
+    uninstall(host)

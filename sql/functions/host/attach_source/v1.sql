@@ -14,7 +14,7 @@
 --     55000  The table is missing or has child tables, or is another partitioned table than before, or lacks a column
 --            that the package needs, or such a column has another type. The table stays detached.
 -- Reads
---     none
+--     named_experiences
 -- Writes
 --     detached_sources
 -- Used by
@@ -74,6 +74,9 @@ BEGIN
     END IF;
 
     PERFORM connection_paths.attach_view(source.view_name, source.view_definition, host);
+    IF source.named_definition IS NOT NULL AND to_regclass('connection_paths.named_experiences') IS NOT NULL THEN
+        PERFORM connection_paths.attach_view('named_experiences', source.named_definition, host);
+    END IF;
 
     IF host <> source.table_oid THEN -- the package no longer reads the table that was detached
         FOR statement IN

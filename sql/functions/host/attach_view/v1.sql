@@ -19,7 +19,7 @@
 -- Why
 --     The types of the columns of a view cannot change. A name may be character varying now and have been text before,
 --     which needed no cast. So when PostgreSQL refuses the query because of a type, a second attempt casts the names to
---     text.
+--     text. The view named_experiences has a collation of its own, which the cast would lose.
 CREATE OR REPLACE FUNCTION connection_paths.attach_view(view_name text, view_definition text, table_oid oid)
 RETURNS void
 LANGUAGE plpgsql
@@ -43,11 +43,20 @@ BEGIN
     END;
     SELECT
         string_agg(
-            pg_catalog.format('d.%I%s', v.attname, CASE format_type(v.atttypid, NULL) WHEN 'text' THEN '::text' END),
+            pg_catalog.format(
+                'd.%I%s',
+                v.attname,
+                CASE format_type(v.atttypid, NULL)
+                    WHEN 'text' THEN '::text' || COALESCE(' COLLATE ' || n.collation, '')
+                END
+            ),
             ', ' ORDER BY v.attnum
         )
     INTO columns
     FROM pg_catalog.pg_attribute AS v
+    CROSS JOIN LATERAL (
+        SELECT NULLIF(v.attcollation::pg_catalog.regcollation::text, '"default"') AS collation
+    ) AS n
     WHERE v.attrelid = to_regclass('connection_paths.' || attach_view.view_name) AND v.attnum > 0;
     EXECUTE head || pg_catalog.format('SELECT %s FROM (%s) AS d', columns, rtrim(attach_view.view_definition, ';'));
 EXCEPTION

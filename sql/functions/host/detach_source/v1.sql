@@ -11,7 +11,7 @@
 --     22023  table_name is none of the four.
 --     55000  The binding view is missing or reads no table, or a column that it reads was renamed.
 -- Reads
---     none
+--     named_experiences
 -- Writes
 --     detached_sources
 -- Used by
@@ -34,13 +34,13 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     source record;
+    binding_view record;
     columns text;
     grantee record;
 BEGIN
-    SELECT s.*, v.relacl
+    SELECT s.*, CASE s.view_name WHEN 'work_experiences' THEN to_regclass('connection_paths.named_experiences') END AS named
     INTO source
     FROM connection_paths.source_tables() AS s
-    LEFT JOIN pg_catalog.pg_class AS v ON v.oid = s.view_oid
     WHERE s.table_name = detach_source.table_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'table_name must not be %', COALESCE(quote_literal(detach_source.table_name), 'null')
@@ -62,7 +62,8 @@ BEGIN
     END IF;
 
     INSERT INTO connection_paths.detached_sources
-        (table_name, view_name, table_schema, relation_name, table_oid, view_definition, triggers, indexes)
+        (table_name, view_name, table_schema, relation_name, table_oid, view_definition, named_definition, triggers,
+        indexes)
     SELECT
         detach_source.table_name,
         source.view_name,
@@ -70,37 +71,42 @@ BEGIN
         source.relation_name,
         source.table_oid,
         pg_get_viewdef(source.view_oid),
+        pg_get_viewdef(source.named),
         connection_paths.trigger_definitions(source.table_oid),
         connection_paths.index_definitions(source.table_oid);
 
-    SELECT
-        string_agg(
-            pg_catalog.format(
-                '%I %s%s',
-                a.attname,
-                format_type(a.atttypid, a.atttypmod),
-                CASE WHEN a.attcollation <> t.typcollation THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation END
-            ),
-            ', ' ORDER BY a.attnum
-        )
-    INTO columns
-    FROM pg_catalog.pg_attribute AS a
-    JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-    WHERE a.attrelid = source.view_oid AND a.attnum > 0 AND NOT a.attisdropped;
-    EXECUTE pg_catalog.format(
-        'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS'
-        ' SELECT * FROM connection_paths.raise_detached(%L) AS d (%s)',
-        source.view_name,
-        pg_catalog.format('%I.%I', source.table_schema, source.relation_name),
-        columns
-    );
-    -- Every role that may read the view gets CP010, not an error about missing rights.
-    FOR grantee IN
-        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS name
-        FROM aclexplode(source.relacl) AS a
-        WHERE a.privilege_type = 'SELECT'
+    FOR binding_view IN
+        SELECT c.oid, c.relname, c.relacl FROM pg_catalog.pg_class AS c WHERE c.oid IN (source.view_oid, source.named)
     LOOP
-        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION connection_paths.raise_detached(text) TO %s', grantee.name);
+        SELECT
+            string_agg(
+                pg_catalog.format(
+                    '%I %s%s',
+                    a.attname,
+                    format_type(a.atttypid, a.atttypmod),
+                    CASE WHEN a.attcollation <> t.typcollation THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation END
+                ),
+                ', ' ORDER BY a.attnum
+            )
+        INTO columns
+        FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+        WHERE a.attrelid = binding_view.oid AND a.attnum > 0 AND NOT a.attisdropped;
+        EXECUTE pg_catalog.format(
+            'CREATE OR REPLACE VIEW connection_paths.%I WITH (security_invoker = true) AS'
+            ' SELECT * FROM connection_paths.raise_detached(%L) AS d (%s)',
+            binding_view.relname,
+            pg_catalog.format('%I.%I', source.table_schema, source.relation_name),
+            columns
+        );
+        -- Every role that may read the view gets CP010, not an error about missing rights.
+        FOR grantee IN
+            SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS name
+            FROM aclexplode(binding_view.relacl) AS a
+            WHERE a.privilege_type = 'SELECT'
+        LOOP
+            EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION connection_paths.raise_detached(text) TO %s', grantee.name);
+        END LOOP;
     END LOOP;
     RETURN true;
 END
