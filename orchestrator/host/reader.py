@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 
 from psycopg import errors
@@ -14,6 +14,7 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.host.binding import VIEW_OF, Binding, unbound
 from orchestrator.host.mapping import SourceMapping
+from orchestrator.host.mapping_expressions import quoted
 from orchestrator.host.sources import binding
 
 #: CTEs with every row of a table, also those that a rule leaves out: ``queries/host/every_NAME.sql``.
@@ -111,7 +112,18 @@ def create_functions(connection: Connection) -> None:
 
 def _every_row(bound: Binding) -> dict[str, LiteralString]:
     """Return the CTEs with every row."""
+    bound = _with_company_names(bound)
     return {name: _doubled(bound.fill(sqlfiles.query(f"host/every_{name}"))) for name in _EVERY_ROW}
+
+
+def _with_company_names(bound: Binding) -> Binding:
+    """Return a binding that reads ``company_name`` where the table has it, even if the mapping does not name it."""
+    name, column = "contact_work_experiences", "company_name"
+    source = bound.sources[name]
+    if column in source.columns or name not in bound.tables or column not in bound.tables[name].types:
+        return bound
+    read = replace(source, columns={**source.columns, column: f"{quoted(column)}::text"})
+    return replace(bound, sources={**bound.sources, name: read})
 
 
 def _used(text: str, ctes: Mapping[str, str]) -> list[str]:

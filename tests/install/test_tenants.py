@@ -351,9 +351,8 @@ def test_no_statement_names_the_default_schema(host: str, monkeypatch: pytest.Mo
         ("install", "--replicated", "--roles=cp_t1_roles"), ("install", "--triggers", "--no-replicated"),
         ("status",), ("plan",), (*backfill_now, "--strategy", "rebuild"), (*backfill_now, "--strategy", "in_place"),
         ("runs", "list"), ("runs", "show"), ("sync",), ("verify",), ("doctor",),
-        ("organizations", "list"), ("organizations", "exclude", "7"),
-        ("organizations", "limit", "7", "--min-days", "9"),
-        ("organizations", "allow", "7"), ("resolve", "propose"), ("resolve", "review"), ("sync",), ("verify",),
+        ("organizations", "list"), ("organizations", "exclude", "7"), ("organizations", "allow", "7"),
+        ("resolve", "propose"), ("resolve", "review"), ("sync",), ("verify",),
         ("paths", "2", "--collection", "9", "--viewer", "7"), ("detach",), ("attach",), ("uninstall", "--yes"),
     ):  # fmt: skip
         if command == ("detach",):

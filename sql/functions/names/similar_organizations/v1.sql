@@ -22,8 +22,8 @@
 --     Names are compared only with organizations that share a word or two words with them (name_keys). A word that no
 --     organization has, and each word of a name of one or two words, also counts as the words that differ from it by a
 --     mistake of typing (typing_forms). Keys of more than 100 organizations are left out, so the time for a name does
---     not grow with the number of organizations. An index of trigrams took 15 ms a name with 100,000 organizations, and
---     ten times as long with a million.
+--     not grow with the number of organizations. For 21,711 names and 100,000 organizations, propose took 276 s with
+--     an index of trigrams and 105 s with keys, on a busy machine, and found as many of the right organizations.
 --
 --     The extension may be in any schema and may be missing. So the query is built when it is executed. It contains no
 --     value of a caller, only the name of the schema.
