@@ -17,7 +17,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.host.mapping import DEFAULT, BoundSource, SourceMapping, bound
 from orchestrator.host.mapping_expressions import quoted
-from orchestrator.host.mapping_types import WANTED, Kind
+from orchestrator.host.mapping_types import TABLES, TYPES, WANTED, Kind
 
 #: In place of a name of the host schema: a script of psql fills it when it runs.
 LATER = ':"host_schema"'
@@ -31,7 +31,6 @@ SOURCE_OF = {view: name for name, view in VIEW_OF.items()}
 
 _PLACEHOLDER = re.compile(rf"[ ]*:({'|'.join(WANTED)})\.(\w+)")
 _KEYS = re.compile(r"\.(?:key|bare)_(\w+)")
-_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "bigint"}
 _INTEGERS = "{smallint,integer,bigint}"
 #: The types that a column may have where nothing but a cast is applied to it.
 _ALLOWED: dict[Kind, list[str]] = {
@@ -52,8 +51,7 @@ _OF_NAMES = ("contact_id", "date_from", "date_to", "company_name")
 #: The column of the id that a trigger queues.
 _QUEUED = {"contacts": "id", "organizations": "id", "contact_work_experiences": "contact_id"}
 
-#: The kinds of relations (``pg_class.relkind``) that can have our triggers and indexes.
-TABLES = ("r", "p")
+#: What the other kinds of relations (``pg_class.relkind``) are called in messages.
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
@@ -169,7 +167,7 @@ class Binding:
         for key in _KEYS.findall(text):
             raw, kind = self.raw(name, key), WANTED[name].columns[key].kind
             if raw is not None:
-                found[raw] = _TYPES[kind]
+                found[raw] = TYPES[kind]
         return found
 
     def captured(self, name: str) -> tuple[str, ...]:
@@ -221,7 +219,7 @@ class Binding:
         """Return the expression of a column that is not mapped; the default rule of memberships reads ``source``."""
         raw = quoted(column)
         is_read = raw in self.sources[name].used_columns.get("where", ())
-        return raw if is_read else f"NULL::{_TYPES.get(WANTED[name].columns[column].kind, 'text')}"
+        return raw if is_read else f"NULL::{TYPES.get(WANTED[name].columns[column].kind, 'text')}"
 
     def _include(self, columns: tuple[str, ...], name: str, keys: list[str]) -> str:
         plain = [self.sources[name].used_columns[key][0] for key in keys if self.is_plain(name, key)]
@@ -296,9 +294,9 @@ def _typed(source: BoundSource, types: Mapping[str, str]) -> BoundSource:
     columns = dict(source.columns)
     for name in columns:
         kind = WANTED[source.name].columns[name].kind
-        if kind in _TYPES and _is_column(source, name):
+        if kind in TYPES and _is_column(source, name):
             raw = source.used_columns[name][0]
-            columns[name] = raw if types.get(unquoted(raw)) == _TYPES[kind] else f"({raw})::{_TYPES[kind]}"
+            columns[name] = raw if types.get(unquoted(raw)) == TYPES[kind] else f"({raw})::{TYPES[kind]}"
     return replace(source, columns=columns)
 
 
@@ -306,15 +304,13 @@ def _is_column(source: BoundSource, column: str) -> bool:
     """Whether a column of a view is a column of the table, perhaps with a cast to the package's type."""
     used = source.used_columns.get(column, ())
     kind = WANTED[source.name].columns[column].kind
-    return len(used) == 1 and source.columns[column] in (used[0], f"({used[0]})::{_TYPES.get(kind)}")
+    return len(used) == 1 and source.columns[column] in (used[0], f"({used[0]})::{TYPES.get(kind)}")
 
 
 def _without_rows(name: str) -> str:
     """Return what an optional view reads while no table is mapped to it."""
     columns = (
-        f"NULL::{_TYPES[column.kind]} AS {each}"
-        for each, column in WANTED[name].columns.items()
-        if column.kind in _TYPES
+        f"NULL::{TYPES[column.kind]} AS {each}" for each, column in WANTED[name].columns.items() if column.kind in TYPES
     )
     return f"(SELECT {', '.join(columns)} WHERE false)"
 
