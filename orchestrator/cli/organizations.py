@@ -102,7 +102,7 @@ def allow_command(invocation: Invocation, words: tuple[str, ...], workers: int) 
 
 
 def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
-    """Show the organizations that are probably no employer or very large; nothing without any."""
+    """Show the candidates in a table, with the commands that exclude or limit them; nothing when there are none."""
     if not candidates:
         return
     table = SafeTable("probably no employer, or very large", ">id", ">people", ">edges", ">disk", ">pairs", ">paths")
@@ -124,7 +124,7 @@ def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
 def _change(
     invocation: Invocation, what: str, words: Sequence[str], min_days: int | None, reason: str | None, workers: int
 ) -> None:
-    """Change policies in one transaction, then take the queue until their edges are right."""
+    """Change policies in one transaction, then run a sync until their edges are right."""
     dsn = invocation.connection_string()
     with connect(dsn) as connection, connection.transaction():
         require_installed(connection)

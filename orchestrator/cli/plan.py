@@ -106,7 +106,7 @@ def _experiences(found: BackfillPlan) -> SafeTable:
 
 
 def _details(found: BackfillPlan) -> Iterator[str]:
-    """Say what else about the work experiences is not as it seems; nothing where there is nothing to say."""
+    """Show more counts of work experiences; nothing for a count that is 0."""
     details = found.details
     if details.missing_organizations:
         yield f"  Different organizations that do not exist: {details.missing_organizations:,}."

@@ -16,7 +16,7 @@ from orchestrator.host import left_out
 from orchestrator.seed import csv_files, loading, synthetic
 
 _replace_option = click.option("--replace", is_flag=True, help="Empty the tables first if they hold rows.")
-_MISSPELT = 0.6  # the share when the truth is wanted
+_MISSPELT = 0.6  # the share with --truth
 
 
 def _crowds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
