@@ -16,6 +16,9 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 
+#: An organization that makes a greater share of all edges is probably no employer, or too large for introductions.
+LARGE = 0.25
+
 _SHOWN = 5  # ids of organizations with the same name
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "\u0131": "i", "đ": "d"})
 _WORDS = re.compile(r"ANY \(\s*'\{(.*?)\}'::text\[\]", re.DOTALL)
@@ -113,7 +116,7 @@ def _junk_names() -> frozenset[str]:
 
 
 def _plain(name: str) -> str:
-    """Return the words of a name in lower case, without accents and punctuation, as the SQL function ``plain_name``."""
+    """Return a name as the SQL function ``plain_name`` writes it: in lower case, without accents and punctuation."""
     split = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
     letters = "".join(each for each in split if not unicodedata.combining(each) and each not in ".'`\u2019")
     return " ".join(re.findall(r"[^\W_]+", letters))

@@ -126,8 +126,8 @@ def _has_trigrams(connection: Connection, progress: Callable[[str], None]) -> bo
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public")
     except psycopg.Error as error:
         progress(
-            f"only names that are the same but for spelling are found, because the extension pg_trgm is missing:"
-            f" {one_line(error)}"
+            "only the same name in another spelling is found, and no similar name, because the extension pg_trgm is"
+            f" missing: {one_line(error)}"
         )
         return False
     return True

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from orchestrator.host.organizations import is_junk
 from orchestrator.host.reader import SourceReader
 
-#: An organization with a greater share of all pairs is a candidate, whatever its name.
-LARGE = 0.25
-
 #: Limits to choose from, in days. The first one that leaves at most half of the pairs is proposed, or the last one.
 _LIMITS = (365, 730, 1825, 3650)
 _LOOKED_AT = 2000  # organizations with the most contacts, whose names are looked at

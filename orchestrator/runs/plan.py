@@ -20,6 +20,7 @@ from orchestrator.host.binding import VIEW_OF, Binding, bind
 from orchestrator.host.left_out import Details, Experiences, Members
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.host.mapping_probe import create_functions
+from orchestrator.host.organizations import LARGE
 from orchestrator.host.reader import SourceReader
 from orchestrator.host.sources import refuse_hidden_rows, require_every_row, without_unique_id
 from orchestrator.install.installed import bound_host_schema, require_installed
@@ -159,7 +160,7 @@ def plan(
         organizations = _organizations(reader, edges.pairs)
         ((future_pairs,),) = reader.rows("runs/future_pairs")
         storage, connections_free = _server(reader.connection, edges.estimate)
-        large = [each.id for each in organizations if each.share_of_pairs > candidates.LARGE]
+        large = [each.id for each in organizations if each.share_of_pairs > LARGE]
         per_pair = edges.estimate / edges.pairs if edges.pairs else 1.0
         proposed = candidates.find(reader, large, per_pair, storage.bytes_per_edge)
     return BackfillPlan(
@@ -283,7 +284,7 @@ def proposed(dsn: str) -> tuple[Candidate, ...]:
     with _reading(dsn, None, None) as reader:
         rows = reader.rows("runs/largest_organizations", {"most": _LARGEST})
         pairs = reader.rows("runs/all_pairs")[0][0]
-        large = [row[0] for row in rows if _share(row[3], pairs) > candidates.LARGE]
+        large = [row[0] for row in rows if _share(row[3], pairs) > LARGE]
         storage, _ = _server(reader.connection, pairs)
         return candidates.find(reader, large, 1.0, storage.bytes_per_edge)
 
