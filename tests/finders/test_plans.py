@@ -44,8 +44,8 @@ KEYS = {
     *("pg_class_relname_nsp_index", "pg_namespace_oid_index", "pg_namespace_nspname_index"),
     *("pg_class_oid_index", "pg_depend_depender_index", "pg_rewrite_rel_rulename_index"),
 }
-#: Tables of a row or none.
-OF_A_FEW_ROWS = {"detached_sources", "installation"}
+#: Tables of some rows or none.
+OF_A_FEW_ROWS = {"detached_sources", "installation", "organization_policy"}
 
 CALLS = {
     "deep_finder": ("SELECT * FROM connection_paths.deep_finder({t}, 1, 1001, 4)", {MEMBERS, *WALK}),
