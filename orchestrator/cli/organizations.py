@@ -63,7 +63,7 @@ def list_command(invocation: Invocation) -> None:
 @shared_options
 @pass_invocation
 def exclude_command(invocation: Invocation, words: tuple[str, ...], reason: str | None, workers: int) -> None:
-    """Let organizations make no edges, and delete those that they made.
+    """Exclude organizations: they make no edges, and the edges that they made are deleted.
 
     Two contacts who also worked together elsewhere keep the edge from there. Ctrl-C is safe: the rest stays in the
     queue for orchestrator sync.
@@ -75,7 +75,7 @@ def exclude_command(invocation: Invocation, words: tuple[str, ...], reason: str 
 @_organizations
 @click.option(
     "--min-days", type=click.IntRange(1, _MOST_DAYS), required=True, metavar="N",
-    help="Days that an overlap must have to make an edge.",
+    help="How many days an overlap must have at least to make an edge.",
 )  # fmt: skip
 @_reason_option
 @_workers_option
@@ -84,9 +84,9 @@ def exclude_command(invocation: Invocation, words: tuple[str, ...], reason: str 
 def limit_command(
     invocation: Invocation, words: tuple[str, ...], min_days: int, reason: str | None, workers: int
 ) -> None:
-    """Let organizations make edges only from overlaps of at least so many days.
+    """Limit organizations: only overlaps of at least so many days make edges.
 
-    An overlap that goes on counts until today.
+    An overlap that has not ended counts until today.
     """
     _change(invocation, "limit", words, min_days, reason, workers)
 

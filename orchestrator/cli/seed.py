@@ -71,12 +71,12 @@ def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool
 )
 @click.option(
     "--organizations", type=click.IntRange(1, 10_000_000), default=None, metavar="N",
-    help="How many organizations; by default 17 to a hundred contacts.",
+    help="How many organizations; by default 17 for each hundred contacts.",
 )  # fmt: skip
 @click.option(
     "--misspelt", type=Number(0, 1), default=None, metavar="SHARE",
-    help="Of the company names without an organization, how many mean one that exists, as people write it."
-    " By default none; with --truth, 0.6.",
+    help="Share of the work experiences with only a company name whose name means an organization that exists, as"
+    " people write it. Default: 0; with --truth, 0.6.",
 )  # fmt: skip
 @click.option(
     "--crowd", "crowds", multiple=True, metavar="NAME=SHARE", callback=_crowds,
