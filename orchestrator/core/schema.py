@@ -1,13 +1,13 @@
 """The schema of an installation. A database may hold several installations side by side, each in a schema of its own.
 
-Every SQL file and every statement in the code names the schema ``connection_paths``. For another schema, the names are
-replaced here and nowhere else, while a statement is sent:
+Every SQL file and every statement in the code has the schema name ``connection_paths``. For another schema, only this
+module replaces the names, just before a statement is sent:
 
-* :class:`Dsn` is a connection string that carries the schema. What :mod:`orchestrator.core.database` opens with it is a
-  :class:`SchemaConnection`, whose cursors replace the names in the text of each statement. The default schema has
-  connections of psycopg's own class, and its statements are not touched.
-* Parameters are never touched. So a name of the package that is sent as a parameter goes through :func:`named`, and a
-  name of an index in a result through :func:`plain`.
+* :class:`Dsn` is a connection string that carries the schema. With it, :mod:`orchestrator.core.database` opens a
+  :class:`SchemaConnection`, whose cursors replace the names in the text of each statement. For the default schema, the
+  connections have psycopg's own class, and nothing is replaced.
+* Parameters are never changed. So the code applies :func:`named` to a name of the package in a parameter, and
+  :func:`plain` to the name of an index in a result.
 
 What is replaced is listed at :func:`translated`.
 """

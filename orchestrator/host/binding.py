@@ -1,4 +1,4 @@
-"""The mapping of an installation, bound to the tables of a database: it fills the placeholders of SQL files.
+"""Binds a mapping to the tables of a database, and fills the placeholders of SQL files from it.
 
 The files of views, indexes, triggers and trigger functions name the application's tables and columns by placeholders
 ``:SOURCE.WORD``; :class:`Binding` lists the words. ``sql/views/README.md`` describes them for a reader of the files.
@@ -69,12 +69,13 @@ class Binding:
 
     The words of placeholders, after the name of a source:
 
-    * ``table`` and ``schema``: the names of the table and of its schema; a source that is not mapped has no row;
-    * the name of a column: the expression that gives it, cast to the type of the package;
-    * ``key_COLUMN``: the same as a key of an index; ``include``: the INCLUDE clause with the columns of the table that
-      are no such keys, so that a query of the view needs no other column;
-    * ``bare_COLUMN``: as a key of an index, without the cast of a column; ``include_names``: the INCLUDE clause of an
-      index of company names;
+    * ``table`` and ``schema``: the names of the table and of its schema; for a source that is not mapped, ``table`` is
+      a query without rows;
+    * the name of a column: its expression, cast to the type of the package;
+    * ``key_COLUMN``: the same expression, as a key of an index; ``include``: the INCLUDE clause with the columns that a
+      query of the view reads and that are not keys;
+    * ``bare_COLUMN``: a key of an index, where a column of the table has no cast; ``include_names``: the INCLUDE clause
+      of an index of company names;
     * ``where``: a WHERE clause with the rule of the mapping, or nothing; ``where_and``: the rule and AND, or nothing;
     * ``rule``: the rule of the mapping as an expression that is true or false;
     * ``captured``: the columns of the table whose changes count; ``captured_id``: the id that a trigger queues;
@@ -113,15 +114,15 @@ class Binding:
         return name in self.tables and self.tables[name].kind == "p"
 
     def takes_objects(self, name: str) -> bool:
-        """Whether the table of a source can have our triggers and indexes; True for one that is not known."""
+        """Whether the table of a source can have triggers and indexes of the package; True for an unknown table."""
         return name in self.sources and (name not in self.tables or self.tables[name].kind in TABLES)
 
     def kind(self, name: str) -> str | None:
-        """Return what a source is that cannot have our triggers and indexes, in words; None for a table."""
+        """Return the words for a source that cannot have triggers and indexes, such as "a view"; None for a table."""
         return _KINDS.get(self.tables[name].kind) if name in self.tables else None
 
     def costs(self) -> list[str]:
-        """Return a sentence for each source that is no table, with what that costs."""
+        """Return a sentence for each source that is not a table: what the package cannot do for it."""
         found = []
         for name in self.sources:
             kind = self.kind(name)
@@ -133,7 +134,7 @@ class Binding:
         return found
 
     def needs_id_index(self, name: str) -> bool:
-        """Whether contacts or organizations are looked up by an expression, which no index of theirs has."""
+        """Whether contacts or organizations need an index of the package, because their id is an expression."""
         return self.takes_objects(name) and not self.is_plain(name, "id")
 
     def is_plain(self, name: str, column: str) -> bool:
@@ -142,7 +143,7 @@ class Binding:
         return source.columns.get(column) in source.used_columns.get(column, ())
 
     def raw(self, name: str, column: str) -> str | None:
-        """Return the table's name of a column of a view; None if the view computes it in another way than by a cast."""
+        """Return the column of the table that a column of the view is, at most with a cast; None for an expression."""
         source = self.sources[name]
         return unquoted(source.used_columns[column][0]) if _is_column(source, column) else None
 
@@ -162,7 +163,7 @@ class Binding:
         return self._used(name, _INDEXED[name])
 
     def key_types(self, name: str, text: str) -> dict[str, str]:
-        """Return the columns that are keys of the index in *text* without an expression if they have these types."""
+        """Return the columns of the table that may be keys of the index in *text*, each with the type for which it is."""
         found = {}
         for key in _KEYS.findall(text):
             raw, kind = self.raw(name, key), WANTED[name].columns[key].kind
