@@ -163,7 +163,7 @@ class Binding:
         return self._used(name, _INDEXED[name])
 
     def key_types(self, name: str, text: str) -> dict[str, str]:
-        """Return the columns of the table that may be keys of the index in *text*, each with the type for which it is."""
+        """Return the type of each key of the index in *text* that is a column of the table, perhaps with a cast."""
         found = {}
         for key in _KEYS.findall(text):
             raw, kind = self.raw(name, key), WANTED[name].columns[key].kind

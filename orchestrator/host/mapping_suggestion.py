@@ -352,11 +352,11 @@ def _section(draft: Draft, host_schema: str) -> Iterator[str]:
     if draft.where is not None:
         yield f"where = {toml_string(draft.where)}"
     elif draft.source == "user_contact_collections":
-        yield from _rule_of_members(table, draft.columns.get("source"))
+        yield from _rule_of_members(table, draft.columns.get("source"), host_schema)
 
 
-def _rule_of_members(table: Table, source: str | None) -> Iterator[str]:
-    if source == "source" and table.name == "user_contact_collections":
+def _rule_of_members(table: Table, source: str | None, host_schema: str) -> Iterator[str]:
+    if source == "source" and table.place == (host_schema, "user_contact_collections"):
         yield f"# Rows count where {WANTED['user_contact_collections'].where}; a line with where = replaces this rule."
     elif source is not None:
         yield "# Every row that has a user counts; to let fewer count, write for example:"
