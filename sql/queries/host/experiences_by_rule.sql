@@ -7,8 +7,8 @@
 -- contacts_without_usable    Contacts that exist and have work experiences, but no usable one.
 -- missing_contacts           How many contacts that do not exist have work experiences.
 -- future                     Usable experiences that start after today.
--- duplicates                 Usable experiences with the contact, the organization and the dates of another one. Of several
---                            equal ones, one does not count as a duplicate.
+-- duplicates                 Usable experiences with the contact, the organization and the dates of another one. Of
+--                            several equal ones, one does not count as a duplicate.
 --
 -- excluded                   Experiences of organizations that make no edges (organization_policy).
 --
