@@ -213,6 +213,8 @@ def _open_names(found: list[dict[str, Any]]) -> Iterator[Any]:
 def _status(shown: dict[str, Any]) -> Iterator[Any]:
     if not shown["is_on"]:
         yield "Company names are not resolved. To begin: orchestrator resolve propose"
+    if not shown["is_on"] and not shown["names"]:  # propose has never read the names
+        return
     yield (
         f"{counted(shown['names'], 'company name')} of {counted(shown['experiences'], 'work experience')} without an"
         f" organization: {shown['accepted']:,} accepted ({counted(shown['accepted_experiences'], 'work experience')}),"

@@ -55,7 +55,7 @@ def test_commands(db: Connection, proposed: str) -> None:
         (("accept", "Twin", "--candidate", "4"), "has no candidate 4"),
         (("accept", "twin", "5"), "no work experience without an organization has the company name 'twin'"),
         (("reject", "twin"), "'twin'"),
-        (("undo", "Twin"), "there is no a decision about 'Twin'"),
+        (("undo", "Twin"), "there is no decision about 'Twin'"),
         (("undo", "--batch", "999999"), "there is no batch 999999"),
     ],
 )
@@ -79,6 +79,8 @@ def write(path: Path, rows: list[dict[str, str]], delimiter: str = ",") -> None:
 def test_a_spreadsheet_and_back(db: Connection, proposed: str, tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "names.csv"
     assert resolve(proposed, "export", str(path))["names"] == 5
+    again = run("resolve", "export", str(path), "--dsn", proposed)
+    assert (again.exit_code, again.stderr) == (1, f"Error: {path} exists; remove it, or name another file\n")
     rows = read(path)
     cells = [cell for row in rows for cell in row.values()]
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in cells)
