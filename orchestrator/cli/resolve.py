@@ -114,7 +114,8 @@ def undo_command(invocation: Invocation, company_name: str | None, batch_id: int
     with connect(invocation.connection_string()) as connection:
         require_installed(connection)
         done = decisions.undo(connection, batch_id=batch_id, company_name=company_name)
-    shown = [f"{counted(len(done.undone), 'decision')} undone. {_SYNC}"]
+        now = "" if company_name is None else f" {decisions.meaning(connection, company_name)}"
+    shown = [f"{counted(len(done.undone), 'decision')} undone.{now} {_SYNC}"]
     if done.kept:
         shown.append(f"{counted(len(done.kept), 'name')} changed again since then; these decisions stay.")
     invocation.screen.result(done, *shown)

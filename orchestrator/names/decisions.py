@@ -106,6 +106,17 @@ def undo(connection: Connection, *, batch_id: int | None = None, company_name: s
     return Undone([name for name, is_undone in rows if is_undone], [name for name, is_undone in rows if not is_undone])
 
 
+def meaning(connection: Connection, company_name: str) -> str:
+    """Return a sentence that says what is decided about a name now."""
+    row = connection.execute(
+        "SELECT d.organization_id FROM connection_paths.name_decisions AS d WHERE d.company_name = %s", (company_name,)
+    ).fetchone()
+    name = repr(printable(company_name))
+    if row is None:
+        return f"{name} has no decision now."
+    return f"{name} means {'no organization' if row[0] is None else f'organization {row[0]}'} now."
+
+
 def open_names(connection: Connection, at_most: int | None) -> list[dict[str, Any]]:
     """Return names that have candidates and no decision: company_name, experiences and candidates."""
     with connection.cursor(row_factory=dict_row) as cursor:

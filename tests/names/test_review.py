@@ -43,6 +43,9 @@ def test_commands(db: Connection, proposed: str) -> None:
     assert resolve(proposed, "undo", "--batch", str(second["batch_id"])) == {"undone": ["Müller"], "kept": []}
     assert resolve(proposed, "undo", "--batch", str(second["batch_id"])) == {"undone": [], "kept": ["Müller"]}
     resolve(proposed, "reject", "Müller")
+    for now in ("has no decision now", "means no organization now", "has no decision now"):  # an undo may be undone
+        assert f"'Müller' {now}." in run("resolve", "undo", "Müller", "--dsn", proposed).stdout
+    resolve(proposed, "reject", "Müller")
     shown = resolve(proposed, "status")
     assert (shown["is_on"], shown["accepted"], shown["rejected"]) == (True, 1, 1)
     assert shown["batches"][0]["names"] == 1
