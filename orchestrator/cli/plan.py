@@ -77,7 +77,9 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
         )
     yield ""
     yield _organizations(found)
-    yield from candidate_lines(found.candidates)
+    if found.candidates:
+        yield ""
+        yield from candidate_lines(found.candidates)
     yield ""
     yield f"Overlapping pairs: {edges.pairs:,} (exact)."
     yield (

@@ -114,7 +114,8 @@ def undo_command(invocation: Invocation, company_name: str | None, batch_id: int
     with connect(invocation.connection_string()) as connection:
         require_installed(connection)
         done = decisions.undo(connection, batch_id=batch_id, company_name=company_name)
-    shown = [f"{counted(len(done.undone), 'decision')} undone. {_SYNC}"]
+        now = "" if company_name is None else f" {decisions.meaning(connection, company_name)}"
+    shown = [f"{counted(len(done.undone), 'decision')} undone.{now} {_SYNC}"]
     if done.kept:
         shown.append(f"{counted(len(done.kept), 'name')} changed again since then; these decisions stay.")
     invocation.screen.result(done, *shown)
@@ -213,6 +214,8 @@ def _open_names(found: list[dict[str, Any]]) -> Iterator[Any]:
 def _status(shown: dict[str, Any]) -> Iterator[Any]:
     if not shown["is_on"]:
         yield "Company names are not resolved. To begin: orchestrator resolve propose"
+    if not shown["is_on"] and not shown["names"]:  # propose has never read the names
+        return
     yield (
         f"{counted(shown['names'], 'company name')} of {counted(shown['experiences'], 'work experience')} without an"
         f" organization: {shown['accepted']:,} accepted ({counted(shown['accepted_experiences'], 'work experience')}),"

@@ -74,6 +74,7 @@ def receipt_lines(receipt: dict[str, Any]) -> Iterator[str]:
         shown = " / ".join(
             f"{name} {milliseconds(canary['before'].get(name))} → {milliseconds(canary['during'].get(name))}"
             for name in ("p50", "p95", "p99")
+            if canary["before"].get(name) is not None or canary["during"].get(name) is not None
         )
         yield f"find_paths before and during: {shown}"
     throttled = receipt.get("throttled_seconds") or {}

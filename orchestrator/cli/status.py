@@ -12,6 +12,8 @@ from orchestrator.cli.invocation import Invocation, pass_invocation, shared_opti
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core.formats import size
 from orchestrator.core.schema import DEFAULT, not_installed
+from orchestrator.host.mapping import SourceMapping
+from orchestrator.host.mapping_types import WANTED
 from orchestrator.install import status
 
 
@@ -45,13 +47,7 @@ def status_tables(status: status.Status) -> Iterator[Any]:
     yield f"connection_paths {status.package}{own} on PostgreSQL {status.server}, host schema {status.host_schema}"
     yield from [others] * bool(status.others)
     yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: about {status.edges:,}"
-    if status.mapping:
-        sources = SafeTable("source", "table", "columns", "rows")
-        for name, source in status.mapping.items():
-            table = f"{source['schema'] or status.host_schema}.{source['table']}"
-            columns = ", ".join(f"{column} = {text}" for column, text in source["columns"].items())
-            sources.add_row(name, table, columns, source["where"] or "")
-        yield sources
+    yield from _sources(status)
     indexes = SafeTable("index", "table", "state", "size")
     for index in status.indexes:
         state = {None: "MISSING", False: "INVALID", True: "valid"}[index.valid]
@@ -70,3 +66,17 @@ def status_tables(status: status.Status) -> Iterator[Any]:
     yield from status.problems
     yield from status.costs
     yield from status.public
+
+
+def _sources(status: status.Status) -> Iterator[SafeTable]:
+    """Show the mapping, without the columns that have the package's own names; nothing if all of it is the default."""
+    mapped = SourceMapping.from_json(status.mapping).sources
+    if all(source.is_default for source in mapped.values()):
+        return
+    table = SafeTable("source", "table", "columns", "rows")
+    for name in (each for each in WANTED if each in mapped):  # a mapping that was read from jsonb has another order
+        source = mapped[name]
+        written = ((column, source.columns.get(column, column)) for column in WANTED[name].columns)
+        columns = ", ".join(f"{column} = {text}" for column, text in written if text not in (column, f'"{column}"'))
+        table.add_row(name, f"{source.schema or status.host_schema}.{source.table}", columns, source.where or "")
+    yield table

@@ -41,7 +41,8 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
 
 def _progress(progress: sync.SyncProgress) -> str:
     shown = (
-        f"{progress.changes:,} changes taken, {progress.edges_changed:,} edges changed, {progress.waiting:,} waiting"
+        f"{counted(progress.changes, 'change')} taken, {counted(progress.edges_changed, 'edge')} changed,"
+        f" {progress.waiting:,} waiting"
     )
     if progress.oldest:
         shown += f", the oldest for {duration(progress.oldest)}"

@@ -10,10 +10,9 @@ from psycopg.rows import namedtuple_row
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, is_pooled
-from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.schema import not_installed, schema_of
 from orchestrator.host.binding import Binding
 from orchestrator.host.sources import VIEWS, Remembered, binding, refuse_citus, remembered
+from orchestrator.install.installed import not_installed_error
 
 #: The edge table.
 EDGES = "contact_connections"
@@ -76,13 +75,13 @@ class Subject:
 
 
 def examine(connection: Connection) -> Subject:
-    """Describe the database of a connection; raise :class:`OrchestratorError` if the package is not installed."""
+    """Describe the database of a connection; raise ``OrchestratorError`` if the package is not installed."""
     row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     assert row is not None
     rows = connection.execute(sqlfiles.query("doctor/tables"), {"views": list(VIEWS)}).fetchall()
     tables = {known_as: Table(*table) for known_as, *table in rows}
     if EDGES not in tables:
-        raise OrchestratorError(not_installed(schema_of(connection)))
+        raise not_installed_error(connection)
     known = remembered(connection)
     schema = known.host_schema if known else _schema_of_tables(tables)
     bound = binding(connection, schema)

@@ -208,7 +208,7 @@ def _name(table: Table) -> str | None:
     whole = _column(table, (f"{words(table.name)} name", *mapping_words.COLUMNS["name"]), _TEXTS)
     is_telling = whole is not None and words(whole) in ("name", "full name", "display name")
     if first and last and not is_telling:
-        return f"concat_ws(' ', {identifier(first)}, {identifier(last)})"
+        return f"btrim(concat_ws(' ', {identifier(first)}, {identifier(last)}))"  # either may be an empty text
     return None if whole is None else identifier(whole)
 
 

@@ -11,6 +11,13 @@ from orchestrator.host.binding import VIEW_OF
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 
 
+def not_installed_error(connection: Connection) -> OrchestratorError:
+    """Return the error that says so, with the other installations of the database."""
+    others = [row[0] for row in connection.execute(sqlfiles.query("install/other_installations"))]
+    also = f" (other installations in this database: {', '.join(others)}; --schema NAME)" if others else ""
+    return OrchestratorError(f"{not_installed(schema_of(connection))}{also}")
+
+
 def require_installed(connection: Connection) -> None:
     """Raise :class:`OrchestratorError` unless the package is in the database."""
     row = connection.execute(
@@ -18,7 +25,7 @@ def require_installed(connection: Connection) -> None:
         " AND to_regproc('connection_paths.find_paths') IS NOT NULL"
     ).fetchone()
     if row != (True,):
-        raise OrchestratorError(not_installed(schema_of(connection)))
+        raise not_installed_error(connection)
     sources.refuse_citus(connection, sources.binding(connection, bound_host_schema(connection)))
 
 

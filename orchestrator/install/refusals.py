@@ -95,7 +95,7 @@ def check_host(connection: Connection, binding: Binding) -> None:
     lacking = [rights.refusal(rights.current_role(connection), missing, "install")] if missing else []
     if problems and is_default:
         bound = schema_read_by_views(connection)
-        elsewhere = "" if bound in (None, host_schema) else _elsewhere(str(bound))
+        elsewhere = _OTHER_NAMES if bound is None else "" if bound == host_schema else _elsewhere(str(bound))
         raise OrchestratorError(
             f"schema {host_schema!r} cannot be the host: {'; '.join([*problems, *lacking])}. Nothing was"
             f" installed.{elsewhere}"
@@ -112,6 +112,10 @@ def _to_create(connection: Connection) -> list[Right]:
     """Return the right to create the package's schema, if it is missing."""
     is_there = connection.execute("SELECT to_regnamespace(%s)", (schema_of(connection),)).fetchone() != (None,)
     return [] if is_there else [Right("database", "CREATE")]
+
+
+#: For a first installation.
+_OTHER_NAMES = " (If your tables have other names: orchestrator map --suggest --output map.toml)"
 
 
 def _elsewhere(bound: str) -> str:

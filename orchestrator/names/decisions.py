@@ -101,9 +101,20 @@ def undo(connection: Connection, *, batch_id: int | None = None, company_name: s
     asked = {"batch_id": batch_id, "company_name": company_name}
     rows = connection.execute(sqlfiles.query("names/undo_name_decisions"), asked).fetchall()
     if not rows:
-        what = f"batch {batch_id}" if company_name is None else f"a decision about {printable(company_name)!r}"
+        what = f"batch {batch_id}" if company_name is None else f"decision about {printable(company_name)!r}"
         raise OrchestratorError(f"there is no {what}; to see the latest batches: orchestrator resolve status")
     return Undone([name for name, is_undone in rows if is_undone], [name for name, is_undone in rows if not is_undone])
+
+
+def meaning(connection: Connection, company_name: str) -> str:
+    """Return a sentence that says what is decided about a name now."""
+    row = connection.execute(
+        "SELECT d.organization_id FROM connection_paths.name_decisions AS d WHERE d.company_name = %s", (company_name,)
+    ).fetchone()
+    name = repr(printable(company_name))
+    if row is None:
+        return f"{name} has no decision now."
+    return f"{name} means {'no organization' if row[0] is None else f'organization {row[0]}'} now."
 
 
 def open_names(connection: Connection, at_most: int | None) -> list[dict[str, Any]]:

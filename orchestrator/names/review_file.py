@@ -41,7 +41,10 @@ class _Row:
 
 
 def write(path: Path, names: Iterable[dict[str, Any]]) -> int:
-    """Write names with their candidates, as ``open_names`` returns them; returns how many. Replaces the file."""
+    """Write names with their candidates, as ``open_names`` returns them; returns how many.
+
+    Raises :class:`OrchestratorError` when the file exists: it may hold decisions.
+    """
     text = StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
@@ -58,7 +61,10 @@ def write(path: Path, names: Iterable[dict[str, Any]]) -> int:
             ]
         writer.writerow(cells + [""] * (len(_COLUMNS) - len(cells)))
     try:
-        path.write_bytes(text.getvalue().encode("utf-8-sig"))  # without the mark, Excel reads another encoding
+        with path.open("xb") as file:
+            file.write(text.getvalue().encode("utf-8-sig"))  # without the mark, Excel reads another encoding
+    except FileExistsError:
+        raise OrchestratorError(f"{path} exists; remove it, or name another file") from None
     except OSError as error:
         raise OrchestratorError(f"cannot write {path}: {error.strerror}") from error
     return count

@@ -48,8 +48,9 @@ def find(
     """
     rows = reader.rows("runs/organizations_by_people", {"most": _LOOKED_AT})
     names = {row[0]: (row[1], row[2]) for row in rows}
-    junk = [id for id, (name, people) in names.items() if people >= _FEWEST_PEOPLE and is_junk(name or "")]
-    chosen = [*dict.fromkeys([*(each for each in large_ids if each in names), *junk])][:_MOST]
+    enough = {id: name for id, (name, people) in names.items() if people >= _FEWEST_PEOPLE}
+    junk = [id for id, name in enough.items() if is_junk(name or "")]
+    chosen = [*dict.fromkeys([*(each for each in large_ids if each in enough), *junk])][:_MOST]
     if not chosen:
         return ()
     costs = reader.rows("runs/organization_costs", {"organization_ids": chosen})

@@ -187,6 +187,16 @@ def test_a_candidate_has_its_pairs_and_its_share_of_paths(host: str, installed_h
     assert "organizations exclude 1 --reason 'no employer'" in shown
 
 
+def test_an_organization_of_few_people_is_no_candidate(host: str) -> None:
+    with connect(host) as connection:
+        crowd(connection, 10)
+        connection.execute("UPDATE organizations SET name = 'Acme' WHERE id = 1")
+        connection.execute("DELETE FROM contact_work_experiences WHERE organization_id <> 1")
+        assert [each.id for each in plan(host).candidates] == [1]
+        connection.execute("DELETE FROM contact_work_experiences WHERE contact_id = 10")
+        assert [each.id for each in plan(host).candidates] == []
+
+
 def test_a_limit_is_proposed_with_the_edges_that_stay(installed_host: str) -> None:
     with filled(installed_host, 60) as connection:
         connection.execute("UPDATE organizations SET name = 'Globex' WHERE id = 1")

@@ -15,7 +15,9 @@ from psycopg import sql
 
 from orchestrator import cli
 from orchestrator.cli.screen import SafeTable, Screen
+from orchestrator.cli.status import status_tables
 from orchestrator.core import text
+from orchestrator.install.status import Status
 from orchestrator.seed import loading as seed
 from tests.support.command_line import ASK, IN_PLACE, finish, run, start
 from tests.support.sessions import connect
@@ -166,3 +168,22 @@ MARKER = "s3cretMarker"
 )
 def test_a_connection_string_is_shown_without_its_secrets(dsn: str) -> None:
     assert MARKER not in text.without_secrets(dsn)
+
+
+def test_status_shows_what_a_mapping_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the order of the sources, and without columns that have the package's own names."""
+
+    def shown(people: str) -> str:
+        mapping = {
+            "organizations": {"schema": None, "table": "organizations", "columns": {"id": "id"}, "where": None},
+            "contacts": {"schema": None, "table": people, "columns": {"name": "name", "id": '"id"'}, "where": None},
+        }
+        found = Status("1", "18", "public", ["0001"], [], [], [], 0, mapping=mapping)
+        Screen().say("", *status_tables(found))
+        return capsys.readouterr().out
+
+    written = shown("people")
+    assert written.index("public.people") < written.index("public.organizations")
+    assert "id =" not in written
+    assert "name =" not in written
+    assert "public.contacts" not in shown("contacts")

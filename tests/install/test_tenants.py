@@ -375,6 +375,8 @@ def test_the_option_is_in_every_hint(host: str) -> None:
     install(with_schema(host, "cp_t1"))
     assert json.loads(run("--json", "--dsn", host, "status").stdout)["others"] == ["cp_t1"]
     assert "other installations in this database: cp_t1" in run("--dsn", host, "status").stdout
+    for command in ("doctor", "sync"):
+        check_failed(run("--dsn", host, command), "other installations in this database: cp_t1")
 
 
 def test_psql_makes_what_install_makes(host: str, tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ def test_commands(db: Connection, proposed: str) -> None:
     assert resolve(proposed, "undo", "--batch", str(second["batch_id"])) == {"undone": ["Müller"], "kept": []}
     assert resolve(proposed, "undo", "--batch", str(second["batch_id"])) == {"undone": [], "kept": ["Müller"]}
     resolve(proposed, "reject", "Müller")
+    for now in ("has no decision now", "means no organization now", "has no decision now"):  # an undo may be undone
+        assert f"'Müller' {now}." in run("resolve", "undo", "Müller", "--dsn", proposed).stdout
+    resolve(proposed, "reject", "Müller")
     shown = resolve(proposed, "status")
     assert (shown["is_on"], shown["accepted"], shown["rejected"]) == (True, 1, 1)
     assert shown["batches"][0]["names"] == 1
@@ -55,7 +58,7 @@ def test_commands(db: Connection, proposed: str) -> None:
         (("accept", "Twin", "--candidate", "4"), "has no candidate 4"),
         (("accept", "twin", "5"), "no work experience without an organization has the company name 'twin'"),
         (("reject", "twin"), "'twin'"),
-        (("undo", "Twin"), "there is no a decision about 'Twin'"),
+        (("undo", "Twin"), "there is no decision about 'Twin'"),
         (("undo", "--batch", "999999"), "there is no batch 999999"),
     ],
 )
@@ -79,6 +82,8 @@ def write(path: Path, rows: list[dict[str, str]], delimiter: str = ",") -> None:
 def test_a_spreadsheet_and_back(db: Connection, proposed: str, tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "names.csv"
     assert resolve(proposed, "export", str(path))["names"] == 5
+    again = run("resolve", "export", str(path), "--dsn", proposed)
+    assert (again.exit_code, again.stderr) == (1, f"Error: {path} exists; remove it, or name another file\n")
     rows = read(path)
     cells = [cell for row in rows for cell in row.values()]
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in cells)
