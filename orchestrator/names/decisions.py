@@ -101,7 +101,7 @@ def undo(connection: Connection, *, batch_id: int | None = None, company_name: s
     asked = {"batch_id": batch_id, "company_name": company_name}
     rows = connection.execute(sqlfiles.query("names/undo_name_decisions"), asked).fetchall()
     if not rows:
-        what = f"batch {batch_id}" if company_name is None else f"a decision about {printable(company_name)!r}"
+        what = f"batch {batch_id}" if company_name is None else f"decision about {printable(company_name)!r}"
         raise OrchestratorError(f"there is no {what}; to see the latest batches: orchestrator resolve status")
     return Undone([name for name, is_undone in rows if is_undone], [name for name, is_undone in rows if not is_undone])
 

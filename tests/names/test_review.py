@@ -55,7 +55,7 @@ def test_commands(db: Connection, proposed: str) -> None:
         (("accept", "Twin", "--candidate", "4"), "has no candidate 4"),
         (("accept", "twin", "5"), "no work experience without an organization has the company name 'twin'"),
         (("reject", "twin"), "'twin'"),
-        (("undo", "Twin"), "there is no a decision about 'Twin'"),
+        (("undo", "Twin"), "there is no decision about 'Twin'"),
         (("undo", "--batch", "999999"), "there is no batch 999999"),
     ],
 )

@@ -25,7 +25,7 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 BEGIN ATOMIC
-    SELECT ARRAY[('2000-01-01'::date - path_rank.recency)::bigint, (NOT path_rank.is_viewer)::integer::bigint, path_rank.user_id];
+    SELECT ARRAY[('2000-01-01'::date - NULLIF(path_rank.recency, '-infinity'))::bigint, (NOT path_rank.is_viewer)::integer::bigint, path_rank.user_id];
 END;
 
 COMMENT ON FUNCTION connection_paths.path_rank(date, boolean, bigint) IS 'Sort key of a path among those of its depth: the one place that knows the order of paths';
