@@ -111,7 +111,7 @@ def _ask_about_candidates(invocation: Invocation) -> None:
         return
     for line in candidate_lines(candidates):
         screen.say_about(line)
-    if not click.confirm("Do as proposed before the backfill?", default=False, err=True):
+    if not click.confirm("Exclude or limit them as proposed, before the backfill?", default=False, err=True):
         return
     with connect(dsn) as connection, connection.transaction():
         organizations.exclude(connection, [each.id for each in candidates if each.is_junk], "no employer")

@@ -23,15 +23,15 @@ from orchestrator.install import installation
 @map_option
 @click.option(
     "--triggers/--no-triggers", default=None,
-    help="Capture changes of the host tables, for sync. By default yes on a first install, later as it is.",
+    help="Capture changes of the host tables, for sync. Default: yes in a first install, later as before.",
 )  # fmt: skip
 @click.option(
     "--replicated/--no-replicated", default=None,
-    help="Capture what logical replication writes, too. By default no on a first install, later as it is.",
+    help="Capture what logical replication writes, too. Default: no in a first install, later as before.",
 )  # fmt: skip
 @click.option(
     "--names/--no-names", default=None,
-    help="Resolved company names make edges. By default no until orchestrator resolve propose, later as it is.",
+    help="Let resolved company names make edges. Default: no until orchestrator resolve propose, later as before.",
 )  # fmt: skip
 @click.option(
     "--roles", metavar="[=PREFIX]", is_flag=False, flag_value="", default=None,

@@ -33,7 +33,7 @@ def command(
 ) -> None:  # fmt: skip
     """Draft or check a mapping: the file that says which of your tables are contacts, organizations and so on.
 
-    Only reads, and works before the package is installed. Give the file to install and to script with --map FILE.
+    Only reads, and works before the package is installed. Then use the file: orchestrator install --map FILE.
     """
     if suggests == (file is not None):
         raise click.UsageError("give either --suggest or --check FILE")

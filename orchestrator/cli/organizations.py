@@ -63,7 +63,7 @@ def list_command(invocation: Invocation) -> None:
 @shared_options
 @pass_invocation
 def exclude_command(invocation: Invocation, words: tuple[str, ...], reason: str | None, workers: int) -> None:
-    """Let organizations make no edges, and delete those that they made.
+    """Exclude organizations: they make no edges, and the edges that they made are deleted.
 
     Two contacts who also worked together elsewhere keep the edge from there. Ctrl-C is safe: the rest stays in the
     queue for orchestrator sync.
@@ -75,7 +75,7 @@ def exclude_command(invocation: Invocation, words: tuple[str, ...], reason: str 
 @_organizations
 @click.option(
     "--min-days", type=click.IntRange(1, _MOST_DAYS), required=True, metavar="N",
-    help="Days that an overlap must have to make an edge.",
+    help="How many days an overlap must have at least to make an edge.",
 )  # fmt: skip
 @_reason_option
 @_workers_option
@@ -84,9 +84,9 @@ def exclude_command(invocation: Invocation, words: tuple[str, ...], reason: str 
 def limit_command(
     invocation: Invocation, words: tuple[str, ...], min_days: int, reason: str | None, workers: int
 ) -> None:
-    """Let organizations make edges only from overlaps of at least so many days.
+    """Limit organizations: only overlaps of at least so many days make edges.
 
-    An overlap that goes on counts until today.
+    An overlap that has not ended counts until today.
     """
     _change(invocation, "limit", words, min_days, reason, workers)
 
@@ -102,7 +102,7 @@ def allow_command(invocation: Invocation, words: tuple[str, ...], workers: int) 
 
 
 def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
-    """Show the organizations that are probably no employer or very large; nothing without any."""
+    """Show the candidates in a table, with the commands that exclude or limit them; nothing when there are none."""
     if not candidates:
         return
     table = SafeTable("probably no employer, or very large", ">id", ">people", ">edges", ">disk", ">pairs", ">paths")
@@ -124,7 +124,7 @@ def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
 def _change(
     invocation: Invocation, what: str, words: Sequence[str], min_days: int | None, reason: str | None, workers: int
 ) -> None:
-    """Change policies in one transaction, then take the queue until their edges are right."""
+    """Change policies in one transaction, then run a sync until their edges are right."""
     dsn = invocation.connection_string()
     with connect(dsn) as connection, connection.transaction():
         require_installed(connection)

@@ -38,7 +38,7 @@ _NAME_WIDTH = 40  # characters of an organization's name, so that the table fits
 def command(
     invocation: Invocation, sample: int, seed: int, host_schema: str | None, mapping: SourceMapping | None
 ) -> None:
-    """Say which rows make no edge, how many edges a backfill will make, and how long it will take.
+    """Show which rows make no edge, how many edges a backfill will make, and how long it will take.
 
     Writes nothing. Runs on a standby, too, and before an installation.
     """
@@ -57,7 +57,7 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
         yield ""
     yield (
         f"{people.total:,} contacts, {people.with_experiences:,} with work experiences; of these "
-        f"{people.without_usable:,} ({people.without_usable_share:.1%}) get no edge: no row of theirs counts."
+        f"{people.without_usable:,} ({people.without_usable_share:.1%}) get no edge, because no row of theirs counts."
     )
     yield ""
     yield _experiences(found)
@@ -73,13 +73,13 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     for each in found.duplicates:
         yield (
             f"WRONG: {each.ids:,} ids are more than once in {each.table}, {each.example} for instance;"
-            " a backfill fails until each is there once."
+            " a backfill fails until every id occurs once."
         )
     yield ""
     yield _organizations(found)
     yield from candidate_lines(found.candidates)
     yield ""
-    yield f"Overlapping pairs: {edges.pairs:,}, exactly."
+    yield f"Overlapping pairs: {edges.pairs:,} (exact)."
     yield (
         f"Edges: about {edges.estimate:,}; between {edges.low:,} and {edges.high:,} with "
         f"{edges.confidence:.0%} confidence."
@@ -88,8 +88,8 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
         f"  (Two contacts with several overlaps have one edge: {edges.sampled:,} contacts were sampled, seed"
         f" {edges.seed}.)"
     )
-    source = "as the edges here now" if storage.measured else "a usual value"
-    yield f"Disk: {size(storage.bytes)} with indexes, at {storage.bytes_per_edge:,.0f} bytes an edge, {source}."
+    source = "measured in the edge table" if storage.measured else "a usual value"
+    yield f"Disk: {size(storage.bytes)} with indexes, at {storage.bytes_per_edge:,.0f} bytes an edge ({source})."
     yield f"  The edge table takes {size(storage.bytes_now)} now; a rebuild keeps it until the new one is ready."
     yield ""
     yield _durations(found)
@@ -106,7 +106,7 @@ def _experiences(found: BackfillPlan) -> SafeTable:
 
 
 def _details(found: BackfillPlan) -> Iterator[str]:
-    """Say what else about the work experiences is not as it seems; nothing where there is nothing to say."""
+    """Show more counts of work experiences; nothing for a count that is 0."""
     details = found.details
     if details.missing_organizations:
         yield f"  Different organizations that do not exist: {details.missing_organizations:,}."

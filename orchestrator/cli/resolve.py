@@ -35,12 +35,12 @@ def command() -> None:
 @click.option("--again", is_flag=True, help="Look again for candidates of every name without a decision.")
 @click.option(
     "--min-score", type=Number(0.1, 1), default=propose.MIN_SCORE, show_default=True, metavar="SCORE",
-    help="The least similarity of a candidate. Lower ones take longer.",
+    help="The least similarity of a candidate. A lower value takes longer.",
 )  # fmt: skip
 @shared_options
 @pass_invocation
 def propose_command(invocation: Invocation, accept: str, again: bool, min_score: float) -> None:
-    """Look for candidates for every new company name. Safe to run again, and to interrupt."""
+    """Look for candidates for every new company name, and accept clear ones. Safe to run again, and to interrupt."""
     screen = invocation.screen
     with screen.watching(lambda progress: [_progress(progress)], _progress) as report:
         done = propose.propose(
@@ -55,7 +55,7 @@ def propose_command(invocation: Invocation, accept: str, again: bool, min_score:
 
 
 @command.command("review")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many names.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Names to list.")
 @shared_options
 @pass_invocation
 def review_command(invocation: Invocation, limit: int) -> None:
@@ -141,7 +141,7 @@ def export_command(invocation: Invocation, path: Path) -> None:
 @shared_options
 @pass_invocation
 def import_command(invocation: Invocation, path: Path) -> None:
-    """Store the decisions in a CSV file that export has written. All of them, or none if one is not clear."""
+    """Store the decisions in a CSV file that export has written: all of them, or none if one is not clear."""
     with connect(invocation.connection_string()) as connection:
         require_installed(connection)
         found = review_file.read(path, connection)

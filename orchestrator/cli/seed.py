@@ -16,7 +16,7 @@ from orchestrator.host import left_out
 from orchestrator.seed import csv_files, loading, synthetic
 
 _replace_option = click.option("--replace", is_flag=True, help="Empty the tables first if they hold rows.")
-_MISSPELT = 0.6  # the share when the truth is wanted
+_MISSPELT = 0.6  # the share with --truth
 
 
 def _crowds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
@@ -71,12 +71,12 @@ def csv(invocation: Invocation, directory: Path, host_schema: str, replace: bool
 )
 @click.option(
     "--organizations", type=click.IntRange(1, 10_000_000), default=None, metavar="N",
-    help="How many organizations; by default 17 to a hundred contacts.",
+    help="How many organizations; by default 17 for each hundred contacts.",
 )  # fmt: skip
 @click.option(
     "--misspelt", type=Number(0, 1), default=None, metavar="SHARE",
-    help="Of the company names without an organization, how many mean one that exists, as people write it."
-    " By default none; with --truth, 0.6.",
+    help="Share of the work experiences with only a company name whose name means an organization that exists, as"
+    " people write it. Default: 0; with --truth, 0.6.",
 )  # fmt: skip
 @click.option(
     "--crowd", "crowds", multiple=True, metavar="NAME=SHARE", callback=_crowds,

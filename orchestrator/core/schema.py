@@ -1,13 +1,13 @@
 """The schema of an installation. A database may hold several installations side by side, each in a schema of its own.
 
-Every SQL file and every statement in the code names the schema ``connection_paths``. For another schema, the names are
-replaced here and nowhere else, while a statement is sent:
+Every SQL file and every statement in the code has the schema name ``connection_paths``. For another schema, only this
+module replaces the names, just before a statement is sent:
 
-* :class:`Dsn` is a connection string that carries the schema. What :mod:`orchestrator.core.database` opens with it is a
-  :class:`SchemaConnection`, whose cursors replace the names in the text of each statement. The default schema has
-  connections of psycopg's own class, and its statements are not touched.
-* Parameters are never touched. So a name of the package that is sent as a parameter goes through :func:`named`, and a
-  name of an index in a result through :func:`plain`.
+* :class:`Dsn` is a connection string that carries the schema. With it, :mod:`orchestrator.core.database` opens a
+  :class:`SchemaConnection`, whose cursors replace the names in the text of each statement. For the default schema, the
+  connections have psycopg's own class, and nothing is replaced.
+* Parameters are never changed. So the code applies :func:`named` to a name of the package in a parameter, and
+  :func:`plain` to the name of an index in a result.
 
 What is replaced is listed at :func:`translated`.
 """
@@ -62,7 +62,7 @@ _LOCKS = (25441, 25442, 25444)  # the purposes of advisory_key
 class Dsn(str):
     """A connection string for an installation in another schema than the default. It is an ordinary string otherwise.
 
-    A new string that is made from it has no schema; :func:`with_values` keeps it.
+    A string that is computed from it loses the schema. Use :func:`with_values`, which keeps the schema.
     """
 
     __slots__ = ("schema",)
@@ -114,7 +114,7 @@ def checked(name: str) -> str:
 
 @cache
 def _words() -> frozenset[str]:
-    """Return every word of the SQL files. A schema with such a name could not be told from an alias or a keyword."""
+    """Return every word of the SQL files. The name of a schema must differ from all aliases, columns and keywords."""
     files = (path for path in sqlfiles.ROOT.rglob("*") if path.suffix in (".sql", ".template"))
     codes = (re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8")) for path in files)
     return frozenset(word for code in codes for word in re.findall(r"\w+", code.lower()))
@@ -157,7 +157,7 @@ def original(text: str, schema: str) -> str:
 
 
 def named(where: str | psycopg.Connection[Any], name: str) -> str:
-    """Return what a name of the files (of an index, a trigger, a setting, ...) is in an installation."""
+    """Return the name that an object of the SQL files (an index, a trigger, a setting) has in an installation."""
     return translated(name, schema_of(where))
 
 
@@ -173,7 +173,7 @@ def not_installed(schema: str) -> str:
 
 
 def plain(name: str) -> str:
-    """Return the name of the file of an index, whose name in the database may begin with a schema."""
+    """Return the name that an index has in the SQL files; in the database, the name may begin with a schema."""
     found = _INDEX.fullmatch(name)
     return name if found is None else found["index"]
 
@@ -186,8 +186,8 @@ def _hashed(schema: str, purpose: object) -> int:
 def _lock_numbers(schema: str) -> dict[int, int]:
     """Return the number of each purpose of ``advisory_key``, by its number in the default schema.
 
-    The numbers of two schemas are equal once in some thousand pairs. Then one installation sometimes waits a little for
-    the other, or finds a worker of the other alive; no lock protects data.
+    For about one of a few thousand pairs of schemas, two numbers are equal. Then one installation sometimes waits a
+    little for the other, or takes a worker of the other for its own. No data is at risk, because no lock protects data.
     """
     numbers: dict[int, int] = {}
     for lock in _LOCKS:
@@ -199,7 +199,7 @@ def _lock_numbers(schema: str) -> dict[int, int]:
 
 
 def lock_key(schema: str, default: int) -> int:
-    """Return the key of an advisory lock of the installation in *schema*; *default* is the key in the default one."""
+    """Return the key of an advisory lock of the installation in *schema*. *default*: the key in the default schema."""
     return default if schema == DEFAULT else _hashed(schema, default)
 
 

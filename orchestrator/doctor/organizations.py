@@ -1,4 +1,4 @@
-"""Finds an organization with so many of the edges that it is probably no employer, or too large for introductions."""
+"""Finds organizations that make very many of the edges, so that their people seldom know each other."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from orchestrator.core.formats import percent
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import LIVE_EDGES, Subject
-from orchestrator.host.organizations import is_junk
+from orchestrator.host.organizations import LARGE, is_junk
 
-_SHARE = 0.25  # of the edges
 _PAGES = 400  # to read
 _FEWEST = 5_000  # edges in the sample; in a small table, any organization may have most of the edges
 
@@ -17,14 +16,14 @@ _FEWEST = 5_000  # edges in the sample; in a small table, any organization may h
 def crowds(subject: Subject) -> Iterator[Finding]:
     """Find an organization with more than a quarter of the edges, in a sample of the pages of the edge table.
 
-    An organization that has a policy is none: sync may not have taken its edges yet.
+    An organization that has a policy is left out, because sync may not have deleted its edges yet.
     """
     table = subject.tables.get(LIVE_EDGES)
     if table is None:
         return
     (size,) = subject.query("pages", {"table_oid": table.oid})
     for row in subject.query("edges_by_organization", {"percent": min(100.0, 100.0 * _PAGES / max(1, size.pages))}):
-        if row.share > _SHARE and row.sampled >= _FEWEST:
+        if row.share > LARGE and row.sampled >= _FEWEST:
             what = (
                 f"organization {row.organization_id} ({row.name}) makes about {percent(row.share)} of all edges; people"
                 " of a very large employer, or of no employer, seldom know each other"

@@ -54,7 +54,7 @@ class _Probe:
 
 def _probes() -> Iterator[_Probe]:
     for finder in ("find_paths", "deep_finder"):
-        yield _Probe("member_edges", (finder,), (*_WALK, _MEMBERS))
+        yield _Probe("near_members", (finder,), (*_WALK, _MEMBERS))
     for finder in ("find_paths", "legacy_finder"):
         yield _Probe("work_overlaps", (finder, "edges_from_experiences"), _EXPERIENCES)
     for finder in ("find_paths", "deep_finder", "legacy_finder"):

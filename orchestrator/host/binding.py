@@ -1,4 +1,4 @@
-"""The mapping of an installation, bound to the tables of a database: it fills the placeholders of SQL files.
+"""Binds a mapping to the tables of a database, and fills the placeholders of SQL files from it.
 
 The files of views, indexes, triggers and trigger functions name the application's tables and columns by placeholders
 ``:SOURCE.WORD``; :class:`Binding` lists the words. ``sql/views/README.md`` describes them for a reader of the files.
@@ -17,7 +17,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.host.mapping import DEFAULT, BoundSource, SourceMapping, bound
 from orchestrator.host.mapping_expressions import quoted
-from orchestrator.host.mapping_types import WANTED, Kind
+from orchestrator.host.mapping_types import TABLES, TYPES, WANTED, Kind
 
 #: In place of a name of the host schema: a script of psql fills it when it runs.
 LATER = ':"host_schema"'
@@ -31,7 +31,6 @@ SOURCE_OF = {view: name for name, view in VIEW_OF.items()}
 
 _PLACEHOLDER = re.compile(rf"[ ]*:({'|'.join(WANTED)})\.(\w+)")
 _KEYS = re.compile(r"\.(?:key|bare)_(\w+)")
-_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "bigint"}
 _INTEGERS = "{smallint,integer,bigint}"
 #: The types that a column may have where nothing but a cast is applied to it.
 _ALLOWED: dict[Kind, list[str]] = {
@@ -52,8 +51,7 @@ _OF_NAMES = ("contact_id", "date_from", "date_to", "company_name")
 #: The column of the id that a trigger queues.
 _QUEUED = {"contacts": "id", "organizations": "id", "contact_work_experiences": "contact_id"}
 
-#: The kinds of relations (``pg_class.relkind``) that can have our triggers and indexes.
-TABLES = ("r", "p")
+#: What the other kinds of relations (``pg_class.relkind``) are called in messages.
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
@@ -71,12 +69,13 @@ class Binding:
 
     The words of placeholders, after the name of a source:
 
-    * ``table`` and ``schema``: the names of the table and of its schema; a source that is not mapped has no row;
-    * the name of a column: the expression that gives it, cast to the type of the package;
-    * ``key_COLUMN``: the same as a key of an index; ``include``: the INCLUDE clause with the columns of the table that
-      are no such keys, so that a query of the view needs no other column;
-    * ``bare_COLUMN``: as a key of an index, without the cast of a column; ``include_names``: the INCLUDE clause of an
-      index of company names;
+    * ``table`` and ``schema``: the names of the table and of its schema; for a source that is not mapped, ``table`` is
+      a query without rows;
+    * the name of a column: its expression, cast to the type of the package;
+    * ``key_COLUMN``: the same expression, as a key of an index; ``include``: the INCLUDE clause with the columns that a
+      query of the view reads and that are not keys;
+    * ``bare_COLUMN``: a key of an index, where a column of the table has no cast; ``include_names``: the INCLUDE clause
+      of an index of company names;
     * ``where``: a WHERE clause with the rule of the mapping, or nothing; ``where_and``: the rule and AND, or nothing;
     * ``rule``: the rule of the mapping as an expression that is true or false;
     * ``captured``: the columns of the table whose changes count; ``captured_values``: the same with values that can be
@@ -116,15 +115,15 @@ class Binding:
         return name in self.tables and self.tables[name].kind == "p"
 
     def takes_objects(self, name: str) -> bool:
-        """Whether the table of a source can have our triggers and indexes; True for one that is not known."""
+        """Whether the table of a source can have triggers and indexes of the package; True for an unknown table."""
         return name in self.sources and (name not in self.tables or self.tables[name].kind in TABLES)
 
     def kind(self, name: str) -> str | None:
-        """Return what a source is that cannot have our triggers and indexes, in words; None for a table."""
+        """Return the words for a source that cannot have triggers and indexes, such as "a view"; None for a table."""
         return _KINDS.get(self.tables[name].kind) if name in self.tables else None
 
     def costs(self) -> list[str]:
-        """Return a sentence for each source that is no table, with what that costs."""
+        """Return a sentence for each source that is not a table: what the package cannot do for it."""
         found = []
         for name in self.sources:
             kind = self.kind(name)
@@ -136,7 +135,7 @@ class Binding:
         return found
 
     def needs_id_index(self, name: str) -> bool:
-        """Whether contacts or organizations are looked up by an expression, which no index of theirs has."""
+        """Whether contacts or organizations need an index of the package, because their id is an expression."""
         return self.takes_objects(name) and not self.is_plain(name, "id")
 
     def is_plain(self, name: str, column: str) -> bool:
@@ -145,7 +144,7 @@ class Binding:
         return source.columns.get(column) in source.used_columns.get(column, ())
 
     def raw(self, name: str, column: str) -> str | None:
-        """Return the table's name of a column of a view; None if the view computes it in another way than by a cast."""
+        """Return the column of the table that a column of the view is, at most with a cast; None for an expression."""
         source = self.sources[name]
         return unquoted(source.used_columns[column][0]) if _is_column(source, column) else None
 
@@ -165,12 +164,12 @@ class Binding:
         return self._used(name, _INDEXED[name])
 
     def key_types(self, name: str, text: str) -> dict[str, str]:
-        """Return the columns that are keys of the index in *text* without an expression if they have these types."""
+        """Return the type of each key of the index in *text* that is a column of the table, perhaps with a cast."""
         found = {}
         for key in _KEYS.findall(text):
             raw, kind = self.raw(name, key), WANTED[name].columns[key].kind
             if raw is not None:
-                found[raw] = _TYPES[kind]
+                found[raw] = TYPES[kind]
         return found
 
     def captured(self, name: str) -> tuple[str, ...]:
@@ -223,7 +222,7 @@ class Binding:
         """Return the expression of a column that is not mapped; the default rule of memberships reads ``source``."""
         raw = quoted(column)
         is_read = raw in self.sources[name].used_columns.get("where", ())
-        return raw if is_read else f"NULL::{_TYPES.get(WANTED[name].columns[column].kind, 'text')}"
+        return raw if is_read else f"NULL::{TYPES.get(WANTED[name].columns[column].kind, 'text')}"
 
     def _include(self, columns: tuple[str, ...], name: str, keys: list[str]) -> str:
         plain = [self.sources[name].used_columns[key][0] for key in keys if self.is_plain(name, key)]
@@ -313,9 +312,9 @@ def _typed(source: BoundSource, types: Mapping[str, str]) -> BoundSource:
     columns = dict(source.columns)
     for name in columns:
         kind = WANTED[source.name].columns[name].kind
-        if kind in _TYPES and _is_column(source, name):
+        if kind in TYPES and _is_column(source, name):
             raw = source.used_columns[name][0]
-            columns[name] = raw if types.get(unquoted(raw)) == _TYPES[kind] else f"({raw})::{_TYPES[kind]}"
+            columns[name] = raw if types.get(unquoted(raw)) == TYPES[kind] else f"({raw})::{TYPES[kind]}"
     return replace(source, columns=columns)
 
 
@@ -323,15 +322,13 @@ def _is_column(source: BoundSource, column: str) -> bool:
     """Whether a column of a view is a column of the table, perhaps with a cast to the package's type."""
     used = source.used_columns.get(column, ())
     kind = WANTED[source.name].columns[column].kind
-    return len(used) == 1 and source.columns[column] in (used[0], f"({used[0]})::{_TYPES.get(kind)}")
+    return len(used) == 1 and source.columns[column] in (used[0], f"({used[0]})::{TYPES.get(kind)}")
 
 
 def _without_rows(name: str) -> str:
     """Return what an optional view reads while no table is mapped to it."""
     columns = (
-        f"NULL::{_TYPES[column.kind]} AS {each}"
-        for each, column in WANTED[name].columns.items()
-        if column.kind in _TYPES
+        f"NULL::{TYPES[column.kind]} AS {each}" for each, column in WANTED[name].columns.items() if column.kind in TYPES
     )
     return f"(SELECT {', '.join(columns)} WHERE false)"
 

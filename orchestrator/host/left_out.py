@@ -1,4 +1,4 @@
-"""Counts the rows of the application's tables that no edge or membership is computed from, and describes the result."""
+"""Counts the rows of the application's tables that do not count, and describes the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestrator.host.mapping import DEFAULT
 from orchestrator.host.mapping_types import WANTED
 from orchestrator.host.reader import SourceReader
 
-#: The sources that the default rule of memberships names.
+#: The values of ``source`` that count by the default rule of memberships.
 COUNTED_SOURCES = tuple(int(word) for word in re.findall(r"\d+", WANTED["user_contact_collections"].where or ""))
 
 
@@ -46,7 +46,7 @@ class Experiences:
 
 @dataclass(frozen=True)
 class Members:
-    """Memberships from one source: their number, and how many of them name no user, which never count."""
+    """Memberships with one value of ``source``: their number, and how many have no user. Those never count."""
 
     source: Any
     is_counted: bool
@@ -61,11 +61,11 @@ class Members:
 
 @dataclass(frozen=True)
 class Details:
-    """Further counts of rows that make no edge, or less than they seem to.
+    """More counts of rows that make no edge, or no edge of their own.
 
     ``missing_organizations``, ``missing_contacts``: different ids in work experiences that do not exist.
-    ``with_name_only``: work experiences with a company name and without an organization. ``company_names``: their
-    different names.
+    ``with_name_only``: work experiences without an organization whose company name has no decision.
+    ``company_names``: their different names.
     ``future``: usable work experiences that start after today.
     ``duplicates``: usable work experiences with the same contact, organization and dates as an earlier one.
     ``memberships_of_missing_contacts``, ``missing_members``: memberships of contacts that do not exist, and these ids.
@@ -83,7 +83,7 @@ class Details:
 
 @dataclass(frozen=True)
 class Contacts:
-    """Contacts that exist, those with work experiences, and those of them without a usable one."""
+    """How many contacts exist, how many of them have work experiences, and how many of these have no usable one."""
 
     total: int
     with_experiences: int
@@ -115,8 +115,8 @@ def members(
 ) -> tuple[Members, ...]:
     """Return the memberships by source, of one collection or all.
 
-    They are read from the table in *host_schema*, for which the package need not be installed; by default, from the
-    table that the package reads.
+    They are read from the table ``user_contact_collections`` in *host_schema*; then the package need not be installed.
+    None: from the table that the package reads.
     """
     if host_schema is None:
         return members_of(source_reader.installed(connection), collection_id)
@@ -167,7 +167,7 @@ def member_lines(found: Sequence[Members]) -> Iterator[str]:
 
 
 def _by_default(found: Sequence[Members]) -> bool:
-    """Whether the default rule says which sources count, and not a mapping."""
+    """Whether the memberships that count are those of the default rule; a mapping may have another rule."""
     return all(each.is_counted == (each.source in COUNTED_SOURCES) for each in found)
 
 

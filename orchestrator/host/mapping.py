@@ -1,4 +1,4 @@
-"""The mapping: which table of the application each source is, which expression each column is, which rows count.
+"""The mapping: which table of the application each source is, which expression each column is, and which rows count.
 
 :func:`load` reads it from a TOML file, :func:`check` compares it with the catalog of a database, and :func:`bound`
 gives the SQL that views, indexes and triggers are made of.
@@ -9,12 +9,9 @@ from __future__ import annotations
 from orchestrator.host.mapping_catalog import check, completed
 from orchestrator.host.mapping_expressions import Expression, printed, read, with_safe_dates
 from orchestrator.host.mapping_file import load
-from orchestrator.host.mapping_types import DEFAULT, WANTED, BoundSource, Kind, Source, SourceMapping
+from orchestrator.host.mapping_types import DEFAULT, TYPES, WANTED, BoundSource, Kind, Source, SourceMapping
 
 __all__ = ["DEFAULT", "BoundSource", "Source", "SourceMapping", "bound", "check", "completed", "load"]
-
-#: The type that each kind of column is cast to. PostgreSQL drops a cast to the type that an expression has already.
-_TYPES: dict[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "bigint"}
 
 
 def bound(mapping: SourceMapping, host_schema: str) -> dict[str, BoundSource]:
@@ -42,6 +39,9 @@ def _bound(source: Source, host_schema: str) -> BoundSource:
 
 
 def _typed(expression: Expression, kind: Kind, *, is_default: bool) -> str:
-    """Return an expression as SQL that gives the type of a kind of column; a default source has the types already."""
+    """Return an expression as SQL that gives the type of a kind of column.
+
+    A default source has the types already. PostgreSQL drops a cast to the type that an expression has.
+    """
     text = expression.sql if expression.is_column else printed(with_safe_dates(expression.tree))
-    return text if kind == "any" or (is_default and kind != "number") else f"({text})::{_TYPES[kind]}"
+    return text if kind == "any" or (is_default and kind != "number") else f"({text})::{TYPES[kind]}"

@@ -16,17 +16,12 @@ from orchestrator.core.schema import schema_of
 from orchestrator.core.text import shortened
 from orchestrator.host.mapping_expressions import Expression, identifier, quoted, read
 from orchestrator.host.mapping_probe import ACCEPTED, empty_copy, problem_of
-from orchestrator.host.mapping_types import WANTED, Kind, Source, SourceMapping
+from orchestrator.host.mapping_types import TABLES, WANTED, WHOLE, Kind, Source, SourceMapping
 
 _SYSTEM = ("connection_paths", "pg_catalog", "information_schema", "pg_toast")
 
-#: Kinds of relations that can have indexes and triggers of the package: tables and partitioned tables.
-_TABLES = ("r", "p")
-
-_WHOLE = ("smallint", "integer", "bigint")
-
 #: The types of each kind of column that need no cast, so that a default source can be read as it is.
-_EXACT: Mapping[Kind, tuple[str, ...]] = {"id": ("bigint",), "day": ("date",), "number": _WHOLE}
+_EXACT: Mapping[Kind, tuple[str, ...]] = {"id": ("bigint",), "day": ("date",), "number": WHOLE}
 
 
 @dataclass(frozen=True)
@@ -58,8 +53,8 @@ def check(connection: Connection, mapping: SourceMapping, host_schema: str) -> l
 def completed(connection: Connection, mapping: SourceMapping, host_schema: str) -> SourceMapping:
     """Return *mapping* with what the catalog adds to it.
 
-    An optional column that the file does not name, and that the table has under the package's own name, is added. A
-    column of a default table whose type is not the package's own gets a cast, so that its ids may be ``integer``.
+    An optional column that the file does not name is added if the table has a column of the default name. A column of a
+    default source gets a cast if its type differs from the type in the view, so that its ids may be ``integer``.
     """
     sources = {name: _completed(connection, source, host_schema) for name, source in mapping.sources.items()}
     return replace(mapping, sources=sources)
@@ -96,7 +91,10 @@ def _relation(connection: Connection, schema: str, name: str) -> _Relation | Non
 
 
 def _shared_tables(mapping: SourceMapping, host_schema: str) -> Iterator[tuple[str, str]]:
-    """Two sources whose changes are captured cannot read one table; the file shows it only if both name the schema."""
+    """Yield the sources that read the table of another source, where only one of the two names the host schema.
+
+    Reading the file finds the other cases.
+    """
     first: dict[tuple[str, str], Source] = {}
     for name, source in mapping.sources.items():
         other = first.setdefault((source.schema or host_schema, source.table), source)
@@ -169,7 +167,7 @@ def _computed(
 ) -> Iterator[tuple[str | None, str]]:
     """Yield the problems that the server finds in expressions whose columns all exist."""
     found: list[tuple[str | None, str]] = []
-    is_indexed = relation.kind in _TABLES
+    is_indexed = relation.kind in TABLES
     impossible = (errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege)
     with suppress(*impossible), empty_copy(connection, schema, source.table):
         for key, expression in expressions.items():

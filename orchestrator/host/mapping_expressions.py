@@ -1,4 +1,4 @@
-"""SQL expressions that a person wrote for a mapping: read with PostgreSQL's own parser, checked and rewritten.
+"""Reads, checks and rewrites the SQL expressions of a mapping, with PostgreSQL's own parser.
 
 Nothing here needs a server. What only the catalog knows (whether a column exists, what type an expression has, whether
 a function is IMMUTABLE) is checked in :mod:`orchestrator.host.mapping_catalog`.
@@ -21,7 +21,7 @@ _LONGEST = 10_000  # characters of an expression
 
 
 class BadExpressionError(ValueError):
-    """An expression that no mapping may have; the message says why, and what to write instead."""
+    """An expression that is not allowed in a mapping; the message says why, and what to write instead."""
 
 
 def quoted(identifier: str) -> str:
@@ -48,7 +48,7 @@ def nodes(root: Any, kind: Any) -> Iterator[Any]:
 
 
 def replaced(root: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the tree with every node replaced by what *change* gives for it, the innermost nodes first."""
+    """Return the tree with every node replaced by the result of *change* for it, the innermost nodes first."""
     if isinstance(root, tuple):
         return tuple(replaced(child, change) for child in root)
     if isinstance(root, ast.Node):

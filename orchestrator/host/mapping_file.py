@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
+from orchestrator.core.text import shortened
 from orchestrator.host.mapping_expressions import BadExpressionError, read, table_name
 from orchestrator.host.mapping_types import DEFAULT, WANTED, Place, Source, SourceMapping
 
@@ -62,7 +63,7 @@ _DELIMITERS = ('"' * 3, "'" * 3)
 
 
 def places(text: str) -> dict[Place, int]:
-    """Return the line, from 1, of each source and of each key in it; ``tomllib`` does not tell them."""
+    """Return the line, from 1, of each source and of each key in it; ``tomllib`` does not give the lines."""
     found: dict[Place, int] = {}
     name, inside = "", ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -150,5 +151,4 @@ def _as_string(value: Any) -> str:
 
 
 def _shown(value: str, longest: int = 60) -> str:
-    text = " ".join(value.split())
-    return f"{text[: longest - 1]}…" if len(text) > longest else text or "''"
+    return shortened(" ".join(value.split()), longest) or "''"

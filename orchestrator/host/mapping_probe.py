@@ -1,7 +1,7 @@
 """Asking the server whether an expression of a mapping is right.
 
-In a transaction that is rolled back, an expression is computed, and indexed, on an empty temporary copy of the table.
-So this needs no rights besides SELECT and TEMPORARY, and the package need not be installed.
+An expression is computed and indexed on an empty temporary copy of the table, in a transaction that is rolled back.
+So only the rights SELECT and TEMPORARY are needed, and the package need not be installed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from orchestrator.host.mapping_expressions import (
     quoted,
     with_safe_dates,
 )
-from orchestrator.host.mapping_types import Kind
+from orchestrator.host.mapping_types import TYPES, WHOLE, Kind
 
 _COPY = "orchestrator_copy"
-_WHOLE = ("smallint", "integer", "bigint")
 
 #: The types that each kind of column is made of by a cast that never fails and is IMMUTABLE.
 ACCEPTED: Mapping[Kind, tuple[str, ...]] = {
-    "id": _WHOLE,
+    "id": WHOLE,
     "day": ("date", "timestamp without time zone"),
-    "number": _WHOLE,
+    "number": WHOLE,
 }
 _TEXTS = ("text", "character varying", "character", "unknown")
 
@@ -49,10 +48,15 @@ def empty_copy(connection: Connection, schema: str, table: str) -> Iterator[None
     """
     with connection.transaction(force_rollback=True):
         connection.execute(f"CREATE TEMPORARY TABLE {_COPY} (LIKE {quoted(schema)}.{quoted(table)})".encode())
-        for name, folder in sqlfiles.function_folders().items():
-            if folder.parent.name == "expressions":
-                connection.execute(sqlfiles.function(name).replace(f"{SCHEMA}.", "pg_temp.").encode())
+        create_functions(connection)
         yield
+
+
+def create_functions(connection: Connection) -> None:
+    """Create the functions for expressions of a mapping as temporary functions of this session."""
+    for name, folder in sqlfiles.function_folders().items():
+        if folder.parent.name == "expressions":
+            connection.execute(sqlfiles.function(name).replace(f"{SCHEMA}.", "pg_temp.").encode())
 
 
 def problem_of(
@@ -115,7 +119,7 @@ def _other_type(expression: Expression, kind: Kind, found: str) -> str:
             f"write to_date({written}, 'YYYY-MM') with your format, or {SCHEMA}.to_day({written}), which knows the"
             " usual formats"
         )
-    elif kind == "day" and found in _WHOLE:
+    elif kind == "day" and found in WHOLE:
         advice = f"write {SCHEMA}.first_day({written}, month), with NULL if there is no month"
     elif kind != "day" and found == "uuid":
         advice = f"write {SCHEMA}.uuid_key({written})"
@@ -147,8 +151,7 @@ def _risky(connection: Connection, expression: Expression) -> str | None:
 
 def _not_indexable(connection: Connection, text: str, kind: Kind | Literal["rule"]) -> str | None:
     """Return a problem if no index can contain an expression."""
-    types = {"id": "bigint", "day": "date"}
-    form = f"((true)) WHERE {text}" if kind == "rule" else f"((({text})::{types[kind]}))"
+    form = f"((true)) WHERE {text}" if kind == "rule" else f"((({text})::{TYPES[kind]}))"
     try:
         with connection.transaction():
             connection.execute(f"CREATE INDEX ON pg_temp.{_COPY} {form}".encode())

@@ -1,7 +1,7 @@
 """A draft of a mapping, from the names, types and foreign keys of the tables of a database.
 
-Table names are compared with :mod:`orchestrator.host.mapping_words`. A source is recognized by what it refers to, too:
-an experience refers to a contact and has a beginning; a membership refers to a contact and to a user.
+Table names are compared with :mod:`orchestrator.host.mapping_words`. Columns count, too: a table of work experiences
+refers to a contact and has a column for the beginning; a table of memberships refers to a contact and to a user.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from orchestrator.core.database import Connection
 from orchestrator.core.text import printable
 from orchestrator.host import mapping_words
 from orchestrator.host.mapping_expressions import SCHEMA, identifier
-from orchestrator.host.mapping_types import WANTED
+from orchestrator.host.mapping_types import WANTED, WHOLE
 from orchestrator.host.mapping_words import words
 
-_WHOLE = ("smallint", "integer", "bigint")
 _TEXTS = ("text", "character varying", "character", "citext")
 _DAYS = ("date", "timestamp without time zone", "timestamp with time zone")
 
@@ -193,7 +192,7 @@ def _reference(table: Table, source: str, known: Mapping[str, Table | None] | No
     return found if foreign is None or foreign not in others else None
 
 
-_KEYS = (*_WHOLE, *_TEXTS, "uuid", "numeric")
+_KEYS = (*WHOLE, *_TEXTS, "uuid", "numeric")
 
 
 def _id(table: Table) -> str | None:
@@ -223,7 +222,7 @@ def _day(table: Table, key: str) -> str | None:
             return f"{shown} AT TIME ZONE 'UTC'"
         return f"{SCHEMA}.to_day({shown})" if table.types[column] in _TEXTS else shown
     start = "start" if key == "date_from" else "end"
-    year, month = _column(table, (f"{start} year",), _WHOLE), _column(table, (f"{start} month",), _WHOLE)
+    year, month = _column(table, (f"{start} year",), WHOLE), _column(table, (f"{start} month",), WHOLE)
     if year is None:
         return None
     return f"{SCHEMA}.first_day({identifier(year)}, {'NULL' if month is None else identifier(month)})"
@@ -233,7 +232,7 @@ def _as_id(table: Table, column: str) -> str:
     shown, kind = identifier(column), table.types[column]
     if kind == "uuid":
         return f"{SCHEMA}.uuid_key({shown})"
-    if kind in _WHOLE:
+    if kind in WHOLE:
         return shown
     return f"{SCHEMA}.to_id({shown})" if kind in _TEXTS else f"{SCHEMA}.to_id(({shown})::text)"
 
@@ -285,7 +284,7 @@ def _expression(table: Table, key: str, known: Mapping[str, Table | None]) -> st
         return _day(table, key)
     if key == "name":
         return _name(table)
-    column = _column(table, mapping_words.COLUMNS[key], _WHOLE if key == "headcount" else None)
+    column = _column(table, mapping_words.COLUMNS[key], WHOLE if key == "headcount" else None)
     if column is None and key == "headcount":
         column = _column(table, mapping_words.COLUMNS[key], _TEXTS)
         return None if column is None else f"{SCHEMA}.to_id({identifier(column)})"
@@ -353,15 +352,15 @@ def _section(draft: Draft, host_schema: str) -> Iterator[str]:
     if draft.where is not None:
         yield f"where = {toml_string(draft.where)}"
     elif draft.source == "user_contact_collections":
-        yield from _rule_of_members(table, draft.columns.get("source"))
+        yield from _rule_of_members(table, draft.columns.get("source"), host_schema)
 
 
-def _rule_of_members(table: Table, source: str | None) -> Iterator[str]:
-    if source == "source" and table.name == "user_contact_collections":
+def _rule_of_members(table: Table, source: str | None, host_schema: str) -> Iterator[str]:
+    if source == "source" and table.place == (host_schema, "user_contact_collections"):
         yield f"# Rows count where {WANTED['user_contact_collections'].where}; a line with where = replaces this rule."
     elif source is not None:
         yield "# Every row that has a user counts; to let fewer count, write for example:"
-        is_number = any(identifier(column) == source and table.types[column] in _WHOLE for column in table.types)
+        is_number = any(identifier(column) == source and table.types[column] in WHOLE for column in table.types)
         codes = "1, 2" if is_number else "'first', 'second'"
         yield f"# where = {toml_string(f'{source} IN ({codes})')}"
 

@@ -7,8 +7,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-#: What an expression of a column gives: ``id`` bigint, ``day`` date, ``name`` text, ``number`` bigint, ``any`` as is.
+#: The kind of a column. ``any``: the package takes every type.
 Kind = Literal["id", "day", "name", "number", "any"]
+
+#: The type that each kind of column has in the binding views.
+TYPES: Mapping[Kind, str] = {"id": "bigint", "day": "date", "name": "text", "number": "bigint"}
+
+#: The types of whole numbers.
+WHOLE = ("smallint", "integer", "bigint")
+
+#: The kinds of relations (``pg_class.relkind``) that can have the package's triggers and indexes.
+TABLES = ("r", "p")
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A source as the package needs it: its view, its columns, and the rule of the package's own table.
+    """A source as the package needs it: its binding view, its columns, and the rule of the default table.
 
     ``is_captured``: triggers on the table capture its changes.
     """
@@ -77,30 +86,30 @@ class Source:
 
     @property
     def is_default(self) -> bool:
-        """Whether this is the package's own table with the package's own columns and rule."""
+        """Whether the table, its columns and its rule are the default ones."""
         renamed = any(text not in (key, f'"{key}"') for key, text in self.columns.items())
         return self.schema is None and self.table == self.name and not renamed and self.where is None
 
     @property
     def has_own_rule(self) -> bool:
-        """Whether the rule of the package's own table is replaced.
+        """Whether the default rule is replaced.
 
-        That rule reads codes of the column ``source``. So it stays only while the table and that column are the
-        package's own and the file has no ``where``.
+        The default rule reads codes of the column ``source``. So it stays only while the table and that column are the
+        default ones and the file has no ``where``.
         """
         has_source = self.columns.get("source", "source") in ("source", '"source"')
         return self.where is not None or self.schema is not None or self.table != self.name or not has_source
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns that are read, and ``where`` if there is a rule: as written, otherwise the default."""
+        """The columns that are read, and ``where`` if there is a rule."""
         wanted = WANTED[self.name]
         keys = [key for key, column in wanted.columns.items() if key in self.columns or not column.optional]
         has_rule = self.where is not None or (wanted.where is not None and not self.has_own_rule)
         return (*keys, *(["where"] if has_rule else []))
 
     def text(self, key: str) -> str:
-        """The expression of one of :attr:`keys`."""
+        """The expression of one of :attr:`keys`: as the file has it, otherwise the default."""
         if key == "where":
             return self.where or WANTED[self.name].where or "true"
         return self.columns.get(key, f'"{key}"')

@@ -1,4 +1,4 @@
-"""Text that an expression of a mapping cannot read: a date that is none, an id that is no whole number."""
+"""Text that an expression of a mapping reads as NULL, because it is not a date or not a whole number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orchestrator.host.mapping_expressions import (
 from orchestrator.host.mapping_probe import empty_copy, temporary
 from orchestrator.host.mapping_types import Source, SourceMapping
 
-#: Rows of a table that are looked at.
+#: How many rows of a table are read.
 _ROWS = 100_000
 
 _CONSEQUENCES = {
@@ -35,10 +35,10 @@ _CONSEQUENCES = {
 
 
 def unreadable(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[str]:
-    """Return a sentence for each column with texts that its expression reads as NULL, with the most frequent of them.
+    """Return a sentence for each column with texts that its expression reads as NULL, with the most frequent texts.
 
-    *mapping* has no problem that :func:`~orchestrator.host.mapping.check` finds. Only the first 100,000 rows of each
-    table are read. Nothing is written; on a standby nothing can be said.
+    The caller has seen that :func:`~orchestrator.host.mapping.check` finds no problem in *mapping*. Only the first
+    100,000 rows of each table are read. Nothing is written. On a standby the result is empty.
     """
     found: list[str] = []
     with suppress(errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege):
@@ -69,7 +69,7 @@ def _unreadable_in(connection: Connection, source: Source, schema: str) -> Itera
 
 
 def _calls(expression: Expression) -> Iterator[Any]:
-    """Yield the calls of functions of the package that read text."""
+    """Yield the calls of ``to_day`` and ``to_id``."""
     for call in nodes(with_safe_dates(expression.tree), ast.FuncCall):
         if function_name(call) in ((SCHEMA, "to_day"), (SCHEMA, "to_id")) and call.args:
             yield call

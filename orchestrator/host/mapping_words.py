@@ -1,6 +1,6 @@
 """The names that applications give to tables and columns, for :mod:`orchestrator.host.mapping_suggestion`.
 
-All names are in the form of :func:`words`: in lower case and the singular, with one blank between two words.
+All names have the form that :func:`words` returns: lower case, singular, one blank between two words.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _singular(word: str) -> str:
     return word
 
 
-#: What the table of each source is called, the most telling names first.
+#: The names of the table of each source, the clearest names first.
 TABLES: Mapping[str, tuple[str, ...]] = {
     "contacts": (
         "contact", "person", "profile", "connection profile", "lead", "candidate", "prospect", "individual", "party",
@@ -50,7 +50,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-#: What a column is called that refers to a row of each source; ``id`` may follow.
+#: The names of columns that refer to a row of each source; ``id``, ``uuid`` or ``key`` follows.
 REFERENCES: Mapping[str, tuple[str, ...]] = {
     "contacts": (*TABLES["contacts"], "employee", "member"),
     "organizations": TABLES["organizations"],
@@ -64,7 +64,7 @@ REFERENCES: Mapping[str, tuple[str, ...]] = {
 _BEGIN = ("start", "started", "begin", "began", "from", "joined", "hired", "since", "valid from")
 _END = ("end", "ended", "finish", "finished", "to", "left", "until", "terminated", "valid to")
 
-#: What each other column is called, the most telling names first.
+#: The names of each other column, the clearest names first.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "record id", "uuid", "key", "pk", "urn"),
     "name": (
@@ -91,7 +91,7 @@ DELETED = ("is deleted", "deleted", "archived", "is archived", "is discarded", "
 
 
 def day_names(key: str) -> tuple[str, ...]:
-    """Return what a column is called that says when an experience began (``date_from``) or ended (``date_to``)."""
+    """Return the names of columns with the day when an experience began (``date_from``) or ended (``date_to``)."""
     starts = _BEGIN if key == "date_from" else _END
     suffixes = ("date", "on", "at", "day", "month", "")
     found = [f"{start} {suffix}".strip() for suffix in suffixes for start in starts]

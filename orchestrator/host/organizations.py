@@ -1,4 +1,4 @@
-"""Policies of organizations: which make no edges, and which make edges only from long overlaps.
+"""Policies of organizations: which organizations make no edges, and which make edges only from long overlaps.
 
 Each function writes the table ``organization_policy``. Its trigger queues the change, and a sync changes the edges.
 """
@@ -15,6 +15,9 @@ from functools import cache
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+
+#: An organization that makes a greater share of all edges is probably no employer, or too large for introductions.
+LARGE = 0.25
 
 _SHOWN = 5  # ids of organizations with the same name
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "\u0131": "i", "đ": "d"})
@@ -41,14 +44,14 @@ def policies(connection: Connection) -> list[Policy]:
 
 
 def exclude(connection: Connection, organization_ids: Sequence[int], reason: str | None = None) -> list[int]:
-    """Let organizations make no edges; return those whose policy is new or different."""
+    """Exclude organizations: they make no edges. Return those whose policy is new or different."""
     return _set(connection, organization_ids, "none", None, reason)
 
 
 def limit(
     connection: Connection, organization_ids: Sequence[int], min_overlap_days: int, reason: str | None = None
 ) -> list[int]:
-    """Let organizations make edges only from overlaps of so many days; return those whose policy is different."""
+    """Limit organizations to overlaps of at least so many days. Return those whose policy is new or different."""
     return _set(connection, organization_ids, "long_overlaps", min_overlap_days, reason)
 
 
@@ -62,15 +65,16 @@ def allow(connection: Connection, organization_ids: Sequence[int]) -> list[int]:
 
 
 def identified(connection: Connection, words: Sequence[str]) -> list[int]:
-    """Return the organizations that ids or names mean. A name is taken only if one organization has it.
+    """Return the organizations with these ids or names.
 
-    An id is right if the organization exists or has a policy. Raises :class:`OrchestratorError` otherwise.
+    Raises :class:`OrchestratorError` for an id when the organization neither exists nor has a policy, and for a name
+    unless exactly one organization has it.
     """
     return list(dict.fromkeys(_identified(connection, word) for word in words))
 
 
 def is_junk(name: str) -> bool:
-    """Whether a name names no employer, such as Self-employed; the SQL function ``is_junk_name`` has the list."""
+    """Whether a name is a junk name, such as Self-employed; the SQL function ``is_junk_name`` has the list."""
     return _plain(name) in _junk_names()
 
 
@@ -112,7 +116,7 @@ def _junk_names() -> frozenset[str]:
 
 
 def _plain(name: str) -> str:
-    """Return the words of a name in lower case, without accents and punctuation, as the SQL function ``plain_name``."""
+    """Return a name as the SQL function ``plain_name`` writes it: in lower case, without accents and punctuation."""
     split = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
     letters = "".join(each for each in split if not unicodedata.combining(each) and each not in ".'`\u2019")
     return " ".join(re.findall(r"[^\W_]+", letters))

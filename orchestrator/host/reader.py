@@ -1,4 +1,4 @@
-"""Runs queries over the application's tables, before the package is installed as well as afterwards."""
+"""Runs queries over the application's tables, before and after the package is installed."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class SourceReader:
     def rows(
         self, query: str, parameters: Mapping[str, Any] | None = None, *, over: str | None = None
     ) -> list[tuple[Any, ...]]:
-        """Return the rows of ``sql/queries/QUERY.sql``. In it, *over* is the view that the query calls ``every_row``.
+        """Return the rows of ``sql/queries/QUERY.sql``. The name ``every_row`` in the query stands for the view *over*.
 
-        A view still reads a column that the application has renamed. The CTEs read the tables themselves, so
-        :class:`OrchestratorError` is raised then.
+        Raises :class:`OrchestratorError` when the application has renamed a column, because the CTEs read the tables.
+        The views can still be read then.
         """
         text = _COMMENTS.sub("", sqlfiles.query(query))
         if over is not None:
@@ -85,7 +85,7 @@ def installed(connection: Connection) -> SourceReader:
 def before_installing(connection: Connection, bound: Binding) -> SourceReader:
     """Return a reader for the tables of a mapping, for which the package need not be installed.
 
-    If :func:`needs_functions`, then the caller has run :func:`create_functions` in the same transaction.
+    If :func:`needs_functions`, then the caller has created them as temporary functions in the same transaction.
     """
     ctes = _every_row(bound)
     for view in VIEW_OF.values():
@@ -101,13 +101,6 @@ def needs_functions(mapping: SourceMapping) -> bool:
     """Whether expressions of a mapping call functions of the package, such as ``to_day``."""
     sources = unbound(mapping).sources.values()
     return any(_FUNCTION.search(text) for source in sources for text in (*source.columns.values(), source.where or ""))
-
-
-def create_functions(connection: Connection) -> None:
-    """Create the functions for expressions of a mapping as temporary functions of this session."""
-    for name, folder in sqlfiles.function_folders().items():
-        if folder.parent.name == "expressions":
-            connection.execute(sqlfiles.function(name).replace("connection_paths.", "pg_temp."))
 
 
 def _every_row(bound: Binding) -> dict[str, LiteralString]:

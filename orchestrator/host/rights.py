@@ -1,4 +1,4 @@
-"""Rights that a role lacks on the application's tables, in one line with the statements that grant them."""
+"""Finds the rights that a role lacks on the application's tables, and the statements that grant them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Right:
 
 
 def to_read(bound: Binding) -> list[Right]:
-    """Return the rights that computing edges and paths needs; names of users and collections are not necessary."""
+    """Return the rights that a role needs to compute edges and paths. The tables of users and collections need none."""
     sources = [bound.sources[name] for name in REQUIRED]
     schemas = dict.fromkeys(source.schema for source in sources)
     return [
@@ -36,7 +36,7 @@ def to_read(bound: Binding) -> list[Right]:
 
 
 def to_index(bound: Binding, indexed: Iterable[str]) -> list[Right]:
-    """Return the rights that triggers on the sources need, and indexes on those of them that are *indexed*."""
+    """Return the rights that a role needs to create triggers on the sources, and indexes on the *indexed* sources."""
     sources = [bound.sources[name] for name in REQUIRED if bound.takes_objects(name)]
     schemas = sorted({bound.sources[name].schema for name in indexed})
     return [
@@ -78,7 +78,7 @@ def refusal(role: str, lacking: Sequence[Missing], purpose: str) -> str:
 
 
 def hidden(connection: Connection, bound: Binding) -> list[str]:
-    """Return the tables from which edges are computed and of whose rows row-level security may hide some."""
+    """Return the tables from which edges are computed, and some of whose rows row-level security may hide."""
     sources = [source for source in bound.sources.values() if source.name in CAPTURED]
     rows = connection.execute(
         sqlfiles.query("host/tables_with_policies"),

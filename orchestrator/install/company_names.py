@@ -27,7 +27,7 @@ _CAPTURING = ("queue_changed_experiences", "queue_replicated_row", "capture_work
 
 
 def is_on(connection: Connection) -> bool:
-    """Whether resolved company names make edges; False when nothing is installed or this role may not read that."""
+    """Whether resolved company names make edges; False when nothing is installed or this role may not read it."""
     missing = (
         psycopg.errors.UndefinedTable,
         psycopg.errors.UndefinedColumn,

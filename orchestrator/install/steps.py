@@ -31,7 +31,7 @@ from orchestrator.host.mapping import DEFAULT, SourceMapping
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)
 
-# The names below are those of the files; core/schema.py replaces them for an installation in another schema.
+# The names below are the names in the SQL files; core/schema.py replaces them for an installation in another schema.
 SCHEMA = DEFAULT_SCHEMA
 
 #: The names of the triggers of each table whose changes are captured.
@@ -48,10 +48,10 @@ def _host_indexes(folder: str) -> dict[str, str]:
 
 #: The package's indexes on the application's tables, and the source of each.
 HOST_INDEXES = _host_indexes("indexes")
-#: Those that exist only while company names are resolved; see :mod:`orchestrator.install.company_names`.
+#: The indexes that exist only while company names are resolved; see :mod:`orchestrator.install.company_names`.
 NAME_INDEXES = _host_indexes("names")
 _EVERY_INDEX = HOST_INDEXES | NAME_INDEXES
-#: Those of them that are built only where the id of the source is an expression.
+#: The indexes that are built only where the id of the source is an expression.
 _BY_ID = ("idx_contacts_by_id", "idx_organizations_by_id")
 #: The suffix of an index that is being built, and of one that was replaced.
 NEW, OLD = "_connection_paths_new", "_connection_paths_old"

@@ -1,5 +1,5 @@
-"""Resolving company names: which organization does a name mean that a work experience has instead of an id?
+"""Resolves company names: decides which organization a name means, for work experiences without an organization.
 
-The SQL of this room proposes and stores; see ``sql/functions/names/README.md``. This package calls it in batches, takes
-decisions of people, and reads and writes files for review in a spreadsheet.
+The SQL functions of this room look for candidates and store decisions: ``sql/functions/names/README.md``. This package
+calls them in batches, stores decisions of people, and reads and writes files for review in a spreadsheet.
 """

@@ -26,7 +26,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Decided:
-    """A batch of decisions; ``changed`` of ``names`` were decided otherwise before, or not at all."""
+    """A batch of decisions about ``names`` names. ``changed``: how many of them are new, or differ from before."""
 
     batch_id: int
     names: int
@@ -35,7 +35,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Undone:
-    """The names whose decision was undone, and those that were changed again later and stay."""
+    """The names whose decision was undone, and those whose decision was changed again later and stays."""
 
     undone: list[str]
     kept: list[str]
@@ -66,7 +66,7 @@ def decide(connection: Connection, decisions: Sequence[Decision]) -> Decided:
 
 
 def candidate(connection: Connection, company_name: str, place: int) -> Decision:
-    """Return the decision that accepts the candidate of a name in that place."""
+    """Return the decision that accepts the candidate in a place, from 1, of the candidates of a name."""
     asked = {"company_name": company_name, "place": place}
     row = connection.execute(sqlfiles.query("names/candidate"), asked).fetchone()
     if row is None:

@@ -17,7 +17,8 @@ def legal_forms() -> list[str]:
 def fill(connection: Connection) -> None:
     """Make the table ``legal_forms`` equal to the library's list.
 
-    When that changes the table, all names in plain form are removed, because they were written without the new forms.
+    If this changes the table, delete all names in plain form and all proposals, because they were computed from the old
+    forms.
     """
     with connection.transaction():
         row = connection.execute(sqlfiles.query("names/fill_legal_forms"), {"forms": legal_forms()}).fetchone()

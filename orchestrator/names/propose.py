@@ -1,6 +1,6 @@
-"""``orchestrator resolve propose``: looks for the organization that each company name may mean, in batches that commit.
+"""``orchestrator resolve propose``: looks for the organizations that company names may mean, in batches that commit.
 
-A process that dies loses one batch. The next one continues: names and organizations that have not changed cost little.
+A process that dies loses one batch. The next call continues: names and organizations that have not changed cost little.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _NAMES = 1_000  # names of a batch that looks for candidates
 class Proposed:
     """What ``propose`` has done so far.
 
-    ``organizations`` and ``names`` were looked at, ``changed`` organizations were new, renamed or deleted, ``added``
-    names were new. Of ``taken`` names, ``proposed`` have candidates and ``accepted`` were accepted, in ``batch_id``.
-    ``is_similar``: whether similar names are candidates, for which the extension pg_trgm is needed.
+    ``organizations`` and ``names``: how many were read. ``changed``: organizations that are new, renamed or deleted.
+    ``added``: new names. ``taken``: names for which candidates were looked for. ``proposed``: those of them that have
+    candidates. ``accepted``: those that were accepted, in the batch ``batch_id``. ``is_similar``: whether organizations
+    with similar names are candidates, too; that needs the extension pg_trgm.
     """
 
     organizations: int = 0
@@ -59,7 +60,7 @@ def propose(
     report: Callable[[Proposed], None] = lambda _: None,
     progress: Callable[[str], None] = log.info,
 ) -> Proposed:
-    """Look for candidates for every company name that is new, or for which an organization is new.
+    """Look for candidates for every company name that is new, or that a new or renamed organization has.
 
     ``accept_unique``: accept names that exactly one organization has. ``again``: look again for candidates of every
     name without a decision. ``min_score`` is the least similarity of a candidate, from 0 to 1. The first call installs
@@ -125,8 +126,8 @@ def _has_trigrams(connection: Connection, progress: Callable[[str], None]) -> bo
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public")
     except psycopg.Error as error:
         progress(
-            f"only names that are the same but for spelling are found, because the extension pg_trgm is missing:"
-            f" {one_line(error)}"
+            "only the same name in another spelling is found, and no similar name, because the extension pg_trgm is"
+            f" missing: {one_line(error)}"
         )
         return False
     return True

@@ -1,11 +1,11 @@
-"""A CSV file for review in a spreadsheet: names with their candidates out, decisions in.
+"""Writes a CSV file with names and their candidates for review in a spreadsheet, and reads the decisions from it.
 
 A row is a name. The column ``decision`` is empty; a person writes the number of a candidate (1 to 5), ``reject``, or
 ``accept`` and an id in the column ``organization_id``.
 
-A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and rounds long numbers. So such
-a text gets an apostrophe in front, and the ids of candidates have a ``#`` in front. The apostrophe is removed again
-when the file is read. A text that begins with an apostrophe gets another one, so nothing is ambiguous.
+A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and rounds long numbers.
+So :func:`write` puts an apostrophe before such a text, and a ``#`` before the id of a candidate. :func:`read` removes
+both. A text that begins with an apostrophe gets another one, so :func:`read` always restores the name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Organizations that are probably no employer, or that make very many edges, and what each costs."""
+"""Finds organizations with junk names or very many edges, and computes how many edges each adds."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from dataclasses import dataclass
 from orchestrator.host.organizations import is_junk
 from orchestrator.host.reader import SourceReader
 
-#: An organization with a greater share of all pairs is a candidate, whatever its name.
-LARGE = 0.25
-
 #: Limits to choose from, in days. The first one that leaves at most half of the pairs is proposed, or the last one.
 _LIMITS = (365, 730, 1825, 3650)
 _LOOKED_AT = 2000  # organizations with the most contacts, whose names are looked at
 _MOST = 20  # candidates
-_FEWEST_PEOPLE = 10  # with fewer, a name that names no employer makes few edges
+_FEWEST_PEOPLE = 10  # an organization with fewer people makes few edges, whatever its name
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An organization that makes edges which are probably of no use, and what it costs.
+    """An organization whose edges are probably useless, and what it adds.
 
-    ``is_junk``: the name names no employer; else the organization has more than ``LARGE`` of all pairs.
-    ``share_of_paths``: of all paths with three contacts, how many use an edge of this organization. ``command`` is the
-    proposal: to exclude it, or, when ``min_days`` is a number, to limit it. ``edges_kept`` then stay.
+    ``is_junk``: it has a junk name; otherwise it makes more than ``LARGE`` of all overlapping pairs.
+    ``share_of_paths``: the share of all paths of three contacts that use an edge of this organization. ``command``
+    excludes the organization, or limits it to ``min_days``; ``edges_kept`` edges stay with the limit.
     """
 
     id: int
@@ -44,9 +41,10 @@ class Candidate:
 def find(
     reader: SourceReader, large_ids: Sequence[int], edges_per_pair: float, bytes_per_edge: float
 ) -> tuple[Candidate, ...]:
-    """Return the candidates, the most expensive one first: names that name no employer, and *large_ids*.
+    """Return the candidates: organizations with junk names, and *large_ids*. The one with the most pairs comes first.
 
-    An organization that has a policy is none. The names of the organizations with the most contacts are looked at.
+    An organization that has a policy is not a candidate. Only the 2,000 organizations with the most contacts are looked
+    at.
     """
     rows = reader.rows("runs/organizations_by_people", {"most": _LOOKED_AT})
     names = {row[0]: (row[1], row[2]) for row in rows}
@@ -83,7 +81,7 @@ def _candidate(
 
 
 def _limit(reader: SourceReader, id: int, pairs: int) -> tuple[int, int]:
-    """Return the days of the limit to propose, and the pairs that it leaves."""
+    """Return the number of days to propose for a limit, and how many pairs it leaves."""
     left = dict(reader.rows("runs/pairs_of_limits", {"organization_id": id, "days": list(_LIMITS)}))
     days = next((each for each in _LIMITS if left.get(each, 0) <= pairs / 2), _LIMITS[-1])
     return days, left.get(days, 0)

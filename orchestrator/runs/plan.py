@@ -19,6 +19,8 @@ from orchestrator.host import reader as source_reader
 from orchestrator.host.binding import VIEW_OF, Binding, bind
 from orchestrator.host.left_out import Details, Experiences, Members
 from orchestrator.host.mapping import DEFAULT, SourceMapping
+from orchestrator.host.mapping_probe import create_functions
+from orchestrator.host.organizations import LARGE
 from orchestrator.host.reader import SourceReader
 from orchestrator.host.sources import refuse_hidden_rows, require_every_row, without_unique_id
 from orchestrator.install.installed import bound_host_schema, require_installed
@@ -140,13 +142,13 @@ def plan(
 ) -> BackfillPlan:
     """Return the plan of a backfill of the database of *dsn*, which may be a standby.
 
-    Where the package is not installed, or with a *mapping*, the plan is that of an installation for these tables; the
-    right to read them is enough. Their schema is *host_schema*, by default ``public``.
+    If the package is not installed, or if there is a *mapping*, the plan is that of an installation for these tables.
+    Then it needs only the right to read them. Their schema is *host_schema*, by default ``public``.
 
     The edges are estimated from at most ``sample`` contacts, drawn at random by ``seed``; fewer are drawn where they
     have very many overlaps. Everything else is counted. The host's tables are read a few times in one transaction. That
-    takes about ten seconds for three million work experiences, half of them usable; *progress* is
-    called with a sentence first where there are many.
+    takes about ten seconds for three million work experiences, half of them usable. If there are many, *progress* is
+    first called with a sentence that says how long it takes.
     """
     with _reading(dsn, host_schema, mapping) as reader:
         _announce(reader, progress)
@@ -158,7 +160,7 @@ def plan(
         organizations = _organizations(reader, edges.pairs)
         ((future_pairs,),) = reader.rows("runs/future_pairs")
         storage, connections_free = _server(reader.connection, edges.estimate)
-        large = [each.id for each in organizations if each.share_of_pairs > candidates.LARGE]
+        large = [each.id for each in organizations if each.share_of_pairs > LARGE]
         per_pair = edges.estimate / edges.pairs if edges.pairs else 1.0
         proposed = candidates.find(reader, large, per_pair, storage.bytes_per_edge)
     return BackfillPlan(
@@ -181,7 +183,7 @@ def plan(
 
 @contextmanager
 def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -> Iterator[SourceReader]:
-    """Yield what reads the application's tables: through the package, or before an installation through its files.
+    """Yield a reader of the application's tables, for a database with or without the package.
 
     All figures are of the same moment. Nothing is written: even temporary functions, which an expression of the mapping
     may need before an installation, are rolled back.
@@ -201,7 +203,7 @@ def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -
         bound = bind(connection, mapping or DEFAULT, host_schema or "public")
         _require_readable(connection, bound)
         if creates:
-            source_reader.create_functions(connection)
+            create_functions(connection)
         yield source_reader.before_installing(connection, bound)
 
 
@@ -212,7 +214,7 @@ def _require_readable(connection: Connection, bound: Binding) -> None:
     if missing:
         advice = "name the schema of the tables (--host-schema NAME), or say which tables they are (--map FILE)"
         raise OrchestratorError(f"there is no table {', '.join(missing)}; {advice}")
-    refuse_hidden_rows([table for table in rights.hidden(connection, bound)], "plan")
+    refuse_hidden_rows(rights.hidden(connection, bound), "plan")
 
 
 def predicted_times(edges: int) -> list[PredictedTime]:
@@ -228,7 +230,7 @@ def predicted_times(edges: int) -> list[PredictedTime]:
 
 
 def _announce(reader: SourceReader, progress: Callable[[str], None]) -> None:
-    """Say how many work experiences there are, and how long the plan will take, where that is long."""
+    """If the plan will take long, report how long, and how many work experiences there are."""
     source = reader.bound.sources["contact_work_experiences"]
     estimate = (
         "SELECT c.reltuples::bigint FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
@@ -277,12 +279,12 @@ def _server(connection: Connection, edges: int) -> tuple[Storage, int]:
 def proposed(dsn: str) -> tuple[Candidate, ...]:
     """Return the organizations that a plan would propose to exclude or to limit, with what each costs.
 
-    Half the work of a plan: the edges are not estimated, so each overlapping pair counts as an edge.
+    This takes half the time of a plan, because each overlapping pair counts as an edge, and edges are not estimated.
     """
     with _reading(dsn, None, None) as reader:
         rows = reader.rows("runs/largest_organizations", {"most": _LARGEST})
         pairs = reader.rows("runs/all_pairs")[0][0]
-        large = [row[0] for row in rows if _share(row[3], pairs) > candidates.LARGE]
+        large = [row[0] for row in rows if _share(row[3], pairs) > LARGE]
         storage, _ = _server(reader.connection, pairs)
         return candidates.find(reader, large, 1.0, storage.bytes_per_edge)
 

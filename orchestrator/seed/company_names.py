@@ -1,4 +1,4 @@
-"""Names of made-up companies, the ways in which people write them, and employers that are no company.
+"""Names of invented companies, the ways in which people write them, and junk names.
 
 Everything is computed from integers, so the same numbers give the same names on every machine. The names of two
 organizations differ, but some differ only in their legal form, as in a real register.
@@ -17,7 +17,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-#: Employers that many people name and that are no company, as people write them.
+#: Junk names, as people write them.
 JUNK = (
     *("Self-employed", "Self Employed", "self employed", "SELF-EMPLOYED", "Self-Employed Consultant", "Selfemployed"),
     *("Freelance", "freelance", "Freelancer", "Freelance Consultant", "Freelance Designer", "Freelance Developer"),
@@ -142,7 +142,7 @@ def organization(number: int, salt: int) -> str:
 
 
 def junk(bits: int) -> str:
-    """Return the name of an employer that is no company, chosen by *bits*."""
+    """Return a junk name, chosen by *bits*."""
     return JUNK[bits % len(JUNK)]
 
 

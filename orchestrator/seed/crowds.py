@@ -1,4 +1,4 @@
-"""Organizations that make a given share of all pairs: how many people must have worked there, and when."""
+"""Crowds: invented organizations that make a given share of all overlapping pairs. Computes their sizes and dates."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _NEAR = 0.75  # the share of jobs in the contact's own cluster
 
 
 def sizes(contacts: int, organizations: int, wanted: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    """Return, for each name in *wanted*, the share of contacts whose pairs are that share of all overlapping pairs.
+    """Return, for each crowd in *wanted*, the share of all contacts that must have worked there.
 
-    Raises :class:`OrchestratorError` when the contacts are too few for that, or the shares leave nothing for others.
+    *wanted* has the share of all overlapping pairs that each crowd makes. Raises :class:`OrchestratorError` when there
+    are too few contacts, or when the shares leave nothing for other organizations.
     """
     rest = 1 - sum(wanted.values())
     if rest <= 0:
@@ -37,7 +38,10 @@ def sizes(contacts: int, organizations: int, wanted: Mapping[str, float]) -> tup
 
 
 def stay(bits: int, today: int) -> tuple[int, int | None]:
-    """Return the first and the last day, chosen by *bits*; None: it goes on. *today* is a day number."""
+    """Return the first and the last day of a work experience at a crowd, chosen by *bits*. None: it has not ended.
+
+    *today* is a day number.
+    """
     how_long = 365 + (bits & 0xFFFF) * 8000 // 0x10000
     ended = bits >> 16 & 7
     end = today - (bits >> 20 & 0xFFFF) * 2000 // 0x10000 if ended == 0 else today

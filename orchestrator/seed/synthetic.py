@@ -101,12 +101,12 @@ _COMPANY_LAST = (
 
 @dataclass(frozen=True)
 class Disorder:
-    """What makes a world hard for people who look for real colleagues. By default nothing does.
+    """Options that make invented data more like the worst real data. By default, none of this is added.
 
-    ``organizations``: how many there are; None: 17 to a hundred contacts.
-    ``misspelt``: of the work experiences with only a company name, the share that names an organization, as people
-    write it. If it is not 0, company names are richer, and three in ten of the others name an employer that is no
-    company, such as "Freelance".
+    ``organizations``: how many there are; None: 17 for each hundred contacts.
+    ``misspelt``: the share of the work experiences with only a company name whose name means an organization, as people
+    write it. If it is not 0, there are more forms of company names, and three in ten of the other names are junk names,
+    such as "Freelance".
     ``crowds``: names of organizations, each with the share of all overlapping pairs of experiences that it makes.
     """
 

@@ -81,8 +81,8 @@ COMMENT ON COLUMN connection_paths.organization_policy.rule IS 'none: the organi
 COMMENT ON COLUMN connection_paths.organization_policy.min_overlap_days IS 'For long_overlaps: how many days an overlap must have, its first and its last day included; one that goes on counts until today';
 COMMENT ON COLUMN connection_paths.organization_policy.reason IS 'Why; for people';
 
--- The WHERE clause is the rule which organizations make no edges at all. NOT IN: PostgreSQL hashes the few policies
--- once, which costs nothing where there are none; NOT EXISTS would look up each organization.
+-- The WHERE clause leaves out organizations that make no edges at all. With NOT IN, PostgreSQL hashes the few policies
+-- once, which costs nothing when there are none. With NOT EXISTS, it would look up each organization.
 CREATE OR REPLACE VIEW connection_paths.live_organizations WITH (security_invoker = true) AS
 SELECT
     o.id,

@@ -248,7 +248,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.detached_sources (
 );
 
 COMMENT ON TABLE connection_paths.detached_sources IS 'Tables of the application that detach_source has detached, and the definitions that attach_source restores';
-COMMENT ON COLUMN connection_paths.detached_sources.table_name IS 'What the table is to the package, such as contacts';
+COMMENT ON COLUMN connection_paths.detached_sources.table_name IS 'The source that the table is, such as contacts';
 COMMENT ON COLUMN connection_paths.detached_sources.relation_name IS 'The name of the table in its schema';
 COMMENT ON COLUMN connection_paths.detached_sources.named_definition IS 'The query of the view named_experiences; NULL: it does not read the table';
 COMMENT ON COLUMN connection_paths.detached_sources.triggers IS 'The statements that create the triggers of the package on the table';

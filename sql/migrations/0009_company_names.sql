@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.name_proposals (
 
 COMMENT ON TABLE connection_paths.name_proposals IS 'Up to five candidates for each company name, the best one in place 1';
 COMMENT ON COLUMN connection_paths.name_proposals.score IS '1: the same name; otherwise the similarity of the trigrams, without legal forms';
-COMMENT ON COLUMN connection_paths.name_proposals.reason IS 'same name; other legal form: the same name but for its legal form; similar: similar trigrams';
+COMMENT ON COLUMN connection_paths.name_proposals.reason IS 'same name; other legal form: the same name with another legal form or without one; similar: similar trigrams';
 
 CREATE TABLE IF NOT EXISTS connection_paths.name_decisions (
     company_name text COLLATE "C" PRIMARY KEY,

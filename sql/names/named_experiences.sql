@@ -1,6 +1,6 @@
--- The application's work experiences that have a company name and no organization. The WHERE clause is the rule which
--- of them can become usable; two partial indexes repeat it. Longer names are left out, because an index entry that is
--- too large would make the statement of the writer fail.
+-- The application's work experiences that have a company name and no organization. The WHERE clause says
+-- which of them can become usable; two partial indexes repeat it. Names of more than 200 characters are left out,
+-- because an index entry that is too large would make the statement of the writer fail.
 CREATE OR REPLACE VIEW connection_paths.named_experiences WITH (security_invoker = true) AS
 SELECT
     :contact_work_experiences.contact_id AS contact_id,

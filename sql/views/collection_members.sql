@@ -1,5 +1,5 @@
--- The members of the application's collections. The WHERE clause is the rule which rows count; a partial index repeats
--- it. The rule of the mapping comes first; by default it is the list of sources that count.
+-- The members of the application's collections. The WHERE clause says which rows count; a partial index repeats it.
+-- The rule of the mapping comes first; by default it is the list of sources that count.
 CREATE OR REPLACE VIEW connection_paths.collection_members WITH (security_invoker = true) AS
 SELECT
     :user_contact_collections.collection_id AS collection_id,

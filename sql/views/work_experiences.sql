@@ -1,5 +1,4 @@
--- The application's usable work experiences. The WHERE clause is the rule which of them are usable; two partial indexes
--- repeat it.
+-- The application's usable work experiences. The WHERE clause says which rows are usable; two indexes repeat it.
 CREATE OR REPLACE VIEW connection_paths.work_experiences WITH (security_invoker = true) AS
 SELECT
     :contact_work_experiences.id AS id,

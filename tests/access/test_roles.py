@@ -34,7 +34,7 @@ READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 OWNERS_ALONE = {
     "copy_remaining_edges", "copy_storage_parameters", "exchange_rebuild", "record_other_kind",
     "queue_changed_experiences", "queue_added_or_removed", "queue_replicated_row", "record_capture_failure",
-    "attach_source", "attached_definition", "detach_source", "index_definitions", "queue_decided_names",
+    "attach_source", "attach_view", "detach_source", "index_definitions", "queue_decided_names",
     "queue_policy_changes", "refuse_transition", "trigger_definitions",
 }  # fmt: skip
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from orchestrator import cli
-from orchestrator.cli import runs
-from orchestrator.cli import seed as seed_command
 from tests.support.command_line import run
 
 COMMANDS = (
     *("install", "uninstall", "status", "seed", "seed csv", "seed synthetic", "backfill", "paths", "demo"),
     *("plan", "sync", "verify", "doctor", "runs", "runs list", "runs show", "runs pause", "runs resume"),
-    *("runs cancel", "runs set", "sweep", "compare", "serve", "script", "detach", "attach"),
+    *("runs cancel", "runs set", "sweep", "compare", "serve", "script", "detach", "attach", "map"),
+    *("organizations", "organizations list", "organizations exclude", "organizations limit", "organizations allow"),
+    *("resolve", "resolve propose", "resolve review", "resolve accept", "resolve reject", "resolve undo"),
+    *("resolve export", "resolve import", "resolve status"),
 )
 
 
@@ -77,8 +79,8 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_the_list_of_commands_here_is_whole() -> None:
-    nested = [f"seed {name}" for name in seed_command.command.commands]
-    nested += [f"runs {name}" for name in runs.command.commands]
+    groups = {name: group for name, group in cli.main.commands.items() if isinstance(group, click.Group)}
+    nested = [f"{name} {command}" for name, group in groups.items() for command in group.commands]
     assert sorted([*cli.main.commands, *nested]) == sorted(COMMANDS)
 
 

@@ -148,8 +148,8 @@ CAUSES = {
         "advice",
     ),
     "another body": Cause(
-        "CREATE OR REPLACE FUNCTION connection_paths.chain_contacts(contact_ids bigint[], parents integer[],"
-        " chain integer) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS 'SELECT $1'",
+        "CREATE OR REPLACE FUNCTION connection_paths.chain_contacts(contact_id bigint, contact_ids bigint[],"
+        " parents integer[], parent integer) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS 'SELECT $2'",
         "functions",
         "chain_contacts",
         "functions of connection_paths are wrong; different from this package: chain_contacts",

@@ -222,7 +222,7 @@ def test_a_role_without_rights_gets_the_checks_that_it_may_run(db: Connection, d
     found = diagnose(poor)
     assert found.findings == []
     assert {skipped.check for skipped in found.skipped} == {
-        *("migrations", "views", "index use", "plans", "queue", "runs", "rebuild leftovers"),
+        *("migrations", "views", "index use", "plans", "queue", "runs", "rebuild leftovers", "organizations"),
     }
     assert all("permission denied" in skipped.why for skipped in found.skipped)
     shown = run("--dsn", poor, "doctor")

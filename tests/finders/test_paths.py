@@ -28,7 +28,7 @@ WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)),
         (Question(999, 1, 1), ["There is no contact 999."]),
         (
             Question(1, 7, 1),
-            ["The collection 7 has no members: the view connection_paths.collection_members has no row of it."],
+            ["The collection 7 has no members: the view collection_members has no row of it."],
         ),
         (
             Question(1, 1, 9, seed_scope="importer"),
@@ -66,7 +66,7 @@ WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)),
                 "1 of the target's edges leads to a member of collection 1.",
                 "1 of the target's edges leads to a member of collection 1 who may not be asked.",
                 "No member of collection 1 who has an edge with the target may be asked.",
-                "Contacts who may not be asked are in connection_paths.do_not_ask, or were excluded by the call.",
+                "Contacts who may not be asked are in the table do_not_ask, or were excluded by the call.",
             ],
         ),
         (

@@ -103,7 +103,7 @@ def test_psql_continues_where_it_was_interrupted(host: str, fresh: list[str]) ->
     whole = script.psql()
     done = psql.run(host, whole.replace("CREATE OR REPLACE FUNCTION connection_paths.sync_changes", "CREATE NONSENSE"))
     assert done.returncode != 0
-    assert status(host).pending == ["0007_backfill_functions", "0008_capture_changes"]
+    assert status(host).pending == [path.stem for path in migrations() if path.stem >= "0007"]
     with connect(host) as connection:  # as after an interrupted build of an index
         connection.execute("DROP INDEX idx_members_by_collection")
         connection.execute("DELETE FROM connection_paths._yoyo_migration WHERE migration_id = '0004_host_indexes'")

@@ -3,12 +3,12 @@
 -- `experiences` has every row of the application's table; the caller puts it in front of this query as a CTE.
 --
 -- contacts                   Contacts that exist.
--- contacts_with_experiences  Those of them that have a work experience.
--- contacts_without_usable    Those of these that have no usable one.
+-- contacts_with_experiences  Contacts that exist and have a work experience.
+-- contacts_without_usable    Contacts that exist and have work experiences, but no usable one.
 -- missing_contacts           How many contacts that do not exist have work experiences.
 -- future                     Usable experiences that start after today.
--- duplicates                 Usable experiences that repeat contact, organization and dates of another one. In a group
---                            of equal ones, one is not counted.
+-- duplicates                 Usable experiences with the contact, the organization and the dates of another one. Of
+--                            several equal ones, one does not count as a duplicate.
 --
 -- excluded                   Experiences of organizations that make no edges (organization_policy).
 --

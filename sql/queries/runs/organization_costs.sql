@@ -4,7 +4,8 @@
 --
 -- The pairs are counted for each organization and contact as in connection_paths.overlaps_by_contact. A path of three
 -- contacts has two edges, which meet at the contact in the middle. A contact with d overlaps is in the middle of about
--- d * (d - 1) such paths. If j of the overlaps are at an organization, (d - j) * (d - j - 1) of the paths do not need it.
+-- d * (d - 1) such paths. If j of the overlaps are at an organization, (d - j) * (d - j - 1) of the paths do not need
+-- it.
 WITH started AS NOT MATERIALIZED (
     SELECT e.organization_id, e.contact_id, e.date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
     FROM connection_paths.employments AS e

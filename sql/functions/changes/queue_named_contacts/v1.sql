@@ -1,6 +1,6 @@
 -- connection_paths.queue_named_contacts(max_names)
 --
--- Queues the contacts that have a company name whose decision has changed.
+-- Queues the contacts with a work experience whose company name has a changed decision.
 --
 -- Parameters
 --     max_names  How many rows of name_changes to take at most, at least 1. Required.
@@ -16,8 +16,8 @@
 --     sync_changes
 -- Why
 --     Rows that another session has locked are skipped. A queue row keeps the transaction and the time of the decision.
---     The decision is committed when this function finds the contacts. A contact that it does not see is queued by the
---     transaction that writes its work experience, and is refreshed with the decision.
+--     The decision is committed before this function looks for the contacts. It may not see a work experience that
+--     another transaction is writing. That transaction queues the contact, so sync refreshes it with the decision.
 --
 --     While company names are not resolved, the view named_experiences does not exist, and decisions make no edges.
 CREATE OR REPLACE FUNCTION connection_paths.queue_named_contacts(max_names integer)
@@ -59,6 +59,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.queue_named_contacts(integer) IS 'Queues the contacts that have a company name whose decision has changed; part of sync_changes';
+COMMENT ON FUNCTION connection_paths.queue_named_contacts(integer) IS 'Queues the contacts with a work experience whose company name has a changed decision; part of sync_changes';
 
 REVOKE ALL ON FUNCTION connection_paths.queue_named_contacts(integer) FROM PUBLIC;

@@ -1,11 +1,11 @@
 -- connection_paths.longest_wait()
 --
--- Returns how many days after its start an overlap may begin to count at most.
+-- Returns the largest number of days between the start of an overlap and the day from which it makes an edge.
 --
 -- Parameters
 --     none
 -- Returns
---     The largest min_overlap_days of all organizations, minus 1. 0 without such a policy.
+--     The largest min_overlap_days of all organizations, minus 1. 0 when no organization is limited.
 -- Errors
 --     none
 -- Reads
@@ -15,8 +15,8 @@
 -- Used by
 --     rebuild_range, schedule_refreshes
 -- Why
---     An overlap of min_overlap_days days counts from its last required day on. So only work experiences that began
---     within this number of days, or begin in the future, can begin to count on a later day.
+--     An overlap of a limited organization makes an edge from its last required day on. So only work experiences that
+--     began within this number of days, or begin in the future, can make new edges on a later day.
 CREATE OR REPLACE FUNCTION connection_paths.longest_wait()
 RETURNS integer
 LANGUAGE sql
@@ -28,6 +28,6 @@ BEGIN ATOMIC
     FROM connection_paths.organization_policy AS p;
 END;
 
-COMMENT ON FUNCTION connection_paths.longest_wait() IS 'How many days after its start an overlap may begin to count at most, by organization_policy';
+COMMENT ON FUNCTION connection_paths.longest_wait() IS 'The largest number of days between the start of an overlap and the day from which it makes an edge';
 
 REVOKE ALL ON FUNCTION connection_paths.longest_wait() FROM PUBLIC;

@@ -3,8 +3,8 @@
 -- Attaches a table of the application again, after detach_source.
 --
 -- Parameters
---     table_name  contacts, organizations, contact_work_experiences or user_contact_collections: what the table is to
---                 the package, whatever its name. Required.
+--     table_name  The source: contacts, organizations, contact_work_experiences or user_contact_collections, whatever
+--                 the name of its table. Required.
 -- Returns
 --     The statements that build the missing indexes of the package: those that were dropped with a column or with the
 --     table. Execute each outside a transaction, as `orchestrator attach` does. No row when no index is missing, or

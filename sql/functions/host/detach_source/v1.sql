@@ -3,8 +3,8 @@
 -- Detaches a table of the application, so that its columns can be altered or dropped.
 --
 -- Parameters
---     table_name  contacts, organizations, contact_work_experiences or user_contact_collections: what the table is to
---                 the package, whatever its name. Required.
+--     table_name  The source: contacts, organizations, contact_work_experiences or user_contact_collections, whatever
+--                 the name of its table. Required.
 -- Returns
 --     true when this call has detached the table; false when it was already detached.
 -- Errors

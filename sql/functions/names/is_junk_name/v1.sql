@@ -1,11 +1,11 @@
 -- connection_paths.is_junk_name(words)
 --
--- Whether a name names no company, such as Self-employed.
+-- Whether a name is a junk name, which people write when they have no employer, such as Self-employed.
 --
 -- Parameters
 --     words  A name as plain_name returns it, without its legal form. NULL gives NULL.
 -- Returns
---     true for such names, and for names of one letter or of digits only.
+--     true for such names, for names of one letter, and for names of digits only.
 -- Errors
 --     none
 -- Reads
@@ -16,7 +16,7 @@
 --     propose_names, orchestrator/host/organizations.py
 -- Why
 --     People who write Freelance did not work together, even if an organization has this name. A person may still
---     accept such a name. The names are words in several languages, without accents.
+--     accept such a name. The list has names in several languages, as plain_name writes them.
 CREATE OR REPLACE FUNCTION connection_paths.is_junk_name(words text)
 RETURNS boolean
 LANGUAGE sql
@@ -54,6 +54,6 @@ BEGIN ATOMIC
         );
 END;
 
-COMMENT ON FUNCTION connection_paths.is_junk_name(text) IS 'Whether a name names no company, such as self employed; part of propose_names';
+COMMENT ON FUNCTION connection_paths.is_junk_name(text) IS 'Whether a name is a junk name, such as self employed; part of propose_names';
 
 REVOKE ALL ON FUNCTION connection_paths.is_junk_name(text) FROM PUBLIC;

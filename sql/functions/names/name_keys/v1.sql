@@ -1,6 +1,6 @@
 -- connection_paths.name_keys(words)
 --
--- Computes the keys by which similar names find each other: one for each word and one for each two words.
+-- Computes the keys by which similar names are found: one for each word and one for each pair of words.
 --
 -- Parameters
 --     words  The words of a name, such as plain_name and without_legal_form return them. NULL gives no keys.
@@ -15,8 +15,8 @@
 -- Used by
 --     refresh_organization_names, similar_organizations
 -- Why
---     A word is often in too many names to look at all of them; two words together seldom are. The order of the words
---     does not matter.
+--     Too many names have the same frequent word, so not all of them can be compared. Few names have the same two
+--     words. The order of the two words does not matter.
 CREATE OR REPLACE FUNCTION connection_paths.name_keys(words text[])
 RETURNS bigint[]
 LANGUAGE sql

@@ -22,10 +22,10 @@
 --     sql/queries/names/propose_names.sql
 -- Why
 --     A name is accepted when exactly one organization has it. Names that differ only in their legal form count as the
---     same: Acme and Acme Inc. are one organization's if no other has either name. When several organizations have the
---     name but for the legal form, the name is accepted if it has a legal form and exactly one organization has it with
---     this form. Names that name no company (is_junk_name) and names that somebody has decided before, even if that
---     was undone, are never accepted here.
+--     same: the name Acme is accepted if Acme Inc. is the only organization that is called Acme, with any legal form or
+--     without one. Several organizations may have the name with different legal forms. Then the name is accepted if it
+--     has a legal form and exactly one organization has it with this form. Two kinds of names are never accepted here:
+--     junk names (is_junk_name), and names that somebody has decided before, even if the decision was undone.
 --
 --     Similar names are looked for only where no organization has the name. That look-up takes a hundred times as long.
 --     Rows that another session has taken are skipped, so several sessions may call this function at the same time.

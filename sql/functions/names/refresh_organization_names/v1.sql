@@ -19,10 +19,10 @@
 -- Used by
 --     sql/queries/names/refresh_organization_names.sql
 -- Why
---     Only names that have changed are written in plain form again. Company names that are the same as a new or changed
---     name but for the legal form are marked, so that propose_names looks for candidates again. Words stay in
---     organization_words when no name has them any longer; they find nothing. Begin again above the
---     returned id until it is NULL. That last call also deletes the organizations above the last id.
+--     Only names that have changed are written in plain form again. Company names that differ from a new or changed
+--     name at most in the legal form are marked, so that propose_names looks for candidates again. Words stay in
+--     organization_words when no name has them any longer; this does no harm. Call the function again with the
+--     returned id until it is NULL. The last call also deletes the names of organizations above the last id.
 CREATE OR REPLACE FUNCTION connection_paths.refresh_organization_names(
     above_organization_id bigint,
     max_organizations integer

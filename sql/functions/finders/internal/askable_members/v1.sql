@@ -1,12 +1,13 @@
--- connection_paths.askable_members(collection_id, excluded_contact_ids, nobody_is_excluded)
+-- connection_paths.askable_members(collection_id, target_contact_id, excluded_contact_ids, nobody_is_excluded)
 --
 -- Gives the members of a collection who may be asked, and the users who brought them in.
 --
 -- Parameters
 --     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
 --                           answer.
+--     target_contact_id     The contact to be introduced to, whom no exclusion leaves out.
 --     excluded_contact_ids  Contacts who may not be asked, besides those in do_not_ask; sorted, without NULL.
---     nobody_is_excluded         True when nobody of the collection is in do_not_ask and nobody is excluded.
+--     nobody_is_excluded    True when nobody of the collection is in do_not_ask and nobody is excluded.
 -- Returns
 --     One row per entry, so a member whom several users brought in comes several times.
 --     contact_id  The member.
@@ -18,14 +19,15 @@
 -- Writes
 --     none
 -- Used by
---     member_edges, members_near_target, count_around_target
+--     near_members, front_edges, count_around_target
 -- Why
 --     This is the only place that decides who may stand on a path before its target.
---     Callers add a condition on contact_id and OFFSET 0, which make it one look-up for each contact.
+--     Callers add a condition on contact_id, which makes it a look-up.
 --     width_bucket finds a place in a sorted array by halving. The sub-select copies the array once; PL/pgSQL's own
 --     would be copied for each row.
 CREATE OR REPLACE FUNCTION connection_paths.askable_members(
     collection_id bigint,
+    target_contact_id bigint,
     excluded_contact_ids bigint[],
     nobody_is_excluded boolean
 )
@@ -41,6 +43,7 @@ BEGIN ATOMIC
     WHERE m.collection_id = askable_members.collection_id
         AND (
             askable_members.nobody_is_excluded
+            OR m.contact_id = askable_members.target_contact_id
             OR (
                 askable_members.excluded_contact_ids[
                     width_bucket(m.contact_id, (SELECT askable_members.excluded_contact_ids || '{}'::bigint[]))
@@ -50,6 +53,6 @@ BEGIN ATOMIC
         );
 END;
 
-COMMENT ON FUNCTION connection_paths.askable_members(bigint, bigint[], boolean) IS 'Members of a collection who may be asked, and the users who brought them in';
+COMMENT ON FUNCTION connection_paths.askable_members(bigint, bigint, bigint[], boolean) IS 'Members of a collection who may be asked, and the users who brought them in';
 
-REVOKE ALL ON FUNCTION connection_paths.askable_members(bigint, bigint[], boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.askable_members(bigint, bigint, bigint[], boolean) FROM PUBLIC;

@@ -44,8 +44,7 @@ AS $function$
 DECLARE
     deepest CONSTANT integer := connection_paths.search_limit('deepest');
     most_paths CONSTANT integer := connection_paths.search_limit('most_paths');
-    name text;
-    allowed text;
+    wrong record;
 BEGIN
     -- the usual case in one expression, the naming only where something is wrong
     IF target_contact_id IS NOT NULL AND collection_id IS NOT NULL AND viewer_user_id IS NOT NULL
@@ -55,38 +54,31 @@ BEGIN
         RETURN true;
     END IF;
 
-    SELECT a.name, a.allowed
-    INTO name, allowed
+    SELECT a.name, a.given, a.wanted, a.hint
+    INTO wrong
     FROM (
         VALUES
-            (1, 'target_contact_id', target_contact_id IS NULL, 'Give the id of a contact.'),
-            (2, 'collection_id', collection_id IS NULL, 'Give the id of a collection.'),
-            (3, 'viewer_user_id', viewer_user_id IS NULL, 'Give the id of the user who asks.'),
-            (4, 'max_depth', max_depth IS NULL, 'Allowed are 1 to ' || deepest || '.'),
-            (5, 'max_paths', max_paths IS NULL, 'Allowed are 1 to ' || most_paths || '.'),
-            (6, 'seed_scope', seed_scope IS NULL, 'Allowed are ''any'' and ''importer''.')
-    ) AS a (position, name, is_missing, allowed)
-    WHERE a.is_missing
-    ORDER BY a.position
+            (1, 'target_contact_id', target_contact_id::text, true, NULL, 'Give the id of a contact.'),
+            (2, 'collection_id', collection_id::text, true, NULL, 'Give the id of a collection.'),
+            (3, 'viewer_user_id', viewer_user_id::text, true, NULL, 'Give the id of the user who asks.'),
+            (4, 'max_depth', max_depth::text, max_depth BETWEEN 1 AND deepest,
+                'from 1 to ' || deepest, 'Allowed are 1 to ' || deepest || '.'),
+            (5, 'max_paths', max_paths::text, max_paths BETWEEN 1 AND most_paths,
+                'from 1 to ' || most_paths, 'Allowed are 1 to ' || most_paths || '.'),
+            (6, 'seed_scope', quote_literal(seed_scope), seed_scope IN ('any', 'importer'),
+                'any or importer', 'Allowed are ''any'' and ''importer''.'),
+            (7, 'max_edges_per_hop', COALESCE(max_edges_per_hop, 1)::text, max_edges_per_hop >= 1,
+                '1 or more', 'Allowed are 1 and more, or NULL for no limit.')
+    ) AS a (position, name, given, is_allowed, wanted, hint)
+    WHERE a.given IS NULL OR NOT a.is_allowed
+    ORDER BY a.given IS NOT NULL, a.position
     LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION '% must not be null', name
-            USING ERRCODE = 'null_value_not_allowed', HINT = allowed;
+    IF wrong.given IS NULL THEN
+        RAISE EXCEPTION '% must not be null', wrong.name
+            USING ERRCODE = 'null_value_not_allowed', HINT = wrong.hint;
     END IF;
-
-    IF max_depth NOT BETWEEN 1 AND deepest THEN
-        RAISE EXCEPTION 'max_depth must be from 1 to %, not %', deepest, max_depth
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to ' || deepest || '.';
-    ELSIF max_paths NOT BETWEEN 1 AND most_paths THEN
-        RAISE EXCEPTION 'max_paths must be from 1 to %, not %', most_paths, max_paths
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 to ' || most_paths || '.';
-    ELSIF seed_scope NOT IN ('any', 'importer') THEN
-        RAISE EXCEPTION 'seed_scope must be any or importer, not %', quote_literal(seed_scope)
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are ''any'' and ''importer''.';
-    ELSE
-        RAISE EXCEPTION 'max_edges_per_hop must be 1 or more, not %', max_edges_per_hop
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 and more, or NULL for no limit.';
-    END IF;
+    RAISE EXCEPTION '% must be %, not %', wrong.name, wrong.wanted, wrong.given
+        USING ERRCODE = 'invalid_parameter_value', HINT = wrong.hint;
 END
 $function$;
 

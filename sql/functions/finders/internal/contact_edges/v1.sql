@@ -17,7 +17,7 @@
 -- Writes
 --     none
 -- Used by
---     search, member_edges, members_near_target, count_around_target
+--     search, near_members, front_edges, count_around_target
 -- Why
 --     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only. It stops after
 --     the last row that the caller needs. Each arm states its order itself: the planner does not see that the first

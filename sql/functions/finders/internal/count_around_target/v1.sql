@@ -117,7 +117,7 @@ BEGIN
         SELECT request.nobody_is_excluded OR EXISTS (
             SELECT
             FROM connection_paths.askable_members(
-                request.collection_id, request.excluded_contact_ids, request.nobody_is_excluded
+                request.collection_id, NULL, request.excluded_contact_ids, request.nobody_is_excluded
             ) AS m
             WHERE m.contact_id = n.contact_id
             OFFSET 0

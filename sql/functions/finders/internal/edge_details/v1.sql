@@ -47,7 +47,7 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 'work_overlap'::connection_paths.connection_kind, o.organization_id, o.date_from, o.date_to
         FROM unnest(edge_details.given_edges) AS o
-        WHERE o.neighbour_id = edge_details.contact_id
+        WHERE edge_details.given_edges IS NOT NULL AND o.neighbour_id = edge_details.contact_id
         -- a fence: the pair by its key, not one contact's edges in date order until the other turns up
         OFFSET 0
     ) AS e

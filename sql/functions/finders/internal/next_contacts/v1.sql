@@ -1,4 +1,4 @@
--- connection_paths.next_contacts(request, tree_contacts, tree_parents, tree_recencies, chains, level,
+-- connection_paths.next_contacts(request, tree_contacts, tree_parents, tree_recencies, first_open, level,
 --     missing, is_hashed, last_minute)
 --
 -- Makes chains longer by the best edges of their first contacts that lead to members who may be asked.
@@ -8,7 +8,7 @@
 --     tree_contacts   The first contact of each chain of the tree.
 --     tree_parents    The rest of each chain, itself a chain.
 --     tree_recencies  The recency of each chain.
---     chains          The chains to make longer.
+--     first_open      The first of the chains to make longer; they are the end of the tree.
 --     level           Contacts on each longer chain.
 --     missing         How many paths are missing.
 --     is_hashed       True: read the whole collection first, and look up only neighbours who are in it.
@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION connection_paths.next_contacts(
     tree_contacts bigint[],
     tree_parents integer[],
     tree_recencies date[],
-    chains integer[],
+    first_open integer,
     level integer,
     missing integer,
     is_hashed boolean,
@@ -68,7 +68,7 @@ BEGIN ATOMIC
     WITH edges AS MATERIALIZED (
         SELECT e.contact_id, e.neighbour_id, e.date_to, e.user_ids
         FROM connection_paths.front_edges(
-            next_contacts.request, next_contacts.tree_contacts, next_contacts.chains,
+            next_contacts.request, next_contacts.tree_contacts[next_contacts.first_open:],
             ((next_contacts.request).max_edges_per_hop::bigint + next_contacts.level - 1)
             * cardinality(enum_range(NULL::connection_paths.connection_kind)),
             next_contacts.is_hashed
@@ -90,14 +90,16 @@ BEGIN ATOMIC
         GROUP BY 1, 2
     ),
     front AS MATERIALIZED (
-        SELECT c.number, connection_paths.chain_contacts(next_contacts.tree_contacts, next_contacts.tree_parents, c.number) AS contact_ids
-        FROM unnest(next_contacts.chains) AS c (number)
+        SELECT c.number, connection_paths.chain_contacts(
+            next_contacts.tree_contacts[c.number], next_contacts.tree_contacts, next_contacts.tree_parents,
+            next_contacts.tree_parents[c.number]
+        ) AS contact_ids
+        FROM generate_series(next_contacts.first_open, cardinality(next_contacts.tree_contacts)) AS c (number)
         WHERE next_contacts.last_minute IS NULL OR clock_timestamp() < next_contacts.last_minute
     ),
     longer AS MATERIALIZED (
         SELECT
-            n.contact_id, c.number AS parent,
-            GREATEST(next_contacts.tree_recencies[c.number], n.recency) AS recency,
+            n.contact_id, c.number AS parent, GREATEST(next_contacts.tree_recencies[c.number], n.recency) AS recency,
             (n.place <= (next_contacts.request).max_edges_per_hop) IS NOT FALSE AS is_within
         FROM front AS c
         JOIN lists AS l ON l.contact_id = c.contact_ids[1] AND l.is_needed
@@ -131,18 +133,14 @@ BEGIN ATOMIC
         SELECT l.contact_id, l.parent, l.recency, o.user_id
         FROM latest AS l
         JOIN openers AS o ON o.contact_id = l.contact_id
-        ORDER BY connection_paths.path_rank(l.recency, o.is_viewer, o.user_id), l.contact_id, l.parent
+        ORDER BY connection_paths.path_rank(l.recency, o.is_viewer), o.user_id, l.contact_id, l.parent
         LIMIT next_contacts.missing
     )
-    SELECT
-        p.contacts, p.parents, p.recencies, p.users, l.contacts, l.parents, l.recencies,
-        c.is_cut OR u.is_cut, c.number + u.number
+    SELECT p.*, l.contacts, l.parents, l.recencies, c.is_cut OR u.is_cut, c.number + u.number
     FROM (
-        SELECT
-            array_agg(p.contact_id) AS contacts, array_agg(p.parent) AS parents,
-            array_agg(p.recency) AS recencies, array_agg(p.user_id) AS users
+        SELECT array_agg(p.contact_id), array_agg(p.parent), array_agg(p.recency), array_agg(p.user_id)
         FROM paths AS p
-    ) AS p
+    ) AS p (contacts, parents, recencies, users)
     CROSS JOIN (
         SELECT array_agg(l.contact_id) AS contacts, array_agg(l.parent) AS parents, array_agg(l.recency) AS recencies
         FROM (
@@ -158,7 +156,7 @@ BEGIN ATOMIC
     CROSS JOIN unopened AS u;
 END;
 
-COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, boolean, timestamptz) IS 'Chains made longer by the best edges that lead to members who may be asked';
+COMMENT ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer, integer, integer, boolean, timestamptz) IS 'Chains made longer by the best edges that lead to members who may be asked';
 
-REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer[], integer, integer, boolean, timestamptz)
+REVOKE ALL ON FUNCTION connection_paths.next_contacts(connection_paths.search_request, bigint[], integer[], date[], integer, integer, integer, boolean, timestamptz)
 FROM PUBLIC;

@@ -1,12 +1,13 @@
--- connection_paths.path_documents(tree_contacts, tree_parents, chains, recencies, collection_id, viewer_user_id,
---     seed_scope, given_edges)
+-- connection_paths.path_documents(tree_contacts, tree_parents, contacts, parents, recencies, collection_id,
+--     viewer_user_id, seed_scope, given_edges)
 --
 -- Gives the paths that a search found as the JSON array of find_paths.
 --
 -- Parameters
 --     tree_contacts   The search's.
 --     tree_parents    The search's.
---     chains          The search's.
+--     contacts        The search's.
+--     parents         The search's.
 --     recencies       The search's.
 --     collection_id   The collection whose members may be asked. Required; an unknown id gives an empty answer.
 --     viewer_user_id  The user who asks. Required.
@@ -26,7 +27,8 @@
 CREATE OR REPLACE FUNCTION connection_paths.path_documents(
     tree_contacts bigint[],
     tree_parents integer[],
-    chains integer[],
+    contacts bigint[],
+    parents integer[],
     recencies date[],
     collection_id bigint,
     viewer_user_id bigint,
@@ -53,10 +55,12 @@ BEGIN ATOMIC
     FROM (
         SELECT
             f.position,
-            connection_paths.chain_contacts(path_documents.tree_contacts, path_documents.tree_parents, f.chain) AS contact_ids,
+            connection_paths.chain_contacts(
+                f.contact_id, path_documents.tree_contacts, path_documents.tree_parents, f.parent
+            ) AS contact_ids,
             f.recency
-        FROM unnest(path_documents.chains, path_documents.recencies)
-            WITH ORDINALITY AS f (chain, recency, position)
+        FROM unnest(path_documents.contacts, path_documents.parents, path_documents.recencies)
+            WITH ORDINALITY AS f (contact_id, parent, recency, position)
         OFFSET 0
     ) AS p
     CROSS JOIN LATERAL (
@@ -88,7 +92,7 @@ BEGIN ATOMIC
     ) AS h;
 END;
 
-COMMENT ON FUNCTION connection_paths.path_documents(bigint[], integer[], integer[], date[], bigint, bigint, text, connection_paths.given_edge[]) IS 'The paths that a search found, as find_paths returns them';
+COMMENT ON FUNCTION connection_paths.path_documents(bigint[], integer[], bigint[], integer[], date[], bigint, bigint, text, connection_paths.given_edge[]) IS 'The paths that a search found, as find_paths returns them';
 
-REVOKE ALL ON FUNCTION connection_paths.path_documents(bigint[], integer[], integer[], date[], bigint, bigint, text, connection_paths.given_edge[])
+REVOKE ALL ON FUNCTION connection_paths.path_documents(bigint[], integer[], bigint[], integer[], date[], bigint, bigint, text, connection_paths.given_edge[])
 FROM PUBLIC;

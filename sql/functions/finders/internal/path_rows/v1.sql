@@ -1,11 +1,12 @@
--- connection_paths.path_rows(tree_contacts, tree_parents, chains, users, recencies, given_edges)
+-- connection_paths.path_rows(tree_contacts, tree_parents, contacts, parents, users, recencies, given_edges)
 --
 -- Gives the paths that a search found as rows of deep_finder.
 --
 -- Parameters
 --     tree_contacts  The search's.
 --     tree_parents   The search's.
---     chains         The search's.
+--     contacts       The search's.
+--     parents        The search's.
 --     users          The search's.
 --     recencies      The search's.
 --     given_edges    Edges of the target to use instead of the edge table. NULL: the edge table.
@@ -29,7 +30,8 @@
 CREATE OR REPLACE FUNCTION connection_paths.path_rows(
     tree_contacts bigint[],
     tree_parents integer[],
-    chains integer[],
+    contacts bigint[],
+    parents integer[],
     users bigint[],
     recencies date[],
     given_edges connection_paths.given_edge[]
@@ -61,27 +63,29 @@ BEGIN ATOMIC
         SELECT
             f.position,
             f.user_id,
-            connection_paths.chain_contacts(path_rows.tree_contacts, path_rows.tree_parents, f.chain) AS contact_ids,
+            connection_paths.chain_contacts(
+                f.contact_id, path_rows.tree_contacts, path_rows.tree_parents, f.parent
+            ) AS contact_ids,
             f.recency
-        FROM unnest(path_rows.chains, path_rows.users, path_rows.recencies)
-            WITH ORDINALITY AS f (chain, user_id, recency, position)
+        FROM unnest(path_rows.contacts, path_rows.parents, path_rows.users, path_rows.recencies)
+            WITH ORDINALITY AS f (contact_id, parent, user_id, recency, position)
         ORDER BY f.position
         OFFSET 0
     ) AS p
     CROSS JOIN LATERAL (
         SELECT
-            array_agg(d.organization_id ORDER BY n.hop) AS organization_ids,
-            array_agg(d.date_from ORDER BY n.hop) AS date_froms,
-            array_agg(d.date_to ORDER BY n.hop) AS date_tos
-        FROM unnest(p.contact_ids[2:]) WITH ORDINALITY AS n (contact_id, hop) -- known to be in order: nothing is sorted
+            array_agg(d.organization_id) AS organization_ids,
+            array_agg(d.date_from) AS date_froms,
+            array_agg(d.date_to) AS date_tos
+        FROM (SELECT generate_series(1, cardinality(p.contact_ids) - 1) AS hop) AS n -- in this order
         CROSS JOIN LATERAL connection_paths.edge_details(
-            p.contact_ids[n.hop], n.contact_id, path_rows.given_edges
+            p.contact_ids[n.hop], p.contact_ids[n.hop + 1], path_rows.given_edges
         ) AS d
     ) AS hops
     ORDER BY p.position;
 END;
 
-COMMENT ON FUNCTION connection_paths.path_rows(bigint[], integer[], integer[], bigint[], date[], connection_paths.given_edge[]) IS 'The paths that a search found, as rows of deep_finder';
+COMMENT ON FUNCTION connection_paths.path_rows(bigint[], integer[], bigint[], integer[], bigint[], date[], connection_paths.given_edge[]) IS 'The paths that a search found, as rows of deep_finder';
 
-REVOKE ALL ON FUNCTION connection_paths.path_rows(bigint[], integer[], integer[], bigint[], date[], connection_paths.given_edge[])
+REVOKE ALL ON FUNCTION connection_paths.path_rows(bigint[], integer[], bigint[], integer[], bigint[], date[], connection_paths.given_edge[])
 FROM PUBLIC;

@@ -31,10 +31,13 @@ BEGIN ATOMIC
         WHEN 'most_paths' THEN 1000
         -- find_paths: contacts in excluded_contact_ids
         WHEN 'most_excluded' THEN 10000
-        -- search: a target with more edges may have the collection hashed
-        WHEN 'looked_up' THEN 300
-        -- search: a collection of at most so many entries for each chain to go on from (50 at least) is hashed
+        -- search: edges of the target that are read first
+        WHEN 'read_first' THEN 100
+        -- search: from depth 3 on, a collection of at most so many entries is hashed; and a larger one, of so many
+        -- entries for each chain to go on from; but none of more than hashed_few for each of these chains
+        WHEN 'hashed' THEN 3000
         WHEN 'hashed_each' THEN 60
+        WHEN 'hashed_few' THEN 600
         -- why_no_more: an answer of fewer paths than this is explained with counts
         WHEN 'few_paths' THEN 5
         -- why_no_more: where each count stops

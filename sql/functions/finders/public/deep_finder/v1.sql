@@ -80,14 +80,15 @@ BEGIN
             SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = deep_finder.collection_id
         ), false, NULL, NULL
     );
-    SELECT s.* INTO found FROM connection_paths.search(request) AS s;
-    IF found.chains = '{}' THEN
+    found := connection_paths.search(request);
+    IF found.contacts = '{}' THEN
         RETURN;
     END IF;
     RETURN QUERY
     SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
     FROM connection_paths.path_rows(
-        found.tree_contacts, found.tree_parents, found.chains, found.users, found.recencies, request.given_edges
+        found.tree_contacts, found.tree_parents, found.contacts, found.parents, found.users, found.recencies,
+        request.given_edges
     ) AS p;
 END
 $function$;

@@ -116,13 +116,14 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT s.* INTO found FROM connection_paths.search(request) AS s;
-    number := cardinality(found.chains);
+    found := connection_paths.search(request);
+    number := cardinality(found.contacts);
 
     SELECT d.documents
     INTO paths
     FROM connection_paths.path_documents(
-        found.tree_contacts, found.tree_parents, found.chains[:max_paths], found.recencies[:max_paths],
+        found.tree_contacts, found.tree_parents, found.contacts[:max_paths], found.parents[:max_paths],
+        found.recencies[:max_paths],
         find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope, request.given_edges
     ) AS d;
     IF number < max_paths THEN

@@ -73,14 +73,15 @@ BEGIN
             SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = legacy_finder.collection_id
         ), false, NULL, connection_paths.edges_from_experiences(target_contact_id)
     );
-    SELECT s.* INTO found FROM connection_paths.search(request) AS s;
-    IF found.chains = '{}' THEN
+    found := connection_paths.search(request);
+    IF found.contacts = '{}' THEN
         RETURN;
     END IF;
     RETURN QUERY
     SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
     FROM connection_paths.path_rows(
-        found.tree_contacts, found.tree_parents, found.chains, found.users, found.recencies, request.given_edges
+        found.tree_contacts, found.tree_parents, found.contacts, found.parents, found.users, found.recencies,
+        request.given_edges
     ) AS p;
 END
 $function$;

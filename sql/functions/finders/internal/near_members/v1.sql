@@ -1,0 +1,75 @@
+-- connection_paths.near_members(request, most_edges, only_user_id)
+--
+-- Finds the target and its neighbours in the collection of a search.
+--
+-- Parameters
+--     request       What is asked, already checked. Required.
+--     most_edges    How many edges of the target are read, the best first. NULL: all.
+--     only_user_id  Only members that this user brought in. NULL: all members.
+-- Returns
+--     One row. An entry is the target, or an edge to a member who may be asked, once for each user who brought in that
+--     contact. The arrays are NULL when there is none.
+--     contact_ids  The target, or the member.
+--     date_tos     The last day of the edge; NULL for the target, and where the edge goes on.
+--     user_ids     The user.
+--     read_to      The last day of the last edge that was read; infinity when it goes on. NULL when all were read.
+-- Errors
+--     none
+-- Reads
+--     none
+-- Writes
+--     none
+-- Used by
+--     search, sql/queries/doctor/plan_near_members.sql
+-- Why
+--     Most targets have few edges, and few of their neighbours are members. So this one statement answers most calls,
+--     and ranking is another one. The index reads neighbours who are near each other together
+--     (docs/adr/0013-members-by-look-up.md).
+CREATE OR REPLACE FUNCTION connection_paths.near_members(
+    request connection_paths.search_request,
+    most_edges bigint,
+    only_user_id bigint
+)
+RETURNS TABLE (contact_ids bigint[], date_tos date[], user_ids bigint[], read_to date)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY INVOKER
+ROWS 1
+BEGIN ATOMIC
+    WITH edges AS MATERIALIZED (
+        SELECT (near_members.request).target_contact_id AS contact_id, NULL::date AS date_to
+        UNION ALL
+        (
+            SELECT e.neighbour_id, e.date_to
+            FROM connection_paths.contact_edges(
+                (near_members.request).target_contact_id, (near_members.request).given_edges
+            ) AS e
+            ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
+            LIMIT near_members.most_edges
+        )
+    )
+    SELECT
+        n.contact_ids, n.date_tos, n.user_ids,
+        (
+            SELECT COALESCE(min(e.date_to), 'infinity')
+            FROM edges AS e
+            HAVING count(*) > near_members.most_edges
+        )
+    FROM (
+        SELECT array_agg(e.contact_id) AS contact_ids, array_agg(e.date_to) AS date_tos, array_agg(m.user_id) AS user_ids
+        FROM connection_paths.askable_members(
+            (near_members.request).collection_id,
+            (near_members.request).target_contact_id,
+            (near_members.request).excluded_contact_ids,
+            (near_members.request).nobody_is_excluded
+        ) AS m
+        JOIN edges AS e ON e.contact_id = m.contact_id
+        WHERE m.contact_id = ANY (ARRAY(SELECT e.contact_id FROM edges AS e))
+            AND (near_members.only_user_id IS NULL OR m.user_id = near_members.only_user_id)
+    ) AS n;
+END;
+
+COMMENT ON FUNCTION connection_paths.near_members(connection_paths.search_request, bigint, bigint) IS 'The target and its neighbours, as far as they are members of the collection';
+
+REVOKE ALL ON FUNCTION connection_paths.near_members(connection_paths.search_request, bigint, bigint) FROM PUBLIC;
