@@ -107,7 +107,7 @@ def _missing_rights(ctx: click.Context) -> str | None:
 
 
 def _with_server(ctx: click.Context, message: str) -> str:
-    return ctx.ensure_object(Invocation).with_server(message)
+    return ctx.ensure_object(Invocation).with_server(message, ctx)
 
 
 def _show(error: click.ClickException, *, as_json: bool) -> None:

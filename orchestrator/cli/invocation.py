@@ -35,8 +35,9 @@ class Invocation:
 
     @property
     def screen(self) -> Screen:
-        """Where results and progress are shown."""
-        return Screen(as_json=self.as_json, rewrite=self.with_server)
+        """Where results and progress are shown, also from another thread."""
+        context = click.get_current_context()  # a thread that shows progress has none
+        return Screen(as_json=self.as_json, rewrite=lambda line: self.with_server(line, context))
 
     @property
     def server_given(self) -> str | None:
@@ -63,7 +64,7 @@ class Invocation:
             self._connection_string = with_schema(server, self.schema)
         return self._connection_string
 
-    def with_server(self, line: str) -> str:
+    def with_server(self, line: str, context: click.Context) -> str:
         """Return *line* with ``--embedded`` and ``--schema`` in each command that a person should type, if given here.
 
         Without that, "run: orchestrator install" would lead to another server, or to another installation.
@@ -76,7 +77,7 @@ class Invocation:
         if not options:
             return line
         option = " ".join(options)
-        main = click.get_current_context().find_root().command
+        main = context.find_root().command
         names = "|".join(main.commands) if isinstance(main, click.Group) else ""
         return re.sub(rf"\borchestrator (?=(?:{names})\b)", lambda _: f"orchestrator {option} ", line)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import LiteralString
@@ -78,9 +78,10 @@ class Binding:
       of an index of company names;
     * ``where``: a WHERE clause with the rule of the mapping, or nothing; ``where_and``: the rule and AND, or nothing;
     * ``rule``: the rule of the mapping as an expression that is true or false;
-    * ``captured``: the columns of the table whose changes count; ``captured_id``: the id that a trigger queues;
-      ``captured_types``: a row of VALUES for each captured column. ``captured_old``, ``captured_new``,
-      ``captured_old_id`` and ``captured_new_id`` are the same of the rows of a row trigger.
+    * ``captured``: the columns of the table whose changes count; ``captured_values``: the same with values that can be
+      compared; ``captured_id``: the id that a trigger queues; ``captured_types``: a row of VALUES for each captured
+      column. ``captured_old`` and ``captured_new`` are ``captured_values``, and ``captured_old_id`` and
+      ``captured_new_id`` are the id, of the rows of a row trigger.
     """
 
     mapping: SourceMapping
@@ -210,8 +211,9 @@ class Binding:
             "captured_id": lambda: self._captured_id(name),
             "captured_old_id": lambda: self._captured_id(name, "OLD"),
             "captured_new_id": lambda: self._captured_id(name, "NEW"),
-            "captured_old": lambda: ", ".join(f"OLD.{each}" for each in self.captured(name)),
-            "captured_new": lambda: ", ".join(f"NEW.{each}" for each in self.captured(name)),
+            "captured_values": lambda: ", ".join(self._comparable(name)),
+            "captured_old": lambda: ", ".join(self._comparable(name, "OLD")),
+            "captured_new": lambda: ", ".join(self._comparable(name, "NEW")),
             "captured_types": lambda: self._captured_types(name),
         }
         return of_keys[word]()
@@ -230,6 +232,21 @@ class Binding:
     def _used(self, name: str, columns: tuple[str, ...]) -> tuple[str, ...]:
         used = self.sources[name].used_columns
         return tuple(dict.fromkeys(each for column in columns for each in used.get(column, ())))
+
+    def _comparable(self, name: str, row: str = "") -> Iterator[str]:
+        """Yield the values of the captured columns, so that PostgreSQL can compare them: of most columns, their text.
+
+        PostgreSQL cannot compare json and some other types. Ids and dates that are columns are compared as they are.
+        ``format`` makes the text without a cast, which the owner of a type may have created.
+        """
+        source = self.sources[name]
+        plain = [source.used_columns[key][0] for key in _INDEXED[name] if self.raw(name, key) is not None]
+        for column in self.captured(name):
+            value = f"{row}.{column}" if row else column
+            if source.is_default or column in plain:
+                yield value
+            else:
+                yield f"format('%L', {value})" + ("" if row else f" AS {column}")
 
     def _captured_id(self, name: str, row: str = "") -> str:
         """Return the id that a trigger queues, from the columns in scope or from the variable *row* of a row trigger.

@@ -16,6 +16,7 @@ from pglast.stream import RawStream
 
 SCHEMA = "connection_paths"
 
+_ENDS = re.compile(r"\n|\$(?:create|do|function)\$")  # what would end a statement, or the body of a function
 _LONGEST = 10_000  # characters of an expression
 
 
@@ -111,6 +112,8 @@ def printed(tree: Any) -> str:
     text = str(RawStream()(tree))
     if _parsed(text) != tree:
         raise BadExpressionError("the expression cannot be rewritten; write it in a simpler way, or put it into a view")
+    if _ENDS.search(text):
+        raise BadExpressionError("has a line break or $function$ inside quotes; put the expression into a view")
     return text
 
 
@@ -124,6 +127,7 @@ def read(text: str, schema: str | None, table: str) -> Expression:
     tree = _parsed(text)
     _refuse(tree)
     tree = replaced(tree, lambda node: _unqualified(node, schema, table))
+    printed(tree)  # refuses what cannot be printed
     columns = tuple(dict.fromkeys(node.fields[0].sval for node in nodes(tree, ast.ColumnRef)))
     return Expression(tree, columns)
 

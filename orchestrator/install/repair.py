@@ -249,6 +249,7 @@ def _repair(connection: Connection, problem: Problem, binding: Binding) -> None:
     elif problem.step == "stray trigger":
         for trigger in steps.own_triggers(connection):
             if trigger.identity == name:
+                _queue(connection, problem)
                 steps.drop_trigger(connection, trigger)
 
 
@@ -300,8 +301,11 @@ def _build_walk_index(connection: Connection, name: str) -> None:
 
 
 def _changes_edges(problem: Problem) -> bool:
-    """Whether edges may be wrong: changes were not captured, or edges were computed from other rows."""
-    return problem.step == "host_triggers" or (problem.object or problem.name) in _DECIDES_EDGES
+    """Whether edges may be wrong: changes were not captured, or edges were computed from other rows.
+
+    A table that is no longer read may be a partition that was detached with its rows.
+    """
+    return problem.step in ("host_triggers", "stray trigger") or (problem.object or problem.name) in _DECIDES_EDGES
 
 
 @cache

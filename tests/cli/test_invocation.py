@@ -5,11 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
+from orchestrator.cli.commands import main
+from orchestrator.cli.invocation import DEFAULT_DIRECTORY, Invocation
 from orchestrator.core import embedded
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.install import status
@@ -54,6 +58,14 @@ def test_only_commands_are_changed_in_a_hint(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(status, "status", fail)
     shown = run("--embedded", "status").stderr
     assert shown == "Error: see orchestrators, orchestrator 0.1 and `orchestrator --embedded runs show`\n"
+
+
+def test_a_thread_can_show_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    invocation = Invocation()
+    invocation.embedded = DEFAULT_DIRECTORY
+    with click.Context(main), ThreadPoolExecutor(1) as pool:
+        pool.submit(invocation.screen.report, "run: orchestrator sync").result()
+    assert capsys.readouterr().err == "run: orchestrator --embedded sync\n"
 
 
 def test_an_interrupt_while_the_libraries_are_loaded_is_one_line() -> None:

@@ -240,3 +240,9 @@ def test_partitions_are_indexed_one_by_one(new_database: Callable[[], str], monk
         )
         assert queue_length(connection) == 1
         assert status(dsn).healthy
+
+        backfill(dsn, BackfillOptions(strategy="in_place"))
+        connection.execute("ALTER TABLE jobs_1 DETACH PARTITION jobs_1_there")
+        install(dsn)
+        drain(connection)
+        assert edges(connection) == PARTITIONED.edges(connection)

@@ -169,7 +169,7 @@ def test_lines_of_keys() -> None:
         "x.people.a",
         "a) UNION SELECT (b", "a) LIMIT (1", "a) ORDER BY (b", "'a", "a COLLATE", "to_date(a, b)",
         "to_date(a, 'Q YYYY')",
-        "to_date(a, 'MM')", "to_date(a, 'YYYY YY')", "x" * 10_001,
+        "to_date(a, 'MM')", "to_date(a, 'YYYY YY')", "x" * 10_001, "a <> '\n'", "a <> ';\n\n'", "a <> '$function$'",
     ],
 )  # fmt: skip
 def test_what_is_not_one_expression_over_the_table(text: str) -> None:

@@ -236,17 +236,19 @@ LINKEDIN = Application(
     whole_months=True,
 )
 
-#: Columns with the names of variables of the trigger functions, and with names that need quotes.
+#: Columns with the names of variables of the trigger functions, with names that need quotes, with a type whose values
+#: PostgreSQL cannot compare, and with a domain.
 ODD = Application(
     name="odd",
     tables="""
-        CREATE SCHEMA "My App"; CREATE SCHEMA other;
+        CREATE SCHEMA "My App"; CREATE SCHEMA other; CREATE DOMAIN other.key AS bigint;
         CREATE TABLE "My App"."Per""son" (
             "the id" smallint PRIMARY KEY, ids text, failure boolean NOT NULL DEFAULT false
         );
         CREATE TABLE other.organizations (id bigint PRIMARY KEY, name varchar(20));
         CREATE TABLE "My App".jobs (
-            contact_ids bigint, "when" integer, failure integer, before_id date, "O""o" timestamp, id text PRIMARY KEY
+            contact_ids other.key, "when" integer, failure integer, before_id date, "O""o" timestamp,
+            id text PRIMARY KEY, tags json
         );
         CREATE TABLE other.links ("user" integer, contact_ids smallint, n bigint, e boolean);
         """,
@@ -265,6 +267,7 @@ ODD = Application(
         organization_id = '"when" + failure'
         date_from = 'before_id'
         date_to = """ "O""o" """
+        where = "(tags ->> 'gone') IS NULL"
         [user_contact_collections]
         table = 'other.links'
         user_id = '"user"'
@@ -280,6 +283,8 @@ ODD = Application(
         "hide a contact": """UPDATE "My App"."Per""son" SET failure = true WHERE "the id" = %(contact)s""",
         "show a contact": """UPDATE "My App"."Per""son" SET failure = false WHERE "the id" = %(contact)s""",
         "change a job": """UPDATE "My App".jobs SET failure = 1 - failure WHERE id = %(id)s::text""",
+        "tag a job": """UPDATE "My App".jobs SET tags = '{"gone": 1}' WHERE id = %(id)s::text""",
+        "show jobs": """UPDATE "My App".jobs SET tags = NULL WHERE contact_ids = %(contact)s""",
         "end a job": """UPDATE "My App".jobs SET "O""o" = %(end)s WHERE id = %(id)s::text""",
         "delete jobs": """DELETE FROM "My App".jobs WHERE contact_ids = %(contact)s""",
         "delete a company": "DELETE FROM other.organizations WHERE id = %(organization)s",
@@ -288,7 +293,8 @@ ODD = Application(
     },
     contacts="""SELECT "the id" FROM "My App"."Per""son" WHERE NOT failure""",
     organizations="SELECT id FROM other.organizations",
-    jobs="""SELECT contact_ids, "when" + failure, before_id, "O""o"::date FROM "My App".jobs""",
+    jobs="""SELECT contact_ids, "when" + failure, before_id, "O""o"::date
+        FROM "My App".jobs WHERE tags ->> 'gone' IS NULL""",
 )
 
 #: Partitioned tables, at two levels and in two schemas; one partition is written directly, too.

@@ -38,10 +38,11 @@ AS $function$
         END
         LEFT JOIN pg_catalog.pg_attribute AS a
             ON a.attrelid = t.tgrelid AND a.attname = r.column_name AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
         WHERE t.tgrelid = capture_works.table_oid
             AND (
                 a.attname IS NULL
-                OR format_type(a.atttypid, NULL) <> ALL (r.type_names)
+                OR format_type(a.atttypid, NULL) <> ALL (r.type_names) AND y.typtype <> 'd' -- a domain over some id type
                 OR NOT has_table_privilege(p.proowner, 'connection_paths.contact_changes'::pg_catalog.regclass, 'INSERT')
             )
     )

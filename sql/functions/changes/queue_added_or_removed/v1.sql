@@ -45,14 +45,16 @@ BEGIN
             ids := ARRAY(SELECT :contacts.captured_id FROM old_rows AS o WHERE :contacts.captured_id IS NOT NULL);
         ELSIF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'contact' THEN
             ids := ARRAY(
-                SELECT :contacts.captured_id
+                SELECT s.connection_paths_id
                 FROM (
-                    SELECT :contacts.captured, 1 AS connection_paths_sign FROM new_rows AS n
+                    SELECT :contacts.captured_id AS connection_paths_id, :contacts.captured_values, 1 AS connection_paths_sign
+                    FROM new_rows AS n
                     UNION ALL
-                    SELECT :contacts.captured, -1 FROM old_rows AS o
+                    SELECT :contacts.captured_id, :contacts.captured_values, -1
+                    FROM old_rows AS o
                 ) AS s
-                WHERE :contacts.captured_id IS NOT NULL
-                GROUP BY :contacts.captured
+                WHERE s.connection_paths_id IS NOT NULL
+                GROUP BY s.connection_paths_id, :contacts.captured
                 HAVING sum(s.connection_paths_sign) <> 0
             );
         ELSIF TG_OP = 'INSERT' AND TG_ARGV[0] = 'organization' THEN
@@ -61,14 +63,16 @@ BEGIN
             ids := ARRAY(SELECT :organizations.captured_id FROM old_rows AS o WHERE :organizations.captured_id IS NOT NULL);
         ELSIF TG_OP = 'UPDATE' AND TG_ARGV[0] = 'organization' THEN
             ids := ARRAY(
-                SELECT :organizations.captured_id
+                SELECT s.connection_paths_id
                 FROM (
-                    SELECT :organizations.captured, 1 AS connection_paths_sign FROM new_rows AS n
+                    SELECT :organizations.captured_id AS connection_paths_id, :organizations.captured_values, 1 AS connection_paths_sign
+                    FROM new_rows AS n
                     UNION ALL
-                    SELECT :organizations.captured, -1 FROM old_rows AS o
+                    SELECT :organizations.captured_id, :organizations.captured_values, -1
+                    FROM old_rows AS o
                 ) AS s
-                WHERE :organizations.captured_id IS NOT NULL
-                GROUP BY :organizations.captured
+                WHERE s.connection_paths_id IS NOT NULL
+                GROUP BY s.connection_paths_id, :organizations.captured
                 HAVING sum(s.connection_paths_sign) <> 0
             );
         END IF;

@@ -61,14 +61,16 @@ BEGIN
         ELSIF TG_OP = 'UPDATE' THEN
             -- the rows of which there are more or fewer than before; this needs no key
             contact_ids := ARRAY(
-                SELECT DISTINCT :contact_work_experiences.captured_id
+                SELECT DISTINCT s.connection_paths_id
                 FROM (
-                    SELECT :contact_work_experiences.captured, 1 AS connection_paths_sign FROM new_rows AS n
+                    SELECT :contact_work_experiences.captured_id AS connection_paths_id, :contact_work_experiences.captured_values, 1 AS connection_paths_sign
+                    FROM new_rows AS n
                     UNION ALL
-                    SELECT :contact_work_experiences.captured, -1 FROM old_rows AS o
+                    SELECT :contact_work_experiences.captured_id, :contact_work_experiences.captured_values, -1
+                    FROM old_rows AS o
                 ) AS s
-                WHERE :contact_work_experiences.captured_id IS NOT NULL
-                GROUP BY :contact_work_experiences.captured
+                WHERE s.connection_paths_id IS NOT NULL
+                GROUP BY s.connection_paths_id, :contact_work_experiences.captured
                 HAVING sum(s.connection_paths_sign) <> 0
             );
         ELSE

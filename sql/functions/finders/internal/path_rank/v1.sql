@@ -24,7 +24,14 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 BEGIN ATOMIC
-    SELECT 2 * COALESCE('2000-01-01'::date - path_rank.recency, -10000000)::bigint + (NOT path_rank.is_viewer)::integer;
+    SELECT
+        2 * COALESCE(
+            '2000-01-01'::date - CASE path_rank.recency
+                WHEN '-infinity' THEN '4714-11-24 BC' -- the first day that can be subtracted
+                ELSE path_rank.recency
+            END,
+            -10000000
+        )::bigint + (NOT path_rank.is_viewer)::integer;
 END;
 
 COMMENT ON FUNCTION connection_paths.path_rank(date, boolean) IS 'Sort key of a path among those of its depth: the one place that knows the order of paths';
