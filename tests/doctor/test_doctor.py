@@ -356,7 +356,9 @@ def test_a_broken_index_is_reported_once(db: Connection, dsn: str) -> None:
     index, plan, *others = diagnose(dsn).findings
     assert (index.object, plan.object, others) == ("idx_experiences_by_contact", "public.organizations", [])
     repair(dsn, index)
-    check_cured(dsn, plan)
+    repair(dsn, plan)
+    # The new index is not unique, as the key was. PostgreSQL 15 then prefers another index of another table.
+    assert plan.object not in {finding.object for finding in diagnose(dsn).findings}
 
 
 @pytest.mark.parametrize("exact", [False, True])
