@@ -75,6 +75,11 @@ CREATE TABLE IF NOT EXISTS connection_paths.organization_policy (
     )
 );
 
+-- A plan that may not read a table sequentially, such as those of orchestrator doctor, uses this index.
+CREATE INDEX IF NOT EXISTS organization_policy_by_rule
+    ON connection_paths.organization_policy (rule, organization_id) INCLUDE (min_overlap_days);
+COMMENT ON INDEX connection_paths.organization_policy_by_rule IS 'The organizations of a rule';
+
 COMMENT ON TABLE connection_paths.organization_policy IS 'Organizations that make no edges, or only edges from long overlaps. An operator writes it; a trigger queues the change, and sync changes the edges';
 COMMENT ON COLUMN connection_paths.organization_policy.organization_id IS 'The organization; it need not exist';
 COMMENT ON COLUMN connection_paths.organization_policy.rule IS 'none: the organization makes no edges; long_overlaps: only overlaps of at least min_overlap_days make edges';
