@@ -264,7 +264,7 @@ def test_a_sync_ends_while_new_changes_keep_coming(db: Connection, dsn: str) -> 
     statement = f"UPDATE {EXPERIENCES} SET date_from = date_from + 1 WHERE id % 2 = "
     writers = [InThread(lambda half=half: repeat(dsn, f"{statement} {half}", ended)) for half in (0, 1)]  # type: ignore[misc]
     try:
-        InThread(lambda: sync(dsn, batch=2)).result()  # slower than they are
+        InThread(lambda: sync(dsn, batch=5)).result()  # slower than they are
         assert queue_length(db) > 0
     finally:
         ended.set()

@@ -109,7 +109,7 @@ def test_an_explained_question_shows_the_plans(url: str) -> None:
     page = get(url, PAGES["plan"])
     assert page.status == 200
     assert "Execution Time:" in page.words
-    assert "connection_paths.search(" in page.words
+    assert "idx_cc_walk_a" in page.words
     assert get(url, "/plan?target=4").status == 400
 
 
