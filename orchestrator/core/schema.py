@@ -38,8 +38,8 @@ LONGEST = 27
 _NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST - 1}}}")
 _RESERVED = ("public", "information_schema")
 
-#: Names that are the schema's name with an ending: triggers on the tables, the channel of NOTIFY, and a column.
-_ENDINGS = "inserted|updated|deleted|truncated|replicated|changes|sign"
+#: Names that are the schema's name with an ending: triggers on the tables, the channel of NOTIFY, and columns.
+_ENDINGS = "inserted|updated|deleted|truncated|replicated|changes|sign|id"
 #: The package's indexes on the application's tables. Two installations may share a table, so they need other names.
 _HOST_INDEXES = "|".join(
     path.stem
