@@ -24,7 +24,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask
+--     none
 -- Writes
 --     none
 -- Used by
@@ -77,7 +77,7 @@ BEGIN
     request := ROW(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop,
         '{}', NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = deep_finder.collection_id
+            SELECT FROM connection_paths.asking_rules(deep_finder.collection_id)
         ), false, NULL, NULL
     );
     found := connection_paths.search(request);

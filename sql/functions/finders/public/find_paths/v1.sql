@@ -33,7 +33,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask, finder_rollout
+--     finder_rollout
 -- Writes
 --     none
 -- Used by
@@ -103,7 +103,7 @@ BEGIN
         max_paths + 1, -- one more shows that there are more
         seed_scope, max_edges_per_hop, excluded,
         excluded = '{}' AND NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = find_paths.collection_id
+            SELECT FROM connection_paths.asking_rules(find_paths.collection_id)
         ),
         true, deadline, NULL
     );
