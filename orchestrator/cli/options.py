@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,17 @@ def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> floa
     return None if value == "off" else float(kind.convert(value, param, ctx))
 
 
-def _load_mapping(_: click.Context, __: click.Parameter, value: Path | None) -> SourceMapping | None:
-    return None if value is None else mapping.load(value)
+def _load_mapping(ctx: click.Context, param: click.Parameter, value: Path | None) -> SourceMapping | None:
+    if value is None:
+        return None
+    if not value.exists():
+        draft = f"orchestrator map --suggest --output {shlex.quote(str(value))}"
+        raise click.BadParameter(f"there is no file {value}; to draft it: {draft}", ctx, param)
+    return mapping.load(value)
 
 
 map_option = click.option(
-    "--map", "mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    "--map", "mapping", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     callback=_load_mapping,
     help="A TOML file that says which tables, columns and rows of yours to read; otherwise that of the last install.",
 )  # fmt: skip
