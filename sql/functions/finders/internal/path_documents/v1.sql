@@ -18,7 +18,7 @@
 -- Errors
 --     none
 -- Reads
---     collection_members
+--     introducers
 -- Writes
 --     none
 -- Used by
@@ -65,9 +65,10 @@ BEGIN ATOMIC
         SELECT array_agg(o.user_id ORDER BY o.user_id <> (path_documents.request).viewer_user_id, o.user_id) AS user_ids
         FROM (
             SELECT DISTINCT m.user_id
-            FROM connection_paths.collection_members AS m
+            FROM connection_paths.introducers AS m
             WHERE m.collection_id = (path_documents.request).collection_id
                 AND m.contact_id = p.contact_ids[1]
+                AND m.user_id IS NOT NULL
                 AND ((path_documents.request).seed_scope = 'any' OR m.user_id = (path_documents.request).viewer_user_id)
         ) AS o
     ) AS u
