@@ -11,7 +11,7 @@ import psycopg
 
 from orchestrator.cli import run_lines
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import Number, limit_or_off, workers_option
+from orchestrator.cli.options import Number, limit_or_off
 from orchestrator.cli.organizations import candidate_lines
 from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError, one_line
@@ -24,6 +24,11 @@ from orchestrator.runs.throttle import ThrottleLimits
 
 _WORTH_ASKING = 0.01  # of all pairs: less is not worth a question
 _HAS_RUN = "SELECT EXISTS (SELECT FROM connection_paths.backfill_runs)"
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), default=BackfillOptions.workers, show_default=True, metavar="N",
+    help="How many connections share the work.",
+)  # fmt: skip
 
 
 @click.command("backfill")

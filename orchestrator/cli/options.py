@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.finders.paths import Question
-from orchestrator.host import mapping
-from orchestrator.host.mapping import SourceMapping
-from orchestrator.runs.backfill import BackfillOptions
+
+if TYPE_CHECKING:
+    from orchestrator.host.mapping import SourceMapping
 
 
 class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no argument here
@@ -52,6 +52,8 @@ def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> floa
 
 
 def _load_mapping(ctx: click.Context, param: click.Parameter, value: Path | None) -> SourceMapping | None:
+    from orchestrator.host import mapping  # noqa: PLC0415  it loads the parser of PostgreSQL
+
     if value is None:
         return None
     if not value.exists():
@@ -91,10 +93,6 @@ def listed(kind: Any, metavar: str) -> dict[str, Any]:
 host_schema_option = click.option(
     "--host-schema", default="public", show_default=True, metavar="NAME",
     help="The schema of contacts, organizations and the other host tables.",
-)  # fmt: skip
-workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), default=BackfillOptions.workers, show_default=True, metavar="N",
-    help="How many connections share the work.",
 )  # fmt: skip
 max_edges_per_hop_option = click.option(
     "--max-edges-per-hop", metavar="N|all", callback=edges_or_all, default=str(Question.max_edges_per_hop),
