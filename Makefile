@@ -17,6 +17,7 @@ test: $(VENV)/.installed
 # Long tests: random calls in large synthetic data, an installation from install to uninstall in every environment, five
 # minutes of killing processes, and many more examples for the property tests of the finders.
 # CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/finders/soak_finders.py.
+soak: export PYTEST_TIMEOUT = 0
 soak: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/finders/soak_finders.py
 	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/install/test_surroundings.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -37,6 +38,16 @@ class Question:
     time_budget_ms: int = 1500
     excluded_contact_ids: list[int] = field(default_factory=list, hash=False)  # a tuple is a row to the driver
     max_edges_per_hop: int | None = 15
+    order_by: str = "recency"
+    kinds: list[str] | None = field(default=None, hash=False)
+    min_strength: int | None = None
+    ended_after: date | None = None
+    via_organization_ids: list[int] | None = field(default=None, hash=False)
+    not_via_organization_ids: list[int] | None = field(default=None, hash=False)
+    opener_user_ids: list[int] | None = field(default=None, hash=False)
+    max_per_introducer: int | None = None
+    with_names: bool = False
+    ids_as_text: bool = False
 
 
 @dataclass(frozen=True)

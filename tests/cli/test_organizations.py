@@ -249,6 +249,21 @@ def test_the_first_backfill_asks_once(
         assert len(asked) == 1
 
 
+def test_a_first_backfill_without_a_terminal_says_what_it_would_ask(installed_host: str) -> None:
+    with connect(installed_host) as connection:
+        crowd(connection, 25)
+        again = ("backfill", "--no-throttle", "--workers", "1", "--dsn", installed_host)
+        done = run(*again)
+        assert (done.exit_code, "no terminal to ask on" in done.stderr) == (0, True), done.output
+        assert "exclude 1 --reason 'no employer'" in done.stderr
+        assert value(connection, "SELECT count(*) FROM connection_paths.organization_policy") == 0
+        assert "exclude" not in run(*again).stderr
+        connection.execute("DELETE FROM connection_paths.backfill_runs")
+        shown = run(*again, "--json")
+        assert 1 in [each["id"] for each in json.loads(shown.stdout)["candidates"]]
+        assert "exclude" not in shown.stderr
+
+
 def test_doctor_warns_of_an_organization_with_most_of_the_edges(installed_host: str) -> None:
     with filled(installed_host, 120) as connection:
         (found,) = [each for each in diagnose(installed_host).findings if each.check == "organizations"]

@@ -70,12 +70,24 @@ DEEP: dict[str, Any] = {
     "max_paths": 25,
     "seed_scope": "any",
     "max_edges_per_hop": 15,
+    "order_by": "recency",
+    "kinds": None,
+    "min_strength": None,
+    "ended_after": None,
+    "via_organization_ids": None,
+    "not_via_organization_ids": None,
+    "opener_user_ids": None,
+    "max_per_introducer": None,
 }
-LEGACY = {name: DEEP[name] for name in DEEP if name not in ("max_depth", "max_edges_per_hop")}
+LEGACY = {
+    name: DEEP[name] for name in ("target_contact_id", "collection_id", "viewer_user_id", "max_paths", "seed_scope")
+}
 FIND = DEEP | {
     "impl": "v2",
     "time_budget_ms": 1500,
     "excluded_contact_ids": [],
+    "with_names": False,
+    "ids_as_text": False,
 }
 CONTACT = {"contact_id": 1}
 SIGNATURES: dict[str, dict[str, Any]] = {
@@ -84,7 +96,11 @@ SIGNATURES: dict[str, dict[str, Any]] = {
     "find_paths": FIND,
     "backfill_contact": CONTACT,
 }
-MAY_BE_NULL = ("max_edges_per_hop", "impl")
+FILTERS = (
+    *("kinds", "min_strength", "ended_after", "via_organization_ids", "not_via_organization_ids", "opener_user_ids"),
+    "max_per_introducer",
+)
+MAY_BE_NULL = ("max_edges_per_hop", "impl", *FILTERS)
 OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
     "max_depth": (0, 7, -1),
     "max_paths": (0, 1001),
@@ -93,6 +109,13 @@ OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
     "impl": ("v9", ""),
     "time_budget_ms": (0, -1),
     "excluded_contact_ids": ([1] * 10_001, list(range(10_001))),
+    "order_by": ("x", "", "STRENGTH"),
+    "kinds": ([], ["x"], ["work_overlap", "x"]),
+    "min_strength": (-1, 101),
+    "via_organization_ids": ([], [1] * 1001),
+    "not_via_organization_ids": ([1] * 1001,),
+    "opener_user_ids": ([], [1] * 1001),
+    "max_per_introducer": (0, -1),
 }
 
 
@@ -100,7 +123,9 @@ def call_by_name(connection: Connection[Any], function: str, arguments: dict[str
     named = sql.SQL(", ").join(
         sql.SQL("{} => {}").format(
             sql.Identifier(name),
-            sql.SQL("{}::bigint[]").format(value) if isinstance(value, list) else sql.Literal(value),
+            sql.SQL("{}::{}").format(value, sql.SQL("text[]" if name == "kinds" else "bigint[]"))
+            if isinstance(value, list)
+            else sql.Literal(value),
         )
         for name, value in arguments.items()
     )
@@ -131,6 +156,15 @@ def test_the_error_for_a_bad_argument_names_it_and_has_a_hint(
     assert diagnosis.message_hint
 
 
+@pytest.mark.parametrize("function", ["deep_finder", "find_paths"])
+def test_a_list_must_not_hold_a_null(installed: Connection[Any], function: str) -> None:
+    for argument in ("kinds", "via_organization_ids", "not_via_organization_ids", "opener_user_ids"):
+        value = ["work_overlap", None] if argument == "kinds" else [1, None]
+        with pytest.raises(psycopg.errors.NullValueNotAllowed, match=f"{argument} must not hold a null") as caught:
+            call_by_name(installed, function, SIGNATURES[function] | {argument: value})
+        assert caught.value.diag.message_hint
+
+
 @pytest.mark.parametrize("function", SIGNATURES)
 def test_arguments_at_their_limits_are_accepted_by_name(installed: Connection[Any], function: str) -> None:
     load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
@@ -142,6 +176,16 @@ def test_arguments_at_their_limits_are_accepted_by_name(installed: Connection[An
         "impl": ("v1", "v2", None),
         "time_budget_ms": (1, 2**31 - 1),
         "excluded_contact_ids": ([], [2**63 - 1, -(2**63), 2**63 - 1], list(range(10_000)), [1] * 10_000),
+        "order_by": ("recency", "strength"),
+        "kinds": (None, ["work_overlap"], ["work_overlap"] * 2),
+        "min_strength": (None, 0, 100),
+        "ended_after": (None, "-infinity", "infinity", "2020-01-01"),
+        "via_organization_ids": (None, [2**63 - 1], [1] * 1000),
+        "not_via_organization_ids": (None, [], [2**63 - 1], [1] * 1000),
+        "opener_user_ids": (None, [2**63 - 1], [1] * 1000),
+        "max_per_introducer": (None, 1, 2**31 - 1),
+        "with_names": (True, False),
+        "ids_as_text": (True, False),
     }
     for argument in SIGNATURES[function]:
         for value in limits.get(argument, (1, 2**63 - 1)):

@@ -8,6 +8,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,12 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.latencies import Latencies, percentile
+from orchestrator.runs import canary, throttle
 from orchestrator.runs.canary import Canary, _Baseline, _Call
 from orchestrator.runs.governor import Governor
 from orchestrator.runs.signals import Signal, ThrottleLimits
 from orchestrator.runs.throttle import Throttle
 from orchestrator.runs.workers import Workers
 from tests.support.properties import repeatable
+
+
+def simulate_clock(monkeypatch: pytest.MonkeyPatch, now: Callable[[], float]) -> None:
+    """Give the canary and the throttle another clock; other threads, such as a web server's, keep the real one."""
+    for module in (canary, throttle):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=now))
+
 
 # The governor: one decision per second, unless a test does otherwise.
 
@@ -250,7 +259,13 @@ def test_percentiles_are_nearest_ranks() -> None:
 class Heard:
     """A canary with 20 questions that normally take 1 to 20 ms, and that has recorded calls for 15 seconds."""
 
-    def __init__(self, limits: ThrottleLimits | None = None, noise: float = 0.0) -> None:
+    def __init__(
+        self,
+        limits: ThrottleLimits | None = None,
+        noise: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
         self.canary = Canary("", limits or ThrottleLimits())
         self.usual = [float(number) for number in range(1, 21)]
         calls = [_Call(0.0, usual + noise * (number % 2), usual) for number, usual in enumerate(self.usual)]
@@ -260,7 +275,7 @@ class Heard:
 
     def hears(self, calls: int, took: Callable[[int, float], float], failed: bool = False) -> Signal:
         """Record calls that end now; *took* gets their number and the normal time."""
-        now = time.monotonic()
+        now = self.clock()
         for number in range(calls):
             usual = self.usual[number % len(self.usual)]
             self.canary._record(_Call(now, took(number, usual), usual, failed))
@@ -319,8 +334,9 @@ def test_a_slow_call_under_way_counts() -> None:
 
 
 def test_the_baseline_is_taken_again_and_the_first_one_returns(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard, clock = Heard(), [time.monotonic()]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    clock = [time.monotonic()]
+    heard = Heard(clock=lambda: clock[0])
+    simulate_clock(monkeypatch, heard.clock)
     assert heard.hears(60, lambda number, usual: 3 * usual).load > 1
     heard.canary.rebaseline()
     clock[0] += 16
@@ -339,7 +355,7 @@ class Simulated:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, slow: Callable[[float], float], seed: int) -> None:
         self.clock = 1000.0
-        monkeypatch.setattr(time, "monotonic", lambda: self.clock)
+        simulate_clock(monkeypatch, lambda: self.clock)
         self._slow = slow
         self._random = random.Random(seed)
         self._throttle = Throttle("", ThrottleLimits(), 4)

@@ -77,7 +77,8 @@ def playground(dsn: str) -> Iterator[str]:
             yield listening.url.rstrip("/")
         finally:
             running.should_exit = True
-            thread.join()
+            thread.join(30)
+            assert not thread.is_alive(), "the playground did not end"
 
 
 def fill(dsn: str) -> None:

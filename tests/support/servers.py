@@ -65,11 +65,13 @@ def reachable_binaries(directory: Path) -> Path:
 
 
 #: Tests kill servers, not machines: nothing need reach the disk. Compiling the queries of tests (JIT) takes longer than
-#: running them; the environment "every odd setting" has it.
+#: running them; the environment "every odd setting" has it. Autovacuum would look into the databases of tests that have
+#: ended.
 SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "shared_buffers": "256MB",
     "max_connections": "60",
     "jit": "off",
+    "autovacuum_naptime": "1h",
 }

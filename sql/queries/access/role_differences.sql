@@ -19,7 +19,7 @@ rights (suffix, class, names, privileges) AS (
         ('reader', 'SCHEMA', '{connection_paths}'::text[], '{USAGE}'::text[]),
         ('reader', 'TABLE', %(readable)s::text[], '{SELECT}'),
         ('reader', 'FUNCTION', %(readable)s::text[], '{EXECUTE}'),
-        ('operator', 'TABLE', '{contact_connections, finder_rollout, organization_policy}', '{INSERT,UPDATE,DELETE}'),
+        ('operator', 'TABLE', '{contact_connections, finder_rollout, introduction_limits, organization_policy}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
             backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,
             rebuild_other_kinds, rebuild_missing_contacts, legal_forms, organization_names, organization_keys,
@@ -27,12 +27,12 @@ rights (suffix, class, names, privileges) AS (
             name_proposals, name_decisions, name_changes
         }', '{SELECT,INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{detached_sources, name_decision_history}', '{SELECT}'),
-        ('operator', 'TABLE', '{do_not_ask}', '{DELETE}'),
+        ('operator', 'TABLE', '{do_not_ask, introduction_requests}', '{DELETE}'),
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids, name_batch_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
             advisory_key, await_refreshes, backfill_contact, begin_indexing, begin_refresh, cancel_run, claim_batch,
-            claim_finish, clean_do_not_ask, contacts_to_refresh, create_run, do_batch, drop_rebuild, fail_batch,
+            claim_finish, clean_consent, contacts_to_refresh, create_run, do_batch, drop_rebuild, fail_batch,
             finish_run, is_junk_name, lock_active_run, lock_holders, longest_wait, mark_exchanged, missing_contacts,
             missing_rebuild_indexes, name_keys, overlaps_by_contact, pause_run, plain_name, predicted_edges,
             prepare_rebuild, propose_names, queue_affected_contacts, queue_changes, queue_due_contacts,

@@ -9,5 +9,15 @@ SELECT connection_paths.find_paths(
     impl => %(impl)s::text,
     time_budget_ms => %(time_budget_ms)s::integer,
     excluded_contact_ids => %(excluded_contact_ids)s::bigint[],
-    max_edges_per_hop => %(max_edges_per_hop)s::integer
+    max_edges_per_hop => %(max_edges_per_hop)s::integer,
+    order_by => %(order_by)s::text,
+    kinds => %(kinds)s::text[],
+    min_strength => %(min_strength)s::integer,
+    ended_after => %(ended_after)s::date,
+    via_organization_ids => %(via_organization_ids)s::bigint[],
+    not_via_organization_ids => %(not_via_organization_ids)s::bigint[],
+    opener_user_ids => %(opener_user_ids)s::bigint[],
+    max_per_introducer => %(max_per_introducer)s::integer,
+    with_names => %(with_names)s::boolean,
+    ids_as_text => %(ids_as_text)s::boolean
 )

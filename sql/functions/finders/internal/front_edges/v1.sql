@@ -53,8 +53,11 @@ BEGIN ATOMIC
             e.neighbour_id,
             e.date_to,
             array_agg(m.user_id) FILTER (
-                WHERE (front_edges.request).seed_scope = 'any'
-                    OR m.user_id = (front_edges.request).viewer_user_id
+                WHERE m.user_id IS NOT NULL
+                    AND (
+                        (front_edges.request).seed_scope = 'any'
+                        OR m.user_id = (front_edges.request).viewer_user_id
+                    )
             ) AS user_ids
         FROM (
             SELECT e.neighbour_id, e.date_to

@@ -11,7 +11,7 @@
 --     contact. The arrays are NULL when there is none.
 --     contact_ids  The target, or the member.
 --     date_tos     The last day of the edge; NULL for the target, and where the edge goes on.
---     user_ids     The user.
+--     user_ids     The user; NULL: a user who opens no path.
 --     read_to      The last day of the last edge that was read; infinity when it goes on. NULL when all were read.
 -- Errors
 --     none

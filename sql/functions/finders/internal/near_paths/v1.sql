@@ -6,9 +6,9 @@
 --     request      What is asked, already checked. Required.
 --     contact_ids  The first contacts: the target, or a member who shares an edge with it.
 --     date_tos     The last day of each of these edges; NULL for the target, and where the edge goes on.
---     user_ids     The user who brought in each of these contacts.
+--     user_ids     The user who brought in each of these contacts; NULL: a user who opens no path.
 -- Returns
---     One row of arrays.
+--     One row of arrays; where there is no path, contacts is empty and the others are NULL.
 --     contacts       The first contact of each path, the best path first.
 --     parents        The chain that each makes longer: 0 for the target itself, 1 for its neighbours.
 --     recencies      The recency of each; NULL for the target itself.
@@ -36,7 +36,7 @@ SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
     SELECT
-        array_agg(p.contact_id), array_agg((p.recency IS NOT NULL)::integer), array_agg(p.recency),
+        COALESCE(array_agg(p.contact_id), '{}'), array_agg((p.recency IS NOT NULL)::integer), array_agg(p.recency),
         array_agg(p.user_id), min(p.recency) FILTER (WHERE NOT p.is_viewer)
     FROM (
         SELECT p.contact_id, p.recency, p.user_id, p.is_viewer
@@ -54,7 +54,8 @@ BEGIN ATOMIC
                     unnest(near_paths.user_ids) AS user_id
             ) AS e
             CROSS JOIN LATERAL (SELECT CASE WHEN NOT (near_paths.request).by_chain THEN e.user_id END AS user_id) AS o
-            WHERE (near_paths.request).seed_scope = 'any' OR e.user_id = (near_paths.request).viewer_user_id
+            WHERE e.user_id IS NOT NULL
+                AND ((near_paths.request).seed_scope = 'any' OR e.user_id = (near_paths.request).viewer_user_id)
             GROUP BY e.contact_id, o.user_id
         ) AS p
         ORDER BY connection_paths.path_rank(p.recency, p.is_viewer), p.user_id, p.contact_id

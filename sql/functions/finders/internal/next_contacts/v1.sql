@@ -124,8 +124,7 @@ BEGIN ATOMIC
     latest AS (
         SELECT l.contact_id, l.parent, l.recency
         FROM longer AS l
-        WHERE l.is_within
-            AND ((next_contacts.request).seed_scope = 'any' OR l.contact_id IN (SELECT o.contact_id FROM openers AS o))
+        WHERE l.is_within AND l.contact_id IN (SELECT o.contact_id FROM openers AS o)
         ORDER BY l.recency DESC
         FETCH FIRST (next_contacts.missing) ROWS WITH TIES
     ),

@@ -1,39 +1,37 @@
--- connection_paths.path_documents(tree_contacts, tree_parents, contacts, parents, recencies, collection_id,
---     viewer_user_id, seed_scope, given_edges)
+-- connection_paths.path_documents(request, tree_contacts, tree_parents, contacts, parents, recencies, with_names,
+--     ids_as_text)
 --
 -- Gives the paths that a search found as the JSON array of find_paths.
 --
 -- Parameters
---     tree_contacts   The search's.
---     tree_parents    The search's.
---     contacts        The search's.
---     parents         The search's.
---     recencies       The search's.
---     collection_id   The collection whose members may be asked. Required; an unknown id gives an empty answer.
---     viewer_user_id  The user who asks. Required.
---     seed_scope      Who may open a path: 'any' (every user of the collection) or 'importer' (only the viewer).
---     given_edges     Edges of the target to use instead of the edge table. NULL: the edge table.
+--     request        What is asked, already checked. Required.
+--     tree_contacts  The search's.
+--     tree_parents   The search's.
+--     contacts       The search's.
+--     parents        The search's.
+--     recencies      The search's.
+--     with_names     True: with the names of contacts, organizations and, where mapped, users.
+--     ids_as_text    True: every id is a string.
 -- Returns
 --     One row.
 --     documents  A JSON array with one object per chain, the best first; NULL when no chain was found.
 -- Errors
 --     none
 -- Reads
---     collection_members
+--     introducers
 -- Writes
 --     none
 -- Used by
 --     find_paths
 CREATE OR REPLACE FUNCTION connection_paths.path_documents(
+    request connection_paths.search_request,
     tree_contacts bigint[],
     tree_parents integer[],
     contacts bigint[],
     parents integer[],
     recencies date[],
-    collection_id bigint,
-    viewer_user_id bigint,
-    seed_scope text,
-    given_edges connection_paths.given_edge[]
+    with_names boolean,
+    ids_as_text boolean
 )
 RETURNS TABLE (documents jsonb)
 LANGUAGE sql
@@ -64,13 +62,14 @@ BEGIN ATOMIC
         OFFSET 0
     ) AS p
     CROSS JOIN LATERAL (
-        SELECT array_agg(o.user_id ORDER BY o.user_id <> path_documents.viewer_user_id, o.user_id) AS user_ids
+        SELECT array_agg(o.user_id ORDER BY o.user_id <> (path_documents.request).viewer_user_id, o.user_id) AS user_ids
         FROM (
             SELECT DISTINCT m.user_id
-            FROM connection_paths.collection_members AS m
-            WHERE m.collection_id = path_documents.collection_id
+            FROM connection_paths.introducers AS m
+            WHERE m.collection_id = (path_documents.request).collection_id
                 AND m.contact_id = p.contact_ids[1]
-                AND (path_documents.seed_scope = 'any' OR m.user_id = path_documents.viewer_user_id)
+                AND m.user_id IS NOT NULL
+                AND ((path_documents.request).seed_scope = 'any' OR m.user_id = (path_documents.request).viewer_user_id)
         ) AS o
     ) AS u
     CROSS JOIN LATERAL (
@@ -87,12 +86,12 @@ BEGIN ATOMIC
         ) AS hops
         FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
         CROSS JOIN LATERAL connection_paths.edge_details(
-            p.contact_ids[i.hop], p.contact_ids[i.hop + 1], path_documents.given_edges
+            p.contact_ids[i.hop], p.contact_ids[i.hop + 1], (path_documents.request).given_edges
         ) AS e
     ) AS h;
 END;
 
-COMMENT ON FUNCTION connection_paths.path_documents(bigint[], integer[], bigint[], integer[], date[], bigint, bigint, text, connection_paths.given_edge[]) IS 'The paths that a search found, as find_paths returns them';
+COMMENT ON FUNCTION connection_paths.path_documents(connection_paths.search_request, bigint[], integer[], bigint[], integer[], date[], boolean, boolean) IS 'The paths that a search found, as find_paths returns them';
 
-REVOKE ALL ON FUNCTION connection_paths.path_documents(bigint[], integer[], bigint[], integer[], date[], bigint, bigint, text, connection_paths.given_edge[])
+REVOKE ALL ON FUNCTION connection_paths.path_documents(connection_paths.search_request, bigint[], integer[], bigint[], integer[], date[], boolean, boolean)
 FROM PUBLIC;

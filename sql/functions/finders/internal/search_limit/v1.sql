@@ -29,6 +29,8 @@ BEGIN ATOMIC
         -- every finder: the longest path, in contacts; the most paths of an answer
         WHEN 'deepest' THEN 6
         WHEN 'most_paths' THEN 1000
+        -- find_paths and deep_finder: organizations or users in a filter
+        WHEN 'most_listed' THEN 1000
         -- find_paths: contacts in excluded_contact_ids
         WHEN 'most_excluded' THEN 10000
         -- search: edges of the target that are read first

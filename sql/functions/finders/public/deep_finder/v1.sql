@@ -1,16 +1,29 @@
 -- connection_paths.deep_finder(target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope,
---     max_edges_per_hop)
+--     max_edges_per_hop, order_by, kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids,
+--     opener_user_ids, max_per_introducer)
 --
 -- Finds paths to a contact from the edge table, a row per path and user.
 --
 -- Parameters
---     target_contact_id  The contact to be introduced to. Required; an unknown id gives an empty answer.
---     collection_id      The collection whose members may be asked. Required; an unknown id gives an empty answer.
---     viewer_user_id     The user who asks. Required.
---     max_depth          The most contacts on a path, 1 to 6.
---     max_paths          The most paths to return, 1 to 1,000.
---     seed_scope         Who may open a path: 'any' (every user of the collection) or 'importer' (only the viewer).
---     max_edges_per_hop  Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
+--     target_contact_id         The contact to be introduced to. Required; an unknown id gives an empty answer.
+--     collection_id             The collection whose members may be asked. Required; an unknown id gives an empty
+--                               answer.
+--     viewer_user_id            The user who asks. Required.
+--     max_depth                 The most contacts on a path, 1 to 6.
+--     max_paths                 The most paths to return, 1 to 1,000.
+--     seed_scope                Who may open a path: 'any' (every user of the collection) or 'importer' (only the
+--                               viewer).
+--     max_edges_per_hop         Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
+--     order_by                  Which edges and paths come first: 'recency' (those that end last) or 'strength' (the
+--                               strongest).
+--     kinds                     Only edges of these kinds. NULL: every kind.
+--     min_strength              Only edges of at least this strength, 0 to 100. NULL: every edge.
+--     ended_after               Only edges that go on, or end on this day or later. NULL: every edge.
+--     via_organization_ids      Only edges of these organizations, 1 to 1,000 of them. NULL: every edge.
+--     not_via_organization_ids  No edge of these organizations, at most 1,000 of them. NULL: every edge.
+--     opener_user_ids           Only these users open paths, 1 to 1,000 of them. NULL: every user.
+--     max_per_introducer        How many paths may have the same contact before the target, 1 or more. NULL: any
+--                               number.
 -- Returns
 --     A row per path and user, the best first.
 --     depth             Contacts on the path.
@@ -24,7 +37,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask
+--     none
 -- Writes
 --     none
 -- Used by
@@ -41,7 +54,15 @@ CREATE OR REPLACE FUNCTION connection_paths.deep_finder(
     max_depth integer DEFAULT 2,
     max_paths integer DEFAULT 25,
     seed_scope text DEFAULT 'any',
-    max_edges_per_hop integer DEFAULT connection_paths.search_limit('max_edges_per_hop')
+    max_edges_per_hop integer DEFAULT connection_paths.search_limit('max_edges_per_hop'),
+    order_by text DEFAULT 'recency',
+    kinds text[] DEFAULT NULL,
+    min_strength integer DEFAULT NULL,
+    ended_after date DEFAULT NULL,
+    via_organization_ids bigint[] DEFAULT NULL,
+    not_via_organization_ids bigint[] DEFAULT NULL,
+    opener_user_ids bigint[] DEFAULT NULL,
+    max_per_introducer integer DEFAULT NULL
 )
 RETURNS TABLE (
     depth integer,
@@ -69,15 +90,19 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop, order_by,
+        kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids, opener_user_ids,
+        max_per_introducer
     );
     request connection_paths.search_request;
     found record;
 BEGIN
     request := ROW(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop,
+        order_by, kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids,
+        connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids), max_per_introducer,
         '{}', NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = deep_finder.collection_id
+            SELECT FROM connection_paths.asking_rules(deep_finder.collection_id)
         ), false, NULL, NULL
     );
     found := connection_paths.search(request);
@@ -93,6 +118,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.deep_finder(bigint, bigint, bigint, integer, integer, text, integer) IS 'Introduction paths to a contact, a row per path and user, best first';
+COMMENT ON FUNCTION connection_paths.deep_finder(bigint, bigint, bigint, integer, integer, text, integer, text, text[], integer, date, bigint[], bigint[], bigint[], integer) IS 'Introduction paths to a contact, a row per path and user, best first';
 
-REVOKE ALL ON FUNCTION connection_paths.deep_finder(bigint, bigint, bigint, integer, integer, text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.deep_finder(bigint, bigint, bigint, integer, integer, text, integer, text, text[], integer, date, bigint[], bigint[], bigint[], integer)
+FROM PUBLIC;

@@ -1,23 +1,36 @@
 -- connection_paths.find_paths(target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope,
---     impl, time_budget_ms, excluded_contact_ids, max_edges_per_hop)
+--     impl, time_budget_ms, excluded_contact_ids, max_edges_per_hop, order_by, kinds, min_strength, ended_after,
+--     via_organization_ids, not_via_organization_ids, opener_user_ids, max_per_introducer, with_names, ids_as_text)
 --
 -- Finds paths to a contact, grouped by chain, and returns one JSON document.
 --
 -- Parameters
---     target_contact_id     The contact to be introduced to. Required; an unknown id gives an empty answer.
---     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
---                           answer.
---     viewer_user_id        The user who asks. Required.
---     max_depth             The most contacts on a path, 1 to 6.
---     max_paths             The most chains to return, 1 to 1,000. A chain counts once, however many users open it.
---     seed_scope            Who may open a path: 'any' (every user of the collection) or 'importer' (only the
---                           viewer).
---     impl                  'v1' (legacy_finder) or 'v2' (deep_finder). NULL: the collection's row in
---                           finder_rollout, else 'v2'.
---     time_budget_ms        Milliseconds to answer in, 1 or more. The search ends after two thirds of them.
---     excluded_contact_ids  Contacts who may not be asked in this call, besides those in do_not_ask. At most
---                           10,000.
---     max_edges_per_hop     Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
+--     target_contact_id         The contact to be introduced to. Required; an unknown id gives an empty answer.
+--     collection_id             The collection whose members may be asked. Required; an unknown id gives an empty
+--                               answer.
+--     viewer_user_id            The user who asks. Required.
+--     max_depth                 The most contacts on a path, 1 to 6.
+--     max_paths                 The most chains to return, 1 to 1,000. A chain counts once, however many users open it.
+--     seed_scope                Who may open a path: 'any' (every user of the collection) or 'importer' (only the
+--                               viewer).
+--     impl                      'v1' (legacy_finder) or 'v2' (deep_finder). NULL: the collection's row in
+--                               finder_rollout, else 'v2'.
+--     time_budget_ms            Milliseconds to answer in, 1 or more. The search ends after two thirds of them.
+--     excluded_contact_ids      Contacts who may not be asked in this call, besides those in do_not_ask. At most
+--                               10,000.
+--     max_edges_per_hop         Through how many best edges of a contact the search goes on, 1 or more. NULL: all.
+--     order_by                  Which edges and paths come first: 'recency' (those that end last) or 'strength' (the
+--                               strongest).
+--     kinds                     Only edges of these kinds. NULL: every kind.
+--     min_strength              Only edges of at least this strength, 0 to 100. NULL: every edge.
+--     ended_after               Only edges that go on, or end on this day or later. NULL: every edge.
+--     via_organization_ids      Only edges of these organizations, 1 to 1,000 of them. NULL: every edge.
+--     not_via_organization_ids  No edge of these organizations, at most 1,000 of them. NULL: every edge.
+--     opener_user_ids           Only these users open paths, 1 to 1,000 of them. NULL: every user.
+--     max_per_introducer        How many paths may have the same contact before the target, 1 or more. NULL: any
+--                               number.
+--     with_names                True: with the names of contacts, organizations and, where mapped, users.
+--     ids_as_text               True: every id is a string, for languages whose numbers are doubles.
 -- Returns
 --     One JSON object with these keys.
 --     impl       'v1' or 'v2': the implementation that answered.
@@ -33,7 +46,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask, finder_rollout
+--     finder_rollout
 -- Writes
 --     none
 -- Used by
@@ -50,7 +63,17 @@ CREATE OR REPLACE FUNCTION connection_paths.find_paths(
     impl text DEFAULT NULL,
     time_budget_ms integer DEFAULT 1500,
     excluded_contact_ids bigint[] DEFAULT '{}',
-    max_edges_per_hop integer DEFAULT connection_paths.search_limit('max_edges_per_hop')
+    max_edges_per_hop integer DEFAULT connection_paths.search_limit('max_edges_per_hop'),
+    order_by text DEFAULT 'recency',
+    kinds text[] DEFAULT NULL,
+    min_strength integer DEFAULT NULL,
+    ended_after date DEFAULT NULL,
+    via_organization_ids bigint[] DEFAULT NULL,
+    not_via_organization_ids bigint[] DEFAULT NULL,
+    opener_user_ids bigint[] DEFAULT NULL,
+    max_per_introducer integer DEFAULT NULL,
+    with_names boolean DEFAULT false,
+    ids_as_text boolean DEFAULT false
 )
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -71,7 +94,9 @@ DECLARE
     -- the last third is for ranking what was found and looking up its details
     deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1500.0);
     is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop, order_by,
+        kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids, opener_user_ids,
+        max_per_introducer
     );
     excluded CONSTANT bigint[] := connection_paths.checked_exclusions(excluded_contact_ids);
     chosen text;
@@ -91,6 +116,9 @@ BEGIN
         RAISE EXCEPTION 'impl must be v1 or v2, not %', quote_literal(impl)
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'Allowed are ''v1'' and ''v2'', or NULL for the collection''s own.';
+    ELSIF with_names IS NULL OR ids_as_text IS NULL THEN
+        RAISE EXCEPTION '% must not be null', CASE WHEN with_names IS NULL THEN 'with_names' ELSE 'ids_as_text' END
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Allowed are true and false.';
     END IF;
 
     chosen := COALESCE(
@@ -101,9 +129,11 @@ BEGIN
     request := ROW(
         target_contact_id, collection_id, viewer_user_id, max_depth,
         max_paths + 1, -- one more shows that there are more
-        seed_scope, max_edges_per_hop, excluded,
+        seed_scope, max_edges_per_hop, order_by, kinds, min_strength, ended_after, via_organization_ids,
+        not_via_organization_ids, connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids),
+        max_per_introducer, excluded,
         excluded = '{}' AND NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = find_paths.collection_id
+            SELECT FROM connection_paths.asking_rules(find_paths.collection_id)
         ),
         true, deadline, NULL
     );
@@ -122,9 +152,8 @@ BEGIN
     SELECT d.documents
     INTO paths
     FROM connection_paths.path_documents(
-        found.tree_contacts, found.tree_parents, found.contacts[:max_paths], found.parents[:max_paths],
-        found.recencies[:max_paths],
-        find_paths.collection_id, find_paths.viewer_user_id, find_paths.seed_scope, request.given_edges
+        request, found.tree_contacts, found.tree_parents, found.contacts[:max_paths], found.parents[:max_paths],
+        found.recencies[:max_paths], with_names, ids_as_text
     ) AS d;
     IF number < max_paths THEN
         why := connection_paths.why_no_more(
@@ -143,7 +172,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer) IS 'Finds introduction paths to a contact, grouped by chain, and returns JSON. Applications call this function. Contacts in excluded_contact_ids, and those in do_not_ask for the collection, are on no path. When fewer than max_paths paths are found, the key why says the reason';
+COMMENT ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer, text, text[], integer, date, bigint[], bigint[], bigint[], integer, boolean, boolean) IS 'Finds introduction paths to a contact, grouped by chain, and returns JSON. Applications call this function. Contacts in excluded_contact_ids, and those in do_not_ask for the collection, are on no path. When fewer than max_paths paths are found, the key why says the reason';
 
-REVOKE ALL ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer)
+REVOKE ALL ON FUNCTION connection_paths.find_paths(bigint, bigint, bigint, integer, integer, text, text, integer, bigint[], integer, text, text[], integer, date, bigint[], bigint[], bigint[], integer, boolean, boolean)
 FROM PUBLIC;

@@ -21,7 +21,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask
+--     none
 -- Writes
 --     none
 -- Used by
@@ -62,15 +62,18 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL
+        target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL, 'recency',
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL
     );
     request connection_paths.search_request;
     found record;
 BEGIN
     request := ROW(
         target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL,
+        'recency', NULL, NULL, NULL, NULL, NULL,
+        connection_paths.request_openers(seed_scope, viewer_user_id, NULL), NULL,
         '{}', NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = legacy_finder.collection_id
+            SELECT FROM connection_paths.asking_rules(legacy_finder.collection_id)
         ), false, NULL, connection_paths.edges_from_experiences(target_contact_id)
     );
     found := connection_paths.search(request);
