@@ -218,8 +218,8 @@ class _Sentences:
         met = "worked with the target" if self.is_v1 else "has an edge with the target"
         yield f"No member of {self.collection} who {met} may be asked."
         yield (
-            "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits allows,"
-            " or were excluded by the call."
+            "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits"
+            " allows, or were excluded by the call."
         )
 
     def nobody_to_ask(self) -> Iterator[str]:
