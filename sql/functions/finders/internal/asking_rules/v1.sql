@@ -25,15 +25,15 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
-    SELECT 'do_not_ask'
+    SELECT 'do_not_ask'::text AS rule
     FROM connection_paths.do_not_ask AS d
     WHERE d.collection_id = asking_rules.collection_id
     UNION ALL
-    SELECT 'do_not_ask'
+    SELECT 'do_not_ask'::text AS rule
     FROM connection_paths.do_not_ask AS d
     WHERE d.collection_id IS NULL
     UNION ALL
-    SELECT 'introduction_limits'
+    SELECT 'introduction_limits'::text
     FROM connection_paths.introduction_limits AS l
     WHERE l.collection_id = asking_rules.collection_id OR l.collection_id IS NULL;
 END;
