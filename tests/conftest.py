@@ -85,10 +85,12 @@ def new_installed(create_database: Callable[[str], str], installed_template: str
 
 
 @pytest.fixture
-def database(server: str) -> Iterator[str]:
+def database(server: str, new_database: Callable[[], str]) -> Iterator[str]:
     """The connection string of a new, empty database."""
-    with copied(server, make_conninfo(server, dbname="template1")) as dsn:
-        yield dsn
+    dsn = new_database()
+    yield dsn
+    with connect(server) as connection:
+        copies.drop(connection, str(conninfo_to_dict(dsn)["dbname"]))
 
 
 @pytest.fixture

@@ -364,10 +364,7 @@ def _migrations(
     backend = _backend(resolved(connection), settings, place(connection))
     try:
         backend.break_lock()  # a row that a killed install left; we hold the installation lock
-        migrations = yoyo.read_migrations(str(migration_files.FOLDER))
-        if not migrations:
-            raise OrchestratorError(f"no migrations in {migration_files.FOLDER}: the package is damaged")
-        yield backend, migrations
+        yield backend, migration_files.loaded()
     finally:
         backend.connection.close()
 
