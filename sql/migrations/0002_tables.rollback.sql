@@ -1,6 +1,7 @@
 DROP VIEW IF EXISTS connection_paths.employments;
 DROP VIEW IF EXISTS connection_paths.introducers;
 DROP VIEW IF EXISTS connection_paths.live_organizations;
+DROP TABLE IF EXISTS connection_paths.organization_sizes;
 DROP TABLE IF EXISTS connection_paths.organization_policy;
 DROP TABLE IF EXISTS connection_paths.do_not_ask;
 DROP TABLE IF EXISTS connection_paths.finder_rollout;

@@ -16,14 +16,22 @@ CREATE TABLE IF NOT EXISTS connection_paths.contact_connections (
     contact_a_id bigint NOT NULL,
     contact_b_id bigint NOT NULL,
     kind connection_paths.connection_kind NOT NULL,
+    strength smallint NOT NULL DEFAULT 50,
+    shared_organizations smallint,
     organization_id bigint,
     date_from date,
     date_to date,
+    earlier_days integer,
+    people integer,
     computed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (contact_a_id, contact_b_id, kind),
     CONSTRAINT contact_connections_ordered CHECK (contact_a_id < contact_b_id),
+    CONSTRAINT contact_connections_strength CHECK (strength BETWEEN 0 AND 100),
     CONSTRAINT contact_connections_work_overlap_dated CHECK (
-        kind <> 'work_overlap' OR (organization_id IS NOT NULL AND date_from IS NOT NULL)
+        kind <> 'work_overlap' OR (
+            organization_id IS NOT NULL AND date_from IS NOT NULL AND shared_organizations IS NOT NULL
+            AND earlier_days IS NOT NULL AND people IS NOT NULL
+        )
     )
 ) PARTITION BY LIST (kind);
 
@@ -39,9 +47,13 @@ COMMENT ON TABLE connection_paths.contact_connections IS 'Edges between contacts
 COMMENT ON COLUMN connection_paths.contact_connections.contact_a_id IS 'The contact with the smaller id';
 COMMENT ON COLUMN connection_paths.contact_connections.contact_b_id IS 'The contact with the greater id';
 COMMENT ON COLUMN connection_paths.contact_connections.kind IS 'What the edge means; work_overlap rows belong to the package';
+COMMENT ON COLUMN connection_paths.contact_connections.strength IS 'How probable it is that the two know each other well, 0 to 100: edge_strength for work_overlap; for other kinds what the application writes';
+COMMENT ON COLUMN connection_paths.contact_connections.shared_organizations IS 'How many organizations the two shared';
 COMMENT ON COLUMN connection_paths.contact_connections.organization_id IS 'Where both worked at the same time';
 COMMENT ON COLUMN connection_paths.contact_connections.date_from IS 'First day of the overlap';
 COMMENT ON COLUMN connection_paths.contact_connections.date_to IS 'Last day of the overlap; NULL: both work experiences continue';
+COMMENT ON COLUMN connection_paths.contact_connections.earlier_days IS 'How many days before date_from the two had in common; overlap_days adds the days of the overlap itself';
+COMMENT ON COLUMN connection_paths.contact_connections.people IS 'The size class of the smallest organization that the two shared';
 COMMENT ON COLUMN connection_paths.contact_connections.computed_at IS 'When the row last changed, not when it was last checked';
 
 CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
@@ -85,6 +97,17 @@ COMMENT ON COLUMN connection_paths.organization_policy.organization_id IS 'The o
 COMMENT ON COLUMN connection_paths.organization_policy.rule IS 'none: the organization makes no edges; long_overlaps: only overlaps of at least min_overlap_days make edges';
 COMMENT ON COLUMN connection_paths.organization_policy.min_overlap_days IS 'For long_overlaps: how many days an overlap must have, its first and its last day included; one that goes on counts until today';
 COMMENT ON COLUMN connection_paths.organization_policy.reason IS 'Why; for people';
+
+CREATE TABLE IF NOT EXISTS connection_paths.organization_sizes (
+    organization_id bigint PRIMARY KEY,
+    people integer NOT NULL CONSTRAINT organization_sizes_people CHECK (people > 0),
+    counted_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE connection_paths.organization_sizes IS 'How many people are known to have worked at an organization, by size class; edges are computed with it. An organization without a row is counted when it is needed';
+COMMENT ON COLUMN connection_paths.organization_sizes.organization_id IS 'The organization; it need not exist';
+COMMENT ON COLUMN connection_paths.organization_sizes.people IS 'The size class: 1, 2, 5, 10, 20, 50, 100 and so on';
+COMMENT ON COLUMN connection_paths.organization_sizes.counted_at IS 'When the people were last counted, for a class of more than 100; otherwise when the class last changed';
 
 -- The WHERE clause leaves out organizations that make no edges at all. With NOT IN, PostgreSQL hashes the few policies
 -- once, which costs nothing when there are none. With NOT EXISTS, it would look up each organization.
@@ -186,5 +209,5 @@ FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
     connection_paths.do_not_ask, connection_paths.introducers, connection_paths.employments,
-    connection_paths.organization_policy, connection_paths.live_organizations
+    connection_paths.organization_policy, connection_paths.organization_sizes, connection_paths.live_organizations
 FROM PUBLIC;

@@ -4,6 +4,12 @@ from orchestrator.install.steps import function
 
 __depends__ = {"0004_host_indexes"}
 
+function("edge_strength", "v1")
+function("strength_tier", "v1")
+function("overlap_days", "v1")
+function("size_class", "v1")
+function("known_people", "v1")
+function("own_stints", "v1")
 function("possible_overlaps", "v1")
 function("work_overlaps", "v1")
 function("search_limit", "v1")

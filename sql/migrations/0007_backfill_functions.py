@@ -15,6 +15,7 @@ function("await_refreshes", "v1")
 
 function("longest_wait", "v1")
 function("schedule_refreshes", "v1")
+function("count_organizations", "v1")
 function("write_edges", "v1")
 function("backfill_contact", "v1")
 function("contacts_to_refresh", "v1")

@@ -263,7 +263,8 @@ def test_plans_made_on_empty_tables_still_use_indexes(new_installed: Callable[[]
             other.execute("INSERT INTO contacts (id, name) SELECT n, 'x' FROM generate_series(2998, 3002) AS n")
             other.execute(
                 "INSERT INTO connection_paths.contact_connections"
-                " SELECT a, a + 1, 'work_overlap', 1, '2020-01-01' FROM generate_series(2998, 3001) AS a"
+                " SELECT a, a + 1, 'work_overlap', 50, 1, 1, '2020-01-01', NULL, 0, 2"
+                " FROM generate_series(2998, 3001) AS a"
             )
             other.execute(
                 "INSERT INTO user_contact_collections (user_id, contact_id, collection_id, source)"
@@ -276,7 +277,7 @@ def test_plans_made_on_empty_tables_still_use_indexes(new_installed: Callable[[]
         with psycopg.connect(dsn, autocommit=True) as other:
             other.execute(
                 "INSERT INTO connection_paths.contact_connections"
-                " SELECT a, a + d, 'work_overlap', 1, '2020-01-01'"
+                " SELECT a, a + d, 'work_overlap', 50, 1, 1, '2020-01-01', NULL, 0, 2"
                 " FROM generate_series(1, 4000) AS a, generate_series(1, 20) AS d ON CONFLICT DO NOTHING"
             )
             other.execute(

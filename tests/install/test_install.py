@@ -317,7 +317,8 @@ def test_uninstall_refuses_while_the_application_uses_the_package(host: str, vie
     with connect(host) as connection:
         connection.execute(f"CREATE VIEW their_own AS {view}".encode())
         connection.execute(
-            "INSERT INTO connection_paths.contact_connections VALUES (1, 2, 'work_overlap', 1, '2020-01-01')"
+            "INSERT INTO connection_paths.contact_connections VALUES"
+            " (1, 2, 'work_overlap', 50, 1, 1, '2020-01-01', NULL, 0, 2)"
         )
         before = catalog(host)
         code, said = finish(start(host, "uninstall", "--yes"))

@@ -113,7 +113,7 @@ def test_each_kind_of_write_to_an_edge_of_another_kind_survives(db: Connection, 
                 " WHERE contact_b_id = 3 AND kind = 'friend'",
                 "UPDATE connection_paths.contact_connections SET contact_b_id = 8"
                 " WHERE contact_b_id = 4 AND kind = 'friend'",
-                "INSERT INTO connection_paths.contact_connections VALUES (1, 7, 'friend', 3)",
+                "INSERT INTO connection_paths.contact_connections VALUES (1, 7, 'friend', 50, 1, 3)",
             ):
                 db.execute(statement.encode())
     assert end(db, run_id, "rebuild") == "succeeded"
@@ -285,7 +285,8 @@ def test_a_wrong_rebuild_is_not_exchanged(db: Connection) -> None:
     for spoil in (
         "DELETE FROM connection_paths.contact_connections_next WHERE contact_b_id = 5 AND contact_a_id = 1",
         "UPDATE connection_paths.contact_connections_next SET date_to = current_date WHERE contact_a_id = 2",
-        "INSERT INTO connection_paths.contact_connections_next SELECT 5, 6, kind, organization_id, date_from, date_to"
+        "INSERT INTO connection_paths.contact_connections_next"
+        " SELECT 5, 6, kind, strength, shared_organizations, organization_id, date_from, date_to, earlier_days, people"
         " FROM connection_paths.contact_connections_next LIMIT 1;"
         "UPDATE connection_paths.backfill_batches SET edges_changed = edges_changed + 1"
         " WHERE batch_id = (SELECT max(batch_id) FROM connection_paths.backfill_batches)",

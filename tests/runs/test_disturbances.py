@@ -375,7 +375,7 @@ DELETE FROM connection_paths.contact_connections WHERE (contact_a_id + contact_b
 UPDATE connection_paths.contact_connections SET date_to = '2001-01-01', organization_id = 1
 WHERE (contact_a_id + contact_b_id) % 3 = 1;
 INSERT INTO connection_paths.contact_connections
-SELECT n, n + 10000, 'work_overlap', 1, '2001-01-01' FROM generate_series(1, 300) AS n;
+SELECT n, n + 10000, 'work_overlap', 5, 1, 1, '2001-01-01', '2001-01-01', 0, 2 FROM generate_series(1, 300) AS n;
 """
 
 

@@ -456,7 +456,8 @@ def test_bytes_are_measured_when_there_are_enough_edges(database: str, db: Conne
     assert (before.measured, before.bytes_per_edge, before.edges_now) == (False, 190, 0)
     db.execute(
         "INSERT INTO connection_paths.contact_connections (contact_a_id, contact_b_id, kind, organization_id,"
-        " date_from) SELECT n, n + 1, 'work_overlap', 1, '2000-01-01' FROM generate_series(1, 12000) AS n"
+        " date_from, shared_organizations, earlier_days, people)"
+        " SELECT n, n + 1, 'work_overlap', 1, '2000-01-01', 1, 0, 2 FROM generate_series(1, 12000) AS n"
     )
     db.execute("VACUUM ANALYZE connection_paths.contact_connections")
     after = plan(database).storage

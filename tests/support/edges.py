@@ -11,6 +11,7 @@ from tests.support import oracle
 from tests.support.world import (
     CONTACT_IDS,
     DAYS,
+    EDGE_COLUMNS,
     GHOST_CONTACT_IDS,
     ORGANIZATION_IDS,
     WORK_OVERLAP,
@@ -24,16 +25,16 @@ Stored = dict[tuple[int, int, str], tuple[Any, ...]]
 
 
 def stored(connection: Connection) -> Stored:
-    """Every row of contact_connections by its key, with when and where it was written."""
+    """Every row of contact_connections by its key: the edge, when and where it was written."""
     rows = connection.execute(
-        "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to,"
-        " computed_at, xmin::text, ctid::text FROM connection_paths.contact_connections"
+        f"SELECT contact_a_id, contact_b_id, {EDGE_COLUMNS}, computed_at, xmin::text, ctid::text"
+        " FROM connection_paths.contact_connections"
     )
-    return {row[:3]: row[3:] for row in rows}
+    return {row[:3]: (Edge(*row[2:-3]), *row[-3:]) for row in rows}
 
 
 def work_edges(rows: Stored) -> dict[Pair, Edge]:
-    return {(a, b): Edge(kind, *row[:3]) for (a, b, kind), row in rows.items() if kind == WORK_OVERLAP}
+    return {(a, b): row[0] for (a, b, kind), row in rows.items() if kind == WORK_OVERLAP}
 
 
 def changes(before: Stored, after: Stored) -> set[tuple[int, int, str]]:
@@ -51,13 +52,17 @@ def wrong_edges(draw: st.DrawFn) -> dict[Pair, Edge]:
         st.sampled_from(ORGANIZATION_IDS),
         st.sampled_from(DAYS[:3]),
         st.sampled_from((*DAYS[3:], None)),
+        strength=st.sampled_from((0, 5, 40, 70)),
+        shared_organizations=st.sampled_from((1, 2)),
+        earlier_days=st.sampled_from((0, 1, 300)),
+        people=st.sampled_from((1, 2, 10)),
     )
     return draw(st.dictionaries(pairs.filter(lambda pair: pair[0] < pair[1]), edge, max_size=12))
 
 
 def edges(connection: Connection) -> dict[Pair, Edge]:
     rows = connection.execute(
-        "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to"
+        f"SELECT contact_a_id, contact_b_id, {EDGE_COLUMNS}"
         " FROM connection_paths.contact_connections WHERE kind = 'work_overlap'"
     )
     return {(row[0], row[1]): Edge(*row[2:]) for row in rows}

@@ -32,7 +32,7 @@ from tests.support import oracle
 from tests.support.command_line import finish, start
 from tests.support.sessions import connect, value
 from tests.support.waiting import until
-from tests.support.world import Edge, Experience, Pair, World
+from tests.support.world import EDGE_COLUMNS, Edge, Experience, Pair, World
 
 SOAK = os.environ.get("CONNECTION_PATHS_SOAK_KILLS")
 SEED = int(os.environ.get("CONNECTION_PATHS_SOAK_SEED", str(random.randrange(10**6))))
@@ -271,13 +271,18 @@ def check_sample(connection: Connection) -> None:
     ).fetchall()
     known = frozenset(row[0] for row in connection.execute("SELECT id FROM public.organizations"))
     rows = connection.execute(
-        "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to"
+        f"SELECT contact_a_id, contact_b_id, {EDGE_COLUMNS}"
         " FROM connection_paths.contact_connections"
         " WHERE kind = 'work_overlap' AND contact_a_id = ANY (%(ids)s) AND contact_b_id = ANY (%(ids)s)",
         {"ids": sample},
     ).fetchall()
     stored: dict[Pair, Edge] = {(a, b): Edge(*rest) for a, b, *rest in rows}
-    assert stored == oracle.edges(World(frozenset(sample), known, tuple(Experience(*job) for job in jobs)))
+    sizes = connection.execute(
+        "SELECT o.id, COALESCE(s.people, connection_paths.size_class(connection_paths.known_people(o.id)))"
+        " FROM public.organizations AS o LEFT JOIN connection_paths.organization_sizes AS s ON s.organization_id = o.id"
+    )
+    experiences = tuple(Experience(*job) for job in jobs)
+    assert stored == oracle.edges(World(frozenset(sample), known, experiences, sizes=dict(sizes.fetchall())))
     assert stored
 
 

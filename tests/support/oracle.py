@@ -5,11 +5,12 @@ Quotations are from the design, §1 to §3, and from the headers of find_paths a
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -30,8 +31,15 @@ def resolved(experience: Experience, world: World) -> Experience:
     return experience._replace(organization_id=world.resolved_names.get(experience.company_name or ""))
 
 
+def has_dates(experience: Experience) -> bool:
+    """“date_from present, date_to absent or ≥ date_from”."""
+    return experience.date_from is not None and (
+        experience.date_to is None or experience.date_to >= experience.date_from
+    )
+
+
 def usable(experience: Experience, world: World) -> bool:
-    """“organization present, date_from present, date_to absent or ≥ date_from”.
+    """“organization present”, and the dates, too.
 
     And the organization exists and may make edges, and the contact exists.
     """
@@ -39,8 +47,7 @@ def usable(experience: Experience, world: World) -> bool:
         experience.organization_id in world.organizations
         and world.policies.get(experience.organization_id, 1) is not None
         and experience.contact_id in world.contacts
-        and experience.date_from is not None
-        and (experience.date_to is None or experience.date_to >= experience.date_from)
+        and has_dates(experience)
     )
 
 
@@ -72,6 +79,50 @@ def is_long_enough(edge: Edge, world: World, today: date) -> bool:
     return days >= (world.policies.get(edge.organization_id) or 1)
 
 
+def size_class(people: int) -> int:
+    """“1, 2, 5, 10, 20, 50, 100 and so on: the nearest one, in proportion.”"""
+    classes = [digit * 10**zeros for zeros in range(9) for digit in (1, 2, 5)]
+    return min(classes, key=lambda each: abs(math.log(people / each)))
+
+
+def people(world: World, organization: int) -> int:
+    """“How many people are known to have been there, by size class”; without a row, they are counted."""
+    there = {
+        each.contact_id
+        for each in map(partial(resolved, world=world), world.experiences)
+        if each.organization_id == organization and has_dates(each)
+    }
+    return world.sizes.get(organization) or size_class(len(there))
+
+
+def strength(overlap_days: int, people: int, shared_organizations: int) -> int:
+    """edge_strength, written in another way: without rounding to the end, and in hundredths."""
+    most = min(100.0, max(10.0, 117 - 22 * math.log10(people)))
+    of_days = most * (1 - math.exp(-max(overlap_days, 0) / 730))
+    missing = (100 - of_days) * 0.8 ** (shared_organizations - 1)
+    return 5 * round((100 - missing) / 5)
+
+
+def with_evidence(found: Collection[Edge], best: Edge, world: World, today: date) -> Edge:
+    """*best*, with the strength and the numbers that follow from all overlaps of the two contacts.
+
+    “Union of days over all organizations they shared”: each day is counted once, and only until today.
+    """
+    assert best.date_from is not None
+    days: set[int] = set()
+    for each in found:
+        assert each.date_from is not None
+        days.update(range(each.date_from.toordinal(), min(each.date_to or today, today).toordinal() + 1))
+    shared = {each.organization_id for each in found if each.organization_id is not None}
+    smallest = min(people(world, each) for each in shared)
+    return best._replace(
+        strength=strength(len(days), smallest, len(shared)),
+        shared_organizations=len(shared),
+        earlier_days=sum(day < best.date_from.toordinal() for day in days),
+        people=smallest,
+    )
+
+
 def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
     """The work_overlap edges, “one row per pair”.
 
@@ -94,7 +145,9 @@ def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
         assert edge.organization_id is not None
         return (latest_first(edge.date_to), edge.date_from, edge.organization_id)
 
-    return {pair: min(candidates, key=best) for pair, candidates in found.items()}
+    return {
+        pair: with_evidence(candidates, min(candidates, key=best), world, today) for pair, candidates in found.items()
+    }
 
 
 def walked_edges(world: World) -> dict[Pair, Edge]:

@@ -17,7 +17,7 @@ from orchestrator.runs import runs
 from tests.support.copies import copied
 from tests.support.properties import repeatable
 from tests.support.sessions import connect, dsn_of, value
-from tests.support.world import Edge, Pair, World, load, load_edges
+from tests.support.world import EDGE_COLUMNS, Edge, Pair, World, load, load_edges
 
 STRATEGIES = ("in_place", "rebuild")
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
@@ -171,7 +171,7 @@ def check_books(connection: Connection, run_id: int) -> None:
 def friends(connection: Connection) -> dict[Pair, tuple[Any, ...]]:
     """The edges of the kind of the application, with every column."""
     rows = connection.execute(
-        "SELECT contact_a_id, contact_b_id, kind::text, organization_id, date_from, date_to, computed_at"
+        f"SELECT contact_a_id, contact_b_id, {EDGE_COLUMNS}, computed_at"
         " FROM connection_paths.contact_connections WHERE kind <> 'work_overlap'"
     )
     return {row[:2]: row[2:] for row in rows}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from hypothesis import strategies as st
 from psycopg import Connection, sql
@@ -38,6 +38,16 @@ class Edge(NamedTuple):
     organization_id: int | None
     date_from: date | None
     date_to: date | None
+    strength: int = 50
+    shared_organizations: int | None = None
+    earlier_days: int | None = None
+    people: int | None = None
+
+
+#: The columns of an Edge in SQL.
+EDGE_COLUMNS: LiteralString = (
+    "kind::text, organization_id, date_from, date_to, strength, shared_organizations, earlier_days, people"
+)
 
 
 class Experience(NamedTuple):
@@ -72,6 +82,7 @@ class World:
     do_not_ask: frozenset[tuple[int, int]] = frozenset()  # collection, contact
     #: organization_policy: the days that an overlap at an organization needs; None: the organization makes no edges.
     policies: Mapping[int, int | None] = field(default_factory=dict)
+    sizes: Mapping[int, int] = field(default_factory=dict)  # organization_sizes: organization, size class
     resolved_names: Mapping[str, int] = field(default_factory=dict)  # the organization of each accepted company name
 
     @cached_property
@@ -133,6 +144,11 @@ def world_of(connection: Connection) -> World:
             if installed
             else ()
         ),
+        sizes=dict(
+            connection.execute("SELECT organization_id, people FROM connection_paths.organization_sizes")
+            if installed
+            else ()
+        ),
     )
 
 
@@ -146,6 +162,7 @@ def load(connection: Connection[Any], world: World) -> None:
         load_edges(connection, world.extra_edges)
         load_do_not_ask(connection, world)
         load_policies(connection, world)
+        load_sizes(connection, world)
 
 
 def load_hosts(connection: Connection[Any], world: World) -> None:
@@ -178,11 +195,16 @@ def load_hosts(connection: Connection[Any], world: World) -> None:
 
 
 def load_edges(connection: Connection[Any], edges: Mapping[Pair, Edge]) -> None:
-    """Add rows to contact_connections."""
+    """Add rows to contact_connections. An edge of kind work_overlap without numbers gets some."""
+
+    def completed(edge: Edge) -> Edge:
+        is_ours = edge.kind == WORK_OVERLAP and edge.people is None
+        return edge._replace(shared_organizations=1, earlier_days=0, people=1) if is_ours else edge
+
     _copy(
         connection,
-        "connection_paths.contact_connections (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)",
-        ((*pair, *edge) for pair, edge in edges.items()),
+        f"connection_paths.contact_connections (contact_a_id, contact_b_id, {', '.join(Edge._fields)})",
+        ((*pair, *completed(edge)) for pair, edge in edges.items()),
     )
 
 
@@ -200,6 +222,12 @@ def load_policies(connection: Connection[Any], world: World) -> None:
         "connection_paths.organization_policy (organization_id, rule, min_overlap_days)",
         ((each, "none" if days is None else "long_overlaps", days) for each, days in world.policies.items()),
     )
+
+
+def load_sizes(connection: Connection[Any], world: World) -> None:
+    """Load organization_sizes."""
+    connection.execute("DELETE FROM connection_paths.organization_sizes")
+    _copy(connection, "connection_paths.organization_sizes (organization_id, people)", world.sizes.items())
 
 
 def _copy(connection: Connection[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -256,6 +284,10 @@ def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
                 st.sampled_from((*organizations, None)),
                 st.sampled_from((*DAYS[:2], None)),
                 st.sampled_from((*DAYS[2:], None)),
+                strength=st.sampled_from((0, 30, 50, 75, 100)),
+                shared_organizations=st.none(),
+                earlier_days=st.none(),
+                people=st.none(),
             ),
             max_size=5,
         )
@@ -273,6 +305,9 @@ def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
         extra_edges=extra_edges,
         do_not_ask=do_not_ask,
         policies=draw(st.one_of(st.just({}), policies(organizations))),
+        sizes=draw(
+            st.dictionaries(st.sampled_from(organizations), st.sampled_from((1, 2, 5, 10, 200, 20_000)), max_size=3)
+        ),
     )
 
 

@@ -11,19 +11,25 @@ wanted AS (
     SELECT
         LEAST(c.id, w.neighbour_id) AS contact_a_id,
         GREATEST(c.id, w.neighbour_id) AS contact_b_id,
+        w.strength,
+        w.shared_organizations,
         w.organization_id,
         w.date_from,
-        w.date_to
+        w.date_to,
+        w.earlier_days,
+        w.people
     FROM checked AS c
     CROSS JOIN LATERAL connection_paths.work_overlaps(c.id) AS w
 ),
 present AS (
-    SELECT e.contact_a_id, e.contact_b_id, e.organization_id, e.date_from, e.date_to
+    SELECT e.contact_a_id, e.contact_b_id, e.strength, e.shared_organizations, e.organization_id, e.date_from, e.date_to,
+        e.earlier_days, e.people
     FROM checked AS c
     JOIN connection_paths.contact_connections AS e ON e.contact_a_id = c.id
     WHERE e.kind = 'work_overlap'
     UNION ALL
-    SELECT e.contact_a_id, e.contact_b_id, e.organization_id, e.date_from, e.date_to
+    SELECT e.contact_a_id, e.contact_b_id, e.strength, e.shared_organizations, e.organization_id, e.date_from, e.date_to,
+        e.earlier_days, e.people
     FROM checked AS c
     JOIN connection_paths.contact_connections AS e ON e.contact_b_id = c.id
     WHERE e.kind = 'work_overlap'
@@ -41,7 +47,11 @@ different AS (
     FROM wanted AS w
     FULL JOIN present AS p
         ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
-    WHERE (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
+    WHERE (w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days, w.people)
+        IS DISTINCT FROM (p.shared_organizations, p.organization_id, p.date_from, p.date_to, p.earlier_days, p.people)
+        OR w.strength < p.strength
+        -- an overlap that goes on has become stronger since its edge was written
+        OR w.strength > p.strength AND w.date_to < CURRENT_DATE
 ),
 -- MATERIALIZED: computed once, however many pairs differ, and not at all when none differs
 waiting AS MATERIALIZED (

@@ -41,14 +41,17 @@ different AS (
     SELECT DISTINCT s.id, w.neighbour_id
     FROM sample AS s
     CROSS JOIN LATERAL (
-        SELECT o.neighbour_id, o.organization_id, o.date_from, o.date_to, 1 AS more
+        SELECT o.neighbour_id, o.shared_organizations, o.organization_id, o.date_from, o.date_to, o.earlier_days, o.people,
+            1 AS more
         FROM connection_paths.work_overlaps(s.id, neighbours_from => s.id) AS o
         UNION ALL
-        SELECT e.contact_b_id, e.organization_id, e.date_from, e.date_to, -1
+        SELECT e.contact_b_id, e.shared_organizations, e.organization_id, e.date_from, e.date_to, e.earlier_days, e.people,
+            -1
         FROM connection_paths.contact_connections_next AS e
         WHERE e.contact_a_id = s.id AND e.kind = 'work_overlap'
     ) AS w
-    GROUP BY s.id, w.neighbour_id, w.organization_id, w.date_from, w.date_to
+    GROUP BY s.id, w.neighbour_id, w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days,
+        w.people
     HAVING sum(w.more) <> 0
 )
 SELECT format('the table has %%s edges, but the batches inserted %%s', c.rows_found, c.rows_written)

@@ -10,10 +10,13 @@
 --     organization_id  The organization of the overlap.
 --     date_from        The first day of the overlap.
 --     date_to          The last day of the overlap. NULL: both work experiences continue.
+--     shared_organizations  How many organizations the two shared.
+--     earlier_days     How many days before date_from the two had in common: see overlap_days.
+--     people           The size class of the smallest organization that the two shared.
 -- Errors
 --     none
 -- Reads
---     employments, live_organizations, organization_policy
+--     employments
 -- Writes
 --     none
 -- Used by
@@ -42,111 +45,99 @@
 --            it has started by that day; otherwise it is the one before. So each own experience is joined only with
 --            experiences that end after the previous own one ends (ended_from) and not after the later of two days: the
 --            end of this one and the start of the next one (ended_upto).
---     The result equals that of the plain join, and the join has one row for each experience of another contact.
+--     The chosen overlap equals that of the plain join.
+--
+--     The days in common are those of all overlaps, each day once. Own experiences that follow each other without a day
+--     between them count as one, from worked_from on: the days in common with it are one range, from shared_from to
+--     date_to. An experience before a time elsewhere is joined with all experiences that end later (ended_upto is
+--     infinity), because the other contact may have stayed all the time. So almost every experience of another contact
+--     still makes one row. The rows of a neighbour are sorted by their last day, the latest one first. A row adds its
+--     days before the earliest day of the rows before it. All days in common after the first day of the chosen overlap
+--     belong to it, because it ends last; the days before are earlier_days.
+--
+--     Where a policy asks for long overlaps, own experiences are not put together: each overlap must be long enough.
 --
 --     Only work_overlaps and rebuilt_edges use this function. They remove contacts that do not exist: work_overlaps
 --     looks up each neighbour, which takes as long as finding it; rebuilt_edges uses a list of missing contacts.
 --     PostgreSQL inlines this function into the calling query and plans both together. LEAST ignores NULL, so date_to
 --     is NULL only when both dates are NULL.
 CREATE OR REPLACE FUNCTION connection_paths.possible_overlaps(contact_id bigint, neighbours_from bigint)
-RETURNS TABLE (neighbour_id bigint, organization_id bigint, date_from date, date_to date)
+RETURNS TABLE (
+    neighbour_id bigint,
+    organization_id bigint,
+    date_from date,
+    date_to date,
+    shared_organizations smallint,
+    earlier_days integer,
+    people integer
+)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 200
 BEGIN ATOMIC
-    SELECT DISTINCT ON (pair.neighbour_id)
-        pair.neighbour_id,
-        pair.organization_id,
-        pair.date_from,
-        pair.date_to
+    SELECT
+        r.neighbour_id,
+        min(r.best_organization_id),
+        min(r.best_from),
+        min(r.best_to),
+        count(DISTINCT r.organization_id)::smallint,
+        -- each row adds its days before the overlap and before every row that ends later
+        sum(
+            GREATEST(
+                GREATEST(LEAST(r.date_to, LEAST(r.best_from, r.later_from) - 1), '0001-12-31 BC'::date)
+                - GREATEST(r.shared_from, '0001-01-01'::date) + 1,
+                0
+            )
+        )::integer,
+        min(r.people)
     FROM (
         SELECT
-            theirs.contact_id AS neighbour_id,
-            mine.organization_id,
-            GREATEST(mine.date_from, theirs.date_from) AS date_from,
-            LEAST(mine.date_to, theirs.date_to) AS date_to
+            pair.neighbour_id,
+            pair.organization_id,
+            pair.date_to,
+            pair.shared_from,
+            pair.people,
+            pg_catalog.first_value(pair.organization_id) OVER best_first AS best_organization_id,
+            pg_catalog.first_value(pair.date_from) OVER best_first AS best_from,
+            pg_catalog.first_value(pair.date_to) OVER best_first AS best_to,
+            min(pair.shared_from) OVER (best_first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS later_from
         FROM (
             SELECT
-                s.organization_id,
-                s.date_from,
-                s.date_to,
-                s.more_days,
-                LEAST(s.date_to, CURRENT_DATE) - s.more_days AS begun_upto,
-                GREATEST(s.date_from + s.more_days, s.earlier_end) AS ended_from,
-                GREATEST(
-                    COALESCE(s.date_to, 'infinity'::date),
-                    lead(s.date_from + s.more_days, 1, 'infinity'::date)
-                        OVER (PARTITION BY s.organization_id ORDER BY s.date_from)
-                ) AS ended_upto
-            FROM (
-                SELECT
-                    e.organization_id,
-                    e.date_from,
-                    e.date_to,
-                    -- hashed once: without such a policy, no look-up for each experience
-                    CASE
-                        WHEN e.organization_id IN (
-                            SELECT p.organization_id
-                            FROM connection_paths.organization_policy AS p
-                            WHERE p.rule = 'long_overlaps'
-                        ) THEN (
-                            SELECT p.min_overlap_days - 1
-                            FROM connection_paths.organization_policy AS p
-                            WHERE p.organization_id = e.organization_id
-                        )
-                        ELSE 0
-                    END AS more_days,
-                    r.rank,
-                    max(r.rank) OVER (
-                        PARTITION BY e.organization_id
-                        ORDER BY e.date_from
-                        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-                    ) AS earlier_end
+                theirs.contact_id AS neighbour_id,
+                mine.organization_id,
+                GREATEST(mine.date_from, theirs.date_from) AS date_from,
+                LEAST(mine.date_to, theirs.date_to) AS date_to,
+                GREATEST(mine.worked_from, theirs.date_from) AS shared_from,
+                mine.people
+            FROM connection_paths.own_stints(possible_overlaps.contact_id) AS mine
+            -- LATERAL and OFFSET 0: with them, the conditions reach the indexes of each part of a view that is a UNION
+            CROSS JOIN LATERAL (
+                SELECT e.contact_id, e.date_from, e.date_to
                 FROM connection_paths.employments AS e
-                CROSS JOIN LATERAL (
-                    -- NULL sorts after 'infinity': the rank of 'infinity' is the last possible day
-                    SELECT
-                        CASE e.date_to
-                            WHEN 'infinity'::date THEN '5874897-12-31'::date
-                            ELSE COALESCE(e.date_to, 'infinity'::date)
-                        END AS rank
-                ) AS r
-                WHERE e.contact_id = possible_overlaps.contact_id
-                    AND e.date_from <= CURRENT_DATE
-                    AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
-            ) AS s
-            WHERE s.date_from + s.more_days <= LEAST(s.date_to, CURRENT_DATE)
-                AND (s.earlier_end IS NULL OR s.earlier_end < s.rank)
-            -- optimization fence: the conditions below then refer to one relation and become index conditions
+                WHERE e.organization_id = mine.organization_id
+                    -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE.
+                    -- The second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a
+                    -- skip scan, which is 25 % slower here.
+                    AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) >= (mine.ended_from, '-infinity'::date)
+                    AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) <= (mine.ended_upto, 'infinity'::date)
+                    AND mine.begun_upto >= e.date_from
+                    -- the other experience is long enough, too
+                    AND (mine.more_days = 0 OR COALESCE(e.date_to, 'infinity'::date) >= e.date_from + mine.more_days)
+                    AND e.contact_id <> possible_overlaps.contact_id
+                    AND e.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
+                OFFSET 0
+            ) AS theirs
+            -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
             OFFSET 0
-        ) AS mine
-        -- LATERAL and OFFSET 0: with them, the conditions reach the indexes of each part of a view that is a UNION
-        CROSS JOIN LATERAL (
-            SELECT e.contact_id, e.date_from, e.date_to
-            FROM connection_paths.employments AS e
-            WHERE e.organization_id = mine.organization_id
-                -- These are index conditions of idx_experiences_by_organization, which contains the same COALESCE. The
-                -- second parts of the first two row comparisons never decide. They keep PostgreSQL 18 from a skip
-                -- scan, which is 25 % slower here.
-                AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) >= (mine.ended_from, '-infinity'::date)
-                AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) <= (mine.ended_upto, 'infinity'::date)
-                AND mine.begun_upto >= e.date_from
-                -- the other experience is long enough, too
-                AND (mine.more_days = 0 OR COALESCE(e.date_to, 'infinity'::date) >= e.date_from + mine.more_days)
-                AND e.contact_id <> possible_overlaps.contact_id
-                AND e.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
-            OFFSET 0
-        ) AS theirs
-        -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
-        OFFSET 0
-    ) AS pair
-    ORDER BY
-        pair.neighbour_id,
-        pair.date_to DESC NULLS FIRST,
-        pair.date_from,
-        pair.organization_id;
+        ) AS pair
+        WINDOW best_first AS (
+            PARTITION BY pair.neighbour_id
+            ORDER BY pair.date_to DESC NULLS FIRST, pair.date_from, pair.organization_id
+        )
+    ) AS r
+    GROUP BY r.neighbour_id;
 END;
 
 COMMENT ON FUNCTION connection_paths.possible_overlaps(bigint, bigint) IS 'The overlaps of a contact with contacts that may or may not exist; applications use work_overlaps';

@@ -11,6 +11,10 @@
 --     organization_id  The organization where both worked.
 --     date_from        The first day of the overlap.
 --     date_to          The last day of the overlap. NULL: both work experiences continue.
+--     strength         The strength of the edge: see edge_strength.
+--     shared_organizations  How many organizations the two shared.
+--     earlier_days     How many days before date_from the two had in common: see overlap_days.
+--     people           The size class of the smallest organization that the two shared.
 -- Errors
 --     none
 -- Reads
@@ -30,7 +34,16 @@ CREATE OR REPLACE FUNCTION connection_paths.work_overlaps(
     contact_id bigint,
     neighbours_from bigint DEFAULT NULL
 )
-RETURNS TABLE (neighbour_id bigint, organization_id bigint, date_from date, date_to date)
+RETURNS TABLE (
+    neighbour_id bigint,
+    organization_id bigint,
+    date_from date,
+    date_to date,
+    strength smallint,
+    shared_organizations smallint,
+    earlier_days integer,
+    people integer
+)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
@@ -41,7 +54,15 @@ BEGIN ATOMIC
         best.neighbour_id,
         best.organization_id,
         best.date_from,
-        best.date_to
+        best.date_to,
+        connection_paths.edge_strength(
+            connection_paths.overlap_days(best.date_from, best.date_to, best.earlier_days),
+            best.people,
+            best.shared_organizations
+        ),
+        best.shared_organizations,
+        best.earlier_days,
+        best.people
     FROM connection_paths.possible_overlaps(work_overlaps.contact_id, work_overlaps.neighbours_from) AS best
     -- here and not in possible_overlaps: one look-up for each neighbour, not one for each pair of experiences
     WHERE EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = best.neighbour_id)

@@ -56,6 +56,7 @@ DECLARE
     deleted bigint;
     stale_places pg_catalog.tid[];
 BEGIN
+    PERFORM connection_paths.count_organizations(write_edges.contact_ids, only_new => true);
     PERFORM connection_paths.begin_refresh();
 
     WITH chosen AS MATERIALIZED (
@@ -63,34 +64,33 @@ BEGIN
     ),
     wanted AS (
         SELECT
-            LEAST(c.id, w.neighbour_id) AS contact_a_id,
-            GREATEST(c.id, w.neighbour_id) AS contact_b_id,
-            w.organization_id,
-            w.date_from,
-            w.date_to
+            LEAST(c.id, w.neighbour_id) AS contact_a_id, GREATEST(c.id, w.neighbour_id) AS contact_b_id,
+            w.strength, w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days, w.people
         FROM chosen AS c
-        CROSS JOIN LATERAL connection_paths.work_overlaps(
-            c.id,
-            neighbours_from => CASE WHEN write_edges.smaller_ends_only THEN c.id END
-        ) AS w
+        CROSS JOIN LATERAL
+            connection_paths.work_overlaps(c.id, CASE WHEN write_edges.smaller_ends_only THEN c.id END) AS w
         -- an edge between two chosen contacts is computed from its smaller end
         WHERE c.id < w.neighbour_id OR w.neighbour_id NOT IN (SELECT o.id FROM chosen AS o)
     ),
     present AS (
-        SELECT c.id AS contact_a_id, e.contact_b_id, e.organization_id, e.date_from, e.date_to
+        SELECT c.id AS contact_a_id, e.contact_b_id, e.strength, e.shared_organizations, e.organization_id, e.date_from,
+            e.date_to, e.earlier_days, e.people
         FROM chosen AS c
         CROSS JOIN LATERAL (
-            SELECT p.contact_b_id, p.organization_id, p.date_from, p.date_to
+            SELECT p.contact_b_id, p.strength, p.shared_organizations, p.organization_id, p.date_from, p.date_to,
+                p.earlier_days, p.people
             FROM connection_paths.contact_connections AS p
             WHERE p.contact_a_id = c.id AND p.kind = 'work_overlap'
             ORDER BY p.contact_b_id
             OFFSET 0
         ) AS e
         UNION ALL
-        SELECT e.contact_a_id, c.id, e.organization_id, e.date_from, e.date_to
+        SELECT e.contact_a_id, c.id, e.strength, e.shared_organizations, e.organization_id, e.date_from, e.date_to,
+            e.earlier_days, e.people
         FROM chosen AS c
         CROSS JOIN LATERAL (
-            SELECT p.contact_a_id, p.organization_id, p.date_from, p.date_to
+            SELECT p.contact_a_id, p.strength, p.shared_organizations, p.organization_id, p.date_from, p.date_to,
+                p.earlier_days, p.people
             FROM connection_paths.contact_connections AS p
             WHERE p.contact_b_id = c.id AND p.kind = 'work_overlap'
             OFFSET 0
@@ -102,22 +102,18 @@ BEGIN
             COALESCE(w.contact_a_id, p.contact_a_id) AS contact_a_id,
             COALESCE(w.contact_b_id, p.contact_b_id) AS contact_b_id,
             w.contact_a_id IS NULL AS is_stale,
-            w.organization_id,
-            w.date_from,
-            w.date_to
+            w.strength, w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days, w.people
         FROM wanted AS w
-        FULL JOIN present AS p
-            ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
-        WHERE (w.organization_id, w.date_from, w.date_to) IS DISTINCT FROM (p.organization_id, p.date_from, p.date_to)
+        FULL JOIN present AS p ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
+        WHERE (
+            w.strength, w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days, w.people
+        ) IS DISTINCT FROM (
+            p.strength, p.shared_organizations, p.organization_id, p.date_from, p.date_to, p.earlier_days, p.people
+        )
     ),
     stale AS MATERIALIZED (
         SELECT c.place
-        FROM (
-            SELECT e.contact_a_id, e.contact_b_id
-            FROM difference AS e
-            WHERE e.is_stale
-            ORDER BY e.contact_a_id, e.contact_b_id
-        ) AS d
+        FROM (SELECT e.contact_a_id, e.contact_b_id FROM difference AS e WHERE e.is_stale ORDER BY 1, 2) AS d
         CROSS JOIN LATERAL (
             SELECT p.ctid AS place
             FROM connection_paths.contact_connections AS p
@@ -127,19 +123,27 @@ BEGIN
     ),
     written AS (
         INSERT INTO connection_paths.contact_connections AS c
-            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
-        SELECT d.contact_a_id, d.contact_b_id, 'work_overlap', d.organization_id, d.date_from, d.date_to
+            (contact_a_id, contact_b_id, kind, strength, shared_organizations, organization_id, date_from, date_to,
+                earlier_days, people)
+        SELECT d.contact_a_id, d.contact_b_id, 'work_overlap', d.strength, d.shared_organizations, d.organization_id,
+            d.date_from, d.date_to, d.earlier_days, d.people
         FROM difference AS d
         WHERE NOT d.is_stale
         ORDER BY d.contact_a_id, d.contact_b_id
         ON CONFLICT (contact_a_id, contact_b_id, kind) DO UPDATE
-            SET organization_id = excluded.organization_id,
-                date_from = excluded.date_from,
-                date_to = excluded.date_to,
-                computed_at = excluded.computed_at
+            SET (
+                strength, shared_organizations, organization_id, date_from, date_to, earlier_days, people, computed_at
+            ) = ROW(
+                excluded.strength, excluded.shared_organizations, excluded.organization_id, excluded.date_from,
+                excluded.date_to, excluded.earlier_days, excluded.people, excluded.computed_at
+            )
             -- another session may have written the same edge since the comparison
-            WHERE (c.organization_id, c.date_from, c.date_to)
-                IS DISTINCT FROM (excluded.organization_id, excluded.date_from, excluded.date_to)
+            WHERE (
+                c.strength, c.shared_organizations, c.organization_id, c.date_from, c.date_to, c.earlier_days, c.people
+            ) IS DISTINCT FROM (
+                excluded.strength, excluded.shared_organizations, excluded.organization_id, excluded.date_from,
+                excluded.date_to, excluded.earlier_days, excluded.people
+            )
         RETURNING 1
     )
     SELECT ARRAY(SELECT s.place FROM stale AS s), (SELECT count(*) FROM written)
@@ -157,11 +161,8 @@ BEGIN
     INSERT INTO connection_paths.rebuild_replays (contact_id)
     SELECT c.id
     FROM unnest(write_edges.contact_ids) AS c (id)
-    WHERE c.id IS NOT NULL AND EXISTS (
-        SELECT
-        FROM connection_paths.backfill_runs AS r
-        WHERE r.is_active AND r.strategy = 'rebuild'
-    );
+    WHERE c.id IS NOT NULL
+        AND EXISTS (SELECT FROM connection_paths.backfill_runs AS r WHERE r.is_active AND r.strategy = 'rebuild');
 
     RETURN changed;
 END

@@ -41,23 +41,55 @@ BEGIN
     PERFORM connection_paths.require_sources();
     IF NOT EXISTS (SELECT FROM connection_paths.contact_connections_live AS c WHERE c.kind = 'work_overlap') THEN
         INSERT INTO connection_paths.contact_connections_next
-            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to)
-        SELECT w.contact_a_id, w.contact_b_id, 'work_overlap', w.organization_id, w.date_from, w.date_to
+            (contact_a_id, contact_b_id, kind, strength, shared_organizations, organization_id, date_from, date_to,
+                earlier_days, people)
+        SELECT
+            w.contact_a_id,
+            w.contact_b_id,
+            'work_overlap',
+            w.strength,
+            w.shared_organizations,
+            w.organization_id,
+            w.date_from,
+            w.date_to,
+            w.earlier_days,
+            w.people
         FROM connection_paths.rebuilt_edges(rebuild_range.above_contact_id, rebuild_range.upto_contact_id) AS w;
     ELSE
         INSERT INTO connection_paths.contact_connections_next
-            (contact_a_id, contact_b_id, kind, organization_id, date_from, date_to, computed_at)
-        SELECT e.contact_a_id, e.contact_b_id, 'work_overlap', e.organization_id, e.date_from, e.date_to, e.computed_at
+            (contact_a_id, contact_b_id, kind, strength, shared_organizations, organization_id, date_from, date_to,
+                earlier_days, people, computed_at)
+        SELECT
+            e.contact_a_id,
+            e.contact_b_id,
+            'work_overlap',
+            e.strength,
+            e.shared_organizations,
+            e.organization_id,
+            e.date_from,
+            e.date_to,
+            e.earlier_days,
+            e.people,
+            e.computed_at
         FROM (
             SELECT
                 w.contact_a_id,
                 w.contact_b_id,
+                w.strength,
+                w.shared_organizations,
                 w.organization_id,
                 w.date_from,
                 w.date_to,
+                w.earlier_days,
+                w.people,
                 CASE
-                    WHEN (p.organization_id, p.date_from, p.date_to) IS NOT DISTINCT FROM
-                        (w.organization_id, w.date_from, w.date_to)
+                    WHEN (
+                        p.strength, p.shared_organizations, p.organization_id, p.date_from, p.date_to, p.earlier_days,
+                        p.people
+                    ) IS NOT DISTINCT FROM (
+                        w.strength, w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days,
+                        w.people
+                    )
                         THEN p.computed_at
                     ELSE now()
                 END AS computed_at
@@ -65,7 +97,17 @@ BEGIN
             -- A FULL JOIN cannot become a nested loop over the batch. OFFSET 0 keeps the planner from changing it
             -- to a LEFT JOIN.
             FULL JOIN (
-                SELECT c.contact_a_id, c.contact_b_id, c.organization_id, c.date_from, c.date_to, c.computed_at
+                SELECT
+                    c.contact_a_id,
+                    c.contact_b_id,
+                    c.strength,
+                    c.shared_organizations,
+                    c.organization_id,
+                    c.date_from,
+                    c.date_to,
+                    c.earlier_days,
+                    c.people,
+                    c.computed_at
                 FROM connection_paths.contact_connections_live AS c
                 WHERE c.kind = 'work_overlap'
                     AND (rebuild_range.above_contact_id IS NULL OR c.contact_a_id > rebuild_range.above_contact_id)

@@ -1,0 +1,124 @@
+-- connection_paths.count_organizations(contact_ids, only_new)
+--
+-- Counts the people of organizations, and keeps organization_sizes up to date.
+--
+-- Parameters
+--     contact_ids  The organizations of these contacts are counted. NULL: every organization.
+--     only_new     true: only organizations without a row are counted. NULL means false.
+-- Returns
+--     The number of organizations whose size class was added or changed.
+-- Errors
+--     none
+-- Reads
+--     employments, organization_sizes
+-- Writes
+--     organization_sizes, contact_changes
+-- Used by
+--     create_run, sync_changes, write_edges
+-- Why
+--     Edges are computed from the class, so an organization whose class changes is queued like any other change of an
+--     organization. An organization without a row has no edges yet, because write_edges and create_run first add the
+--     rows of the organizations whose edges they compute. So a new row queues nothing.
+--
+--     A class stays while the number of people is less than 25 % outside of it. Otherwise the edges of an organization
+--     whose size goes up and down around the limit of a class would change again and again. For the same reason a class
+--     may differ between two databases with the same data.
+--
+--     An organization of more than 100 people is counted for some contacts only when its last count is a day old,
+--     because one contact hardly changes its class, and counting it takes longer than refreshing the contact.
+CREATE OR REPLACE FUNCTION connection_paths.count_organizations(
+    contact_ids bigint[] DEFAULT NULL,
+    only_new boolean DEFAULT false
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY INVOKER
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET jit = off
+AS $function$
+DECLARE
+    ids bigint[];
+    numbers bigint[];
+    added bigint;
+    changed bigint;
+BEGIN
+    IF count_organizations.contact_ids IS NULL THEN
+        SELECT array_agg(c.id), array_agg(c.people)
+        INTO ids, numbers
+        FROM (
+            SELECT e.organization_id AS id, count(DISTINCT e.contact_id) AS people
+            FROM connection_paths.employments AS e
+            GROUP BY e.organization_id
+        ) AS c;
+    ELSE
+        SELECT array_agg(c.id), array_agg(c.people)
+        INTO ids, numbers
+        FROM (
+            SELECT o.id, connection_paths.known_people(o.id) AS people
+            FROM (
+                SELECT DISTINCT e.organization_id AS id
+                FROM unnest(count_organizations.contact_ids) AS c (id)
+                CROSS JOIN LATERAL (
+                    SELECT w.organization_id
+                    FROM connection_paths.employments AS w
+                    WHERE w.contact_id = c.id
+                    OFFSET 0
+                ) AS e
+            ) AS o
+            LEFT JOIN connection_paths.organization_sizes AS s ON s.organization_id = o.id
+            WHERE s.organization_id IS NULL
+                OR count_organizations.only_new IS NOT TRUE
+                AND (s.people <= 100 OR s.counted_at < now() - interval '1 day')
+        ) AS c;
+    END IF;
+
+    INSERT INTO connection_paths.organization_sizes (organization_id, people)
+    SELECT c.id, connection_paths.size_class(c.people)
+    FROM unnest(ids, numbers) AS c (id, people)
+    WHERE NOT EXISTS (SELECT FROM connection_paths.organization_sizes AS s WHERE s.organization_id = c.id)
+    ORDER BY c.id
+    ON CONFLICT (organization_id) DO NOTHING;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    IF count_organizations.only_new THEN
+        RETURN added;
+    END IF;
+
+    WITH outside AS MATERIALIZED (
+        SELECT s.organization_id AS id, connection_paths.size_class(c.people) AS people
+        FROM unnest(ids, numbers) AS c (id, people)
+        JOIN connection_paths.organization_sizes AS s ON s.organization_id = c.id
+        WHERE s.people NOT BETWEEN connection_paths.size_class(c.people / 1.25::double precision)
+            AND connection_paths.size_class(c.people * 1.25::double precision)
+        ORDER BY s.organization_id
+        FOR UPDATE OF s
+    ),
+    changes AS (
+        UPDATE connection_paths.organization_sizes AS s
+        SET people = o.people, counted_at = now()
+        FROM outside AS o
+        WHERE s.organization_id = o.id
+        RETURNING s.organization_id
+    )
+    INSERT INTO connection_paths.contact_changes (organization_id)
+    SELECT c.organization_id FROM changes AS c;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+
+    UPDATE connection_paths.organization_sizes AS s
+    SET counted_at = now()
+    WHERE s.organization_id = ANY (ARRAY(
+        SELECT o.organization_id
+        FROM connection_paths.organization_sizes AS o
+        WHERE o.organization_id = ANY (ids) AND o.people > 100 AND o.counted_at < now() - interval '1 day'
+        ORDER BY o.organization_id
+        FOR UPDATE SKIP LOCKED
+    ));
+    RETURN added + changed;
+END
+$function$;
+
+COMMENT ON FUNCTION connection_paths.count_organizations(bigint[], boolean) IS 'Counts the people of organizations and keeps organization_sizes up to date; returns how many classes were added or changed';
+
+REVOKE ALL ON FUNCTION connection_paths.count_organizations(bigint[], boolean) FROM PUBLIC;
