@@ -129,9 +129,13 @@ DO $type$
 BEGIN
     CREATE TYPE connection_paths.given_edge AS (
         neighbour_id bigint,
+        strength smallint,
+        shared_organizations smallint,
         organization_id bigint,
         date_from date,
-        date_to date
+        date_to date,
+        earlier_days integer,
+        people integer
     );
 EXCEPTION
     WHEN duplicate_object THEN NULL; -- an install that was killed may run this again

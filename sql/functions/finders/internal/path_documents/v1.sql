@@ -68,7 +68,7 @@ BEGIN ATOMIC
             FROM connection_paths.collection_members AS m
             WHERE m.collection_id = (path_documents.request).collection_id
                 AND m.contact_id = p.contact_ids[1]
-                AND ((path_documents.request).seed_scope = 'any' OR m.user_id = (path_documents.request).viewer_user_id)
+                AND connection_paths.user_opens(m.user_id, (path_documents.request).opener_user_ids)
         ) AS o
     ) AS u
     CROSS JOIN LATERAL (
@@ -85,7 +85,7 @@ BEGIN ATOMIC
         ) AS hops
         FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
         CROSS JOIN LATERAL connection_paths.edge_details(
-            p.contact_ids[i.hop], p.contact_ids[i.hop + 1], (path_documents.request).given_edges
+            p.contact_ids[i.hop], p.contact_ids[i.hop + 1], path_documents.request
         ) AS e
     ) AS h;
 END;
