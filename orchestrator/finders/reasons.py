@@ -19,6 +19,7 @@ _V1_DEEPEST = 2  # contacts on the longest path of legacy_finder
 FIGURES: Mapping[str, str] = {
     "collection_members": "members of the collection",
     "target_edges": "edges of the target",
+    "target_edges_passing": "edges of the target that pass the filters",
     "target_edges_to_members": "edges of the target to members",
     "target_edges_to_excluded": "edges of the target to members who may not be asked",
     "excluded": "contacts in do_not_ask or excluded by the call",
@@ -27,12 +28,16 @@ FIGURES: Mapping[str, str] = {
 }
 _V1_FIGURES: Mapping[str, str] = {
     "target_edges": "contacts who worked with the target",
+    "target_edges_passing": "contacts who worked with the target and pass the filters",
     "target_edges_to_members": "members who worked with the target",
     "target_edges_to_excluded": "members who worked with the target and may not be asked",
 }
 #: Keys of ``why`` that qualify the numbers and are not shown themselves.
 QUALIFIERS = ("max_edges_per_hop", "counted_to", "counts_are_exact")
-_COUNTS = ("collection_members", "target_edges", "target_edges_to_members", "target_edges_to_excluded", "excluded")
+_COUNTS = (
+    *("collection_members", "target_edges", "target_edges_passing"),
+    *("target_edges_to_members", "target_edges_to_excluded", "excluded"),
+)
 _AT_LEAST = ("target_edges_to_members", "target_edges_to_excluded")  # unless counts_are_exact
 _UNLESS_NONE = ("target_edges_to_excluded", "excluded", "caps_hit")  # shown where there is something to show
 
@@ -62,12 +67,16 @@ def sentences(question: Question, answer: Mapping[str, Any], called: Names) -> l
         "time_budget": written.time_budget,
         "unknown_target": written.unknown_target,
         "empty_collection": written.empty_collection,
+        "viewer_is_no_opener": written.viewer_is_no_opener,
         "viewer_opens_nothing": written.viewer_opens_nothing,
         "viewer_brought_nobody": written.viewer_brought_nobody,
+        "openers_brought_nobody": written.openers_brought_nobody,
         "target_has_no_edges": written.target_has_no_edges,
+        "no_edge_passes": written.no_edge_passes,
         "no_edge_to_a_member": written.no_edge_to_a_member,
         "all_excluded": written.all_excluded,
         "nobody_to_ask": written.nobody_to_ask,
+        "introducer_limit": written.introducer_limit,
         "edge_limit": written.edge_limit,
         "depth_limit": written.depth_limit,
         "exhausted": written.exhausted,
@@ -84,6 +93,9 @@ class _Sentences:
         self.is_v1 = answer["impl"] == "v1"
         self.deepest = deepest(question, answer)
         self.other = "other " if answer["paths"] else ""
+        self.is_filtered = has_edge_filters(question)
+        self.passing = " in a way that passes the filters" if self.is_filtered else ""
+        self.edges = "the target's edges" + (" that pass the filters" if self.is_filtered else "")
         self.target = called.contact(question.target_contact_id)
         self.collection = called.collection(question.collection_id)
         self.viewer = called.user(question.viewer_user_id)
@@ -108,6 +120,13 @@ class _Sentences:
         yield f"{self.the_viewer} brought no contact into {self.collection}."
         yield f"The seed scope importer lets only {self.viewer} open a path."
 
+    def viewer_is_no_opener(self) -> Iterator[str]:
+        yield f"The seed scope importer lets only {self.viewer} open a path."
+        yield f"The users in opener_user_ids do not include {self.viewer}."
+
+    def openers_brought_nobody(self) -> Iterator[str]:
+        yield f"No user in opener_user_ids brought a contact into {self.collection}."
+
     def target_has_no_edges(self) -> Iterator[str]:
         if self.is_v1:
             yield f"No contact is known to have worked with {self.target} at the same organization at the same time."
@@ -115,22 +134,27 @@ class _Sentences:
             yield f"The target {self.target} has no edges."
             yield "The command orchestrator status shows about how many edges there are."
 
+    def no_edge_passes(self) -> Iterator[str]:
+        yield from self._edges()
+        yield "The filters of the call leave out all of them."
+
     def no_edge_to_a_member(self) -> Iterator[str]:
         yield from self._edges()
         members = _number(self._count("collection_members"), "member")
         if self.is_v1:
             yield (
-                f"None of the contacts known to have worked with {self.target} is a member of {self.collection},"
-                f" which has {members}."
+                f"None of the contacts known to have worked with {self.target}{self.passing} is a member of"
+                f" {self.collection}, which has {members}."
             )
         else:
-            yield f"None of the target's edges leads to a member of {self.collection}, which has {members}."
+            yield f"None of {self.edges} leads to a member of {self.collection}, which has {members}."
 
     def all_excluded(self) -> Iterator[str]:
         yield from self._edges()
         yield from self._edges_to_members()
         met = "worked with the target" if self.is_v1 else "has an edge with the target"
-        yield f"No member of {self.collection} who {met} may be asked."
+        passing = self.passing if self.is_v1 or not self.is_filtered else " that passes the filters"
+        yield f"No member of {self.collection} who {met}{passing} may be asked."
         yield (
             "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits"
             " allows, or were excluded by the call."
@@ -138,7 +162,12 @@ class _Sentences:
 
     def nobody_to_ask(self) -> Iterator[str]:
         yield from self._edges()
-        yield f"None of the target's edges leads to a member of {self.collection} who may be asked."
+        yield f"None of {self.edges} leads to a member of {self.collection} who may be asked."
+
+    def introducer_limit(self) -> Iterator[str]:
+        most = _number(self.question.max_per_introducer or 0, "path")
+        yield f"The call asks for at most {most} with the same contact before the target."
+        yield "More such paths exist."
 
     def edge_limit(self) -> Iterator[str]:
         cap = self.why["max_edges_per_hop"]
@@ -147,7 +176,7 @@ class _Sentences:
         lengths = "3" if self.deepest == 3 else f"3 to {self.deepest}"  # paths of two contacts are never cut
         yield (
             f"To find paths of 3 contacts or more, the search follows at most {_number(cap, 'edge')} from each contact,"
-            " most recent edges first."
+            f" {'strongest' if self.question.order_by == 'strength' else 'most recent'} edges first."
         )
         yield (
             f"At least one contact has more than {_number(cap, 'edge')} to members who may be asked,"
@@ -174,7 +203,10 @@ class _Sentences:
         start = "By work experiences alone, there" if self.is_v1 else "There"
         avoiding = " that avoids the excluded contacts" if self.question.excluded_contact_ids else ""
         opened = f" that {self.viewer} can open" if self.question.seed_scope == "importer" else ""
-        which = f"{opened} and{avoiding}" if opened and avoiding else opened or avoiding
+        if not opened and self.question.opener_user_ids is not None:
+            opened = " that a user in opener_user_ids can open"
+        passing = " whose edges pass the filters" if self.is_filtered else ""
+        which = " and".join(each for each in (opened, avoiding, passing) if each)
         return f"{start} is no {self.other}path {length} in {self.collection}{which}."
 
     def _edges(self) -> Iterator[str]:
@@ -187,6 +219,8 @@ class _Sentences:
             )
         elif number:
             yield f"The target {self.target} has {_number(number, 'edge')}."
+        if number and self.why["target_edges_passing"]:
+            yield f"The filters of the call leave {self._count('target_edges_passing')} of them."
 
     def _edges_to_members(self) -> Iterator[str]:
         """Say how many of the target's edges lead to members; nothing where the lower bound is zero."""
@@ -198,13 +232,20 @@ class _Sentences:
                 continue
             number = self._count(name)
             if self.is_v1:
-                yield f"{_number(number, 'member')} {who} worked with the target."
+                yield f"{_number(number, 'member')} {who} worked with the target{self.passing}."
             else:
                 verb = "leads to a member" if self.why[name] == 1 and "or more" not in number else "lead to members"
-                yield capitalized(f"{number} of the target's edges {verb} {who}.")
+                yield capitalized(f"{number} of {self.edges} {verb} {who}.")
 
     def _count(self, name: str) -> str:
         return count(self.why, name)
+
+
+def has_edge_filters(question: Question) -> bool:
+    """Return whether *question* leaves out edges."""
+    filters = (question.kinds, question.min_strength, question.ended_after)
+    organizations = (question.via_organization_ids, question.not_via_organization_ids)
+    return any(each is not None for each in (*filters, *organizations))
 
 
 def deepest(question: Question, answer: Mapping[str, Any]) -> int:

@@ -303,7 +303,8 @@ def _create_function(connection: Connection, problem: Problem, binding: Binding)
 def _build_walk_index(connection: Connection, name: str) -> None:
     """Build an index of the edges: concurrently on the partition first, which the partitioned index then includes."""
     text = sqlfiles.read("indexes", f"{name}.sql")
-    form = indexes.wanted_indexes(unbound())[name].form
+    wanted = indexes.wanted_indexes(unbound())[name]
+    form = wanted.form + (f" WHERE {wanted.rule}" if wanted.rule else "")
     new = f"{steps.SCHEMA}.{name}{steps.NEW}"
     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {new}".encode())
     connection.execute(

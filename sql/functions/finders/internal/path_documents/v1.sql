@@ -76,8 +76,7 @@ BEGIN ATOMIC
                 FROM connection_paths.introducers AS m
                 WHERE m.collection_id = (path_documents.request).collection_id
                     AND m.contact_id = p.contact_ids[1]
-                    AND m.user_id IS NOT NULL
-                    AND ((path_documents.request).seed_scope = 'any' OR m.user_id = (path_documents.request).viewer_user_id)
+                    AND connection_paths.user_opens(m.user_id, (path_documents.request).opener_user_ids)
             ) AS o
         ) AS u
         CROSS JOIN LATERAL (
@@ -100,7 +99,7 @@ BEGIN ATOMIC
             min(e.strength) AS strength
             FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
             CROSS JOIN LATERAL connection_paths.edge_details(
-                p.contact_ids[i.hop], p.contact_ids[i.hop + 1], (path_documents.request).given_edges
+                p.contact_ids[i.hop], p.contact_ids[i.hop + 1], path_documents.request
             ) AS e
         ) AS h
     ) AS a;
