@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 _DECIDES_EDGES = frozenset(
     {
         *("live_contacts", "live_organizations", "known_organizations", "work_experiences", "employments"),
-        *("possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
+        *("own_stints", "possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
+        *("edge_strength", "overlap_days", "size_class", "known_people", "organization_sizes", "count_organizations"),
         *("organization_policy", "queue_policy_changes"),
         *("policy_inserted", "policy_updated", "policy_deleted", "policy_truncated"),
         *(

@@ -21,7 +21,7 @@ rights (suffix, class, names, privileges) AS (
         ('reader', 'FUNCTION', %(readable)s::text[], '{EXECUTE}'),
         ('operator', 'TABLE', '{contact_connections, finder_rollout, introduction_limits, organization_policy}', '{INSERT,UPDATE,DELETE}'),
         ('operator', 'TABLE', '{
-            backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,
+            organization_sizes, backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,
             rebuild_other_kinds, rebuild_missing_contacts, legal_forms, organization_names, organization_keys,
             organization_words, company_names,
             name_proposals, name_decisions, name_changes
@@ -32,7 +32,7 @@ rights (suffix, class, names, privileges) AS (
         ('operator', 'SEQUENCE', '{backfill_worker_ids, name_batch_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
             advisory_key, await_refreshes, backfill_contact, begin_indexing, begin_refresh, cancel_run, claim_batch,
-            claim_finish, clean_consent, contacts_to_refresh, create_run, do_batch, drop_rebuild, fail_batch,
+            claim_finish, clean_consent, contacts_to_refresh, count_organizations, create_run, do_batch, drop_rebuild, fail_batch,
             finish_run, is_junk_name, lock_active_run, lock_holders, longest_wait, mark_exchanged, missing_contacts,
             missing_rebuild_indexes, name_keys, overlaps_by_contact, pause_run, plain_name, predicted_edges,
             prepare_rebuild, propose_names, queue_affected_contacts, queue_changes, queue_due_contacts,
