@@ -19,12 +19,14 @@ _OF_COMMANDS = (
     *(*VIEW_OF.values(), *_OF_NAMES),
     *("installation", "_yoyo_migration", "capture_failures", "capture_works", "hidden_tables"),
 )
+#: What an application calls to show an edge that it has read itself.
+_OF_EDGES = ("strength_tier", "overlap_days", "edge_strength")
 #: What the binding view of a detached table calls; it only raises an error.
 _OF_DETACHED_VIEWS = "raise_detached"
 
 _COMMENT_OR_LITERAL = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 _NAME = re.compile(r"\bconnection_paths\.(\w+)")
-_VIEW = re.compile(r"\bVIEW connection_paths\.(\w+)\b.*?;", re.DOTALL)
+_VIEW = re.compile(r"\bCREATE OR REPLACE VIEW connection_paths\.(\w+)\b.*?;", re.DOTALL)
 
 
 @cache
@@ -32,7 +34,7 @@ def readable() -> frozenset[str]:
     """Return the names of the functions, tables and views that a reader needs."""
     texts = _texts()
     needed: set[str] = set()
-    new = {*public_functions(), *_OF_COMMANDS}
+    new = {*public_functions(), *_OF_COMMANDS, *_OF_EDGES}
     while new:
         needed |= new
         mentioned = {name for each in new for name in _NAME.findall(texts.get(each, ""))}

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from typing import Any
 
 import click
 import psycopg
 
 from orchestrator.cli import run_lines
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import Number, limit_or_off, workers_option
+from orchestrator.cli.options import Number, limit_or_off
 from orchestrator.cli.organizations import candidate_lines
 from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.host import left_out, organizations
 from orchestrator.install.installed import require_installed
 from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.runs.candidates import Candidate
 from orchestrator.runs.plan import proposed
 from orchestrator.runs.throttle import ThrottleLimits
 
 _WORTH_ASKING = 0.01  # of all pairs: less is not worth a question
 _HAS_RUN = "SELECT EXISTS (SELECT FROM connection_paths.backfill_runs)"
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), default=BackfillOptions.workers, show_default=True, metavar="N",
+    help="How many connections share the work.",
+)  # fmt: skip
 
 
 @click.command("backfill")
@@ -62,7 +70,7 @@ _HAS_RUN = "SELECT EXISTS (SELECT FROM connection_paths.backfill_runs)"
     "--ignore-replica", "ignored", multiple=True, metavar="NAME",
     help="A replica (its application_name in pg_stat_replication) that may fall behind; may be repeated.",
 )  # fmt: skip
-@click.option("--yes", is_flag=True, help="Do not ask about organizations that are probably no employer.")
+@click.option("--yes", is_flag=True, help="Do not look for organizations that are probably no employer.")
 @shared_options
 @pass_invocation
 @click.pass_context
@@ -72,48 +80,62 @@ def command(
     ignored: tuple[str, ...], yes: bool,
 ) -> None:  # fmt: skip
     """Compute the edges of every contact: join the run that is under way, or start one."""
-    screen = invocation.screen
     limits = None
     if throttle:
         limits = ThrottleLimits(
             slowdown, replica_lag_seconds=replica_lag, replica_lag_megabytes=replica_backlog, ignored_replicas=ignored
         )
-    options = BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits)
-    if not yes and _is_on_terminal():
-        _ask_about_candidates(invocation)
-    with screen.watching(run_lines.display, run_lines.progress_line) as report:
+    data, lines, succeeded = computed(
+        invocation, BackfillOptions(workers, strategy, batch_edges, batch_timeout, limits), asks=not yes
+    )
+    invocation.screen.result(data, *lines)
+    if not succeeded:
+        ctx.exit(1)
+
+
+def computed(invocation: Invocation, options: BackfillOptions, *, asks: bool) -> tuple[dict[str, Any], list[str], bool]:
+    """Compute the edges; return the result as data and as lines, and whether the run succeeded."""
+    candidates = _candidates(invocation) if asks else []
+    if candidates:
+        _show(invocation, candidates)
+    with invocation.screen.watching(run_lines.display, run_lines.progress_line) as report:
         done = backfill(invocation.connection_string(), options, report=report)
     missed = _left_out(invocation)
-    screen.result(
-        {**done.run.as_json(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside, "left_out": missed},
-        *run_lines.outcome_lines(done),
-        *missed,
-    )
-    if done.run.status != "succeeded":
-        ctx.exit(1)
+    data = {
+        **done.run.as_json(), "seconds": round(done.seconds, 3), "set_aside": done.set_aside, "left_out": missed,
+        "candidates": [asdict(each) for each in candidates],
+    }  # fmt: skip
+    return data, [*run_lines.outcome_lines(done), *missed], done.run.status == "succeeded"
 
 
 def _is_on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _ask_about_candidates(invocation: Invocation) -> None:
-    """Before the first run, ask whether organizations that are probably no employer should make no edges."""
+def _candidates(invocation: Invocation) -> list[Candidate]:
+    """Before the first run, return the organizations that are probably no employer; before a later one, none."""
     dsn = invocation.connection_string()
     with reading(dsn) as connection:
         require_installed(connection)
         if connection.execute(_HAS_RUN).fetchone() == (True,):
-            return
+            return []
+    invocation.screen.show_step("looking for organizations that are probably no employer")
+    return [each for each in proposed(dsn) if each.share_of_pairs >= _WORTH_ASKING]
+
+
+def _show(invocation: Invocation, candidates: list[Candidate]) -> None:
+    """Show the candidates. On a terminal, ask whether they should make no edges; elsewhere nothing is excluded."""
     screen = invocation.screen
-    screen.show_step("looking for organizations that are probably no employer")
-    candidates = [each for each in proposed(dsn) if each.share_of_pairs >= _WORTH_ASKING]
-    if not candidates:
-        return
+    if screen.as_json:
+        return  # they are part of the result
     for line in candidate_lines(candidates):
         screen.say_about(line)
+    if not _is_on_terminal():
+        screen.say_about("There is no terminal to ask on, so they make edges like any other organization.")
+        return
     if not click.confirm("Exclude or limit them as proposed, before the backfill?", default=False, err=True):
         return
-    with connect(dsn) as connection, connection.transaction():
+    with connect(invocation.connection_string()) as connection, connection.transaction():
         organizations.exclude(connection, [each.id for each in candidates if each.is_junk], "no employer")
         for each in candidates:
             if each.min_days is not None:

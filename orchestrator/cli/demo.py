@@ -14,8 +14,8 @@ import click
 from psycopg import sql
 
 from orchestrator.cli import run_lines
+from orchestrator.cli.backfill import workers_option
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import workers_option
 from orchestrator.cli.paths import path_lines
 from orchestrator.cli.screen import Screen
 from orchestrator.cli.sweep import watching

@@ -14,7 +14,6 @@ from typing import Any
 import click
 import psycopg
 
-from orchestrator.access.explanation import explain
 from orchestrator.cli.invocation import DEFAULT_DIRECTORY, Invocation
 from orchestrator.core import text
 from orchestrator.core.database import reading
@@ -94,6 +93,8 @@ class Group(click.Group):
 
 def _missing_rights(ctx: click.Context) -> str | None:
     """Return the line about the rights that the command needs and this role lacks; None when that is not known."""
+    from orchestrator.access.explanation import explain  # noqa: PLC0415  only a failure needs these many modules
+
     group = ctx
     while group.parent is not None and group.parent.parent is not None:
         group = group.parent

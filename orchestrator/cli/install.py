@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import click
 
 from orchestrator.access import roles as group_roles
+from orchestrator.cli import backfill
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.options import map_option
 from orchestrator.core.database import reading
 from orchestrator.host.mapping import SourceMapping
 from orchestrator.install import installation
+from orchestrator.runs.backfill import BackfillOptions
 
 
 @click.command("install")
@@ -37,9 +40,15 @@ from orchestrator.install import installation
     "--roles", metavar="[=PREFIX]", is_flag=False, flag_value="", default=None,
     help="Create group roles PREFIX_reader, _operator and _owner; PREFIX is otherwise the name of the schema.",
 )  # fmt: skip
+@click.option(
+    "--backfill", "fills", is_flag=True,
+    help="Then compute the edges of every contact, as orchestrator backfill does without options.",
+)  # fmt: skip
 @shared_options
 @pass_invocation
+@click.pass_context
 def command(
+    ctx: click.Context,
     invocation: Invocation,
     host_schema: str | None,
     mapping: SourceMapping | None,
@@ -47,6 +56,7 @@ def command(
     replicated: bool | None,
     names: bool | None,
     roles: str | None,
+    fills: bool,
 ) -> None:
     """Install, upgrade or repair the SQL. Safe to run again, and while the application writes."""
     dsn = invocation.connection_string()
@@ -61,7 +71,7 @@ def command(
         roles=roles,
         progress=invocation.screen.report,
     )
-    shown = [_outcome(done, triggers, replicated), *done.repaired, *done.costs]
+    shown = [_outcome(done, triggers, replicated), *done.repaired, *done.costs, *done.notes]
     grants: list[str] = []
     if done.for_superuser:
         again = "orchestrator install --roles" + (
@@ -79,10 +89,22 @@ def command(
             "For the roles to read the tables, the owner of the tables must run:",
             *(f"  {line}" for line in grants),
         ]
-    data = {"applied": done.applied, "repaired": done.repaired, "costs": done.costs}
+    data: dict[str, Any] = {
+        "applied": done.applied, "repaired": done.repaired, "costs": done.costs, "notes": done.notes,
+    }  # fmt: skip
     if done.for_superuser:
         data["for_superuser"] = done.for_superuser
-    invocation.screen.result({**data, **({"grants": grants} if grants else {})}, *shown)
+    if grants:
+        data["grants"] = grants
+    if not fills:
+        invocation.screen.result(data, *shown)
+        return
+    if not invocation.as_json:
+        invocation.screen.say(*shown)
+    data["backfill"], lines, succeeded = backfill.computed(invocation, BackfillOptions(), asks=True)
+    invocation.screen.result(data, *lines)
+    if not succeeded:
+        ctx.exit(1)
 
 
 def _outcome(done: installation.Installed, triggers: bool | None, replicated: bool | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import mapping
 from orchestrator.host.mapping_suggestion import Suggestion, suggest
-from orchestrator.host.mapping_values import unreadable
+from orchestrator.host.mapping_values import failing, unreadable
 
 
 @click.command("map")
@@ -33,7 +34,8 @@ def command(
 ) -> None:  # fmt: skip
     """Draft or check a mapping: the file that says which of your tables are contacts, organizations and so on.
 
-    Only reads, and works before the package is installed. Then use the file: orchestrator install --map FILE.
+    Only reads, and works before the package is installed. Then use the file: orchestrator install --map FILE, which
+    checks the file, too.
     """
     if suggests == (file is not None):
         raise click.UsageError("give either --suggest or --check FILE")
@@ -55,7 +57,7 @@ def _check(invocation: Invocation, file: Path, host_schema: str) -> tuple[list[s
     """Return the problems of a mapping; where there is none, what its expressions cannot read."""
     wanted = mapping.load(file)
     with connect(invocation.connection_string(), reads_only=True) as connection:
-        problems = mapping.check(connection, wanted, host_schema)
+        problems = mapping.check(connection, wanted, host_schema) or failing(connection, wanted, host_schema)
         return problems, [] if problems else unreadable(connection, wanted, host_schema)
 
 
@@ -75,6 +77,7 @@ def _show(invocation: Invocation, found: Suggestion, output: Path | None) -> Non
     if output is None:
         click.echo(found.toml, nl=False)
     else:
-        invocation.screen.say(f"wrote {output}; read each line, then run: orchestrator map --check {output}")
+        then = f"orchestrator install --map {shlex.quote(str(output))} --backfill"
+        invocation.screen.say(f"wrote {output}; read each line, then run: {then}")
     for line in found.missing:
         invocation.screen.report(line)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchestrator.finders.paths import Question
-from orchestrator.host import mapping
-from orchestrator.host.mapping import SourceMapping
-from orchestrator.runs.backfill import BackfillOptions
+
+if TYPE_CHECKING:
+    from orchestrator.host.mapping import SourceMapping
 
 
 class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no argument here
@@ -50,12 +51,19 @@ def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> floa
     return None if value == "off" else float(kind.convert(value, param, ctx))
 
 
-def _load_mapping(_: click.Context, __: click.Parameter, value: Path | None) -> SourceMapping | None:
-    return None if value is None else mapping.load(value)
+def _load_mapping(ctx: click.Context, param: click.Parameter, value: Path | None) -> SourceMapping | None:
+    from orchestrator.host import mapping  # noqa: PLC0415  it loads the parser of PostgreSQL
+
+    if value is None:
+        return None
+    if not value.exists():
+        draft = f"orchestrator map --suggest --output {shlex.quote(str(value))}"
+        raise click.BadParameter(f"there is no file {value}; to draft it: {draft}", ctx, param)
+    return mapping.load(value)
 
 
 map_option = click.option(
-    "--map", "mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    "--map", "mapping", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
     callback=_load_mapping,
     help="A TOML file that says which tables, columns and rows of yours to read; otherwise that of the last install.",
 )  # fmt: skip
@@ -85,10 +93,6 @@ def listed(kind: Any, metavar: str) -> dict[str, Any]:
 host_schema_option = click.option(
     "--host-schema", default="public", show_default=True, metavar="NAME",
     help="The schema of contacts, organizations and the other host tables.",
-)  # fmt: skip
-workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), default=BackfillOptions.workers, show_default=True, metavar="N",
-    help="How many connections share the work.",
 )  # fmt: skip
 max_edges_per_hop_option = click.option(
     "--max-edges-per-hop", metavar="N|all", callback=edges_or_all, default=str(Question.max_edges_per_hop),

@@ -10,7 +10,6 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-import yoyo
 from psycopg.rows import namedtuple_row
 
 from orchestrator.core import sqlfiles
@@ -21,7 +20,7 @@ from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
 from orchestrator.host.binding import VIEW_OF, Binding
 from orchestrator.host.mapping import DEFAULT
-from orchestrator.install.migration_files import migration_steps
+from orchestrator.install.migration_files import loaded, migration_steps
 from orchestrator.install.migration_files import migrations as migration_files
 
 _SHOWN = 5  # names of a list
@@ -203,7 +202,7 @@ def _applied(subject: Subject) -> list[str]:
 
 
 def _known() -> list[str]:
-    return sorted(str(migration.id) for migration in yoyo.read_migrations(str(sqlfiles.ROOT / "migrations")))
+    return sorted(str(migration.id) for migration in loaded())
 
 
 def _may_read_migrations(subject: Subject) -> bool | None:

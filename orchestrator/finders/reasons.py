@@ -25,7 +25,7 @@ FIGURES: Mapping[str, str] = {
     "target_edges_passing": "edges of the target that pass the filters",
     "target_edges_to_members": "edges of the target to members",
     "target_edges_to_excluded": "edges of the target to members who may not be asked",
-    "excluded": "contacts who may not be asked",
+    "excluded": "contacts in do_not_ask or excluded by the call",
     "level_reached": "contacts on the longest chain looked at",
     "caps_hit": "a contact has more edges to members than the search follows",
 }
@@ -154,6 +154,7 @@ def sentences(question: Question, answer: Mapping[str, Any], called: Names) -> l
         "unknown_target": written.unknown_target,
         "empty_collection": written.empty_collection,
         "viewer_is_no_opener": written.viewer_is_no_opener,
+        "viewer_opens_nothing": written.viewer_opens_nothing,
         "viewer_brought_nobody": written.viewer_brought_nobody,
         "openers_brought_nobody": written.openers_brought_nobody,
         "target_has_no_edges": written.target_has_no_edges,
@@ -197,6 +198,10 @@ class _Sentences:
     def empty_collection(self) -> Iterator[str]:
         yield f"The {self.collection} has no members: the view collection_members has no row of it."
 
+    def viewer_opens_nothing(self) -> Iterator[str]:
+        yield f"{self.the_viewer} opens no path: the table do_not_ask_users has a row of this user."
+        yield f"The seed scope importer lets only {self.viewer} open a path."
+
     def viewer_brought_nobody(self) -> Iterator[str]:
         yield f"{self.the_viewer} brought no contact into {self.collection}."
         yield f"The seed scope importer lets only {self.viewer} open a path."
@@ -236,7 +241,10 @@ class _Sentences:
         met = "worked with the target" if self.is_v1 else "has an edge with the target"
         passing = self.passing if self.is_v1 or not self.is_filtered else " that passes the filters"
         yield f"No member of {self.collection} who {met}{passing} may be asked."
-        yield "Contacts who may not be asked are in the table do_not_ask, or were excluded by the call."
+        yield (
+            "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits"
+            " allows, or were excluded by the call."
+        )
 
     def nobody_to_ask(self) -> Iterator[str]:
         yield from self._edges()
@@ -364,7 +372,9 @@ def remedies(question: Question, answer: Mapping[str, Any]) -> dict[str, int | s
             found["impl"] = "v2"
     elif is_limited and why["level_reached"] == question.max_depth < DEEPEST:
         found["depth"] = question.max_depth + 1
-    if question.seed_scope == "importer" and (is_limited or reason in ("exhausted", "viewer_brought_nobody")):
+    if question.seed_scope == "importer" and (
+        is_limited or reason in ("exhausted", "viewer_opens_nothing", "viewer_brought_nobody")
+    ):
         found["scope"] = "any"
     return found
 

@@ -269,17 +269,19 @@ class Binding:
 
 def unbound(mapping: SourceMapping = DEFAULT, host_schema: str = LATER) -> Binding:
     """Return the binding of a mapping to tables that nobody has looked at."""
-    return Binding(mapping, host_schema, {name: _typed(each, {}) for name, each in bound(mapping, host_schema).items()})
+    return Binding(
+        mapping, host_schema, {name: _typed(each, {}) for name, each in _sources(mapping, host_schema).items()}
+    )
 
 
 def default(host_schema: str = LATER) -> Binding:
     """Return the binding of the default mapping to tables whose columns have exactly the types of the package."""
-    return Binding(DEFAULT, host_schema, bound(DEFAULT, host_schema))
+    return Binding(DEFAULT, host_schema, _sources(DEFAULT, host_schema))
 
 
 def bind(connection: Connection, mapping: SourceMapping, host_schema: str) -> Binding:
     """Return the binding of a mapping to the tables of a database, whether or not they exist."""
-    sources = _bound(json.dumps(mapping.as_json()), host_schema)
+    sources = _sources(mapping, host_schema)
     asked = {
         "names": list(sources),
         "schemas": [source.schema for source in sources.values()],
@@ -299,6 +301,10 @@ def has_placeholders(text: str) -> bool:
 def unquoted(identifier: str) -> str:
     """Return the name that an identifier in double quotes stands for."""
     return identifier[1:-1].replace('""', '"')
+
+
+def _sources(mapping: SourceMapping, host_schema: str) -> dict[str, BoundSource]:
+    return _bound(json.dumps(mapping.as_json()), host_schema)
 
 
 @lru_cache(maxsize=16)

@@ -294,10 +294,9 @@ def _expression(table: Table, key: str, known: Mapping[str, Table | None]) -> st
 # The file.
 
 _HEAD = """\
-# Which tables connection_paths reads: a draft by orchestrator map --suggest. Read each line before you use it.
+# Which tables connection_paths reads: a draft by orchestrator map --suggest. Read each line, then run:
 #
-#   orchestrator map --check FILE       compares the file with the database
-#   orchestrator install --map FILE     installs
+#   orchestrator install --map FILE --backfill
 """
 
 _WHAT: Mapping[str, str] = {
@@ -352,12 +351,16 @@ def _section(draft: Draft, host_schema: str) -> Iterator[str]:
     if draft.where is not None:
         yield f"where = {toml_string(draft.where)}"
     elif draft.source == "user_contact_collections":
-        yield from _rule_of_members(table, draft.columns.get("source"), host_schema)
+        yield from _rule_of_members(table, draft.columns.get("source"))
 
 
-def _rule_of_members(table: Table, source: str | None, host_schema: str) -> Iterator[str]:
-    if source == "source" and table.place == (host_schema, "user_contact_collections"):
+def _rule_of_members(table: Table, source: str | None) -> Iterator[str]:
+    is_default = table.name == "user_contact_collections" and source in (None, "source")
+    if is_default and table.types.get("source") in WHOLE:
         yield f"# Rows count where {WANTED['user_contact_collections'].where}; a line with where = replaces this rule."
+    elif is_default:
+        yield "# Every row that has a user counts. Without this line, only some numbers in a column source would count."
+        yield 'where = "true"'
     elif source is not None:
         yield "# Every row that has a user counts; to let fewer count, write for example:"
         is_number = any(identifier(column) == source and table.types[column] in WHOLE for column in table.types)

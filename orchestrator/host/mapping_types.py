@@ -94,11 +94,11 @@ class Source:
     def has_own_rule(self) -> bool:
         """Whether the default rule is replaced.
 
-        The default rule reads codes of the column ``source``. So it stays only while the table and that column are the
-        default ones and the file has no ``where``.
+        The default rule reads codes of the column ``source``. So it stays only while the name of the table, in any
+        schema, and that column are the default ones and the file has no ``where``.
         """
         has_source = self.columns.get("source", "source") in ("source", '"source"')
-        return self.where is not None or self.schema is not None or self.table != self.name or not has_source
+        return self.where is not None or self.table != self.name or not has_source
 
     @property
     def keys(self) -> tuple[str, ...]:

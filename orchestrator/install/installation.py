@@ -38,6 +38,7 @@ from orchestrator.install.refusals import (
     check_not_newer,
     check_schema,
     check_server,
+    check_values,
 )
 from orchestrator.install.steps import (
     HOST_INDEXES,
@@ -74,7 +75,8 @@ class Installed:
     """The result of an install: the migrations that it applied, and a sentence for each repair.
 
     ``costs`` says of each source without triggers or indexes of the package what that costs. ``for_superuser``: the
-    statements that make the group roles, where this role may not; then the package is installed without them.
+    statements that make the group roles, where this role may not; then the package is installed without them. ``notes``
+    says which texts of the tables a new mapping cannot read.
     """
 
     applied: list[str]
@@ -82,6 +84,7 @@ class Installed:
     host_schema: str
     costs: list[str]
     for_superuser: list[str]
+    notes: list[str]
 
 
 def install(
@@ -119,6 +122,7 @@ def install(
         wanted = chosen_mapping(connection, mapping)
         binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)
         check_host(connection, binding)
+        notes = [] if mapping is None else check_values(connection, mapping, chosen)
         sources.refuse_citus(connection, binding)
         check_schema(connection, binding)
         prefix = group_roles.to_use(connection, roles)
@@ -157,7 +161,9 @@ def install(
                 repaired += [] if todo else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
-            return Installed([migration.id for migration in todo], repaired, chosen, binding.costs(), for_superuser)
+            return Installed(
+                [migration.id for migration in todo], repaired, chosen, binding.costs(), for_superuser, notes
+            )
 
 
 def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
@@ -354,10 +360,7 @@ def _migrations(
     backend = _backend(resolved(connection), settings, place(connection))
     try:
         backend.break_lock()  # a row that a killed install left; we hold the installation lock
-        migrations = yoyo.read_migrations(str(migration_files.FOLDER))
-        if not migrations:
-            raise OrchestratorError(f"no migrations in {migration_files.FOLDER}: the package is damaged")
-        yield backend, migrations
+        yield backend, migration_files.loaded()
     finally:
         backend.connection.close()
 

@@ -12,7 +12,8 @@ from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.core.schema import all_named, schema_of
 from orchestrator.host import rights, sources
 from orchestrator.host.binding import Binding
-from orchestrator.host.mapping import DEFAULT, check
+from orchestrator.host.mapping import DEFAULT, SourceMapping, check
+from orchestrator.host.mapping_values import failing, unreadable
 from orchestrator.host.rights import Right
 from orchestrator.install.installed import bound_host_schema, chosen_host_schema, schema_read_by_views
 from orchestrator.install.steps import (
@@ -106,6 +107,14 @@ def check_host(connection: Connection, binding: Binding) -> None:
         raise SeveralProblemsError([*problems, *lacking, "Nothing was installed."])
     if lacking:
         raise OrchestratorError(f"{lacking[0]} Nothing was installed.")
+
+
+def check_values(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[str]:
+    """Refuse a mapping whose expressions raise errors for rows of the tables; return which texts they cannot read."""
+    problems = failing(connection, mapping, host_schema)
+    if problems:
+        raise SeveralProblemsError([*problems, "Nothing was installed."])
+    return unreadable(connection, mapping, host_schema)
 
 
 def _to_create(connection: Connection) -> list[Right]:

@@ -9,6 +9,9 @@ from orchestrator.core.schema import schema_of
 
 _TABLES = (
     ("do_not_ask", "rows of do_not_ask"),
+    ("do_not_ask_users", "rows of do_not_ask_users"),
+    ("introduction_requests", "requests for introductions"),
+    ("introduction_limits", "rows of introduction_limits"),
     ("finder_rollout", "rows of finder_rollout"),
     ("organization_policy", "policies of organizations"),
     ("backfill_runs", "runs"),

@@ -27,7 +27,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.host.binding import REQUIRED, VIEW_OF, Binding, unbound
 from orchestrator.host.sources import asked
-from orchestrator.install import steps
+from orchestrator.install import partitions, steps
 from orchestrator.install.migration_files import migration_steps, migrations
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 _DECIDES_EDGES = frozenset(
     {
         *("live_contacts", "live_organizations", "known_organizations", "work_experiences", "employments"),
-        *("possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
+        *("own_stints", "possible_overlaps", "work_overlaps", "queue_decided_names", "name_decisions"),
+        *("edge_strength", "overlap_days", "size_class", "known_people", "organization_sizes", "count_organizations"),
         *("organization_policy", "queue_policy_changes"),
         *("policy_inserted", "policy_updated", "policy_deleted", "policy_truncated"),
         *(
@@ -86,7 +87,7 @@ def problems(
     triggers = _triggers(has_triggers, is_replicated)
     found = [*_of_catalogs(connection, binding, triggers), *_of_functions(connection, binding)]
     broken = {problem.name for problem in found}
-    looked = [*_of_rules(connection), *_of_forms(connection)]
+    looked = [*_of_rules(connection), *_of_forms(connection), *_of_partitions(connection, binding)]
     return found + [problem for problem in looked if problem.name not in broken]
 
 
@@ -109,12 +110,16 @@ def repair_installation(
     connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
     triggers = _triggers(has_triggers, is_replicated)
     sentences: list[str] = []
+    dropped: list[str] = []
 
     def of_catalogs(_: Connection) -> list[Problem]:
         return [*_of_catalogs(connection, binding, triggers), *_of_functions(connection, binding)]
 
+    def of_partitions(_: Connection) -> list[Problem]:
+        return _of_partitions(connection, binding)
+
     # in this order: a rule is checked on a view that exists, and the rule of an index is that of its view
-    for look in (of_catalogs, _of_rules, _of_forms):
+    for look in (of_catalogs, _of_rules, _of_forms, of_partitions):
         found = look(connection)
         if any(problem.object == "backfill_runs" for problem in found):
             # batches without their runs are useless, and have lost their foreign key
@@ -123,9 +128,11 @@ def repair_installation(
             progress(f"repairing: {problem.what}")
             _repair(connection, problem, binding)
         sentences += [f"repaired: {problem.what}" for problem in found]
+        dropped += [problem.name for problem in found if problem.step == "partitions"]
         if any(_changes_edges(problem) for problem in found):
             connection.execute(_QUEUE_EVERYONE)
             sentences.append("every contact is queued for refresh; run: orchestrator sync")
+    partitions.remember(connection, binding, dropped)
     return list(dict.fromkeys(sentences))
 
 
@@ -134,8 +141,12 @@ def installation(subject: Subject) -> Iterator[Finding]:
 
     Other checks report views, triggers, functions and the indexes on the tables.
     """
-    for problem in _of_catalogs(subject.connection, subject.binding, ()):
-        if problem.step in ("migration", "partition", "stray index", "schema"):
+    found = [
+        *_of_catalogs(subject.connection, subject.binding, ()),
+        *_of_partitions(subject.connection, subject.binding),
+    ]
+    for problem in found:
+        if problem.step in ("migration", "partition", "stray index", "schema", "partitions"):
             yield Finding("installation", "wrong", problem.what, versions.install_command(subject), problem.name)
 
 
@@ -183,6 +194,11 @@ def _of_functions(connection: Connection, binding: Binding) -> list[Problem]:
         )
         for name, (_, is_there) in versions.wrong_functions(connection, binding).items()
     ]
+
+
+def _of_partitions(connection: Connection, binding: Binding) -> list[Problem]:
+    what = "{} is no longer a partition of a table of the application; edges of its rows may remain"
+    return [Problem("partitions", name, what.format(name)) for name in partitions.gone(connection, binding)]
 
 
 def _of_rules(connection: Connection) -> list[Problem]:
@@ -244,6 +260,8 @@ def _repair(connection: Connection, problem: Problem, binding: Binding) -> None:
         steps.build_index(connection, name, anew=True)
     elif problem.step == "host_triggers":
         steps.create_triggers(connection, name, also=_QUEUE_EVERYONE if _has_queue(connection) else "")
+    elif problem.step == "partitions":
+        _queue(connection, problem)
     elif problem.step == "stray index":
         steps.drop_strays(connection, name)
     elif problem.step == "stray trigger":
@@ -306,7 +324,10 @@ def _changes_edges(problem: Problem) -> bool:
 
     A table that is no longer read may be a partition that was detached with its rows.
     """
-    return problem.step in ("host_triggers", "stray trigger") or (problem.object or problem.name) in _DECIDES_EDGES
+    return (
+        problem.step in ("host_triggers", "stray trigger", "partitions")
+        or (problem.object or problem.name) in _DECIDES_EDGES
+    )
 
 
 @cache

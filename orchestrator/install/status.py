@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import yoyo
-
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
@@ -93,7 +91,7 @@ class Status:
 def status(dsn: str) -> Status:
     """Describe what is installed in the database of *dsn*; writes nothing."""
     with reading(dsn) as connection:
-        known = [migration.id for migration in yoyo.read_migrations(str(migration_files.FOLDER))]
+        known = [migration.id for migration in migration_files.loaded()]
         applied: list[str] = []
         if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
             rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")

@@ -127,4 +127,6 @@ def _find_or_create_run(connection: Connection, options: BackfillOptions) -> run
 
 
 def _create_run(connection: Connection, strategy: str, batch_edges: int | None) -> None:
+    """Create a run, after the sizes of organizations are right; in a transaction of its own, because a sync waits."""
+    connection.execute("SELECT connection_paths.count_organizations()")
     connection.execute("SELECT connection_paths.create_run(%s, %s)", (strategy, batch_edges))

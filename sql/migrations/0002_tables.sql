@@ -1,5 +1,5 @@
--- The tables of edges, of the finder of each collection, of contacts who may not be asked and of policies of
--- organizations; the types of a search.
+-- The tables of edges, of the finder of each collection, of who may be asked and of policies of organizations; the
+-- types of a search.
 -- depends: 0001_binding_views
 
 DO $type$
@@ -64,13 +64,75 @@ CREATE TABLE IF NOT EXISTS connection_paths.finder_rollout (
 COMMENT ON TABLE connection_paths.finder_rollout IS 'The implementation that find_paths uses for a collection. A collection without a row uses v2';
 COMMENT ON COLUMN connection_paths.finder_rollout.impl IS 'v1: legacy_finder; v2: deep_finder';
 
+-- A primary key cannot hold the NULL that means every collection.
 CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
     collection_id bigint,
-    contact_id bigint,
-    PRIMARY KEY (collection_id, contact_id)
+    contact_id bigint NOT NULL,
+    CONSTRAINT do_not_ask_once UNIQUE NULLS NOT DISTINCT (collection_id, contact_id)
+);
+-- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity.
+ALTER TABLE connection_paths.do_not_ask REPLICA IDENTITY FULL;
+
+COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts who may not be asked for introductions, in one collection or in all. The application or an operator writes it; every call of a finder reads it';
+COMMENT ON COLUMN connection_paths.do_not_ask.collection_id IS 'In which collection; NULL: in every collection';
+COMMENT ON COLUMN connection_paths.do_not_ask.contact_id IS 'The contact, who may still be the target';
+
+CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask_users (
+    user_id bigint PRIMARY KEY
 );
 
-COMMENT ON TABLE connection_paths.do_not_ask IS 'Contacts who may not be asked for introductions, by collection. The application or an operator writes it; every call of a finder reads it';
+COMMENT ON TABLE connection_paths.do_not_ask_users IS 'Users who open no path, in any collection, not even as the viewer. Their contacts stay members. The application or an operator writes it; every call of a finder reads it';
+COMMENT ON COLUMN connection_paths.do_not_ask_users.user_id IS 'The user';
+
+CREATE TABLE IF NOT EXISTS connection_paths.introduction_requests (
+    request_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    collection_id bigint NOT NULL,
+    asking_user_id bigint NOT NULL,
+    asked_user_id bigint,
+    introducer_contact_id bigint,
+    target_contact_id bigint NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    outcome text NOT NULL DEFAULT 'pending' CONSTRAINT introduction_requests_outcome CHECK (
+        outcome IN ('pending', 'introduced', 'declined', 'unanswered', 'withdrawn')
+    ),
+    CONSTRAINT introduction_requests_asks_somebody CHECK (
+        asked_user_id IS NOT NULL OR introducer_contact_id IS NOT NULL
+    ),
+    CONSTRAINT introduction_requests_not_the_target CHECK (introducer_contact_id <> target_contact_id)
+);
+
+-- The finders count the requests of an introducer in a window. The other index is for clean_consent.
+CREATE INDEX IF NOT EXISTS introduction_requests_by_introducer
+    ON connection_paths.introduction_requests (introducer_contact_id, requested_at)
+    INCLUDE (collection_id) WHERE outcome <> 'withdrawn';
+CREATE INDEX IF NOT EXISTS introduction_requests_by_target
+    ON connection_paths.introduction_requests (target_contact_id);
+COMMENT ON INDEX connection_paths.introduction_requests_by_introducer IS 'Requests to an introducer, by time, without the withdrawn ones';
+COMMENT ON INDEX connection_paths.introduction_requests_by_target IS 'Requests for introductions to a target';
+
+COMMENT ON TABLE connection_paths.introduction_requests IS 'Who asked whom for an introduction to whom: a row for each contact, or user, who was asked. The application writes it; the finders read it where a row of introduction_limits applies';
+COMMENT ON COLUMN connection_paths.introduction_requests.request_id IS 'The number of the request';
+COMMENT ON COLUMN connection_paths.introduction_requests.collection_id IS 'The collection that the path is in';
+COMMENT ON COLUMN connection_paths.introduction_requests.asking_user_id IS 'The user who wants to meet the target';
+COMMENT ON COLUMN connection_paths.introduction_requests.asked_user_id IS 'The user who is asked to open the path; NULL: the asking user opens it';
+COMMENT ON COLUMN connection_paths.introduction_requests.introducer_contact_id IS 'The contact who is asked to introduce; NULL: only the user is asked, as the target is a contact of that user';
+COMMENT ON COLUMN connection_paths.introduction_requests.target_contact_id IS 'The contact to be introduced to';
+COMMENT ON COLUMN connection_paths.introduction_requests.requested_at IS 'When the introducer or the user was asked';
+COMMENT ON COLUMN connection_paths.introduction_requests.outcome IS 'pending, introduced, declined, unanswered, or withdrawn; a withdrawn request does not count for introduction_limits';
+
+CREATE TABLE IF NOT EXISTS connection_paths.introduction_limits (
+    collection_id bigint,
+    max_requests integer NOT NULL CONSTRAINT introduction_limits_max_requests CHECK (max_requests >= 1),
+    per_days integer NOT NULL CONSTRAINT introduction_limits_per_days CHECK (per_days BETWEEN 1 AND 36525),
+    CONSTRAINT introduction_limits_once UNIQUE NULLS NOT DISTINCT (collection_id)
+);
+-- For the same reason as do_not_ask.
+ALTER TABLE connection_paths.introduction_limits REPLICA IDENTITY FULL;
+
+COMMENT ON TABLE connection_paths.introduction_limits IS 'How often an introducer may be asked. Who was asked as often as a limit allows may not be asked again until the window has moved on. An operator writes it';
+COMMENT ON COLUMN connection_paths.introduction_limits.collection_id IS 'The collection whose requests are counted, and where the limit applies; NULL: all requests are counted, and the limit applies everywhere. Where both exist, both apply';
+COMMENT ON COLUMN connection_paths.introduction_limits.max_requests IS 'After so many requests in the window, an introducer may not be asked again';
+COMMENT ON COLUMN connection_paths.introduction_limits.per_days IS 'The length of the window in days, which ends now';
 
 CREATE TABLE IF NOT EXISTS connection_paths.organization_policy (
     organization_id bigint PRIMARY KEY,
@@ -188,23 +250,61 @@ FROM connection_paths.work_experiences AS e;
 
 COMMENT ON VIEW connection_paths.employments IS 'Who worked where and when: usable work experiences; with orchestrator resolve, also those whose company name is resolved';
 
--- may_be_asked is a column and not a WHERE clause, because most collections have no row in do_not_ask. A finder checks
--- this once in each call, and then does not read the column. With OFFSET 0 the column is a look-up of one row; without
--- it the planner may hash the whole table.
+-- may_be_asked is a column and not a WHERE clause, because in most collections everybody may be asked. A finder checks
+-- this once in each call (asking_rules), and then does not read the column. With OFFSET 0 an EXISTS is a look-up of one
+-- row; without it the planner may hash the whole table. An EXISTS without a condition on m runs once in a statement.
 CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
 SELECT
     m.collection_id,
     m.contact_id,
-    m.user_id,
+    CASE
+        WHEN EXISTS (SELECT FROM connection_paths.do_not_ask_users)
+            AND EXISTS (
+                SELECT
+                FROM connection_paths.do_not_ask_users AS u
+                WHERE u.user_id = m.user_id
+                OFFSET 0
+            )
+        THEN NULL
+        ELSE m.user_id
+    END AS user_id,
     NOT EXISTS (
         SELECT
         FROM connection_paths.do_not_ask AS d
         WHERE d.collection_id = m.collection_id AND d.contact_id = m.contact_id
         OFFSET 0
+    )
+    AND NOT EXISTS (
+        SELECT
+        FROM connection_paths.do_not_ask AS d
+        WHERE d.collection_id IS NULL AND d.contact_id = m.contact_id
+        OFFSET 0
+    )
+    AND NOT (
+        EXISTS (SELECT FROM connection_paths.introduction_limits)
+        AND EXISTS (
+            SELECT
+            FROM connection_paths.introduction_limits AS l
+            WHERE (l.collection_id = m.collection_id OR l.collection_id IS NULL)
+                AND EXISTS (
+                    SELECT
+                    FROM connection_paths.introduction_requests AS r
+                    WHERE r.introducer_contact_id = m.contact_id
+                        AND (l.collection_id IS NULL OR r.collection_id = l.collection_id)
+                        AND r.requested_at > now() - make_interval(days => l.per_days)
+                        AND r.outcome <> 'withdrawn'
+                    OFFSET l.max_requests - 1
+                )
+            OFFSET 0
+        )
     ) AS may_be_asked
 FROM connection_paths.collection_members AS m;
 
-COMMENT ON VIEW connection_paths.introducers IS 'collection_members, and whether each member may be on a path before the target: not when it is in do_not_ask';
+COMMENT ON VIEW connection_paths.introducers IS 'collection_members, with the rules of consent applied';
+COMMENT ON COLUMN connection_paths.introducers.collection_id IS 'The collection';
+COMMENT ON COLUMN connection_paths.introducers.contact_id IS 'The member';
+COMMENT ON COLUMN connection_paths.introducers.user_id IS 'The user who brought the member in; NULL: a user in do_not_ask_users, who opens no path';
+COMMENT ON COLUMN connection_paths.introducers.may_be_asked IS 'Whether the member may be on a path before the target: false for who is in do_not_ask, and for who was asked as often as introduction_limits allows';
 
 -- The default privileges of a database may give PUBLIC rights on new objects.
 REVOKE ALL ON TYPE
@@ -212,6 +312,7 @@ REVOKE ALL ON TYPE
 FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
-    connection_paths.do_not_ask, connection_paths.introducers, connection_paths.employments,
+    connection_paths.do_not_ask, connection_paths.do_not_ask_users, connection_paths.introduction_requests,
+    connection_paths.introduction_limits, connection_paths.introducers, connection_paths.employments,
     connection_paths.organization_policy, connection_paths.organization_sizes, connection_paths.live_organizations
 FROM PUBLIC;

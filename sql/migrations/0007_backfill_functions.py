@@ -71,7 +71,7 @@ function("queue_due_contacts", "v1")
 function("queue_named_contacts", "v1")
 function("take_changes", "v1")
 function("queue_affected_contacts", "v1")
-function("clean_do_not_ask", "v1")
+function("clean_consent", "v1")
 function("refresh_one_by_one", "v1")
 function("sync_changes", "v1")
 

@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.installation (
     resolves_names boolean NOT NULL DEFAULT false,
     version text NOT NULL,
     mapping jsonb,
+    partitions text[],
     installed_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -25,6 +26,7 @@ COMMENT ON COLUMN connection_paths.installation.has_triggers IS 'Whether trigger
 COMMENT ON COLUMN connection_paths.installation.is_replicated IS 'Whether they also capture what logical replication writes';
 COMMENT ON COLUMN connection_paths.installation.resolves_names IS 'Whether experiences with only a company name make edges, once the name is resolved';
 COMMENT ON COLUMN connection_paths.installation.mapping IS 'Which table, columns and rows each source is; NULL: tables of the default names in the host schema';
+COMMENT ON COLUMN connection_paths.installation.partitions IS 'The partitions of the application''s tables at the latest installation; when one of them has been dropped, edges of its rows may remain; NULL: not known';
 COMMENT ON COLUMN connection_paths.installation.version IS 'The version of the package';
 
 REVOKE ALL ON SCHEMA connection_paths FROM PUBLIC;

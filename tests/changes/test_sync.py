@@ -273,13 +273,33 @@ def world_of_dates(connection: Connection) -> World:
 # Contacts who may not be asked.
 
 
-def test_a_deleted_contact_leaves_do_not_ask(db: Connection, dsn: str) -> None:
+def test_a_deleted_contact_leaves_do_not_ask_and_the_requests(db: Connection, dsn: str) -> None:
     def asked() -> list[int]:
-        return [row[0] for row in db.execute("SELECT contact_id FROM connection_paths.do_not_ask ORDER BY 1")]
+        """Return the contacts of do_not_ask, which are also those of the requests: as introducer, and as target."""
+        rows = [db.execute(f"SELECT {column} ORDER BY 1".encode()).fetchall() for column in columns]
+        assert rows[1] == rows[2] == [(1,)]
+        assert rows[3] == rows[4] == rows[0]
+        return [row[0] for row in rows[0]]
 
+    columns = [
+        "contact_id FROM connection_paths.do_not_ask",
+        "collection_id FROM connection_paths.do_not_ask WHERE collection_id = 1 GROUP BY 1",
+        "1 FROM connection_paths.do_not_ask WHERE collection_id IS NULL GROUP BY 1",
+        "introducer_contact_id FROM connection_paths.introduction_requests WHERE target_contact_id = 9",
+        "target_contact_id FROM connection_paths.introduction_requests WHERE introducer_contact_id IS NULL",
+    ]
     fill(db)
-    db.execute("TRUNCATE connection_paths.do_not_ask")
-    db.execute("INSERT INTO connection_paths.do_not_ask SELECT 1, g FROM generate_series(1, 8) AS g")
+    db.execute("TRUNCATE connection_paths.do_not_ask, connection_paths.introduction_requests")
+    db.execute(
+        "INSERT INTO connection_paths.do_not_ask"
+        " SELECT CASE WHEN g % 2 = 0 THEN 1 END, g FROM generate_series(1, 8) AS g"
+    )
+    db.execute(
+        "INSERT INTO connection_paths.introduction_requests"
+        " (collection_id, asking_user_id, asked_user_id, introducer_contact_id, target_contact_id)"
+        " SELECT 1, 1, 2, CASE WHEN t.target = 9 THEN g END, COALESCE(t.target, g)"
+        " FROM generate_series(1, 8) AS g, (VALUES (9), (NULL)) AS t (target)"
+    )
     db.execute("DELETE FROM public.contacts WHERE id IN (1, 2)")
     db.execute("SELECT connection_paths.sync_changes(1, true)")
     sync(dsn)
@@ -293,4 +313,4 @@ def test_a_deleted_contact_leaves_do_not_ask(db: Connection, dsn: str) -> None:
     db.execute("TRUNCATE public.contacts")  # the application reloads its contacts: do_not_ask stays
     sync(dsn)
     assert asked() == [4, 5, 6, 7, 8]
-    db.execute("TRUNCATE connection_paths.do_not_ask")
+    db.execute("TRUNCATE connection_paths.do_not_ask, connection_paths.introduction_requests")

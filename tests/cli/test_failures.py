@@ -108,7 +108,7 @@ def test_json_is_all_of_standard_output(database: str, tmp_path: Path, before: b
     assert set(ask("seed", "csv", str(tmp_path)).values()) == {0}
     assert ask("seed", "synthetic", "--contacts", "200")["contacts"] == 200
     assert len(ask("install")["applied"]) > 0
-    assert ask("install") == {"applied": [], "repaired": [], "costs": []}
+    assert ask("install") == {"applied": [], "repaired": [], "costs": [], "notes": []}
     assert ask("status")["healthy"] is True
     done = ask("backfill", "--no-throttle")
     assert done["edges_changed"] > 0

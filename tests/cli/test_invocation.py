@@ -68,15 +68,17 @@ def test_a_thread_can_show_progress(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "run: orchestrator --embedded sync\n"
 
 
-def test_an_interrupt_while_the_libraries_are_loaded_is_one_line() -> None:
+@pytest.mark.parametrize("module", ["group", "sync"])
+def test_an_interrupt_while_the_libraries_are_loaded_is_one_line(module: str) -> None:
     code = (
         "import sys\n"
         "class Interrupt:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'orchestrator.cli.sync':\n"
+        f"        if name == 'orchestrator.cli.{module}':\n"
         "            raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Interrupt())\n"
         "from orchestrator.cli import main\n"
+        "main(['sync'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "Stopped before anything was done.\n")

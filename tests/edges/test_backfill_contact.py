@@ -31,6 +31,7 @@ from tests.support.world import (
     load,
     load_edges,
     load_hosts,
+    sized_worlds,
     worlds,
 )
 
@@ -101,7 +102,7 @@ def mutations(draw: st.DrawFn, world: World) -> tuple[World, set[int]]:
 
 
 @repeatable(40)
-@given(world=worlds(), wrong=wrong_edges(), order=st.permutations(EVERYBODY))
+@given(world=sized_worlds(), wrong=wrong_edges(), order=st.permutations(EVERYBODY))
 def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
     installed: Connection[Any],
     world: World,
@@ -127,7 +128,7 @@ def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
 
 
 @repeatable(40)
-@given(world=worlds())
+@given(world=sized_worlds())
 def test_a_second_pass_changes_nothing(installed: Connection[Any], world: World) -> None:
     load(installed, world)
     for contact in EVERYBODY:

@@ -15,7 +15,7 @@ from tests.support.edges import EVERYBODY, changes, edges, stored, work_edges, w
 from tests.support.properties import repeatable
 from tests.support.sessions import dsn_of, value
 from tests.support.waiting import InThread, until
-from tests.support.world import WORK_OVERLAP, Edge, World, colleagues, load, load_edges, worlds
+from tests.support.world import WORK_OVERLAP, Edge, World, colleagues, load, load_edges, sized_worlds
 
 ROWS = "connection_paths.contact_connections"
 WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
@@ -29,7 +29,7 @@ def write(connection: Connection[Any], contacts: list[int | None], smaller_ends_
 @pytest.mark.parametrize("smaller_ends_only", [False, True])
 @repeatable(60)
 @given(
-    world=worlds(),
+    world=sized_worlds(),
     wrong=wrong_edges(),
     contacts=st.lists(st.one_of(st.none(), st.sampled_from(EVERYBODY)), max_size=12),
 )

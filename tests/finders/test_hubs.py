@@ -21,7 +21,7 @@ from tests.support.finder_worlds import (
     layer,
     random_pairs,
 )
-from tests.support.world import FRIEND, World, load_do_not_ask
+from tests.support.world import FRIEND, World, load_consent
 
 # A hub of 3,000 edges, and collections of every size around it
 
@@ -126,7 +126,7 @@ def gather(
     # only edges between members, and to a target, can be on a path; the oracle gets no others
     walked = {row.contact_id for row in memberships} | {HUB, VISITOR, MARKET, leaf(HUB_EDGES), leaf(HUB_EDGES - 8)}
     followed = {pair: edges for pair, edges in hub_world.every_edge.items() if walked.issuperset(pair)}
-    load_do_not_ask(hub_world.connection, World(contacts=frozenset(), do_not_ask=do_not_ask))
+    load_consent(hub_world.connection, World(contacts=frozenset(), do_not_ask=do_not_ask))
     world = replace(hub_world.world, memberships=memberships, do_not_ask=do_not_ask)
     return replace(hub_world, world=world, followed=followed)
 

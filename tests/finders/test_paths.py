@@ -66,7 +66,8 @@ WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)),
                 "1 of the target's edges leads to a member of collection 1.",
                 "1 of the target's edges leads to a member of collection 1 who may not be asked.",
                 "No member of collection 1 who has an edge with the target may be asked.",
-                "Contacts who may not be asked are in the table do_not_ask, or were excluded by the call.",
+                "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits"
+                " allows, or were excluded by the call.",
             ],
         ),
         (

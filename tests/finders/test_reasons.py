@@ -23,7 +23,7 @@ from orchestrator.finders.paths import Names, Question
 from tests.support.finder_calls import Call, Limits, Situation, enter, graph, situations, star
 from tests.support.oracle import Facts, Filters
 from tests.support.properties import repeatable
-from tests.support.world import FRIEND, Edge, World
+from tests.support.world import FRIEND, Edge, Limit, Request, World
 
 
 @pytest.fixture(scope="module", params=["one kind", "two kinds"])
@@ -146,6 +146,9 @@ ASSERTED: dict[str, Truth] = {
     "The filters of the call leave N of them.": lambda true, number: fits(number, true.target_edges_passing),
     "The call asks for at most N paths? with the same contact before the target.": lambda true, _: true.is_limited,
     "More such paths exist.": lambda true, _: true.is_limited,
+    "The user V opens no path: the table do_not_ask_users has a row of this user.": (
+        lambda true, _: not true.viewer_opens
+    ),
     "The seed scope importer lets only user V open a path.": lambda true, _: True,
     "No contact is known to have worked with contact T at the same organization at the same time.": (
         lambda true, _: true.target_edges == 0
@@ -178,7 +181,8 @@ ASSERTED: dict[str, Truth] = {
     "(?: in a way that passes the filters| that passes the filters)? may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),
-    "Contacts who may not be asked are in the table do_not_ask, or were excluded by the call.": (lambda true, _: True),
+    "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits allows, or"
+    " were excluded by the call.": lambda true, _: True,
     "None of the target's edges(?: that pass the filters)? leads to a member of collection C who may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),
@@ -257,13 +261,21 @@ def crowded(size: int, stranger: int | None = None) -> World:
         (FAR, Call(999), "unknown_target"),
         (FAR, Call(1, collection=999), "empty_collection"),
         (FAR, Call(1, viewer=9, seed_scope="importer"), "viewer_brought_nobody"),
+        (
+            replace(FAR, do_not_ask_users=frozenset({2})),
+            Call(1, viewer=2, seed_scope="importer"),
+            "viewer_opens_nothing",
+        ),
         (replace(FAR, contacts=FAR.contacts | {5}), Call(5), "target_has_no_edges"),
         (graph([(1, 2, "2010-01-01", None)], [(1, 3)]), Call(1), "no_edge_to_a_member"),
         (replace(FAR, do_not_ask=frozenset({(1, 2)})), Call(1), "all_excluded"),
+        (replace(FAR, do_not_ask=frozenset({(None, 2)})), Call(1), "all_excluded"),
+        (replace(FAR, limits=(Limit(1, 1, 7),), requests=(Request(1, 2, 1),)), Call(1), "all_excluded"),
         (FAR, Call(1, excluded=(2,)), "all_excluded"),
         (crowded(600), Call(1, viewer=9, seed_scope="importer"), "viewer_brought_nobody"),
         (replace(crowded(600), do_not_ask=frozenset({(1, 700)})), Call(1, max_depth=2), "all_excluded"),
         (crowded(600, stranger=700), Call(1, max_depth=2), "no_edge_to_a_member"),
+        (replace(crowded(600, stranger=700), limits=(Limit(1, 1, 7),)), Call(1, max_depth=2), "nobody_to_ask"),
         (FAR, Call(1, max_depth=1), "depth_limit"),
         (FAR, Call(1, max_depth=3), "depth_limit"),
         (FAR, Call(1, viewer=2, max_depth=3, seed_scope="importer"), "depth_limit"),

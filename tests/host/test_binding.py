@@ -246,3 +246,14 @@ def test_partitions_are_indexed_one_by_one(new_database: Callable[[], str], monk
         install(dsn)
         drain(connection)
         assert edges(connection) == PARTITIONED.edges(connection)
+
+        before = edges(connection)
+        connection.execute("DROP TABLE archive.jobs_0")
+        assert edges(connection) == before != PARTITIONED.edges(connection)
+        (problem,) = status(dsn).problems
+        assert "archive.jobs_0 is no longer a partition" in problem
+        assert [each.what for each in diagnose(dsn).findings if "archive.jobs_0 is no longer" in each.what]
+        assert "every contact is queued for refresh; run: orchestrator sync" in install(dsn).repaired
+        assert (install(dsn).repaired, status(dsn).problems) == ([], [])
+        drain(connection)
+        assert edges(connection) == PARTITIONED.edges(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from orchestrator.core.database import Connection
 from orchestrator.host.mapping import DEFAULT, bound, check, completed
 from orchestrator.host.mapping_file import parse
 from orchestrator.host.mapping_suggestion import suggest
-from orchestrator.host.mapping_values import unreadable
+from orchestrator.host.mapping_values import failing, unreadable
 from tests.support import schemas
 from tests.support.command_line import run
 from tests.support.sessions import connect
@@ -151,6 +152,37 @@ def test_texts_that_are_no_dates_are_shown(applications: Connection) -> None:
     assert unreadable(applications, schemas.mapping("hubspot"), "hubspot") == []
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "line", "error"),
+    [
+        ("headcount", "'100 / founded'", 4, "division by zero"),
+        ("where", "'odd.checked(founded) > 0'", 4, "the year 0 is none"),
+        ("id", "'id * 9000000000000000000'", 4, "bigint out of range"),
+        ("name", "'repeat(name, founded - 1)::int::text'", 4, "invalid input syntax for type integer"),
+        ("headcount", "'100 / nullif(founded, 0)'", None, ""),
+        ("headcount", "'CASE WHEN founded > 0 THEN odd.checked(founded) END'", None, ""),
+    ],
+)
+def test_an_expression_that_raises_an_error_for_a_row(
+    applications: Connection, key: str, text: str, line: int | None, error: str
+) -> None:
+    with applications.transaction(force_rollback=True):
+        applications.execute("""
+            CREATE SCHEMA odd;
+            CREATE TABLE odd.companies (id bigint PRIMARY KEY, name text, founded integer);
+            INSERT INTO odd.companies VALUES (1, 'A', 2000), (2, 'B', 0), (3, 'C', NULL);
+            CREATE FUNCTION odd.checked(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE STRICT AS
+            $$ BEGIN IF $1 = 0 THEN RAISE 'the year % is none', $1; END IF; RETURN $1; END $$
+        """)
+        wanted = parse(f"[organizations]\n\ntable = 'odd.companies'\n{key} = {text}\n", "map.toml")
+        others = {name: source for name, source in wanted.sources.items() if name == "organizations"}
+        wanted = replace(wanted, sources=others)
+        assert check(applications, wanted, "plain") == []
+        found = failing(applications, wanted, "plain")
+        assert [each.split(": ")[0] for each in found] == ([] if line is None else [f"map.toml:{line}"])
+        assert all(error in each and "with NULLIF or CASE" in each for each in found)
+
+
 def test_views_need_no_immutable_expressions(applications: Connection) -> None:
     applications.execute("CREATE VIEW rails.jobs AS SELECT * FROM rails.positions")
     try:
@@ -253,6 +285,27 @@ def test_the_draft_of_an_application_is_its_mapping(applications: Connection, na
         assert drafted == wanted
 
 
+@pytest.mark.parametrize(
+    ("schema", "type", "rule"),
+    [("drafted", "integer", True), ("drafted", "text", False), ("plain", None, False)],
+)
+def test_the_draft_says_which_memberships_count(
+    applications: Connection, schema: str, type: str | None, rule: bool
+) -> None:
+    with applications.transaction(force_rollback=True):
+        source = "" if type is None else f", source {type}"
+        applications.execute(
+            "CREATE SCHEMA drafted; CREATE TABLE drafted.user_contact_collections"
+            f" (user_id bigint, contact_id bigint, collection_id bigint{source})".encode()
+        )
+        found = suggest(applications, schema, ["drafted"])
+        wanted = parse(found.toml, "draft.toml")
+        sources = {"user_contact_collections": wanted.sources["user_contact_collections"]}
+        assert check(applications, replace(wanted, sources=sources), schema) == []
+        where = bound(wanted, schema)["user_contact_collections"].where
+        assert where == ("source IN (0, 1, 2, 3, 5, 10)" if rule else "TRUE")
+
+
 def test_the_draft_of_an_empty_schema_says_what_to_fill_in(applications: Connection) -> None:
     found = suggest(applications, "public", ["nowhere"])
     assert len(found.missing) == 4
@@ -282,6 +335,13 @@ def test_the_command(applications: Connection, tmp_path: Path) -> None:
     assert (broken.exit_code, broken.stderr.count("\n")) == (1, 2)
     assert run("map").exit_code == 2
     assert run("map", "--check", str(file), "--output", "x").exit_code == 2
+
+
+def test_a_file_that_does_not_exist_can_be_drafted(tmp_path: Path) -> None:
+    file = tmp_path / "my map.toml"
+    refused = run("install", "--map", str(file))
+    assert refused.exit_code == 2
+    assert f"to draft it: orchestrator map --suggest --output '{file}'" in refused.stderr.replace("\n", " ")
 
 
 def test_install_shows_each_problem_in_a_line(applications: Connection, tmp_path: Path) -> None:

@@ -79,7 +79,10 @@ def test_a_column_has_the_type_of_the_package() -> None:
         ("source = 'source'", "source IN (0, 1, 2, 3, 5, 10)"),
         ("source = 'kind'", None),
         ("table = 'imports'", None),
-        ("table = 'crm.user_contact_collections'", None),
+        ("table = 'crm.user_contact_collections'", "source IN (0, 1, 2, 3, 5, 10)"),
+        ("table = 'app.user_contact_collections'\nuser_id = 'owner_id'", "source IN (0, 1, 2, 3, 5, 10)"),
+        ("table = 'app.user_contact_collections'\nsource = 'kind'", None),
+        ("table = 'crm.\"User_contact_collections\"'", None),
         ("where = 'not hidden'", "NOT hidden"),
     ],
 )

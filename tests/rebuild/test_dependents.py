@@ -31,7 +31,7 @@ def test_a_rebuild_is_refused_where_a_foreign_key_refers_to_edges(own: Connectio
 
 def test_objects_that_depend_on_the_edges_survive_a_rebuild(own: Connection, application: str) -> None:
     world = replace(office(6), extra_edges={(1, 6): Edge(FRIEND, None, None, None)})
-    begin(own, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
+    begin(own, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None, 50, 1, 0, 1)})
     role = sql.Identifier(application)
     own.execute(
         """

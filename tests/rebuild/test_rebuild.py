@@ -142,7 +142,7 @@ def test_truncate_is_refused_while_a_rebuild_is_under_way(own: Connection, appli
 @pytest.mark.parametrize("by_update", [True, False])
 def test_a_cancelled_rebuild_leaves_nothing_behind(db: Connection, stage: str, by_update: bool) -> None:
     world = office(5)
-    old = {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)}
+    old = {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None, 50, 1, 0, 1)}
     begin(db, replace(world, extra_edges={(1, 5): Edge(FRIEND, None, None, None)}), old)
     there = db.execute(LEFT_THERE).fetchall()
     run_id = create(db, "rebuild", 3)
@@ -249,7 +249,7 @@ def test_a_rebuild_is_not_finished_before_its_batches(db: Connection) -> None:
 
 
 def test_an_exchange_is_refused_while_an_index_is_missing(db: Connection) -> None:
-    begin(db, office(4), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
+    begin(db, office(4), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None, 50, 1, 0, 1)})
     run_id = create(db, "rebuild")
     work(db, run_id)
     db.execute("SELECT connection_paths.copy_remaining_edges(%s)", (run_id,))

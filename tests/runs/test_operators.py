@@ -67,7 +67,7 @@ def test_a_failing_contact_is_set_aside_and_reported(own: Connection, strategy: 
 @each_strategy
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_any_default_isolation_level_works(own: Connection, level: str, strategy: str) -> None:
-    begin(own, office(8), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
+    begin(own, office(8), {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None, 50, 1, 0, 1)})
     set_for_database(own, "default_transaction_isolation", level)
     done = backfill(dsn_of(own), BackfillOptions(workers=2, strategy=strategy, batch_edges=5, limits=None))
     assert (done.run.status, done.set_aside) == ("succeeded", [])

@@ -481,7 +481,7 @@ def test_reporting_progress_waits_for_no_lock(db: Connection, dsn: str) -> None:
 def test_a_batch_does_not_overwrite_a_later_refresh(db: Connection, dsn: str) -> None:
     """The session has read that contacts 1 and 3 are colleagues, and that changes before it writes the edge."""
     world = office(3)
-    begin(db, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None)})
+    begin(db, world, {(1, 2): Edge(WORK_OVERLAP, 3, TODAY, None, 50, 1, 0, 1)})
     run_id = create(db, "in_place")
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
     with connect(dsn) as holder, connect(dsn) as worker, connect(dsn) as follower:

@@ -25,8 +25,10 @@ from tests.support.world import (
     WORK_OVERLAP,
     Edge,
     Experience,
+    Limit,
     Membership,
     Pair,
+    Request,
     World,
     load,
     load_edges,
@@ -347,7 +349,7 @@ def crowds(draw: st.DrawFn, count: int) -> Situation:
     extra_edges = {
         (a, b): Edge(FRIEND, None, None, dice.choice((*days, None)), dice.choice((0, 5, 50, 50, 100))) for a, b in pairs
     }
-    refused = dice.choice((0, 0, 0.1, 0.4))
+    refused, limits = dice.choice((0, 0, 0.1, 0.4)), dice.choice((0, 0, 1))
     world = World(
         contacts=frozenset(contacts),
         organizations=frozenset(organizations),
@@ -355,7 +357,15 @@ def crowds(draw: st.DrawFn, count: int) -> Situation:
         memberships=tuple(memberships),
         extra_edges=extra_edges,
         do_not_ask=frozenset(
-            (collection, contact) for collection in COLLECTION_IDS for contact in contacts if dice.random() < refused
+            (collection, contact)
+            for collection in (*COLLECTION_IDS, None)
+            for contact in contacts
+            if dice.random() < (refused if collection else refused / 10)
+        ),
+        do_not_ask_users=frozenset(user for user in USER_IDS if dice.random() < dice.choice((0, 0, 0.5))),
+        limits=tuple(Limit(dice.choice((*COLLECTION_IDS, None)), dice.choice((1, 2)), 7) for _ in range(limits)),
+        requests=tuple(
+            Request(dice.choice(COLLECTION_IDS), dice.choice(contacts), dice.choice((0.5, 6.5, 7.5))) for _ in contacts
         ),
     )
     depths_and_caps = [*((3, cap) for cap in (15, 15, 15, 14, 16, 3, 1)), (2, 15), (2, None), (4, 4)]

@@ -21,7 +21,7 @@ from tests.support.world import (
     Membership,
     Pair,
     World,
-    load_do_not_ask,
+    load_consent,
     load_edges,
     load_hosts,
     load_policies,
@@ -88,7 +88,7 @@ def enter_layers(
     world = World(contacts=frozenset(contacts), memberships=memberships, do_not_ask=frozenset(do_not_ask))
     connection.execute("TRUNCATE connection_paths.contact_connections")
     load_hosts(connection, world)
-    load_do_not_ask(connection, world)
+    load_consent(connection, world)
     load_policies(connection, world)
     for each in layers:
         load_edges(connection, each)

@@ -187,13 +187,40 @@ def users(world: World, collection: int) -> Mapping[int, set[int]]:
     return world.users.get(collection, {})
 
 
+def openers_of(world: World, collection: int) -> Mapping[int, set[int]]:
+    """The users who can open a path at each member: “do_not_ask_users: users who open nothing”."""
+    return {member: brought_by - world.do_not_ask_users for member, brought_by in users(world, collection).items()}
+
+
+def in_do_not_ask(world: World, collection: int) -> set[int]:
+    """The contacts of do_not_ask for a collection; “collection_id NULL = everywhere”."""
+    return {contact for of, contact in world.do_not_ask if of in (collection, None)}
+
+
+def asked_too_often(world: World, collection: int) -> set[int]:
+    """Who was asked as often as a limit allows, within its window; withdrawn requests do not count."""
+    return {
+        contact
+        for limit in world.limits
+        if limit.collection_id in (collection, None)
+        for contact, number in Counter(
+            request.introducer_contact_id
+            for request in world.requests
+            if limit.collection_id in (request.collection_id, None)
+            and request.days_ago < limit.per_days
+            and request.outcome != "withdrawn"
+        ).items()
+        if number >= limit.max_requests
+    }
+
+
 def introducers(world: World, collection: int, excluded: Collection[int] = ()) -> frozenset[int]:
     """The members who may stand on a path before its target.
 
     “People not to be asked in this search, besides the collection's in do_not_ask: they stand on no path but as its
     target.”
     """
-    not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
+    not_to_be_asked = in_do_not_ask(world, collection) | asked_too_often(world, collection) | {*excluded}
     return frozenset(users(world, collection)) - not_to_be_asked
 
 
@@ -328,7 +355,7 @@ def deep_finder(
     today: date,
 ) -> list[Row]:
     """“One row per path (user and contact chain), at most max_paths”, in the order of §3."""
-    opened_by = users(world, collection)
+    opened_by = openers_of(world, collection)
     rows: list[tuple[tuple[tuple[int, int, int], bool, int, Chain], Row]] = []
     for chain in walk(graph, introducers(world, collection), target, max_depth, max_edges_per_hop).chains:
         path = graph.between(chain)
@@ -370,7 +397,7 @@ def find_paths(
     “Where paths are grouped by contact chain: depth, recency, chains the viewer can open
     first, contact ids.”
     """
-    opened_by = users(world, collection)
+    opened_by = openers_of(world, collection)
     groups: list[tuple[tuple[tuple[int, int, int], bool, Chain], dict[str, Any]]] = []
     may_be_asked = introducers(world, collection, excluded)
     for chain in walk(graph, may_be_asked, target, max_depth, max_edges_per_hop).chains:
@@ -411,13 +438,15 @@ class Facts:
     members: int
     entries: int  # rows that make somebody a member
     openers_brought: bool  # a user who may open brought at least one member
+    viewer_opens: bool  # the viewer is not in do_not_ask_users
     viewer_is_opener: bool  # not left out by opener_user_ids
     has_openers: bool  # opener_user_ids is given
     target_edges: int  # one per pair and kind
     target_edges_passing: int  # the filters of the call
     target_edges_to_members: int  # of those that pass
     target_edges_to_excluded: int  # members who may not be asked; of those that pass
-    excluded: int  # contacts who may not be asked, members or not
+    excluded: int  # contacts in do_not_ask and those that the call excludes, members or not
+    has_limits: bool  # a limit of introduction_limits applies
     max_depth: int
     max_edges_per_hop: int | None
     level_reached: int  # contacts on the longest chain that the search looked at
@@ -442,9 +471,8 @@ def facts(
     max_per_introducer: int | None,
 ) -> Facts:
     """Look at everything; *counted* are all edges, and those of *graph* all that can be on a path."""
-    opened_by = users(world, collection)
-    not_to_be_asked = {contact for of, contact in world.do_not_ask if of == collection}.union(excluded)
-    may_be_asked = frozenset(opened_by) - not_to_be_asked
+    members, opened_by = users(world, collection), openers_of(world, collection)
+    may_be_asked = introducers(world, collection, excluded)
     every_one: Counter[int] = Counter()
     around: Counter[int] = Counter()  # edges that pass
     for (a, b), edges in counted.items():
@@ -460,21 +488,23 @@ def facts(
     ends = Counter(chain[-2] for chain in paths if len(chain) > 1)
     return Facts(
         is_known=target in world.contacts,
-        members=len(opened_by),
+        members=len(members),
         entries=sum(
             row.collection_id == collection and row.source in MEMBER_SOURCES and row.user_id is not None
             for row in world.memberships
         ),
-        openers_brought=any(map(opens, opened_by.values())),
+        openers_brought=any(map(opens, members.values())),
+        viewer_opens=viewer not in world.do_not_ask_users,
         viewer_is_opener=openers is None or viewer in openers,
         has_openers=openers is not None,
         target_edges=every_one.total(),
         target_edges_passing=around.total(),
-        target_edges_to_members=sum(number for contact, number in around.items() if contact in opened_by),
+        target_edges_to_members=sum(number for contact, number in around.items() if contact in members),
         target_edges_to_excluded=sum(
-            number for contact, number in around.items() if contact in opened_by and contact not in may_be_asked
+            number for contact, number in around.items() if contact in members and contact not in may_be_asked
         ),
-        excluded=len(not_to_be_asked),
+        excluded=len(in_do_not_ask(world, collection) | {*excluded}),
+        has_limits=any(limit.collection_id in (collection, None) for limit in world.limits),
         max_depth=max_depth,
         max_edges_per_hop=max_edges_per_hop,
         level_reached=max(map(len, walked.chains)),
@@ -492,6 +522,7 @@ def holds(reason: str, true: Facts, seed_scope: str, found: Collection[Chain]) -
         "unknown_target": not true.is_known,
         "empty_collection": not true.members,
         "viewer_is_no_opener": seed_scope == "importer" and not true.viewer_is_opener,
+        "viewer_opens_nothing": seed_scope == "importer" and not true.viewer_opens,
         "viewer_brought_nobody": seed_scope == "importer" and not true.openers_brought,
         "openers_brought_nobody": true.has_openers and not true.openers_brought,
         "target_has_no_edges": not edges,
@@ -521,6 +552,7 @@ def possible_reasons(
         "unknown_target": not true.target_edges and not found and not true.is_known,
         "empty_collection": not true.members,
         "viewer_is_no_opener": seed_scope == "importer" and not true.viewer_is_opener,
+        "viewer_opens_nothing": not found and seed_scope == "importer" and not true.viewer_opens,
         "viewer_brought_nobody": not found and seed_scope == "importer" and not true.openers_brought,
         "openers_brought_nobody": not found and true.has_openers and not true.openers_brought,
         "target_has_no_edges": not true.target_edges,
@@ -532,7 +564,7 @@ def possible_reasons(
     if true.target_edges_to_members == true.target_edges_to_excluded:
         near = "all_excluded" if true.target_edges_to_members else "no_edge_to_a_member"
         is_exact = is_v1 or true.members < counted_to or true.target_edges_passing < counted_to
-        if is_exact or (true.excluded < counted_to and true.max_depth > 1):
+        if is_exact or (true.excluded < counted_to and not true.has_limits and true.max_depth > 1):
             return {near}
         if true.max_depth > 1:
             return {near, "nobody_to_ask"}

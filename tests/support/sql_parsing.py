@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pglast
@@ -22,6 +23,7 @@ def without_placeholders(text: str) -> str:
     return re.sub(r"%\(\w+\)s|%s", "NULL", text).replace("%%", "%")
 
 
+@cache
 def filled(text: str) -> str:
     """Return the text of a file with its placeholders filled for the default tables in the schema ``host``."""
     return binding.default("host").fill(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any, LiteralString, NamedTuple
@@ -70,16 +70,36 @@ class Membership(NamedTuple):
     source: int
 
 
+class Request(NamedTuple):
+    """A row of introduction_requests, with its age in days; the other columns do not count for a finder."""
+
+    collection_id: int
+    introducer_contact_id: int
+    days_ago: float
+    outcome: str = "pending"
+
+
+class Limit(NamedTuple):
+    """A row of introduction_limits."""
+
+    collection_id: int | None
+    max_requests: int
+    per_days: int
+
+
 @dataclass(frozen=True)
 class World:
-    """The four host tables, the edges that the application wrote itself, and do_not_ask."""
+    """The four host tables, the edges that the application wrote itself, and who may be asked."""
 
     contacts: frozenset[int]
     organizations: frozenset[int] = frozenset()
     experiences: tuple[Experience, ...] = ()
     memberships: tuple[Membership, ...] = ()
     extra_edges: Mapping[Pair, Edge] = field(default_factory=dict)
-    do_not_ask: frozenset[tuple[int, int]] = frozenset()  # collection, contact
+    do_not_ask: frozenset[tuple[int | None, int]] = frozenset()  # collection (None: all), contact
+    do_not_ask_users: frozenset[int] = frozenset()
+    requests: tuple[Request, ...] = ()
+    limits: tuple[Limit, ...] = ()
     #: organization_policy: the days that an overlap at an organization needs; None: the organization makes no edges.
     policies: Mapping[int, int | None] = field(default_factory=dict)
     sizes: Mapping[int, int] = field(default_factory=dict)  # organization_sizes: organization, size class
@@ -160,7 +180,7 @@ def load(connection: Connection[Any], world: World) -> None:
         connection.execute("TRUNCATE connection_paths.contact_connections")
         load_hosts(connection, world)
         load_edges(connection, world.extra_edges)
-        load_do_not_ask(connection, world)
+        load_consent(connection, world)
         load_policies(connection, world)
         load_sizes(connection, world)
 
@@ -208,10 +228,22 @@ def load_edges(connection: Connection[Any], edges: Mapping[Pair, Edge]) -> None:
     )
 
 
-def load_do_not_ask(connection: Connection[Any], world: World) -> None:
-    """Load do_not_ask."""
-    connection.execute("TRUNCATE connection_paths.do_not_ask")
-    _copy(connection, "connection_paths.do_not_ask (collection_id, contact_id)", sorted(world.do_not_ask))
+def load_consent(connection: Connection[Any], world: World) -> None:
+    """Load the tables that say who may be asked."""
+    connection.execute(
+        "TRUNCATE connection_paths.do_not_ask, connection_paths.do_not_ask_users,"
+        " connection_paths.introduction_requests, connection_paths.introduction_limits"
+    )
+    _copy(connection, "connection_paths.do_not_ask (collection_id, contact_id)", world.do_not_ask)
+    _copy(connection, "connection_paths.do_not_ask_users (user_id)", ((user,) for user in world.do_not_ask_users))
+    _copy(connection, "connection_paths.introduction_limits (collection_id, max_requests, per_days)", world.limits)
+    if world.requests:
+        connection.cursor().executemany(
+            "INSERT INTO connection_paths.introduction_requests"
+            " (collection_id, asking_user_id, introducer_contact_id, target_contact_id, requested_at, outcome)"
+            " VALUES (%s, 1, %s, 0, now() - %s * interval '1 day', %s)",
+            world.requests,
+        )
 
 
 def load_policies(connection: Connection[Any], world: World) -> None:
@@ -292,11 +324,8 @@ def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
             max_size=5,
         )
     )
-    do_not_ask = draw(
-        st.frozensets(
-            st.tuples(st.sampled_from((*COLLECTION_IDS, 999)), anyone), max_size=draw(st.sampled_from((0, 4)))
-        )
-    )
+    collections = st.sampled_from((*COLLECTION_IDS, None, 999))
+    do_not_ask = draw(st.frozensets(st.tuples(collections, anyone), max_size=draw(st.sampled_from((0, 4)))))
     return World(
         contacts=frozenset(contacts),
         organizations=frozenset(organizations),
@@ -304,11 +333,36 @@ def worlds(draw: st.DrawFn, max_contacts: int = len(CONTACT_IDS)) -> World:
         memberships=tuple(memberships),
         extra_edges=extra_edges,
         do_not_ask=do_not_ask,
+        do_not_ask_users=draw(st.frozensets(st.sampled_from(USER_IDS), max_size=draw(st.sampled_from((0, 0, 2))))),
+        **draw(st.one_of(st.just({}), requests(contacts))),
         policies=draw(st.one_of(st.just({}), policies(organizations))),
-        sizes=draw(
-            st.dictionaries(st.sampled_from(organizations), st.sampled_from((1, 2, 5, 10, 200, 20_000)), max_size=3)
-        ),
     )
+
+
+@st.composite
+def requests(draw: st.DrawFn, contacts: Iterable[int]) -> dict[str, Any]:
+    """Limits of a collection or of all, and requests of which about half reach them."""
+    limits = st.builds(
+        Limit, st.sampled_from((*COLLECTION_IDS, None, 999)), st.sampled_from((1, 1, 2, 3)), st.sampled_from((1, 7, 30))
+    )
+    asked = st.builds(
+        Request,
+        st.sampled_from((*COLLECTION_IDS, 999)),
+        st.sampled_from(list(contacts)),
+        st.sampled_from((-0.5, 0.5, 0.5, 6.5, 7.5, 29.5, 30.5)),
+        st.sampled_from(("pending", "introduced", "declined", "unanswered", "withdrawn")),
+    )
+    return {
+        "limits": tuple(draw(st.lists(limits, max_size=2, unique_by=lambda limit: limit.collection_id))),
+        "requests": tuple(draw(st.lists(asked, max_size=12))),
+    }
+
+
+@st.composite
+def sized_worlds(draw: st.DrawFn) -> World:
+    """Worlds with size classes that differ from the number of people. A backfill and a sync would correct them."""
+    classes = st.sampled_from((1, 2, 5, 10, 200, 20_000))
+    return replace(draw(worlds()), sizes=draw(st.dictionaries(st.sampled_from(ORGANIZATION_IDS), classes, max_size=3)))
 
 
 def policies(organizations: Iterable[int]) -> st.SearchStrategy[dict[int, int | None]]:

@@ -1,5 +1,5 @@
 -- Returns the functions that row-level policies call when rows are read, and that may look up names in search_path. It
--- checks the policies of some tables and of do_not_ask.
+-- checks the policies of some tables, and of the package's tables that say who may be asked.
 --
 -- It follows functions, operators, views and SQL-standard function bodies, because the catalog records what these
 -- depend on. It does not look into a body that is text: such a function finds its names when it is called.
@@ -14,7 +14,13 @@ WITH RECURSIVE used AS (
     JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid AND c.relrowsecurity
     JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_policy'::regclass AND d.objid = p.oid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE (c.oid = ANY (%(tables)s::oid[]) OR (n.nspname = 'connection_paths' AND c.relname = 'do_not_ask'))
+    WHERE (
+            c.oid = ANY (%(tables)s::oid[])
+            OR (
+                n.nspname = 'connection_paths'
+                AND c.relname IN ('do_not_ask', 'do_not_ask_users', 'introduction_requests', 'introduction_limits')
+            )
+        )
         AND p.polcmd IN ('r', '*')
         AND d.refclassid IN (
             'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_class'::regclass

@@ -95,7 +95,7 @@ BEGIN
     );
 
     IF batch.contact_ids IS NOT NULL THEN
-        PERFORM connection_paths.clean_do_not_ask(batch.contact_ids);
+        PERFORM connection_paths.clean_consent(batch.contact_ids);
         PERFORM connection_paths.count_organizations(batch.contact_ids);
         IF sync_changes.one_by_one THEN
             SELECT r.contacts, r.edges_changed, r.failed

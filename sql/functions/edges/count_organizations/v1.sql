@@ -14,10 +14,10 @@
 -- Writes
 --     organization_sizes, contact_changes
 -- Used by
---     create_run, sync_changes, write_edges
+--     rebuild_range, sync_changes, write_edges, orchestrator/runs/backfill.py
 -- Why
 --     Edges are computed from the class, so an organization whose class changes is queued like any other change of an
---     organization. An organization without a row has no edges yet, because write_edges and create_run first add the
+--     organization. An organization without a row has no edges yet, because write_edges and rebuild_range first add the
 --     rows of the organizations whose edges they compute. So a new row queues nothing.
 --
 --     A class stays while the number of people is less than 25 % outside of it. Otherwise the edges of an organization

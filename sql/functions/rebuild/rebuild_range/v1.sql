@@ -12,7 +12,7 @@
 --     CP011  Citus manages a table of the application or of the package.
 --     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
---     contact_connections_live, employments
+--     contact_connections_live, employments, organization_sizes
 -- Writes
 --     contact_connections_next
 -- Used by
@@ -39,6 +39,16 @@ DECLARE
     inserted bigint;
 BEGIN
     PERFORM connection_paths.require_sources();
+    PERFORM connection_paths.count_organizations(
+        ARRAY(
+            SELECT e.contact_id
+            FROM connection_paths.employments AS e
+            WHERE e.organization_id NOT IN (SELECT s.organization_id FROM connection_paths.organization_sizes AS s)
+                AND (rebuild_range.above_contact_id IS NULL OR e.contact_id > rebuild_range.above_contact_id)
+                AND (rebuild_range.upto_contact_id IS NULL OR e.contact_id <= rebuild_range.upto_contact_id)
+        ),
+        only_new => true
+    );
     IF NOT EXISTS (SELECT FROM connection_paths.contact_connections_live AS c WHERE c.kind = 'work_overlap') THEN
         INSERT INTO connection_paths.contact_connections_next
             (contact_a_id, contact_b_id, kind, strength, shared_organizations, organization_id, date_from, date_to,

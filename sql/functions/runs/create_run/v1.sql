@@ -62,7 +62,6 @@ BEGIN
             RAISE EXCEPTION 'run % is under way', active_run_id
                 USING ERRCODE = 'CP003', HINT = 'Join it: orchestrator backfill. Or cancel it: cancel_run.';
     END;
-    PERFORM connection_paths.count_organizations();
 
     WITH loads AS MATERIALIZED (
         SELECT p.contact_id, p.edges

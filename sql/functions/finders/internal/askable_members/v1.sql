@@ -6,12 +6,13 @@
 --     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
 --                           answer.
 --     target_contact_id     The contact to be introduced to, whom no exclusion leaves out.
---     excluded_contact_ids  Contacts who may not be asked, besides those in do_not_ask; sorted, without NULL.
---     nobody_is_excluded    True when nobody of the collection is in do_not_ask and nobody is excluded.
+--     excluded_contact_ids  Contacts who may not be asked in this call, besides those whom asking_rules leaves out;
+--                           sorted, without NULL.
+--     nobody_is_excluded    True when asking_rules has no row for the collection, and the call excludes nobody.
 -- Returns
 --     One row per entry, so a member whom several users brought in comes several times.
 --     contact_id  The member.
---     user_id     The user who brought the member in.
+--     user_id     The user who brought the member in; NULL: a user who opens no path.
 -- Errors
 --     none
 -- Reads

@@ -11,10 +11,12 @@
 --     target_edges_passing      How many of them pass the filters of the request.
 --     target_edges_to_members   How many of these lead to members.
 --     target_edges_to_excluded  How many of these lead to members who may not be asked.
---     excluded                  Contacts who may not be asked, members or not.
+--     excluded                  Contacts in do_not_ask and those that the call excludes, members or not. Who was asked
+--                               as often as introduction_limits allows is not counted here.
 --     counts_are_exact          False: the counts of edges to members are the least that they can be.
 --     nobody_to_ask             True: no edge leads to a member who may be asked. False: some does, or it is not
 --                               known.
+--     has_limits                True when a row of introduction_limits applies to the collection.
 -- Errors
 --     none
 -- Reads
@@ -35,7 +37,8 @@ CREATE OR REPLACE FUNCTION connection_paths.count_around_target(
     OUT target_edges_to_excluded integer,
     OUT excluded integer,
     OUT counts_are_exact boolean,
-    OUT nobody_to_ask boolean
+    OUT nobody_to_ask boolean,
+    OUT has_limits boolean
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -59,17 +62,19 @@ DECLARE
         FROM connection_paths.contact_edges(request.target_contact_id, request, false, false, false) AS e
         LIMIT CASE WHEN request.given_edges IS NULL THEN counted_to END
     );
-    excluded_ids bigint[] := '{}'; -- not to be asked, members or not
-    candidates bigint[]; -- some contacts who have an edge with the target, or some members
+    excluded_ids bigint[] := '{}'; -- in do_not_ask or excluded by the call, members or not
     met_ids bigint[]; -- contacts who have an edge with the target and are members
 BEGIN
     IF NOT request.nobody_is_excluded THEN
         excluded_ids := ARRAY(
             (
-                SELECT d.contact_id
-                FROM connection_paths.do_not_ask AS d
-                WHERE d.collection_id = request.collection_id
-                LIMIT counted_to
+                SELECT d.contact_id FROM connection_paths.do_not_ask AS d
+                WHERE d.collection_id = request.collection_id LIMIT counted_to
+            )
+            UNION
+            (
+                SELECT d.contact_id FROM connection_paths.do_not_ask AS d
+                WHERE d.collection_id IS NULL LIMIT counted_to
             )
             UNION
             SELECT x.contact_id
@@ -100,8 +105,7 @@ BEGIN
             SELECT n.contact_id
             FROM unnest(neighbour_ids) AS n (contact_id)
             WHERE EXISTS (
-                SELECT
-                FROM connection_paths.collection_members AS m
+                SELECT FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = request.collection_id AND m.contact_id = n.contact_id
                 OFFSET 0
             )
@@ -113,8 +117,7 @@ BEGIN
             FROM unnest(excluded_ids) AS x (contact_id)
             CROSS JOIN LATERAL connection_paths.pair_edges(x.contact_id, request.target_contact_id, request) AS d
             WHERE EXISTS (
-                SELECT
-                FROM connection_paths.collection_members AS m
+                SELECT FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = request.collection_id AND m.contact_id = x.contact_id
                 OFFSET 0
             )
@@ -141,6 +144,9 @@ BEGIN
     target_edges_to_members := LEAST(target_edges_to_members, counted_to);
     target_edges_to_excluded := LEAST(target_edges_to_excluded, counted_to);
     excluded := LEAST(cardinality(excluded_ids), counted_to);
+    has_limits := NOT request.nobody_is_excluded AND EXISTS (
+        SELECT FROM connection_paths.asking_rules(request.collection_id) AS a WHERE a.rule = 'introduction_limits'
+    );
 END
 $function$;
 

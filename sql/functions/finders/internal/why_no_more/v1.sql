@@ -18,6 +18,7 @@
 --     unknown_target         There is no such contact.
 --     empty_collection       The collection has no members.
 --     viewer_is_no_opener    The scope is importer, and opener_user_ids does not name the viewer.
+--     viewer_opens_nothing   The scope is importer, and the viewer is in do_not_ask_users.
 --     viewer_brought_nobody  The scope is importer, and the viewer brought nobody in. At most 10,000 entries are
 --                            searched.
 --     openers_brought_nobody  None of opener_user_ids brought anybody in. At most 10,000 entries are searched.
@@ -35,7 +36,7 @@
 -- Errors
 --     none
 -- Reads
---     collection_members, live_contacts
+--     collection_members, do_not_ask_users, live_contacts
 -- Writes
 --     none
 -- Used by
@@ -63,6 +64,7 @@ DECLARE
     counts record;
     is_known boolean := true;
     somebody_brought boolean := true; -- one of the users who may open
+    viewer_is_closed boolean := false; -- is in do_not_ask_users
     nobody_to_ask boolean;
     reason text;
 BEGIN
@@ -85,6 +87,9 @@ BEGIN
             WHERE m.collection_id = request.collection_id
             LIMIT looked_through + 1
         ) AS m;
+        viewer_is_closed := request.seed_scope = 'importer' AND EXISTS (
+            SELECT FROM connection_paths.do_not_ask_users AS u WHERE u.user_id = request.viewer_user_id
+        );
     END IF;
     -- a search that did not get beyond the target has looked at every edge, counted or not
     nobody_to_ask := counts.nobody_to_ask OR level_reached = 1 AND request.max_depth > 1;
@@ -93,12 +98,15 @@ BEGIN
         WHEN NOT is_known THEN 'unknown_target'
         WHEN counts.collection_members = 0 THEN 'empty_collection'
         WHEN request.opener_user_ids = '{}' THEN 'viewer_is_no_opener'
+        WHEN viewer_is_closed THEN 'viewer_opens_nothing'
         WHEN NOT somebody_brought AND request.seed_scope = 'importer' THEN 'viewer_brought_nobody'
         WHEN NOT somebody_brought THEN 'openers_brought_nobody'
         WHEN counts.target_edges = 0 THEN 'target_has_no_edges'
         WHEN counts.target_edges_passing = 0 THEN 'no_edge_passes'
         WHEN nobody_to_ask AND counts.target_edges_to_members > 0 THEN 'all_excluded'
-        WHEN nobody_to_ask AND (counts.counts_are_exact OR counts.excluded < counted_to) THEN 'no_edge_to_a_member'
+        WHEN nobody_to_ask AND (
+            counts.counts_are_exact OR counts.excluded < counted_to AND NOT counts.has_limits
+        ) THEN 'no_edge_to_a_member'
         WHEN nobody_to_ask THEN 'nobody_to_ask'
         WHEN is_limited THEN 'introducer_limit'
         WHEN is_cut THEN 'edge_limit'

@@ -38,7 +38,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask
+--     none
 -- Writes
 --     none
 -- Used by
@@ -104,7 +104,7 @@ BEGIN
         order_by, kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids,
         connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids), max_per_introducer,
         '{}', NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = deep_finder.collection_id
+            SELECT FROM connection_paths.asking_rules(deep_finder.collection_id)
         ), false, NULL, NULL
     );
     found := connection_paths.search(request);

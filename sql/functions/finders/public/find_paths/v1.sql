@@ -46,7 +46,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask, finder_rollout
+--     finder_rollout
 -- Writes
 --     none
 -- Used by
@@ -133,7 +133,7 @@ BEGIN
         not_via_organization_ids, connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids),
         max_per_introducer, excluded,
         excluded = '{}' AND NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = find_paths.collection_id
+            SELECT FROM connection_paths.asking_rules(find_paths.collection_id)
         ),
         true, deadline, NULL
     );

@@ -22,7 +22,7 @@
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
 -- Reads
---     do_not_ask
+--     none
 -- Writes
 --     none
 -- Used by
@@ -75,7 +75,7 @@ BEGIN
         'recency', NULL, NULL, NULL, NULL, NULL,
         connection_paths.request_openers(seed_scope, viewer_user_id, NULL), NULL,
         '{}', NOT EXISTS (
-            SELECT FROM connection_paths.do_not_ask AS d WHERE d.collection_id = legacy_finder.collection_id
+            SELECT FROM connection_paths.asking_rules(legacy_finder.collection_id)
         ), false, NULL, connection_paths.edges_from_experiences(target_contact_id)
     );
     found := connection_paths.search(request);
