@@ -21,14 +21,27 @@ from orchestrator.core.embedded import serve_temporarily
 from orchestrator.install.installation import install
 from tests.support import copies
 from tests.support.copies import copied
-from tests.support.servers import SETTINGS
+from tests.support.servers import SETTINGS, use_memory
 from tests.support.sessions import connect
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
+use_memory()
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 LONGEST = (
-    *("kills", "install", "runbook", "hubs", "levels", "shapes", "finder_properties", "doctor", "verify", "throttle"),
+    *(
+        "kills",
+        "install",
+        "runbook",
+        "hubs",
+        "levels",
+        "shapes",
+        "finder_properties",
+        "causes",
+        "doctor",
+        "verify",
+        "throttle",
+    ),
     *("disturbances", "in_a_browser", "taken", "repair", "time_budget", "runs_surroundings", "reasons", "report"),
     *("backfill_command", "surroundings", "sweep", "operators", "index_builds", "runs", "roles", "shield", "capture"),
 )
@@ -84,9 +97,12 @@ def new_installed(create_database: Callable[[str], str], installed_template: str
 
 
 @pytest.fixture
-def database(new_database: Callable[[], str]) -> str:
+def database(server: str, new_database: Callable[[], str]) -> Iterator[str]:
     """The connection string of a new, empty database."""
-    return new_database()
+    dsn = new_database()
+    yield dsn
+    with connect(server) as connection:
+        copies.drop(connection, str(conninfo_to_dict(dsn)["dbname"]))
 
 
 @pytest.fixture

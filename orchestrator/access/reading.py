@@ -26,7 +26,7 @@ _OF_DETACHED_VIEWS = "raise_detached"
 
 _COMMENT_OR_LITERAL = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 _NAME = re.compile(r"\bconnection_paths\.(\w+)")
-_VIEW = re.compile(r"\bVIEW connection_paths\.(\w+)\b.*?;", re.DOTALL)
+_VIEW = re.compile(r"\bCREATE OR REPLACE VIEW connection_paths\.(\w+)\b.*?;", re.DOTALL)
 
 
 @cache

@@ -113,12 +113,13 @@ def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
         )  # fmt: skip
     yield table
     yield "  Pairs: the share of all overlapping pairs. Paths: the share of paths of three contacts that use its edges."
-    junk = [str(each.id) for each in candidates if each.is_junk]
+    junk = [each.id for each in candidates if each.min_days is None]
     if junk:
-        yield f"  Proposed: orchestrator organizations exclude {' '.join(junk)} --reason 'no employer'"
+        yield f"  Proposed: {organizations.exclude_command(junk, 'no employer')}"
     for each in candidates:
-        if not each.is_junk:
-            yield f"  Proposed: {each.command} --reason 'very large' (about {each.edges_kept:,} edges stay)"
+        if each.min_days is not None:
+            command = organizations.limit_command(each.id, each.min_days, "very large")
+            yield f"  Proposed: {command} (about {each.edges_kept:,} edges stay)"
 
 
 def _change(

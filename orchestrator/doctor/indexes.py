@@ -26,7 +26,9 @@ BLOATED = (64 * 2**20, 2.0)
 UNUSED = timedelta(days=7)
 
 _FRESH = 90.0  # percent of a leaf that a new index fills
-_FORM = re.compile(r" ON (?P<table>.+?) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>[^()]*?)\))?(?: WHERE .*)?$")
+_FORM = re.compile(
+    r" ON (?P<table>.+?) \((?P<keys>.*?)\)(?: INCLUDE \((?P<included>[^()]*?)\))?(?: WHERE (?P<rule>.*))?$"
+)
 _RULE = re.compile(r"\bFROM (?P<table>.+?) WHERE (?P<rule>.*);$")
 
 
@@ -38,6 +40,7 @@ class Wanted:
     view: str
     keys: str
     included: str | None
+    rule: str | None  # its WHERE, for an index of the table of edges; other indexes have the rule of their view
 
     @property
     def of_edges(self) -> bool:
@@ -63,7 +66,8 @@ def wanted_indexes(binding: Binding) -> dict[str, Wanted]:
         form = _FORM.search(binding.fill(" ".join(" ".join(lines).split(";")[0].split())))
         assert form is not None, path
         view = EDGES if source is None else VIEW_OF[source]
-        found[path.stem] = Wanted(path.stem, view, form["keys"].strip(), form["included"])
+        rule = form["rule"] if source is None else None
+        found[path.stem] = Wanted(path.stem, view, form["keys"].strip(), form["included"], rule)
     return found
 
 
@@ -88,7 +92,7 @@ def _defined(subject: Subject) -> Iterator[tuple[Finding, bool]]:
     rules = _rules(subject)
     repair = versions.install_command(subject)
     for index, table, row in _present(subject):
-        rule = rules.get(index.view)
+        rule = f"({index.rule})" if index.rule else rules.get(index.view)
         described = f"({row.keys})" + (f" INCLUDE ({row.included})" if row.included else "") if row.keys else ""
         if row.is_there is None:
             yield _wrong(index, f"{index.name} is missing on {table.name}", repair), False

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.core.formats import percent
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import LIVE_EDGES, Subject
-from orchestrator.host.organizations import LARGE, is_junk
+from orchestrator.host.organizations import LARGE, exclude_command, junk_names
 
 _PAGES = 400  # to read
 _FEWEST = 5_000  # edges in the sample; in a small table, any organization may have most of the edges
@@ -28,6 +28,6 @@ def crowds(subject: Subject) -> Iterator[Finding]:
                 f"organization {row.organization_id} ({row.name}) makes about {percent(row.share)} of all edges; people"
                 " of a very large employer, or of no employer, seldom know each other"
             )
-            exclude = f"orchestrator organizations exclude {row.organization_id}"
-            repair = exclude if is_junk(row.name or "") else "orchestrator organizations list"
+            is_junk = row.name is not None and bool(junk_names(subject.connection, [row.name]))
+            repair = exclude_command([row.organization_id]) if is_junk else "orchestrator organizations list"
             yield Finding("organizations", "advice", what, repair, str(row.organization_id))

@@ -10,7 +10,6 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-import yoyo
 from psycopg.rows import namedtuple_row
 
 from orchestrator.core import sqlfiles
@@ -21,7 +20,7 @@ from orchestrator.doctor.subject import Subject
 from orchestrator.host import sources
 from orchestrator.host.binding import VIEW_OF, Binding
 from orchestrator.host.mapping import DEFAULT
-from orchestrator.install.migration_files import migration_steps
+from orchestrator.install.migration_files import loaded, migration_steps
 from orchestrator.install.migration_files import migrations as migration_files
 
 _SHOWN = 5  # names of a list
@@ -183,9 +182,9 @@ def views(subject: Subject) -> Iterator[Finding]:
         query = _as_bound(subject, source).fill(found["query"])
         wanted, actual = (plan_of(subject, f"SELECT * FROM {each}") for each in (f"({query}) AS v", name))
         if wanted != actual:
-            what = f"view {name} has the rule {_rule(actual)}, this package's is {_rule(wanted)}"
+            what = f"view {name} has the rule {_rule(actual)}; by the mapping and this package it is {_rule(wanted)}"
             if _rule(actual) == _rule(wanted):
-                what = f"view {name} has other columns than this package's"
+                what = f"the columns of view {name} are not those that the mapping and this package say"
             yield Finding("views", "wrong", what, install_command(subject), name)
 
 
@@ -203,7 +202,7 @@ def _applied(subject: Subject) -> list[str]:
 
 
 def _known() -> list[str]:
-    return sorted(str(migration.id) for migration in yoyo.read_migrations(str(sqlfiles.ROOT / "migrations")))
+    return sorted(str(migration.id) for migration in loaded())
 
 
 def _may_read_migrations(subject: Subject) -> bool | None:

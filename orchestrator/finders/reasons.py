@@ -1,4 +1,4 @@
-"""An answer of ``find_paths`` in sentences: what links two contacts, who can open a path, why there are no more.
+"""Why an answer of ``find_paths`` holds no more paths, in sentences. ``wording`` has the sentences about a path.
 
 This is the only place for these sentences: the command line and the playground both use it. The database returns codes,
 ids and numbers; the header of ``why_no_more`` defines what each reason asserts. A sentence here claims no more than
@@ -7,21 +7,19 @@ that, and is true when it is read alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.core.text import capitalized
-from orchestrator.finders.paths import DEEPEST, Names, Question, readable
+from orchestrator.finders.paths import DEEPEST, Names, Question
 
 _V1_DEEPEST = 2  # contacts on the longest path of legacy_finder
-_USERS_NAMED = 3  # of those who can open the same path
-_DAY = re.compile(r"0*(?P<year>[0-9]+)-(?P<month>[0-9]{2})-[0-9]{2}(?P<era>( BC)?)")  # as the server writes a date
 
 #: Numbers of ``why`` with their labels, in the order they are shown; under v1 some have other labels.
 FIGURES: Mapping[str, str] = {
     "collection_members": "members of the collection",
     "target_edges": "edges of the target",
+    "target_edges_passing": "edges of the target that pass the filters",
     "target_edges_to_members": "edges of the target to members",
     "target_edges_to_excluded": "edges of the target to members who may not be asked",
     "excluded": "contacts in do_not_ask or excluded by the call",
@@ -30,97 +28,18 @@ FIGURES: Mapping[str, str] = {
 }
 _V1_FIGURES: Mapping[str, str] = {
     "target_edges": "contacts who worked with the target",
+    "target_edges_passing": "contacts who worked with the target and pass the filters",
     "target_edges_to_members": "members who worked with the target",
     "target_edges_to_excluded": "members who worked with the target and may not be asked",
 }
 #: Keys of ``why`` that qualify the numbers and are not shown themselves.
 QUALIFIERS = ("max_edges_per_hop", "counted_to", "counts_are_exact")
-_COUNTS = ("collection_members", "target_edges", "target_edges_to_members", "target_edges_to_excluded", "excluded")
+_COUNTS = (
+    *("collection_members", "target_edges", "target_edges_passing"),
+    *("target_edges_to_members", "target_edges_to_excluded", "excluded"),
+)
 _AT_LEAST = ("target_edges_to_members", "target_edges_to_excluded")  # unless counts_are_exact
 _UNLESS_NONE = ("target_edges_to_excluded", "excluded", "caps_hit")  # shown where there is something to show
-
-
-# A path.
-
-
-def hop(link: Mapping[str, Any], names: Names) -> str:
-    """Say what links two contacts: ``Ana Silva knows Ben Ode: both worked at Acme, 2019-03 to 2022-05``.
-
-    *link* is an item of ``hops`` in the answer.
-    """
-    return f"{names.contact(link['from'])} knows {names.contact(link['to'])}: {ground(link, names)}"
-
-
-def ground(link: Mapping[str, Any], names: Names) -> str:
-    """Say what two contacts have in common, without their names: ``both worked at Acme, 2019-03 to 2022-05``."""
-    what = "both worked" if link["kind"] == "work_overlap" else readable(str(link["kind"]))
-    where = f" at {names.organization(link['organization_id'])}" if link["organization_id"] is not None else ""
-    when = period(link)
-    return f"{what}{where}{', ' + when if when else ''}"
-
-
-def period(link: Mapping[str, Any]) -> str:
-    """Say when, by months: ``2019-03 to 2022-05``, ``2019-03``, ``since 2019-03``, ``until 2022-05``.
-
-    It is empty where neither end is known; an infinite end is not known.
-    """
-    since = "" if link["date_from"] == "-infinity" else month(link["date_from"])
-    until = "" if link["date_to"] == "infinity" else month(link["date_to"])
-    if not since:
-        return f"until {until}" if until else ""
-    if not until:
-        return f"since {since}"
-    return since if since == until else f"{since} to {until}"
-
-
-def days(link: Mapping[str, Any]) -> str:
-    """Say when, to the day: ``2019-03-31 to now``."""
-    return f"{link['date_from'] or 'unknown'} to {link['date_to'] or 'now'}"
-
-
-def month(day: str | None) -> str:
-    """Return a date of an answer without its day: ``2019-03``, ``44-03 BC``, ``infinity``; empty for None."""
-    found = _DAY.fullmatch(day or "")
-    return (day or "") if found is None else f"{found['year']}-{found['month']}{found['era']}"
-
-
-def chain(path: Mapping[str, Any], names: Names, viewer: int) -> str:
-    """Say who introduces whom: ``you, user 8 → Ana Silva → Ben Ode``."""
-    openers = sorted(path["user_ids"], key=lambda each: each != viewer)
-    first = ", ".join(user(each, viewer, names) for each in openers[:2])
-    first += f" and {len(openers) - 2} more" if len(openers) > 2 else ""
-    return " → ".join([first, *(names.contact(contact_id) for contact_id in path["contact_ids"])])
-
-
-def user(user_id: int, viewer: int, names: Names) -> str:
-    """Name a user: ``you``, ``Maria Gomez (user 8)``, or ``user 8`` where only the id is known."""
-    return "you" if user_id == viewer else names.user(user_id)
-
-
-def opening(path: Mapping[str, Any], names: Names, viewer: int) -> str:
-    """Say who can open a path: ``You know Ana Silva: your own contact.``
-
-    It is the first of the users; :func:`other_openers` names the others.
-    """
-    opener = path["user_ids"][0]
-    verb, whose = ("know", "your") if opener == viewer else ("knows", "their")
-    first = names.contact(path["contact_ids"][0])
-    return f"{capitalized(user(opener, viewer, names))} {verb} {first}: {whose} own contact."
-
-
-def other_openers(path: Mapping[str, Any], names: Names) -> str:
-    """Say which other users can open a path: ``Users 3 and 8 do, too.``; empty where there are none."""
-    others: Sequence[int] = path["user_ids"][1:]
-    if not others:
-        return ""
-    if len(others) == 1:
-        return f"{capitalized(names.user(others[0]))} does, too."
-    several = len(others) <= _USERS_NAMED
-    named = others if several else others[:_USERS_NAMED]
-    has_names = any(each in names.users for each in named)
-    words = [names.user(each) if has_names else str(each) for each in named]
-    last = words.pop() if several else f"{len(others) - _USERS_NAMED} more"
-    return f"{'' if has_names else 'Users '}{', '.join(words)} and {last} do, too."
 
 
 def more_may_exist(answer: Mapping[str, Any]) -> str:
@@ -148,12 +67,16 @@ def sentences(question: Question, answer: Mapping[str, Any], called: Names) -> l
         "time_budget": written.time_budget,
         "unknown_target": written.unknown_target,
         "empty_collection": written.empty_collection,
+        "viewer_is_no_opener": written.viewer_is_no_opener,
         "viewer_opens_nothing": written.viewer_opens_nothing,
         "viewer_brought_nobody": written.viewer_brought_nobody,
+        "openers_brought_nobody": written.openers_brought_nobody,
         "target_has_no_edges": written.target_has_no_edges,
+        "no_edge_passes": written.no_edge_passes,
         "no_edge_to_a_member": written.no_edge_to_a_member,
         "all_excluded": written.all_excluded,
         "nobody_to_ask": written.nobody_to_ask,
+        "introducer_limit": written.introducer_limit,
         "edge_limit": written.edge_limit,
         "depth_limit": written.depth_limit,
         "exhausted": written.exhausted,
@@ -170,6 +93,9 @@ class _Sentences:
         self.is_v1 = answer["impl"] == "v1"
         self.deepest = deepest(question, answer)
         self.other = "other " if answer["paths"] else ""
+        self.is_filtered = has_edge_filters(question)
+        self.passing = " in a way that passes the filters" if self.is_filtered else ""
+        self.edges = "the target's edges" + (" that pass the filters" if self.is_filtered else "")
         self.target = called.contact(question.target_contact_id)
         self.collection = called.collection(question.collection_id)
         self.viewer = called.user(question.viewer_user_id)
@@ -194,6 +120,13 @@ class _Sentences:
         yield f"{self.the_viewer} brought no contact into {self.collection}."
         yield f"The seed scope importer lets only {self.viewer} open a path."
 
+    def viewer_is_no_opener(self) -> Iterator[str]:
+        yield f"The seed scope importer lets only {self.viewer} open a path."
+        yield f"The users in opener_user_ids do not include {self.viewer}."
+
+    def openers_brought_nobody(self) -> Iterator[str]:
+        yield f"No user in opener_user_ids brought a contact into {self.collection}."
+
     def target_has_no_edges(self) -> Iterator[str]:
         if self.is_v1:
             yield f"No contact is known to have worked with {self.target} at the same organization at the same time."
@@ -201,30 +134,40 @@ class _Sentences:
             yield f"The target {self.target} has no edges."
             yield "The command orchestrator status shows about how many edges there are."
 
+    def no_edge_passes(self) -> Iterator[str]:
+        yield from self._edges()
+        yield "The filters of the call leave out all of them."
+
     def no_edge_to_a_member(self) -> Iterator[str]:
         yield from self._edges()
         members = _number(self._count("collection_members"), "member")
         if self.is_v1:
             yield (
-                f"None of the contacts known to have worked with {self.target} is a member of {self.collection},"
-                f" which has {members}."
+                f"None of the contacts known to have worked with {self.target}{self.passing} is a member of"
+                f" {self.collection}, which has {members}."
             )
         else:
-            yield f"None of the target's edges leads to a member of {self.collection}, which has {members}."
+            yield f"None of {self.edges} leads to a member of {self.collection}, which has {members}."
 
     def all_excluded(self) -> Iterator[str]:
         yield from self._edges()
         yield from self._edges_to_members()
         met = "worked with the target" if self.is_v1 else "has an edge with the target"
-        yield f"No member of {self.collection} who {met} may be asked."
+        passing = self.passing if self.is_v1 or not self.is_filtered else " that passes the filters"
+        yield f"No member of {self.collection} who {met}{passing} may be asked."
         yield (
-            "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits allows,"
-            " or were excluded by the call."
+            "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits"
+            " allows, or were excluded by the call."
         )
 
     def nobody_to_ask(self) -> Iterator[str]:
         yield from self._edges()
-        yield f"None of the target's edges leads to a member of {self.collection} who may be asked."
+        yield f"None of {self.edges} leads to a member of {self.collection} who may be asked."
+
+    def introducer_limit(self) -> Iterator[str]:
+        most = _number(self.question.max_per_introducer or 0, "path")
+        yield f"The call asks for at most {most} with the same contact before the target."
+        yield "More such paths exist."
 
     def edge_limit(self) -> Iterator[str]:
         cap = self.why["max_edges_per_hop"]
@@ -233,7 +176,7 @@ class _Sentences:
         lengths = "3" if self.deepest == 3 else f"3 to {self.deepest}"  # paths of two contacts are never cut
         yield (
             f"To find paths of 3 contacts or more, the search follows at most {_number(cap, 'edge')} from each contact,"
-            " most recent edges first."
+            f" {'strongest' if self.question.order_by == 'strength' else 'most recent'} edges first."
         )
         yield (
             f"At least one contact has more than {_number(cap, 'edge')} to members who may be asked,"
@@ -260,7 +203,10 @@ class _Sentences:
         start = "By work experiences alone, there" if self.is_v1 else "There"
         avoiding = " that avoids the excluded contacts" if self.question.excluded_contact_ids else ""
         opened = f" that {self.viewer} can open" if self.question.seed_scope == "importer" else ""
-        which = f"{opened} and{avoiding}" if opened and avoiding else opened or avoiding
+        if not opened and self.question.opener_user_ids is not None:
+            opened = " that a user in opener_user_ids can open"
+        passing = " whose edges pass the filters" if self.is_filtered else ""
+        which = " and".join(each for each in (opened, avoiding, passing) if each)
         return f"{start} is no {self.other}path {length} in {self.collection}{which}."
 
     def _edges(self) -> Iterator[str]:
@@ -273,6 +219,8 @@ class _Sentences:
             )
         elif number:
             yield f"The target {self.target} has {_number(number, 'edge')}."
+        if number and self.why["target_edges_passing"]:
+            yield f"The filters of the call leave {self._count('target_edges_passing')} of them."
 
     def _edges_to_members(self) -> Iterator[str]:
         """Say how many of the target's edges lead to members; nothing where the lower bound is zero."""
@@ -284,13 +232,20 @@ class _Sentences:
                 continue
             number = self._count(name)
             if self.is_v1:
-                yield f"{_number(number, 'member')} {who} worked with the target."
+                yield f"{_number(number, 'member')} {who} worked with the target{self.passing}."
             else:
                 verb = "leads to a member" if self.why[name] == 1 and "or more" not in number else "lead to members"
-                yield capitalized(f"{number} of the target's edges {verb} {who}.")
+                yield capitalized(f"{number} of {self.edges} {verb} {who}.")
 
     def _count(self, name: str) -> str:
         return count(self.why, name)
+
+
+def has_edge_filters(question: Question) -> bool:
+    """Return whether *question* leaves out edges."""
+    filters = (question.kinds, question.min_strength, question.ended_after)
+    organizations = (question.via_organization_ids, question.not_via_organization_ids)
+    return any(each is not None for each in (*filters, *organizations))
 
 
 def deepest(question: Question, answer: Mapping[str, Any]) -> int:

@@ -6,22 +6,23 @@ Each function writes the table ``organization_policy``. Its trigger queues the c
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+
+import psycopg
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection
+from orchestrator.core.database import Connection, reading, resolved
 from orchestrator.core.errors import OrchestratorError
 
 #: An organization that makes a greater share of all edges is probably no employer, or too large for introductions.
 LARGE = 0.25
 
 _SHOWN = 5  # ids of organizations with the same name
-_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "æ": "ae", "œ": "oe", "\u0131": "i", "đ": "d"})
-_WORDS = re.compile(r"ANY \(\s*'\{(.*?)\}'::text\[\]", re.DOTALL)
+_JUDGES = ("plain_name", "is_junk_name")
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,51 @@ def identified(connection: Connection, words: Sequence[str]) -> list[int]:
     return list(dict.fromkeys(_identified(connection, word) for word in words))
 
 
-def is_junk(name: str) -> bool:
-    """Whether a name is a junk name, such as Self-employed; the SQL function ``is_junk_name`` has the list."""
-    return _plain(name) in _junk_names()
+def junk_names(connection: Connection, names: Iterable[str]) -> set[str]:
+    """Return those of *names* that are junk names, such as Self-employed.
+
+    The SQL functions ``plain_name`` and ``is_junk_name`` decide. Where this role may not call them, or they are not
+    installed, another session makes them as temporary functions. Where that is impossible, too, such as on a standby
+    before an installation, the result is empty.
+    """
+    asked = {"names": [*dict.fromkeys(names)]}
+    query = sqlfiles.query("host/junk_names")
+    if connection.execute(sqlfiles.query("host/may_call"), {"functions": list(_JUDGES)}).fetchone() == (True,):
+        return {row[0] for row in connection.execute(query, asked)}
+    with (
+        suppress(psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege),
+        reading(resolved(connection), may_write=True, undo=True) as other,
+    ):
+        for name in _JUDGES:
+            other.execute(_temporary(sqlfiles.function(name)))
+        return {row[0] for row in other.execute(_temporary(query), asked)}
+    return set()
+
+
+def exclude_command(organization_ids: Sequence[int], reason: str | None = None) -> str:
+    """Return the command that excludes organizations."""
+    return _command("exclude", organization_ids, [] if reason is None else ["--reason", reason])
+
+
+def limit_command(organization_id: int, min_overlap_days: int, reason: str | None = None) -> str:
+    """Return the command that limits an organization."""
+    options = ["--min-days", str(min_overlap_days)] + ([] if reason is None else ["--reason", reason])
+    return _command("limit", [organization_id], options)
+
+
+def _command(what: str, organization_ids: Sequence[int], options: list[str]) -> str:
+    ids = [str(each) for each in organization_ids]
+    if any(each < 0 for each in organization_ids):  # click would take -5 for an option
+        return shlex.join(["orchestrator", "organizations", what, *options, "--", *ids])
+    return shlex.join(["orchestrator", "organizations", what, *ids, *options])
+
+
+def _temporary(text: str) -> bytes:
+    return text.replace("connection_paths.", "pg_temp.").encode()
 
 
 def _identified(connection: Connection, word: str) -> int:
-    if word.isascii() and word.isdecimal() and int(word) < 2**63:
+    if re.fullmatch("-?[0-9]+", word) and -(2**63) <= int(word) < 2**63:
         known = "SELECT FROM connection_paths.known_organizations AS o WHERE o.id = %(id)s"
         ruled = "SELECT FROM connection_paths.organization_policy AS p WHERE p.organization_id = %(id)s"
         query = f"SELECT EXISTS ({known}) OR EXISTS ({ruled})"
@@ -106,17 +145,3 @@ def _set(
         "reason": reason,
     }
     return sorted(row[0] for row in connection.execute(sqlfiles.query("host/set_policy"), asked))
-
-
-@cache
-def _junk_names() -> frozenset[str]:
-    found = _WORDS.search(sqlfiles.function("is_junk_name"))
-    assert found is not None
-    return frozenset(" ".join(each.split()) for each in found[1].split(","))
-
-
-def _plain(name: str) -> str:
-    """Return a name as the SQL function ``plain_name`` writes it: in lower case, without accents and punctuation."""
-    split = unicodedata.normalize("NFKD", name.lower().translate(_LETTERS))
-    letters = "".join(each for each in split if not unicodedata.combining(each) and each not in ".'`\u2019")
-    return " ".join(re.findall(r"[^\W_]+", letters))

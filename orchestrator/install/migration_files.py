@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import yoyo
+
 from orchestrator.core import sqlfiles
+from orchestrator.core.errors import OrchestratorError
 
 FOLDER = sqlfiles.ROOT / "migrations"
 
@@ -15,6 +19,15 @@ def migrations() -> list[Path]:
     """Return the files of the migrations, in order."""
     found = FOLDER.glob("[0-9]*.*")
     return sorted(path for path in found if path.suffix in (".sql", ".py") and ".rollback" not in path.suffixes)
+
+
+@cache
+def loaded() -> yoyo.migrations.MigrationList:
+    """Return the migrations as yoyo reads them. Raises :class:`OrchestratorError` when there are none."""
+    found = yoyo.read_migrations(str(FOLDER))
+    if not found:
+        raise OrchestratorError(f"no migrations in {FOLDER}: the package is damaged")
+    return found
 
 
 def migration_steps(path: Path) -> Iterator[tuple[str, ...]]:

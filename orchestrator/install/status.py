@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import yoyo
-
 from orchestrator.access import roles as group_roles
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading
@@ -16,10 +14,11 @@ from orchestrator.doctor import indexes
 from orchestrator.host import sources
 from orchestrator.host.binding import Binding
 from orchestrator.host.mapping import DEFAULT
-from orchestrator.install import migration_files, repair
+from orchestrator.install import company_names, migration_files, repair
 from orchestrator.install.installed import bound_host_schema
 from orchestrator.install.steps import (
     HOST_INDEXES,
+    NAME_INDEXES,
     SCHEMA,
     TRIGGERS,
 )
@@ -93,7 +92,7 @@ class Status:
 def status(dsn: str) -> Status:
     """Describe what is installed in the database of *dsn*; writes nothing."""
     with reading(dsn) as connection:
-        known = [migration.id for migration in yoyo.read_migrations(str(migration_files.FOLDER))]
+        known = [migration.id for migration in migration_files.loaded()]
         applied: list[str] = []
         if connection.execute("SELECT to_regclass('connection_paths._yoyo_migration')").fetchone() != (None,):
             rows = connection.execute("SELECT migration_id FROM connection_paths._yoyo_migration ORDER BY 1")
@@ -132,9 +131,10 @@ def status(dsn: str) -> Status:
 
 
 def _indexes(connection: Connection, binding: Binding) -> dict[str, list[str]]:
-    names = sorted(indexes.wanted_indexes(binding))
-    own = schema_of(connection)
-    schemas = [binding.sources[HOST_INDEXES[name]].schema if name in HOST_INDEXES else own for name in names]
+    of_names = NAME_INDEXES if company_names.is_on(connection) else {}
+    names = sorted([*indexes.wanted_indexes(binding), *of_names])
+    own, sources_of = schema_of(connection), HOST_INDEXES | of_names
+    schemas = [binding.sources[sources_of[name]].schema if name in sources_of else own for name in names]
     return {"names": all_named(connection, names), "schemas": schemas}
 
 

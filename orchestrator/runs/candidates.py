@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.host.organizations import is_junk
+from orchestrator.host import organizations
 from orchestrator.host.reader import SourceReader
 
 #: Limits to choose from, in days. The first one that leaves at most half of the pairs is proposed, or the last one.
@@ -49,7 +49,8 @@ def find(
     rows = reader.rows("runs/organizations_by_people", {"most": _LOOKED_AT})
     names = {row[0]: (row[1], row[2]) for row in rows}
     enough = {id: name for id, (name, people) in names.items() if people >= _FEWEST_PEOPLE}
-    junk = [id for id, name in enough.items() if is_junk(name or "")]
+    junk_names = organizations.junk_names(reader.connection, [name for name in enough.values() if name])
+    junk = [id for id, name in enough.items() if name in junk_names]
     chosen = [*dict.fromkeys([*(each for each in large_ids if each in enough), *junk])][:_MOST]
     if not chosen:
         return ()
@@ -72,12 +73,12 @@ def _candidate(
     id, pairs, share_of_pairs, share_of_paths = costs
     edges = pairs * edges_per_pair
     min_days, kept = (None, 0) if is_junk else _limit(reader, id, pairs)
-    limit = f"limit {id} --min-days {min_days}"
+    command = organizations.exclude_command([id]) if min_days is None else organizations.limit_command(id, min_days)
     return Candidate(
         id=id, name=called[0], people=called[1], is_junk=is_junk, pairs=pairs, edges=round(edges),
         bytes=round(edges * bytes_per_edge), share_of_pairs=share_of_pairs, share_of_paths=share_of_paths,
         min_days=min_days, edges_kept=round(kept * edges_per_pair),
-        command=f"orchestrator organizations {f'exclude {id}' if is_junk else limit}",
+        command=command,
     )  # fmt: skip
 
 

@@ -6,3 +6,5 @@ __depends__ = {"0002_tables"}
 
 index("idx_cc_walk_a")
 index("idx_cc_walk_b")
+index("idx_cc_strong_a")
+index("idx_cc_strong_b")

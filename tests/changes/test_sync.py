@@ -291,7 +291,8 @@ def test_a_deleted_contact_leaves_do_not_ask_and_the_requests(db: Connection, ds
     fill(db)
     db.execute("TRUNCATE connection_paths.do_not_ask, connection_paths.introduction_requests")
     db.execute(
-        "INSERT INTO connection_paths.do_not_ask SELECT CASE WHEN g % 2 = 0 THEN 1 END, g FROM generate_series(1, 8) AS g"
+        "INSERT INTO connection_paths.do_not_ask"
+        " SELECT CASE WHEN g % 2 = 0 THEN 1 END, g FROM generate_series(1, 8) AS g"
     )
     db.execute(
         "INSERT INTO connection_paths.introduction_requests"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 from itertools import combinations
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from orchestrator.changes.sync import sync
 from orchestrator.cli import backfill as backfill_command
 from orchestrator.core.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.host.organizations import is_junk
+from orchestrator.host.organizations import junk_names
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.runs.plan import plan, proposed
 from tests.support.changes import closed_gate, gate, gated, queue_length, wait_for_gate
@@ -133,24 +136,44 @@ def test_before_a_backfill_the_policy_is_only_written(installed_host: str) -> No
 # Candidates
 
 
-@pytest.mark.parametrize(
-    ("name", "junk"),
-    [
-        ("Self-Employed", True),
-        ("  FREELANCE. ", True),
-        ("N/A", True),
-        ("Selbstständig", True),
-        ("Indépendant", True),
-        ("Autónomo", True),
-        ("Stealth Startup", True),
-        ("Własna działalność", True),
-        ("Independent News & Media", False),
-        ("Retired Racehorses Ltd", False),
-        ("", False),
-    ],
-)
-def test_names_that_name_no_employer(name: str, junk: bool) -> None:
-    assert is_junk(name) == junk
+JUNK = ["Self-Employed", "  FREELANCE. ", "N/A", "Selbstständig", "Indépendant", "Autónomo", "Stealth Startup", "007"]
+NO_JUNK = ["Independent News & Media", "Retired Racehorses Ltd", "Owned Company", "7-Eleven"]
+
+
+def test_the_function_in_sql_says_which_names_name_no_employer(host: str, installed_host: str, server: str) -> None:
+    """Before an installation, and for a role that may not call the functions, temporary functions say the same."""
+    role = f"connection_paths_judge_{os.getpid()}"
+    with connect(server) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+    try:
+        for dsn in (host, installed_host, make_conninfo(installed_host, user=role)):
+            with connect(dsn) as connection:
+                assert junk_names(connection, [*JUNK, *NO_JUNK]) == {*JUNK}
+                functions = "SELECT count(*) FROM pg_proc AS p WHERE p.proname = 'is_junk_name'"
+                assert value(connection, functions) == (dsn != host)
+    finally:
+        with connect(server) as connection:
+            connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_organizations_with_negative_ids(installed_host: str) -> None:
+    with connect(installed_host) as connection:
+        crowd(connection, 25)
+        connection.execute("ALTER TABLE contact_work_experiences DISABLE TRIGGER USER")
+        connection.execute("UPDATE organizations SET id = -id WHERE id IN (1, 2)")
+        connection.execute(
+            "UPDATE contact_work_experiences SET organization_id = -organization_id WHERE organization_id IN (1, 2)"
+        )
+        backfill(installed_host, BackfillOptions(workers=1, limits=None))
+        listed = run("organizations", "list", "--dsn", installed_host)
+        proposals = [line.split("Proposed: ")[1] for line in listed.stdout.splitlines() if "Proposed: " in line]
+        assert len(proposals) == 2
+        for line in proposals:
+            done = run("--dsn", installed_host, *shlex.split(line.split(" (about")[0])[1:])
+            assert done.exit_code == 0, done.output
+        policies = connection.execute("SELECT organization_id, reason FROM connection_paths.organization_policy")
+        assert sorted(policies) == [(-2, "very large"), (-1, "no employer")]
+        assert edges(connection) == right_edges(connection)
 
 
 def test_a_candidate_has_its_pairs_and_its_share_of_paths(host: str, installed_host: str) -> None:

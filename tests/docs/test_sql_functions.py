@@ -36,9 +36,10 @@ FUNCTIONS = sorted((ROOT / "functions").rglob("*.sql"))
 _BUILT_INS = """
     aclexplode array_agg array_fill array_position array_remove array_to_string avg bool_and bool_or btrim
     cardinality ceil chr clock_timestamp count cume_dist current_setting encode enum_range floor format format_type
-    generate_series generate_subscripts has_table_privilege hashtextextended jsonb_agg jsonb_array_elements_text
-    jsonb_build_array jsonb_build_object jsonb_each jsonb_object_agg jsonb_populate_record lag lead left length
-    lower make_date make_interval max min nextval normalize now num_nulls obj_description octet_length
+    dense_rank generate_series generate_subscripts has_table_privilege hashtextextended jsonb_agg jsonb_array_elements
+    jsonb_array_elements_text jsonb_build_array jsonb_build_object jsonb_each jsonb_object_agg jsonb_path_query
+    jsonb_populate_record lag lead left length lower make_date make_interval max min nextval
+    normalize now num_nulls obj_description octet_length
     pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_backend_pid pg_blocking_pids pg_current_snapshot
     pg_current_xact_id pg_current_xact_id_if_assigned pg_get_indexdef pg_get_triggerdef pg_get_viewdef pg_notify
     pg_sleep pg_snapshot_xmax pg_snapshot_xmin pg_try_advisory_lock pg_try_advisory_xact_lock_shared quote_ident

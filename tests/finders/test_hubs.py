@@ -125,10 +125,10 @@ def gather(
     hub_world.connection.execute(STATISTICS)
     # only edges between members, and to a target, can be on a path; the oracle gets no others
     walked = {row.contact_id for row in memberships} | {HUB, VISITOR, MARKET, leaf(HUB_EDGES), leaf(HUB_EDGES - 8)}
-    edges = {pair: edge for pair, edge in hub_world.edges.items() if walked.issuperset(pair)}
+    followed = {pair: edges for pair, edges in hub_world.every_edge.items() if walked.issuperset(pair)}
     load_consent(hub_world.connection, World(contacts=frozenset(), do_not_ask=do_not_ask))
     world = replace(hub_world.world, memberships=memberships, do_not_ask=do_not_ask)
-    return replace(hub_world, world=world, edges=edges)
+    return replace(hub_world, world=world, followed=followed)
 
 
 def around_the_hub(loaded: Loaded) -> None:
@@ -244,8 +244,8 @@ def test_hubs_that_are_reached_again_at_each_level(request: pytest.FixtureReques
     twins = {pair: edge._replace(kind=FRIEND) for pair, edge in recent.items()} if kinds == "three_kinds" else {}
     members = [*brought([*people, *range(5001, 5001 + others)]), *brought(people[::7], user=2)]
     loaded = enter_layers(request.getfixturevalue(kinds), members, edges | recent, twins)
-    known = {pair: edge for pair, edge in loaded.edges.items() if max(pair) in people}  # no member knows a stranger
-    loaded = replace(loaded, edges=known)
+    known = {pair: edges for pair, edges in loaded.every_edge.items() if max(pair) in people}
+    loaded = replace(loaded, followed=known)  # no member knows a stranger
     for target in (1, 20):
         for depth, cap in ((3, 15), (4, 6), (6, 2), (6, 1), (3, None)):
             call = Call(target, viewer=2, max_depth=depth, max_edges_per_hop=cap)

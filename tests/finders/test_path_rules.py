@@ -24,6 +24,7 @@ def test_a_path_shows_organizations_and_dates(installed: Connection[Any]) -> Non
         [date(2010, 1, 1), date(2015, 1, 1)],
         [date(2012, 1, 1), None],
         loaded.today,
+        65,
     )
     assert loaded.find_paths(Call(3), "v2")["paths"][1] == {
         "depth": 3,
@@ -53,7 +54,7 @@ def test_a_path_shows_organizations_and_dates(installed: Connection[Any]) -> Non
 
 def test_depth_one_means_that_a_user_brought_the_target(installed: Connection[Any]) -> None:
     loaded = check(installed, graph([], [(2, 1), (1, 1)]), Call(1), [(1, (1,)), (2, (1,))])
-    assert loaded.find("deep_finder", Call(1))[0] == (1, 1, [1], [], [], [], None)
+    assert loaded.find("deep_finder", Call(1))[0] == (1, 1, [1], [], [], [], None, None)
     assert loaded.find_paths(Call(1), None)["paths"] == [
         {"depth": 1, "user_ids": [1, 2], "contact_ids": [1], "recency": None, "hops": []}
     ]
@@ -221,7 +222,7 @@ def test_a_pair_with_two_kinds_counts_once_by_its_most_recent_edge(
     edges = [(1, 2, "2010-01-01", "2012-01-01"), (1, 3, "2010-01-01", "2014-01-01")]
     world = graph(edges, [(1, 2), (1, 3)], friends)
     loaded = check(installed, world, Call(1), [(1, (2, 1)), (1, (3, 1))])
-    assert loaded.find("deep_finder", Call(1))[0][3:] == ([None], [None], [None], loaded.today)
+    assert loaded.find("deep_finder", Call(1))[0][3:] == ([None], [None], [None], loaded.today, 50)
     assert loaded.find_paths(Call(1), "v2")["paths"][0]["hops"][0]["kind"] == FRIEND
     further = graph([(9, 1, "2010-01-01", None), *edges], [(1, 1), (1, 2), (1, 3)], friends)
     near = [(1, (1, 9)), (1, (2, 1, 9)), (1, (3, 1, 9))]

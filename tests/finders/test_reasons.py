@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names, Question
 from tests.support.finder_calls import Call, Limits, Situation, enter, graph, situations, star
-from tests.support.oracle import Facts
+from tests.support.oracle import Facts, Filters
 from tests.support.properties import repeatable
 from tests.support.world import FRIEND, Edge, Limit, Request, World
 
@@ -124,6 +125,7 @@ def printed(call: Call, answer: dict[str, Any]) -> list[str]:
         call.max_paths,
         call.seed_scope,
         excluded_contact_ids=list(call.excluded),
+        **call.later_arguments,
     )
     return reasons.sentences(question, answer, Names({}, {}))
 
@@ -135,10 +137,18 @@ ASSERTED: dict[str, Truth] = {
     "The collection C has no members: the view collection_members has no row of it.": (
         lambda true, _: true.entries == 0
     ),
+    "The user V brought no contact into collection C.": lambda true, _: not true.openers_brought,
+    "The users in opener_user_ids do not include user V.": lambda true, _: not true.viewer_is_opener,
+    "No user in opener_user_ids brought a contact into collection C.": lambda true, _: not true.openers_brought,
+    "The filters of the call leave out all of them.": (
+        lambda true, _: true.target_edges > 0 and not true.target_edges_passing
+    ),
+    "The filters of the call leave N of them.": lambda true, number: fits(number, true.target_edges_passing),
+    "The call asks for at most N paths? with the same contact before the target.": lambda true, _: true.is_limited,
+    "More such paths exist.": lambda true, _: true.is_limited,
     "The user V opens no path: the table do_not_ask_users has a row of this user.": (
         lambda true, _: not true.viewer_opens
     ),
-    "The user V brought no contact into collection C.": lambda true, _: not true.viewer_brought,
     "The seed scope importer lets only user V open a path.": lambda true, _: True,
     "No contact is known to have worked with contact T at the same organization at the same time.": (
         lambda true, _: true.target_edges == 0
@@ -149,34 +159,35 @@ ASSERTED: dict[str, Truth] = {
         lambda true, number: fits(number, true.target_edges)
     ),
     "The target contact T has N edges?.": lambda true, number: fits(number, true.target_edges),
-    "None of the contacts known to have worked with contact T is a member of collection C, which has N members?.": (
+    "None of the contacts known to have worked with contact T(?: in a way that passes the filters)? is a member of"
+    " collection C, which has N members?.": (
         lambda true, number: true.target_edges_to_members == 0 and fits(number, true.members)
     ),
-    "None of the target's edges leads to a member of collection C, which has N members?.": (
+    "None of the target's edges(?: that pass the filters)? leads to a member of collection C, which has N members?.": (
         lambda true, number: true.target_edges_to_members == 0 and fits(number, true.members)
     ),
-    "N of the target's edges lead(?:s to a member| to members) of collection C.": (
+    "N of the target's edges(?: that pass the filters)? lead(?:s to a member| to members) of collection C.": (
         lambda true, number: fits(number, true.target_edges_to_members)
     ),
-    "N members? of collection C worked with the target.": (
+    "N members? of collection C worked with the target(?: in a way that passes the filters)?.": (
         lambda true, number: fits(number, true.target_edges_to_members)
     ),
-    "N of the target's edges lead(?:s to a member| to members) of collection C who may not be asked.": (
+    "N of the target's edges(?: that pass the filters)? lead(?:s to a member| to members) of collection C who may not"
+    " be asked.": (lambda true, number: fits(number, true.target_edges_to_excluded)),
+    "N members? of collection C who may not be asked worked with the target(?: in a way that passes the filters)?.": (
         lambda true, number: fits(number, true.target_edges_to_excluded)
     ),
-    "N members? of collection C who may not be asked worked with the target.": (
-        lambda true, number: fits(number, true.target_edges_to_excluded)
-    ),
-    "No member of collection C who (?:worked|has an edge) with the target may be asked.": (
+    "No member of collection C who (?:worked|has an edge) with the target"
+    "(?: in a way that passes the filters| that passes the filters)? may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),
     "Contacts who may not be asked are in the table do_not_ask, were asked as often as introduction_limits allows, or"
     " were excluded by the call.": lambda true, _: True,
-    "None of the target's edges leads to a member of collection C who may be asked.": (
+    "None of the target's edges(?: that pass the filters)? leads to a member of collection C who may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),
     "To find paths of 3 contacts or more, the search follows at most N edges? from each contact,"
-    " most recent edges first.": (lambda true, number: int(number) == true.max_edges_per_hop),
+    " (?:most recent|strongest) edges first.": (lambda true, number: int(number) == true.max_edges_per_hop),
     "At least one contact has more than N edges? to members who may be asked, so paths of 3(?: to [4-6])? contacts"
     " may be missing.": lambda true, number: true.is_cut and int(number) == true.max_edges_per_hop,
     "Paths of more than N contacts? were not looked for.": lambda true, number: int(number) == true.max_depth,
@@ -214,6 +225,8 @@ def denies_what_there_is_none_of(sentence: str, true: Facts, call: Call, answer:
         and ("other" in sentence) == bool(found)
         and (f"that user {call.viewer} can open" in sentence) == (call.seed_scope == "importer")
         and ("avoids the excluded contacts" in sentence) == bool(call.excluded)
+        and ("whose edges pass the filters" in sentence) == (call.filters != Filters())
+        and ("in opener_user_ids" in sentence) == (call.openers is not None and call.seed_scope == "any")
     )
 
 
@@ -227,6 +240,11 @@ def fits(number: str, truth: int) -> bool:
 
 FAR = graph(
     [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None), (3, 4, "2010-01-01", None)], [(1, 2), (1, 3), (2, 4)]
+)
+
+
+DIAMOND = graph(
+    [(1, 2, "2010-01-01", None), (2, 3, "2010-01-01", None), (2, 4, "2010-01-01", None)], [(1, 2), (1, 3), (1, 4)]
 )
 
 
@@ -262,6 +280,11 @@ def crowded(size: int, stranger: int | None = None) -> World:
         (FAR, Call(1, max_depth=3), "depth_limit"),
         (FAR, Call(1, viewer=2, max_depth=3, seed_scope="importer"), "depth_limit"),
         (FAR, Call(1, max_depth=5), "exhausted"),
+        (FAR, Call(1, seed_scope="importer", openers=(2,)), "viewer_is_no_opener"),
+        (FAR, Call(1, openers=(8, 9)), "openers_brought_nobody"),
+        (FAR, Call(1, filters=Filters(via_organization_ids=(999,), ended_after=date(2011, 1, 1))), "no_edge_passes"),
+        (FAR, Call(1, filters=Filters(via_organization_ids=(101,))), "exhausted"),
+        (DIAMOND, Call(1, max_depth=3, max_per_introducer=1), "introducer_limit"),
         (star(range(2, 20)), Call(1, max_edges_per_hop=17), "edge_limit"),
         (star(range(2, 20)), Call(1, max_edges_per_hop=18), "exhausted"),
         (star(range(2, 20)), Call(1, max_depth=2, max_edges_per_hop=17), "depth_limit"),
@@ -302,6 +325,7 @@ def test_the_counts_of_a_reason(installed: Connection[Any]) -> None:
         "reason": "exhausted",
         "collection_members": 4,
         "target_edges": 19,
+        "target_edges_passing": None,
         "target_edges_to_members": 4,
         "target_edges_to_excluded": 2,
         "excluded": 4,

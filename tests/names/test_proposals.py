@@ -75,6 +75,17 @@ def test_a_name_that_one_organization_has_is_accepted(db: Connection, dsn: str) 
     assert value(db, "SELECT count(*) FROM connection_paths.name_changes") == done.accepted == 5
 
 
+def test_organizations_with_the_greatest_and_the_least_id(db: Connection, dsn: str) -> None:
+    ids = (-(2**63), 2**63 - 1)
+    for id in ids:
+        db.execute("INSERT INTO organizations VALUES (%s, %s)", (id, f"Company {abs(id)}"))
+    assert propose(dsn).changed == 2
+    db.execute("DELETE FROM organizations WHERE id = %s", (ids[1],))
+    assert propose(dsn).changed == 1
+    left = db.execute("SELECT organization_id FROM connection_paths.organization_names").fetchall()
+    assert left == [(ids[0],)]
+
+
 def test_nothing_is_accepted_on_request_and_nothing_that_a_person_has_decided(db: Connection, dsn: str) -> None:
     ask(db, ["Acme", "Beta"], {1: "Acme", 2: "Beta"})
     assert propose(dsn, accept_unique=False).accepted == 0

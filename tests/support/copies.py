@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -33,7 +34,7 @@ def drop(connection: Connection, name: str) -> None:
 def copied(server: str, dsn: str) -> Iterator[str]:
     """Copy the database of *dsn*, to which nobody is connected; the copy is made over a connection to ``server``."""
     original = str(conninfo_to_dict(dsn)["dbname"])
-    name = f"{original}_{next(_NUMBERS)}"
+    name = f"connection_paths_test_{os.getpid()}_copy_{next(_NUMBERS)}"
     with connect(server) as connection:
         create(connection, name, original)
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -21,7 +20,9 @@ from tests.support.world import (
     DAYS,
     FRIEND,
     GHOST_CONTACT_IDS,
+    ORGANIZATION_IDS,
     USER_IDS,
+    WORK_OVERLAP,
     Edge,
     Experience,
     Limit,
@@ -47,10 +48,28 @@ class Call:
     seed_scope: str = "any"
     max_edges_per_hop: int | None = None
     excluded: tuple[int, ...] = ()  # only find_paths has it
+    order_by: str = "recency"
+    filters: oracle.Filters = oracle.NO_FILTERS
+    openers: tuple[int, ...] | None = None
+    max_per_introducer: int | None = None
 
     def of_legacy(self) -> Call:
         """The call as legacy_finder understands it: at most two contacts, every edge."""
         return replace(self, max_depth=min(self.max_depth, 2), max_edges_per_hop=None)
+
+    def plain(self) -> Call:
+        """The call with the arguments that every generation of the finders knows: by recency, without filters."""
+        return replace(self, order_by="recency", filters=oracle.NO_FILTERS, openers=None, max_per_introducer=None)
+
+    @property
+    def later_arguments(self) -> dict[str, Any]:
+        """The arguments that deep_finder and find_paths have and the earlier generations have not, by name."""
+        return {
+            "order_by": self.order_by,
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in vars(self.filters).items()},
+            "opener_user_ids": None if self.openers is None else list(self.openers),
+            "max_per_introducer": self.max_per_introducer,
+        }
 
 
 @dataclass(frozen=True)
@@ -63,6 +82,13 @@ class Limits:
 
 
 USUAL = Limits()
+#: The arguments of Call.later_arguments.
+_LATER = (
+    ", order_by => %(order_by)s, kinds => %(kinds)s::text[], min_strength => %(min_strength)s,"
+    " ended_after => %(ended_after)s::date, via_organization_ids => %(via_organization_ids)s::bigint[],"
+    " not_via_organization_ids => %(not_via_organization_ids)s::bigint[],"
+    " opener_user_ids => %(opener_user_ids)s::bigint[], max_per_introducer => %(max_per_introducer)s"
+)
 Situation = tuple[World, list[Call]]
 
 
@@ -72,33 +98,37 @@ class Loaded:
 
     connection: Connection[Any]
     world: World
-    work: dict[Pair, Edge]
-    edges: dict[Pair, Edge]  # the best edge of each pair, of any kind
+    work: oracle.Layers
+    every_edge: oracle.Layers
     today: date
-    kinds: Mapping[Pair, int]  # how many edges a pair has
+    followed: oracle.Layers | None = None  # where others are known to be on no path
 
     @cached_property
-    def _graph(self) -> oracle.Graph:
-        return oracle.Graph(self.edges)
+    def edges(self) -> Mapping[Pair, Edge]:
+        """The best edge of each pair by recency."""
+        return oracle.Graph(self.followed or self.every_edge).edges
+
+    def _graph(self, call: Call, *, of_work: bool = False) -> oracle.Graph:
+        """The edges that exist for a call."""
+        key = (call.order_by, call.filters, of_work)
+        if key not in self._graphs:
+            layers = self.work if of_work else self.followed or self.every_edge
+            self._graphs[key] = oracle.Graph(layers, call.order_by, call.filters)
+        return self._graphs[key]
 
     @cached_property
-    def _graph_of_work(self) -> oracle.Graph:
-        return oracle.Graph(self.work)
+    def _graphs(self) -> dict[tuple[str, oracle.Filters, bool], oracle.Graph]:
+        return {}
 
     def find(self, function: str, call: Call) -> list[Row]:
         """The rows of deep_finder, or of another function of its signature that *function* names with its schema."""
+        later = {} if "." in function else call.later_arguments
         return self.connection.execute(
             f"SELECT * FROM {function if '.' in function else f'connection_paths.{function}'}"
-            "(%s, %s, %s, max_paths => %s, seed_scope => %s, max_depth => %s, max_edges_per_hop => %s)".encode(),
-            [
-                call.target,
-                call.collection,
-                call.viewer,
-                call.max_paths,
-                call.seed_scope,
-                call.max_depth,
-                call.max_edges_per_hop,
-            ],
+            "(%(target)s, %(collection)s, %(viewer)s, max_paths => %(max_paths)s, seed_scope => %(seed_scope)s,"
+            " max_depth => %(max_depth)s, max_edges_per_hop => %(max_edges_per_hop)s"
+            f"{_LATER if later else ''})".encode(),
+            vars(call) | later,
         ).fetchall()
 
     def find_legacy(self, call: Call) -> list[Row]:
@@ -110,11 +140,12 @@ class Loaded:
 
     def expect(self, call: Call) -> list[Row]:
         """The rows that deep_finder should return."""
-        return self._expect(self._graph, call)
+        return self._expect(self._graph(call), call)
 
     def expect_legacy(self, call: Call) -> list[Row]:
         """The rows that legacy_finder should return: paths of work experiences, at most two contacts, no cap."""
-        return self._expect(self._graph_of_work, replace(call, max_depth=2, max_edges_per_hop=None))
+        plain = replace(call.plain(), max_depth=2, max_edges_per_hop=None)
+        return self._expect(self._graph(plain, of_work=True), plain)
 
     def _expect(self, graph: oracle.Graph, call: Call) -> list[Row]:
         return oracle.deep_finder(
@@ -127,26 +158,19 @@ class Loaded:
             max_paths=call.max_paths,
             seed_scope=call.seed_scope,
             max_edges_per_hop=call.max_edges_per_hop,
+            openers=call.openers,
+            max_per_introducer=call.max_per_introducer,
             today=self.today,
         )
 
     def find_paths(self, call: Call, impl: str | None) -> dict[str, Any]:
         """The document of find_paths."""
         row = self.connection.execute(
-            "SELECT connection_paths.find_paths(%s, %s, %s, max_depth => %s, max_paths => %s,"
-            " seed_scope => %s, impl => %s, time_budget_ms => 60000, excluded_contact_ids => %s::bigint[],"
-            " max_edges_per_hop => %s)",
-            [
-                call.target,
-                call.collection,
-                call.viewer,
-                call.max_depth,
-                call.max_paths,
-                call.seed_scope,
-                impl,
-                list(call.excluded),
-                call.max_edges_per_hop,
-            ],
+            "SELECT connection_paths.find_paths(%(target)s, %(collection)s, %(viewer)s, max_depth => %(max_depth)s,"
+            " max_paths => %(max_paths)s, seed_scope => %(seed_scope)s, impl => %(impl)s, time_budget_ms => 60000,"
+            " excluded_contact_ids => %(excluded)s::bigint[], max_edges_per_hop => %(max_edges_per_hop)s"
+            f"{_LATER})".encode(),
+            vars(call) | call.later_arguments | {"impl": impl, "excluded": list(call.excluded)},
         ).fetchone()
         assert row is not None
         answer: dict[str, Any] = row[0]
@@ -156,7 +180,7 @@ class Loaded:
         """The document that find_paths should return, without its part why: see hold_why."""
         meant = call.of_legacy() if impl == "v1" else call
         paths = oracle.find_paths(
-            self._graph_of_work if impl == "v1" else self._graph,
+            self._graph(call, of_work=impl == "v1"),
             self.world,
             call.target,
             call.collection,
@@ -165,6 +189,8 @@ class Loaded:
             seed_scope=call.seed_scope,
             max_edges_per_hop=meant.max_edges_per_hop,
             excluded=call.excluded,
+            openers=call.openers,
+            max_per_introducer=call.max_per_introducer,
             today=self.today,
         )
         returned = paths[: call.max_paths]
@@ -191,8 +217,8 @@ class Loaded:
         """What is true of a call of find_paths."""
         meant = call.of_legacy() if impl == "v1" else call
         return oracle.facts(
-            dict.fromkeys(self.work, 1) if impl == "v1" else self.kinds,
-            self._graph_of_work if impl == "v1" else self._graph,
+            self.work if impl == "v1" else self.every_edge,
+            self._graph(call, of_work=impl == "v1"),
             self.world,
             call.target,
             call.collection,
@@ -201,6 +227,8 @@ class Loaded:
             seed_scope=call.seed_scope,
             max_edges_per_hop=meant.max_edges_per_hop,
             excluded=call.excluded,
+            openers=call.openers,
+            max_per_introducer=call.max_per_introducer,
         )
 
     def hold_why(
@@ -229,11 +257,15 @@ class Loaded:
             "excluded": (true.excluded, True),
         }
         if answer["total"] >= limits.few_paths:
-            assert {why[name] for name in counts} | {why["counts_are_exact"]} == {None}
+            assert {why[name] for name in (*counts, "target_edges_passing", "counts_are_exact")} == {None}
             return true
         for name, (truth, is_exact) in counts.items():
             assert oracle.number_is_right(why[name], truth, limits.counted_to, is_exact), (name, why, true)
-        is_exact = true.members < limits.counted_to or true.target_edges < limits.counted_to or impl == "v1"
+        if call.filters == oracle.NO_FILTERS:
+            assert why["target_edges_passing"] is None
+        else:
+            assert why["target_edges_passing"] == min(true.target_edges_passing, limits.counted_to)
+        is_exact = true.members < limits.counted_to or true.target_edges_passing < limits.counted_to or impl == "v1"
         assert why["counts_are_exact"] == is_exact
         return true
 
@@ -246,8 +278,8 @@ def enter(connection: Connection[Any], world: World) -> Loaded:
     connection.execute("TRUNCATE connection_paths.finder_rollout")
     row = connection.execute("SELECT current_date").fetchone()
     assert row is not None
-    kinds = Counter([*work, *world.extra_edges])
-    return Loaded(connection, world, work, oracle.walked_edges(world), row[0], kinds)
+    of_work = {pair: [edge] for pair, edge in work.items()}
+    return Loaded(connection, world, of_work, oracle.every_edge(world), row[0])
 
 
 @st.composite
@@ -267,8 +299,27 @@ def situations(draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: in
             st.just(()),
             st.lists(st.sampled_from((*sorted(world.contacts), GHOST_CONTACT_IDS[0])), max_size=4).map(tuple),
         ),
+        order_by=st.sampled_from(("recency", "strength")),
+        filters=st.one_of(st.just(oracle.NO_FILTERS), filters()),
+        openers=st.sampled_from(
+            (None, None, None, (USER_IDS[0],), USER_IDS[1:3], (*USER_IDS[2:], USER_IDS[2]), (999,))
+        ),
+        max_per_introducer=st.sampled_from((None, None, None, 1, 2, 3)),
     )
     return world, draw(st.lists(calls, min_size=count, max_size=count))
+
+
+def filters() -> st.SearchStrategy[oracle.Filters]:
+    """Filters on edges, most of them not set."""
+    some_organizations = st.lists(st.sampled_from((*ORGANIZATION_IDS, 999)), min_size=1, max_size=3).map(tuple)
+    return st.builds(
+        oracle.Filters,
+        kinds=st.sampled_from((None, None, None, (WORK_OVERLAP,), (WORK_OVERLAP, WORK_OVERLAP))),
+        min_strength=st.one_of(st.none(), st.none(), st.sampled_from((0, 5, 20, 50, 80, 100))),
+        ended_after=st.one_of(st.none(), st.none(), st.sampled_from(DAYS)),
+        via_organization_ids=st.one_of(st.none(), st.none(), st.none(), some_organizations),
+        not_via_organization_ids=st.one_of(st.none(), st.none(), some_organizations),
+    )
 
 
 @st.composite
@@ -295,7 +346,9 @@ def crowds(draw: st.DrawFn, count: int) -> Situation:
         if dice.random() < share
     ]
     pairs = [tuple(sorted(dice.sample(contacts, 2))) for _ in range(200 if kinds else 0)]
-    extra_edges = {(a, b): Edge(FRIEND, None, None, dice.choice((*days, None))) for a, b in pairs}
+    extra_edges = {
+        (a, b): Edge(FRIEND, None, None, dice.choice((*days, None)), dice.choice((0, 5, 50, 50, 100))) for a, b in pairs
+    }
     refused, limits = dice.choice((0, 0, 0.1, 0.4)), dice.choice((0, 0, 1))
     world = World(
         contacts=frozenset(contacts),
@@ -326,10 +379,25 @@ def crowds(draw: st.DrawFn, count: int) -> Situation:
             seed_scope=dice.choice(("any", "any", "importer")),
             max_edges_per_hop=cap,
             excluded=tuple(dice.choices(contacts, k=dice.choice((0, 0, 1, 10)))),
+            order_by=dice.choice(("recency", "strength")),
+            filters=dice.choice((oracle.NO_FILTERS, random_filters(dice, days, organizations))),
+            openers=dice.choice((None, None, None, tuple(dice.sample(USER_IDS, 2)))),
+            max_per_introducer=dice.choice((None, None, None, 1, 2, 5)),
         )
         for depth, cap in (dice.choice(depths_and_caps) for _ in range(count))
     ]
     return world, calls
+
+
+def random_filters(dice: random.Random, days: Sequence[date], organizations: Sequence[int]) -> oracle.Filters:
+    """Filters that leave some edges of a crowd out."""
+    return oracle.Filters(
+        kinds=dice.choice((None, None, None, (WORK_OVERLAP,))),
+        min_strength=dice.choice((None, None, 5, 30, 50, 60)),
+        ended_after=dice.choice((None, None, *days)),
+        via_organization_ids=dice.choice((None, None, None, tuple(organizations[:2]))),
+        not_via_organization_ids=dice.choice((None, None, tuple(organizations[:1]))),
+    )
 
 
 Path = tuple[int, tuple[int, ...]]  # a user, then the contacts up to the target

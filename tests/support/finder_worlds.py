@@ -6,7 +6,6 @@ Edges are loaded as they are. They are not computed from work experiences.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from tests.support.finder_calls import Call, Loaded
-from tests.support.oracle import Row, latest_first
+from tests.support.oracle import Row
 from tests.support.world import (
     WORK_OVERLAP,
     Edge,
@@ -94,12 +93,8 @@ def enter_layers(
     for each in layers:
         load_edges(connection, each)
     connection.execute(STATISTICS)
-    walked = {
-        pair: min((each[pair] for each in layers if pair in each), key=lambda edge: latest_first(edge.date_to))
-        for pair in pairs
-    }
-    kinds = Counter(pair for each in layers for pair in each)
-    return Loaded(connection, world, {}, walked, _today(connection), kinds)
+    every_edge = {pair: [each[pair] for each in layers if pair in each] for pair in pairs}
+    return Loaded(connection, world, {}, every_edge, _today(connection))
 
 
 def _today(connection: Connection[Any]) -> date:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
-from tests.support.world import KINDS, MEMBER_SOURCES, TODAY, WORK_OVERLAP, Edge, Experience, Pair, World
+from tests.support.world import MEMBER_SOURCES, TODAY, WORK_OVERLAP, Edge, Experience, Pair, World
 
 Chain = tuple[int, ...]  # contact ids, from the user's contact to the target
+Answer = TypeVar("Answer")
 COUNTED_TO, FEW, LOOKED_THROUGH = 500, 5, 10_000  # of why_no_more
-Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None]
+Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None, int | None]
+Layers = Mapping[Pair, Collection[Edge]]  # every edge of a pair: one of each kind, in the order of the enum
 
 
 def resolved(experience: Experience, world: World) -> Experience:
@@ -81,7 +83,7 @@ def is_long_enough(edge: Edge, world: World, today: date) -> bool:
 
 def size_class(people: int) -> int:
     """“1, 2, 5, 10, 20, 50, 100 and so on: the nearest one, in proportion.”"""
-    classes = [digit * 10**zeros for zeros in range(9) for digit in (1, 2, 5)]
+    classes: list[int] = [digit * 10**zeros for zeros in range(9) for digit in (1, 2, 5)]
     return min(classes, key=lambda each: abs(math.log(people / each)))
 
 
@@ -150,19 +152,48 @@ def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
     }
 
 
-def walked_edges(world: World) -> dict[Pair, Edge]:
-    """“A neighbour reachable by several kinds counts once, by its most recent edge.”
-
-    Of equally recent ones, the kind that comes first in the enum.
-    """
+def every_edge(world: World) -> Layers:
+    """The edges of every kind."""
     work, extra = edges(world), world.extra_edges
-    return {
-        pair: min(
-            (kinds[pair] for kinds in (work, extra) if pair in kinds),
-            key=lambda edge: (latest_first(edge.date_to), KINDS.index(edge.kind)),
+    return {pair: [kinds[pair] for kinds in (work, extra) if pair in kinds] for pair in {*work, *extra}}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """“Filters, all before any limit”: an edge that does not pass does not exist for the search."""
+
+    kinds: tuple[str, ...] | None = None
+    min_strength: int | None = None
+    ended_after: date | None = None
+    via_organization_ids: tuple[int, ...] | None = None
+    not_via_organization_ids: tuple[int, ...] | None = None
+
+    def passes(self, edge: Edge) -> bool:
+        """“ended_after (edges that go on or ended on or after a date)”. An edge may have no organization."""
+        return (
+            (self.kinds is None or edge.kind in self.kinds)
+            and (self.min_strength is None or edge.strength >= self.min_strength)
+            and (self.ended_after is None or edge.date_to is None or edge.date_to >= self.ended_after)
+            and (self.via_organization_ids is None or edge.organization_id in self.via_organization_ids)
+            and (self.not_via_organization_ids is None or edge.organization_id not in self.not_via_organization_ids)
         )
-        for pair in {*work, *extra}
-    }
+
+
+NO_FILTERS = Filters()
+
+
+def tier(strength: int | None) -> str | None:
+    """“strong ≥ 60, moderate ≥ 30, else weak”."""
+    if strength is None:
+        return None
+    return "strong" if strength >= 60 else "moderate" if strength >= 30 else "weak"
+
+
+def overlap_days(edge: Edge, today: date) -> int | None:
+    """“The days over all organizations they shared”, until today; None for kinds that are not computed."""
+    if edge.earlier_days is None or edge.date_from is None:
+        return None
+    return edge.earlier_days + (min(edge.date_to or today, today) - edge.date_from).days + 1
 
 
 def users(world: World, collection: int) -> Mapping[int, set[int]]:
@@ -211,16 +242,30 @@ def introducers(world: World, collection: int, excluded: Collection[int] = ()) -
 class Graph:
     """The edges that a search may follow: one for each pair. They do not change."""
 
-    edges: Mapping[Pair, Edge]
+    every_edge: Layers
+    order_by: str = "recency"
+    filters: Filters = NO_FILTERS
+
+    def best_first(self, edge: Edge) -> tuple[int, int]:
+        """“date_to DESC NULLS FIRST”; 'strength': “strength DESC, then as for recency”."""
+        return (-edge.strength if self.order_by == "strength" else 0, latest_first(edge.date_to))
+
+    @cached_property
+    def edges(self) -> Mapping[Pair, Edge]:
+        """“A neighbour reachable by several kinds counts once, by its best edge.”
+
+        Of equally good ones, the kind that comes first in the enum.
+        """
+        passing = {pair: list(filter(self.filters.passes, edges)) for pair, edges in self.every_edge.items()}
+        return {pair: min(edges, key=self.best_first) for pair, edges in passing.items() if edges}
 
     @cached_property
     def neighbours(self) -> Mapping[int, list[int]]:
-        """The neighbours of each contact, the best edge first: “date_to DESC NULLS FIRST, then the smaller id”."""
-        found: dict[int, list[tuple[int, int]]] = {}
+        """The neighbours of each contact, the best edge first, “then the smaller neighbour id”."""
+        found: dict[int, list[tuple[tuple[int, int], int]]] = {}
         for (a, b), edge in self.edges.items():
-            latest = latest_first(edge.date_to)
-            found.setdefault(a, []).append((latest, b))
-            found.setdefault(b, []).append((latest, a))
+            found.setdefault(a, []).append((self.best_first(edge), b))
+            found.setdefault(b, []).append((self.best_first(edge), a))
         return {contact: [other for _, other in sorted(others)] for contact, others in found.items()}
 
     def between(self, chain: Chain) -> list[Edge]:
@@ -275,6 +320,39 @@ def recency(path: list[Edge], today: date) -> date | None:
     return max((min(edge.date_to or today, today) for edge in path), default=None)
 
 
+def weakest(path: list[Edge]) -> int | None:
+    """“The weakest link's strength”. Depth 1 has no link."""
+    return min((edge.strength for edge in path), default=None)
+
+
+def may_open(user: int, viewer: int, seed_scope: str, openers: Collection[int] | None) -> bool:
+    """“any: any user of the collection may open. importer: only the viewer.” And opener_user_ids: only these."""
+    return (seed_scope == "any" or user == viewer) and (openers is None or user in openers)
+
+
+def place(graph: Graph, path: list[Edge], today: date) -> tuple[int, int, int]:
+    """The place of a path without its user and contacts.
+
+    'recency': “depth; recency descending”. 'strength': “depth; the weakest link's strength descending; then as for
+    recency”.
+    """
+    strength = weakest(path) if graph.order_by == "strength" else None
+    return (len(path), -(strength or 0), latest_first(recency(path, today)))
+
+
+def at_most_per_introducer(
+    paths: Iterable[tuple[Chain, Answer]], max_per_introducer: int | None
+) -> list[tuple[Chain, Answer]]:
+    """“max_per_introducer: at most so many of the returned paths end with the same contact before the target.”"""
+    kept, number = [], Counter[int]()
+    for chain, answer in paths:
+        if len(chain) > 1:
+            number[chain[-2]] += 1
+        if len(chain) == 1 or max_per_introducer is None or number[chain[-2]] <= max_per_introducer:
+            kept.append((chain, answer))
+    return kept
+
+
 def deep_finder(
     graph: Graph,
     world: World,
@@ -286,36 +364,31 @@ def deep_finder(
     max_paths: int,
     seed_scope: str,
     max_edges_per_hop: int | None,
+    openers: Collection[int] | None,
+    max_per_introducer: int | None,
     today: date,
 ) -> list[Row]:
-    """“One row per path (user and contact chain), at most max_paths”, in the order of §3.
-
-    “any: any user of the collection may open the path. importer: only the viewer.”
-    """
+    """“One row per path (user and contact chain), at most max_paths”, in the order of §3."""
     opened_by = openers_of(world, collection)
-    rows: list[Row] = []
+    rows: list[tuple[tuple[tuple[int, int, int], bool, int, Chain], Row]] = []
     for chain in walk(graph, introducers(world, collection), target, max_depth, max_edges_per_hop).chains:
         path = graph.between(chain)
         for user in opened_by.get(chain[0], ()):
-            if seed_scope == "any" or user == viewer:
-                rows.append(
-                    (
-                        len(chain),
-                        user,
-                        list(chain),
-                        [edge.organization_id for edge in path],
-                        [edge.date_from for edge in path],
-                        [edge.date_to for edge in path],
-                        recency(path, today),
-                    )
+            if may_open(user, viewer, seed_scope, openers):
+                row = (
+                    len(chain),
+                    user,
+                    list(chain),
+                    [edge.organization_id for edge in path],
+                    [edge.date_from for edge in path],
+                    [edge.date_to for edge in path],
+                    recency(path, today),
+                    weakest(path),
                 )
-
-    def order(row: Row) -> tuple[int, int, bool, int, list[int]]:
-        """“depth; recency descending; the viewer's own paths first; user id; contact ids”."""
-        depth, user, chain, *_, latest = row
-        return (depth, latest_first(latest), user != viewer, user, chain)
-
-    return sorted(rows, key=order)[:max_paths]
+                # “the viewer's own first; user id; contact ids”
+                rows.append(((place(graph, path, today), user != viewer, user, chain), row))
+    in_order = ((order[-1], row) for order, row in sorted(rows, key=lambda each: each[0]))
+    return [row for _, row in at_most_per_introducer(in_order, max_per_introducer)][:max_paths]
 
 
 def find_paths(
@@ -329,6 +402,8 @@ def find_paths(
     seed_scope: str,
     max_edges_per_hop: int | None,
     excluded: Collection[int],
+    openers: Collection[int] | None,
+    max_per_introducer: int | None,
     today: date,
 ) -> list[dict[str, Any]]:
     """Every path of find_paths, before max_paths: “one entry, all its users, the viewer first”.
@@ -337,22 +412,23 @@ def find_paths(
     first, contact ids.”
     """
     opened_by = openers_of(world, collection)
-    groups: list[tuple[tuple[int, int, bool, Chain], dict[str, Any]]] = []
+    groups: list[tuple[tuple[tuple[int, int, int], bool, Chain], dict[str, Any]]] = []
     may_be_asked = introducers(world, collection, excluded)
     for chain in walk(graph, may_be_asked, target, max_depth, max_edges_per_hop).chains:
         path = graph.between(chain)
-        latest = recency(path, today)
-        openers = [
+        users_of_path = [
             user
             for user in sorted(opened_by.get(chain[0], ()), key=lambda user: (user != viewer, user))
-            if seed_scope == "any" or user == viewer
+            if may_open(user, viewer, seed_scope, openers)
         ]
-        if openers:
+        if users_of_path:
             entry = {
                 "depth": len(chain),
-                "user_ids": openers,
+                "user_ids": users_of_path,
                 "contact_ids": list(chain),
-                "recency": _iso(latest),
+                "recency": _iso(recency(path, today)),
+                "strength": min((edge.strength for edge in path), default=None),
+                "tier": tier(min((edge.strength for edge in path), default=None)),
                 "hops": [
                     {
                         "from": start,
@@ -361,13 +437,18 @@ def find_paths(
                         "organization_id": edge.organization_id,
                         "date_from": _iso(edge.date_from),
                         "date_to": _iso(edge.date_to),
+                        "strength": edge.strength,
+                        "tier": tier(edge.strength),
+                        "overlap_days": overlap_days(edge, today),
+                        "people": edge.people,
+                        "shared_organizations": edge.shared_organizations,
                     }
                     for (start, end), edge in zip(pairwise(chain), path, strict=True)
                 ],
             }
-            order = (len(chain), latest_first(latest), viewer not in openers, chain)
-            groups.append((order, entry))
-    return [entry for _, entry in sorted(groups, key=lambda group: group[0])]
+            groups.append(((place(graph, path, today), viewer not in users_of_path, chain), entry))
+    in_order = ((order[-1], entry) for order, entry in sorted(groups, key=lambda group: group[0]))
+    return [entry for _, entry in at_most_per_introducer(in_order, max_per_introducer)]
 
 
 @dataclass(frozen=True)
@@ -377,22 +458,26 @@ class Facts:
     is_known: bool  # the target is in contacts
     members: int
     entries: int  # rows that make somebody a member
+    openers_brought: bool  # a user who may open brought at least one member
     viewer_opens: bool  # the viewer is not in do_not_ask_users
-    viewer_brought: bool  # at least one member
+    viewer_is_opener: bool  # not left out by opener_user_ids
+    has_openers: bool  # opener_user_ids is given
     target_edges: int  # one per pair and kind
-    target_edges_to_members: int
-    target_edges_to_excluded: int  # members who may not be asked
+    target_edges_passing: int  # the filters of the call
+    target_edges_to_members: int  # of those that pass
+    target_edges_to_excluded: int  # members who may not be asked; of those that pass
     excluded: int  # contacts in do_not_ask and those that the call excludes, members or not
     has_limits: bool  # a limit of introduction_limits applies
     max_depth: int
     max_edges_per_hop: int | None
     level_reached: int  # contacts on the longest chain that the search looked at
     is_cut: bool  # see Walk
+    is_limited: bool  # max_per_introducer leaves a path out
     paths: Collection[Chain]  # that the call may return
 
 
 def facts(
-    counted_edges: Mapping[Pair, int],
+    counted: Layers,
     graph: Graph,
     world: World,
     target: int,
@@ -403,15 +488,25 @@ def facts(
     seed_scope: str,
     max_edges_per_hop: int | None,
     excluded: Collection[int],
+    openers: Collection[int] | None,
+    max_per_introducer: int | None,
 ) -> Facts:
-    """Look at everything; *counted_edges* is how many kinds a pair has."""
+    """Look at everything; *counted* are all edges, and those of *graph* all that can be on a path."""
     members, opened_by = users(world, collection), openers_of(world, collection)
     may_be_asked = introducers(world, collection, excluded)
-    around: Counter[int] = Counter()
-    for (a, b), kinds in counted_edges.items():
+    every_one: Counter[int] = Counter()
+    around: Counter[int] = Counter()  # edges that pass
+    for (a, b), edges in counted.items():
         if target in (a, b):
-            around[b if a == target else a] += kinds
+            every_one[b if a == target else a] += len(edges)
+            around[b if a == target else a] += sum(map(graph.filters.passes, edges))
     walked = walk(graph, may_be_asked, target, max_depth, max_edges_per_hop)
+
+    def opens(brought_by: Collection[int]) -> bool:
+        return any(may_open(user, viewer, seed_scope, openers) for user in brought_by)
+
+    paths = {chain for chain in walked.chains if opens(opened_by.get(chain[0], ()))}
+    ends = Counter(chain[-2] for chain in paths if len(chain) > 1)
     return Facts(
         is_known=target in world.contacts,
         members=len(members),
@@ -419,9 +514,12 @@ def facts(
             row.collection_id == collection and row.source in MEMBER_SOURCES and row.user_id is not None
             for row in world.memberships
         ),
+        openers_brought=any(map(opens, members.values())),
         viewer_opens=viewer not in world.do_not_ask_users,
-        viewer_brought=any(viewer in brought_by for brought_by in members.values()),
-        target_edges=around.total(),
+        viewer_is_opener=openers is None or viewer in openers,
+        has_openers=openers is not None,
+        target_edges=every_one.total(),
+        target_edges_passing=around.total(),
         target_edges_to_members=sum(number for contact, number in around.items() if contact in members),
         target_edges_to_excluded=sum(
             number for contact, number in around.items() if contact in members and contact not in may_be_asked
@@ -432,26 +530,28 @@ def facts(
         max_edges_per_hop=max_edges_per_hop,
         level_reached=max(map(len, walked.chains)),
         is_cut=walked.is_cut,
-        paths={
-            chain
-            for chain in walked.chains
-            if (viewer in opened_by.get(chain[0], ()) if seed_scope == "importer" else opened_by.get(chain[0]))
-        },
+        is_limited=max_per_introducer is not None and max(ends.values(), default=0) > max_per_introducer,
+        paths=paths,
     )
 
 
 def holds(reason: str, true: Facts, seed_scope: str, found: Collection[Chain]) -> bool:
     """Whether what *reason* asserts is so, of a search that was complete and found *found*; see why_no_more."""
-    edges, to_members, to_excluded = true.target_edges, true.target_edges_to_members, true.target_edges_to_excluded
+    edges, passing = true.target_edges, true.target_edges_passing
+    to_members, to_excluded = true.target_edges_to_members, true.target_edges_to_excluded
     assertions = {
         "unknown_target": not true.is_known,
         "empty_collection": not true.members,
+        "viewer_is_no_opener": seed_scope == "importer" and not true.viewer_is_opener,
         "viewer_opens_nothing": seed_scope == "importer" and not true.viewer_opens,
-        "viewer_brought_nobody": seed_scope == "importer" and not true.viewer_brought,
+        "viewer_brought_nobody": seed_scope == "importer" and not true.openers_brought,
+        "openers_brought_nobody": true.has_openers and not true.openers_brought,
         "target_has_no_edges": not edges,
-        "no_edge_to_a_member": edges > 0 and not to_members,
+        "no_edge_passes": edges > 0 and not passing,
+        "no_edge_to_a_member": passing > 0 and not to_members,
         "all_excluded": 0 < to_members == to_excluded,
-        "nobody_to_ask": edges > 0 and to_members == to_excluded,
+        "nobody_to_ask": passing > 0 and to_members == to_excluded,
+        "introducer_limit": true.is_limited,
         "edge_limit": true.is_cut,
         # where nothing was cut, the walk is every chain there is
         "depth_limit": not true.is_cut and set(found) == true.paths and true.level_reached == true.max_depth,
@@ -472,20 +572,25 @@ def possible_reasons(
     first = {
         "unknown_target": not true.target_edges and not found and not true.is_known,
         "empty_collection": not true.members,
+        "viewer_is_no_opener": seed_scope == "importer" and not true.viewer_is_opener,
         "viewer_opens_nothing": not found and seed_scope == "importer" and not true.viewer_opens,
-        "viewer_brought_nobody": not found and seed_scope == "importer" and not true.viewer_brought,
+        "viewer_brought_nobody": not found and seed_scope == "importer" and not true.openers_brought,
+        "openers_brought_nobody": not found and true.has_openers and not true.openers_brought,
         "target_has_no_edges": not true.target_edges,
+        "no_edge_passes": not true.target_edges_passing,
     }
     for reason, is_so in first.items():
-        if is_so and (reason != "viewer_brought_nobody" or true.entries <= looked_through):
+        if is_so and (not reason.endswith("brought_nobody") or true.entries <= looked_through):
             return {reason}
     if true.target_edges_to_members == true.target_edges_to_excluded:
         near = "all_excluded" if true.target_edges_to_members else "no_edge_to_a_member"
-        is_exact = is_v1 or true.members < counted_to or true.target_edges < counted_to
+        is_exact = is_v1 or true.members < counted_to or true.target_edges_passing < counted_to
         if is_exact or (true.excluded < counted_to and not true.has_limits and true.max_depth > 1):
             return {near}
         if true.max_depth > 1:
             return {near, "nobody_to_ask"}
+    if true.is_limited:
+        return {"introducer_limit"}
     if true.is_cut:
         return {"edge_limit"}
     return {"depth_limit" if true.level_reached == true.max_depth else "exhausted"}

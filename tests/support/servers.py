@@ -17,6 +17,25 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import embedded
 
+_MEMORY = Path("/dev/shm")
+_ENOUGH = 8 * 2**30  # bytes; a whole run of the tests uses about a fifth of it
+_NO_PROGRAMS = 8  # ST_NOEXEC, which Python's os does not name on every system
+
+
+def use_memory() -> None:
+    """Let servers keep their data in memory, where a file is made in a small part of the time that a disk takes.
+
+    A copy of a database has hundreds of files. Temporary files are elsewhere if ``TMPDIR`` says so, or where there is
+    no such directory with enough room. The directories of the fixture ``tmp_path`` stay where they are.
+    """
+    if "TMPDIR" in os.environ or not _MEMORY.is_dir() or not os.access(_MEMORY, os.W_OK | os.X_OK):
+        return
+    found = os.statvfs(_MEMORY)
+    if found.f_bavail * found.f_frsize >= _ENOUGH and not found.f_flag & _NO_PROGRAMS:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # read the environment again
+
 
 @contextmanager
 def standby(primary: str, binaries: Path) -> Iterator[str]:

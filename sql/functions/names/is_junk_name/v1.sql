@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     propose_names, orchestrator/host/organizations.py
+--     propose_names, sql/queries/host/junk_names.sql
 -- Why
 --     People who write Freelance did not work together, even if an organization has this name. A person may still
 --     accept such a name. The list has names in several languages, as plain_name writes them.

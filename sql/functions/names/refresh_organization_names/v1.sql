@@ -22,7 +22,8 @@
 --     Only names that have changed are written in plain form again. Company names that differ from a new or changed
 --     name at most in the legal form are marked, so that propose_names looks for candidates again. Words stay in
 --     organization_words when no name has them any longer; this does no harm. Call the function again with the
---     returned id until it is NULL. The last call also deletes the names of organizations above the last id.
+--     returned id until it is NULL. The last call also deletes the names of organizations above the last id. There is
+--     no id above the greatest bigint, so `lowest` is NULL then and the call finds nothing.
 CREATE OR REPLACE FUNCTION connection_paths.refresh_organization_names(
     above_organization_id bigint,
     max_organizations integer
@@ -36,7 +37,11 @@ ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    lowest CONSTANT bigint := COALESCE(refresh_organization_names.above_organization_id + 1, -9223372036854775808);
+    lowest CONSTANT bigint := CASE
+        WHEN refresh_organization_names.above_organization_id IS NULL THEN -9223372036854775808
+        WHEN refresh_organization_names.above_organization_id < 9223372036854775807
+            THEN refresh_organization_names.above_organization_id + 1
+    END;
 BEGIN
     SELECT max(s.id), count(*)
     INTO upto_organization_id, looked_at

@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     find_paths, deep_finder, legacy_finder, count_around_target
+--     find_paths, deep_finder, legacy_finder, why_no_more
 -- Why
 --     The planner inlines this function. Most collections have no rule, and then the finders check no member.
 CREATE OR REPLACE FUNCTION connection_paths.asking_rules(collection_id bigint)
@@ -25,15 +25,15 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
-    SELECT 'do_not_ask'
+    SELECT 'do_not_ask'::text AS rule
     FROM connection_paths.do_not_ask AS d
     WHERE d.collection_id = asking_rules.collection_id
     UNION ALL
-    SELECT 'do_not_ask'
+    SELECT 'do_not_ask'::text AS rule
     FROM connection_paths.do_not_ask AS d
     WHERE d.collection_id IS NULL
     UNION ALL
-    SELECT 'introduction_limits'
+    SELECT 'introduction_limits'::text
     FROM connection_paths.introduction_limits AS l
     WHERE l.collection_id = asking_rules.collection_id OR l.collection_id IS NULL;
 END;

@@ -16,7 +16,7 @@
 -- Writes
 --     none
 -- Used by
---     next_contacts, path_rows, path_documents
+--     next_contacts, first_per_introducer, path_rows, path_documents
 -- Why
 --     One expression without a loop, so the planner inlines it. A path has at most six contacts. No NULL in the
 --     arrays: an array with a NULL is read from its beginning at every subscript.

@@ -8,14 +8,14 @@
 --     The counts, each at most the limit counted_to.
 --     collection_members        Members of the collection.
 --     target_edges              Edges of the target, one per pair and kind.
---     target_edges_to_members   How many of them lead to members.
---     target_edges_to_excluded  How many of them lead to members who may not be asked.
+--     target_edges_passing      How many of them pass the filters of the request.
+--     target_edges_to_members   How many of these lead to members.
+--     target_edges_to_excluded  How many of these lead to members who may not be asked.
 --     excluded                  Contacts in do_not_ask and those that the call excludes, members or not. Who was asked
 --                               as often as introduction_limits allows is not counted here.
 --     counts_are_exact          False: the counts of edges to members are the least that they can be.
 --     nobody_to_ask             True: no edge leads to a member who may be asked. False: some does, or it is not
 --                               known.
---     has_limits                True when a row of introduction_limits applies to the collection.
 -- Errors
 --     none
 -- Reads
@@ -31,12 +31,12 @@ CREATE OR REPLACE FUNCTION connection_paths.count_around_target(
     request connection_paths.search_request,
     OUT collection_members integer,
     OUT target_edges integer,
+    OUT target_edges_passing integer,
     OUT target_edges_to_members integer,
     OUT target_edges_to_excluded integer,
     OUT excluded integer,
     OUT counts_are_exact boolean,
-    OUT nobody_to_ask boolean,
-    OUT has_limits boolean
+    OUT nobody_to_ask boolean
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -55,29 +55,24 @@ DECLARE
         ORDER BY m.contact_id
         LIMIT counted_to
     );
-    neighbour_ids CONSTANT bigint[] := ARRAY(
+    neighbour_ids bigint[] := ARRAY(
         SELECT e.neighbour_id
-        FROM connection_paths.contact_edges(request.target_contact_id, request.given_edges) AS e
+        FROM connection_paths.contact_edges(request.target_contact_id, request, false, false, false) AS e
         LIMIT CASE WHEN request.given_edges IS NULL THEN counted_to END
     );
     excluded_ids bigint[] := '{}'; -- in do_not_ask or excluded by the call, members or not
-    candidates bigint[]; -- some contacts who have an edge with the target, or some members
     met_ids bigint[]; -- contacts who have an edge with the target and are members
 BEGIN
     IF NOT request.nobody_is_excluded THEN
         excluded_ids := ARRAY(
             (
-                SELECT d.contact_id
-                FROM connection_paths.do_not_ask AS d
-                WHERE d.collection_id = request.collection_id
-                LIMIT counted_to
+                SELECT d.contact_id FROM connection_paths.do_not_ask AS d
+                WHERE d.collection_id = request.collection_id LIMIT counted_to
             )
             UNION
             (
-                SELECT d.contact_id
-                FROM connection_paths.do_not_ask AS d
-                WHERE d.collection_id IS NULL
-                LIMIT counted_to
+                SELECT d.contact_id FROM connection_paths.do_not_ask AS d
+                WHERE d.collection_id IS NULL LIMIT counted_to
             )
             UNION
             SELECT x.contact_id
@@ -86,21 +81,29 @@ BEGIN
     END IF;
     collection_members := cardinality(member_ids);
     target_edges := cardinality(neighbour_ids);
-    counts_are_exact := request.given_edges IS NOT NULL OR collection_members < counted_to OR target_edges < counted_to;
+    IF connection_paths.has_edge_filters(request) THEN
+        neighbour_ids := ARRAY(
+            SELECT e.neighbour_id
+            FROM connection_paths.contact_edges(request.target_contact_id, request, false, true, false) AS e
+            LIMIT CASE WHEN request.given_edges IS NULL THEN counted_to END
+        );
+    END IF;
+    target_edges_passing := cardinality(neighbour_ids);
+    counts_are_exact := request.given_edges IS NOT NULL OR collection_members < counted_to
+        OR target_edges_passing < counted_to;
 
-    IF request.given_edges IS NULL AND target_edges = counted_to AND counts_are_exact THEN
+    IF request.given_edges IS NULL AND target_edges_passing = counted_to AND counts_are_exact THEN
         met_ids := ARRAY(
             SELECT m.contact_id
             FROM unnest(member_ids) AS m (contact_id)
-            CROSS JOIN LATERAL connection_paths.better_edge(m.contact_id, request.target_contact_id, '-infinity') AS c
+            CROSS JOIN LATERAL connection_paths.pair_edges(m.contact_id, request.target_contact_id, request) AS c
         );
     ELSE
         met_ids := ARRAY(
             SELECT n.contact_id
             FROM unnest(neighbour_ids) AS n (contact_id)
             WHERE EXISTS (
-                SELECT
-                FROM connection_paths.collection_members AS m
+                SELECT FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = request.collection_id AND m.contact_id = n.contact_id
                 OFFSET 0
             )
@@ -110,10 +113,9 @@ BEGIN
         met_ids := ARRAY(
             SELECT x.contact_id
             FROM unnest(excluded_ids) AS x (contact_id)
-            CROSS JOIN LATERAL connection_paths.edge_details(x.contact_id, request.target_contact_id, NULL) AS d
+            CROSS JOIN LATERAL connection_paths.pair_edges(x.contact_id, request.target_contact_id, request) AS d
             WHERE EXISTS (
-                SELECT
-                FROM connection_paths.collection_members AS m
+                SELECT FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = request.collection_id AND m.contact_id = x.contact_id
                 OFFSET 0
             )
@@ -136,12 +138,10 @@ BEGIN
     ) AS a;
     nobody_to_ask := counts_are_exact AND target_edges_to_members = target_edges_to_excluded;
     target_edges := LEAST(target_edges, counted_to);
+    target_edges_passing := LEAST(target_edges_passing, counted_to);
     target_edges_to_members := LEAST(target_edges_to_members, counted_to);
     target_edges_to_excluded := LEAST(target_edges_to_excluded, counted_to);
     excluded := LEAST(cardinality(excluded_ids), counted_to);
-    has_limits := NOT request.nobody_is_excluded AND EXISTS (
-        SELECT FROM connection_paths.asking_rules(request.collection_id) AS a WHERE a.rule = 'introduction_limits'
-    );
 END
 $function$;
 

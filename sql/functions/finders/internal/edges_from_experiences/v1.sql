@@ -32,7 +32,10 @@ SET enable_incremental_sort = on
 AS $function$
 BEGIN
     RETURN ARRAY(
-        SELECT ROW(w.neighbour_id, w.organization_id, w.date_from, w.date_to)::connection_paths.given_edge
+        SELECT ROW(
+            w.neighbour_id, w.strength, w.shared_organizations, w.organization_id, w.date_from, w.date_to,
+            w.earlier_days, w.people
+        )::connection_paths.given_edge
         FROM connection_paths.work_overlaps(edges_from_experiences.contact_id) AS w
     );
 END

@@ -1,4 +1,4 @@
--- connection_paths.front_edges(request, contact_ids, most, is_hashed)
+-- connection_paths.front_edges(request, contact_ids, most, is_hashed, by_strength, is_filtered)
 --
 -- Gives the best edges of the first contacts of some chains, as far as they lead to members who may be asked.
 --
@@ -7,38 +7,41 @@
 --     contact_ids  The first contacts of the chains. One that comes several times is read once.
 --     most         How many edges of each contact. NULL: all.
 --     is_hashed    True: read the whole collection first, and look up only neighbours who are in it.
+--     by_strength  See contact_edges. A constant.
+--     is_filtered  See contact_edges. A constant.
 -- Returns
---     One row per contact, neighbour and last day; the best edge of each contact first.
+--     One row per contact, neighbour and edge; the best edge of each contact first.
 --     contact_id    The first contact of a chain.
 --     neighbour_id  The member.
 --     date_to       The last day of the edge; NULL: it goes on.
+--     strength      The strength of the edge; NULL where the order is by recency.
 --     user_ids      The users who can open a path there; NULL: none. One may come several times.
 -- Errors
 --     none
 -- Reads
---     collection_members
+--     none
 -- Writes
 --     none
 -- Used by
 --     next_contacts
 -- Why
---     The planner inlines this function. No contact is begun after the deadline. Edges are read, and neighbours looked
---     up, only until the caller has enough. One look-up answers both who is a member and who opens. A small
---     collection may be hashed, once a statement (docs/adr/0013-members-by-look-up.md).
+--     The planner inlines this function. No contact is begun after the deadline.
 CREATE OR REPLACE FUNCTION connection_paths.front_edges(
     request connection_paths.search_request,
     contact_ids bigint[],
     most bigint,
-    is_hashed boolean
+    is_hashed boolean,
+    by_strength boolean,
+    is_filtered boolean
 )
-RETURNS TABLE (contact_id bigint, neighbour_id bigint, date_to date, user_ids bigint[])
+RETURNS TABLE (contact_id bigint, neighbour_id bigint, date_to date, strength smallint, user_ids bigint[])
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100
 BEGIN ATOMIC
-    SELECT f.contact_id, e.neighbour_id, e.date_to, e.user_ids
+    SELECT f.contact_id, e.neighbour_id, e.date_to, e.strength, e.user_ids
     FROM (
         SELECT f.contact_id
         FROM (
@@ -49,46 +52,26 @@ BEGIN ATOMIC
         OFFSET 0
     ) AS f
     CROSS JOIN LATERAL (
-        SELECT
-            e.neighbour_id,
-            e.date_to,
-            array_agg(m.user_id) FILTER (
-                WHERE m.user_id IS NOT NULL
-                    AND (
-                        (front_edges.request).seed_scope = 'any'
-                        OR m.user_id = (front_edges.request).viewer_user_id
-                    )
-            ) AS user_ids
+        SELECT m.neighbour_id, m.date_to, m.strength, m.user_ids
         FROM (
-            SELECT e.neighbour_id, e.date_to
-            FROM connection_paths.contact_edges(f.contact_id, (front_edges.request).given_edges) AS e
-            ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
-            OFFSET 0 -- neighbours are looked up in this order, not for either end of the edges
-        ) AS e
-        CROSS JOIN LATERAL (
-            SELECT m.user_id
-            FROM connection_paths.askable_members(
-                (front_edges.request).collection_id,
-                (front_edges.request).target_contact_id,
-                (front_edges.request).excluded_contact_ids,
-                (front_edges.request).nobody_is_excluded
+            SELECT m.neighbour_id, m.date_to, m.strength, m.user_ids
+            FROM connection_paths.contact_members(
+                f.contact_id, front_edges.request, front_edges.most, front_edges.is_hashed,
+                front_edges.by_strength, front_edges.is_filtered, false
             ) AS m
-            WHERE m.contact_id = e.neighbour_id
-            OFFSET 0
+            UNION ALL
+            SELECT m.neighbour_id, m.date_to, m.strength, m.user_ids
+            FROM connection_paths.contact_members(
+                f.contact_id, front_edges.request, front_edges.most, front_edges.is_hashed,
+                front_edges.by_strength, front_edges.is_filtered, true
+            ) AS m
+            WHERE front_edges.by_strength
         ) AS m
-        WHERE NOT front_edges.is_hashed
-            OR e.neighbour_id IN (
-                SELECT m.contact_id
-                FROM connection_paths.collection_members AS m
-                WHERE m.collection_id = (front_edges.request).collection_id
-            )
-        GROUP BY e.date_to, e.neighbour_id
-        ORDER BY e.date_to DESC NULLS FIRST, e.neighbour_id
         LIMIT front_edges.most
     ) AS e;
 END;
 
-COMMENT ON FUNCTION connection_paths.front_edges(connection_paths.search_request, bigint[], bigint, boolean) IS 'The best edges of the first contacts of chains that lead to members who may be asked';
+COMMENT ON FUNCTION connection_paths.front_edges(connection_paths.search_request, bigint[], bigint, boolean, boolean, boolean) IS 'The best edges of the first contacts of chains that lead to members who may be asked';
 
-REVOKE ALL ON FUNCTION connection_paths.front_edges(connection_paths.search_request, bigint[], bigint, boolean)
+REVOKE ALL ON FUNCTION connection_paths.front_edges(connection_paths.search_request, bigint[], bigint, boolean, boolean, boolean)
 FROM PUBLIC;

@@ -40,55 +40,69 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
-    SELECT jsonb_agg(
-        jsonb_build_object(
-            'depth', cardinality(p.contact_ids),
-            'user_ids', u.user_ids,
-            'contact_ids', p.contact_ids,
-            'recency', p.recency,
-            'hops', COALESCE(h.hops, '[]')
-        )
-        ORDER BY p.position
-    )
+    SELECT CASE
+        WHEN path_documents.with_names OR path_documents.ids_as_text
+            THEN connection_paths.displayed_paths(a.documents, path_documents.with_names, path_documents.ids_as_text)
+        ELSE a.documents
+    END
     FROM (
-        SELECT
-            f.position,
-            connection_paths.chain_contacts(
-                f.contact_id, path_documents.tree_contacts, path_documents.tree_parents, f.parent
-            ) AS contact_ids,
-            f.recency
-        FROM unnest(path_documents.contacts, path_documents.parents, path_documents.recencies)
-            WITH ORDINALITY AS f (contact_id, parent, recency, position)
-        OFFSET 0
-    ) AS p
-    CROSS JOIN LATERAL (
-        SELECT array_agg(o.user_id ORDER BY o.user_id <> (path_documents.request).viewer_user_id, o.user_id) AS user_ids
-        FROM (
-            SELECT DISTINCT m.user_id
-            FROM connection_paths.introducers AS m
-            WHERE m.collection_id = (path_documents.request).collection_id
-                AND m.contact_id = p.contact_ids[1]
-                AND m.user_id IS NOT NULL
-                AND ((path_documents.request).seed_scope = 'any' OR m.user_id = (path_documents.request).viewer_user_id)
-        ) AS o
-    ) AS u
-    CROSS JOIN LATERAL (
         SELECT jsonb_agg(
             jsonb_build_object(
-                'from', p.contact_ids[i.hop],
-                'to', p.contact_ids[i.hop + 1],
-                'kind', e.kind,
-                'organization_id', e.organization_id,
-                'date_from', e.date_from,
-                'date_to', e.date_to
+                'depth', cardinality(p.contact_ids),
+                'user_ids', u.user_ids,
+                'contact_ids', p.contact_ids,
+                'recency', p.recency,
+                'strength', h.strength,
+                'tier', connection_paths.strength_tier(h.strength),
+                'hops', COALESCE(h.hops, '[]')
             )
-            ORDER BY i.hop
-        ) AS hops
-        FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
-        CROSS JOIN LATERAL connection_paths.edge_details(
-            p.contact_ids[i.hop], p.contact_ids[i.hop + 1], (path_documents.request).given_edges
-        ) AS e
-    ) AS h;
+            ORDER BY p.position
+        ) AS documents
+        FROM (
+            SELECT
+                f.position,
+                connection_paths.chain_contacts(
+                    f.contact_id, path_documents.tree_contacts, path_documents.tree_parents, f.parent
+                ) AS contact_ids,
+                f.recency
+            FROM unnest(path_documents.contacts, path_documents.parents, path_documents.recencies)
+                WITH ORDINALITY AS f (contact_id, parent, recency, position)
+            OFFSET 0
+        ) AS p
+        CROSS JOIN LATERAL (
+            SELECT array_agg(o.user_id ORDER BY o.user_id <> (path_documents.request).viewer_user_id, o.user_id) AS user_ids
+            FROM (
+                SELECT DISTINCT m.user_id
+                FROM connection_paths.introducers AS m
+                WHERE m.collection_id = (path_documents.request).collection_id
+                    AND m.contact_id = p.contact_ids[1]
+                    AND connection_paths.user_opens(m.user_id, (path_documents.request).opener_user_ids)
+            ) AS o
+        ) AS u
+        CROSS JOIN LATERAL (
+            SELECT jsonb_agg(
+                jsonb_build_object(
+                    'from', p.contact_ids[i.hop],
+                    'to', p.contact_ids[i.hop + 1],
+                    'kind', e.kind,
+                    'organization_id', e.organization_id,
+                    'date_from', e.date_from,
+                    'date_to', e.date_to,
+                    'strength', e.strength,
+                    'tier', connection_paths.strength_tier(e.strength),
+                    'overlap_days', connection_paths.overlap_days(e.date_from, e.date_to, e.earlier_days),
+                    'people', e.people,
+                    'shared_organizations', e.shared_organizations
+                )
+                ORDER BY i.hop
+            ) AS hops,
+            min(e.strength) AS strength
+            FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
+            CROSS JOIN LATERAL connection_paths.edge_details(
+                p.contact_ids[i.hop], p.contact_ids[i.hop + 1], path_documents.request
+            ) AS e
+        ) AS h
+    ) AS a;
 END;
 
 COMMENT ON FUNCTION connection_paths.path_documents(connection_paths.search_request, bigint[], integer[], bigint[], integer[], date[], boolean, boolean) IS 'The paths that a search found, as find_paths returns them';

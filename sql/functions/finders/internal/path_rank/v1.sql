@@ -1,12 +1,14 @@
--- connection_paths.path_rank(recency, is_viewer)
+-- connection_paths.path_rank(strength, recency, is_viewer)
 --
 -- Gives the place of a path among the paths of its depth: the smaller result comes first.
 --
 -- Parameters
+--     strength   The strength of the weakest edge. NULL where the order is by recency, and at depth 1.
 --     recency    The recency of the path. NULL, at depth 1: before all others.
 --     is_viewer  True when the viewer can open the path.
 -- Returns
---     The sort key: the latest recency first, then the viewer's own. Callers add the user and the contacts.
+--     The sort key: the greatest strength first, then the latest recency, then the viewer's own. The last bit is 1 when
+--     the viewer cannot open the path. Callers add the user and the contacts. See rank_recency.
 -- Errors
 --     none
 -- Reads
@@ -14,10 +16,10 @@
 -- Writes
 --     none
 -- Used by
---     near_paths, next_contacts
+--     near_members, near_paths, first_chains, next_contacts
 -- Why
 --     This is the only place that knows the order of paths. One number sorts ten times as fast as an array.
-CREATE OR REPLACE FUNCTION connection_paths.path_rank(recency date, is_viewer boolean)
+CREATE OR REPLACE FUNCTION connection_paths.path_rank(strength smallint, recency date, is_viewer boolean)
 RETURNS bigint
 LANGUAGE sql
 IMMUTABLE
@@ -25,15 +27,16 @@ PARALLEL SAFE
 SECURITY INVOKER
 BEGIN ATOMIC
     SELECT
-        2 * COALESCE(
-            '2000-01-01'::date - CASE path_rank.recency
-                WHEN '-infinity' THEN '4714-11-24 BC' -- the first day that can be subtracted
-                ELSE path_rank.recency
-            END,
-            -10000000
-        )::bigint + (NOT path_rank.is_viewer)::integer;
+        COALESCE(100 - path_rank.strength, 0) * 4294967296
+        + 2 * CASE -- the days before the last possible day, which is 2; infinite days have no number of days
+            WHEN path_rank.recency IS NULL THEN 0
+            WHEN path_rank.recency = 'infinity' THEN 1
+            WHEN path_rank.recency = '-infinity' THEN 2147483647
+            ELSE '5874897-12-31'::date - path_rank.recency + 2
+        END::bigint
+        + (path_rank.is_viewer IS NOT TRUE)::integer;
 END;
 
-COMMENT ON FUNCTION connection_paths.path_rank(date, boolean) IS 'Sort key of a path among those of its depth: the one place that knows the order of paths';
+COMMENT ON FUNCTION connection_paths.path_rank(smallint, date, boolean) IS 'Sort key of a path among those of its depth: the one place that knows the order of paths';
 
-REVOKE ALL ON FUNCTION connection_paths.path_rank(date, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.path_rank(smallint, date, boolean) FROM PUBLIC;

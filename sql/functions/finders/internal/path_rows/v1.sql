@@ -1,15 +1,15 @@
--- connection_paths.path_rows(tree_contacts, tree_parents, contacts, parents, users, recencies, given_edges)
+-- connection_paths.path_rows(request, tree_contacts, tree_parents, contacts, parents, users, recencies)
 --
 -- Gives the paths that a search found as rows of deep_finder.
 --
 -- Parameters
+--     request        What is asked, already checked. Required.
 --     tree_contacts  The search's.
 --     tree_parents   The search's.
 --     contacts       The search's.
 --     parents        The search's.
 --     users          The search's.
 --     recencies      The search's.
---     given_edges    Edges of the target to use instead of the edge table. NULL: the edge table.
 -- Returns
 --     A row per path and user, the best first.
 --     depth             Contacts on the path.
@@ -19,6 +19,7 @@
 --     date_froms        The first day of each edge.
 --     date_tos          The last day of each edge; NULL: it goes on.
 --     recency           The latest last day on the path, at most today; NULL at depth 1.
+--     strength          The strength of the weakest edge of the path; NULL at depth 1.
 -- Errors
 --     none
 -- Reads
@@ -28,13 +29,13 @@
 -- Used by
 --     deep_finder, legacy_finder
 CREATE OR REPLACE FUNCTION connection_paths.path_rows(
+    request connection_paths.search_request,
     tree_contacts bigint[],
     tree_parents integer[],
     contacts bigint[],
     parents integer[],
     users bigint[],
-    recencies date[],
-    given_edges connection_paths.given_edge[]
+    recencies date[]
 )
 RETURNS TABLE (
     depth integer,
@@ -43,7 +44,8 @@ RETURNS TABLE (
     organization_ids bigint[],
     date_froms date[],
     date_tos date[],
-    recency date
+    recency date,
+    strength smallint
 )
 LANGUAGE sql
 STABLE
@@ -58,7 +60,8 @@ BEGIN ATOMIC
         COALESCE(hops.organization_ids, '{}'),
         COALESCE(hops.date_froms, '{}'),
         COALESCE(hops.date_tos, '{}'),
-        p.recency
+        p.recency,
+        hops.strength
     FROM (
         SELECT
             f.position,
@@ -76,16 +79,17 @@ BEGIN ATOMIC
         SELECT
             array_agg(d.organization_id) AS organization_ids,
             array_agg(d.date_from) AS date_froms,
-            array_agg(d.date_to) AS date_tos
+            array_agg(d.date_to) AS date_tos,
+            min(d.strength) AS strength
         FROM (SELECT generate_series(1, cardinality(p.contact_ids) - 1) AS hop) AS n -- in this order
         CROSS JOIN LATERAL connection_paths.edge_details(
-            p.contact_ids[n.hop], p.contact_ids[n.hop + 1], path_rows.given_edges
+            p.contact_ids[n.hop], p.contact_ids[n.hop + 1], path_rows.request
         ) AS d
     ) AS hops
     ORDER BY p.position;
 END;
 
-COMMENT ON FUNCTION connection_paths.path_rows(bigint[], integer[], bigint[], integer[], bigint[], date[], connection_paths.given_edge[]) IS 'The paths that a search found, as rows of deep_finder';
+COMMENT ON FUNCTION connection_paths.path_rows(connection_paths.search_request, bigint[], integer[], bigint[], integer[], bigint[], date[]) IS 'The paths that a search found, as rows of deep_finder';
 
-REVOKE ALL ON FUNCTION connection_paths.path_rows(bigint[], integer[], bigint[], integer[], bigint[], date[], connection_paths.given_edge[])
+REVOKE ALL ON FUNCTION connection_paths.path_rows(connection_paths.search_request, bigint[], integer[], bigint[], integer[], bigint[], date[])
 FROM PUBLIC;

@@ -15,10 +15,11 @@
 --     is_complete    False when the deadline passed: what was found is right, but more may exist.
 --     level_reached  Contacts on the longest chain looked at.
 --     is_cut         True when the cap kept the search from going on from some chain, or from looking at one.
+--     is_limited     True when max_per_introducer left a path out.
 -- Errors
 --     none
 -- Reads
---     collection_members
+--     none
 -- Writes
 --     none
 -- Used by
@@ -29,6 +30,7 @@
 --     small part of a hub's edges. So the search reads some edges of the target, and reads again, further, until no
 --     edge that was not read can change the answer (docs/adr/0014-depth-two-is-complete.md).
 --     The search runs under the settings of the finder that called it. Setting them again costs 20 us.
+--     Each order, with filters and without, has a statement of its own, and so a plan of its own: see contact_edges.
 CREATE OR REPLACE FUNCTION connection_paths.search(
     request connection_paths.search_request,
     OUT tree_contacts bigint[],
@@ -39,7 +41,8 @@ CREATE OR REPLACE FUNCTION connection_paths.search(
     OUT users bigint[],
     OUT is_complete boolean,
     OUT level_reached integer,
-    OUT is_cut boolean
+    OUT is_cut boolean,
+    OUT is_limited boolean
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -50,17 +53,13 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    -- until when chains are made of what was read before the deadline
-    last_minute CONSTANT timestamptz := request.deadline + (request.deadline - clock_timestamp()) / 4;
+    by_strength CONSTANT boolean := request.order_by = 'strength';
+    is_filtered CONSTANT boolean := connection_paths.has_edge_filters(request);
     most_edges bigint := CASE WHEN request.max_depth > 1 THEN connection_paths.search_limit('read_first') ELSE 0 END;
-    is_hashed boolean := false; -- the collection is small, and read as a whole
-    only_user_id bigint; -- the viewer, as soon as only the viewer's contacts are missing
+    only_user_ids bigint[]; -- the users who open, as soon as only their contacts are missing
     near record; -- the target and its neighbours, as far as they are members
     members record; -- the same for all users, as far as the search needs them to go on
-    other_recency date; -- the earliest one of paths that the viewer does not open
-    tree_recencies date[] := '{-infinity}';
-    first_open integer := 2; -- the first of the chains from which the search goes on; they are the end of the tree
-    open_number integer; -- of these chains
+    last_rank bigint; -- the greatest rank of the paths that the viewer does not open
     longer record;
 BEGIN
     tree_contacts := ARRAY[request.target_contact_id];
@@ -68,22 +67,49 @@ BEGIN
     contacts := '{}';
     level_reached := 1;
     is_cut := false;
+    is_limited := false;
     LOOP
-        SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_user_id) AS m;
-        IF only_user_id IS NULL THEN
+        IF NOT by_strength AND NOT is_filtered THEN
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, most_edges, only_user_ids, false, false) AS m;
+        ELSIF NOT by_strength THEN
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, most_edges, only_user_ids, false, true) AS m;
+        ELSIF NOT is_filtered THEN
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, most_edges, only_user_ids, true, false) AS m;
+        ELSE
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, most_edges, only_user_ids, true, true) AS m;
+        END IF;
+        IF only_user_ids IS NULL THEN
             members := near;
         END IF;
-        IF request.seed_scope = 'any' AND near.user_ids IS NOT NULL OR request.viewer_user_id = ANY (near.user_ids) THEN
-            SELECT p.contacts, p.parents, p.recencies, p.users, p.other_recency
-            INTO contacts, parents, recencies, users, other_recency
-            FROM connection_paths.near_paths(request, near.contact_ids, near.date_tos, near.user_ids) AS p;
+        IF near.user_ids IS NOT NULL AND ( -- somebody may open; of a list of users, this is looked at later
+            request.opener_user_ids IS NULL
+            OR cardinality(request.opener_user_ids) > 1
+            OR request.opener_user_ids[1] = ANY (near.user_ids)
+        ) THEN
+            IF request.max_per_introducer IS NOT NULL AND NOT request.by_chain THEN
+                SELECT f.contact_ids, f.date_tos, f.strengths, f.user_ids, near.read_to
+                INTO near
+                FROM connection_paths.first_users(
+                    request, near.contact_ids, near.date_tos, near.strengths, near.user_ids
+                ) AS f;
+            END IF;
+            SELECT p.contacts, p.parents, p.recencies, p.users, p.last_rank
+            INTO contacts, parents, recencies, users, last_rank
+            FROM connection_paths.near_paths(
+                request, near.contact_ids, near.date_tos, near.strengths, near.user_ids, request.max_found
+            ) AS p;
         END IF;
         is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
         EXIT WHEN near.read_to IS NULL OR request.max_depth = 1 OR NOT is_complete;
         IF cardinality(contacts) = request.max_found THEN
-            EXIT WHEN near.read_to < LEAST(other_recency, current_date);
-            EXIT WHEN other_recency IS NULL AND NOT EXISTS ( -- these tie, but are read in the order of their last days
-                SELECT FROM connection_paths.contact_edges(request.target_contact_id, request.given_edges) AS e
+            EXIT WHEN (near.read_to > last_rank) IS NOT FALSE
+                AND connection_paths.rank_recency(near.read_to) < current_date;
+            EXIT WHEN last_rank IS NULL AND NOT EXISTS ( -- these tie, but are read in the order of their last days
+                SELECT FROM connection_paths.contact_edges(request.target_contact_id, request, false, false, false) AS e
                 WHERE e.date_to >= current_date
             );
             most_edges := most_edges * 4;
@@ -92,63 +118,32 @@ BEGIN
         ELSE -- half as many again as would be enough if the rest were like these
             most_edges := most_edges * GREATEST(2, 3 * request.max_found / (2 * GREATEST(cardinality(contacts), 1)));
         END IF;
-        IF request.seed_scope = 'importer' AND only_user_id IS NULL AND (
+        IF request.opener_user_ids IS NOT NULL AND only_user_ids IS NULL AND (
             SELECT count(DISTINCT m.contact_id) > CASE WHEN request.max_depth > 2 THEN request.max_edges_per_hop ELSE 0 END
             FROM unnest(members.contact_ids) AS m (contact_id)
             WHERE m.contact_id <> request.target_contact_id
         ) THEN
-            only_user_id := request.viewer_user_id;
+            only_user_ids := request.opener_user_ids;
         END IF;
     END LOOP;
     IF request.target_contact_id <> ANY (members.contact_ids) THEN
         level_reached := 2;
     END IF;
-    IF level_reached = 1 OR request.max_depth = 2 OR NOT is_complete OR cardinality(contacts) = request.max_found THEN
-        RETURN;
-    END IF;
-
-    SELECT
-        tree_contacts || array_agg(m.contact_id ORDER BY m.contact_id), tree_parents || array_agg(1),
-        tree_recencies || array_agg(LEAST(m.last_day, current_date) ORDER BY m.contact_id),
-        COALESCE(max(m.number) > request.max_edges_per_hop, false)
-    INTO tree_contacts, tree_parents, tree_recencies, is_cut
-    FROM (
-        SELECT m.contact_id, max(COALESCE(m.date_to, 'infinity')) AS last_day, count(*) OVER () AS number
-        FROM unnest(members.contact_ids, members.date_tos) AS m (contact_id, date_to)
-        WHERE m.contact_id <> request.target_contact_id
-        GROUP BY m.contact_id
-        ORDER BY last_day DESC, m.contact_id
-        LIMIT request.max_edges_per_hop
-    ) AS m;
-    FOR level IN 3..request.max_depth LOOP
-        open_number := cardinality(tree_contacts) - first_open + 1;
-        is_hashed := is_hashed OR NOT EXISTS (
-            SELECT FROM connection_paths.collection_members AS m
-            WHERE m.collection_id = request.collection_id
-            OFFSET LEAST(
-                open_number * connection_paths.search_limit('hashed_few'),
-                GREATEST(connection_paths.search_limit('hashed'), open_number * connection_paths.search_limit('hashed_each'))
-            )
+    IF level_reached = 2 AND request.max_depth > 2 AND is_complete AND cardinality(contacts) < request.max_found THEN
+        longer := connection_paths.longer_paths(
+            request, members.contact_ids, members.date_tos, members.strengths, contacts, parents, by_strength, is_filtered
         );
-        SELECT n.* INTO longer FROM connection_paths.next_contacts(
-            request, tree_contacts, tree_parents, tree_recencies, first_open, level,
-            request.max_found - cardinality(contacts), is_hashed, last_minute
-        ) AS n;
-        is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
-        IF longer.number > 0 THEN
-            level_reached := level;
-            is_cut := is_cut OR longer.is_cut;
-        END IF;
+        tree_contacts := longer.tree_contacts;
+        tree_parents := longer.tree_parents;
         contacts := contacts || longer.contacts;
         parents := parents || longer.parents;
         recencies := recencies || longer.recencies;
         users := users || longer.users;
-        EXIT WHEN NOT is_complete OR cardinality(contacts) = request.max_found OR longer.open_contacts IS NULL;
-        first_open := cardinality(tree_contacts) + 1;
-        tree_contacts := tree_contacts || longer.open_contacts;
-        tree_parents := tree_parents || longer.open_parents;
-        tree_recencies := tree_recencies || longer.open_recencies;
-    END LOOP;
+        is_complete := longer.is_complete;
+        level_reached := longer.level_reached;
+        is_cut := longer.is_cut;
+        is_limited := longer.is_limited;
+    END IF;
 END
 $function$;
 

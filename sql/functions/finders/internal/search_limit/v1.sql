@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     check_finder_arguments, checked_exclusions, search, count_around_target, why_no_more
+--     check_finder_arguments, checked_exclusions, search, longer_paths, count_around_target, why_no_more
 -- Why
 --     The planner replaces a call by its number when it plans the caller, so a call costs nothing at run time.
 CREATE OR REPLACE FUNCTION connection_paths.search_limit(name text)

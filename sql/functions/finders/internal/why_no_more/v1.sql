@@ -1,4 +1,4 @@
--- connection_paths.why_no_more(request, impl, number, is_complete, level_reached, is_cut)
+-- connection_paths.why_no_more(request, impl, number, is_complete, level_reached, is_cut, is_limited)
 --
 -- Says why find_paths found fewer paths than it was asked for: a reason and numbers.
 --
@@ -9,24 +9,30 @@
 --     is_complete    The search's.
 --     level_reached  The search's.
 --     is_cut         The search's.
+--     is_limited     The search's.
 -- Returns
 --     {"reason", "level_reached", "caps_hit", "max_edges_per_hop", "collection_members", "target_edges",
---     "target_edges_to_members", "target_edges_to_excluded", "excluded", "counted_to", "counts_are_exact"}.
+--     "target_edges_passing", "target_edges_to_members", "target_edges_to_excluded", "excluded", "counted_to", "counts_are_exact"}.
 --     The reason is the first of these that is known to hold:
 --     time_budget            The time ran out before the search ended.
 --     unknown_target         There is no such contact.
 --     empty_collection       The collection has no members.
+--     viewer_is_no_opener    The scope is importer, and opener_user_ids does not name the viewer.
 --     viewer_opens_nothing   The scope is importer, and the viewer is in do_not_ask_users.
 --     viewer_brought_nobody  The scope is importer, and the viewer brought nobody in. At most 10,000 entries are
 --                            searched.
+--     openers_brought_nobody  None of opener_user_ids brought anybody in. At most 10,000 entries are searched.
 --     target_has_no_edges    The target has no edge.
---     no_edge_to_a_member    The target has edges, and none leads to a member.
---     all_excluded           Edges of the target lead to members, and none of these members may be asked.
+--     no_edge_passes         The target has edges, and none passes the filters of the request.
+--     no_edge_to_a_member    Edges of the target pass the filters, and none leads to a member.
+--     all_excluded           Such edges lead to members, and none of these members may be asked.
 --     nobody_to_ask          One of the two reasons before holds; which one is not known.
+--     introducer_limit       The parameter max_per_introducer left a path out.
 --     edge_limit             The cap kept the search from going on from some chain, or from looking at one.
 --     depth_limit            Every path within max_depth was found, and some chain is as long as max_depth.
 --     exhausted              Every path of any length was found.
---     The counts are null where five paths or more were found, or the time ran out.
+--     The counts are null where five paths or more were found, or the time ran out. target_edges_passing is null, too,
+--     where the request has no filter on edges.
 -- Errors
 --     none
 -- Reads
@@ -41,7 +47,8 @@ CREATE OR REPLACE FUNCTION connection_paths.why_no_more(
     number integer,
     is_complete boolean,
     level_reached integer,
-    is_cut boolean
+    is_cut boolean,
+    is_limited boolean
 )
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -56,9 +63,12 @@ DECLARE
     looked_through CONSTANT integer := connection_paths.search_limit('looked_through');
     counts record;
     is_known boolean := true;
-    viewer_brought boolean := true;
+    somebody_brought boolean := true; -- one of the users who may open
     viewer_is_closed boolean := false; -- is in do_not_ask_users
     nobody_to_ask boolean;
+    has_limits CONSTANT boolean := NOT request.nobody_is_excluded AND EXISTS ( -- then not everybody excluded is counted
+        SELECT FROM connection_paths.asking_rules(request.collection_id) AS a WHERE a.rule = 'introduction_limits'
+    );
     reason text;
 BEGIN
     SELECT c.*
@@ -69,16 +79,18 @@ BEGIN
     IF number = 0 AND counts.target_edges = 0 THEN
         is_known := EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = request.target_contact_id);
     END IF;
-    IF is_complete AND number = 0 AND request.seed_scope = 'importer' THEN
-        SELECT COALESCE(bool_or(m.user_id = request.viewer_user_id), false) OR count(*) > looked_through
-        INTO viewer_brought
+    IF is_complete AND number = 0 AND request.opener_user_ids IS NOT NULL THEN
+        SELECT
+            COALESCE(bool_or(connection_paths.user_opens(m.user_id, request.opener_user_ids)), false)
+            OR count(*) > looked_through
+        INTO somebody_brought
         FROM (
             SELECT m.user_id
             FROM connection_paths.collection_members AS m
             WHERE m.collection_id = request.collection_id
             LIMIT looked_through + 1
         ) AS m;
-        viewer_is_closed := EXISTS (
+        viewer_is_closed := request.seed_scope = 'importer' AND EXISTS (
             SELECT FROM connection_paths.do_not_ask_users AS u WHERE u.user_id = request.viewer_user_id
         );
     END IF;
@@ -88,14 +100,18 @@ BEGIN
         WHEN NOT is_complete THEN 'time_budget'
         WHEN NOT is_known THEN 'unknown_target'
         WHEN counts.collection_members = 0 THEN 'empty_collection'
+        WHEN request.opener_user_ids = '{}' THEN 'viewer_is_no_opener'
         WHEN viewer_is_closed THEN 'viewer_opens_nothing'
-        WHEN NOT viewer_brought THEN 'viewer_brought_nobody'
+        WHEN NOT somebody_brought AND request.seed_scope = 'importer' THEN 'viewer_brought_nobody'
+        WHEN NOT somebody_brought THEN 'openers_brought_nobody'
         WHEN counts.target_edges = 0 THEN 'target_has_no_edges'
+        WHEN counts.target_edges_passing = 0 THEN 'no_edge_passes'
         WHEN nobody_to_ask AND counts.target_edges_to_members > 0 THEN 'all_excluded'
         WHEN nobody_to_ask AND (
-            counts.counts_are_exact OR counts.excluded < counted_to AND NOT counts.has_limits
+            counts.counts_are_exact OR counts.excluded < counted_to AND NOT has_limits
         ) THEN 'no_edge_to_a_member'
         WHEN nobody_to_ask THEN 'nobody_to_ask'
+        WHEN is_limited THEN 'introducer_limit'
         WHEN is_cut THEN 'edge_limit'
         WHEN level_reached = request.max_depth THEN 'depth_limit'
         ELSE 'exhausted'
@@ -107,6 +123,9 @@ BEGIN
         'max_edges_per_hop', CASE WHEN impl <> 'v1' THEN request.max_edges_per_hop END,
         'collection_members', counts.collection_members,
         'target_edges', counts.target_edges,
+        'target_edges_passing', CASE
+            WHEN connection_paths.has_edge_filters(request) THEN counts.target_edges_passing
+        END,
         'target_edges_to_members', counts.target_edges_to_members,
         'target_edges_to_excluded', counts.target_edges_to_excluded,
         'excluded', counts.excluded,
@@ -116,7 +135,7 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.why_no_more(connection_paths.search_request, text, integer, boolean, integer, boolean) IS 'Why find_paths found fewer paths than wanted: a reason and bounded counts; the part "why" of its answer';
+COMMENT ON FUNCTION connection_paths.why_no_more(connection_paths.search_request, text, integer, boolean, integer, boolean, boolean) IS 'Why find_paths found fewer paths than wanted: a reason and bounded counts; the part "why" of its answer';
 
-REVOKE ALL ON FUNCTION connection_paths.why_no_more(connection_paths.search_request, text, integer, boolean, integer, boolean)
+REVOKE ALL ON FUNCTION connection_paths.why_no_more(connection_paths.search_request, text, integer, boolean, integer, boolean, boolean)
 FROM PUBLIC;

@@ -157,7 +157,7 @@ BEGIN
     ) AS d;
     IF number < max_paths THEN
         why := connection_paths.why_no_more(
-            request, chosen, number, found.is_complete, found.level_reached, found.is_cut
+            request, chosen, number, found.is_complete, found.level_reached, found.is_cut, found.is_limited
         );
     END IF;
 

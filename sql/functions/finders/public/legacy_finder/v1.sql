@@ -17,6 +17,7 @@
 --     date_froms        The first day of each edge.
 --     date_tos          The last day of each edge; NULL: it goes on.
 --     recency           The latest last day on the path, at most today; NULL at depth 1.
+--     strength          The strength of the weakest edge of the path; NULL at depth 1.
 -- Errors
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
@@ -43,7 +44,8 @@ RETURNS TABLE (
     organization_ids bigint[],
     date_froms date[],
     date_tos date[],
-    recency date
+    recency date,
+    strength smallint
 )
 LANGUAGE plpgsql
 STABLE
@@ -81,10 +83,9 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency
+    SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency, p.strength
     FROM connection_paths.path_rows(
-        found.tree_contacts, found.tree_parents, found.contacts, found.parents, found.users, found.recencies,
-        request.given_edges
+        request, found.tree_contacts, found.tree_parents, found.contacts, found.parents, found.users, found.recencies
     ) AS p;
 END
 $function$;
