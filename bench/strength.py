@@ -46,7 +46,8 @@ def curves(connection: Connection) -> str:
 
 def bars(connection: Connection, title: str) -> str:
     """Return a picture of how many edges have each strength."""
-    rows = dict(connection.execute(f"SELECT strength, count(*) FROM {_EDGES} GROUP BY 1".encode()).fetchall())
+    counted = connection.execute(f"SELECT strength, count(*) FROM {_EDGES} GROUP BY 1".encode()).fetchall()
+    rows: dict[int, int] = dict(counted)
     most, width = max(rows.values()), (_WIDTH - _LEFT - 20) / 21
     scale = (_HEIGHT - 2 * _TOP - 12) / most
     parts = []
