@@ -1,7 +1,8 @@
 """How good the paths of an answer are: for each order, with and without a limit of paths per introducer.
 
 ``python -m bench.quality`` writes ``bench/results/quality.md``. It asks the same questions of a synthetic world and of
-the baseball data, where it lies beside the checkout: random targets, depth 3, at most 25 paths. Nothing is timed.
+the baseball data, where it lies beside the checkout: random targets in the largest
+collections, depth 3, at most 25 paths. Nothing is timed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,18 @@ _QUESTIONS, _DEPTH, _PATHS = 500, 3, 25
 _FEW = 4  # paths with an introducer; an answer of fewer does not show whether one introducer dominates
 _LARGE = 500  # people
 _LONG_AGO = 3652  # days: ten years
+_COLLECTIONS = """
+    SELECT m.collection_id, min(m.user_id)
+    FROM connection_paths.collection_members AS m
+    GROUP BY m.collection_id
+    ORDER BY count(DISTINCT m.contact_id) DESC, m.collection_id
+    LIMIT 20"""
+_TARGETS = """
+    SELECT c.id
+    FROM connection_paths.live_contacts AS c
+    WHERE EXISTS (SELECT FROM connection_paths.contact_connections AS e WHERE e.contact_a_id = c.id)
+    ORDER BY hashint8(c.id)
+    LIMIT %s"""
 VARIANTS: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("recency", {}),
     ("recency, 3 per introducer", {"max_per_introducer": 3}),
@@ -41,11 +55,13 @@ VARIANTS: Sequence[tuple[str, Mapping[str, Any]]] = (
 
 
 def questions(connection: Connection, number: int) -> list[Question]:
-    """Return questions about random targets; the same ones in the same data."""
-    found: list[Question] = []
-    while len(found) < number:
-        found += paths.random_questions(connection, seed=len(found) / (2 * number))
-    return [replace(each, max_depth=_DEPTH, max_paths=_PATHS, time_budget_ms=60_000) for each in found[:number]]
+    """Return questions about targets with edges, in turn in the largest collections; the same ones in the same data."""
+    collections = connection.execute(_COLLECTIONS).fetchall()
+    targets = connection.execute(_TARGETS, (number,)).fetchall()
+    return [
+        Question(target, collection, viewer, _DEPTH, _PATHS, time_budget_ms=60_000)
+        for (target,), (collection, viewer) in zip(targets, cycle(collections), strict=False)
+    ]
 
 
 def measure(answers: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[tuple[str, str]]:
@@ -109,7 +125,7 @@ def main() -> None:
     parts = [
         "# How good the paths of an answer are",
         "`python -m bench.quality`",
-        f"{_QUESTIONS} questions about random targets in random collections, each world with the same ones for every"
+        f"{_QUESTIONS} questions about random targets in the 20 largest collections, the same ones for every"
         f" column: depth {_DEPTH}, at most {_PATHS} paths, any user opens. An *introducer* is here the contact before"
         " the target.",
     ]
