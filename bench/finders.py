@@ -25,6 +25,16 @@ Clock = Callable[[], float]
 #: The finder of the package that is installed.
 INSTALLED = "deep_finder"
 
+#: The installed finder with one more argument. The filters leave no edge out, so that they show what filtering costs.
+STRENGTH = "strength"
+VARIANTS = {
+    STRENGTH: "order_by => 'strength'",
+    "kinds": "kinds => '{work_overlap}'",
+    "min_strength": "min_strength => 0",
+    "ended_after": "ended_after => '-infinity'",
+    "not_via": "not_via_organization_ids => '{-1}'",
+}
+
 _TYPES = (20, 20, 20, 23, 23, 25)  # oids of bigint, integer and text
 _CANCELLED = b"57014"
 
@@ -80,7 +90,12 @@ def _p95(values: Sequence[float]) -> float:
 
 
 def function_of(version: str) -> str:
-    """Return the function that *version* names: ``v3`` of the generations, ``deep_finder``, or ``SCHEMA.FUNCTION``."""
+    """Return the function that *version* names.
+
+    It is ``v3`` of the generations, ``deep_finder``, one of its variants, or ``SCHEMA.FUNCTION``.
+    """
+    if version in VARIANTS:
+        return f"connection_paths.{INSTALLED}"
     if version in generations.FINDERS:
         return f"{generations.SCHEMA}.deep_finder_{version}"
     return version if "." in version else f"connection_paths.{version}"
@@ -88,7 +103,8 @@ def function_of(version: str) -> str:
 
 def text_of(version: str, arguments: Sequence[object] = ("$1", "$2", "$3", "$4", "$5", "$6")) -> str:
     """Return the query that calls *version* with *arguments*, by default the parameters of a prepared statement."""
-    return f"SELECT * FROM {function_of(version)}({', '.join(map(str, arguments))})"
+    also = f", {VARIANTS[version]}" if version in VARIANTS else ""
+    return f"SELECT * FROM {function_of(version)}({', '.join(map(str, arguments))}{also})"
 
 
 def require(connection: Connection, versions: Sequence[str]) -> None:

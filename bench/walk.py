@@ -7,7 +7,9 @@ The last version is the one that the objectives are about.
 
 Before that, rows are compared, and one difference ends the program: the rows of the generations (``v1``, ``v2``,
 ``v3``) with each other, and those of all other versions with ``generations.recursive_finder``, which is today's meaning
-in its plainest form.
+in its plainest form. ``strength`` is the installed finder in the other order; nothing is compared with its rows here.
+``kinds``, ``min_strength``, ``ended_after`` and ``not_via`` are the installed finder with a filter that leaves nothing
+out.
 """
 
 from __future__ import annotations
@@ -23,7 +25,18 @@ from pathlib import Path
 
 from bench import first_calls, generations, throughput
 from bench.cells import HUB, RANDOM, Cell, cells, collections, targets
-from bench.finders import INSTALLED, CallResult, Samples, call, clock_of, open_session, require, round_trip
+from bench.finders import (
+    INSTALLED,
+    STRENGTH,
+    VARIANTS,
+    CallResult,
+    Samples,
+    call,
+    clock_of,
+    open_session,
+    require,
+    round_trip,
+)
 from bench.measured import CellResult, Measured, WorldAndMachine
 from bench.objectives import objectives
 from bench.walk_report import objectives_table, report
@@ -34,6 +47,7 @@ from orchestrator.core.errors import OrchestratorError
 RESULTS = Path(__file__).parent / "results" / "walk.md"
 THROUGHPUT, FIRST_CALLS = "throughput", "first calls"
 EXPECTED = f"{generations.SCHEMA}.recursive_finder"
+_COLUMNS = 7  # that every version returns; the generations know no strength
 _WARM_CALLS = 8  # at least, because plans may become generic at the sixth call
 _LEAST_SECONDS = 0.2  # that a cell is timed, so that a disturbance of some milliseconds is a small part of it
 
@@ -54,10 +68,13 @@ def measure_cell(
         for target, request in zip(drawn, requests, strict=True):
             answers = {version: call(connection, version, request) for version in (EXPECTED, *versions)}
             compare(cell, target, {name: answers[name] for name in answers if name in generations.FINDERS})
-            compare(cell, target, {name: answers[name] for name in answers if name not in generations.FINDERS})
-            judged = answers[versions[-1]].rows or ()
+            others = {*answers} - {*generations.FINDERS, STRENGTH}
+            compare(cell, target, {name: answers[name] for name in answers if name in others})
+            judged = _shared(answers[versions[-1]]) or ()
             rows += len(judged)
-            changed += any(answers[name].rows not in (None, judged) for name in versions if name in generations.FINDERS)
+            changed += any(
+                _shared(answers[name]) not in (None, judged) for name in versions if name in generations.FINDERS
+            )
             uncompared += any(answer.rows is None for answer in answers.values())
         for _ in range(len(requests), _WARM_CALLS):
             for version in versions:
@@ -74,7 +91,7 @@ def measure_cell(
 
 def compare(cell: Cell, target: int, answers: dict[str, CallResult]) -> None:
     """End the program when versions returned different rows. A version that was stopped has no rows to compare."""
-    found = {version: answer.rows for version, answer in answers.items() if answer.rows is not None}
+    found = {version: rows for version, answer in answers.items() if (rows := _shared(answer)) is not None}
     if not found:
         return
     (first, expected), *others = found.items()
@@ -90,6 +107,11 @@ def compare(cell: Cell, target: int, answers: dict[str, CallResult]) -> None:
             row = b" | ".join(value or b"" for value in answer[at]).decode() if at < len(answer) else "none"
             print(f"  {name}, row {at + 1}: {row}")
         raise SystemExit("The versions returned different rows. Nothing was measured.")
+
+
+def _shared(answer: CallResult) -> tuple[tuple[bytes | None, ...], ...] | None:
+    """Return the rows with the columns that every version returns; None when the call was stopped."""
+    return None if answer.rows is None else tuple(row[:_COLUMNS] for row in answer.rows)
 
 
 def measure(connection: Connection, dsn: str, given: argparse.Namespace) -> Measured:
@@ -153,9 +175,9 @@ def _versions(text: str) -> list[str]:
     if len(versions) < 2 or twice:
         raise argparse.ArgumentTypeError(f"name two different versions or more, for example v3,{INSTALLED}")
     for version in versions:
-        if not re.fullmatch(rf"{'|'.join(generations.FINDERS)}|{INSTALLED}|\w+\.\w+", version):
+        if not re.fullmatch(rf"{'|'.join((*generations.FINDERS, *VARIANTS))}|{INSTALLED}|\w+\.\w+", version):
             raise argparse.ArgumentTypeError(
-                f"{version} is none of {', '.join(generations.FINDERS)}, {INSTALLED} and SCHEMA.FUNCTION"
+                f"{version} is none of {', '.join((*generations.FINDERS, *VARIANTS))}, {INSTALLED} and SCHEMA.FUNCTION"
             )
     return versions
 
@@ -179,7 +201,7 @@ def main() -> None:
         "--versions",
         type=_versions,
         default=f"v2,v3,{INSTALLED}",
-        help="earlier generations, the installed finder, or SCHEMA.FUNCTION (%(default)s)",
+        help="earlier generations, the installed finder or its variants, or SCHEMA.FUNCTION (%(default)s)",
     )
     parser.add_argument("--contacts", type=_positive, default=20_000, help="size of the world (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which world of that size, which targets (%(default)s)")

@@ -21,7 +21,7 @@ def without_newer_consent(world: World) -> World:
     return replace(world, do_not_ask=do_not_ask, do_not_ask_users=frozenset(), limits=())
 
 
-def of_generations(row: Row) -> Any:
+def without_strength(row: Row) -> Any:
     """A row without its strength, which the earlier generations did not know."""
     return row[:-1]
 
@@ -96,7 +96,7 @@ def test_without_a_cap_the_last_generation_returns_the_same_rows(
     loaded = enter(with_generations, without_newer_consent(world))
     for each in drawn:
         call = replace(each.plain(), max_edges_per_hop=None)
-        rows = [of_generations(row) for row in loaded.find("deep_finder", call)]
+        rows = [without_strength(row) for row in loaded.find("deep_finder", call)]
         for function in ("deep_finder_v2", "deep_finder_v3", "recursive_finder"):
             assert loaded.find(f"generations.{function}", call) == rows, (function, call)
 
@@ -109,7 +109,7 @@ def test_with_a_cap_the_plain_recursion_returns_the_same_rows(
     world, drawn = situation
     loaded = enter(with_generations, without_newer_consent(world))
     for call in map(Call.plain, drawn):
-        rows = [of_generations(row) for row in loaded.expect(call)]
+        rows = [without_strength(row) for row in loaded.expect(call)]
         assert loaded.find("generations.recursive_finder", call) == rows, call
 
 

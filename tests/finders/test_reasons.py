@@ -137,9 +137,6 @@ ASSERTED: dict[str, Truth] = {
     "The collection C has no members: the view collection_members has no row of it.": (
         lambda true, _: true.entries == 0
     ),
-    "The user V opens no path: the table do_not_ask_users has a row of this user.": (
-        lambda true, _: not true.viewer_opens
-    ),
     "The user V brought no contact into collection C.": lambda true, _: not true.openers_brought,
     "The users in opener_user_ids do not include user V.": lambda true, _: not true.viewer_is_opener,
     "No user in opener_user_ids brought a contact into collection C.": lambda true, _: not true.openers_brought,
@@ -149,6 +146,9 @@ ASSERTED: dict[str, Truth] = {
     "The filters of the call leave N of them.": lambda true, number: fits(number, true.target_edges_passing),
     "The call asks for at most N paths? with the same contact before the target.": lambda true, _: true.is_limited,
     "More such paths exist.": lambda true, _: true.is_limited,
+    "The user V opens no path: the table do_not_ask_users has a row of this user.": (
+        lambda true, _: not true.viewer_opens
+    ),
     "The seed scope importer lets only user V open a path.": lambda true, _: True,
     "No contact is known to have worked with contact T at the same organization at the same time.": (
         lambda true, _: true.target_edges == 0

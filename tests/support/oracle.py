@@ -458,8 +458,8 @@ class Facts:
     is_known: bool  # the target is in contacts
     members: int
     entries: int  # rows that make somebody a member
-    viewer_opens: bool  # the viewer is not in do_not_ask_users
     openers_brought: bool  # a user who may open brought at least one member
+    viewer_opens: bool  # the viewer is not in do_not_ask_users
     viewer_is_opener: bool  # not left out by opener_user_ids
     has_openers: bool  # opener_user_ids is given
     target_edges: int  # one per pair and kind
@@ -514,8 +514,8 @@ def facts(
             row.collection_id == collection and row.source in MEMBER_SOURCES and row.user_id is not None
             for row in world.memberships
         ),
-        viewer_opens=viewer not in world.do_not_ask_users,
         openers_brought=any(map(opens, members.values())),
+        viewer_opens=viewer not in world.do_not_ask_users,
         viewer_is_opener=openers is None or viewer in openers,
         has_openers=openers is not None,
         target_edges=every_one.total(),

@@ -66,10 +66,13 @@ BEGIN
     IF NOT request.nobody_is_excluded THEN
         excluded_ids := ARRAY(
             (
-                SELECT d.contact_id
-                FROM connection_paths.do_not_ask AS d
-                WHERE d.collection_id = request.collection_id OR d.collection_id IS NULL
-                LIMIT 2 * counted_to -- a contact may be in both
+                SELECT d.contact_id FROM connection_paths.do_not_ask AS d
+                WHERE d.collection_id = request.collection_id LIMIT counted_to
+            )
+            UNION
+            (
+                SELECT d.contact_id FROM connection_paths.do_not_ask AS d
+                WHERE d.collection_id IS NULL LIMIT counted_to
             )
             UNION
             SELECT x.contact_id
@@ -100,8 +103,7 @@ BEGIN
             SELECT n.contact_id
             FROM unnest(neighbour_ids) AS n (contact_id)
             WHERE EXISTS (
-                SELECT
-                FROM connection_paths.collection_members AS m
+                SELECT FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = request.collection_id AND m.contact_id = n.contact_id
                 OFFSET 0
             )
@@ -113,8 +115,7 @@ BEGIN
             FROM unnest(excluded_ids) AS x (contact_id)
             CROSS JOIN LATERAL connection_paths.pair_edges(x.contact_id, request.target_contact_id, request) AS d
             WHERE EXISTS (
-                SELECT
-                FROM connection_paths.collection_members AS m
+                SELECT FROM connection_paths.collection_members AS m
                 WHERE m.collection_id = request.collection_id AND m.contact_id = x.contact_id
                 OFFSET 0
             )

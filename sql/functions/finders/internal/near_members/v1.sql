@@ -14,7 +14,7 @@
 --     contact_ids  The target, or the member.
 --     date_tos     The last day of the edge; NULL for the target, and where the edge goes on.
 --     strengths    The strength of the edge; NULL for the target. The array is NULL where the order is by recency.
---     user_ids     The user.
+--     user_ids     The user; NULL: a user who opens no path.
 --     read_to      The rank of the last edge that was read, as of a path that the viewer does not open: see path_rank.
 --                  NULL when all edges were read.
 -- Errors

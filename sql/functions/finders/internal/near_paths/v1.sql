@@ -10,7 +10,7 @@
 --     user_ids     The user who brought in each of these contacts; NULL: a user who opens no path.
 --     most         How many paths at most.
 -- Returns
---     One row of arrays.
+--     One row of arrays; where there is no path, contacts is empty and the others are NULL.
 --     contacts   The first contact of each path, the best path first.
 --     parents    The chain that each makes longer: 0 for the target itself, 1 for its neighbours.
 --     recencies  The recency of each; NULL for the target itself.
@@ -40,7 +40,8 @@ SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
     SELECT
-        array_agg(p.contact_id), array_agg((p.contact_id <> (near_paths.request).target_contact_id)::integer),
+        COALESCE(array_agg(p.contact_id), '{}'),
+        array_agg((p.contact_id <> (near_paths.request).target_contact_id)::integer),
         array_agg(connection_paths.rank_recency(p.rank)), array_agg(p.user_id), max(p.rank) FILTER (WHERE p.rank % 2 = 1)
     FROM (
         SELECT p.contact_id, p.user_id, p.rank

@@ -102,7 +102,6 @@ BEGIN
             FROM connection_paths.near_paths(
                 request, near.contact_ids, near.date_tos, near.strengths, near.user_ids, request.max_found
             ) AS p;
-            contacts := COALESCE(contacts, '{}');
         END IF;
         is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
         EXIT WHEN near.read_to IS NULL OR request.max_depth = 1 OR NOT is_complete;
