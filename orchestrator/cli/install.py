@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from orchestrator.access import roles as group_roles
 from orchestrator.cli import backfill
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.options import map_option
+from orchestrator.cli.screen import Screen
 from orchestrator.core.database import reading
 from orchestrator.host.mapping import SourceMapping
 from orchestrator.install import installation
@@ -69,7 +71,7 @@ def command(
         replicated=replicated,
         names=names,
         roles=roles,
-        progress=invocation.screen.report,
+        progress=partial(_report, invocation.screen),
     )
     shown = [_outcome(done, triggers, replicated), *done.repaired, *done.costs, *done.notes]
     grants: list[str] = []
@@ -105,6 +107,11 @@ def command(
     invocation.screen.result(data, *lines)
     if not succeeded:
         ctx.exit(1)
+
+
+def _report(screen: Screen, line: str) -> None:
+    """Show the progress. A repair is part of the result, so while it is done it is only shown on a terminal."""
+    (screen.show_step if line.startswith("repairing: ") else screen.report)(line)
 
 
 def _outcome(done: installation.Installed, triggers: bool | None, replicated: bool | None) -> str:

@@ -66,8 +66,9 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     yield _members(found)
     yield from left_out.member_lines(found.members)
     if found.details.missing_members:
+        missing = "that do not exist" + (", or that the mapping leaves out" if found.experiences.has_rule else "")
         yield (
-            f"Memberships of contacts that do not exist: {found.details.memberships_of_missing_contacts:,}; different"
+            f"Memberships of contacts {missing}: {found.details.memberships_of_missing_contacts:,}; different"
             f" contacts: {found.details.missing_members:,}."
         )
     for each in found.duplicates:
@@ -110,10 +111,11 @@ def _experiences(found: BackfillPlan) -> SafeTable:
 def _details(found: BackfillPlan) -> Iterator[str]:
     """Show more counts of work experiences; nothing for a count that is 0."""
     details = found.details
+    missing = "that do not exist" + (", or that the mapping leaves out" if found.experiences.has_rule else "")
     if details.missing_organizations:
-        yield f"  Different organizations that do not exist: {details.missing_organizations:,}."
+        yield f"  Different organizations {missing}: {details.missing_organizations:,}."
     if details.missing_contacts:
-        yield f"  Different contacts that do not exist: {details.missing_contacts:,}."
+        yield f"  Different contacts {missing}: {details.missing_contacts:,}."
     if details.with_name_only:
         yield (
             f"  Rows with only a company name: {details.with_name_only:,}; different names: {details.company_names:,}."

@@ -182,9 +182,9 @@ def views(subject: Subject) -> Iterator[Finding]:
         query = _as_bound(subject, source).fill(found["query"])
         wanted, actual = (plan_of(subject, f"SELECT * FROM {each}") for each in (f"({query}) AS v", name))
         if wanted != actual:
-            what = f"view {name} has the rule {_rule(actual)}, this package's is {_rule(wanted)}"
+            what = f"view {name} has the rule {_rule(actual)}; by the mapping and this package it is {_rule(wanted)}"
             if _rule(actual) == _rule(wanted):
-                what = f"view {name} has other columns than this package's"
+                what = f"the columns of view {name} are not those that the mapping and this package say"
             yield Finding("views", "wrong", what, install_command(subject), name)
 
 

@@ -1,4 +1,4 @@
-"""An answer of ``find_paths`` in sentences: what links two contacts, who can open a path, why there are no more.
+"""Why an answer of ``find_paths`` holds no more paths, in sentences. ``wording`` has the sentences about a path.
 
 This is the only place for these sentences: the command line and the playground both use it. The database returns codes,
 ids and numbers; the header of ``why_no_more`` defines what each reason asserts. A sentence here claims no more than
@@ -7,16 +7,13 @@ that, and is true when it is read alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.core.text import capitalized
-from orchestrator.finders.paths import DEEPEST, Names, Question, readable
+from orchestrator.finders.paths import DEEPEST, Names, Question
 
 _V1_DEEPEST = 2  # contacts on the longest path of legacy_finder
-_USERS_NAMED = 3  # of those who can open the same path
-_DAY = re.compile(r"0*(?P<year>[0-9]+)-(?P<month>[0-9]{2})-[0-9]{2}(?P<era>( BC)?)")  # as the server writes a date
 
 #: Numbers of ``why`` with their labels, in the order they are shown; under v1 some have other labels.
 FIGURES: Mapping[str, str] = {
@@ -43,89 +40,6 @@ _COUNTS = (
 )
 _AT_LEAST = ("target_edges_to_members", "target_edges_to_excluded")  # unless counts_are_exact
 _UNLESS_NONE = ("target_edges_to_excluded", "excluded", "caps_hit")  # shown where there is something to show
-
-
-# A path.
-
-
-def hop(link: Mapping[str, Any], names: Names) -> str:
-    """Say what links two contacts: ``Ana Silva knows Ben Ode: both worked at Acme, 2019-03 to 2022-05``.
-
-    *link* is an item of ``hops`` in the answer.
-    """
-    return f"{names.contact(link['from'])} knows {names.contact(link['to'])}: {ground(link, names)}"
-
-
-def ground(link: Mapping[str, Any], names: Names) -> str:
-    """Say what two contacts have in common, without their names: ``both worked at Acme, 2019-03 to 2022-05``."""
-    what = "both worked" if link["kind"] == "work_overlap" else readable(str(link["kind"]))
-    where = f" at {names.organization(link['organization_id'])}" if link["organization_id"] is not None else ""
-    when = period(link)
-    return f"{what}{where}{', ' + when if when else ''}"
-
-
-def period(link: Mapping[str, Any]) -> str:
-    """Say when, by months: ``2019-03 to 2022-05``, ``2019-03``, ``since 2019-03``, ``until 2022-05``.
-
-    It is empty where neither end is known; an infinite end is not known.
-    """
-    since = "" if link["date_from"] == "-infinity" else month(link["date_from"])
-    until = "" if link["date_to"] == "infinity" else month(link["date_to"])
-    if not since:
-        return f"until {until}" if until else ""
-    if not until:
-        return f"since {since}"
-    return since if since == until else f"{since} to {until}"
-
-
-def days(link: Mapping[str, Any]) -> str:
-    """Say when, to the day: ``2019-03-31 to now``."""
-    return f"{link['date_from'] or 'unknown'} to {link['date_to'] or 'now'}"
-
-
-def month(day: str | None) -> str:
-    """Return a date of an answer without its day: ``2019-03``, ``44-03 BC``, ``infinity``; empty for None."""
-    found = _DAY.fullmatch(day or "")
-    return (day or "") if found is None else f"{found['year']}-{found['month']}{found['era']}"
-
-
-def chain(path: Mapping[str, Any], names: Names, viewer: int) -> str:
-    """Say who introduces whom: ``you, user 8 → Ana Silva → Ben Ode``."""
-    openers = sorted(path["user_ids"], key=lambda each: each != viewer)
-    first = ", ".join(user(each, viewer, names) for each in openers[:2])
-    first += f" and {len(openers) - 2} more" if len(openers) > 2 else ""
-    return " → ".join([first, *(names.contact(contact_id) for contact_id in path["contact_ids"])])
-
-
-def user(user_id: int, viewer: int, names: Names) -> str:
-    """Name a user: ``you``, ``Maria Gomez (user 8)``, or ``user 8`` where only the id is known."""
-    return "you" if user_id == viewer else names.user(user_id)
-
-
-def opening(path: Mapping[str, Any], names: Names, viewer: int) -> str:
-    """Say who can open a path: ``You know Ana Silva: your own contact.``
-
-    It is the first of the users; :func:`other_openers` names the others.
-    """
-    opener = path["user_ids"][0]
-    verb, whose = ("know", "your") if opener == viewer else ("knows", "their")
-    first = names.contact(path["contact_ids"][0])
-    return f"{capitalized(user(opener, viewer, names))} {verb} {first}: {whose} own contact."
-
-
-def other_openers(path: Mapping[str, Any], names: Names) -> str:
-    """Say which other users can open a path: ``Users 3 and 8 do, too.``; empty where there are none."""
-    others: Sequence[int] = path["user_ids"][1:]
-    if not others:
-        return ""
-    if len(others) == 1:
-        return f"{capitalized(names.user(others[0]))} does, too."
-    several = len(others) <= _USERS_NAMED
-    named = others if several else others[:_USERS_NAMED]
-    has_names = any(each in names.users for each in named)
-    words = [names.user(each) if has_names else str(each) for each in named]
-    last = words.pop() if several else f"{len(others) - _USERS_NAMED} more"
-    return f"{'' if has_names else 'Users '}{', '.join(words)} and {last} do, too."
 
 
 def more_may_exist(answer: Mapping[str, Any]) -> str:

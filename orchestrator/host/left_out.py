@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from orchestrator.core.database import Connection
@@ -20,7 +20,10 @@ COUNTED_SOURCES = tuple(int(word) for word in re.findall(r"\d+", WANTED["user_co
 
 @dataclass(frozen=True)
 class Experiences:
-    """Rows of contact_work_experiences: all, usable, and unusable for each reason (a row may have several reasons)."""
+    """Rows of contact_work_experiences: all, usable, and unusable for each reason (a row may have several reasons).
+
+    ``has_rule``: the mapping leaves some contacts or organizations out, which then count as missing.
+    """
 
     total: int
     usable: int
@@ -30,17 +33,19 @@ class Experiences:
     orphans: int
     excluded: int
     of_missing_contacts: int
+    has_rule: bool = False
 
     @property
     def by_rule(self) -> tuple[tuple[str, int], ...]:
         """Each reason why a row is not usable, with the number of rows."""
+        missing = "that does not exist" + (", or that the mapping leaves out" if self.has_rule else "")
         return (
             ("without an organization", self.without_organization),
             ("without a start", self.without_start),
             ("that end before they start", self.end_before_start),
-            ("of an organization that does not exist", self.orphans),
+            (f"of an organization {missing}", self.orphans),
             ("of an excluded organization", self.excluded),
-            ("of a contact that does not exist", self.of_missing_contacts),
+            (f"of a contact {missing}", self.of_missing_contacts),
         )
 
 
@@ -102,12 +107,17 @@ def count(reader: SourceReader) -> tuple[Contacts, Experiences, Details]:
     details = Details(
         missing_organizations, missing_contacts, with_name_only, names, future, duplicates, memberships, members
     )
-    return Contacts(total, having, without), Experiences(*counted), details
+    return Contacts(total, having, without), replace(Experiences(*counted), has_rule=_has_rule(reader)), details
 
 
 def experiences(connection: Connection) -> Experiences:
     """Return the counts of work experiences."""
-    return Experiences(*source_reader.installed(connection).rows("host/experiences_by_rule")[0][6:])
+    reader = source_reader.installed(connection)
+    return replace(Experiences(*reader.rows("host/experiences_by_rule")[0][6:]), has_rule=_has_rule(reader))
+
+
+def _has_rule(reader: SourceReader) -> bool:
+    return any(reader.bound.sources[name].where is not None for name in ("contacts", "organizations"))
 
 
 def members(

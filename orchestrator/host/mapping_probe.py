@@ -28,7 +28,8 @@ from orchestrator.host.mapping_expressions import (
 )
 from orchestrator.host.mapping_types import TYPES, WHOLE, Kind
 
-_COPY = "orchestrator_copy"
+#: The name of the empty copy.
+COPY = "orchestrator_copy"
 
 #: The types that each kind of column is made of by a cast that never fails and is IMMUTABLE.
 ACCEPTED: Mapping[Kind, tuple[str, ...]] = {
@@ -47,7 +48,7 @@ def empty_copy(connection: Connection, schema: str, table: str) -> Iterator[None
     where this is not possible.
     """
     with connection.transaction(force_rollback=True):
-        connection.execute(f"CREATE TEMPORARY TABLE {_COPY} (LIKE {quoted(schema)}.{quoted(table)})".encode())
+        connection.execute(f"CREATE TEMPORARY TABLE {COPY} (LIKE {quoted(schema)}.{quoted(table)})".encode())
         create_functions(connection)
         yield
 
@@ -90,7 +91,7 @@ def temporary(tree: Any) -> str:
 def _type(connection: Connection, text: str) -> str:
     """Return the type of an expression. WHERE makes the server refuse aggregates and functions that return sets."""
     with connection.transaction():
-        query = f"SELECT {text} FROM pg_temp.{_COPY} WHERE ({text}) IS NOT NULL LIMIT 0"
+        query = f"SELECT {text} FROM pg_temp.{COPY} WHERE ({text}) IS NOT NULL LIMIT 0"
         description = connection.execute(query.encode()).description
         assert description is not None
         row = connection.execute("SELECT format_type(%s::oid, NULL)", (description[0].type_code,)).fetchone()
@@ -154,7 +155,7 @@ def _not_indexable(connection: Connection, text: str, kind: Kind | Literal["rule
     form = f"((true)) WHERE {text}" if kind == "rule" else f"((({text})::{TYPES[kind]}))"
     try:
         with connection.transaction():
-            connection.execute(f"CREATE INDEX ON pg_temp.{_COPY} {form}".encode())
+            connection.execute(f"CREATE INDEX ON pg_temp.{COPY} {form}".encode())
     except errors.InvalidObjectDefinition:
         return (
             "depends on the time or on settings, so no index can contain it (a function in it is not IMMUTABLE); write"

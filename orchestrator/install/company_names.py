@@ -16,7 +16,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
-from orchestrator.host import sources
+from orchestrator.host import mapping_probe, sources
 from orchestrator.host.binding import Binding, bind
 from orchestrator.host.mapping import SourceMapping
 from orchestrator.install import steps
@@ -87,6 +87,17 @@ def switch(connection: Connection, binding: Binding, wanted: bool, *, progress: 
     return done if before else ["resolved company names make edges from now on"]
 
 
+def problems(connection: Connection, binding: Binding) -> dict[str, str]:
+    """Return what :func:`switch` would repair: a sentence for each object. Nothing while no names are resolved."""
+    if not is_on(connection):
+        return {}
+    steps.set_binding(connection, binding.mapping, binding.host_schema)
+    found = _wrong_indexes(connection, binding)
+    if _VIEW not in sources.detached_views(connection) and not _views_are_right(connection, binding):
+        found["named_experiences"] = "the views of company names are missing, or read another table"
+    return found
+
+
 def remove(connection: Connection, binding: Binding) -> None:
     """Drop the objects, and queue the contacts whose edges come from a resolved name."""
     steps.set_binding(connection, binding.mapping, binding.host_schema)
@@ -100,15 +111,43 @@ def _remember(connection: Connection, is_on: bool) -> None:
 
 
 def _build_indexes(connection: Connection, binding: Binding, progress: Callable[[str], None]) -> list[str]:
+    wrong = _wrong_indexes(connection, binding)
+    for name in wrong:
+        progress(f"building index {name}")
+        steps.build_index(connection, name, anew=True)
+    return [f"repaired: {what}" for what in wrong.values()]
+
+
+def _wrong_indexes(connection: Connection, binding: Binding) -> dict[str, str]:
+    """Return a sentence for each index that is missing, not valid, or not as the mapping makes it."""
+    found: dict[str, str] = {}
     if not binding.takes_objects(_SOURCE):
-        return []
-    done = []
+        return found
     for name in steps.NAME_INDEXES:
-        if not any(index.is_right for index in steps.own_indexes(connection, name)):
-            progress(f"building index {name}")
-            steps.build_index(connection, name)
-            done.append(f"repaired: index {name} was missing")
-    return done
+        right = [index for index in steps.own_indexes(connection, name) if index.is_right]
+        if not right:
+            found[name] = f"index {name} is missing"
+        elif not _is_as_mapped(connection, binding, right[0]):
+            found[name] = f"index {name} differs from the mapping"
+    return found
+
+
+def _is_as_mapped(connection: Connection, binding: Binding, index: steps.OwnIndex) -> bool:
+    """Whether the server writes an index as it writes the same index on an empty copy of the table.
+
+    True where this role may not make the copy.
+    """
+    source = binding.sources[_SOURCE]
+    copy = binding.at(_SOURCE, "pg_temp", mapping_probe.COPY)
+    text = sqlfiles.read("names", f"{index.known_as}.sql").split(";")[0].replace("CONCURRENTLY ", "")
+    try:
+        with mapping_probe.empty_copy(connection, source.schema, source.table):
+            connection.execute(copy.fill(text))
+            made = f"pg_temp.{index.known_as}"
+            row = connection.execute(sqlfiles.query("names/same_index"), {"one": made, "other": index.identity})
+            return row.fetchone() == (True,)
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction):
+        return True
 
 
 def _create_views(connection: Connection, binding: Binding) -> list[str]:
@@ -118,9 +157,7 @@ def _create_views(connection: Connection, binding: Binding) -> list[str]:
     """
     if _VIEW in sources.detached_views(connection):  # attaching restores both views
         return []
-    source = binding.sources[_SOURCE]
-    asked = {"schema": source.schema, "table": source.table}
-    is_right = connection.execute(sqlfiles.query("names/views_are_right"), asked).fetchone() == (True,)
+    is_right = _views_are_right(connection, binding)
 
     def create() -> None:
         connection.execute(binding.fill(sqlfiles.read("names", "named_experiences.sql")))
@@ -130,3 +167,9 @@ def _create_views(connection: Connection, binding: Binding) -> list[str]:
 
     retry_while_locked(connection, create)
     return [] if is_right else ["repaired: the views of company names; run: orchestrator sync"]
+
+
+def _views_are_right(connection: Connection, binding: Binding) -> bool:
+    source = binding.sources[_SOURCE]
+    asked = {"schema": source.schema, "table": source.table}
+    return connection.execute(sqlfiles.query("names/views_are_right"), asked).fetchone() == (True,)

@@ -246,7 +246,11 @@ def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
     The session is the one that holds the installation lock.
     """
     folders = sqlfiles.function_folders()
-    last = ("raise_detached", *(name for name, path in folders.items() if "expressions" in path.parts))
+    last = (
+        "raise_detached",
+        "may_be_asked_again",
+        *(name for name, path in folders.items() if "expressions" in path.parts),
+    )
     names = [name for name in folders if name not in last]
     set_binding(connection, binding.mapping, binding.host_schema)
     indexes = [] if binding.mapping == DEFAULT else own_indexes(connection, *HOST_INDEXES, *NAME_INDEXES)

@@ -27,7 +27,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.host.binding import REQUIRED, VIEW_OF, Binding, unbound
 from orchestrator.host.sources import asked
-from orchestrator.install import partitions, steps
+from orchestrator.install import company_names, partitions, steps
 from orchestrator.install.migration_files import migration_steps, migrations
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,10 @@ def problems(
     triggers = _triggers(has_triggers, is_replicated)
     found = [*_of_catalogs(connection, binding, triggers), *_of_functions(connection, binding)]
     broken = {problem.name for problem in found}
-    looked = [*_of_rules(connection), *_of_forms(connection), *_of_partitions(connection, binding)]
+    looked = [
+        *_of_rules(connection), *_of_forms(connection), *_of_partitions(connection, binding),
+        *_of_names(connection, binding),
+    ]  # fmt: skip
     return found + [problem for problem in looked if problem.name not in broken]
 
 
@@ -144,9 +147,10 @@ def installation(subject: Subject) -> Iterator[Finding]:
     found = [
         *_of_catalogs(subject.connection, subject.binding, ()),
         *_of_partitions(subject.connection, subject.binding),
+        *_of_names(subject.connection, subject.binding),
     ]
     for problem in found:
-        if problem.step in ("migration", "partition", "stray index", "schema", "partitions"):
+        if problem.step in ("migration", "partition", "stray index", "schema", "partitions", "names"):
             yield Finding("installation", "wrong", problem.what, versions.install_command(subject), problem.name)
 
 
@@ -199,6 +203,11 @@ def _of_functions(connection: Connection, binding: Binding) -> list[Problem]:
 def _of_partitions(connection: Connection, binding: Binding) -> list[Problem]:
     what = "{} is no longer a partition of a table of the application; edges of its rows may remain"
     return [Problem("partitions", name, what.format(name)) for name in partitions.gone(connection, binding)]
+
+
+def _of_names(connection: Connection, binding: Binding) -> list[Problem]:
+    """Return the problems of the objects for company names, which an install repairs last."""
+    return [Problem("names", name, what) for name, what in company_names.problems(connection, binding).items()]
 
 
 def _of_rules(connection: Connection) -> list[Problem]:

@@ -14,10 +14,11 @@ from orchestrator.doctor import indexes
 from orchestrator.host import sources
 from orchestrator.host.binding import Binding
 from orchestrator.host.mapping import DEFAULT
-from orchestrator.install import migration_files, repair
+from orchestrator.install import company_names, migration_files, repair
 from orchestrator.install.installed import bound_host_schema
 from orchestrator.install.steps import (
     HOST_INDEXES,
+    NAME_INDEXES,
     SCHEMA,
     TRIGGERS,
 )
@@ -130,9 +131,10 @@ def status(dsn: str) -> Status:
 
 
 def _indexes(connection: Connection, binding: Binding) -> dict[str, list[str]]:
-    names = sorted(indexes.wanted_indexes(binding))
-    own = schema_of(connection)
-    schemas = [binding.sources[HOST_INDEXES[name]].schema if name in HOST_INDEXES else own for name in names]
+    of_names = NAME_INDEXES if company_names.is_on(connection) else {}
+    names = sorted([*indexes.wanted_indexes(binding), *of_names])
+    own, sources_of = schema_of(connection), HOST_INDEXES | of_names
+    schemas = [binding.sources[sources_of[name]].schema if name in sources_of else own for name in names]
     return {"names": all_named(connection, names), "schemas": schemas}
 
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from orchestrator.core.formats import counted, milliseconds
 from orchestrator.core.text import capitalized, shortened
-from orchestrator.finders import reasons
+from orchestrator.finders import reasons, wording
 from orchestrator.finders.paths import Names, Question
 from orchestrator.playground import form
 from orchestrator.playground.database import Answer
@@ -19,6 +19,7 @@ from orchestrator.playground.form import Form
 from orchestrator.playground.pictures import picture
 
 _DOCUMENT_CHARACTERS = 200_000  # a path names all users who can open it, and there may be any number
+_ALWAYS_SHOWN = ("target_contact_id", "collection_id", "viewer_user_id", "max_depth", "max_paths")  # of the call
 _WIDE = 5  # columns from which on a graph needs the full width of the page
 #: The words for what ``reasons.remedies`` suggests.
 _REMEDIES: Mapping[str, str] = {
@@ -38,11 +39,12 @@ def page(asked: Form, question: Question, answer: Answer) -> dict[str, Any]:
         "target_name": target,
         "heading": _heading(document, target),
         "lead": _lead(document, question.viewer_user_id),
-        "cards": [_card(path, names, question.viewer_user_id) for path in document["paths"]],
+        "groups": _groups(document["paths"], names, question.viewer_user_id),
         "picture": drawn,
         "is_wide": drawn is not None and drawn.columns >= _WIDE,
         "why": (reasons.sentences(question, document, names), reasons.figures(document)) if document["why"] else None,
         "complete": document["complete"],
+        "path_count": document["total"],
         "facts": _facts(question, answer),
         "document": shortened(
             json.dumps({**document, **names.of_the_team()}, indent=2, ensure_ascii=False), _DOCUMENT_CHARACTERS
@@ -57,13 +59,18 @@ def page(asked: Form, question: Question, answer: Answer) -> dict[str, Any]:
 
 
 def call(question: Question, schema: str) -> str:
-    """Return the call of the question for the installation in *schema*, to type into psql."""
-    given = ",\n".join(f"    {name} => {_literal(value)}" for name, value in vars(question).items())
+    """Return the call of the question for the installation in *schema*, to type into psql, without usual values."""
+    usual = Question(0, 0, 0)
+    given = ",\n".join(
+        f"    {name} => {_literal(value)}"
+        for name, value in vars(question).items()
+        if name in _ALWAYS_SHOWN or value != getattr(usual, name)
+    )
     return f"SELECT jsonb_pretty({schema}.find_paths(\n{given}\n));"
 
 
 def _literal(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list) and all(isinstance(each, int) for each in value):
         return f"'{{{','.join(map(str, value))}}}'"
     return sql.Literal(value).as_string()
 
@@ -72,24 +79,56 @@ def _literal(value: Any) -> str:
 class Card:
     """One path: its chain of names from the opener on, a sentence for each step, and all of it as a text to copy.
 
-    ``people`` are the contacts between, who can be left out; ``hops`` are sentences with their exact dates.
+    ``number`` is its place in the answer, from 1. ``people`` are the contacts between, who can be left out.
+    ``hops`` are sentences with their exact dates and strengths. ``tier`` and ``strength`` are empty without a hop.
     """
 
+    number: int
+    tier: str
+    strength: str
     chain: Sequence[str]
     people: Sequence[tuple[int, str]]
     opening: str
     other_openers: str
-    hops: Sequence[tuple[str, str]]
+    hops: Sequence[tuple[str, str, str]]
     text: str
 
 
-def _card(path: Mapping[str, Any], names: Names, viewer: int) -> Card:
+@dataclass(frozen=True)
+class Group:
+    """The paths with the same contact before the target; ``introducer`` is empty where there is no such contact."""
+
+    introducer: str
+    cards: Sequence[Card]
+
+
+def _groups(paths: Sequence[Mapping[str, Any]], names: Names, viewer: int) -> list[Group]:
+    return [
+        Group(
+            "" if introducer is None else names.contact(introducer),
+            [_card(number, path, names, viewer) for number, path in group],
+        )
+        for introducer, group in wording.by_introducer(paths)
+    ]
+
+
+def _card(number: int, path: Mapping[str, Any], names: Names, viewer: int) -> Card:
     contacts = [(contact, names.contact(contact)) for contact in path["contact_ids"]]
-    chain = [capitalized(reasons.user(path["user_ids"][0], viewer, names)), *(name for _, name in contacts)]
-    opening = reasons.opening(path, names, viewer)
-    hops = [(reasons.hop(hop, names), reasons.days(hop)) for hop in path["hops"]]
-    text = "\n".join([" → ".join(chain), *(f"– {sentence}" for sentence in (opening, *(hop for hop, _ in hops)))])
-    return Card(chain, contacts[:-1], opening, reasons.other_openers(path, names), hops, text)
+    chain = [capitalized(wording.user(path["user_ids"][0], viewer, names)), *(name for _, name in contacts)]
+    opening = wording.opening(path, names, viewer)
+    hops = [(wording.hop(hop, names), wording.days(hop), wording.strength(hop)) for hop in path["hops"]]
+    sentences = (opening, *(f"{sentence}." for sentence, _, _ in hops))
+    return Card(
+        number=number,
+        tier=path["tier"] or "",
+        strength=wording.strength(path),
+        chain=chain,
+        people=contacts[:-1],
+        opening=opening,
+        other_openers=wording.other_openers(path, names),
+        hops=hops,
+        text="\n".join([" → ".join(chain), *(f"– {sentence}" for sentence in sentences)]),
+    )
 
 
 def _heading(document: Mapping[str, Any], target: str) -> str:

@@ -21,8 +21,9 @@ from starlette.types import ASGIApp
 
 from orchestrator.core.formats import milliseconds
 from orchestrator.core.text import printable
+from orchestrator.finders.teams import COUNTED
 from orchestrator.playground import answer, form
-from orchestrator.playground.database import ANSWER_MS, COUNTED, FOUND_SHOWN, Database
+from orchestrator.playground.database import ANSWER_MS, FOUND_SHOWN, Database
 from orchestrator.playground.form import Form
 from orchestrator.playground.guard import Guard
 from orchestrator.playground.trouble import Trouble

@@ -14,8 +14,9 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import one_line
 from orchestrator.core.schema import DEFAULT, schema_of
 from orchestrator.core.text import LONGEST_NAME
-from orchestrator.finders import paths
+from orchestrator.finders import paths, teams
 from orchestrator.finders.paths import Names, Question, readable
+from orchestrator.finders.teams import Collection, User
 from orchestrator.playground.sessions import Sessions, Turns
 
 AT_ONCE = 4  # questions, and as many look-ups beside them
@@ -25,8 +26,6 @@ LOOKUP_MS = 2000  # limit of a search by name, and of a list to choose from
 FOUND_SHOWN = 20  # contacts that a search by name found
 COLLECTIONS_SHOWN = 50
 USERS_SHOWN = 12
-COUNTED = 1000  # members of a collection; beyond, the page shows "more than"
-_USERS_FROM = 2000  # members of a collection whose users are offered
 
 _EXAMPLES = 3
 _CANDIDATES = 12  # questions that are asked to find different examples
@@ -46,23 +45,6 @@ class Contact:
     contact_id: int
     name: str | None
     organization: str | None
-
-
-@dataclass(frozen=True)
-class Collection:
-    """A collection to choose; ``members`` is None when it has more than :data:`COUNTED`."""
-
-    collection_id: int
-    members: int | None
-    name: str | None = None
-
-
-@dataclass(frozen=True)
-class User:
-    """A user to choose; ``name`` is None where it is not known."""
-
-    user_id: int
-    name: str | None
 
 
 @dataclass(frozen=True)
@@ -139,23 +121,12 @@ class Database:
     def collections(self) -> list[Collection]:
         """Return the first collections, by id."""
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
-            rows = connection.execute(
-                sqlfiles.query("playground/collections"), {"most": COLLECTIONS_SHOWN, "counted_to": COUNTED}
-            ).fetchall()
-            _, names = paths.team_names(connection, [], [number for number, _ in rows])
-        return [
-            Collection(number, members if members <= COUNTED else None, names.get(number)) for number, members in rows
-        ]
+            return teams.collections(connection, COLLECTIONS_SHOWN)
 
     def users(self, collection_id: int) -> list[User]:
         """Return some users of a collection; those who brought many of its first members come first."""
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
-            rows = connection.execute(
-                sqlfiles.query("playground/users"),
-                {"collection_id": collection_id, "rows_read": _USERS_FROM, "most": USERS_SHOWN},
-            ).fetchall()
-            names, _ = paths.team_names(connection, [user for (user,) in rows], [])
-        return [User(user, names.get(user)) for (user,) in rows]
+            return teams.users(connection, collection_id, USERS_SHOWN)
 
     def examples(self) -> list[Example]:
         """Return a few questions with different answers (near, far, no path); the same ones for ten minutes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,11 +13,12 @@ from orchestrator.finders.paths import DEEPEST, Question
 MOST_PATHS_SHOWN = 100  # on a page; find_paths itself returns more
 LONGEST_BUDGET = 4000  # milliseconds, less than a statement of the playground may take
 LONGEST_SEARCH = 200  # characters that are searched for
-_MOST_WITHOUT = 50
+_MOST_WITHOUT = _MOST_LISTED = 50
 _LARGEST_ID = 2**63 - 1
 
 #: Values to choose from, with their words.
 CHOICES: Mapping[str, Mapping[str, str]] = {
+    "order": {"recency": "those that end last", "strength": "the strongest"},
     "scope": {"any": "every user of the team", "importer": "only the viewer"},
     "impl": {
         "": "as set for the collection",
@@ -32,6 +34,17 @@ NUMBERS: Mapping[str, tuple[str, int, int]] = {
     "paths": ("Paths", 1, MOST_PATHS_SHOWN),
     "budget": ("Time budget", 1, LONGEST_BUDGET),
 }
+#: Numbers that may be missing: their words, the least and the greatest value.
+OPTIONAL: Mapping[str, tuple[str, int, int]] = {
+    "strength": ("Least strength", 0, 100),
+    "each": ("Paths through the same person", 1, MOST_PATHS_SHOWN),
+}
+#: Lists of ids, separated by commas: their words.
+ID_LISTS: Mapping[str, str] = {
+    "via": "Only these organizations",
+    "notvia": "Not these organizations",
+    "openers": "Only these users open paths",
+}
 DEFAULTS: Mapping[str, str] = {
     "target": "",
     "collection": "",
@@ -41,7 +54,16 @@ DEFAULTS: Mapping[str, str] = {
     "scope": "any",
     "impl": "",
     "budget": str(Question.time_budget_ms),
+    "order": Question.order_by,
+    "strength": "",
+    "since": "",
+    "kinds": "",
+    "via": "",
+    "notvia": "",
+    "openers": "",
+    "each": "",
 }
+_CHOICE_WORDS: Mapping[str, str] = {"order": "First", "scope": "Openers", "impl": "Implementation"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +78,24 @@ class Form:
     errors: Mapping[str, str] = field(default_factory=dict)
     question: Question | None = None
     name: str | None = None
+
+    @property
+    def summary(self) -> list[str]:
+        """Say which options differ from the usual ones, and the numbers of paths and milliseconds."""
+        said = {
+            "order": "strongest first",
+            "scope": "opened only by the viewer",
+            "impl": f"implementation {self.values['impl']}",
+            "strength": f"strength {self.values['strength']} or more",
+            "since": f"ended {self.values['since']} or later",
+            "kinds": f"kinds {self.values['kinds']}",
+            "via": f"only organizations {self.values['via']}",
+            "notvia": f"not organizations {self.values['notvia']}",
+            "openers": f"opened by users {self.values['openers']}",
+            "each": f"{self.values['each']} through the same person",
+        }
+        changed = [words for name, words in said.items() if self.values[name] != DEFAULTS[name]]
+        return [*changed, f"{self.values['paths']} paths", f"{self.values['budget']} ms"]
 
     def url(self, path: str = "/", **changes: Any) -> str:
         """Return the address of the same question with *changes*; defaults are left out."""
@@ -79,8 +119,10 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
     errors |= wrong
     for name, allowed in CHOICES.items():
         if values[name] not in allowed:
-            word = "Openers" if name == "scope" else "Implementation"
-            errors[name] = f"{word} must be {' or '.join(value for value in allowed if value)}."
+            errors[name] = f"{_CHOICE_WORDS[name]} must be {' or '.join(value for value in allowed if value)}."
+
+    filters, wrong = _filters(values)
+    errors |= wrong
 
     is_id = target.isascii() and target.isdigit()
     if not target:
@@ -105,6 +147,8 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
         impl=values["impl"] or None,
         time_budget_ms=numbers["budget"],
         excluded_contact_ids=[*without],
+        order_by=values["order"],
+        **filters,
     )
     return Form(values, without, question=question)
 
@@ -129,6 +173,43 @@ def _numbers(values: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]
         else:
             numbers[name] = number
     return numbers, errors
+
+
+def _filters(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the arguments that leave out edges and paths, and what is wrong with them."""
+    errors: dict[str, str] = {}
+    numbers: dict[str, int | None] = {}
+    for name, (word, least, most) in OPTIONAL.items():
+        numbers[name] = integer(values[name])
+        if values[name] and not least <= (-1 if numbers[name] is None else numbers[name] or 0) <= most:
+            errors[name] = f"{word} must be a whole number from {least:,} to {most:,}."
+    lists: dict[str, list[int] | None] = {}
+    for name, word in ID_LISTS.items():
+        found = [integer(each) for each in _words(values[name])]
+        if None in found or len(found) > _MOST_LISTED:
+            errors[name] = f"{word} must be ids with commas between them, {_MOST_LISTED} at most."
+        lists[name] = [each for each in found if each is not None] or None
+    since = None
+    try:
+        since = date.fromisoformat(values["since"]) if values["since"] else None
+    except ValueError:
+        errors["since"] = "The day must be a date, such as 2020-12-31."
+    if "\0" in values["kinds"]:
+        errors["kinds"] = "Kinds must have no zero byte."
+    arguments = {
+        "kinds": _words(values["kinds"]) or None,
+        "min_strength": numbers["strength"],
+        "ended_after": since,
+        "via_organization_ids": lists["via"],
+        "not_via_organization_ids": lists["notvia"],
+        "opener_user_ids": lists["openers"],
+        "max_per_introducer": numbers["each"],
+    }
+    return arguments, errors
+
+
+def _words(text: str) -> list[str]:
+    return list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _without(given: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]]:

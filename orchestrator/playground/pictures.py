@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from orchestrator.core.text import capitalized
-from orchestrator.finders import reasons
+from orchestrator.finders import wording
 from orchestrator.finders.paths import Names
 
 PATHS_DRAWN = 30
@@ -103,16 +103,16 @@ def _graph(
     last = 1 + max(far.values())  # the target's column
     for number, path in enumerate(paths):
         opener, contacts = path["user_ids"][0], path["contact_ids"]
-        who = capitalized(reasons.user(opener, viewer, names))
+        who = capitalized(wording.user(opener, viewer, names))
         keys = [f"u{opener}", *(f"c{contact}" for contact in contacts)]
         nodes.setdefault(keys[0], Node(keys[0], 0, "you" if opener == viewer else "user", who, fitted(who)))
         for key, contact in zip(keys[1:], contacts, strict=True):
             name = names.contact(contact)
             kind = "contact" if far[contact] else "target"
             nodes.setdefault(key, Node(key, last - far[contact], kind, name, fitted(name)))
-        opening = f"{reasons.opening(path, names, viewer)} {reasons.other_openers(path, names)}".rstrip()
+        opening = f"{wording.opening(path, names, viewer)} {wording.other_openers(path, names)}".rstrip()
         texts = [(opening, "your own contact" if opener == viewer else "their own contact")]
-        texts += [(reasons.hop(hop, names), reasons.ground(hop, names)) for hop in path["hops"]]
+        texts += [(wording.hop(hop, names), wording.ground(hop, names)) for hop in path["hops"]]
         for (a, b), (title, label) in zip(pairwise(keys), texts, strict=True):
             ends = (a, b) if nodes[a].column <= nodes[b].column else (b, a)
             if ends[::-1] in edges:  # two in one column, in the opposite direction before

@@ -15,6 +15,8 @@ _NOT_INSTALLED = (
     psycopg.errors.UndefinedColumn,
     psycopg.errors.InvalidSchemaName,
 )
+#: A value that only the database can check, such as a kind of edges.
+_REFUSED = (psycopg.errors.InvalidParameterValue, psycopg.errors.InvalidTextRepresentation)
 
 
 @dataclass
@@ -49,8 +51,8 @@ def no_database(reason: str) -> Trouble:
 
 def of(error: psycopg.Error | OrchestratorError, milliseconds: int) -> Trouble:
     """Return the failure of a statement with a limit of so many *milliseconds*."""
-    if isinstance(error, OrchestratorError):
-        return no_database(_sentence(str(error)))
+    if isinstance(error, _REFUSED):
+        return Trouble(400, "find_paths refuses the question", _sentence(one_line(error)))
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Trouble(
             504,
@@ -73,7 +75,7 @@ def of(error: psycopg.Error | OrchestratorError, milliseconds: int) -> Trouble:
             f"The role of the playground lacks a right: {one_line(error)}.",
             "The role needs the rights of connection_paths_reader, and SELECT on the application's four tables.",
         )
-    if isinstance(error, psycopg.OperationalError):
+    if isinstance(error, OrchestratorError | psycopg.OperationalError):
         return no_database(_sentence(one_line(error)))
     return Trouble(500, "The database reports an error", _sentence(one_line(error)))
 

@@ -79,9 +79,9 @@ def test_names_and_ids_as_text_are_added_and_nothing_else_changes(
             ):
                 assert other == displayed(
                     answer,
-                    lambda each, of=world: f"contact {each}" if each in of.contacts else None,
-                    lambda each, of=world: f"organization {each}" if each in of.organizations else None,
-                    lambda _: None,  # no table of users is mapped
+                    {each: f"contact {each}" for each in world.contacts}.get,
+                    {each: f"organization {each}" for each in world.organizations}.get,
+                    dict[int, str]().get,  # no table of users is mapped
                     with_names=with_names,
                     ids_as_text=ids_as_text,
                 )
@@ -100,7 +100,7 @@ def rails(new_database: Callable[[], str]) -> str:
 
 def test_users_have_names_where_a_table_of_users_is_mapped(rails: str) -> None:
     with connect(rails) as connection:
-        tables = {
+        tables: dict[str, dict[int, str]] = {
             table: dict(connection.execute(f"SELECT id, name FROM connection_paths.{table}".encode()).fetchall())
             for table in ("live_users", "live_contacts", "known_organizations")
         }

@@ -7,8 +7,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from psycopg import Connection
+from psycopg.conninfo import make_conninfo
 
+from orchestrator.cli.commands import main
 from orchestrator.cli.paths import path_lines
 from orchestrator.finders import paths, reasons
 from orchestrator.finders.paths import Question
@@ -160,8 +163,32 @@ def test_a_full_answer_is_not_explained(installed: Connection[Any]) -> None:
     question = Question(1, 1, 1)
     answer = paths.find_paths(installed, question)
     assert [line.strip() for line in path_lines(question, answer, paths.Names({}, {}))] == [
-        "1. you → contact 2 → contact 1",
-        "contact 2 knows contact 1: both worked at organization 101, since 2010-01",
+        "Through contact 2",
+        "contact 2 and contact 1 have overlapped at organization 101 since 2010 (17 years, about 2 people):"
+        " strong, 100",
+        "1. you → contact 2 → contact 1  (strong, 100)",
+    ]
+
+
+def test_paths_with_the_same_introducer_stand_together(installed: Connection[Any]) -> None:
+    """In the order of the best path of each; the numbers are the places in the answer."""
+    ends = {(1, 2): "2020-01-01", (2, 4): "2020-01-01", (1, 3): "2019-01-01", (2, 5): "2018-01-01"}
+    world = graph([(*pair, "2010-01-01", end) for pair, end in ends.items()], [(1, 1), (2, 2), (1, 3), (1, 4), (2, 5)])
+    enter(installed, world)
+    question = Question(1, 1, 1, max_depth=3)
+    lines = [*path_lines(question, paths.find_paths(installed, question), paths.Names({1: "Ann", 2: "Bob"}, {}))]
+    assert [line.split("  (")[0].split(" overlapped")[0] for line in lines] == [
+        "  1. you → Ann",
+        "Through Bob: 3 paths",
+        "     Bob and Ann",
+        "  2. user 2 → Bob → Ann",
+        "  4. you → contact 4 → Bob → Ann",
+        "       contact 4 and Bob",
+        "  5. user 2 → contact 5 → Bob → Ann",
+        "       contact 5 and Bob",
+        "Through contact 3",
+        "     contact 3 and Ann",
+        "  3. you → contact 3 → Ann",
     ]
 
 
@@ -199,3 +226,54 @@ def test_an_answer_cut_by_time_says_how_far_the_search_got() -> None:
         "The time budget of 1,500 ms ended the search, so paths may be missing.",
         "By then the search had looked at paths of at least 3 contacts.",
     ]
+
+
+def test_a_collection_and_a_viewer_are_found_where_there_is_no_choice(
+    installed: Connection[Any],
+) -> None:
+    def ask(*more: str) -> Result:
+        return CliRunner().invoke(main, ["--dsn", make_conninfo(installed.info.dsn), "paths", "1", *more])
+
+    enter(installed, replace(WORLD, memberships=()))
+    assert "no collection has members" in ask().stderr
+    enter(installed, WORLD)  # collection 1 of the users 1 and 2, and collection 2 of user 2
+    done = ask()
+    assert done.exit_code == 2
+    assert "Choose a collection with --collection: 1 (3 contacts), 2 (1 contact)." in done.stderr
+    done = ask("--collection", "1")
+    assert done.exit_code == 2
+    assert "Choose the user who asks with --viewer: 1, 2." in done.stderr
+    assert "collection 3 has no members" in ask("--collection", "3").stderr
+    assert "None of the target's edges leads to a member of collection 2" in ask("--collection", "2").stdout
+    only = tuple(row for row in WORLD.memberships if row.user_id == 1)
+    enter(installed, replace(WORLD, memberships=(*only, *(Membership(1, 100 + n, 1, 0) for n in range(1100)))))
+    assert "1. you → contact 2 → contact 1" in ask().stdout
+    users = tuple(Membership(user, 2, collection, 0) for user in range(12) for collection in range(1, 13))
+    enter(installed, replace(WORLD, memberships=users))
+    assert "10 (1 contact) and others." in ask().stderr
+    assert "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and others." in ask("--collection", "1").stderr
+
+
+def test_every_option_reaches_find_paths(installed: Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(installed, WORLD)
+    asked: list[Question] = []
+    real = paths.find_paths
+
+    def find_paths(connection: Connection[Any], question: Question) -> dict[str, Any]:
+        asked.append(question)
+        return real(connection, question)
+
+    monkeypatch.setattr(paths, "find_paths", find_paths)
+    command = (
+        "paths 1 --collection 1 --viewer 2 --depth 3 --max-paths 4 --scope importer --order strength --min-strength 20"
+        " --ended-after 2020-02-29 --kind work_overlap --via 101 --via 102 --not-via 103 --opener 1 --opener 2"
+        " --max-per-introducer 5 --exclude 9 --impl v2 --time-budget 1000 --max-edges-per-hop all"
+    )
+    done = CliRunner().invoke(main, ["--dsn", make_conninfo(installed.info.dsn), *command.split()])
+    assert done.exit_code == 0, done.output
+    assert asked == [
+        Question(
+            1, 1, 2, 3, 4, "importer", "v2", 1000, [9], None, "strength", ["work_overlap"], 20, date(2020, 2, 29),
+            [101, 102], [103], [1, 2], 5,
+        )
+    ]  # fmt: skip

@@ -14,6 +14,9 @@ from orchestrator import cli
 from orchestrator.finders import paths
 from orchestrator.host import left_out
 from orchestrator.host.left_out import Experiences, Members
+from orchestrator.host.mapping_file import parse
+from orchestrator.install.installation import install
+from orchestrator.runs.plan import plan
 from tests.support.sessions import connect
 
 SOURCES = (None, *range(-3, 20), 32767)
@@ -137,3 +140,31 @@ def test_a_row_may_be_in_several_rules() -> None:
         told
         == "All 1,000,000 work experiences make no edge: 1,000,000 without an organization, 400,000 without a start."
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "row", "expected"),
+    [
+        (
+            "contacts",
+            "(1, 2, 1, '', '2019-01-01')",
+            "1 of a contact that does not exist, or that the mapping leaves out",
+        ),
+        (
+            "organizations",
+            "(1, 1, 2, '', '2019-01-01')",
+            "1 of an organization that does not exist, or that the mapping leaves out",
+        ),
+    ],
+)
+def test_rows_that_the_mapping_leaves_out_are_not_said_to_be_missing(
+    host: str, source: str, row: str, expected: str
+) -> None:
+    with connect(host) as connection:
+        connection.execute("INSERT INTO contacts VALUES (1, ''), (2, ''); INSERT INTO organizations VALUES (1), (2)")
+        connection.execute(f"INSERT INTO contact_work_experiences VALUES {row}".encode())
+        mapping = parse(f"[{source}]\nwhere = 'id <> 2'", "map.toml")
+        assert plan(host, mapping=mapping).experiences.has_rule
+        install(host, mapping=mapping)
+        assert any(expected in line for line in left_out.lines(connection))
+    assert "that do not exist, or that the mapping leaves out: 1." in run(host, "plan")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from orchestrator.verify.verification import verify
 from tests.support import oracle, psql
 from tests.support.catalog import describe, difference
 from tests.support.command_line import check_failed, run
-from tests.support.edges import edges
+from tests.support.edges import edges, right_edges
 from tests.support.properties import repeatable
 from tests.support.sessions import connect, refused, value
 from tests.support.world import Membership, World, load_hosts, office, worlds
@@ -479,3 +480,46 @@ def test_no_module_makes_a_connection_string_that_loses_the_schema() -> None:
     package = Path(schema.__file__).parents[1]
     files = {str(path.relative_to(package)): path.read_text() for path in package.rglob("*.py")}
     assert {name for name, text in files.items() if "make_conninfo" in text} == allowed
+
+
+def test_a_tenant_is_removed_while_another_works(host: str) -> None:
+    """Both read the same tables. One is removed, installed and removed while writers and syncs of the other go on."""
+    staying, leaving = with_schema(host, "cp_t1"), with_schema(host, "cp_t2")
+    with connect(host) as connection:
+        load_hosts(connection, office(8))
+    for dsn in (staying, leaving):
+        install(dsn)
+        backfill(dsn, BackfillOptions(workers=1, limits=None))
+    stop = threading.Event()
+
+    def write() -> int:
+        """Change experiences until the end, without an error; return how often."""
+        for number in count():
+            if stop.is_set():
+                return number
+            with connect(host) as writer:
+                writer.execute("SET lock_timeout = '30s'")
+                writer.execute(
+                    "UPDATE contact_work_experiences SET date_from = date '2010-01-01' + %s WHERE contact_id = %s",
+                    (number % 700, number % 8 + 1),
+                )
+                writer.execute("DELETE FROM contact_work_experiences WHERE contact_id = 8")
+        raise AssertionError
+
+    def work() -> int:
+        return sum(sync(staying).changes for _ in iter(stop.is_set, True))
+
+    with ThreadPoolExecutor(2) as pool:
+        busy = [pool.submit(write), pool.submit(work)]
+        try:
+            uninstall(leaving)
+            install(leaving)
+            uninstall(leaving)
+        finally:
+            stop.set()
+        assert all(each.result(60) > 0 for each in busy)
+    sync(staying)
+    with closing(database.connect(staying)) as connection:
+        assert edges(connection) == right_edges(connection) != {}
+    assert (status(staying).healthy, install(staying).repaired) == (True, [])
+    assert [line for line in describe(host, "cp_t2", "public") if "cp_t2" in line] == []

@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.database import Connection
+from orchestrator.doctor.diagnosis import diagnose
+from orchestrator.host.mapping import SourceMapping
+from orchestrator.host.mapping_file import parse
 from orchestrator.install.installation import install, uninstall
+from orchestrator.install.status import status
 from tests.support import oracle
 from tests.support.changes import EXPERIENCES, drain, queue_length
 from tests.support.edges import edges
@@ -154,7 +158,17 @@ def test_decisions_count_only_while_names_are_resolved(host: str) -> None:
         connection.execute("CREATE OR REPLACE VIEW connection_paths.employments AS"
                            " SELECT e.contact_id, e.organization_id, e.date_from, e.date_to"
                            " FROM connection_paths.work_experiences AS e")  # fmt: skip
+        found = status(host)
+        assert (found.healthy, [each.valid for each in found.indexes if "named_by_name" in each.name]) == (
+            False,
+            [None],
+        )
+        assert [each for each in found.problems if each.startswith("index idx_named_by_name is missing; run: ")]
+        assert [each for each in found.problems if each.startswith("the views of company names")]
+        wrong = [each.object for each in diagnose(host).findings if each.severity == "wrong"]
+        assert {"idx_named_by_name", "named_experiences"} <= {*wrong}
         assert len(install(host).repaired) >= 2
+        assert (status(host).healthy, status(host).problems) == (True, [])
         drain(connection)
         assert edges(connection) == right_edges(connection)
         install(host, names=False)
@@ -165,6 +179,31 @@ def test_decisions_count_only_while_names_are_resolved(host: str) -> None:
     with psycopg.connect(host) as connection:
         assert value(connection, "SELECT count(*) FROM pg_class WHERE relname LIKE 'idx_named%%' AND %s", True) == 0
         assert value(connection, "SELECT to_regnamespace('connection_paths')") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after", "part"),
+    [
+        ("where", "id > 0", "id > 1", "(id > 1)"),
+        ("date_to", "date_to", "date_to + 1", "(date_to + 1)"),
+        ("company_name", "company_name", "lower(company_name)", "lower(company_name)"),
+    ],
+)
+def test_indexes_of_names_follow_the_mapping(host: str, key: str, before: str, after: str, part: str) -> None:
+    def mapping(text: str) -> SourceMapping:
+        return parse(f"[contact_work_experiences]\n{key} = '{text}'", "map.toml")
+
+    indexes = "SELECT pg_get_indexdef(oid) FROM pg_class WHERE relname LIKE 'idx_named%' ORDER BY 1"
+    install(host, mapping=mapping(before), names=True)
+    with psycopg.connect(host, autocommit=True) as connection:
+        old = connection.execute(indexes).fetchall()
+        assert install(host, mapping=mapping(before)).repaired == []
+        assert connection.execute(indexes).fetchall() == old
+        repaired = install(host, mapping=mapping(after)).repaired
+        assert [each for each in repaired if "idx_named_by_name differs from the mapping" in each]
+        new = connection.execute(indexes).fetchall()
+        assert part in new[1][0]
+        assert (status(host).healthy, install(host).repaired) == (True, [])
 
 
 def test_a_detached_table_may_change_the_column_of_names(host: str) -> None:
@@ -187,5 +226,7 @@ def test_a_detached_table_may_change_the_column_of_names(host: str) -> None:
             connection.execute(statement.encode())
         drain(connection)
         assert edges(connection) == right_edges(connection) != {}
+        # an index of a column that is not text has one more column, so that index-only scans find the text in it
+        assert install(host).repaired == ["repaired: index idx_named_by_name differs from the mapping"]
         assert install(host).repaired == []
     uninstall(host)

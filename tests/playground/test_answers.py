@@ -12,10 +12,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 
 from orchestrator.core import sqlfiles
-from orchestrator.finders import reasons
+from orchestrator.finders import reasons, teams
 from orchestrator.finders.paths import Names, Question
+from orchestrator.finders.teams import Collection, User
 from orchestrator.playground import database
-from orchestrator.playground.database import Collection, Database, User
+from orchestrator.playground.database import Database
 from tests.support.playground import ASK, IMAGE, NOBODY, PAGES, SCRIPT, TARGET, get, locked, until_waiting
 from tests.support.sessions import connect
 
@@ -25,11 +26,12 @@ def test_an_answer_is_in_words(url: str) -> None:
     assert page.status == 200
     assert "3 paths to Cleo Target" in page.words
     assert "You know Ana Silva: your own contact. User 8 does, too." in page.words
-    assert "Ana Silva knows Ben Ode: both worked at Acme, 2019-03 to 2022-05" in page.words
-    assert f"{SCRIPT} knows Cleo Target: both worked at {IMAGE}, since 2015-01" in unescape(page.text)
+    assert "Ana Silva and Ben Ode overlapped at Acme 2019–2022 (3 years, about 2 people)" in page.words
+    assert f"{SCRIPT} and Cleo Target have overlapped at {IMAGE} since 2015 (" in unescape(page.text)
+    assert "Through Ben Ode 2 paths User 8 → Ben Ode → Cleo Target " in page.words
     forwarded = unescape(re.findall(r'data-copy="(You [^"]*)"', page.text)[0]).splitlines()
     assert forwarded[0] == "You → Ana Silva → Ben Ode → Cleo Target"
-    assert forwarded[2] == "– Ana Silva knows Ben Ode: both worked at Acme, 2019-03 to 2022-05"
+    assert forwarded[2] == "– Ana Silva and Ben Ode overlapped at Acme 2019–2022 (3 years, about 2 people)."
 
 
 def test_the_call_shown_is_the_call_made(url: str, world: str) -> None:
@@ -59,7 +61,7 @@ def test_every_reason_has_words_and_an_unknown_one_is_shown_as_it_is() -> None:
     listed = re.findall(
         r"^--     ([a-z]+(?:_[a-z]+)*)  +[A-Z]", header.split("The reason is the first")[1], re.MULTILINE
     )
-    assert len(listed) == 11
+    assert len(listed) == 12
     for said["reason"] in listed:
         sentences = reasons.sentences(question, document, Names({}, {}))
         assert sentences
@@ -129,7 +131,7 @@ def test_lists_are_bounded(world: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lists.collections() == [Collection(9, 3), Collection(10, 1)]
     assert [each.user_id for each in lists.users(9)] == [8, 7]
     monkeypatch.setattr(database, "COLLECTIONS_SHOWN", 1)
-    monkeypatch.setattr(database, "COUNTED", 2)
+    monkeypatch.setattr(teams, "COUNTED", 2)
     monkeypatch.setattr(database, "USERS_SHOWN", 1)
     assert lists.collections() == [Collection(9, None)]
     assert lists.users(9) == [User(8, None)]

@@ -24,7 +24,13 @@ def test_each_person_is_drawn_once_and_nodes_do_not_overlap(drawn: list[tuple[in
             "user_ids": [user],
             "contact_ids": [*between, 99],
             "hops": [
-                {"from": a, "to": b, "kind": "work_overlap", "organization_id": 1, "date_from": None, "date_to": None}
+                {
+                    **dict.fromkeys(("date_from", "date_to", "overlap_days", "people", "shared_organizations")),
+                    "from": a,
+                    "to": b,
+                    "kind": "work_overlap",
+                    "organization_id": 1,
+                }
                 for a, b in pairwise([*between, 99])
             ],
         }

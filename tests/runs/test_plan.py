@@ -159,6 +159,7 @@ def check(found: BackfillPlan, world: World) -> None:
             for each in rows
         ),
         "of_missing_contacts": sum(each.contact_id not in world.contacts for each in rows),
+        "has_rule": False,
     }
     assert asdict(found.details) == details(world)
     assert found.future_pairs == future_pairs(world)

@@ -83,7 +83,7 @@ def is_long_enough(edge: Edge, world: World, today: date) -> bool:
 
 def size_class(people: int) -> int:
     """“1, 2, 5, 10, 20, 50, 100 and so on: the nearest one, in proportion.”"""
-    classes = [digit * 10**zeros for zeros in range(9) for digit in (1, 2, 5)]
+    classes: list[int] = [digit * 10**zeros for zeros in range(9) for digit in (1, 2, 5)]
     return min(classes, key=lambda each: abs(math.log(people / each)))
 
 
@@ -180,6 +180,20 @@ class Filters:
 
 
 NO_FILTERS = Filters()
+
+
+def tier(strength: int | None) -> str | None:
+    """“strong ≥ 60, moderate ≥ 30, else weak”."""
+    if strength is None:
+        return None
+    return "strong" if strength >= 60 else "moderate" if strength >= 30 else "weak"
+
+
+def overlap_days(edge: Edge, today: date) -> int | None:
+    """“The days over all organizations they shared”, until today; None for kinds that are not computed."""
+    if edge.earlier_days is None or edge.date_from is None:
+        return None
+    return edge.earlier_days + (min(edge.date_to or today, today) - edge.date_from).days + 1
 
 
 def users(world: World, collection: int) -> Mapping[int, set[int]]:
@@ -413,6 +427,8 @@ def find_paths(
                 "user_ids": users_of_path,
                 "contact_ids": list(chain),
                 "recency": _iso(recency(path, today)),
+                "strength": weakest(path),
+                "tier": tier(weakest(path)),
                 "hops": [
                     {
                         "from": start,
@@ -421,6 +437,11 @@ def find_paths(
                         "organization_id": edge.organization_id,
                         "date_from": _iso(edge.date_from),
                         "date_to": _iso(edge.date_to),
+                        "strength": edge.strength,
+                        "tier": tier(edge.strength),
+                        "overlap_days": overlap_days(edge, today),
+                        "people": edge.people,
+                        "shared_organizations": edge.shared_organizations,
                     }
                     for (start, end), edge in zip(pairwise(chain), path, strict=True)
                 ],

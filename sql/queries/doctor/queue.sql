@@ -1,6 +1,7 @@
 -- Returns the state of the queue: the number of waiting changes, the age of the oldest in seconds, the number of
 -- contacts that failed three times, one of them with its error, and whether a `sync --follow` waits for changes.
--- Changes that are due by date count as waiting. At most one million changes are read.
+-- Changes that are due by date, and company names whose decision has changed, count as waiting. At most one million
+-- changes are read.
 SELECT
     count(*) FILTER (WHERE NOT q.has_failed) AS waiting,
     extract(epoch FROM clock_timestamp() - min(q.changed_at) FILTER (WHERE NOT q.has_failed))::double precision AS oldest,
@@ -15,5 +16,8 @@ FROM (
     SELECT d.contact_id, d.due_on, false, NULL
     FROM connection_paths.due_changes AS d
     WHERE d.due_on <= CURRENT_DATE
+    UNION ALL
+    SELECT NULL, n.changed_at, false, NULL
+    FROM connection_paths.name_changes AS n
     LIMIT 1000000
 ) AS q

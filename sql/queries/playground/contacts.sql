@@ -1,4 +1,4 @@
--- Some contacts whose names match a pattern, each with the organization of the latest work experience.
+-- Some contacts whose names match a pattern, each with the organization of the latest employment.
 -- Parameters: pattern, most, longest (of a name). There is no ORDER BY, so that the scan stops when it has enough.
 -- Without an index on names, it reads contacts until then.
 WITH found AS MATERIALIZED (
@@ -11,7 +11,7 @@ SELECT f.id, left(f.name::text, %(longest)s::integer), left(w.name::text, %(long
 FROM found AS f
 LEFT JOIN LATERAL (
     SELECT o.name
-    FROM connection_paths.work_experiences AS e
+    FROM connection_paths.employments AS e
     JOIN connection_paths.known_organizations AS o ON o.id = e.organization_id
     WHERE e.contact_id = f.id
     ORDER BY e.date_to DESC NULLS FIRST, e.date_from DESC, e.organization_id

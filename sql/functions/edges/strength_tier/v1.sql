@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     applications
+--     path_documents, applications
 -- Why
 --     The limits of the tiers stand only here.
 CREATE OR REPLACE FUNCTION connection_paths.strength_tier(strength smallint)

@@ -52,6 +52,8 @@ BEGIN ATOMIC
                 'user_ids', u.user_ids,
                 'contact_ids', p.contact_ids,
                 'recency', p.recency,
+                'strength', h.strength,
+                'tier', connection_paths.strength_tier(h.strength),
                 'hops', COALESCE(h.hops, '[]')
             )
             ORDER BY p.position
@@ -85,10 +87,16 @@ BEGIN ATOMIC
                     'kind', e.kind,
                     'organization_id', e.organization_id,
                     'date_from', e.date_from,
-                    'date_to', e.date_to
+                    'date_to', e.date_to,
+                    'strength', e.strength,
+                    'tier', connection_paths.strength_tier(e.strength),
+                    'overlap_days', connection_paths.overlap_days(e.date_from, e.date_to, e.earlier_days),
+                    'people', e.people,
+                    'shared_organizations', e.shared_organizations
                 )
                 ORDER BY i.hop
-            ) AS hops
+            ) AS hops,
+            min(e.strength) AS strength
             FROM generate_series(1, cardinality(p.contact_ids) - 1) AS i (hop)
             CROSS JOIN LATERAL connection_paths.edge_details(
                 p.contact_ids[i.hop], p.contact_ids[i.hop + 1], path_documents.request
