@@ -25,6 +25,7 @@ from tests.support.world import (
     load_edges,
     load_hosts,
     load_policies,
+    with_evidence,
 )
 
 Ends = Callable[[int], date | None]  # when the n-th edge of a world ends
@@ -93,7 +94,7 @@ def enter_layers(
     for each in layers:
         load_edges(connection, each)
     connection.execute(STATISTICS)
-    every_edge = {pair: [each[pair] for each in layers if pair in each] for pair in pairs}
+    every_edge = {pair: [with_evidence(each[pair]) for each in layers if pair in each] for pair in pairs}
     return Loaded(connection, world, {}, every_edge, _today(connection))
 
 

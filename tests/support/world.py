@@ -217,17 +217,18 @@ def load_hosts(connection: Connection[Any], world: World) -> None:
         )
 
 
+def with_evidence(edge: Edge) -> Edge:
+    """Return the edge; one of kind work_overlap without the numbers behind its strength gets some."""
+    is_ours = edge.kind == WORK_OVERLAP and edge.people is None
+    return edge._replace(shared_organizations=1, earlier_days=0, people=1) if is_ours else edge
+
+
 def load_edges(connection: Connection[Any], edges: Mapping[Pair, Edge]) -> None:
-    """Add rows to contact_connections. An edge of kind work_overlap without numbers gets some."""
-
-    def completed(edge: Edge) -> Edge:
-        is_ours = edge.kind == WORK_OVERLAP and edge.people is None
-        return edge._replace(shared_organizations=1, earlier_days=0, people=1) if is_ours else edge
-
+    """Add rows to contact_connections, with evidence."""
     _copy(
         connection,
         f"connection_paths.contact_connections (contact_a_id, contact_b_id, {', '.join(Edge._fields)})",
-        ((*pair, *completed(edge)) for pair, edge in edges.items()),
+        ((*pair, *with_evidence(edge)) for pair, edge in edges.items()),
     )
 
 
