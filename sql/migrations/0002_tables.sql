@@ -294,6 +294,7 @@ COMMENT ON COLUMN connection_paths.introducers.may_be_asked IS 'Whether the memb
 REVOKE ALL ON TYPE
     connection_paths.connection_kind, connection_paths.given_edge, connection_paths.search_request
 FROM PUBLIC;
+REVOKE ALL ON SEQUENCE connection_paths.introduction_requests_request_id_seq FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
     connection_paths.do_not_ask, connection_paths.do_not_ask_users, connection_paths.introduction_requests,
