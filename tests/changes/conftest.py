@@ -38,5 +38,6 @@ def db(dsn: str) -> Iterator[Connection]:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"TRUNCATE {HOSTS}, connection_paths.contact_connections")
         connection.execute("DELETE FROM connection_paths.organization_policy")
+        connection.execute("DELETE FROM connection_paths.organization_sizes")
         connection.execute("TRUNCATE connection_paths.contact_changes, connection_paths.due_changes")
         yield connection

@@ -79,7 +79,7 @@ def test_objects_that_depend_on_the_edges_survive_a_rebuild(own: Connection, app
             assert seen() == ((16,), (16,), (16,), (16 - 4,))
             assert own.execute(PARTITIONS).fetchall() == [("connection_paths.contact_connections_live",)]
             indexes: dict[str, bool] = dict(own.execute(INDEXES).fetchall())
-            assert len(indexes) == 6
+            assert len(indexes) == 8
             assert all(indexes.values()), indexes
             assert [row for row in own.execute(LEFT_THERE).fetchall() if row[0] != "i"] == there
         app.execute(WRITE.encode(), (3, 9, FRIEND, None))
@@ -108,7 +108,7 @@ def test_indexes_with_similar_names_are_all_copied(own: Connection) -> None:
     work(own, run_id)
     assert end(own, run_id, "rebuild") == "succeeded"
     indexes: dict[str, bool] = dict(own.execute(INDEXES).fetchall())
-    assert len(indexes) == 7
+    assert len(indexes) == 9
     assert all(indexes.values()), indexes
 
 
@@ -170,5 +170,5 @@ def test_a_unique_constraint_of_the_application_is_copied(own: Connection) -> No
         # no index was built under the lock of the exchange
         assert value(own, NEXT_INDEXES, "connection_paths.contact_connections_live") == before
         indexes: dict[str, bool] = dict(own.execute(INDEXES).fetchall())
-        assert len(indexes) == 4
+        assert len(indexes) == 6
         assert all(indexes.values()), indexes

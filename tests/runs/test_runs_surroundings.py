@@ -554,7 +554,7 @@ def test_indexes_with_any_name_are_copied(own: Connection) -> None:
     for definition in DEFINITIONS:
         own.execute(definition.encode())
     before = own.execute(DEFINED).fetchall()
-    assert len(before) == 3 + len(DEFINITIONS)
+    assert len(before) == 5 + len(DEFINITIONS)
     for setting, to in (("search_path", "connection_paths, public"), ("quote_all_identifiers", "on")):
         own.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(own.info.dbname)))
         set_for_database(own, setting, to)
@@ -564,7 +564,7 @@ def test_indexes_with_any_name_are_copied(own: Connection) -> None:
 
 KNOWS = """
 CREATE TABLE public.knows (LIKE connection_paths.contact_connections INCLUDING ALL);
-INSERT INTO public.knows VALUES (1, 2, 'friend', NULL, NULL, NULL, '2020-01-01');
+INSERT INTO public.knows (contact_a_id, contact_b_id, kind, date_to) VALUES (1, 2, 'friend', '2020-01-01');
 """
 ATTACH = "ALTER TABLE connection_paths.contact_connections ATTACH PARTITION public.knows FOR VALUES IN ({})"
 

@@ -96,7 +96,9 @@ BEGIN
 
     IF batch.contact_ids IS NOT NULL THEN
         PERFORM connection_paths.clean_consent(batch.contact_ids);
-        PERFORM connection_paths.count_organizations(batch.contact_ids);
+        PERFORM connection_paths.count_organizations(
+            batch.contact_ids, changed_at => (SELECT min(c.day) FROM unnest(batch.contacts_changed_at) AS c (day))
+        );
         IF sync_changes.one_by_one THEN
             SELECT r.contacts, r.edges_changed, r.failed
             INTO contacts, edges_changed, failed

@@ -1,10 +1,11 @@
--- connection_paths.count_organizations(contact_ids, only_new)
+-- connection_paths.count_organizations(contact_ids, only_new, changed_at)
 --
 -- Counts the people of organizations, and keeps organization_sizes up to date.
 --
 -- Parameters
 --     contact_ids  The organizations of these contacts that exist. NULL: every organization that exists.
 --     only_new     true: only organizations without a row are counted. NULL means false.
+--     changed_at   The time of the queue rows of organizations whose class changes. The default is now.
 -- Returns
 --     The number of organizations whose size class was added or changed.
 -- Errors
@@ -24,11 +25,14 @@
 --     whose size goes up and down around the limit of a class would change again and again. For the same reason a class
 --     may differ between two databases with the same data.
 --
+--     A sync passes the time of the changes that it takes. So it goes on until these organizations are refreshed, too.
+--
 --     An organization of more than 20 people is counted for some contacts only when its last count is a day old,
 --     because one contact hardly changes its class, and counting it takes longer than refreshing the contact.
 CREATE OR REPLACE FUNCTION connection_paths.count_organizations(
     contact_ids bigint[] DEFAULT NULL,
-    only_new boolean DEFAULT false
+    only_new boolean DEFAULT false,
+    changed_at timestamptz DEFAULT now()
 )
 RETURNS bigint
 LANGUAGE plpgsql
@@ -110,8 +114,8 @@ BEGIN
         WHERE s.organization_id = o.id
         RETURNING s.organization_id
     )
-    INSERT INTO connection_paths.contact_changes (organization_id)
-    SELECT c.organization_id FROM changes AS c;
+    INSERT INTO connection_paths.contact_changes (organization_id, changed_at)
+    SELECT c.organization_id, count_organizations.changed_at FROM changes AS c;
     GET DIAGNOSTICS changed = ROW_COUNT;
 
     UPDATE connection_paths.organization_sizes AS s
@@ -127,6 +131,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.count_organizations(bigint[], boolean) IS 'Counts the people of organizations and keeps organization_sizes up to date; returns how many classes were added or changed';
+COMMENT ON FUNCTION connection_paths.count_organizations(bigint[], boolean, timestamptz) IS 'Counts the people of organizations and keeps organization_sizes up to date; returns how many classes were added or changed';
 
-REVOKE ALL ON FUNCTION connection_paths.count_organizations(bigint[], boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.count_organizations(bigint[], boolean, timestamptz) FROM PUBLIC;
