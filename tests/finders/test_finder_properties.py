@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import psycopg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection
 
+from orchestrator.core import sqlfiles
 from tests.support.finder_calls import Call, Situation, crowds, enter, situations
 from tests.support.oracle import Row
 from tests.support.properties import repeatable
 from tests.support.world import COLLECTION_IDS, World
+
+HASHED = ("hashed", "hashed_each", "hashed_few")  # limits of the collections that the search hashes
 
 
 def without_newer_consent(world: World) -> World:
@@ -61,6 +68,31 @@ def test_deep_finder_and_find_paths_equal_the_oracle_beyond_the_cap(
     for call in drawn:
         expected = loaded.expect(call)
         assert loaded.find("deep_finder", call) == expected, call
+        assert loaded.agrees(call, "v2"), call
+
+
+@pytest.fixture(scope="module", params=["small collections are hashed", "nothing is hashed"])
+def reads_few(request: pytest.FixtureRequest, new_installed: Callable[[], str]) -> Iterator[Connection[Any]]:
+    """A database where the search reads two edges of the target first, and so has to read further in small worlds."""
+    lowered = {"read_first": 2, **({} if request.param.startswith("small") else dict.fromkeys(HASHED, 0))}
+    with psycopg.connect(new_installed(), autocommit=True) as connection:
+        text = sqlfiles.function("search_limit")
+        for name, value in lowered.items():
+            text, count = re.subn(rf"('{name}' THEN) \d+", rf"\1 {value}", text)
+            assert count == 1, name
+        connection.execute(text.encode())
+        yield connection
+
+
+@repeatable(40)
+@given(situation=st.one_of(crowds(12), situations(12)))
+def test_deep_finder_and_find_paths_equal_the_oracle_where_few_edges_are_read_first(
+    reads_few: Connection[Any], situation: Situation
+) -> None:
+    world, drawn = situation
+    loaded = enter(reads_few, world)
+    for call in drawn:
+        assert loaded.find("deep_finder", call) == loaded.expect(call), call
         assert loaded.agrees(call, "v2"), call
 
 

@@ -26,13 +26,17 @@ def test_a_path_shows_organizations_and_dates(installed: Connection[Any]) -> Non
         loaded.today,
         65,
     )
-    assert loaded.find_paths(Call(3), "v2")["paths"][1] == {
+    found = loaded.find_paths(Call(3), "v2")["paths"][1]
+    assert found == {
         "depth": 3,
         "user_ids": [7],
         "contact_ids": [1, 2, 3],
         "recency": loaded.today.isoformat(),
+        "strength": 65,
+        "tier": "strong",
         "hops": [
-            {
+            found["hops"][0]
+            | {
                 "from": 1,
                 "to": 2,
                 "kind": "work_overlap",
@@ -40,7 +44,8 @@ def test_a_path_shows_organizations_and_dates(installed: Connection[Any]) -> Non
                 "date_from": "2010-01-01",
                 "date_to": "2012-01-01",
             },
-            {
+            found["hops"][1]
+            | {
                 "from": 2,
                 "to": 3,
                 "kind": "work_overlap",
@@ -56,7 +61,15 @@ def test_depth_one_means_that_a_user_brought_the_target(installed: Connection[An
     loaded = check(installed, graph([], [(2, 1), (1, 1)]), Call(1), [(1, (1,)), (2, (1,))])
     assert loaded.find("deep_finder", Call(1))[0] == (1, 1, [1], [], [], [], None, None)
     assert loaded.find_paths(Call(1), None)["paths"] == [
-        {"depth": 1, "user_ids": [1, 2], "contact_ids": [1], "recency": None, "hops": []}
+        {
+            "depth": 1,
+            "user_ids": [1, 2],
+            "contact_ids": [1],
+            "recency": None,
+            "strength": None,
+            "tier": None,
+            "hops": [],
+        }
     ]
 
 

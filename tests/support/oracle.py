@@ -427,8 +427,8 @@ def find_paths(
                 "user_ids": users_of_path,
                 "contact_ids": list(chain),
                 "recency": _iso(recency(path, today)),
-                "strength": min((edge.strength for edge in path), default=None),
-                "tier": tier(min((edge.strength for edge in path), default=None)),
+                "strength": weakest(path),
+                "tier": tier(weakest(path)),
                 "hops": [
                     {
                         "from": start,

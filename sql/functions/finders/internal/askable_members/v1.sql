@@ -20,7 +20,7 @@
 -- Writes
 --     none
 -- Used by
---     near_members, contact_members, count_around_target
+--     near_members, contact_members, few_members, count_around_target
 -- Why
 --     This is the only place that decides who may stand on a path before its target.
 --     Callers add a condition on contact_id, which makes it a look-up.

@@ -65,8 +65,8 @@ DECLARE
     deepest CONSTANT integer := connection_paths.search_limit('deepest');
     most_paths CONSTANT integer := connection_paths.search_limit('most_paths');
     most_listed CONSTANT integer := connection_paths.search_limit('most_listed');
-    one_or_more CONSTANT text := 'Allowed are 1 and more, or NULL for no limit.';
-    listed CONSTANT text := 'Allowed are 1 to ' || most_listed || ' ids, or NULL for no filter.';
+    one_or_more text;
+    listed text;
     known_kinds text[];
     wrong record;
 BEGIN
@@ -81,6 +81,8 @@ BEGIN
         RETURN true;
     END IF;
 
+    one_or_more := 'Allowed are 1 and more, or NULL for no limit.';
+    listed := 'Allowed are 1 to ' || most_listed || ' ids, or NULL for no filter.';
     known_kinds := enum_range(NULL::connection_paths.connection_kind)::text[];
     SELECT a.name, a.given, a.wanted, a.hint
     INTO wrong

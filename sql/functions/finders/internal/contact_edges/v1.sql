@@ -22,7 +22,7 @@
 -- Writes
 --     none
 -- Used by
---     search, near_members, contact_members, count_around_target
+--     search, near_members, contact_members, few_members, count_around_target
 -- Why
 --     The planner inlines this function and merges idx_cc_walk_a and idx_cc_walk_b, both index-only. It stops after
 --     the last row that the caller needs. Each arm states its order itself: the planner does not see that the first
@@ -95,7 +95,8 @@ BEGIN ATOMIC
         (
             SELECT o.neighbour_id, o.date_to, CASE WHEN contact_edges.by_strength THEN o.strength END
             FROM unnest((contact_edges.request).given_edges) AS o
-            WHERE (NOT contact_edges.by_strength OR (o.strength < 30) = contact_edges.is_weak)
+            WHERE (contact_edges.request).given_edges IS NOT NULL -- otherwise not even sorted
+                AND (NOT contact_edges.by_strength OR (o.strength < 30) = contact_edges.is_weak)
                 AND (
                     NOT contact_edges.is_filtered
                     OR connection_paths.edge_passes(

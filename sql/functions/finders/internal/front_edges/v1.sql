@@ -59,13 +59,18 @@ BEGIN ATOMIC
                 f.contact_id, front_edges.request, front_edges.most, front_edges.is_hashed,
                 front_edges.by_strength, front_edges.is_filtered, false
             ) AS m
+            WHERE NOT front_edges.by_strength AND NOT front_edges.is_filtered OR NOT front_edges.is_hashed
             UNION ALL
             SELECT m.neighbour_id, m.date_to, m.strength, m.user_ids
             FROM connection_paths.contact_members(
                 f.contact_id, front_edges.request, front_edges.most, front_edges.is_hashed,
                 front_edges.by_strength, front_edges.is_filtered, true
             ) AS m
-            WHERE front_edges.by_strength
+            WHERE front_edges.by_strength AND NOT front_edges.is_hashed
+            UNION ALL
+            SELECT m.neighbour_id, m.date_to, CASE WHEN front_edges.by_strength THEN m.strength END, m.user_ids
+            FROM connection_paths.few_members(f.contact_id, front_edges.request, front_edges.most) AS m
+            WHERE (front_edges.by_strength OR front_edges.is_filtered) AND front_edges.is_hashed
         ) AS m
         LIMIT front_edges.most
     ) AS e;

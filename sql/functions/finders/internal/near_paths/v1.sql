@@ -50,17 +50,17 @@ BEGIN ATOMIC
                 e.contact_id,
                 o.user_id,
                 min(
-                    connection_paths.path_rank(
-                        e.strength,
-                        CASE WHEN e.contact_id <> (near_paths.request).target_contact_id
-                            THEN LEAST(e.date_to, current_date)
-                        END,
-                        e.user_id = (near_paths.request).viewer_user_id
-                    )
+                    CASE WHEN e.contact_id = (near_paths.request).target_contact_id
+                        THEN connection_paths.path_rank(NULL, NULL, e.user_id = (near_paths.request).viewer_user_id)
+                        ELSE connection_paths.path_rank(
+                            e.strength, e.recency, e.user_id = (near_paths.request).viewer_user_id
+                        )
+                    END
                 ) AS rank
             FROM (
                 SELECT
-                    unnest(near_paths.contact_ids) AS contact_id, unnest(near_paths.date_tos) AS date_to,
+                    unnest(near_paths.contact_ids) AS contact_id,
+                    LEAST(unnest(near_paths.date_tos), current_date) AS recency,
                     unnest(near_paths.strengths) AS strength, unnest(near_paths.user_ids) AS user_id
             ) AS e
             CROSS JOIN LATERAL (SELECT CASE WHEN NOT (near_paths.request).by_chain THEN e.user_id END AS user_id) AS o

@@ -61,7 +61,7 @@ BEGIN ATOMIC
             'work_overlap'::connection_paths.connection_kind, o.strength, o.shared_organizations, o.organization_id,
             o.date_from, o.date_to, o.earlier_days, o.people
         FROM unnest((pair_edges.request).given_edges) AS o
-        WHERE o.neighbour_id = pair_edges.contact_id
+        WHERE (pair_edges.request).given_edges IS NOT NULL AND o.neighbour_id = pair_edges.contact_id
         -- a fence: the pair by its key, not one contact's edges in date order until the other turns up
         OFFSET 0
     ) AS e

@@ -17,29 +17,31 @@
 -- Used by
 --     find_paths, deep_finder, legacy_finder
 -- Why
---     The search then knows one rule about users.
+--     The search then knows one rule about users. The finders do not call this function where it gives NULL.
 CREATE OR REPLACE FUNCTION connection_paths.request_openers(
     seed_scope text,
     viewer_user_id bigint,
     opener_user_ids bigint[]
 )
 RETURNS bigint[]
-LANGUAGE sql
+LANGUAGE plpgsql
 IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
-BEGIN ATOMIC
-    SELECT CASE
-        WHEN request_openers.opener_user_ids IS NOT NULL
-            THEN ARRAY(
-                SELECT DISTINCT o.user_id
-                FROM unnest(request_openers.opener_user_ids) AS o (user_id)
-                WHERE request_openers.seed_scope = 'any' OR o.user_id = request_openers.viewer_user_id
-                ORDER BY o.user_id
-            )
-        WHEN request_openers.seed_scope = 'importer' THEN ARRAY[request_openers.viewer_user_id]
-    END;
-END;
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF opener_user_ids IS NULL THEN
+        RETURN CASE seed_scope WHEN 'importer' THEN ARRAY[viewer_user_id] END;
+    END IF;
+    RETURN ARRAY(
+        SELECT DISTINCT o.user_id
+        FROM unnest(opener_user_ids) AS o (user_id)
+        WHERE seed_scope = 'any' OR o.user_id = viewer_user_id
+        ORDER BY o.user_id
+    );
+END
+$function$;
 
 COMMENT ON FUNCTION connection_paths.request_openers(text, bigint, bigint[]) IS 'The users who may open a path of a search; NULL: every user';
 

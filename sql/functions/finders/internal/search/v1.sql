@@ -69,9 +69,13 @@ BEGIN
     is_cut := false;
     is_limited := false;
     LOOP
-        IF NOT by_strength AND NOT is_filtered THEN
+        IF NOT by_strength AND NOT is_filtered OR most_edges IS NULL AND request.given_edges IS NULL THEN
             SELECT m.* INTO near
             FROM connection_paths.near_members(request, most_edges, only_user_ids, false, false) AS m;
+            IF by_strength OR is_filtered THEN
+                SELECT d.*, NULL::bigint AS read_to INTO near
+                FROM connection_paths.with_details(request, near.contact_ids, near.user_ids) AS d;
+            END IF;
         ELSIF NOT by_strength THEN
             SELECT m.* INTO near
             FROM connection_paths.near_members(request, most_edges, only_user_ids, false, true) AS m;

@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     near_members, near_paths, first_users, contact_members, path_documents, why_no_more
+--     near_members, near_paths, first_users, contact_members, few_members, path_documents, why_no_more
 -- Why
 --     width_bucket finds a place in a sorted array by halving.
 CREATE OR REPLACE FUNCTION connection_paths.user_opens(user_id bigint, opener_user_ids bigint[])

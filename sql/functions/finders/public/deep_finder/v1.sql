@@ -96,13 +96,16 @@ DECLARE
         kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids, opener_user_ids,
         max_per_introducer
     );
+    openers CONSTANT bigint[] := CASE WHEN seed_scope = 'importer' OR opener_user_ids IS NOT NULL
+        THEN connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids)
+    END;
     request connection_paths.search_request;
     found record;
 BEGIN
     request := ROW(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop,
         order_by, kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids,
-        connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids), max_per_introducer,
+        openers, max_per_introducer,
         '{}', NOT EXISTS (
             SELECT FROM connection_paths.asking_rules(deep_finder.collection_id)
         ), false, NULL, NULL

@@ -100,6 +100,9 @@ DECLARE
     );
     excluded CONSTANT bigint[] := connection_paths.checked_exclusions(excluded_contact_ids);
     chosen text;
+    openers CONSTANT bigint[] := CASE WHEN seed_scope = 'importer' OR opener_user_ids IS NOT NULL
+        THEN connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids)
+    END;
     request connection_paths.search_request;
     found record;
     number integer; -- of paths found, one more than wanted at most
@@ -130,7 +133,7 @@ BEGIN
         target_contact_id, collection_id, viewer_user_id, max_depth,
         max_paths + 1, -- one more shows that there are more
         seed_scope, max_edges_per_hop, order_by, kinds, min_strength, ended_after, via_organization_ids,
-        not_via_organization_ids, connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids),
+        not_via_organization_ids, openers,
         max_per_introducer, excluded,
         excluded = '{}' AND NOT EXISTS (
             SELECT FROM connection_paths.asking_rules(find_paths.collection_id)
