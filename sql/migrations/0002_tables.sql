@@ -171,7 +171,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.organization_sizes (
 COMMENT ON TABLE connection_paths.organization_sizes IS 'How many people are known to have worked at an organization, by size class; edges are computed with it. An organization without a row is counted when it is needed';
 COMMENT ON COLUMN connection_paths.organization_sizes.organization_id IS 'The organization; it need not exist';
 COMMENT ON COLUMN connection_paths.organization_sizes.people IS 'The size class: 1, 2, 5, 10, 20, 50, 100 and so on';
-COMMENT ON COLUMN connection_paths.organization_sizes.counted_at IS 'When the people were last counted, for a class of more than 100; otherwise when the class last changed';
+COMMENT ON COLUMN connection_paths.organization_sizes.counted_at IS 'When the people were last counted, for a class of more than 20; otherwise when the class last changed';
 
 -- The WHERE clause leaves out organizations that make no edges at all. With NOT IN, PostgreSQL hashes the few policies
 -- once, which costs nothing when there are none. With NOT EXISTS, it would look up each organization.
