@@ -40,8 +40,8 @@
 --     why        null when max_paths paths were found. Otherwise an object: its key reason says why there are no more
 --                paths. See why_no_more.
 --     paths      An array of paths, the best first. Each has the keys depth, user_ids (the users who can open the
---                path, the viewer first), contact_ids (from the first contact to the target), recency, strength and tier
---                (of the weakest hop; null at depth 1), and hops: one object per edge, with the keys from, to, kind,
+--                path, the viewer first), contact_ids (from the first contact to the target), recency, strength and
+--                tier (of the weakest hop; null at depth 1), and hops: one object per edge, with the keys from, to, kind,
 --                organization_id, date_from, date_to, strength, tier, overlap_days, people, shared_organizations. With
 --                names, a path also has user_names and contact_names, and a hop from_name, to_name and
 --                organization_name.
