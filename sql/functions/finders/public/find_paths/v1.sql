@@ -40,8 +40,11 @@
 --     why        null when max_paths paths were found. Otherwise an object: its key reason says why there are no more
 --                paths. See why_no_more.
 --     paths      An array of paths, the best first. Each has the keys depth, user_ids (the users who can open the
---                path, the viewer first), contact_ids (from the first contact to the target), recency, and hops: one
---                object per edge, with the keys from, to, kind, organization_id, date_from, date_to.
+--                path, the viewer first), contact_ids (from the first contact to the target), recency, strength and
+--                tier (of the weakest hop; null at depth 1), and hops: one object per edge. A hop has the keys from,
+--                to, kind, organization_id, date_from, date_to, strength, tier, overlap_days, people and
+--                shared_organizations. With names, a path also has user_names and contact_names, and a hop from_name,
+--                to_name and organization_name.
 -- Errors
 --     22004  An argument is NULL that must not be.
 --     22023  An argument is outside its range.
