@@ -274,7 +274,7 @@ SELECT
     NOT EXISTS (
         SELECT
         FROM connection_paths.do_not_ask AS d
-        WHERE d.contact_id = m.contact_id AND (d.collection_id = m.collection_id OR d.collection_id IS NULL)
+        WHERE d.contact_id = m.contact_id AND (d.collection_id = m.collection_id) IS NOT FALSE -- one look-up
         OFFSET 0
     )
     AND (

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from psycopg import errors, sql
+from click.testing import CliRunner
+from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.access import roles
 from orchestrator.access.reading import public_functions, readable
 from orchestrator.cli import main
 from orchestrator.core import sqlfiles
@@ -25,10 +22,8 @@ from orchestrator.host import sources
 from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from tests.support.catalog import describe
+from tests.support.roles import CALLS, OPERATOR, OWNER, PREFIX, READER, STRANGER, Place, answers, identifiers
 from tests.support.sessions import connect
-
-PREFIX = f"connection_paths_{os.getpid()}_test"
-READER, OPERATOR, OWNER, STRANGER = "reader", "operator", "owner", "stranger"
 
 #: Functions that neither a reader nor an operator may call. A new function must be in role_differences.sql, or here.
 OWNERS_ALONE = {
@@ -41,91 +36,11 @@ OWNERS_ALONE = {
 #: Functions that every role may call. An index with the expression of a mapping calls them when a row is written.
 FOR_EVERYBODY = {path.name for path in (sqlfiles.ROOT / "functions" / "host" / "expressions").iterdir()}
 
-#: Calls of the public functions.
-CALLS = [
-    "SELECT connection_paths.find_paths(3, 1, 7) #- '{took}'",
-    "SELECT connection_paths.find_paths(3, 1, 7, impl => 'v1', seed_scope => 'importer')",
-    "SELECT connection_paths.find_paths(3, 1, 7, max_depth => 4, excluded_contact_ids => '{9}')",
-    "SELECT * FROM connection_paths.deep_finder(3, 1, 7)",
-    "SELECT * FROM connection_paths.legacy_finder(3, 1, 7)",
-]
 OPERATORS_CALLS = [
     "SELECT connection_paths.backfill_contact(1)",
     "SELECT connection_paths.write_edges('{1,2,3}')",
     "SELECT taken FROM connection_paths.sync_changes()",
 ]
-
-WORLD = """
-INSERT INTO contacts SELECT i, 'contact ' || i FROM generate_series(1, 5) AS i;
-INSERT INTO organizations VALUES (1, 'Acme'), (2, 'Byte');
-INSERT INTO contact_work_experiences VALUES
-    (1, 1, 1, 'Acme', '2020-01-01', NULL), (2, 2, 1, 'Acme', '2020-01-01', '2022-01-01'),
-    (3, 2, 2, 'Byte', '2022-01-01', NULL), (4, 3, 2, 'Byte', '2021-01-01', NULL), (5, 4, 1, 'Acme', '2019-01-01', NULL);
-INSERT INTO user_contact_collections VALUES (7, 1, 1, 1), (8, 2, 1, 1), (7, 4, 1, 1), (7, 1, 2, 1), (8, 2, 2, 1);
-"""
-
-
-class Place:
-    """A database with host tables, the package and its roles, and a login role in each of them."""
-
-    def __init__(self, dsn: str) -> None:
-        self.dsn = dsn
-
-    def login(self, kind: str) -> str:
-        """The name of the login role that is a member of this one alone."""
-        return f"{PREFIX}_login_{kind}"
-
-    def dsn_of(self, kind: str) -> str:
-        return make_conninfo(self.dsn, user=self.login(kind))
-
-    def run(self, kind: str, *command: str) -> Result:
-        """Run a command as that role."""
-        return CliRunner().invoke(main, ["--dsn", self.dsn_of(kind), *command])
-
-
-def identifiers(text: str, *names: str) -> sql.Composed:
-    return sql.SQL(text).format(*(sql.Identifier(name) for name in names))
-
-
-@pytest.fixture(scope="module")
-def cleaned_up(server: str) -> Iterator[None]:
-    """Drop all roles of this module at its end, with everything that they own."""
-    yield
-    with connect(server) as connection:
-        named = connection.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", (PREFIX,)).fetchall()
-        databases = connection.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE %s", (f"connection_paths_test_{os.getpid()}_%",)
-        ).fetchall()
-    for (database,) in databases:
-        with connect(make_conninfo(server, dbname=database)) as connection:
-            for (role,) in named:
-                connection.execute(identifiers("DROP OWNED BY {} CASCADE", role))
-    with connect(server) as connection:
-        for (role,) in named:
-            connection.execute(identifiers("DROP ROLE {}", role))
-
-
-@pytest.fixture(scope="module")
-def place(new_database: Callable[[], str], cleaned_up: None) -> Place:
-    found = Place(new_database())
-    with connect(found.dsn) as connection:
-        connection.execute(sqlfiles.query("install/demo_tables"))
-        install(found.dsn, roles=PREFIX)
-        for kind in (READER, OPERATOR, OWNER, STRANGER):
-            connection.execute(identifiers("CREATE ROLE {} LOGIN", found.login(kind)))
-            if kind != STRANGER:
-                connection.execute(identifiers("GRANT {} TO {}", f"{PREFIX}_{kind}", found.login(kind)))
-        for statement in roles.host_grants(connection, PREFIX, "public"):
-            connection.execute(statement.encode())
-        connection.execute(WORLD)
-        connection.execute("SELECT connection_paths.write_edges('{1,2,3,4,5}')")
-    return found
-
-
-@pytest.fixture
-def superuser(place: Place) -> Iterator[Connection]:
-    with connect(place.dsn) as connection:
-        yield connection
 
 
 def executable(connection: Connection, role: str) -> set[str]:
@@ -135,10 +50,6 @@ def executable(connection: Connection, role: str) -> set[str]:
         (role,),
     )
     return {row[0] for row in rows}
-
-
-def answers(connection: Connection, calls: list[str]) -> list[Any]:
-    return [connection.execute(call.encode()).fetchall() for call in calls]
 
 
 # The roles.
@@ -419,110 +330,3 @@ def test_an_existing_login_role_is_not_used_as_a_group(place: Place, host: str, 
 def test_a_second_prefix_is_refused(place: Place) -> None:
     with pytest.raises(OrchestratorError, match="in use"):
         install(place.dsn, roles=f"{PREFIX}_other")
-
-
-# Isolation.
-
-
-def test_row_security_of_the_host_is_honoured(place: Place, superuser: Connection) -> None:
-    """A policy hides one collection from a role: the role gets no path of it, and all paths of the others."""
-    hidden = [call.replace("(3, 1, 7", "(3, 2, 7") for call in CALLS]
-    seen = answers(superuser, CALLS)
-    assert answers(superuser, hidden)[3]
-    superuser.execute("ALTER TABLE user_contact_collections ENABLE ROW LEVEL SECURITY")
-    theirs, everything = place.login(READER), f"{PREFIX}_owner"
-    superuser.execute(
-        identifiers("CREATE POLICY theirs ON user_contact_collections TO {} USING (collection_id <> 2)", theirs)
-    )
-    superuser.execute(
-        identifiers("CREATE POLICY everything ON user_contact_collections TO {} USING (true)", everything)
-    )
-    try:
-        with connect(place.dsn_of(READER)) as reader:
-            assert answers(reader, CALLS) == seen
-            for call, found in zip(hidden, answers(reader, hidden), strict=True):
-                assert found[0][0]["paths"] == [] if "find_paths" in call else found == []
-    finally:
-        superuser.execute("DROP POLICY theirs ON user_contact_collections")
-        superuser.execute("DROP POLICY everything ON user_contact_collections")
-        superuser.execute("ALTER TABLE user_contact_collections DISABLE ROW LEVEL SECURITY")
-
-
-def test_a_caller_without_rights_on_the_host_tables_cannot_search(place: Place, superuser: Connection) -> None:
-    reader = f"{PREFIX}_reader"
-    superuser.execute(identifiers("REVOKE SELECT ON user_contact_collections FROM {}", reader))
-    try:
-        with connect(place.dsn_of(READER)) as connection:
-            for call in CALLS:
-                with pytest.raises(errors.InsufficientPrivilege):
-                    connection.execute(call.encode())
-    finally:
-        superuser.execute(identifiers("GRANT SELECT ON user_contact_collections TO {}", reader))
-
-
-HOSTILE_TEXTS = ["", "any'; DROP TABLE connection_paths.finder_rollout; --", "ANY", 'v1" --', "$$", "%s", "\\'"]
-
-
-@pytest.mark.parametrize("text", HOSTILE_TEXTS)
-def test_a_hostile_text_argument_is_refused_by_name(place: Place, text: str) -> None:
-    before = describe(place.dsn)
-    with connect(place.dsn_of(READER)) as reader:
-        for call in (
-            "SELECT connection_paths.find_paths(3, 1, 7, seed_scope => %s)",
-            "SELECT connection_paths.find_paths(3, 1, 7, impl => %s)",
-            "SELECT * FROM connection_paths.deep_finder(3, 1, 7, seed_scope => %s)",
-            "SELECT * FROM connection_paths.legacy_finder(3, 1, 7, seed_scope => %s)",
-        ):
-            with pytest.raises(errors.InvalidParameterValue):
-                reader.execute(call, (text,))
-    with connect(place.dsn_of(OPERATOR)) as operator, pytest.raises(errors.InvalidParameterValue):
-        operator.execute("SELECT connection_paths.create_run(%s)", (text,))
-    assert describe(place.dsn) == before
-
-
-@pytest.mark.parametrize("schema", ['a"; DROP TABLE contacts; --', "x" * 64, "", "'", "%s", "ä" * 40, "pg_temp"])
-def test_a_hostile_host_schema_is_refused_in_one_line(host: str, schema: str) -> None:
-    before = describe(host)
-    for command in ("install", "seed synthetic --contacts 10"):
-        done = CliRunner().invoke(main, ["--dsn", host, *command.split(), "--host-schema", schema])
-        if command == "install":
-            assert (done.exit_code, done.output.count("\n"), done.output[:7]) == (1, 1, "Error: ")
-        assert done.exception is None or isinstance(done.exception, SystemExit)
-    assert [line for line in describe(host) if "public." in line] == [line for line in before if "public." in line]
-
-
-def test_a_host_schema_may_have_the_longest_possible_name(database: str) -> None:
-    schema = 'ä"' * 21  # 63 bytes
-    with connect(database) as connection:
-        connection.execute(identifiers("CREATE SCHEMA {}", schema))
-        connection.execute(identifiers("SET search_path = {}", schema))
-        connection.execute(sqlfiles.query("install/demo_tables"))
-    install(database, schema)
-    assert status(database).healthy
-    assert uninstall(database)
-
-
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        "not a connection string", "dbname='", "host=/nowhere", "postgresql://[", "postgresql://u:s3cret@127.0.0.1:1/x",
-        "port=no", "service=nowhere", "host=127.0.0.1 port=1 dbname=\"; DROP DATABASE x", "sslmode=hm", "a=b",
-        "postgresql://%zz", "host=/nowhere options='-c search_path=hostile'", "dbname=$(id)",
-    ],
-)  # fmt: skip
-def test_a_hostile_connection_string_is_one_line_of_error(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGHOST", "/nowhere")
-    for command in ("install", "status", "paths"):
-        arguments = ["1", "--collection", "1", "--viewer", "1"] if command == "paths" else []
-        done = CliRunner().invoke(main, ["--dsn", dsn, command, *arguments])
-        assert (done.exit_code, done.output.count("\n")) == (1, 1), done.output
-        assert done.output.startswith("Error: ")
-        assert "s3cret" not in done.output
-
-
-def test_a_schema_of_another_role_is_refused(place: Place, host: str) -> None:
-    with connect(host) as connection:
-        connection.execute(identifiers("CREATE SCHEMA connection_paths AUTHORIZATION {}", place.login(STRANGER)))
-        with pytest.raises(OrchestratorError, match="owns none of the application's tables"):
-            install(host)
-        assert describe(host, "connection_paths")[:2] == [f"schema connection_paths owner {place.login(STRANGER)}"]

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -43,10 +42,13 @@ def database(new_installed: Callable[[], str]) -> str:
     return dsn
 
 
-def url_of(dsn: str) -> str:
-    """Return a connection string as the address that all clients understand."""
+def address(dsn: str) -> dict[str, str]:
+    """Return the environment that leads every client to a database: ActiveRecord takes no socket from an address."""
     parts: Mapping[str, Any] = conninfo_to_dict(dsn)
-    return f"postgresql:///{parts['dbname']}?host={quote(parts['host'])}&port={parts['port']}&user={parts['user']}"
+    return {
+        "DATABASE_URL": f"postgresql:///{parts['dbname']}",
+        **{f"PG{name.upper()}": str(parts[name]) for name in ("host", "port", "user")},
+    }
 
 
 def cards(dsn: str) -> list[str]:
@@ -67,7 +69,7 @@ def cards(dsn: str) -> list[str]:
 def run(command: list[str], program: str, dsn: str, **environment: str) -> list[str]:
     done = subprocess.run(
         command, input=program, text=True, encoding="utf-8", capture_output=True, timeout=60, check=False,
-        env={**os.environ, "DATABASE_URL": url_of(dsn), **environment},
+        env={**os.environ, **address(dsn), **environment},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -158,7 +158,7 @@ def test_every_reason_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "reasons.md").read_text(encoding="utf-8")
     source = "".join(path.read_text() for path in (ROOT / "orchestrator" / "finders").glob("*.py"))
     _, *reasons = re.findall(r"^\| `(\w+)`", page.split("## The numbers")[0], re.MULTILINE)
-    assert len(reasons) == 12
+    assert len(reasons) == 16
     assert all(f'"{reason}"' in source for reason in reasons)
 
 

@@ -22,7 +22,7 @@ from tests.support.world import COLLECTION_IDS, World
 HASHED = ("hashed", "hashed_each", "hashed_few")  # limits of the collections that the search hashes
 
 
-def of_generations(world: World) -> World:
+def without_newer_consent(world: World) -> World:
     """Return the world without the rules of consent that the earlier generations did not know."""
     do_not_ask = frozenset(row for row in world.do_not_ask if row[0] is not None)
     return replace(world, do_not_ask=do_not_ask, do_not_ask_users=frozenset(), limits=())
@@ -125,7 +125,7 @@ def test_without_a_cap_the_last_generation_returns_the_same_rows(
     with_generations: Connection[Any], situation: Situation
 ) -> None:
     world, drawn = situation
-    loaded = enter(with_generations, of_generations(world))
+    loaded = enter(with_generations, without_newer_consent(world))
     for each in drawn:
         call = replace(each.plain(), max_edges_per_hop=None)
         rows = [without_strength(row) for row in loaded.find("deep_finder", call)]
@@ -139,7 +139,7 @@ def test_with_a_cap_the_plain_recursion_returns_the_same_rows(
     with_generations: Connection[Any], situation: Situation
 ) -> None:
     world, drawn = situation
-    loaded = enter(with_generations, of_generations(world))
+    loaded = enter(with_generations, without_newer_consent(world))
     for call in map(Call.plain, drawn):
         rows = [without_strength(row) for row in loaded.expect(call)]
         assert loaded.find("generations.recursive_finder", call) == rows, call

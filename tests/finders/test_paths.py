@@ -194,6 +194,7 @@ def test_paths_with_the_same_introducer_stand_together(installed: Connection[Any
 
 SAID = {
     "target_edges": 500,
+    "target_edges_passing": None,
     "target_edges_to_members": 7,
     "target_edges_to_excluded": 0,
     "collection_members": 500,

@@ -61,7 +61,7 @@ def test_every_reason_has_words_and_an_unknown_one_is_shown_as_it_is() -> None:
     listed = re.findall(
         r"^--     ([a-z]+(?:_[a-z]+)*)  +[A-Z]", header.split("The reason is the first")[1], re.MULTILINE
     )
-    assert len(listed) == 12
+    assert len(listed) == 16
     for said["reason"] in listed:
         sentences = reasons.sentences(question, document, Names({}, {}))
         assert sentences

@@ -23,6 +23,7 @@ TABLE = "user_contact_collections"
 RULE = "source IN (0, 1, 2, 3, 5, 10) AND user_id IS NOT NULL"
 #: Settings that doctor advises on a server with the defaults of PostgreSQL.
 WELL = {"jit": "off", "random_page_cost": "1.1", "client_connection_check_interval": "'10s'"}
+COLUMNS = "(collection_id, contact_id) INCLUDE (user_id)"
 
 
 def fill(connection: Connection) -> None:
@@ -108,3 +109,8 @@ def check_cured(dsn: str, finding: Finding) -> None:
 
 def invalid(index: str) -> str:
     return f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{index}'::regclass"
+
+
+def other_index(index: str, definition: str) -> str:
+    mark = f"COMMENT ON INDEX {index} IS 'connection_paths: x'"
+    return f"DROP INDEX {index}; CREATE INDEX {index.rpartition('.')[2]} ON {definition}; {mark}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from hypothesis import strategies as st
 
+from orchestrator.core import database
 from orchestrator.core.database import Connection
 from tests.support import oracle
 from tests.support.world import (
@@ -70,3 +72,9 @@ def edges(connection: Connection) -> dict[Pair, Edge]:
 
 def right_edges(connection: Connection) -> dict[Pair, Edge]:
     return oracle.edges(world_of(connection))
+
+
+def edges_of(dsn: str) -> dict[Pair, Edge]:
+    """Return the edges of an installation, whose schema the connection string may name."""
+    with closing(database.connect(dsn)) as connection:
+        return edges(connection)

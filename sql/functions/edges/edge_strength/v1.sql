@@ -7,7 +7,7 @@
 --                           0 counts as 0. NULL gives NULL.
 --     people                How many people are known to have worked at the smallest organization that the two shared.
 --                           Less than 1 counts as 1. NULL gives NULL.
---     shared_organizations  How many organizations the two shared. Less than 1 counts as 1. NULL gives NULL.
+--     shared_organizations  How many organizations the two shared. Less than 1 and NULL count as 1.
 -- Returns
 --     0 to 100, a multiple of 5.
 -- Errors
@@ -48,7 +48,7 @@ BEGIN ATOMIC
             * CASE
                 WHEN edge_strength.shared_organizations > 1
                     THEN pg_catalog.power(0.8::double precision, LEAST(edge_strength.shared_organizations, 100) - 1)
-                ELSE 1 + 0 * edge_strength.shared_organizations
+                ELSE 1
             END
         )
     )::smallint;

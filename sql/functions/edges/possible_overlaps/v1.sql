@@ -79,30 +79,41 @@ ROWS 200
 BEGIN ATOMIC
     SELECT
         r.neighbour_id,
-        min(r.best_organization_id),
-        min(r.best_from),
-        min(r.best_to),
-        count(DISTINCT r.organization_id)::smallint,
-        -- each row adds its days before the overlap and before every row that ends later
-        sum(
-            GREATEST(
-                GREATEST(LEAST(r.date_to, LEAST(r.best_from, r.later_from) - 1), '0001-12-31 BC'::date)
-                - GREATEST(r.shared_from, '0001-01-01'::date) + 1,
-                0
+        min(r.organization_id) FILTER (WHERE r.later_from IS NULL),
+        min(r.date_from) FILTER (WHERE r.later_from IS NULL),
+        min(r.date_to) FILTER (WHERE r.later_from IS NULL),
+        CASE
+            WHEN min(r.organization_id) = max(r.organization_id) THEN 1
+            ELSE (
+                SELECT count(DISTINCT o.id)
+                FROM unnest(
+                    array_agg(r.organization_id) FILTER (WHERE r.later_from IS NOT NULL)
+                    || min(r.organization_id) FILTER (WHERE r.later_from IS NULL)
+                ) AS o (id)
             )
+        END::smallint,
+        sum(
+            CASE
+                WHEN r.later_from IS NULL AND r.date_from = r.shared_from THEN 0
+                ELSE GREATEST(
+                    GREATEST(
+                        LEAST(r.date_to, COALESCE(r.later_from, r.date_from) - 1), '0001-12-31 BC'::date
+                    ) - GREATEST(r.shared_from, '0001-01-01'::date) + 1,
+                    0
+                )
+            END
         )::integer,
         min(r.people)
     FROM (
         SELECT
             pair.neighbour_id,
             pair.organization_id,
+            pair.date_from,
             pair.date_to,
             pair.shared_from,
             pair.people,
-            pg_catalog.first_value(pair.organization_id) OVER best_first AS best_organization_id,
-            pg_catalog.first_value(pair.date_from) OVER best_first AS best_from,
-            pg_catalog.first_value(pair.date_to) OVER best_first AS best_to,
-            min(pair.shared_from) OVER (best_first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS later_from
+            -- NULL for the first row, which is the chosen overlap
+            min(pair.shared_from) OVER earlier_rows AS later_from
         FROM (
             SELECT
                 theirs.contact_id AS neighbour_id,
@@ -132,9 +143,10 @@ BEGIN ATOMIC
             -- optimization fence: PostgreSQL sorts the few rows found instead of reading all contacts in this order
             OFFSET 0
         ) AS pair
-        WINDOW best_first AS (
+        WINDOW earlier_rows AS (
             PARTITION BY pair.neighbour_id
             ORDER BY pair.date_to DESC NULLS FIRST, pair.date_from, pair.organization_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         )
     ) AS r
     GROUP BY r.neighbour_id;

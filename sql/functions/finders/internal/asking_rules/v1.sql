@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     find_paths, deep_finder, legacy_finder, count_around_target
+--     find_paths, deep_finder, legacy_finder, why_no_more
 -- Why
 --     The planner inlines this function. Most collections have no rule, and then the finders check no member.
 CREATE OR REPLACE FUNCTION connection_paths.asking_rules(collection_id bigint)

@@ -16,7 +16,6 @@
 --     counts_are_exact          False: the counts of edges to members are the least that they can be.
 --     nobody_to_ask             True: no edge leads to a member who may be asked. False: some does, or it is not
 --                               known.
---     has_limits                True when a row of introduction_limits applies to the collection.
 -- Errors
 --     none
 -- Reads
@@ -37,8 +36,7 @@ CREATE OR REPLACE FUNCTION connection_paths.count_around_target(
     OUT target_edges_to_excluded integer,
     OUT excluded integer,
     OUT counts_are_exact boolean,
-    OUT nobody_to_ask boolean,
-    OUT has_limits boolean
+    OUT nobody_to_ask boolean
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -144,9 +142,6 @@ BEGIN
     target_edges_to_members := LEAST(target_edges_to_members, counted_to);
     target_edges_to_excluded := LEAST(target_edges_to_excluded, counted_to);
     excluded := LEAST(cardinality(excluded_ids), counted_to);
-    has_limits := NOT request.nobody_is_excluded AND EXISTS (
-        SELECT FROM connection_paths.asking_rules(request.collection_id) AS a WHERE a.rule = 'introduction_limits'
-    );
 END
 $function$;
 

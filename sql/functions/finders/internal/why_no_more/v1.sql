@@ -27,7 +27,7 @@
 --     no_edge_to_a_member    Edges of the target pass the filters, and none leads to a member.
 --     all_excluded           Such edges lead to members, and none of these members may be asked.
 --     nobody_to_ask          One of the two reasons before holds; which one is not known.
---     introducer_limit       max_per_introducer left a path out.
+--     introducer_limit       The parameter max_per_introducer left a path out.
 --     edge_limit             The cap kept the search from going on from some chain, or from looking at one.
 --     depth_limit            Every path within max_depth was found, and some chain is as long as max_depth.
 --     exhausted              Every path of any length was found.
@@ -66,6 +66,9 @@ DECLARE
     somebody_brought boolean := true; -- one of the users who may open
     viewer_is_closed boolean := false; -- is in do_not_ask_users
     nobody_to_ask boolean;
+    has_limits CONSTANT boolean := NOT request.nobody_is_excluded AND EXISTS ( -- then not everybody excluded is counted
+        SELECT FROM connection_paths.asking_rules(request.collection_id) AS a WHERE a.rule = 'introduction_limits'
+    );
     reason text;
 BEGIN
     SELECT c.*
@@ -105,7 +108,7 @@ BEGIN
         WHEN counts.target_edges_passing = 0 THEN 'no_edge_passes'
         WHEN nobody_to_ask AND counts.target_edges_to_members > 0 THEN 'all_excluded'
         WHEN nobody_to_ask AND (
-            counts.counts_are_exact OR counts.excluded < counted_to AND NOT counts.has_limits
+            counts.counts_are_exact OR counts.excluded < counted_to AND NOT has_limits
         ) THEN 'no_edge_to_a_member'
         WHEN nobody_to_ask THEN 'nobody_to_ask'
         WHEN is_limited THEN 'introducer_limit'
