@@ -58,7 +58,7 @@ def _load_mapping(ctx: click.Context, param: click.Parameter, value: Path | None
         return None
     if not value.exists():
         draft = f"orchestrator map --suggest --output {shlex.quote(str(value))}"
-        raise click.BadParameter(f"there is no file {value}; to draft it: {draft}", ctx, param)
+        raise click.BadParameter(f"{value} does not exist; to draft it: {draft}", ctx, param)
     return mapping.load(value)
 
 

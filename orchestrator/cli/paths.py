@@ -151,7 +151,7 @@ def _some(words: list[str]) -> str:
 def path_lines(question: Question, answer: dict[str, Any], names: paths.Names) -> Iterator[str]:
     """Show an answer of ``find_paths``: a numbered line for each path, and below it a line for each hop.
 
-    Paths with the same contact before the target stand together, below one line about this contact and the target.
+    Several paths with the same contact before the target stand together, below what links this contact and the target.
     """
     if not answer["paths"]:
         yield f"No path to {names.contact(question.target_contact_id)} was found."
@@ -160,15 +160,15 @@ def path_lines(question: Question, answer: dict[str, Any], names: paths.Names) -
         if remedies:
             yield f"Another search may find one: {' or '.join(remedies)}."
     for introducer, group in wording.by_introducer(answer["paths"]):
-        if introducer is not None:
+        is_several = introducer is not None and len(group) > 1
+        if introducer is not None and is_several:
             last = group[0][1]["hops"][-1]
-            number = f": {counted(len(group), 'path')}" if len(group) > 1 else ""
-            yield f"Through {names.contact(introducer)}{number}"
+            yield f"{counted(len(group), 'path')} through {names.contact(introducer)}"
             yield f"     {wording.hop(last, names)}: {wording.strength(last)}"
         for place, path in group:
             rated = wording.strength(path)
             yield f"{place:>3}. {wording.chain(path, names, question.viewer_user_id)}{f'  ({rated})' if rated else ''}"
-            for hop in path["hops"][:-1]:
+            for hop in path["hops"][: -1 if is_several else None]:
                 yield f"       {wording.hop(hop, names)}: {wording.strength(hop)}"
     yield from filter(None, [reasons.more_may_exist(answer)])
     if answer["truncated"]:

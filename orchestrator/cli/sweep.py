@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # it needs libraries that may not be installed
     **listed(click.STRING, "FINDERS"),
     default="deep_finder",
     show_default=True,
-    help="find_paths, deep_finder, legacy_finder, or SCHEMA.NAME of a function with deep_finder's parameters.",
+    help="find_paths, deep_finder, legacy_finder, or SCHEMA.NAME of a function with deep_finder's first 7 parameters.",
 )
 @click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two finders in one sweep.")
 @click.option("--a-a", "against_itself", is_flag=True, help="Compare the finder with itself, to measure the noise.")
@@ -45,6 +45,14 @@ if TYPE_CHECKING:  # it needs libraries that may not be installed
     default="any",
     show_default=True,
     help="any, importer: which contacts may start a path.",
+)
+@click.option(
+    "--order",
+    "orders",
+    **listed(click.Choice(["recency", "strength"]), "ORDERS"),
+    default="recency",
+    show_default=True,
+    help="recency, strength: how paths of one depth are ranked. legacy_finder and SCHEMA.NAME rank by recency.",
 )
 @click.option(
     "--collection",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from orchestrator.core.formats import counted
@@ -43,15 +44,28 @@ def ground(link: Hop, names: Names) -> str:
 
 
 def evidence(link: Hop) -> list[str]:
-    """List what the strength of a work overlap was computed from: ``2 years``, ``about 50 people``."""
+    """List what the strength of a work overlap was computed from: ``2 years``, ``about 50 people``.
+
+    The days count all overlaps of the two. ``in all`` says so where there are others than the one that the hop names.
+    """
     found = []
     if link["overlap_days"] is not None and link["date_from"] != "-infinity":
-        found.append(duration(link["overlap_days"]))
+        more = link["overlap_days"] - _days_shown(link) > _MONTH  # earlier, or at another organization
+        found.append(f"{duration(link['overlap_days'])}{' in all' if more else ''}")
     if (link["shared_organizations"] or 0) > 1:
         found.append(f"{link['shared_organizations']:,} organizations")
     if link["people"] is not None:
         found.append(f"about {counted(link['people'], 'person', 'people')}")
     return found
+
+
+def _days_shown(link: Hop) -> int:
+    """Return the days of the one overlap that a hop names; as many as in all where a date is none for Python."""
+    try:
+        last = min(date.fromisoformat(link["date_to"] or "9999-12-31"), date.today())
+        return (last - date.fromisoformat(link["date_from"])).days + 1
+    except ValueError:
+        return int(link["overlap_days"])
 
 
 def duration(days: int) -> str:

@@ -114,17 +114,8 @@ def install(
     another object has a name of the package, or this role lacks a right; the message has the statements that grant it.
     """
     with connect(dsn) as connection:
-        check_server(connection)
-        check_no_extension(connection)
-        check_no_stranger(connection)
-        chosen = chosen_host_schema(connection, host_schema)
-        resolves = company_names.is_on(connection) if names is None else names
-        wanted = chosen_mapping(connection, mapping)
-        binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)
-        check_host(connection, binding)
-        notes = [] if mapping is None else check_values(connection, mapping, chosen)
-        sources.refuse_citus(connection, binding)
-        check_schema(connection, binding)
+        resolves = names if names is not None else company_names.is_on(connection)
+        binding, notes = _checked(connection, host_schema, mapping, resolves=resolves)
         prefix = group_roles.to_use(connection, roles)
         for_superuser = [] if prefix is None else group_roles.make(connection, prefix, progress=progress)
         if for_superuser:
@@ -137,15 +128,8 @@ def install(
             also = _replicated(connection, replicated)
             before = sources.remembered(connection)
             _remember(connection, binding, captured, also)
-            with _migrations(connection, binding, triggers=captured, replicated=also) as (backend, migrations):
-                check_not_newer(connection, migrations)
-                todo = backend.to_apply(migrations)
-                for migration in todo:
-                    progress(f"applying {migration.id}")
-                    backend.apply_one(migration)
-            if triggers is not None:  # a migration that was applied earlier chose otherwise
-                _set_triggers(connection, binding, wanted=triggers, replicated=also)
-            elif replicated is not None:
+            applied = _apply(connection, binding, captured, also, progress)
+            if triggers is not None or replicated is not None:  # a migration that was applied earlier chose otherwise
                 _set_triggers(connection, binding, wanted=captured, replicated=also)
             if resolves and not company_names.is_on(connection):
                 company_names.capture(connection, binding)
@@ -158,12 +142,43 @@ def install(
                 repaired.append("earlier writes were not captured, so every contact is queued; run: orchestrator sync")
             if prefix is not None:
                 granted = group_roles.grant(connection, guard, prefix)
-                repaired += [] if todo else [f"repaired: {problem}" for problem in granted]
+                repaired += [] if applied else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
-            return Installed(
-                [migration.id for migration in todo], repaired, chosen, binding.costs(), for_superuser, notes
-            )
+            return Installed(applied, repaired, binding.host_schema, binding.costs(), for_superuser, notes)
+
+
+def _checked(
+    connection: Connection, host_schema: str | None, mapping: SourceMapping | None, *, resolves: bool
+) -> tuple[Binding, list[str]]:
+    """Return the binding to install, and which texts of the tables a new mapping cannot read.
+
+    Raises :class:`OrchestratorError` if the package cannot be installed so.
+    """
+    check_server(connection)
+    check_no_extension(connection)
+    check_no_stranger(connection)
+    chosen = chosen_host_schema(connection, host_schema)
+    wanted = chosen_mapping(connection, mapping)
+    binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)
+    check_host(connection, binding)
+    notes = [] if mapping is None else check_values(connection, mapping, chosen)
+    sources.refuse_citus(connection, binding)
+    check_schema(connection, binding)
+    return binding, notes
+
+
+def _apply(
+    connection: Connection, binding: Binding, captured: bool, replicated: bool, progress: Callable[[str], None]
+) -> list[str]:
+    """Apply the migrations that are missing, and return their names."""
+    with _migrations(connection, binding, triggers=captured, replicated=replicated) as (backend, migrations):
+        check_not_newer(connection, migrations)
+        todo = backend.to_apply(migrations)
+        for migration in todo:
+            progress(f"applying {migration.id}")
+            backend.apply_one(migration)
+        return [migration.id for migration in todo]
 
 
 def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[str]:

@@ -66,7 +66,6 @@ def propose(
     name without a decision. ``min_score`` is the least similarity of a candidate, from 0 to 1. The first call installs
     the objects that resolving needs.
     """
-    started = time.monotonic()
     with connect(dsn) as connection:
         require_installed(connection)
         is_on = company_names.is_on(connection)
@@ -74,48 +73,64 @@ def propose(
         install(dsn, names=True, progress=progress)
     with connect(dsn) as connection:
         legal_forms.fill(connection)
-        done = Proposed(is_similar=_has_trigrams(connection, progress))
-
-        def now(**changes: Any) -> Proposed:
-            state = replace(done, **changes, seconds=time.monotonic() - started)
-            report(state)
-            return state
-
-        above: int | str | None = None
-        while True:
-            above, looked_at, changed = _call(connection, "refresh_organization_names", above=above, at_most=_ROWS)
-            done = now(organizations=done.organizations + looked_at, changed=done.changed + changed)
-            if above is None:
-                break
-        while True:
-            above, looked_at, added = _call(connection, "refresh_company_names", above=above, at_most=_ROWS)
-            done = now(names=done.names + looked_at, added=done.added + added)
-            if above is None:
-                break
+        work = _Work(connection, report, is_similar=_has_trigrams(connection, progress))
+        work.read_organizations()
+        work.read_names()
         if again:
             connection.execute(sqlfiles.query("names/propose_again"))
         connection.execute("ANALYZE connection_paths.organization_names, connection_paths.company_names")
         (batch_id,) = connection.execute("SELECT nextval('connection_paths.name_batch_ids')").fetchall()[0]
-        while True:
-            taken, proposed, accepted = _call(
-                connection,
-                "propose_names",
-                at_most=_NAMES,
-                min_score=min_score,
-                accept_unique=accept_unique,
-                batch_id=batch_id,
-            )
-            done = now(taken=done.taken + taken, proposed=done.proposed + proposed, accepted=done.accepted + accepted)
-            if taken == 0:
-                break
+        work.look_for_candidates(batch_id, min_score=min_score, accept_unique=accept_unique)
         connection.execute("ANALYZE connection_paths.name_decisions")
-    return replace(done, batch_id=batch_id if done.accepted else None)
+    return replace(work.done, batch_id=batch_id if work.done.accepted else None)
 
 
-def _call(connection: Connection, query: str, **parameters: object) -> tuple[Any, ...]:
-    row = connection.execute(sqlfiles.query(f"names/{query}"), parameters).fetchone()
-    assert row is not None
-    return row
+class _Work:
+    """The batches of a call, and what they have done so far."""
+
+    def __init__(self, connection: Connection, report: Callable[[Proposed], None], *, is_similar: bool) -> None:
+        self.done = Proposed(is_similar=is_similar)
+        self._connection = connection
+        self._report = report
+        self._started = time.monotonic()
+
+    def read_organizations(self) -> None:
+        """Write the plain forms of the names of organizations."""
+        above: int | None = None
+        while True:
+            above, looked_at, changed = self._call("refresh_organization_names", above=above, at_most=_ROWS)
+            self._count(organizations=looked_at, changed=changed)
+            if above is None:
+                return
+
+    def read_names(self) -> None:
+        """Write the plain forms of company names."""
+        above: str | None = None
+        while True:
+            above, looked_at, added = self._call("refresh_company_names", above=above, at_most=_ROWS)
+            self._count(names=looked_at, added=added)
+            if above is None:
+                return
+
+    def look_for_candidates(self, batch_id: int, *, min_score: float, accept_unique: bool) -> None:
+        """Propose organizations for the names that need it."""
+        asked = {"min_score": min_score, "accept_unique": accept_unique, "batch_id": batch_id}
+        while True:
+            taken, proposed, accepted = self._call("propose_names", at_most=_NAMES, **asked)
+            self._count(taken=taken, proposed=proposed, accepted=accepted)
+            if taken == 0:
+                return
+
+    def _count(self, **more: int) -> None:
+        """Add to the counts, and report them."""
+        counts: dict[str, Any] = {name: getattr(self.done, name) + number for name, number in more.items()}
+        self.done = replace(self.done, **counts, seconds=time.monotonic() - self._started)
+        self._report(self.done)
+
+    def _call(self, query: str, **parameters: object) -> tuple[Any, ...]:
+        row = self._connection.execute(sqlfiles.query(f"names/{query}"), parameters).fetchone()
+        assert row is not None
+        return row
 
 
 def _has_trigrams(connection: Connection, progress: Callable[[str], None]) -> bool:

@@ -37,7 +37,7 @@ NUMBERS: Mapping[str, tuple[str, int, int]] = {
 #: Numbers that may be missing: their words, the least and the greatest value.
 OPTIONAL: Mapping[str, tuple[str, int, int]] = {
     "strength": ("Least strength", 0, 100),
-    "each": ("Paths through the same person", 1, MOST_PATHS_SHOWN),
+    "each": ("Paths per introducer", 1, MOST_PATHS_SHOWN),
 }
 #: Lists of ids, separated by commas: their words.
 ID_LISTS: Mapping[str, str] = {
@@ -92,7 +92,7 @@ class Form:
             "via": f"only organizations {self.values['via']}",
             "notvia": f"not organizations {self.values['notvia']}",
             "openers": f"opened by users {self.values['openers']}",
-            "each": f"{self.values['each']} through the same person",
+            "each": f"{self.values['each']} per introducer",
         }
         changed = [words for name, words in said.items() if self.values[name] != DEFAULTS[name]]
         return [*changed, f"{self.values['paths']} paths", f"{self.values['budget']} ms"]

@@ -118,6 +118,8 @@ def _find_or_create_run(connection: Connection, options: BackfillOptions) -> run
             ).fetchone()
             strategy = "in_place" if row == (True,) else "rebuild"
         log.info("planning")
+        # in a transaction of its own: a sync may wait for the rows, and create_run may wait for the sync
+        retry_while_locked(connection, lambda: connection.execute("SELECT connection_paths.count_organizations()"))
         try:
             retry_while_locked(connection, lambda: _create_run(connection, strategy, options.batch_edges))  # noqa: B023
         except psycopg.Error as error:
@@ -127,6 +129,4 @@ def _find_or_create_run(connection: Connection, options: BackfillOptions) -> run
 
 
 def _create_run(connection: Connection, strategy: str, batch_edges: int | None) -> None:
-    """Create a run, after the sizes of organizations are right; in a transaction of its own, because a sync waits."""
-    connection.execute("SELECT connection_paths.count_organizations()")
     connection.execute("SELECT connection_paths.create_run(%s, %s)", (strategy, batch_edges))

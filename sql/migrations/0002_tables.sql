@@ -171,7 +171,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.organization_sizes (
 COMMENT ON TABLE connection_paths.organization_sizes IS 'How many people are known to have worked at an organization, by size class; edges are computed with it. An organization without a row is counted when it is needed';
 COMMENT ON COLUMN connection_paths.organization_sizes.organization_id IS 'The organization; it need not exist';
 COMMENT ON COLUMN connection_paths.organization_sizes.people IS 'The size class: 1, 2, 5, 10, 20, 50, 100 and so on';
-COMMENT ON COLUMN connection_paths.organization_sizes.counted_at IS 'When the people were last counted, for a class of more than 100; otherwise when the class last changed';
+COMMENT ON COLUMN connection_paths.organization_sizes.counted_at IS 'When the people were last counted, for a class of more than 20; otherwise when the class last changed';
 
 -- The WHERE clause leaves out organizations that make no edges at all. With NOT IN, PostgreSQL hashes the few policies
 -- once, which costs nothing when there are none. With NOT EXISTS, it would look up each organization.
@@ -255,6 +255,7 @@ COMMENT ON VIEW connection_paths.employments IS 'Who worked where and when: usab
 -- may_be_asked is a column and not a WHERE clause, because in most collections everybody may be asked. A finder checks
 -- this once in each call (asking_rules), and then does not read the column. With OFFSET 0 an EXISTS is a look-up of one
 -- row; without it the planner may hash the whole table. An EXISTS without a condition on m runs once in a statement.
+-- COALESCE instead of OR: one look-up by the contact, not two.
 -- Each table in this view adds microseconds to every statement of a search, so the requests are behind a function.
 CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
 SELECT
@@ -274,7 +275,7 @@ SELECT
     NOT EXISTS (
         SELECT
         FROM connection_paths.do_not_ask AS d
-        WHERE d.contact_id = m.contact_id AND (d.collection_id = m.collection_id) IS NOT FALSE -- one look-up
+        WHERE d.contact_id = m.contact_id AND COALESCE(d.collection_id, m.collection_id) = m.collection_id
         OFFSET 0
     )
     AND (
@@ -293,6 +294,7 @@ COMMENT ON COLUMN connection_paths.introducers.may_be_asked IS 'Whether the memb
 REVOKE ALL ON TYPE
     connection_paths.connection_kind, connection_paths.given_edge, connection_paths.search_request
 FROM PUBLIC;
+REVOKE ALL ON SEQUENCE connection_paths.introduction_requests_request_id_seq FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
     connection_paths.do_not_ask, connection_paths.do_not_ask_users, connection_paths.introduction_requests,

@@ -2,7 +2,8 @@
 CREATE OR REPLACE VIEW connection_paths.known_organizations WITH (security_invoker = true) AS
 SELECT
     :organizations.id AS id,
-    :organizations.name AS name
+    :organizations.name AS name,
+    :organizations.headcount AS headcount
 FROM :organizations.table AS o
 :organizations.where;
 

@@ -163,10 +163,9 @@ def test_a_full_answer_is_not_explained(installed: Connection[Any]) -> None:
     question = Question(1, 1, 1)
     answer = paths.find_paths(installed, question)
     assert [line.strip() for line in path_lines(question, answer, paths.Names({}, {}))] == [
-        "Through contact 2",
+        "1. you → contact 2 → contact 1  (strong, 100)",
         "contact 2 and contact 1 have overlapped at organization 101 since 2010 (17 years, about 2 people):"
         " strong, 100",
-        "1. you → contact 2 → contact 1  (strong, 100)",
     ]
 
 
@@ -179,16 +178,15 @@ def test_paths_with_the_same_introducer_stand_together(installed: Connection[Any
     lines = [*path_lines(question, paths.find_paths(installed, question), paths.Names({1: "Ann", 2: "Bob"}, {}))]
     assert [line.split("  (")[0].split(" overlapped")[0] for line in lines] == [
         "  1. you → Ann",
-        "Through Bob: 3 paths",
+        "3 paths through Bob",
         "     Bob and Ann",
         "  2. user 2 → Bob → Ann",
         "  4. you → contact 4 → Bob → Ann",
         "       contact 4 and Bob",
         "  5. user 2 → contact 5 → Bob → Ann",
         "       contact 5 and Bob",
-        "Through contact 3",
-        "     contact 3 and Ann",
         "  3. you → contact 3 → Ann",
+        "       contact 3 and Ann",
     ]
 
 

@@ -47,7 +47,7 @@ STRONG = {"idx_cc_strong_a", "idx_cc_strong_b"}
 EXPERIENCES = {"idx_experiences_by_contact", "idx_experiences_by_organization"}
 KEYS = {
     *("contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey", "do_not_ask_once"),
-    *("do_not_ask_users_pkey", "do_not_ask_by_collection", "introduction_limits_once"),
+    *("do_not_ask_users_pkey", "do_not_ask_by_collection", "introduction_limits_once", "organization_sizes_pkey"),
     *("backfill_runs_one_active", "detached_sources_pkey", "organization_policy_pkey", "organization_policy_by_rule"),
     "organization_sizes_pkey",
     *("pg_class_relname_nsp_index", "pg_namespace_oid_index", "pg_namespace_nspname_index"),

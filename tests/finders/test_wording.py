@@ -55,6 +55,8 @@ OWN = {"overlap_days": None, "people": None, "shared_organizations": None}
     [
         ({}, "overlapped at Acme 2019–2022 (3 years, about 50 people)"),
         ({"date_to": None, "people": 1}, "have overlapped at Acme since 2019 (3 years, about 1 person)"),
+        ({"overlap_days": 2000}, "overlapped at Acme 2019–2022 (5 years in all, about 50 people)"),
+        ({"date_to": "12022-05-31"}, "overlapped at Acme 2019–12022 (3 years, about 50 people)"),
         ({"shared_organizations": 2}, "overlapped at Acme 2019–2022 (3 years, 2 organizations, about 50 people)"),
         (
             {"organization_id": 8, "people": 5000},

@@ -50,7 +50,9 @@ VALUES = {
     "date": "2020-01-01", "jsonb": "{}", "timestamp with time zone": "infinity", "xid8": "1", "text[]": "{a}",
     "interval": "1 s", "double precision": "1", "oid": "0", "date[]": "{2020-01-01}",
     "connection_paths.given_edge[]": "{}", "timestamp with time zone[]": "{2020-01-01}",
-    "smallint[]": "{1,2}", "real": "0.5", "uuid": "00000000-0000-0000-0000-000000000001",
+    "smallint": "1", "smallint[]": "{1,2}", "connection_paths.connection_kind": "work_overlap",
+    "connection_paths.connection_kind[]": "{work_overlap}", "real": "0.5",
+    "uuid": "00000000-0000-0000-0000-000000000001",
     "connection_paths.search_request": "(1,1,1,2,25,any,15,recency,,,,,,,,{},f,f,infinity,)",
 }  # fmt: skip
 

@@ -28,14 +28,21 @@ def test_an_answer_is_in_words(url: str) -> None:
     assert "You know Ana Silva: your own contact. User 8 does, too." in page.words
     assert "Ana Silva and Ben Ode overlapped at Acme 2019–2022 (3 years, about 2 people)" in page.words
     assert f"{SCRIPT} and Cleo Target have overlapped at {IMAGE} since 2015 (" in unescape(page.text)
-    assert "Through Ben Ode 2 paths User 8 → Ben Ode → Cleo Target " in page.words
+    assert "2 paths through Ben Ode User 8 → Ben Ode → Cleo Target " in page.words
     forwarded = unescape(re.findall(r'data-copy="(You [^"]*)"', page.text)[0]).splitlines()
     assert forwarded[0] == "You → Ana Silva → Ben Ode → Cleo Target"
     assert forwarded[2] == "– Ana Silva and Ben Ode overlapped at Acme 2019–2022 (3 years, about 2 people)."
 
 
-def test_the_call_shown_is_the_call_made(url: str, world: str) -> None:
-    page = get(url, ASK + "&without=3&scope=importer&impl=v2")
+@pytest.mark.parametrize(
+    "options",
+    [
+        "&without=3&scope=importer&impl=v2",
+        "&order=strength&strength=1&since=2000-02-29&kinds=work_overlap&via=1,+2&notvia=3,4&openers=7,8&each=5",
+    ],
+)
+def test_the_call_shown_is_the_call_made(url: str, world: str, options: str) -> None:
+    page = get(url, ASK + options)
     found = re.search(r"<code>(SELECT jsonb_pretty.*?)</code>", page.text, re.DOTALL)
     shown = re.search(r'aria-label="The answer as JSON"><code>(.*?)</code>', page.text, re.DOTALL)
     assert found is not None
@@ -43,6 +50,14 @@ def test_the_call_shown_is_the_call_made(url: str, world: str) -> None:
     with connect(world) as connection:
         (answer,) = connection.execute(unescape(found[1])).fetchone() or ()
     assert json.loads(answer) == json.loads(unescape(shown[1]))
+    assert found[1].count("=&gt;") == 5 + options.count("&")
+
+
+def test_filters_leave_out_paths(url: str) -> None:
+    for option, number in (("openers=7", 1), ("via=1", 0), ("notvia=1", 2), ("each=1", 2)):
+        words = get(url, f"{ASK}&{option}").words
+        assert (f"{number} path{'' if number == 1 else 's'} to Cleo" if number else "No path to Cleo") in words, option
+    assert "strength 100 or more, 10 paths, 1500 ms" in get(url, f"{ASK}&strength=100").words
 
 
 def test_an_answer_without_paths_gives_the_reason(url: str) -> None:

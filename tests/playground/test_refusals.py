@@ -81,6 +81,14 @@ def test_no_parameter_injects_anything(url: str, world: str, name: str) -> None:
         ("depth=0", "Depth must be a whole number from 1 to 6."),
         ("depth=7", "Depth must be a whole number from 1 to 6."),
         ("paths=101", "Paths must be a whole number from 1 to 100."),
+        ("strength=101", "Least strength must be a whole number from 0 to 100."),
+        ("strength=-1", "Least strength must be a whole number from 0 to 100."),
+        ("each=0", "Paths per introducer must be a whole number from 1 to 100."),
+        ("since=2021-02-29", "The day must be a date, such as 2020-12-31."),
+        ("via=1,x", "Only these organizations must be ids with commas between them, 50 at most."),
+        (f"openers={'1' + ',1' * 9}{''.join(f',{n}' for n in range(60))}", "Only these users open paths must be ids"),
+        ("order=size", "First must be recency or strength."),
+        ("kinds=enemy", "enemy"),
         ("budget=4001", "Time budget must be a whole number from 1 to 4,000."),
         ("budget=1.5", "Time budget must be a whole number from 1 to 4,000."),
         ("scope=all", "Openers must be any or importer."),
@@ -93,7 +101,7 @@ def test_a_bad_value_is_explained(url: str, change: str, message: str) -> None:
     assert page.status == 400
     assert message in page.words
     name, value = change.split("=")
-    if name not in ("without", "scope", "impl", "depth"):
+    if name not in ("without", "scope", "impl", "depth", "order", "kinds"):
         assert f'name="{name}" value="{value}"' in page.text  # to be repaired where it was typed
         assert re.search(rf'name="{name}"[^>]*aria-invalid="true"[^>]*aria-describedby="{name}-error', page.text)
 

@@ -17,7 +17,7 @@ from orchestrator.core.database import Connection
 from orchestrator.host import mapping_file
 from orchestrator.host.mapping import SourceMapping
 from tests.support import oracle
-from tests.support.world import TODAY, Edge, Experience, Pair, World
+from tests.support.world import TODAY, Edge, Experience, Pair, World, sizes_of
 
 FOLDER = Path(__file__).parents[1] / "host" / "schemas"
 
@@ -105,6 +105,7 @@ class Application:
             experiences=tuple(
                 Experience(number, *row) for number, row in enumerate(connection.execute(self.jobs.encode()), 1)
             ),
+            sizes=sizes_of(connection),
         )
         return oracle.edges(world, _today(connection))
 

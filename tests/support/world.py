@@ -164,11 +164,14 @@ def world_of(connection: Connection) -> World:
             if installed
             else ()
         ),
-        sizes=dict(
-            connection.execute("SELECT organization_id, people FROM connection_paths.organization_sizes")
-            if installed
-            else ()
-        ),
+        sizes=sizes_of(connection) if installed else {},
+    )
+
+
+def sizes_of(connection: Connection[Any]) -> dict[int, int]:
+    """Read organization_sizes."""
+    return dict(
+        connection.execute("SELECT organization_id, people FROM connection_paths.organization_sizes").fetchall()
     )
 
 

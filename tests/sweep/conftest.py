@@ -35,7 +35,8 @@ def network(new_database: Callable[[], str]) -> str:
             connection.execute(
                 f"CREATE FUNCTION public.{name}(bigint, bigint, bigint, integer, integer, text, integer)"
                 " RETURNS TABLE (depth integer, user_id bigint, contact_ids bigint[], organization_ids bigint[],"
-                f" date_froms date[], date_tos date[], recency date) LANGUAGE sql STABLE AS $body${body}$body$".encode()
+                " date_froms date[], date_tos date[], recency date, strength smallint) LANGUAGE sql STABLE"
+                f" AS $body${body}$body$".encode()
             )
     return dsn
 

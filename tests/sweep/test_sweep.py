@@ -270,6 +270,16 @@ def test_lost_connections_do_not_end_a_sweep(network: str, monkeypatch: pytest.M
     assert all(cell.server is not None for cell in found.cells)
 
 
+def test_each_finder_is_measured_in_the_orders_that_it_has(network: str) -> None:
+    finders = ("find_paths", "deep_finder", "legacy_finder", "public.slow")
+    orders = ("recency", "strength")
+    matrix = Matrix(finders=finders, depths=(2,), orders=orders, collections=(1,), targets=3)
+    found = sweep(network, matrix, replace(QUICK, blocks=1))
+    by_order = {order: {cell.finder for cell in found.cells if cell.combination.order == order} for order in orders}
+    assert by_order == {"recency": set(finders), "strength": {"find_paths", "deep_finder"}}
+    assert all(cell.requests and not cell.errors for cell in found.cells)
+
+
 @pytest.mark.parametrize(("at", "blocks"), [(2, []), (5, [1, 1]), (10, [2, 2, 1, 1])])
 def test_a_lost_server_leaves_what_was_measured(
     network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, blocks: list[int]

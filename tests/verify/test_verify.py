@@ -113,7 +113,7 @@ def test_an_empty_database_has_no_findings(db: Connection, dsn: str) -> None:
 EDGE = "connection_paths.contact_connections"
 WRONG = {
     "missing": f"DELETE FROM {EDGE} WHERE contact_a_id = 11 AND contact_b_id = 12",
-    "stale": f"INSERT INTO {EDGE} VALUES (11, 39, 'work_overlap', 3, '2010-01-01')",
+    "stale": f"INSERT INTO {EDGE} VALUES (11, 39, 'work_overlap', 50, 1, 3, '2010-01-01', NULL, 0, 2)",
     "another date": f"UPDATE {EDGE} SET date_to = '2020-01-01' WHERE contact_a_id = 11 AND contact_b_id = 12",
     "another organization": f"UPDATE {EDGE} SET organization_id = 1 WHERE contact_a_id = 11 AND contact_b_id = 12",
 }
@@ -134,7 +134,7 @@ def test_a_wrong_edge_is_found(db: Connection, dsn: str, name: str) -> None:
 
 def test_an_edge_of_two_deleted_contacts_is_found_in_any_sample(db: Connection, dsn: str) -> None:
     finish_a_run(db)
-    db.execute(f"INSERT INTO {EDGE} VALUES (8000, 9000, 'work_overlap', 3, '2010-01-01')".encode())
+    db.execute(f"INSERT INTO {EDGE} VALUES (8000, 9000, 'work_overlap', 50, 1, 3, '2010-01-01', NULL, 0, 2)".encode())
     verdict = verify(dsn, sample=5)
     assert verdict.sample.wrong == [Difference(8000, 9000, "stale", is_waiting=False)]
 

@@ -22,10 +22,10 @@ from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.core.schema import with_values
 
-#: The parameters of a call as text, in the order of deep_finder's parameters. None is NULL.
+#: The parameters of a call as text, in the order of deep_finder's first eight parameters. None is NULL.
 Parameters = Sequence[bytes | None]
 
-TYPES = (20, 20, 20, 23, 23, 25, 23)  # oids of deep_finder's parameter types: bigint, integer, text
+TYPES = (20, 20, 20, 23, 23, 25, 23, 25)  # oids of deep_finder's first parameter types: bigint, integer, text
 ANSWERED, TIMED_OUT, FAILED = range(3)
 GRACE = 1.0  # seconds that an answer may arrive later than the statement timeout
 CANCELLED = b"57014"  # SQLSTATE of a statement that the statement timeout ended

@@ -16,8 +16,12 @@ from orchestrator.finders.paths import DEEPEST
 
 FIND_PATHS, DEEP_FINDER, LEGACY_FINDER = "find_paths", "deep_finder", "legacy_finder"
 
-_DEEP_TYPES = "bigint, bigint, bigint, integer, integer, text, integer"
-_DEEP_CALL = "$1, $2, $3, $4, $5, $6, $7"
+ORDERS = ("recency", "strength")  # values of order_by
+
+_SEVEN_TYPES = "bigint, bigint, bigint, integer, integer, text, integer"
+_SEVEN = "$1, $2, $3, $4, $5, $6, $7"
+_ONE_ORDER = ORDERS[:1]
+_PATHS = "paths"  # a row per path and user
 _DEPTHS = range(1, DEEPEST + 1)
 _LEGACY_DEPTHS = range(2, 3)  # legacy_finder has no depth parameter; it returns what deep_finder does at depth 2
 _QUALIFIED = re.compile(r"([^.]+)\.([^.]+)")
@@ -27,14 +31,19 @@ _QUALIFIED = re.compile(r"([^.]+)\.([^.]+)")
 class Finder:
     """A function to measure: its name in the results, and the statement that calls it.
 
-    Every ``statement`` gets deep_finder's seven parameters and may use fewer. Finders with the same ``rows`` must
-    return the same rows. ``depths`` are those that the function can search.
+    Every ``statement`` gets deep_finder's first eight parameters and may use fewer. Finders with the same ``rows`` must
+    return the same rows. ``depths`` and ``orders`` are those that the function can search to and rank by.
     """
 
     name: str
     statement: str
     rows: str
     depths: range = _DEPTHS
+    orders: Sequence[str] = ORDERS
+
+    def can(self, combination: Combination) -> bool:
+        """Return whether the function takes these arguments."""
+        return combination.depth in self.depths and combination.order in self.orders
 
     def again(self) -> Finder:
         """Return the same finder under a second name, to compare it with itself."""
@@ -49,11 +58,13 @@ class Combination:
     scope: str
     depth: int
     max_paths: int
+    order: str = ORDERS[0]
 
     @property
     def name(self) -> str:
-        """Return a short name: ``c1-any-d4-p25``."""
-        return f"c{self.collection}-{self.scope}-d{self.depth}-p{self.max_paths}"
+        """Return a short name: ``c1-any-d4-p25``, or ``c1-any-d4-p25-strength``."""
+        order = "" if self.order == ORDERS[0] else f"-{self.order}"
+        return f"c{self.collection}-{self.scope}-d{self.depth}-p{self.max_paths}{order}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class Matrix:
     depths: Sequence[int] = (1, 2, 3, 4)
     max_paths: Sequence[int] = (25,)
     scopes: Sequence[str] = ("any",)
+    orders: Sequence[str] = ORDERS[:1]
     collections: Sequence[int] = ()
     targets: int = 25
     contacts: Sequence[int] = ()
@@ -79,8 +91,10 @@ class Matrix:
     def combinations(self, collections: Iterable[int]) -> list[Combination]:
         """Return every combination in *collections*, in the order of measuring."""
         return [
-            Combination(collection, scope, depth, paths)
-            for collection, scope, depth, paths in product(collections, self.scopes, self.depths, self.max_paths)
+            Combination(collection, scope, depth, paths, order)
+            for collection, scope, order, depth, paths in product(
+                collections, self.scopes, self.orders, self.depths, self.max_paths
+            )
         ]
 
     def resolve(self, connection: Connection) -> list[Finder]:
@@ -96,28 +110,27 @@ class Matrix:
 
 
 def resolve(connection: Connection, name: str) -> Finder:
-    """Return the finder of that name: one of ours, or ``SCHEMA.NAME`` of a function with deep_finder's parameters.
+    """Return the finder of that name: ours, or ``SCHEMA.NAME`` with deep_finder's first seven parameters.
 
     Raises :class:`OrchestratorError` when there is no such function.
     """
     own = schema_of(connection)
     if name == FIND_PATHS:  # it returns one document; the parameters between have defaults
-        call = "$1, $2, $3, $4, $5, $6, max_edges_per_hop => $7"
+        call = "$1, $2, $3, $4, $5, $6, max_edges_per_hop => $7, order_by => $8"
         return Finder(name, f"SELECT * FROM {own}.{name}({call})", rows=FIND_PATHS)
+    if name == DEEP_FINDER:
+        return Finder(name, f"SELECT * FROM {own}.{name}({_SEVEN}, order_by => $8)", rows=_PATHS)
     if name == LEGACY_FINDER:
-        schema, function, types, call = own, name, "bigint, bigint, bigint, integer, text", "$1, $2, $3, $5, $6"
-    elif name == DEEP_FINDER:
-        schema, function, types, call = own, name, _DEEP_TYPES, _DEEP_CALL
-    elif found := _QUALIFIED.fullmatch(name):
-        (schema, function), types, call = found.groups(), _DEEP_TYPES, _DEEP_CALL
-    else:
+        call = f"SELECT * FROM {own}.{name}($1, $2, $3, $5, $6)"
+        return Finder(name, call, rows=_PATHS, depths=_LEGACY_DEPTHS, orders=_ONE_ORDER)
+    found = _QUALIFIED.fullmatch(name)
+    if found is None:
         raise OrchestratorError(
             f"there is no finder {name}; give {FIND_PATHS}, {DEEP_FINDER}, {LEGACY_FINDER}, or SCHEMA.NAME of a"
-            " function with deep_finder's parameters"
+            " function with deep_finder's first seven parameters"
         )
-    qualified = sql.Identifier(schema, function).as_string(connection)
-    row = connection.execute("SELECT to_regprocedure(%s) IS NULL", (f"{qualified}({types})",)).fetchone()
+    qualified = sql.Identifier(*found.groups()).as_string(connection)
+    row = connection.execute("SELECT to_regprocedure(%s) IS NULL", (f"{qualified}({_SEVEN_TYPES})",)).fetchone()
     if row == (True,):
-        raise OrchestratorError(f"there is no function {qualified}({types}) in this database")
-    depths = _LEGACY_DEPTHS if name == LEGACY_FINDER else _DEPTHS
-    return Finder(name, f"SELECT * FROM {qualified}({call})", rows="paths", depths=depths)
+        raise OrchestratorError(f"there is no function {qualified}({_SEVEN_TYPES}) in this database")
+    return Finder(name, f"SELECT * FROM {qualified}({_SEVEN})", rows=_PATHS, orders=_ONE_ORDER)

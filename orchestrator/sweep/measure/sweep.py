@@ -127,8 +127,8 @@ class _Sweep:
             self._measure(connection)
 
     def _able(self, combination: Combination) -> list[int]:
-        """Return the numbers of the finders that can search to the combination's depth."""
-        return [number for number, finder in enumerate(self._finders) if combination.depth in finder.depths]
+        """Return the numbers of the finders that take the combination's arguments."""
+        return [number for number, finder in enumerate(self._finders) if finder.can(combination)]
 
     def _parameters(self, combination: Combination) -> list[Parameters]:
         cap = self._options.max_edges_per_hop
@@ -136,7 +136,7 @@ class _Sweep:
             [
                 None if value is None else str(value).encode()
                 for value in (target.contact, combination.collection, target.viewer, combination.depth,
-                              combination.max_paths, combination.scope, cap)
+                              combination.max_paths, combination.scope, cap, combination.order)
             ]
             for target in self._results.targets[combination.collection, combination.scope]
         ]  # fmt: skip

@@ -44,12 +44,14 @@ def noise(comparison: Comparison) -> str:
 
 
 def place(results: Results, combination: Combination) -> str:
-    """Return a combination in words, with its scope and paths where these differ between combinations."""
+    """Return a combination in words, with its scope, paths and order where these differ between combinations."""
     found = [f"{results.members[combination.collection]:,} members"]
     if len({each.scope for each in results.combinations}) > 1:
         found.append(f"scope {combination.scope}")
     if len({each.max_paths for each in results.combinations}) > 1:
         found.append(f"{combination.max_paths:,} paths")
+    if len({each.order for each in results.combinations}) > 1:
+        found.append(f"by {combination.order}")
     return f"depth {combination.depth} in collection {combination.collection} ({', '.join(found)})"
 
 

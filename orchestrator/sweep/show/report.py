@@ -112,16 +112,17 @@ def _objective(name: str, judgements: Sequence[Judgement]) -> dict[str, Any]:
 
 def _groups(results: Results) -> list[tuple[str, Markup, list[tuple[Combination, Markup]]]]:
     """Return for each group its title, its chart by depth, and a distribution for each combination."""
-    groups: dict[tuple[int, str, int], list[Combination]] = {}
+    groups: dict[tuple[int, str, int, str], list[Combination]] = {}
     for each in results.combinations:
-        groups.setdefault((each.collection, each.scope, each.max_paths), []).append(each)
+        groups.setdefault((each.collection, each.scope, each.max_paths, each.order), []).append(each)
     measured = [cell for cell in results.cells if cell.requests]
     medians = charts.Scale.of([_percentile(cell, percent) for cell in measured for percent in (50, 95)])
     everything = charts.Scale.of([float(end) for cell in measured for end in _ends(cell)])
     most = max((cell.requests for cell in measured), default=1)
     found = []
-    for (collection, scope, paths), combinations in groups.items():
-        title = f"Collection {collection} ({results.members[collection]:,} members), scope {scope}, {paths} paths"
+    for (collection, scope, paths, order), combinations in groups.items():
+        members = f"{results.members[collection]:,} members"
+        title = f"Collection {collection} ({members}), scope {scope}, {paths} paths by {order}"
         by_depth = {
             finder: {cell.combination.depth: (_percentile(cell, 50), _percentile(cell, 95)) for cell in measured
                      if cell.finder == finder and cell.combination in combinations}

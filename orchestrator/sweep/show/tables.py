@@ -33,6 +33,7 @@ def _row(cell: Cell) -> dict[str, Any]:
         "scope": combination.scope,
         "depth": combination.depth,
         "max_paths": combination.max_paths,
+        "order": combination.order,
         "requests": cell.requests,
         "errors": cell.errors,
         "timeouts": cell.timeouts,

@@ -3,5 +3,5 @@ SELECT m.contact_ids, m.date_tos, m.user_ids
 FROM connection_paths.near_members(
     ROW(
         $1, $2, 1, 3, 25, 'any', 15, 'recency', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', true, false, NULL, NULL
-    )::connection_paths.search_request, 100, NULL
+    )::connection_paths.search_request, 100, NULL, false, false
 ) AS m

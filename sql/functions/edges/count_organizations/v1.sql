@@ -3,14 +3,14 @@
 -- Counts the people of organizations, and keeps organization_sizes up to date.
 --
 -- Parameters
---     contact_ids  The organizations of these contacts are counted. NULL: every organization.
+--     contact_ids  The organizations of these contacts that exist. NULL: every organization that exists.
 --     only_new     true: only organizations without a row are counted. NULL means false.
 -- Returns
 --     The number of organizations whose size class was added or changed.
 -- Errors
 --     none
 -- Reads
---     employments, organization_sizes
+--     employments, known_organizations, organization_sizes
 -- Writes
 --     organization_sizes, contact_changes
 -- Used by
@@ -24,7 +24,7 @@
 --     whose size goes up and down around the limit of a class would change again and again. For the same reason a class
 --     may differ between two databases with the same data.
 --
---     An organization of more than 100 people is counted for some contacts only when its last count is a day old,
+--     An organization of more than 20 people is counted for some contacts only when its last count is a day old,
 --     because one contact hardly changes its class, and counting it takes longer than refreshing the contact.
 CREATE OR REPLACE FUNCTION connection_paths.count_organizations(
     contact_ids bigint[] DEFAULT NULL,
@@ -49,9 +49,14 @@ BEGIN
         SELECT array_agg(c.id), array_agg(c.people)
         INTO ids, numbers
         FROM (
-            SELECT e.organization_id AS id, count(DISTINCT e.contact_id) AS people
+            SELECT e.organization_id AS id, COALESCE(o.headcount, count(DISTINCT e.contact_id)) AS people
             FROM connection_paths.employments AS e
-            GROUP BY e.organization_id
+            JOIN (
+                SELECT k.id, max(k.headcount) FILTER (WHERE k.headcount > 0) AS headcount
+                FROM connection_paths.known_organizations AS k
+                GROUP BY k.id
+            ) AS o ON o.id = e.organization_id
+            GROUP BY e.organization_id, o.headcount
         ) AS c;
     ELSE
         SELECT array_agg(c.id), array_agg(c.people)
@@ -69,9 +74,12 @@ BEGIN
                 ) AS e
             ) AS o
             LEFT JOIN connection_paths.organization_sizes AS s ON s.organization_id = o.id
-            WHERE s.organization_id IS NULL
-                OR count_organizations.only_new IS NOT TRUE
-                AND (s.people <= 100 OR s.counted_at < now() - interval '1 day')
+            WHERE (
+                    s.organization_id IS NULL
+                    OR count_organizations.only_new IS NOT TRUE
+                    AND (s.people <= 20 OR s.counted_at < now() - interval '1 day')
+                )
+                AND EXISTS (SELECT FROM connection_paths.known_organizations AS k WHERE k.id = o.id)
         ) AS c;
     END IF;
 
@@ -111,7 +119,7 @@ BEGIN
     WHERE s.organization_id = ANY (ARRAY(
         SELECT o.organization_id
         FROM connection_paths.organization_sizes AS o
-        WHERE o.organization_id = ANY (ids) AND o.people > 100 AND o.counted_at < now() - interval '1 day'
+        WHERE o.organization_id = ANY (ids) AND o.people > 20 AND o.counted_at < now() - interval '1 day'
         ORDER BY o.organization_id
         FOR UPDATE SKIP LOCKED
     ));

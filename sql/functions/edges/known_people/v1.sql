@@ -5,11 +5,12 @@
 -- Parameters
 --     organization_id  The organization. NULL: 0.
 -- Returns
---     The number of different contacts with a usable work experience there.
+--     The organization's headcount, where the mapping names such a column and it is positive; otherwise the number of
+--     different contacts with a usable work experience there.
 -- Errors
 --     none
 -- Reads
---     employments
+--     employments, known_organizations
 -- Writes
 --     none
 -- Used by
@@ -23,11 +24,20 @@ STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 BEGIN ATOMIC
-    SELECT count(DISTINCT e.contact_id)
-    FROM connection_paths.employments AS e
-    WHERE e.organization_id = known_people.organization_id;
+    SELECT COALESCE(
+        (
+            SELECT max(o.headcount)
+            FROM connection_paths.known_organizations AS o
+            WHERE o.id = known_people.organization_id AND o.headcount > 0
+        ),
+        (
+            SELECT count(DISTINCT e.contact_id)
+            FROM connection_paths.employments AS e
+            WHERE e.organization_id = known_people.organization_id
+        )
+    );
 END;
 
-COMMENT ON FUNCTION connection_paths.known_people(bigint) IS 'How many contacts are known to have worked at an organization';
+COMMENT ON FUNCTION connection_paths.known_people(bigint) IS 'How many people are known to have worked at an organization: its headcount, or the contacts there';
 
 REVOKE ALL ON FUNCTION connection_paths.known_people(bigint) FROM PUBLIC;

@@ -39,6 +39,9 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 SET plan_cache_mode = force_generic_plan
 AS $function$
+DECLARE
+    -- a variable: in the statement, the function would be called for each work experience
+    begun_before CONSTANT date := CURRENT_DATE - connection_paths.longest_wait();
 BEGIN
     INSERT INTO connection_paths.due_changes AS d (contact_id, due_on)
     SELECT s.contact_id, s.starts_on
@@ -51,7 +54,7 @@ BEGIN
             LEFT JOIN connection_paths.organization_policy AS p ON p.organization_id = w.organization_id
             WHERE w.contact_id = c.id
                 -- only experiences that begin late enough need the look-up of the policy
-                AND w.date_from > CURRENT_DATE - connection_paths.longest_wait()
+                AND w.date_from > begun_before
                 AND w.date_from < '1000000-01-01'::date
                 AND w.date_from + COALESCE(p.min_overlap_days - 1, 0) > CURRENT_DATE
             OFFSET 0

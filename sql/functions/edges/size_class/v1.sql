@@ -27,9 +27,9 @@ BEGIN ATOMIC
     SELECT (
         p.ten * CASE
             -- the square roots of 1 * 2, 2 * 5 and 5 * 10: the limits between two classes
-            WHEN p.people < 1.4142 * p.ten THEN 1
-            WHEN p.people < 3.1623 * p.ten THEN 2
-            WHEN p.people < 7.0711 * p.ten THEN 5
+            WHEN p.people < 1.41421356 * p.ten THEN 1
+            WHEN p.people < 3.16227766 * p.ten THEN 2
+            WHEN p.people < 7.07106781 * p.ten THEN 5
             ELSE 10
         END
     )::integer

@@ -12,7 +12,7 @@
 --     CP011  Citus manages a table of the application or of the package.
 --     CP012  Row-level security may hide rows of the application's tables from the current role.
 -- Reads
---     contact_connections_live, employments, organization_sizes
+--     contact_connections_live, employments, known_organizations, organization_sizes
 -- Writes
 --     contact_connections_next
 -- Used by
@@ -36,6 +36,8 @@ SET enable_seqscan = off
 SET jit = off
 AS $function$
 DECLARE
+    -- a variable: in a statement, the function would be called for each work experience
+    begun_before CONSTANT date := CURRENT_DATE - connection_paths.longest_wait();
     inserted bigint;
 BEGIN
     PERFORM connection_paths.require_sources();
@@ -43,7 +45,10 @@ BEGIN
         ARRAY(
             SELECT e.contact_id
             FROM connection_paths.employments AS e
-            WHERE e.organization_id NOT IN (SELECT s.organization_id FROM connection_paths.organization_sizes AS s)
+            WHERE NOT EXISTS (
+                    SELECT FROM connection_paths.organization_sizes AS s WHERE s.organization_id = e.organization_id
+                )
+                AND EXISTS (SELECT FROM connection_paths.known_organizations AS o WHERE o.id = e.organization_id)
                 AND (rebuild_range.above_contact_id IS NULL OR e.contact_id > rebuild_range.above_contact_id)
                 AND (rebuild_range.upto_contact_id IS NULL OR e.contact_id <= rebuild_range.upto_contact_id)
         ),
@@ -133,7 +138,7 @@ BEGIN
     PERFORM connection_paths.schedule_refreshes(ARRAY(
         SELECT DISTINCT e.contact_id
         FROM connection_paths.employments AS e
-        WHERE e.date_from > CURRENT_DATE - connection_paths.longest_wait()
+        WHERE e.date_from > begun_before
             AND (rebuild_range.above_contact_id IS NULL OR e.contact_id > rebuild_range.above_contact_id)
             AND (rebuild_range.upto_contact_id IS NULL OR e.contact_id <= rebuild_range.upto_contact_id)
     ));

@@ -25,8 +25,8 @@
 -- Used by
 --     front_edges
 -- Why
---     The planner inlines this function. Edges are read, and neighbours looked up, only until the caller has enough. One
---     look-up answers both who is a member and who opens. A small collection may be hashed, once a statement
+--     The planner inlines this function. Edges are read, and neighbours looked up, only until the caller has enough.
+--     One look-up answers both who is a member and who opens. A small collection may be hashed, once a statement
 --     (docs/adr/0013-members-by-look-up.md).
 CREATE OR REPLACE FUNCTION connection_paths.contact_members(
     contact_id bigint,

@@ -6,8 +6,8 @@
 --     collection_id  The collection that the path is in.
 --     contact_id     The contact who would be asked.
 -- Returns
---     False when a limit of the collection, or of all collections, is reached: within its last per_days days the contact
---     was asked max_requests times, not counting withdrawn requests.
+--     False when a limit of the collection, or of all collections, is reached: within its last per_days days the
+--     contact was asked max_requests times, not counting withdrawn requests.
 -- Errors
 --     none
 -- Reads

@@ -12,7 +12,8 @@
 --     is_limited     The search's.
 -- Returns
 --     {"reason", "level_reached", "caps_hit", "max_edges_per_hop", "collection_members", "target_edges",
---     "target_edges_passing", "target_edges_to_members", "target_edges_to_excluded", "excluded", "counted_to", "counts_are_exact"}.
+--     "target_edges_passing", "target_edges_to_members", "target_edges_to_excluded", "excluded", "counted_to",
+--     "counts_are_exact"}.
 --     The reason is the first of these that is known to hold:
 --     time_budget            The time ran out before the search ended.
 --     unknown_target         There is no such contact.

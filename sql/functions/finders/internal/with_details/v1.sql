@@ -21,8 +21,8 @@
 -- Used by
 --     search
 -- Why
---     Where few neighbours of a hub are members, reading all its edges from the walk indexes alone and then the edges of
---     the members is faster than reading all edges from the table.
+--     Where few neighbours of a hub are members, reading all its edges from the walk indexes alone and then the edges
+--     of the members is faster than reading all edges from the table.
 CREATE OR REPLACE FUNCTION connection_paths.with_details(
     request connection_paths.search_request,
     contact_ids bigint[],
