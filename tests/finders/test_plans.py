@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from bench import generations
+from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.install.installation import install
 from orchestrator.runs.backfill import BackfillOptions, backfill
@@ -29,6 +30,11 @@ HUB = (
     " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
 )
 
+STRONG_EDGES = (
+    "SELECT contact_a_id AS contact_id FROM connection_paths.contact_connections WHERE strength >= 30"
+    " UNION ALL SELECT contact_b_id FROM connection_paths.contact_connections WHERE strength >= 30"
+)
+
 EDGES_OF = (
     "SELECT FROM connection_paths.contact_connections WHERE contact_a_id = {contact}"
     " UNION ALL SELECT FROM connection_paths.contact_connections WHERE contact_b_id = {contact}"
@@ -37,11 +43,13 @@ EDGES_OF = (
 MEMBERS = "idx_members_by_collection"
 REFUSED = "do_not_ask_once"
 WALK = {"idx_cc_walk_a", "idx_cc_walk_b"}
+STRONG = {"idx_cc_strong_a", "idx_cc_strong_b"}
 EXPERIENCES = {"idx_experiences_by_contact", "idx_experiences_by_organization"}
 KEYS = {
     *("contact_connections_pkey", "contacts_pkey", "organizations_pkey", "finder_rollout_pkey", "do_not_ask_once"),
     *("do_not_ask_users_pkey", "do_not_ask_by_collection", "introduction_limits_once", "organization_sizes_pkey"),
     *("backfill_runs_one_active", "detached_sources_pkey", "organization_policy_pkey", "organization_policy_by_rule"),
+    "organization_sizes_pkey",
     *("pg_class_relname_nsp_index", "pg_namespace_oid_index", "pg_namespace_nspname_index"),
     *("pg_class_oid_index", "pg_depend_depender_index", "pg_rewrite_rel_rulename_index"),
 }
@@ -54,6 +62,22 @@ CALLS = {
     "small collection": ("SELECT * FROM connection_paths.deep_finder({t}, 3, 1001, 4)", {MEMBERS, *WALK}),
     "importer": ("SELECT * FROM connection_paths.deep_finder({t}, 3, 1001, 4, 25, 'importer')", {MEMBERS, *WALK}),
     "no cap": ("SELECT * FROM connection_paths.deep_finder({t}, 3, 1001, 3, 25, 'any', NULL)", {MEMBERS, *WALK}),
+    "strength": (
+        "SELECT * FROM connection_paths.deep_finder({t}, 1, 1001, 4, order_by => 'strength')",
+        {MEMBERS, *STRONG},
+    ),
+    "strength with a filter": (
+        "SELECT * FROM connection_paths.deep_finder({t}, 1, 1001, 4, order_by => 'strength', min_strength => 1)",
+        {MEMBERS, *STRONG},
+    ),
+    "strength in a small collection": (
+        "SELECT * FROM connection_paths.deep_finder({t}, 3, 1001, 4, order_by => 'strength')",
+        {MEMBERS, *STRONG, *WALK},
+    ),
+    "filters": (
+        "SELECT * FROM connection_paths.deep_finder({t}, 1, 1001, 4, min_strength => 10, kinds => '{{work_overlap}}')",
+        {MEMBERS, *WALK},
+    ),
     "legacy_finder": ("SELECT * FROM connection_paths.legacy_finder({t}, 1, 1001)", {MEMBERS, *EXPERIENCES}),
     "find_paths v2": ("SELECT connection_paths.find_paths({t}, 1, 1001, 3)", {MEMBERS, *WALK}),
     "find_paths v1": ("SELECT connection_paths.find_paths({t}, 1, 1001, 2, impl => 'v1')", {MEMBERS, *EXPERIENCES}),
@@ -135,9 +159,29 @@ def test_finders_use_the_intended_indexes(
     assert found, "auto_explain reported nothing"
     used = {node["Index Name"] for node in found if "Index Name" in node}
     assert expected <= used
-    assert used <= {MEMBERS, *WALK, *EXPERIENCES, *KEYS}
+    assert used <= {MEMBERS, *WALK, *STRONG, *EXPERIENCES, *KEYS}
     scanned = {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
     assert scanned <= OF_A_FEW_ROWS
+
+
+def test_the_limit_of_strong_edges_is_the_same_in_the_search_and_in_the_indexes() -> None:
+    texts = [sqlfiles.read("indexes", f"{name}.sql") for name in sorted(STRONG)] + [sqlfiles.function("contact_edges")]
+    limits = [re.findall(r"strength (?:<|>=) (\d+)", text) for text in texts]
+    assert all(limits)
+    assert len({limit for found in limits for limit in found}) == 1
+
+
+def test_strong_edges_are_read_in_order_from_their_indexes_alone(
+    session: tuple[Connection, list[dict[str, Any]]],
+) -> None:
+    """The answer needs few edges of the hub, and no more are read; nothing is sorted."""
+    connection, plans = session
+    hub = one(connection, f"SELECT contact_id FROM ({STRONG_EDGES}) AS e GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
+    plans.clear()
+    connection.execute("SELECT * FROM connection_paths.deep_finder(%s, 1, 1001, 2, 5, order_by => 'strength')", (hub,))
+    read = [node for node in all_nodes(plans) if node.get("Index Name") in STRONG]
+    assert {node["Node Type"] for node in read} == {"Index Only Scan"}
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in read) <= 102
 
 
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])

@@ -50,9 +50,10 @@ def database_that_knows(dsn: str, *kinds: str) -> Iterator[Connection[Any]]:
 
 def layer(pairs: Iterable[Pair], ends: Ends, kind: str = WORK_OVERLAP) -> Layer:
     """An edge for each pair, each with an organization of its own, ending as *ends* says."""
+    evidence = (1, 0, 1) if kind == WORK_OVERLAP else ()
     distinct = dict.fromkeys((min(pair), max(pair)) for pair in pairs)
     return {
-        pair: Edge(kind, 1000 + number, START + timedelta(number % 700), ends(number))
+        pair: Edge(kind, 1000 + number, START + timedelta(number % 700), ends(number), 50, *evidence)
         for number, pair in enumerate(distinct)
     }
 

@@ -24,7 +24,7 @@
 -- Writes
 --     none
 -- Used by
---     with_details, few_members, path_rows, path_documents
+--     few_members, path_rows, path_documents
 -- Why
 --     Only the paths that are returned need these columns, so a search without filters never reads the table, only
 --     indexes.

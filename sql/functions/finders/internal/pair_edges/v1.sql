@@ -23,7 +23,7 @@
 -- Writes
 --     none
 -- Used by
---     edge_details, count_around_target
+--     with_details, edge_details, count_around_target
 CREATE OR REPLACE FUNCTION connection_paths.pair_edges(
     contact_id bigint,
     neighbour_id bigint,

@@ -56,7 +56,7 @@ DECLARE
     by_strength CONSTANT boolean := request.order_by = 'strength';
     is_filtered CONSTANT boolean := connection_paths.has_edge_filters(request);
     most_edges bigint := CASE WHEN request.max_depth > 1 THEN connection_paths.search_limit('read_first') ELSE 0 END;
-    only_user_ids bigint[]; -- the users who open, as soon as only their contacts are missing
+    only_users bigint[]; -- the users who open, as soon as only their contacts are missing
     near record; -- the target and its neighbours, as far as they are members
     members record; -- the same for all users, as far as the search needs them to go on
     last_rank bigint; -- the greatest rank of the paths that the viewer does not open
@@ -70,23 +70,19 @@ BEGIN
     is_limited := false;
     LOOP
         IF NOT by_strength AND NOT is_filtered OR most_edges IS NULL AND request.given_edges IS NULL THEN
-            SELECT m.* INTO near
-            FROM connection_paths.near_members(request, most_edges, only_user_ids, false, false) AS m;
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, false, false) AS m;
             IF by_strength OR is_filtered THEN
                 SELECT d.*, NULL::bigint AS read_to INTO near
                 FROM connection_paths.with_details(request, near.contact_ids, near.user_ids) AS d;
             END IF;
         ELSIF NOT by_strength THEN
-            SELECT m.* INTO near
-            FROM connection_paths.near_members(request, most_edges, only_user_ids, false, true) AS m;
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, false, true) AS m;
         ELSIF NOT is_filtered THEN
-            SELECT m.* INTO near
-            FROM connection_paths.near_members(request, most_edges, only_user_ids, true, false) AS m;
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, true, false) AS m;
         ELSE
-            SELECT m.* INTO near
-            FROM connection_paths.near_members(request, most_edges, only_user_ids, true, true) AS m;
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, true, true) AS m;
         END IF;
-        IF only_user_ids IS NULL THEN
+        IF only_users IS NULL THEN
             members := near;
         END IF;
         IF near.user_ids IS NOT NULL AND ( -- somebody may open; of a list of users, this is looked at later
@@ -95,9 +91,7 @@ BEGIN
             OR request.opener_user_ids[1] = ANY (near.user_ids)
         ) THEN
             IF request.max_per_introducer IS NOT NULL AND NOT request.by_chain THEN
-                SELECT f.contact_ids, f.date_tos, f.strengths, f.user_ids, near.read_to
-                INTO near
-                FROM connection_paths.first_users(
+                SELECT f.*, near.read_to INTO near FROM connection_paths.first_users(
                     request, near.contact_ids, near.date_tos, near.strengths, near.user_ids
                 ) AS f;
             END IF;
@@ -117,17 +111,19 @@ BEGIN
                 WHERE e.date_to >= current_date
             );
             most_edges := most_edges * 4;
-        ELSIF cardinality(contacts) < 2 AND (cardinality(members.contact_ids) > most_edges / 2) IS NOT TRUE THEN
+        ELSIF cardinality(contacts) < 2 AND (cardinality(members.contact_ids) > most_edges / 2) IS NOT TRUE
+            OR (by_strength OR is_filtered) AND (cardinality(members.contact_ids) > most_edges / 10) IS NOT TRUE
+        THEN
             most_edges := NULL; -- few neighbours are members: then looking all of them up is fast
         ELSE -- half as many again as would be enough if the rest were like these
             most_edges := most_edges * GREATEST(2, 3 * request.max_found / (2 * GREATEST(cardinality(contacts), 1)));
         END IF;
-        IF request.opener_user_ids IS NOT NULL AND only_user_ids IS NULL AND (
+        IF request.opener_user_ids IS NOT NULL AND only_users IS NULL AND (
             SELECT count(DISTINCT m.contact_id) > CASE WHEN request.max_depth > 2 THEN request.max_edges_per_hop ELSE 0 END
             FROM unnest(members.contact_ids) AS m (contact_id)
             WHERE m.contact_id <> request.target_contact_id
         ) THEN
-            only_user_ids := request.opener_user_ids;
+            only_users := request.opener_user_ids;
         END IF;
     END LOOP;
     IF request.target_contact_id <> ANY (members.contact_ids) THEN

@@ -1,16 +1,16 @@
 -- connection_paths.with_details(request, contact_ids, user_ids)
 --
--- Looks up the best edge of each member among the neighbours of the target.
+-- Looks up the edges of members among the neighbours of the target.
 --
 -- Parameters
 --     request      What is asked, already checked. Required.
 --     contact_ids  The target, or a member who shares an edge with it.
 --     user_ids     The user who brought in each of these contacts; NULL: a user who opens no path.
 -- Returns
---     One row, without members who share no edge with the target that passes the filters.
+--     One row. A member comes once for each edge that passes the filters, and each user.
 --     contact_ids  As the parameter.
---     date_tos     The last day of the best edge; NULL for the target, and where the edge goes on.
---     strengths    The strength of that edge; NULL for the target. The array is NULL where the order is by recency.
+--     date_tos     The last day of the edge; NULL for the target, and where the edge goes on.
+--     strengths    The strength of the edge; NULL for the target. The array is NULL where the order is by recency.
 --     user_ids     As the parameter.
 -- Errors
 --     none
@@ -41,12 +41,12 @@ BEGIN ATOMIC
     FROM (
         SELECT unnest(with_details.contact_ids) AS contact_id, unnest(with_details.user_ids) AS user_id
     ) AS m
-    LEFT JOIN LATERAL connection_paths.edge_details(
+    LEFT JOIN LATERAL connection_paths.pair_edges(
         m.contact_id, (with_details.request).target_contact_id, with_details.request
     ) AS d ON true
     WHERE d.kind IS NOT NULL OR m.contact_id = (with_details.request).target_contact_id;
 END;
 
-COMMENT ON FUNCTION connection_paths.with_details(connection_paths.search_request, bigint[], bigint[]) IS 'Members among the neighbours of the target, with the best edge of each';
+COMMENT ON FUNCTION connection_paths.with_details(connection_paths.search_request, bigint[], bigint[]) IS 'Members among the neighbours of the target, with their edges';
 
 REVOKE ALL ON FUNCTION connection_paths.with_details(connection_paths.search_request, bigint[], bigint[]) FROM PUBLIC;
