@@ -59,6 +59,7 @@ def test_half_requests_do_not_block_others(world: str, sent: bytes, monkeypatch:
     with playground(world) as address:
         opened = held(address, sent, 5)
         assert all(closed(connection) for connection in opened)  # by the other side: recv() would time out
+        monkeypatch.undo()  # on a busy machine, a whole request may take longer
         assert get(address, ASK).status == 200
 
 
