@@ -29,6 +29,7 @@ from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, Binding, bind
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.install import company_names, migration_files, repair
+from orchestrator.install.columns import check_columns
 from orchestrator.install.installed import chosen_host_schema, chosen_mapping, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
@@ -158,6 +159,7 @@ def _checked(
     check_server(connection)
     check_no_extension(connection)
     check_no_stranger(connection)
+    check_columns(connection)
     chosen = chosen_host_schema(connection, host_schema)
     wanted = chosen_mapping(connection, mapping)
     binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)
