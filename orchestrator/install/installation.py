@@ -29,6 +29,7 @@ from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, Binding, bind
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.install import company_names, migration_files, repair
+from orchestrator.install.columns import check_columns
 from orchestrator.install.installed import chosen_host_schema, chosen_mapping, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
@@ -117,6 +118,7 @@ def install(
         check_server(connection)
         check_no_extension(connection)
         check_no_stranger(connection)
+        check_columns(connection)
         resolves = names if names is not None else company_names.is_on(connection)
         binding, notes = _checked(connection, host_schema, mapping, resolves=resolves)
         prefix = group_roles.to_use(connection, roles)

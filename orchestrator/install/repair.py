@@ -27,7 +27,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.subject import Subject, examine
 from orchestrator.host.binding import REQUIRED, VIEW_OF, Binding, unbound
 from orchestrator.host.sources import asked
-from orchestrator.install import company_names, partitions, steps
+from orchestrator.install import columns, company_names, partitions, steps
 from orchestrator.install.migration_files import migration_steps, migrations
 
 log = logging.getLogger(__name__)
@@ -144,6 +144,8 @@ def installation(subject: Subject) -> Iterator[Finding]:
 
     Other checks report views, triggers, functions and the indexes on the tables.
     """
+    for what in columns.missing(subject.connection):
+        yield Finding("installation", "wrong", what, columns.repair(subject.connection), what.split()[0])
     found = [
         *_of_catalogs(subject.connection, subject.binding, ()),
         *_of_partitions(subject.connection, subject.binding),

@@ -14,7 +14,7 @@ from orchestrator.doctor import indexes
 from orchestrator.host import sources
 from orchestrator.host.binding import Binding
 from orchestrator.host.mapping import DEFAULT
-from orchestrator.install import company_names, migration_files, repair
+from orchestrator.install import columns, company_names, migration_files, repair
 from orchestrator.install.installed import bound_host_schema
 from orchestrator.install.steps import (
     HOST_INDEXES,
@@ -150,6 +150,7 @@ def _problems(connection: Connection, binding: Binding, triggers: list[tuple[str
         "schema": "put them back, then run",
     }  # install cannot repair these alone
     return [
+        *(f"{what}; orchestrator install says what to do" for what in columns.missing(connection)),
         *(f"{each.what}; {before.get(each.step, 'run')}: orchestrator install" for each in found),
         *(each.sentence for each in others),
     ]

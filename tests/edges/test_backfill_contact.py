@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection
 
+from bench import generations
 from tests.support import oracle
 from tests.support.edges import EVERYBODY, changes, stored, work_edges, wrong_edges
 from tests.support.properties import repeatable
-from tests.support.sessions import value
+from tests.support.sessions import connect, value
 from tests.support.world import (
     CONTACT_IDS,
     DAYS,
@@ -340,3 +341,21 @@ def test_an_open_end_is_later_than_infinity(installed: Connection[Any]) -> None:
         "SELECT contact_b_id, date_from::text, date_to::text FROM connection_paths.contact_connections ORDER BY 1"
     ).fetchall()
     assert rows == [(2, "2012-01-01", None), (3, "2011-01-01", "2014-01-01")]
+
+
+@pytest.mark.parametrize("contact", [2, 3])
+def test_the_first_generation_writes_the_same_rows(new_installed: Callable[[], str], contact: int) -> None:
+    later = timedelta(700)
+    jobs = [(each, each % 2, TODAY - timedelta(2000 + each), TODAY - later) for each in range(1, 8)]
+    world = colleagues(*jobs, *((each, 7, TODAY - later, None) for each in (1, contact, 7)))
+    with connect(new_installed()) as connection:
+        generations.install(connection)
+        load(connection, world)
+        statement = "SELECT generations.backfill_contact_v1(%s)"
+        expected = touching(oracle.edges(world), contact)
+        assert value(connection, statement, contact) == len(expected) > 0
+        assert work_edges(stored(connection)) == expected
+        connection.execute("UPDATE connection_paths.contact_connections SET strength = 1 - strength % 2, people = 7")
+        assert value(connection, statement, contact) == len(expected)
+        assert value(connection, statement, contact) == 0
+        assert work_edges(stored(connection)) == expected

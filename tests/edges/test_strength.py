@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
 from itertools import pairwise, product
 from typing import Any
@@ -15,7 +16,7 @@ from orchestrator.core import sqlfiles
 from tests.support import oracle
 from tests.support.edges import edges, right_edges
 from tests.support.properties import repeatable
-from tests.support.sessions import value
+from tests.support.sessions import connect, value
 from tests.support.world import TODAY, World, colleagues, load, load_hosts, office
 
 STRENGTH = "SELECT connection_paths.edge_strength(%s, %s, %s)"
@@ -89,10 +90,24 @@ def test_size_classes(installed: Connection[Any]) -> None:
         (TODAY - timedelta(9), TODAY - timedelta(9), 0, 1),
         (None, None, 0, None),
         (TODAY, None, None, None),
+        # what an application may write into rows of its own kinds
+        ("infinity", None, 0, 0),
+        ("infinity", "infinity", 3, 3),
+        ("5874897-12-31", None, 0, 0),
+        (TODAY + timedelta(1), None, 0, 0),
+        (TODAY, TODAY - timedelta(5), 0, 0),
+        (TODAY, TODAY, -7, 1),
+        (TODAY, TODAY, 2**31 - 1, 10**9 + 1),
+        ("-infinity", "-infinity", 0, 1),
+        ("4714-11-24 BC", "0001-12-31 BC", 0, 1),
     ],
 )
 def test_overlap_days(
-    installed: Connection[Any], date_from: date | None, date_to: date | None, earlier: int | None, days: int | None
+    installed: Connection[Any],
+    date_from: date | str | None,
+    date_to: date | str | None,
+    earlier: int | None,
+    days: int | None,
 ) -> None:
     query = "SELECT connection_paths.overlap_days(%s::date, %s::date, %s::integer)"
     assert value(installed, query, date_from, date_to, earlier) == days
@@ -110,6 +125,60 @@ def test_dates_without_an_end_or_a_beginning_are_no_error(installed: Connection[
     installed.execute("UPDATE public.contact_work_experiences SET date_to = 'infinity' WHERE id = 2")
     assert value(installed, "SELECT connection_paths.backfill_contact(1)") == 1
     assert installed.execute(shown.format(edge).encode()).fetchall()[0][0] == 0
+
+
+ENDS_OF_TIME = ("-infinity", "4714-11-24 BC", "4714-12-30 BC", "0001-12-31 BC", "2001-01-01", "9999-12-31", "infinity")
+
+
+@pytest.mark.parametrize("days", [None, 1, 2, 30, 36_525])
+def test_no_date_is_an_error_and_both_ends_compute_the_same_edge(installed_host: str, days: int | None) -> None:
+    """Pairs of contacts, each with an organization and another one that all share, and all ranges of odd dates."""
+    with connect(installed_host) as connection:
+        load(connection, World(frozenset(range(1, 1001)), frozenset(range(1, 501))))
+        if days is not None:
+            connection.execute(
+                "INSERT INTO connection_paths.organization_policy (organization_id, rule, min_overlap_days)"
+                " SELECT o, 'long_overlaps', %s FROM generate_series(1, 500) AS o",
+                (days,),
+            )
+        draw = random.Random(days)
+        ranges = [(a, b) for a in ENDS_OF_TIME for b in (*ENDS_OF_TIME[ENDS_OF_TIME.index(a) :], None)]
+        ranges.append(("5874897-12-31", None))
+        connection.cursor().executemany(
+            "INSERT INTO public.contact_work_experiences"
+            " (id, contact_id, organization_id, date_from, date_to, company_name) VALUES (%s, %s, %s, %s, %s, '')",
+            [
+                (contact * 10 + place, contact, draw.choice(((contact + 1) // 2, (contact + 1) // 2 % 500 + 1)), *job)
+                for contact in range(1, 1001)
+                for place, job in enumerate(draw.choices(ranges, k=draw.randint(1, 4)))
+            ],
+        )
+        wrong = connection.execute(
+            "SELECT LEAST(c.id, w.neighbour_id), GREATEST(c.id, w.neighbour_id),"
+            " (w.organization_id, w.date_from, w.date_to, w.strength, w.shared_organizations, w.earlier_days,"
+            " w.people)::text, count(*)"
+            " FROM public.contacts AS c CROSS JOIN LATERAL connection_paths.work_overlaps(c.id) AS w"
+            " GROUP BY 1, 2, 3 HAVING count(*) <> 2"
+        ).fetchall()
+        assert wrong == []
+        made, expected = (
+            {(a, b) for a, b in connection.execute(query, {"days": days or 1}).fetchall()}
+            for query in (
+                "SELECT c.id, w.neighbour_id FROM public.contacts AS c"
+                " CROSS JOIN LATERAL connection_paths.work_overlaps(c.id, c.id) AS w",
+                # numbers instead of dates; a range that begins and ends at -infinity is long enough for every policy
+                "WITH days AS (SELECT contact_id, organization_id,"
+                " CASE date_from WHEN '-infinity' THEN -1e9 ELSE extract(julian FROM date_from) END AS first,"
+                " CASE date_to WHEN '-infinity' THEN -1e9 + 1e6"
+                " ELSE extract(julian FROM LEAST(date_to, CURRENT_DATE)) END AS last"
+                " FROM connection_paths.work_experiences WHERE date_from <= CURRENT_DATE)"
+                " SELECT DISTINCT a.contact_id, b.contact_id FROM days AS a JOIN days AS b USING (organization_id)"
+                " WHERE a.contact_id < b.contact_id"
+                " AND LEAST(a.last, b.last) - GREATEST(a.first, b.first) + 1 >= %(days)s",
+            )
+        )
+        assert made == expected
+        assert len(made) > 200
 
 
 def differences(connection: Connection[Any]) -> list[tuple[Any, ...]]:

@@ -11,7 +11,9 @@ import pytest
 from psycopg import sql
 
 from orchestrator.core import sqlfiles
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.doctor import versions
+from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.install import script
 from orchestrator.install.installation import install
 from orchestrator.install.migration_files import migrations
@@ -122,6 +124,36 @@ def test_a_frozen_file_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
     ]
     assert frozen.freeze(root, checksums) == ["functions/finders/public/deep_finder/v2.sql"]  # and hides no change
     assert len(frozen.problems(root, checksums)) == 2
+
+
+@pytest.mark.parametrize(
+    ("dropped", "lacking"),
+    [
+        (("TABLE contact_connections", "strength", "people"), "contact_connections has no column strength, people"),
+        (("TYPE given_edge", "earlier_days"), "given_edge has no column earlier_days"),
+        (("TABLE introduction_requests", "outcome"), "introduction_requests has no column outcome"),
+        (("TABLE backfill_runs", "receipt"), "backfill_runs has no column receipt"),
+    ],
+)
+def test_a_table_of_a_version_that_was_never_released_is_refused(
+    installed_host: str, dropped: tuple[str, ...], lacking: str
+) -> None:
+    kind, *columns = dropped
+    of_rows = "ATTRIBUTE" if kind.startswith("TYPE") else "COLUMN"
+    with connect(installed_host) as connection:
+        for column in columns:
+            statement = f"ALTER {kind.replace(' ', ' connection_paths.')} DROP {of_rows} {column} CASCADE"
+            connection.execute(statement.encode())
+    with pytest.raises(OrchestratorError, match=f"{lacking}.*DROP SCHEMA connection_paths CASCADE, then orch") as error:
+        install(installed_host)
+    assert "do_not_ask" in str(error.value)
+    assert any(lacking in problem for problem in status(installed_host).problems)
+    found = [each for each in diagnose(installed_host).findings if lacking in each.what]
+    assert [str(each.repair).splitlines()[0] for each in found] == ["DROP SCHEMA connection_paths CASCADE"]
+    with connect(installed_host) as connection:
+        connection.execute("DROP SCHEMA connection_paths CASCADE")
+    install(installed_host)
+    assert not status(installed_host).problems
 
 
 def test_the_description_sees_what_a_dba_would(host: str) -> None:

@@ -48,7 +48,11 @@ BEGIN ATOMIC
         s.date_from,
         s.date_to,
         s.more_days,
-        LEAST(s.date_to, CURRENT_DATE) - s.more_days AS begun_upto,
+        CASE
+            -- PostgreSQL has no day before this one
+            WHEN s.date_to < '4714-11-24 BC'::date + s.more_days THEN '-infinity'::date
+            ELSE LEAST(s.date_to, CURRENT_DATE) - s.more_days
+        END AS begun_upto,
         CASE s.more_days
             WHEN 0 THEN GREATEST(s.date_from, s.earlier_end)
             ELSE s.date_from + s.more_days
@@ -92,7 +96,7 @@ BEGIN ATOMIC
             max(r.rank) OVER earlier AS earlier_end,
             CASE
                 WHEN e.date_from > max(r.rank) OVER earlier
-                    THEN e.date_from - 1 > max(r.rank) OVER earlier
+                    THEN e.date_from > max(r.rank) OVER earlier + 1 -- which is no later, so this is always a date
                 ELSE max(r.rank) OVER earlier IS NULL
             END AS is_return
         FROM connection_paths.employments AS e

@@ -97,7 +97,9 @@ BEGIN ATOMIC
                 WHEN r.later_from IS NULL AND r.date_from = r.shared_from THEN 0
                 ELSE GREATEST(
                     GREATEST(
-                        LEAST(r.date_to, COALESCE(r.later_from, r.date_from) - 1), '0001-12-31 BC'::date
+                        -- the day before is no error for any date, because days before the year 1 do not count
+                        LEAST(r.date_to, GREATEST(COALESCE(r.later_from, r.date_from), '0001-01-01'::date) - 1),
+                        '0001-12-31 BC'::date
                     ) - GREATEST(r.shared_from, '0001-01-01'::date) + 1,
                     0
                 )
@@ -135,7 +137,10 @@ BEGIN ATOMIC
                     AND (COALESCE(e.date_to, 'infinity'::date), e.date_from) <= (mine.ended_upto, 'infinity'::date)
                     AND mine.begun_upto >= e.date_from
                     -- the other experience is long enough, too
-                    AND (mine.more_days = 0 OR COALESCE(e.date_to, 'infinity'::date) >= e.date_from + mine.more_days)
+                    AND (
+                        mine.more_days = 0
+                        OR COALESCE(e.date_to, 'infinity'::date) >= LEAST(e.date_from, CURRENT_DATE) + mine.more_days
+                    )
                     AND e.contact_id <> possible_overlaps.contact_id
                     AND e.contact_id >= COALESCE(possible_overlaps.neighbours_from, -9223372036854775808)
                 OFFSET 0
