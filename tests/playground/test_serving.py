@@ -16,6 +16,7 @@ from orchestrator.cli import main
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.playground import database, server
 from tests.support.playground import ASK, get, locked, playground
+from tests.support.waiting import until
 
 
 def held(url: str, sent: bytes, count: int) -> list[socket.socket]:
