@@ -55,6 +55,7 @@ ROWS 25
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET jit = off
+SET max_parallel_workers_per_gather = 0
 SET enable_seqscan = off
 SET enable_sort = off
 SET enable_incremental_sort = off
