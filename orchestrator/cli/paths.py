@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -112,7 +112,7 @@ def _question(
         order_by=options["order"],
         kinds=[*options["kinds"]] or None,
         min_strength=options["min_strength"],
-        ended_after=None if ended_after is None else date(ended_after.year, ended_after.month, ended_after.day),
+        ended_after=None if ended_after is None else ended_after.date(),
         via_organization_ids=[*options["via"]] or None,
         not_via_organization_ids=[*options["not_via"]] or None,
         opener_user_ids=[*options["opener"]] or None,

@@ -63,7 +63,7 @@ DEFAULTS: Mapping[str, str] = {
     "openers": "",
     "each": "",
 }
-_CHOICE_WORDS: Mapping[str, str] = {"order": "First", "scope": "Openers", "impl": "Implementation"}
+_CHOICE_WORDS: Mapping[str, str] = {"order": "Shown first", "scope": "Openers", "impl": "Implementation"}
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ def _filters(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]
     errors: dict[str, str] = {}
     numbers: dict[str, int | None] = {}
     for name, (word, least, most) in OPTIONAL.items():
-        numbers[name] = integer(values[name])
-        if values[name] and not least <= (-1 if numbers[name] is None else numbers[name] or 0) <= most:
+        number = numbers[name] = integer(values[name])
+        if values[name] and (number is None or not least <= number <= most):
             errors[name] = f"{word} must be a whole number from {least:,} to {most:,}."
     lists: dict[str, list[int] | None] = {}
     for name, word in ID_LISTS.items():
