@@ -24,7 +24,7 @@
 -- Writes
 --     none
 -- Used by
---     search, sql/queries/doctor/plan_near_members.sql
+--     search, sql/queries/doctor/plan_near_members.sql, sql/queries/doctor/plan_near_members_by_strength.sql
 -- Why
 --     Most targets have few edges, and few of their neighbours are members. So this one statement answers most calls,
 --     and ranking is another one. The index reads neighbours who are near each other together
