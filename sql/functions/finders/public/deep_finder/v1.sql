@@ -28,7 +28,7 @@
 --     A row per path and user, the best first.
 --     depth             Contacts on the path.
 --     user_id           The user who opens it.
---     contact_ids       The contacts from the user to the target.
+--     contact_ids       The contacts, from the first one, whom the user brought in, to the target.
 --     organization_ids  The organization of each edge of the path.
 --     date_froms        The first day of each edge.
 --     date_tos          The last day of each edge; NULL: it goes on.

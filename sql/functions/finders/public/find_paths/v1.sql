@@ -55,7 +55,8 @@
 -- Used by
 --     applications, sql/queries/finders/find_paths.sql, orchestrator/playground/answer.py
 -- Why
---     For the settings see deep_finder.
+--     One plan serves every call, and plans must read by index, in its order. deep_finder says why, and has the same
+--     settings.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(
     target_contact_id bigint,
     collection_id bigint,
