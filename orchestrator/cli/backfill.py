@@ -113,14 +113,21 @@ def _is_on_terminal() -> bool:
 
 
 def _candidates(invocation: Invocation) -> list[Candidate]:
-    """Before the first run, return the organizations that are probably no employer; before a later one, none."""
+    """Before the first run, return the organizations that are probably no employer; before a later one, none.
+
+    They are advice: a lost connection or a statement timeout does not keep the backfill from starting.
+    """
     dsn = invocation.connection_string()
     with reading(dsn) as connection:
         require_installed(connection)
         if connection.execute(_HAS_RUN).fetchone() == (True,):
             return []
     invocation.screen.show_step("looking for organizations that are probably no employer")
-    return [each for each in proposed(dsn) if each.share_of_pairs >= _WORTH_ASKING]
+    try:
+        return [each for each in proposed(dsn) if each.share_of_pairs >= _WORTH_ASKING]
+    except psycopg.OperationalError as error:
+        invocation.screen.say_about(f"That search ended early; the backfill starts without it: {one_line(error)}")
+        return []
 
 
 def _show(invocation: Invocation, candidates: list[Candidate]) -> None:

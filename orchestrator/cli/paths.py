@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -34,11 +34,11 @@ _LISTED = 10  # collections or users in an error
     metavar="N", help="Paths, at most.",
 )  # fmt: skip
 @click.option(
-    "--scope", type=click.Choice(["any", "importer"]), default=paths.Question.seed_scope, show_default=True,
+    "--scope", type=click.Choice(paths.SCOPES), default=paths.Question.seed_scope, show_default=True,
     help="importer: a path may start only with a contact that the viewer brought in.",
 )  # fmt: skip
 @click.option(
-    "--order", type=click.Choice(["recency", "strength"]), default=paths.Question.order_by, show_default=True,
+    "--order", type=click.Choice(paths.ORDERS), default=paths.Question.order_by, show_default=True,
     help="Which paths come first: those that end last, or the strongest.",
 )  # fmt: skip
 @click.option(
@@ -66,7 +66,7 @@ _LISTED = 10  # collections or users in an error
 )
 @click.option(
     "--impl",
-    type=click.Choice(["v1", "v2"]),
+    type=click.Choice(paths.IMPLS),
     help="v1: legacy_finder; v2: deep_finder. By default what the collection is set to.",
 )
 @click.option(
@@ -112,7 +112,7 @@ def _question(
         order_by=options["order"],
         kinds=[*options["kinds"]] or None,
         min_strength=options["min_strength"],
-        ended_after=None if ended_after is None else date(ended_after.year, ended_after.month, ended_after.day),
+        ended_after=None if ended_after is None else ended_after.date(),
         via_organization_ids=[*options["via"]] or None,
         not_via_organization_ids=[*options["not_via"]] or None,
         opener_user_ids=[*options["opener"]] or None,

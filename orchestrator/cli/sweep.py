@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # it needs libraries that may not be installed
 @click.option(
     "--scope",
     "scopes",
-    **listed(click.Choice(["any", "importer"]), "SCOPES"),
+    **listed(click.Choice(paths.SCOPES), "SCOPES"),
     default="any",
     show_default=True,
     help="any, importer: which contacts may start a path.",
@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # it needs libraries that may not be installed
 @click.option(
     "--order",
     "orders",
-    **listed(click.Choice(["recency", "strength"]), "ORDERS"),
+    **listed(click.Choice(paths.ORDERS), "ORDERS"),
     default="recency",
     show_default=True,
     help="recency, strength: how paths of one depth are ranked. legacy_finder and SCHEMA.NAME rank by recency.",

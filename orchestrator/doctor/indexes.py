@@ -151,10 +151,14 @@ def sizes(subject: Subject) -> Iterator[Finding]:
 
 
 def usage(subject: Subject) -> Iterator[Finding]:
-    """Find indexes of larger tables that no statement has used for a week."""
+    """Find indexes of larger tables that no statement has used for a week.
+
+    The indexes of strong edges are left out: only calls with ``order_by => 'strength'`` use them.
+    """
+    expected = (name for name, index in wanted_indexes(subject.binding).items() if index.rule is None)
     parameters = {
         "tables": [table.oid for table in subject.leaves],
-        "names": _names(subject),
+        "names": all_named(subject.connection, expected),
         "pages": SMALL,
         "seconds": UNUSED.total_seconds(),
     }

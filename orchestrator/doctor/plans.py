@@ -23,13 +23,14 @@ from orchestrator.install import steps
 _NAME = "orchestrator_doctor"
 _MEMBERS = "idx_members_by_collection"
 _WALK = ("idx_cc_walk_a", "idx_cc_walk_b")
+_STRONG = ("idx_cc_strong_a", "idx_cc_strong_b")
 _EXPERIENCES = ("idx_experiences_by_contact", "idx_experiences_by_organization")
 #: The primary key of the edge table. For the edge of one pair of contacts, the planner may choose it or idx_cc_walk_a.
 _PAIRS = f"{EDGES}_pkey"
 
 _VIEW_OF = {
     _MEMBERS: "collection_members",
-    **dict.fromkeys(_WALK, LIVE_EDGES),
+    **dict.fromkeys((*_WALK, *_STRONG), LIVE_EDGES),
     **dict.fromkeys(_EXPERIENCES, "work_experiences"),
 }
 #: Tables whose rows are looked up by id, with an index of the application.
@@ -55,6 +56,7 @@ class _Probe:
 def _probes() -> Iterator[_Probe]:
     for finder in ("find_paths", "deep_finder"):
         yield _Probe("near_members", (finder,), (*_WALK, _MEMBERS))
+        yield _Probe("near_members_by_strength", (finder,), (*_STRONG, *_WALK, _MEMBERS))
     for finder in ("find_paths", "legacy_finder"):
         yield _Probe("work_overlaps", (finder, "edges_from_experiences"), _EXPERIENCES)
     for finder in ("find_paths", "deep_finder", "legacy_finder"):

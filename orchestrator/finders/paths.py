@@ -20,6 +20,9 @@ from orchestrator.install.installed import require_installed
 #: The limits of ``connection_paths.search_limit``: contacts on a path, and paths of an answer.
 DEEPEST, MOST_PATHS = 6, 1000
 
+#: Values of the arguments seed_scope, order_by and impl.
+SCOPES, ORDERS, IMPLS = ("any", "importer"), ("recency", "strength"), ("v1", "v2")
+
 _COUNTING_MS = 2000  # time limit for counting memberships; it reads the whole table, because no index helps
 _COMMON_DEPTH = 4  # the greatest depth that applications commonly ask for
 

@@ -220,7 +220,7 @@ class _Sentences:
         elif number:
             yield f"The target {self.target} has {_number(number, 'edge')}."
         if number and self.why["target_edges_passing"]:
-            yield f"The filters of the call leave {self._count('target_edges_passing')} of them."
+            yield f"The filters of the call keep {self._count('target_edges_passing')} of them."
 
     def _edges_to_members(self) -> Iterator[str]:
         """Say how many of the target's edges lead to members; nothing where the lower bound is zero."""

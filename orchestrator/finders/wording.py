@@ -46,16 +46,23 @@ def ground(link: Hop, names: Names) -> str:
 def evidence(link: Hop) -> list[str]:
     """List what the strength of a work overlap was computed from: ``2 years``, ``about 50 people``.
 
-    The days count all overlaps of the two. ``in all`` says so where there are others than the one that the hop names.
+    The days count all overlaps of the two, and the people are those of the smallest organization that both shared. So
+    where the two have other overlaps than the one that the hop names, the words are ``6 years in common at 2
+    organizations`` and ``the smallest of about 500 people``, or ``6 years in common over several periods``.
     """
+    shared = link["shared_organizations"] or 0
     found = []
     if link["overlap_days"] is not None and link["date_from"] != "-infinity":
-        more = link["overlap_days"] - _days_shown(link) > _MONTH  # earlier, or at another organization
-        found.append(f"{duration(link['overlap_days'])}{' in all' if more else ''}")
-    if (link["shared_organizations"] or 0) > 1:
-        found.append(f"{link['shared_organizations']:,} organizations")
+        together = duration(link["overlap_days"])
+        if shared > 1:
+            together += f" in common at {shared:,} organizations"
+        elif link["overlap_days"] - _days_shown(link) > _MONTH:  # earlier at the same organization
+            together += " in common over several periods"
+        found.append(together)
+    elif shared > 1:
+        found.append(f"together at {shared:,} organizations")
     if link["people"] is not None:
-        found.append(f"about {counted(link['people'], 'person', 'people')}")
+        found.append(f"{'the smallest of ' if shared > 1 else ''}about {counted(link['people'], 'person', 'people')}")
     return found
 
 

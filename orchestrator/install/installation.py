@@ -115,6 +115,10 @@ def install(
     another object has a name of the package, or this role lacks a right; the message has the statements that grant it.
     """
     with connect(dsn) as connection:
+        check_server(connection)
+        check_no_extension(connection)
+        check_no_stranger(connection)
+        check_columns(connection)
         resolves = names if names is not None else company_names.is_on(connection)
         binding, notes = _checked(connection, host_schema, mapping, resolves=resolves)
         prefix = group_roles.to_use(connection, roles)
@@ -156,10 +160,6 @@ def _checked(
 
     Raises :class:`OrchestratorError` if the package cannot be installed so.
     """
-    check_server(connection)
-    check_no_extension(connection)
-    check_no_stranger(connection)
-    check_columns(connection)
     chosen = chosen_host_schema(connection, host_schema)
     wanted = chosen_mapping(connection, mapping)
     binding = bind(connection, company_names.mapped(connection, wanted, chosen) if resolves else wanted, chosen)

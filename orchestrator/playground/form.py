@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from orchestrator.finders.paths import DEEPEST, Question
+from orchestrator.finders.paths import DEEPEST, ORDERS, SCOPES, Question
 
 MOST_PATHS_SHOWN = 100  # on a page; find_paths itself returns more
 LONGEST_BUDGET = 4000  # milliseconds, less than a statement of the playground may take
@@ -18,8 +18,8 @@ _LARGEST_ID = 2**63 - 1
 
 #: Values to choose from, with their words.
 CHOICES: Mapping[str, Mapping[str, str]] = {
-    "order": {"recency": "those that end last", "strength": "the strongest"},
-    "scope": {"any": "every user of the team", "importer": "only the viewer"},
+    "order": dict(zip(ORDERS, ("those that end last", "the strongest"), strict=True)),
+    "scope": dict(zip(SCOPES, ("every user of the team", "only the viewer"), strict=True)),
     "impl": {
         "": "as set for the collection",
         "v2": "v2: deep_finder, from the edges",
@@ -63,7 +63,7 @@ DEFAULTS: Mapping[str, str] = {
     "openers": "",
     "each": "",
 }
-_CHOICE_WORDS: Mapping[str, str] = {"order": "First", "scope": "Openers", "impl": "Implementation"}
+_CHOICE_WORDS: Mapping[str, str] = {"order": "Shown first", "scope": "Openers", "impl": "Implementation"}
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ def _filters(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]
     errors: dict[str, str] = {}
     numbers: dict[str, int | None] = {}
     for name, (word, least, most) in OPTIONAL.items():
-        numbers[name] = integer(values[name])
-        if values[name] and not least <= (-1 if numbers[name] is None else numbers[name] or 0) <= most:
+        number = numbers[name] = integer(values[name])
+        if values[name] and (number is None or not least <= number <= most):
             errors[name] = f"{word} must be a whole number from {least:,} to {most:,}."
     lists: dict[str, list[int] | None] = {}
     for name, word in ID_LISTS.items():

@@ -43,7 +43,7 @@ _IN_PLACE_RATE = 70_000  # per worker
 _WORKERS = (1, 2, 4, 8, 16)
 _ASSUMPTION = "as many idle cores as workers, and everything in memory"
 
-_BYTES_PER_EDGE = 190  # of the row and its entries in three indexes, just built
+_BYTES_PER_EDGE = 234  # of the row and its entries in five indexes, just built: docs/adr/0018
 _EDGES_TO_MEASURE = 10_000  # with fewer edges in the table, the usual bytes per edge are assumed
 
 _SECONDS_PER_ROW = 4e-6  # of work experiences, half of them usable; measured as above

@@ -71,7 +71,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.do_not_ask (
     CONSTRAINT do_not_ask_once UNIQUE NULLS NOT DISTINCT (contact_id, collection_id)
 );
 CREATE INDEX IF NOT EXISTS do_not_ask_by_collection ON connection_paths.do_not_ask (collection_id) INCLUDE (contact_id);
-COMMENT ON INDEX connection_paths.do_not_ask_by_collection IS 'Whether a collection has any row, and the contacts of it';
+COMMENT ON INDEX connection_paths.do_not_ask_by_collection IS 'The contacts in the rows of a collection, and whether there is any row';
 -- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity.
 ALTER TABLE connection_paths.do_not_ask REPLICA IDENTITY FULL;
 
@@ -128,7 +128,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.introduction_limits (
     per_days integer NOT NULL CONSTRAINT introduction_limits_per_days CHECK (per_days BETWEEN 1 AND 36525),
     CONSTRAINT introduction_limits_once UNIQUE NULLS NOT DISTINCT (collection_id)
 );
--- For the same reason as do_not_ask.
+-- A publication FOR ALL TABLES makes UPDATE and DELETE fail on a table without a replica identity.
 ALTER TABLE connection_paths.introduction_limits REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE connection_paths.introduction_limits IS 'How often an introducer may be asked. Who was asked as often as a limit allows may not be asked again until the window has moved on. An operator writes it';

@@ -174,7 +174,7 @@ def test_every_room_has_a_readme_that_names_its_functions(room: Path) -> None:
     assert 10 <= len(text.splitlines()) <= 45
     functions = {path.parent.name for path in room.rglob("*.sql")}
     named = set(re.findall(r"\w+", text))
-    assert len(functions & named) >= 0.7 * len(functions), sorted(functions - named)
+    assert sorted(functions - named) == []
 
 
 # Blocks that are run.

@@ -161,7 +161,10 @@ def test_indexes_that_nobody_uses(db: Connection, dsn: str, monkeypatch: pytest.
     found = diagnose(dsn)
     assert found.ok
     assert {(finding.check, finding.severity) for finding in found.findings} == {("index use", "advice")}
-    assert {finding.object for finding in found.findings} == set(indexes.wanted_indexes(binding.default()))
+    by_strength = {"idx_cc_strong_a", "idx_cc_strong_b"}  # a team may never ask for this order
+    assert {finding.object for finding in found.findings} == set(
+        indexes.wanted_indexes(binding.default())
+    ) - by_strength
     check_cured(dsn, found.findings[0])
 
 

@@ -143,7 +143,7 @@ ASSERTED: dict[str, Truth] = {
     "The filters of the call leave out all of them.": (
         lambda true, _: true.target_edges > 0 and not true.target_edges_passing
     ),
-    "The filters of the call leave N of them.": lambda true, number: fits(number, true.target_edges_passing),
+    "The filters of the call keep N of them.": lambda true, number: fits(number, true.target_edges_passing),
     "The call asks for at most N paths? with the same contact before the target.": lambda true, _: true.is_limited,
     "More such paths exist.": lambda true, _: true.is_limited,
     "The user V opens no path: the table do_not_ask_users has a row of this user.": (

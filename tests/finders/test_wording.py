@@ -55,9 +55,19 @@ OWN = {"overlap_days": None, "people": None, "shared_organizations": None}
     [
         ({}, "overlapped at Acme 2019–2022 (3 years, about 50 people)"),
         ({"date_to": None, "people": 1}, "have overlapped at Acme since 2019 (3 years, about 1 person)"),
-        ({"overlap_days": 2000}, "overlapped at Acme 2019–2022 (5 years in all, about 50 people)"),
+        (
+            {"overlap_days": 2000},
+            "overlapped at Acme 2019–2022 (5 years in common over several periods, about 50 people)",
+        ),
+        (
+            {"overlap_days": 2190, "people": 500, "shared_organizations": 2},
+            "overlapped at Acme 2019–2022 (6 years in common at 2 organizations, the smallest of about 500 people)",
+        ),
         ({"date_to": "12022-05-31"}, "overlapped at Acme 2019–12022 (3 years, about 50 people)"),
-        ({"shared_organizations": 2}, "overlapped at Acme 2019–2022 (3 years, 2 organizations, about 50 people)"),
+        (
+            {"date_from": "-infinity", "shared_organizations": 2},
+            "overlapped at Acme until 2022 (together at 2 organizations, the smallest of about 50 people)",
+        ),
         (
             {"organization_id": 8, "people": 5000},
             "overlapped at organization 8 2019–2022 (3 years, about 5,000 people)",

@@ -87,7 +87,7 @@ def test_no_parameter_injects_anything(url: str, world: str, name: str) -> None:
         ("since=2021-02-29", "The day must be a date, such as 2020-12-31."),
         ("via=1,x", "Only these organizations must be ids with commas between them, 50 at most."),
         (f"openers={'1' + ',1' * 9}{''.join(f',{n}' for n in range(60))}", "Only these users open paths must be ids"),
-        ("order=size", "First must be recency or strength."),
+        ("order=size", "Shown first must be recency or strength."),
         ("kinds=enemy", "enemy"),
         ("budget=4001", "Time budget must be a whole number from 1 to 4,000."),
         ("budget=1.5", "Time budget must be a whole number from 1 to 4,000."),

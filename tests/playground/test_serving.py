@@ -16,6 +16,7 @@ from orchestrator.cli import main
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.playground import database, server
 from tests.support.playground import ASK, get, locked, playground
+from tests.support.waiting import until
 
 
 def held(url: str, sent: bytes, count: int) -> list[socket.socket]:
@@ -52,13 +53,14 @@ HALVES = {
 def test_half_requests_do_not_block_others(world: str, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with playground(world) as address:
         opened = held(address, sent, 70)
-        assert get(address, "/static/icon.svg").status == 200
+        until(lambda: get(address, "/static/icon.svg").status == 200)  # not while first requests are being answered
         for connection in opened:
             connection.close()
     monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.2)
     with playground(world) as address:
         opened = held(address, sent, 5)
         assert all(closed(connection) for connection in opened)  # by the other side: recv() would time out
+        monkeypatch.undo()  # on a busy machine, a whole request may take longer
         assert get(address, ASK).status == 200
 
 

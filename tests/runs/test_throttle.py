@@ -413,7 +413,7 @@ def test_the_limits_are_options(
         raise OrchestratorError("not now")
 
     monkeypatch.setattr("orchestrator.cli.backfill.backfill", backfill)
-    ran = CliRunner().invoke(main, ["backfill", *arguments])
+    ran = CliRunner().invoke(main, ["backfill", "--yes", *arguments])
     if expected == 2:
         assert ran.exit_code == 2
     else:

@@ -12,11 +12,9 @@ from psycopg import sql
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.schema import schema_of
-from orchestrator.finders.paths import DEEPEST
+from orchestrator.finders.paths import DEEPEST, ORDERS
 
 FIND_PATHS, DEEP_FINDER, LEGACY_FINDER = "find_paths", "deep_finder", "legacy_finder"
-
-ORDERS = ("recency", "strength")  # values of order_by
 
 _SEVEN_TYPES = "bigint, bigint, bigint, integer, integer, text, integer"
 _SEVEN = "$1, $2, $3, $4, $5, $6, $7"

@@ -44,6 +44,9 @@ SET enable_seqscan = off
 SET jit = off
 AS $function$
 DECLARE
+    often_counted CONSTANT integer := 20; -- larger organizations are counted once a day at most
+    a_day_ago CONSTANT timestamptz := now() - interval '1 day';
+    tolerance CONSTANT double precision := 1.25;
     ids bigint[];
     numbers bigint[];
     added bigint;
@@ -81,7 +84,7 @@ BEGIN
             WHERE (
                     s.organization_id IS NULL
                     OR count_organizations.only_new IS NOT TRUE
-                    AND (s.people <= 20 OR s.counted_at < now() - interval '1 day')
+                    AND (s.people <= often_counted OR s.counted_at < a_day_ago)
                 )
                 AND EXISTS (SELECT FROM connection_paths.known_organizations AS k WHERE k.id = o.id)
         ) AS c;
@@ -102,8 +105,8 @@ BEGIN
         SELECT s.organization_id AS id, connection_paths.size_class(c.people) AS people
         FROM unnest(ids, numbers) AS c (id, people)
         JOIN connection_paths.organization_sizes AS s ON s.organization_id = c.id
-        WHERE s.people NOT BETWEEN connection_paths.size_class(c.people / 1.25::double precision)
-            AND connection_paths.size_class(c.people * 1.25::double precision)
+        WHERE s.people NOT BETWEEN connection_paths.size_class(c.people / tolerance)
+            AND connection_paths.size_class(c.people * tolerance)
         ORDER BY s.organization_id
         FOR UPDATE OF s
     ),
@@ -123,7 +126,7 @@ BEGIN
     WHERE s.organization_id = ANY (ARRAY(
         SELECT o.organization_id
         FROM connection_paths.organization_sizes AS o
-        WHERE o.organization_id = ANY (ids) AND o.people > 20 AND o.counted_at < now() - interval '1 day'
+        WHERE o.organization_id = ANY (ids) AND o.people > often_counted AND o.counted_at < a_day_ago
         ORDER BY o.organization_id
         FOR UPDATE SKIP LOCKED
     ));

@@ -15,7 +15,8 @@
 -- Used by
 --     path_documents, applications
 -- Why
---     The limits of the tiers stand only here.
+--     The limits of the tiers stand only in this function. The indexes idx_cc_strong_a and idx_cc_strong_b have a limit
+--     of their own.
 CREATE OR REPLACE FUNCTION connection_paths.strength_tier(strength smallint)
 RETURNS text
 LANGUAGE sql

@@ -6,8 +6,8 @@
 --     collection_id         The collection whose members may be asked. Required; an unknown id gives an empty
 --                           answer.
 --     target_contact_id     The contact to be introduced to, whom no exclusion leaves out.
---     excluded_contact_ids  Contacts who may not be asked in this call, besides those whom asking_rules leaves out;
---                           sorted, without NULL.
+--     excluded_contact_ids  Contacts who may not be asked in this call, besides those whom the view introducers
+--                           refuses; sorted, without NULL.
 --     nobody_is_excluded    True when asking_rules has no row for the collection, and the call excludes nobody.
 -- Returns
 --     One row per entry, so a member whom several users brought in comes several times.

@@ -1,11 +1,11 @@
 -- connection_paths.asking_rules(collection_id)
 --
--- Gives the rules because of which some contact of a collection may not be asked.
+-- Gives the rules that may keep contacts of a collection from being asked.
 --
 -- Parameters
 --     collection_id  The collection whose members may be asked.
 -- Returns
---     One row per rule; no row: everybody may be asked.
+--     One row per row of a rule's table; no row: every member may be asked.
 --     rule  'do_not_ask' or 'introduction_limits': the table that the rule is in.
 -- Errors
 --     none

@@ -7,9 +7,9 @@
 --     request      What is asked, already checked. Required.
 --     most         How many edges at most. NULL: all.
 --     is_hashed    True: read the whole collection first, and look up only neighbours who are in it.
---     by_strength  See contact_edges. A constant.
---     is_filtered  See contact_edges. A constant.
---     is_weak      See contact_edges. A constant.
+--     by_strength  True: the strongest edges come first. False: those that end last. A constant.
+--     is_filtered  True: only edges that pass the filters of the request. A constant.
+--     is_weak      By strength, false: the edges of strength 30 and more; true: the others. A constant.
 -- Returns
 --     One row per edge, the best first.
 --     neighbour_id  The member.

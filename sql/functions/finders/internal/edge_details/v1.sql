@@ -3,7 +3,7 @@
 -- Gives the edge that stands for a pair of contacts in a search.
 --
 -- Parameters
---     contact_id    One contact; the neighbour of the target where edges are given.
+--     contact_id    One contact. Where the request has given_edges, it is the neighbour of the target.
 --     neighbour_id  The other contact.
 --     request       What is asked, already checked. Required.
 -- Returns
@@ -26,8 +26,8 @@
 -- Used by
 --     few_members, path_rows, path_documents
 -- Why
---     Only the paths that are returned need these columns, so a search without filters never reads the table, only
---     indexes.
+--     Only the paths that are returned need these columns. So a search by recency without filters reads indexes only,
+--     and not the table.
 CREATE OR REPLACE FUNCTION connection_paths.edge_details(
     contact_id bigint,
     neighbour_id bigint,

@@ -15,11 +15,11 @@
 --     most           How many paths at most.
 -- Returns
 --     One row.
---     contacts     As the parameter, of the paths that are kept.
---     parents      The same.
---     recencies    The same.
---     users        The same.
---     introducers  As the parameter, with the paths that are kept.
+--     contacts     The first contact of each path that is kept.
+--     parents      The chain that each makes longer.
+--     recencies    The recency of each.
+--     users        The user of each; NULL where a chain counts once.
+--     introducers  The contacts before the target of the paths of smaller depths, and of those that are kept.
 --     is_limited   True when a path was left out because of its introducer.
 -- Errors
 --     none

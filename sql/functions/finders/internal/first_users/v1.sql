@@ -9,11 +9,11 @@
 --     strengths    The strength of each of these edges; NULL where the order is by recency.
 --     user_ids     The user who brought in each of these contacts; NULL: a user who opens no path.
 -- Returns
---     One row.
---     contact_ids  As the parameter, of the entries that are kept.
---     date_tos     The same.
---     strengths    The same.
---     user_ids     The same.
+--     One row with the four arrays of the parameters, of the entries that are kept.
+--     contact_ids  The target, or a member.
+--     date_tos     The last days.
+--     strengths    The strengths; NULL where the order is by recency.
+--     user_ids     The users.
 -- Errors
 --     none
 -- Reads
@@ -23,8 +23,8 @@
 -- Used by
 --     search
 -- Why
---     Paths of two contacts with the same contact before the target differ only in their user. Without the entries that
---     are left out here, the search knows when it has read enough edges.
+--     Paths of two contacts with the same contact before the target differ only in their user. With the entries of all
+--     users, the search would count paths that max_per_introducer leaves out, and stop before it has read enough edges.
 CREATE OR REPLACE FUNCTION connection_paths.first_users(
     request connection_paths.search_request,
     contact_ids bigint[],

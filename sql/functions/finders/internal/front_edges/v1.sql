@@ -7,8 +7,8 @@
 --     contact_ids  The first contacts of the chains. One that comes several times is read once.
 --     most         How many edges of each contact. NULL: all.
 --     is_hashed    True: read the whole collection first, and look up only neighbours who are in it.
---     by_strength  See contact_edges. A constant.
---     is_filtered  See contact_edges. A constant.
+--     by_strength  True: the strongest edges come first. False: those that end last. A constant.
+--     is_filtered  True: only edges that pass the filters of the request. A constant.
 -- Returns
 --     One row per contact, neighbour and edge; the best edge of each contact first.
 --     contact_id    The first contact of a chain.

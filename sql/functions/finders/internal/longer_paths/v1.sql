@@ -9,7 +9,7 @@
 --     date_tos       The last day of each of these edges; NULL for the target, and where the edge goes on.
 --     strengths      The strength of each of these edges; NULL where the order is by recency.
 --     near_contacts  The first contacts of the paths of one and of two contacts.
---     near_parents   0 where such a path is the target itself, 1 where it is a neighbour.
+--     near_parents   0 where the first contact of such a path is the target, 1 where it is a neighbour.
 --     by_strength    True: the order is by strength.
 --     is_filtered    True: the request has filters on edges.
 -- Returns

@@ -6,8 +6,8 @@
 --     request        What is asked, already checked. Required.
 --     most_edges     How many edges of the target are read, the best first. NULL: all.
 --     only_user_ids  Only members that these users brought in. NULL: all members.
---     by_strength    See contact_edges. A constant.
---     is_filtered    See contact_edges. A constant.
+--     by_strength    True: the strongest edges come first. False: those that end last. A constant.
+--     is_filtered    True: only edges that pass the filters of the request. A constant.
 -- Returns
 --     One row. An entry is the target, or an edge to a member who may be asked, once for each user who brought in that
 --     contact. The arrays are NULL when there is none.
@@ -24,7 +24,7 @@
 -- Writes
 --     none
 -- Used by
---     search, sql/queries/doctor/plan_near_members.sql
+--     search, sql/queries/doctor/plan_near_members.sql, sql/queries/doctor/plan_near_members_by_strength.sql
 -- Why
 --     Most targets have few edges, and few of their neighbours are members. So this one statement answers most calls,
 --     and ranking is another one. The index reads neighbours who are near each other together

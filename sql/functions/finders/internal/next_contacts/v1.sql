@@ -14,8 +14,8 @@
 --     missing         How many paths are missing.
 --     is_hashed       True: read the whole collection first, and look up only neighbours who are in it.
 --     last_minute     No chain is made longer after this time. NULL: never.
---     by_strength     See contact_edges. A constant.
---     is_filtered     See contact_edges. A constant.
+--     by_strength     True: the strongest edges come first. False: those that end last. A constant.
+--     is_filtered     True: only edges that pass the filters of the request. A constant.
 -- Returns
 --     One row of arrays. Each is NULL when it would be empty.
 --     contacts        The first contact of each path found, the best first.

@@ -3,7 +3,7 @@
 -- Gives the edges between two contacts that pass the filters of a search.
 --
 -- Parameters
---     contact_id    One contact; the neighbour of the target where edges are given.
+--     contact_id    One contact. Where the request has given_edges, it is the neighbour of the target.
 --     neighbour_id  The other contact.
 --     request       What is asked, already checked. Where it has given_edges, these are used instead of the edge table.
 -- Returns
@@ -24,6 +24,9 @@
 --     none
 -- Used by
 --     with_details, edge_details, count_around_target
+-- Why
+--     given_edges holds the edges of the target only, each under its neighbour. So the order of the two contacts
+--     matters there, and not for the edge table.
 CREATE OR REPLACE FUNCTION connection_paths.pair_edges(
     contact_id bigint,
     neighbour_id bigint,

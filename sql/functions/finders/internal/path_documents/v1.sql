@@ -5,11 +5,11 @@
 --
 -- Parameters
 --     request        What is asked, already checked. Required.
---     tree_contacts  The search's.
---     tree_parents   The search's.
---     contacts       The search's.
---     parents        The search's.
---     recencies      The search's.
+--     tree_contacts  The first contact of each chain of the tree that search returned.
+--     tree_parents   The rest of each chain, itself a chain; 0 for the target alone.
+--     contacts       The first contact of each path, the best path first.
+--     parents        The rest of each path, a chain of the tree; 0 where the target is the first contact.
+--     recencies      The recency of each path; NULL at depth 1.
 --     with_names     True: with the names of contacts, organizations and, where mapped, users.
 --     ids_as_text    True: every id is a string.
 -- Returns

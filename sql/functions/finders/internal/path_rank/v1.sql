@@ -8,7 +8,7 @@
 --     is_viewer  True when the viewer can open the path.
 -- Returns
 --     The sort key: the greatest strength first, then the latest recency, then the viewer's own. The last bit is 1 when
---     the viewer cannot open the path. Callers add the user and the contacts. See rank_recency.
+--     the viewer cannot open the path. Callers sort by this key, then by the user and the contacts.
 -- Errors
 --     none
 -- Reads
@@ -19,6 +19,7 @@
 --     near_members, near_paths, first_chains, next_contacts
 -- Why
 --     This is the only place that knows the order of paths. One number sorts ten times as fast as an array.
+--     rank_recency reads the recency back from the key, and first_chains the strength.
 CREATE OR REPLACE FUNCTION connection_paths.path_rank(strength smallint, recency date, is_viewer boolean)
 RETURNS bigint
 LANGUAGE sql

@@ -4,17 +4,17 @@
 --
 -- Parameters
 --     request        What is asked, already checked. Required.
---     tree_contacts  The search's.
---     tree_parents   The search's.
---     contacts       The search's.
---     parents        The search's.
---     users          The search's.
---     recencies      The search's.
+--     tree_contacts  The first contact of each chain of the tree that search returned.
+--     tree_parents   The rest of each chain, itself a chain; 0 for the target alone.
+--     contacts       The first contact of each path, the best path first.
+--     parents        The rest of each path, a chain of the tree; 0 where the target is the first contact.
+--     users          The user who opens each path.
+--     recencies      The recency of each path; NULL at depth 1.
 -- Returns
 --     A row per path and user, the best first.
 --     depth             Contacts on the path.
 --     user_id           The user who opens it.
---     contact_ids       The contacts from the user to the target.
+--     contact_ids       The contacts, from the first one, whom the user brought in, to the target.
 --     organization_ids  The organization of each edge of the path.
 --     date_froms        The first day of each edge.
 --     date_tos          The last day of each edge; NULL: it goes on.

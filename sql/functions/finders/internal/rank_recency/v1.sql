@@ -15,8 +15,8 @@
 -- Used by
 --     search, near_paths, first_chains
 -- Why
---     A contact with edges of several kinds has one best edge. The least rank is that edge, so its recency is read back
---     from there.
+--     A contact may have edges of several kinds to the same neighbour. The smallest rank is that of the best one, so
+--     the caller reads the recency of this edge from the rank.
 CREATE OR REPLACE FUNCTION connection_paths.rank_recency(rank bigint)
 RETURNS date
 LANGUAGE sql

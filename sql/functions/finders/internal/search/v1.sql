@@ -26,9 +26,9 @@
 --     find_paths, deep_finder, legacy_finder
 -- Why
 --     Depth is the first sort key. Once a depth is complete and enough is found, deeper paths cannot matter.
---     Depth 2 is complete whatever the cap: every member who shares an edge with the target opens. Most answers need a
---     small part of a hub's edges. So the search reads some edges of the target, and reads again, further, until no
---     edge that was not read can change the answer (docs/adr/0014-depth-two-is-complete.md).
+--     Depth 2 is complete whatever the cap: the search finds every path through a member who shares an edge with the
+--     target. Most answers need a small part of a hub's edges. So the search reads some edges of the target, and reads
+--     again, further, until no edge that was not read can change the answer (docs/adr/0014-depth-two-is-complete.md).
 --     The search runs under the settings of the finder that called it. Setting them again costs 20 us.
 --     Each order, with filters and without, has a statement of its own, and so a plan of its own: see contact_edges.
 CREATE OR REPLACE FUNCTION connection_paths.search(

@@ -6,10 +6,10 @@
 --     request        What is asked, already checked. Required.
 --     impl           'v1' or 'v2'.
 --     number         How many paths were found.
---     is_complete    The search's.
---     level_reached  The search's.
---     is_cut         The search's.
---     is_limited     The search's.
+--     is_complete    False when the deadline passed during the search.
+--     level_reached  Contacts on the longest chain that the search looked at.
+--     is_cut         True when the cap kept the search from going on from some chain, or from looking at one.
+--     is_limited     True when max_per_introducer left a path out.
 -- Returns
 --     {"reason", "level_reached", "caps_hit", "max_edges_per_hop", "collection_members", "target_edges",
 --     "target_edges_passing", "target_edges_to_members", "target_edges_to_excluded", "excluded", "counted_to",
@@ -20,8 +20,8 @@
 --     empty_collection       The collection has no members.
 --     viewer_is_no_opener    The scope is importer, and opener_user_ids does not name the viewer.
 --     viewer_opens_nothing   The scope is importer, and the viewer is in do_not_ask_users.
---     viewer_brought_nobody  The scope is importer, and the viewer brought nobody in. At most 10,000 entries are
---                            searched.
+--     viewer_brought_nobody  The scope is importer, and the viewer brought nobody in. At most 10,000 entries of the
+--                            collection are searched.
 --     openers_brought_nobody  None of opener_user_ids brought anybody in. At most 10,000 entries are searched.
 --     target_has_no_edges    The target has no edge.
 --     no_edge_passes         The target has edges, and none passes the filters of the request.

@@ -7,11 +7,11 @@
 --     contact_ids  The target, or a member who shares an edge with it.
 --     user_ids     The user who brought in each of these contacts; NULL: a user who opens no path.
 -- Returns
---     One row. A member comes once for each edge that passes the filters, and each user.
---     contact_ids  As the parameter.
+--     One row of arrays. A member has one entry for each edge that passes the filters and each user.
+--     contact_ids  The target, or the member.
 --     date_tos     The last day of the edge; NULL for the target, and where the edge goes on.
 --     strengths    The strength of the edge; NULL for the target. The array is NULL where the order is by recency.
---     user_ids     As the parameter.
+--     user_ids     The user who brought in the contact; NULL: a user who opens no path.
 -- Errors
 --     none
 -- Reads

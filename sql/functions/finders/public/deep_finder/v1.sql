@@ -28,7 +28,7 @@
 --     A row per path and user, the best first.
 --     depth             Contacts on the path.
 --     user_id           The user who opens it.
---     contact_ids       The contacts from the user to the target.
+--     contact_ids       The contacts, from the first one, whom the user brought in, to the target.
 --     organization_ids  The organization of each edge of the path.
 --     date_froms        The first day of each edge.
 --     date_tos          The last day of each edge; NULL: it goes on.
@@ -47,7 +47,8 @@
 --     One plan serves every call (force_generic_plan): planning these statements costs more than running them. Plans
 --     must read by index, in its order, whatever the tables held when a session planned; hence no sequential scans
 --     and no sorts of edges. Nested loops are off because arrays are joined by hashing; index look-ups do not need
---     them.
+--     them. Without parallel workers, the parts of a UNION ALL are read in the order in which they are written, which
+--     the search by strength needs.
 CREATE OR REPLACE FUNCTION connection_paths.deep_finder(
     target_contact_id bigint,
     collection_id bigint,
@@ -83,6 +84,7 @@ ROWS 25
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET jit = off
+SET max_parallel_workers_per_gather = 0
 SET enable_seqscan = off
 SET enable_sort = off
 SET enable_incremental_sort = off

@@ -55,7 +55,8 @@
 -- Used by
 --     applications, sql/queries/finders/find_paths.sql, orchestrator/playground/answer.py
 -- Why
---     For the settings see deep_finder.
+--     One plan serves every call, and plans must read by index, in its order. deep_finder says why, and has the same
+--     settings.
 CREATE OR REPLACE FUNCTION connection_paths.find_paths(
     target_contact_id bigint,
     collection_id bigint,
@@ -86,6 +87,7 @@ SECURITY INVOKER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET jit = off
+SET max_parallel_workers_per_gather = 0
 SET enable_seqscan = off
 SET enable_sort = off
 SET enable_incremental_sort = off

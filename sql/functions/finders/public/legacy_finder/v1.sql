@@ -12,7 +12,7 @@
 --     A row per path and user, the best first.
 --     depth             Contacts on the path.
 --     user_id           The user who opens it.
---     contact_ids       The contacts from the user to the target.
+--     contact_ids       The contacts, from the first one, whom the user brought in, to the target.
 --     organization_ids  The organization of each edge of the path.
 --     date_froms        The first day of each edge.
 --     date_tos          The last day of each edge; NULL: it goes on.
@@ -55,6 +55,7 @@ ROWS 25
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET jit = off
+SET max_parallel_workers_per_gather = 0
 SET enable_seqscan = off
 SET enable_sort = off
 SET enable_incremental_sort = off
