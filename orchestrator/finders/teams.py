@@ -38,10 +38,16 @@ def collections(connection: Connection, most: int) -> list[Collection]:
 
 
 def users(connection: Connection, collection_id: int, most: int) -> list[User]:
-    """Return some users of a collection; those who brought many of its first members come first."""
+    """Return some users of a collection; those who brought many of its first members come first.
+
+    One user is returned only when the collection has no other.
+    """
     rows = connection.execute(
         sqlfiles.query("finders/users"), {"collection_id": collection_id, "rows_read": _USERS_FROM, "most": most}
     ).fetchall()
+    if len(rows) == 1:  # the first members were all brought in by one user
+        other = {"collection_id": collection_id, "user_id": rows[0][0]}
+        rows += connection.execute(sqlfiles.query("finders/another_user"), other).fetchall()
     names, _ = team_names(connection, [user for (user,) in rows], [])
     return [User(user, names.get(user)) for (user,) in rows]
 

@@ -245,8 +245,12 @@ def test_a_collection_and_a_viewer_are_found_where_there_is_no_choice(
     assert "collection 3 has no members" in ask("--collection", "3").stderr
     assert "None of the target's edges leads to a member of collection 2" in ask("--collection", "2").stdout
     only = tuple(row for row in WORLD.memberships if row.user_id == 1)
-    enter(installed, replace(WORLD, memberships=(*only, *(Membership(1, 100 + n, 1, 0) for n in range(1100)))))
+    enter(installed, replace(WORLD, memberships=(*only, *(Membership(1, 100 + n, 1, 0) for n in range(2100)))))
     assert "1. you → contact 2 → contact 1" in ask().stdout
+    for last in (True, False):  # another user is found wherever his contact stands
+        more = (Membership(2, 9999 if last else 3, 1, 0), *(Membership(1, 100 + n, 1, 0) for n in range(2100)))
+        enter(installed, replace(WORLD, memberships=(*only, *more)))
+        assert "Choose the user who asks with --viewer: 1, 2." in ask().stderr
     users = tuple(Membership(user, 2, collection, 0) for user in range(12) for collection in range(1, 13))
     enter(installed, replace(WORLD, memberships=users))
     assert "10 (1 contact) and others." in ask().stderr
