@@ -45,7 +45,7 @@ def users(connection: Connection, collection_id: int, most: int) -> list[User]:
     rows = connection.execute(
         sqlfiles.query("finders/users"), {"collection_id": collection_id, "rows_read": _USERS_FROM, "most": most}
     ).fetchall()
-    if len(rows) == 1:  # the first members were all brought in by one user
+    if len(rows) == 1 < most:  # the first members were all brought in by one user
         other = {"collection_id": collection_id, "user_id": rows[0][0]}
         rows += connection.execute(sqlfiles.query("finders/another_user"), other).fetchall()
     names, _ = team_names(connection, [user for (user,) in rows], [])

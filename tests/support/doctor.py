@@ -104,7 +104,8 @@ def repair(dsn: str, finding: Finding) -> None:
 
 def check_cured(dsn: str, finding: Finding) -> None:
     repair(dsn, finding)
-    assert diagnose(dsn).findings == []
+    left = diagnose(dsn).findings
+    assert left == [], left
 
 
 def invalid(index: str) -> str:
