@@ -42,7 +42,7 @@ _ENABLED = ("enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan")
 
 @dataclass(frozen=True)
 class _Probe:
-    """A statement of a search, the functions whose settings apply to it, and the indexes that it should use.
+    """A statement of a search, the functions whose settings apply to it, and the indexes that it should and may use.
 
     The statement is ``sql/queries/doctor/plan_STATEMENT.sql``. The settings of a later function override those of an
     earlier one: a finder calls the second function.
@@ -51,12 +51,14 @@ class _Probe:
     statement: str
     functions: tuple[str, ...]
     expected: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
 
 
 def _probes() -> Iterator[_Probe]:
     for finder in ("find_paths", "deep_finder"):
         yield _Probe("near_members", (finder,), (*_WALK, _MEMBERS))
-        yield _Probe("near_members_by_strength", (finder,), (*_STRONG, *_WALK, _MEMBERS))
+        # weak edges are read by any index of their contact
+        yield _Probe("near_members_by_strength", (finder,), (*_STRONG, _MEMBERS), allowed=_WALK)
     for finder in ("find_paths", "legacy_finder"):
         yield _Probe("work_overlaps", (finder, "edges_from_experiences"), _EXPERIENCES)
     for finder in ("find_paths", "deep_finder", "legacy_finder"):
@@ -138,7 +140,8 @@ class _Catalog:
             used = {index for table, index in scans if table == known_as}
             expected = [name for name in probe.expected if _VIEW_OF[name] == known_as]
             missing = [name for name in expected if name not in used]
-            others = sorted(index for index in used if index is not None and index not in (_PAIRS, *expected))
+            known = (_PAIRS, *probe.allowed, *expected)
+            others = sorted(index for index in used if index is not None and index not in known)
             wanted = (missing or expected or ["an index of its id"])[0]
             if None in used:
                 yield known_as, "a sequential scan", wanted
