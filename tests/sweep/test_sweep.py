@@ -100,15 +100,18 @@ def test_a_slower_function_is_worse_and_the_reverse_is_better(network: str, tmp_
     ran = run("--dsn", network, "--json", "sweep", *versus, *quick, "--output", str(tmp_path / "both"))
     assert ran.exit_code == 3, ran.stderr
     assert json.loads(ran.stdout)["comparison"]["verdict"] == "worse"
-    for name, finder in {"fast": "deep_finder", "slow": "public.slow"}.items():
-        ran = run("--dsn", network, "sweep", "--finder", finder, *quick, "--output", str(tmp_path / name))
-        assert ran.exit_code == 0, ran.stderr
-    ran = run("--dsn", network, "compare", str(tmp_path / "fast"), str(tmp_path / "slow"))
+    for attempt in range(4):  # two sweeps, one after the other: a busy machine may leave their comparison undecided
+        fast, slow = (str(tmp_path / f"{name}{attempt}") for name in ("fast", "slow"))
+        for output, finder in ((fast, "deep_finder"), (slow, "public.slow")):
+            ran = run("--dsn", network, "sweep", "--finder", finder, *quick, "--output", output)
+            assert ran.exit_code == 0, ran.stderr
+        ran = run("--dsn", network, "compare", fast, slow)
+        if ran.exit_code != 4:
+            break
     assert ran.exit_code == 3
     assert "worse" in ran.stdout
-    ran = run("--dsn", network, "compare", str(tmp_path / "slow"), str(tmp_path / "fast"))
-    assert ran.exit_code == 0
-    ran = run("--dsn", network, "--json", "compare", str(tmp_path / "fast"), str(tmp_path / "fast"))
+    assert run("--dsn", network, "compare", slow, fast).exit_code == 0
+    ran = run("--dsn", network, "--json", "compare", fast, fast)
     assert json.loads(ran.stdout)["comparison"]["verdict"] in {"same", "inconclusive"}
 
 
