@@ -40,7 +40,7 @@ BEGIN ATOMIC
         '-infinity'::date
         || array_agg(LEAST(connection_paths.rank_recency(m.rank), current_date) ORDER BY m.contact_id),
         CASE WHEN first_chains.strengths IS NOT NULL THEN
-            100::smallint || array_agg((100 - m.rank / 4294967296)::smallint ORDER BY m.contact_id)
+            100::smallint || array_agg(connection_paths.rank_strength(m.rank) ORDER BY m.contact_id)
         END,
         COALESCE(max(m.number) > (first_chains.request).max_edges_per_hop, false)
     FROM (

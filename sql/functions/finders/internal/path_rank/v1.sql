@@ -19,7 +19,7 @@
 --     near_members, near_paths, first_chains, next_contacts
 -- Why
 --     This is the only place that knows the order of paths. One number sorts ten times as fast as an array.
---     rank_recency reads the recency back from the key, and first_chains the strength.
+--     rank_recency and rank_strength read the recency and the strength back from the key.
 CREATE OR REPLACE FUNCTION connection_paths.path_rank(strength smallint, recency date, is_viewer boolean)
 RETURNS bigint
 LANGUAGE sql
