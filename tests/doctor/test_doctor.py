@@ -19,6 +19,7 @@ from orchestrator.install.installation import install
 from tests.support.command_line import run
 from tests.support.doctor import (
     COLUMNS,
+    EDGES,
     HOSTILE,
     MEMBERS,
     TABLE,
@@ -31,6 +32,7 @@ from tests.support.doctor import (
     restore,
     sole,
 )
+from tests.support.sessions import value
 
 
 def test_a_changed_view_is_reported_with_its_index(db: Connection, dsn: str) -> None:
@@ -152,6 +154,19 @@ def test_pgstattuple_overrides_the_estimate_of_bloat(db: Connection, dsn: str, m
     finally:
         db.execute("DROP EXTENSION pgstattuple")
         analyse(db)
+
+
+def test_equally_good_indexes_may_have_been_made_in_any_order(db: Connection, dsn: str) -> None:
+    """For weak edges, the primary key and a walk index cost the same, and the planner takes the older one."""
+    key = "CONSTRAINT contact_connections_pkey"
+    db.execute(f"ALTER TABLE {EDGES} DROP {key}, ADD {key} PRIMARY KEY (contact_a_id, contact_b_id, kind)".encode())
+    db.execute(f"VACUUM (ANALYZE) {EDGES}".encode())
+    assert diagnose(dsn).findings == []
+    definition = value(db, "SELECT pg_get_indexdef('connection_paths.idx_cc_walk_a'::regclass)")
+    db.execute("DROP INDEX connection_paths.idx_cc_walk_a")
+    db.execute(definition.replace(" ON ONLY ", " ON ").encode())
+    db.execute(f"VACUUM (ANALYZE) {EDGES}".encode())
+    assert diagnose(dsn).findings == []
 
 
 def test_indexes_that_nobody_uses(db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
