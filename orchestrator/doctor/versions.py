@@ -184,7 +184,7 @@ def views(subject: Subject) -> Iterator[Finding]:
         if wanted != actual:
             what = f"view {name} has the rule {_rule(actual)}; by the mapping and this package it is {_rule(wanted)}"
             if _rule(actual) == _rule(wanted):
-                what = f"the columns of view {name} are not those that the mapping and this package say"
+                what = f"the columns of view {name} are not those that the mapping and this package require"
             yield Finding("views", "wrong", what, install_command(subject), name)
 
 

@@ -9,7 +9,7 @@
 -- Returns
 --     The number of organizations whose size class was added or changed.
 -- Errors
---     none
+--     23502  changed_at is NULL, and the class of an organization changes.
 -- Reads
 --     employments, known_organizations, organization_sizes
 -- Writes
