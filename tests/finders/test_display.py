@@ -12,8 +12,9 @@ from psycopg import Connection, sql
 
 from orchestrator.host.mapping import load
 from orchestrator.install.installation import install
-from tests.support.finder_calls import Situation, enter, situations
+from tests.support.finder_calls import enter
 from tests.support.properties import repeatable
+from tests.support.random_calls import Situation, situations
 from tests.support.sessions import connect
 
 RAILS = Path(__file__).parents[1] / "host" / "schemas" / "rails.toml"

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from orchestrator.core import sqlfiles
-from tests.support.finder_calls import Call, Situation, crowds, enter, situations
-from tests.support.oracle import Row
+from tests.support.finder_calls import Call, enter
+from tests.support.oracle_paths import Row
 from tests.support.properties import repeatable
+from tests.support.random_calls import Situation, crowds, situations
 from tests.support.world import COLLECTION_IDS, World
 
 HASHED = ("hashed", "hashed_each", "hashed_few")  # limits of the collections that the search hashes

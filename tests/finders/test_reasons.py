@@ -20,9 +20,11 @@ from psycopg import Connection
 from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons
 from orchestrator.finders.paths import Names, Question
-from tests.support.finder_calls import Call, Limits, Situation, enter, graph, situations, star
-from tests.support.oracle import Facts, Filters
+from tests.support.finder_calls import Call, Limits, enter, graph, star
+from tests.support.oracle_paths import Filters
+from tests.support.oracle_reasons import Facts
 from tests.support.properties import repeatable
+from tests.support.random_calls import Situation, situations
 from tests.support.world import FRIEND, Edge, Limit, Request, World
 
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from tests.support import oracle
+from tests.support import oracle_paths
 from tests.support.finder_calls import Call, Loaded
 from tests.support.finder_worlds import SOME_DAY, brought, database_that_knows, enter_layers, layer
 from tests.support.oracle import latest_first
@@ -103,7 +103,7 @@ def assert_right_as_far_as_it_goes(loaded: Loaded, call: Call, answer: dict[str,
     ]
     assert order == sorted(order)
     assert len(last) == len({tuple(path["contact_ids"]) for path in last})
-    opened_by = oracle.users(loaded.world, call.collection)
+    opened_by = oracle_paths.users(loaded.world, call.collection)
     for path in last:
         chain = tuple(path["contact_ids"])
         assert is_walked(loaded, set(opened_by), chain, 15), chain

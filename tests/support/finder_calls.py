@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Any
 
-from hypothesis import strategies as st
 from psycopg import Connection
 
-from tests.support import oracle
-from tests.support.oracle import Row
-from tests.support.world import (
-    COLLECTION_IDS,
-    CONTACT_IDS,
-    DAYS,
-    FRIEND,
-    GHOST_CONTACT_IDS,
-    ORGANIZATION_IDS,
-    USER_IDS,
-    WORK_OVERLAP,
-    Edge,
-    Experience,
-    Limit,
-    Membership,
-    Pair,
-    Request,
-    World,
-    load,
-    load_edges,
-    worlds,
-)
+from tests.support import oracle, oracle_paths, oracle_reasons
+from tests.support.oracle_paths import Row
+from tests.support.world import Edge, Experience, Membership, Pair, World, load, load_edges
 
 
 @dataclass(frozen=True)
@@ -49,7 +28,7 @@ class Call:
     max_edges_per_hop: int | None = None
     excluded: tuple[int, ...] = ()  # only find_paths has it
     order_by: str = "recency"
-    filters: oracle.Filters = oracle.NO_FILTERS
+    filters: oracle_paths.Filters = oracle_paths.NO_FILTERS
     openers: tuple[int, ...] | None = None
     max_per_introducer: int | None = None
 
@@ -59,7 +38,7 @@ class Call:
 
     def plain(self) -> Call:
         """The call with the arguments that every generation of the finders knows: by recency, without filters."""
-        return replace(self, order_by="recency", filters=oracle.NO_FILTERS, openers=None, max_per_introducer=None)
+        return replace(self, order_by="recency", filters=oracle_paths.NO_FILTERS, openers=None, max_per_introducer=None)
 
     @property
     def later_arguments(self) -> dict[str, Any]:
@@ -76,9 +55,9 @@ class Call:
 class Limits:
     """Constants of why_no_more, which a test may lower."""
 
-    few_paths: int = oracle.FEW
-    counted_to: int = oracle.COUNTED_TO
-    looked_through: int = oracle.LOOKED_THROUGH
+    few_paths: int = oracle_reasons.FEW
+    counted_to: int = oracle_reasons.COUNTED_TO
+    looked_through: int = oracle_reasons.LOOKED_THROUGH
 
 
 USUAL = Limits()
@@ -89,7 +68,6 @@ _LATER = (
     " not_via_organization_ids => %(not_via_organization_ids)s::bigint[],"
     " opener_user_ids => %(opener_user_ids)s::bigint[], max_per_introducer => %(max_per_introducer)s"
 )
-Situation = tuple[World, list[Call]]
 
 
 @dataclass(frozen=True)
@@ -106,18 +84,18 @@ class Loaded:
     @cached_property
     def edges(self) -> Mapping[Pair, Edge]:
         """The best edge of each pair by recency."""
-        return oracle.Graph(self.followed or self.every_edge).edges
+        return oracle_paths.Graph(self.followed or self.every_edge).edges
 
-    def _graph(self, call: Call, *, of_work: bool = False) -> oracle.Graph:
+    def _graph(self, call: Call, *, of_work: bool = False) -> oracle_paths.Graph:
         """The edges that exist for a call."""
         key = (call.order_by, call.filters, of_work)
         if key not in self._graphs:
             layers = self.work if of_work else self.followed or self.every_edge
-            self._graphs[key] = oracle.Graph(layers, call.order_by, call.filters)
+            self._graphs[key] = oracle_paths.Graph(layers, call.order_by, call.filters)
         return self._graphs[key]
 
     @cached_property
-    def _graphs(self) -> dict[tuple[str, oracle.Filters, bool], oracle.Graph]:
+    def _graphs(self) -> dict[tuple[str, oracle_paths.Filters, bool], oracle_paths.Graph]:
         return {}
 
     def find(self, function: str, call: Call) -> list[Row]:
@@ -147,8 +125,8 @@ class Loaded:
         plain = replace(call.plain(), max_depth=2, max_edges_per_hop=None)
         return self._expect(self._graph(plain, of_work=True), plain)
 
-    def _expect(self, graph: oracle.Graph, call: Call) -> list[Row]:
-        return oracle.deep_finder(
+    def _expect(self, graph: oracle_paths.Graph, call: Call) -> list[Row]:
+        return oracle_paths.deep_finder(
             graph,
             self.world,
             call.target,
@@ -179,7 +157,7 @@ class Loaded:
     def expect_paths(self, call: Call, impl: str) -> dict[str, Any]:
         """The document that find_paths should return, without its part why: see hold_why."""
         meant = call.of_legacy() if impl == "v1" else call
-        paths = oracle.find_paths(
+        paths = oracle_paths.find_paths(
             self._graph(call, of_work=impl == "v1"),
             self.world,
             call.target,
@@ -213,10 +191,10 @@ class Loaded:
         self.hold_why(why, call, answer)
         return True
 
-    def facts(self, call: Call, impl: str) -> oracle.Facts:
+    def facts(self, call: Call, impl: str) -> oracle_reasons.Facts:
         """What is true of a call of find_paths."""
         meant = call.of_legacy() if impl == "v1" else call
-        return oracle.facts(
+        return oracle_reasons.facts(
             self.work if impl == "v1" else self.every_edge,
             self._graph(call, of_work=impl == "v1"),
             self.world,
@@ -237,12 +215,12 @@ class Loaded:
         call: Call,
         answer: Mapping[str, Any],
         limits: Limits = USUAL,
-    ) -> oracle.Facts:
+    ) -> oracle_reasons.Facts:
         """Compare the reason and every number of a complete answer with what is true."""
         impl, found = answer["impl"], {tuple(path["contact_ids"]) for path in answer["paths"]}
         true = self.facts(call, impl)
-        assert oracle.holds(why["reason"], true, call.seed_scope, found), (why, true)
-        assert why["reason"] in oracle.possible_reasons(
+        assert oracle_reasons.holds(why["reason"], true, call.seed_scope, found), (why, true)
+        assert why["reason"] in oracle_reasons.possible_reasons(
             true, call.seed_scope, found, limits.counted_to, limits.looked_through, impl == "v1"
         ), (why, true)
         assert why["level_reached"] == true.level_reached, (why, true)
@@ -260,8 +238,8 @@ class Loaded:
             assert {why[name] for name in (*counts, "target_edges_passing", "counts_are_exact")} == {None}
             return true
         for name, (truth, is_exact) in counts.items():
-            assert oracle.number_is_right(why[name], truth, limits.counted_to, is_exact), (name, why, true)
-        if call.filters == oracle.NO_FILTERS:
+            assert oracle_reasons.number_is_right(why[name], truth, limits.counted_to, is_exact), (name, why, true)
+        if call.filters == oracle_paths.NO_FILTERS:
             assert why["target_edges_passing"] is None
         else:
             assert why["target_edges_passing"] == min(true.target_edges_passing, limits.counted_to)
@@ -280,124 +258,6 @@ def enter(connection: Connection[Any], world: World) -> Loaded:
     assert row is not None
     of_work = {pair: [edge] for pair, edge in work.items()}
     return Loaded(connection, world, of_work, oracle.every_edge(world), row[0])
-
-
-@st.composite
-def situations(draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: int = len(CONTACT_IDS)) -> Situation:
-    """A small world, and *count* calls in it."""
-    world = draw(worlds(max_contacts))
-    calls = st.builds(
-        Call,
-        target=st.sampled_from((*sorted(world.contacts) * 4, GHOST_CONTACT_IDS[0], 999)),
-        collection=st.sampled_from((*COLLECTION_IDS * 4, 999)),
-        viewer=st.sampled_from((*USER_IDS * 4, 999)),
-        max_depth=st.sampled_from((*range(1, max_depth + 1), *range(2, max_depth + 1))),
-        max_paths=st.sampled_from((1, 2, 3, 5, 8, 13, 25, 100, 1000)),
-        seed_scope=st.sampled_from(("any", "any", "importer")),
-        max_edges_per_hop=st.sampled_from((None, None, *range(1, 5), *range(1, 16))),
-        excluded=st.one_of(
-            st.just(()),
-            st.lists(st.sampled_from((*sorted(world.contacts), GHOST_CONTACT_IDS[0])), max_size=4).map(tuple),
-        ),
-        order_by=st.sampled_from(("recency", "strength")),
-        filters=st.one_of(st.just(oracle.NO_FILTERS), filters()),
-        openers=st.sampled_from(
-            (None, None, None, (USER_IDS[0],), USER_IDS[1:3], (*USER_IDS[2:], USER_IDS[2]), (999,))
-        ),
-        max_per_introducer=st.sampled_from((None, None, None, 1, 2, 3)),
-    )
-    return world, draw(st.lists(calls, min_size=count, max_size=count))
-
-
-def filters() -> st.SearchStrategy[oracle.Filters]:
-    """Filters on edges, most of them not set."""
-    some_organizations = st.lists(st.sampled_from((*ORGANIZATION_IDS, 999)), min_size=1, max_size=3).map(tuple)
-    return st.builds(
-        oracle.Filters,
-        kinds=st.sampled_from((None, None, None, (WORK_OVERLAP,), (WORK_OVERLAP, WORK_OVERLAP))),
-        min_strength=st.one_of(st.none(), st.none(), st.sampled_from((0, 5, 20, 50, 80, 100))),
-        ended_after=st.one_of(st.none(), st.none(), st.sampled_from(DAYS)),
-        via_organization_ids=st.one_of(st.none(), st.none(), st.none(), some_organizations),
-        not_via_organization_ids=st.one_of(st.none(), st.none(), some_organizations),
-    )
-
-
-@st.composite
-def crowds(draw: st.DrawFn, count: int) -> Situation:
-    """A world where contacts have more edges than a search follows, and *count* calls in it.
-
-    Hypothesis draws a seed only: a world of this size has too many values to draw one by one.
-    """
-    dice = random.Random(draw(st.integers(0, 2**32 - 1)))
-    contacts = range(1, draw(st.sampled_from((20, 40, 50, 60))) + 1)
-    organizations = range(1, draw(st.sampled_from((1, 2, 3, 4))) + 1)
-    days = [DAYS, DAYS[:3], DAYS[2:4], DAYS[6:]][draw(st.sampled_from(range(4)))]  # the fewer, the more ties
-    kinds = draw(st.booleans())
-    jobs = [(contact, dice.choice(organizations)) for contact in contacts for _ in range(dice.choice((1, 1, 2)))]
-    experiences = [
-        Experience(number, *job, DAYS[0] - timedelta(dice.randrange(3)), dice.choice((*days, None)))
-        for number, job in enumerate(jobs, 1)
-    ]
-    memberships = [
-        Membership(dice.choice(USER_IDS), contact, collection, 0)
-        for collection, share in zip(COLLECTION_IDS, (0.95, dice.choice((0.1, 0.5))), strict=True)
-        for contact in contacts
-        for _ in range(dice.choice((1, 1, 1, 2)))
-        if dice.random() < share
-    ]
-    pairs = [tuple(sorted(dice.sample(contacts, 2))) for _ in range(200 if kinds else 0)]
-    extra_edges = {
-        (a, b): Edge(FRIEND, None, None, dice.choice((*days, None)), dice.choice((0, 5, 50, 50, 100))) for a, b in pairs
-    }
-    refused, limits = dice.choice((0, 0, 0.1, 0.4)), dice.choice((0, 0, 1))
-    world = World(
-        contacts=frozenset(contacts),
-        organizations=frozenset(organizations),
-        experiences=tuple(experiences),
-        memberships=tuple(memberships),
-        extra_edges=extra_edges,
-        do_not_ask=frozenset(
-            (collection, contact)
-            for collection in (*COLLECTION_IDS, None)
-            for contact in contacts
-            if dice.random() < (refused if collection else refused / 10)
-        ),
-        do_not_ask_users=frozenset(user for user in USER_IDS if dice.random() < dice.choice((0, 0, 0.5))),
-        limits=tuple(Limit(dice.choice((*COLLECTION_IDS, None)), dice.choice((1, 2)), 7) for _ in range(limits)),
-        requests=tuple(
-            Request(dice.choice(COLLECTION_IDS), dice.choice(contacts), dice.choice((0.5, 6.5, 7.5))) for _ in contacts
-        ),
-    )
-    depths_and_caps = [*((3, cap) for cap in (15, 15, 15, 14, 16, 3, 1)), (2, 15), (2, None), (4, 4)]
-    calls = [
-        Call(
-            target=dice.choice(contacts),
-            collection=dice.choice(COLLECTION_IDS),
-            viewer=dice.choice(USER_IDS),
-            max_depth=depth,
-            max_paths=dice.choice((1, 5, 25, 25, 100, 1000)),
-            seed_scope=dice.choice(("any", "any", "importer")),
-            max_edges_per_hop=cap,
-            excluded=tuple(dice.choices(contacts, k=dice.choice((0, 0, 1, 10)))),
-            order_by=dice.choice(("recency", "strength")),
-            filters=dice.choice((oracle.NO_FILTERS, random_filters(dice, days, organizations))),
-            openers=dice.choice((None, None, None, tuple(dice.sample(USER_IDS, 2)))),
-            max_per_introducer=dice.choice((None, None, None, 1, 2, 5)),
-        )
-        for depth, cap in (dice.choice(depths_and_caps) for _ in range(count))
-    ]
-    return world, calls
-
-
-def random_filters(dice: random.Random, days: Sequence[date], organizations: Sequence[int]) -> oracle.Filters:
-    """Filters that leave some edges of a crowd out."""
-    return oracle.Filters(
-        kinds=dice.choice((None, None, None, (WORK_OVERLAP,))),
-        min_strength=dice.choice((None, None, 5, 30, 50, 60)),
-        ended_after=dice.choice((None, None, *days)),
-        via_organization_ids=dice.choice((None, None, None, tuple(organizations[:2]))),
-        not_via_organization_ids=dice.choice((None, None, tuple(organizations[:1]))),
-    )
 
 
 Path = tuple[int, tuple[int, ...]]  # a user, then the contacts up to the target

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from tests.support.finder_calls import Call, Loaded
-from tests.support.oracle import Row
+from tests.support.oracle_paths import Row
 from tests.support.world import (
     WORK_OVERLAP,
     Edge,
