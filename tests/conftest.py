@@ -30,8 +30,8 @@ use_memory()
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 LONGEST = (
     *("kills", "install", "runbook", "hubs", "levels", "shapes", "finder_properties", "causes", "doctor", "verify"),
-    *("throttle", "disturbances", "in_a_browser", "taken", "repair", "time_budget", "edge_estimate"),
-    *("runs_surroundings", "reasons", "report", "backfill_command"),
+    *("canary", "disturbances", "in_a_browser", "taken", "repair", "time_budget", "edge_estimate", "server_load"),
+    *("throttled_backfill", "runs_surroundings", "reasons", "report", "backfill_command"),
     *("surroundings", "sweep", "operators", "index_builds", "runs", "roles"),
     *("plan_before_installation", "shield", "missed_changes"),
 )
