@@ -31,8 +31,8 @@ use_memory()
 LONGEST = (
     *("kills", "install", "runbook", "hubs", "levels", "shapes", "finder_properties", "causes", "doctor", "verify"),
     *("canary", "disturbances", "in_a_browser", "taken", "repair", "time_budget", "edge_estimate", "server_load"),
-    *("throttled_backfill", "runs_surroundings", "reasons", "report", "backfill_command"),
-    *("surroundings", "sweep", "operators", "index_builds", "run_edges", "roles"),
+    *("throttled_backfill", "failing_contacts", "lost_commits", "reasons", "report", "backfill_command"),
+    *("rebuild_keeps_objects", "surroundings", "sweep", "operators", "index_builds", "run_edges", "roles"),
     *("plan_before_installation", "shield", "missed_changes"),
 )
 
