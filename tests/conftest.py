@@ -29,21 +29,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to ba
 use_memory()
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 LONGEST = (
-    *(
-        "kills",
-        "install",
-        "runbook",
-        "hubs",
-        "levels",
-        "shapes",
-        "finder_properties",
-        "causes",
-        "doctor",
-        "verify",
-        "throttle",
-    ),
-    *("disturbances", "in_a_browser", "taken", "repair", "time_budget", "runs_surroundings", "reasons", "report"),
-    *("backfill_command", "surroundings", "sweep", "operators", "index_builds", "runs", "roles", "shield", "capture"),
+    *("kills", "install", "runbook", "hubs", "levels", "shapes", "finder_properties", "causes", "doctor", "verify"),
+    *("canary", "disturbances", "in_a_browser", "taken", "repair", "time_budget", "edge_estimate", "server_load"),
+    *("throttled_backfill", "failing_contacts", "lost_commits", "reasons", "report", "backfill_command"),
+    *("rebuild_keeps_objects", "surroundings", "sweep", "operators", "index_builds", "run_edges", "roles"),
+    *("plan_before_installation", "shield", "missed_changes"),
 )
 
 

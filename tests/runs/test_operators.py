@@ -319,3 +319,12 @@ def test_public_may_not_use_runs(own: Connection, stranger: str) -> None:
     for command in ("backfill", "runs list", "runs show 1", "runs pause 1", "runs cancel 1", "runs set 1 --workers 1"):
         check_failed(run("--dsn", stranger, *command.split()), "has not every right that orchestrator")
     assert runs.read(own, 1).status == "running"
+
+
+def test_a_run_that_is_over_is_not_changed(own: Connection) -> None:
+    begin(own, office(3))
+    backfill(dsn_of(own), BackfillOptions(1, limits=None))
+    for words in (("--workers", "2"), ("--any-workers",)):
+        check_failed(run("--dsn", dsn_of(own), "runs", "set", "1", *words), "run 1 is over: succeeded")
+    check_failed(run("--dsn", dsn_of(own), "runs", "set", "9", "--workers", "2"), "there is no run 9")
+    assert runs.read(own, 1).max_workers is None

@@ -13,7 +13,7 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.sqlfiles import ROOT
 from orchestrator.runs import runs
-from tests.support.runs import begin, claimed, create, do
+from tests.support.runs import begin, claimed, create, do, end, work
 from tests.support.sessions import refused, value
 from tests.support.world import office
 
@@ -142,6 +142,26 @@ def test_the_error_for_an_unknown_run_names_the_next_command(db: Connection) -> 
     for steer in (runs.pause, runs.resume, runs.cancel, lambda connection, run: runs.set_workers(connection, run, 2)):
         with pytest.raises(OrchestratorError, match="there is no run 4711; see: orchestrator runs list"):
             steer(db, 4711)
+
+
+def test_a_run_that_is_over_stays_over(db: Connection) -> None:
+    begin(db, office(3))
+    for last in ("cancelled", "succeeded"):
+        run_id = create(db, "in_place")
+        work(db, run_id)
+        if last == "succeeded":
+            end(db, run_id, "in_place")
+        else:
+            db.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
+        for status in ("running", "paused"):
+            with pytest.raises(errors.ObjectNotInPrerequisiteState, match=f"run {run_id} is over: {last}"):
+                db.execute("UPDATE connection_paths.backfill_runs SET status = %s WHERE run_id = %s", (status, run_id))
+            with pytest.raises(OrchestratorError, match=f"run {run_id} is over: {last}"):
+                {"running": runs.resume, "paused": runs.pause}[status](db, run_id)
+        if last == "succeeded":
+            with pytest.raises(errors.ObjectNotInPrerequisiteState):
+                db.execute("UPDATE connection_paths.backfill_runs SET status = 'cancelled'")
+        assert runs.read(db, run_id).status == last
 
 
 def test_a_batch_that_is_done_stays_done(db: Connection) -> None:
