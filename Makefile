@@ -5,17 +5,25 @@ BIN    := $(VENV)/bin
 # Tests start hundreds of processes, and each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test soak lint golden reference freeze clean
+.PHONY: demo test long soak lint golden reference freeze clean
 
 demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
 
 # Four processes also on two cores: a third of the tests' time is spent waiting.
-test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/lint
 
-# Long tests: random calls in large synthetic data, an installation from install to uninstall in every environment, five
-# minutes of killing processes, and many more examples for the property tests of the finders.
+# Every kind of test. `make lint` runs the checks that need no server.
+test: $(VENV)/.installed
+	$(PYTEST) -m "not long"
+
+# What `make test` leaves out: longer forms of its tests, whole documents, and twice as many examples of each property.
+long: export CONNECTION_PATHS_EXAMPLES ?= 2
+long: $(VENV)/.installed
+	$(PYTEST) -m "long or hypothesis"
+
+# Longer still: random calls in large synthetic data, an installation from install to uninstall in every environment,
+# five minutes of killing processes, and many more examples for the property tests of the finders.
 # CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/finders/soak_finders.py.
 soak: export PYTEST_TIMEOUT = 0
 soak: $(VENV)/.installed
@@ -25,14 +33,14 @@ soak: $(VENV)/.installed
 		tests/runs/test_kills.py tests/runs/test_disturbances.py tests/install/test_install.py \
 		-k "kills or disturbances or at_once"
 	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
-		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-20} $(BIN)/python -m pytest \
+		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-40} $(BIN)/python -m pytest \
 		tests/finders/test_finder_properties.py tests/cli/test_backfill_command.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/docs --ignore tests/docs/test_runbook.py --ignore tests/docs/test_pages.py
+	$(BIN)/python -m pytest -q tests/lint
 
 # After an intended change of the schema: write tests/golden/schema.txt again. Then review the difference.
 golden: $(VENV)/.installed

@@ -5,11 +5,15 @@ takes to load the finished rows: ``COPY`` by as many connections as there are wo
 and then the same indexes, built side by side as a rebuild builds them. It is measured twice: from text, the default of
 ``COPY`` and of restoring a dump, and from PostgreSQL's binary format, which needs no conversion of numbers. Rebuilds
 and floors take turns, and the ratios are of one run.
+
+The processor time is that of all processes of the server, so it counts parallel workers, the checkpointer and the WAL
+writer. It changes little when other programs use the machine. It needs a server on this machine, and Linux.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import statistics
 import threading
@@ -21,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.world import counts, environment, one, server_settings, world
-from orchestrator.core.database import connect
+from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.rebuild import index_builds
 from orchestrator.runs.backfill import BackfillOptions, BackfillProgress, backfill
@@ -32,15 +36,23 @@ WAL = {"max_wal_size": "20GB", "min_wal_size": "12GB", "wal_buffers": "128MB"}
 _LIVE = "connection_paths.contact_connections_live"
 _FLOOR = "public.backfill_floor"
 _FORMATS = ("text", "binary")
+# Fields of /proc/PID/stat after the name: the parent; user time and system time of the process, and of its children
+# that have ended.
+_PARENT, _LIVING, _ENDED = 1, 11, 13
 
 
 @dataclass
 class Timed:
-    """One way to fill the table: seconds of each step, rows, and the most private memory of its server processes."""
+    """One way to fill the table: seconds of each step, rows, and the most private memory of its server processes.
+
+    ``processor`` has the seconds of processor time of each step, and is empty where they are unknown.
+    """
 
     name: str
+    server: int | None = None  # the process id
     rows: int = 0
     steps: dict[str, float] = field(default_factory=dict)
+    processor: dict[str, float] = field(default_factory=dict)
     worker_megabytes: float = 0.0
 
     @property
@@ -51,9 +63,20 @@ class Timed:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time a block."""
-        started = time.monotonic()
+        began = self.now()
         yield
-        self.steps[name] = self.steps.get(name, 0.0) + time.monotonic() - started
+        self.add(name, began)
+
+    def now(self) -> tuple[float, float | None]:
+        """Return the time, and the processor time of the server."""
+        return time.monotonic(), None if self.server is None else processor_time(self.server)
+
+    def add(self, name: str, began: tuple[float, float | None]) -> None:
+        """Add the time since then to a step."""
+        ended = self.now()
+        self.steps[name] = self.steps.get(name, 0.0) + ended[0] - began[0]
+        if began[1] is not None and ended[1] is not None:
+            self.processor[name] = self.processor.get(name, 0.0) + ended[1] - began[1]
 
 
 class Steps:
@@ -62,7 +85,7 @@ class Steps:
     def __init__(self, timed: Timed) -> None:
         self._timed = timed
         self._doing = "planning"
-        self._since = time.monotonic()
+        self._since = timed.now()
 
     def __call__(self, progress: BackfillProgress) -> None:
         """Receive a report of the backfill."""
@@ -71,9 +94,33 @@ class Steps:
     def change(self, doing: str) -> None:
         """Begin another step."""
         if doing != self._doing:
-            now = time.monotonic()
-            self._timed.steps[self._doing] = self._timed.steps.get(self._doing, 0.0) + now - self._since
-            self._doing, self._since = doing, now
+            self._timed.add(self._doing, self._since)
+            self._doing, self._since = doing, self._timed.now()
+
+
+def server_process(connection: Connection) -> int | None:
+    """Return the process id of the server, or None if it is not on this machine or there is no ``/proc``."""
+    try:
+        directory = Path(str(one(connection, "SELECT current_setting('data_directory')")))
+        process = int((directory / "postmaster.pid").read_text().split()[0])
+        processor_time(process)
+    except OSError:
+        return None
+    return process
+
+
+def processor_time(server: int) -> float:
+    """Return the seconds of processor time of a server: of its living processes, and of those that have ended."""
+    times = Path(f"/proc/{server}/stat").read_text().rsplit(")", 1)[1].split()
+    ticks = int(times[_ENDED]) + int(times[_ENDED + 1])
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            times = (process / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue  # it has ended
+        if int(times[_PARENT]) == server:
+            ticks += int(times[_LIVING]) + int(times[_LIVING + 1])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -112,8 +159,8 @@ def _own_megabytes(pid: int) -> float:
 
 def run(dsn: str, strategy: str, workers: int) -> Timed:
     """Fill the empty edge table by one strategy."""
-    timed = Timed(strategy)
     with connect(dsn) as connection:
+        timed = Timed(strategy, server_process(connection))
         connection.execute("TRUNCATE connection_paths.contact_connections")
         connection.execute("CHECKPOINT")
     steps = Steps(timed)
@@ -128,8 +175,8 @@ def run(dsn: str, strategy: str, workers: int) -> Timed:
 
 def floor(dsn: str, workers: int, copy_format: str) -> Timed:
     """Load the rows that the table has into another one, from files of the server in one of the formats of COPY."""
-    timed = Timed(_floor_name(copy_format))
     with connect(dsn, settings={"synchronous_commit": "off"}) as connection:
+        timed = Timed(_floor_name(copy_format), server_process(connection))
         directory = Path(str(one(connection, "SELECT current_setting('data_directory')")))
         bounds = connection.execute(
             f"SELECT max(a) FROM (SELECT contact_a_id AS a, ntile({workers}) OVER (ORDER BY contact_a_id) AS part"
@@ -202,8 +249,15 @@ def measure(dsn: str, workers: int, repeats: int, progress: Callable[[str], None
 
 def line(timed: Timed) -> str:
     """Return one way as a line of text."""
-    steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timed.steps.items() if seconds >= 0.05)
-    return f"{timed.name}: {timed.rows:,} rows, {timed.seconds:.1f} s = {timed.rows / timed.seconds:,.0f}/s ({steps})"
+    rate = timed.rows / timed.seconds
+    processor = f"; processor time {_listed(timed.processor)}" if timed.processor else ""
+    return (
+        f"{timed.name}: {timed.rows:,} rows, {timed.seconds:.1f} s = {rate:,.0f}/s ({_listed(timed.steps)}{processor})"
+    )
+
+
+def _listed(steps: dict[str, float]) -> str:
+    return ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items() if seconds >= 0.05)
 
 
 def report(found: list[Timed], dsn: str, command: str, workers: int) -> str:
@@ -224,15 +278,23 @@ def report(found: list[Timed], dsn: str, command: str, workers: int) -> str:
         f" {workers} workers. The floor is COPY of the finished rows by as many connections into a table without"
         " indexes, then the same indexes, side by side as a rebuild builds them; it has no planning, VACUUM, check or"
         " exchange. COPY reads files on the server: as text (its default) and as binary.",
-        "| way | seconds | edges/s | steps, seconds | largest private memory of a server process, MB |\n"
-        "|---|---:|---:|---|---:|",
+        "| way | seconds | edges/s | steps, seconds | processor time, s | of which |"
+        " largest private memory of a server process, MB |\n"
+        "|---|---:|---:|---|---:|---|---:|",
     ]
     for name, ways in by_name.items():
         for timed in ways:
-            steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in timed.steps.items() if seconds >= 0.05)
             memory = f"{timed.worker_megabytes:.0f}" if timed.worker_megabytes else "–"
-            text[-1] += f"\n| {name} | {timed.seconds:.1f} | {timed.rows / timed.seconds:,.0f} | {steps} | {memory} |"
+            processor = f"{sum(timed.processor.values()):.1f}" if timed.processor else "–"
+            text[-1] += (
+                f"\n| {name} | {timed.seconds:.1f} | {timed.rows / timed.seconds:,.0f} | {_listed(timed.steps)} |"
+                f" {processor} | {_listed(timed.processor) or '–'} | {memory} |"
+            )
     ratios = " and ".join(f"**{medians['rebuild'] / medians[name]:.2f} × the {name}**" for name in floors)
+    used = {name: statistics.median(sum(timed.processor.values()) for timed in ways) for name, ways in by_name.items()}
+    if all(used.values()):
+        processor = " and ".join(f"**{used['rebuild'] / used[name]:.2f} × the {name}**" for name in floors)
+        ratios += f"; by processor time {processor}"
     python = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     text += [
         f"Rebuild, medians: {ratios}. {bytes_per_edge} bytes an edge, indexes included. Python had"

@@ -25,6 +25,7 @@ from bench.world import environment, server_settings, world
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import connect
 from orchestrator.finders import paths
+from orchestrator.finders.question import Question
 from orchestrator.runs import runs
 
 RESULTS = Path(__file__).parent / "results" / "bystanders.md"
@@ -56,7 +57,7 @@ class Clients:
             asked = [
                 row for _ in range(5) for row in connection.execute(sqlfiles.query("finders/canary_targets")).fetchall()
             ]
-        self._questions = [paths.Question(row[0], row[1], row[2], depth) for row in asked]
+        self._questions = [Question(row[0], row[1], row[2], depth) for row in asked]
         self._block: MeasuredBlock | None = None
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(number,), daemon=True) for number in range(count)]
@@ -113,7 +114,7 @@ def measure(dsn: str, clients: Clients, way: str, seconds: float, workers: int, 
         clients.record_in(None)
         after = runs.read(connection, run.run_id)
         block.edges_per_second = (after.edges_changed - before) / seconds
-        if after.active:
+        if after.is_active:
             runs.cancel(connection, run.run_id)
     process.wait(60)
     return block

@@ -52,11 +52,10 @@ _TABLE = """
 def commands(name: str, file: str, ids: Sequence[int]) -> Iterator[tuple[str, ...]]:
     """Yield the commands from the tables to a path; *ids*: the target, the collection and the viewer."""
     if name == "plain":
-        yield ("install",)
+        yield ("install", "--backfill")
     else:
         yield ("map", "--suggest", "--output", file)
-        yield ("install", "--map", file)
-    yield ("backfill",)
+        yield ("install", "--map", file, "--backfill")
     yield ("paths", "--collection", str(ids[1]), "--viewer", str(ids[2]), "--", str(ids[0]))
 
 
@@ -88,7 +87,7 @@ def to_a_path(dsn: str, folder: Path) -> Iterator[tuple[str, ...]]:
                 seconds.append(time.perf_counter() - started)
                 typed += 1
             assert "→" in done.stdout, done.stdout
-            yield (name, *([""] * (4 - typed)), *(f"{each:.1f}" for each in seconds), f"{sum(seconds):.1f}", str(typed))
+            yield (name, *([""] * (3 - typed)), *(f"{each:.1f}" for each in seconds), f"{sum(seconds):.1f}", str(typed))
 
 
 def filled(dsn: str) -> str:
@@ -172,9 +171,9 @@ def main() -> None:
     text = "\n\n".join([
         "# From the tables of another application to a path",
         "`python -m bench.mapping`",
-        "Seconds of each command, each with the start of Python. The draft is used as it was written. Tables hold a few"
-        " rows.",
-        _table(("application", ">map --suggest", ">install --map", ">backfill", ">paths", ">sum", ">commands"), paths),
+        "Seconds of each command, each with the start of Python. The draft is used as it was written, so a person types"
+        " the commands and no line of the file. Tables hold a few rows.",
+        _table(("application", ">map --suggest", ">install --backfill", ">paths", ">sum", ">commands"), paths),
         "## What an expression costs",
         f"Microseconds of the processor for a row without reading it: medians of {_ROUNDS} rounds over {_ROWS:,} rows.",
         _table(("expression", ">µs"), expressions),

@@ -23,7 +23,7 @@ from orchestrator.core.database import Connection, connect
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.core.formats import percent
 from orchestrator.finders import paths, wording
-from orchestrator.finders.paths import Question
+from orchestrator.finders.question import Question
 from orchestrator.install.installation import install
 from orchestrator.seed import csv_files, loading
 from orchestrator.seed import synthetic as seed_synthetic

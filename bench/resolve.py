@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -95,10 +96,11 @@ def fill(dsn: str, count: int, organizations: int, seed: int) -> None:
 
 
 class Watch:
-    """Wall time and processor time of each phase of ``propose``."""
+    """Wall time and processor time of each phase of ``propose``, and the most private memory of the server process."""
 
     def __init__(self, dsn: str) -> None:
         self.phases: dict[str, list[float]] = {}
+        self.private_kib = 0
         self._watcher: Connection = psycopg.connect(dsn, autocommit=True)
         self._before: tuple[float, float] | None = None
 
@@ -121,8 +123,10 @@ class Watch:
         for (pid,) in rows:
             try:
                 fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                status = Path(f"/proc/{pid}/status").read_text()
             except OSError:
                 continue
+            self.private_kib = max(self.private_kib, int(status.split("RssAnon:")[1].split()[0]))
             spent += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return spent
 
@@ -133,7 +137,7 @@ def report(connection: Connection, done: Proposed, watch: Watch, arguments: argp
     assert row is not None
     asked, there, accepted, right, strangers, proposed = row
     tables = "organization_names", "organization_keys", "organization_words", "company_names", "name_proposals"
-    total = "SELECT pg_size_pretty(sum(pg_total_relation_size('connection_paths.' || t))) FROM unnest(%s) AS t"
+    total = "SELECT pg_size_pretty(sum(pg_total_relation_size('connection_paths.' || t))) FROM unnest(%s::text[]) AS t"
     size = one(connection, total, (list(tables),))
     lines = [
         "# resolve propose: precision, recall and time",
@@ -158,6 +162,9 @@ def report(connection: Connection, done: Proposed, watch: Watch, arguments: argp
         "| phase | wall s | processor s |",
         "|---|---:|---:|",
         *(f"| {phase} | {wall:,.0f} | {processor:,.0f} |" for phase, (wall, processor) in watch.phases.items()),
+        "",
+        f"Memory: at most {watch.private_kib / 1024:,.0f} MB of the server process, shared buffers not counted, and"
+        f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB of the client.",
         "",
         f"Tables of the package: {size}. Other processes may have shared the machine; only processor time counts.",
         "",

@@ -8,8 +8,7 @@ The last version is the one that the objectives are about.
 Before that, rows are compared, and one difference ends the program: the rows of the generations (``v1``, ``v2``,
 ``v3``) with each other, and those of all other versions with ``generations.recursive_finder``, which is today's meaning
 in its plainest form. ``strength`` is the installed finder in the other order; nothing is compared with its rows here.
-``kinds``, ``min_strength``, ``ended_after`` and ``not_via`` are the installed finder with a filter that leaves nothing
-out.
+The other names in ``bench.finders.VARIANTS`` are the installed finder with a filter that leaves nothing out.
 """
 
 from __future__ import annotations

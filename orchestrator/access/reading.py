@@ -52,6 +52,8 @@ def _texts() -> dict[str, str]:
     found: dict[str, str] = {}
     for name, folder in sqlfiles.function_folders().items():
         found[name] = "".join(_code(path.read_text(encoding="utf-8")) for path in folder.glob("*.sql"))
+    for name, path in sqlfiles.distributed_functions().items():  # other functions, or other texts of the same
+        found[name] = found.get(name, "") + _code(path.read_text(encoding="utf-8"))
     for path in (sqlfiles.ROOT / "migrations").glob("*.sql"):
         for view in _VIEW.finditer(_code(path.read_text(encoding="utf-8"))):
             found[view[1]] = view[0]

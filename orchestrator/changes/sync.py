@@ -18,7 +18,7 @@ from orchestrator.changes.queue import QueueState, has_changes, queue_state, ret
 from orchestrator.changes.worker import LOOK_AGAIN, SyncState, Worker
 from orchestrator.core.database import COMPUTING, Connection, connect, resolved
 from orchestrator.core.reconnect import ReconnectingSession, Stopped
-from orchestrator.install.installed import require_installed
+from orchestrator.host.installed import require_installed
 
 _TICK = 0.5  # seconds between reports
 _SLEEP = 5.0  # seconds without a notification after which a listener looks at the queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.host import detaching
+from orchestrator.detaching import detaching
 
 
 @click.command("attach")

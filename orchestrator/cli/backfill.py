@@ -16,7 +16,7 @@ from orchestrator.cli.organizations import candidate_lines
 from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.host import left_out, organizations
-from orchestrator.install.installed import require_installed
+from orchestrator.host.installed import require_installed
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.runs.candidates import Candidate
 from orchestrator.runs.plan import proposed
@@ -118,7 +118,7 @@ def _candidates(invocation: Invocation) -> list[Candidate]:
     They are advice: a lost connection or a statement timeout does not keep the backfill from starting.
     """
     dsn = invocation.connection_string()
-    with reading(dsn) as connection:
+    with reading(dsn, of_primary=True) as connection:
         require_installed(connection)
         if connection.execute(_HAS_RUN).fetchone() == (True,):
             return []
@@ -152,7 +152,7 @@ def _show(invocation: Invocation, candidates: list[Candidate]) -> None:
 def _left_out(invocation: Invocation) -> list[str]:
     """Say which rows the rules leave out. The backfill is done, so an error here does not fail the command."""
     try:
-        with reading(invocation.connection_string()) as connection:
+        with reading(invocation.connection_string(), of_primary=True) as connection:
             return list(left_out.lines(connection))
     except (OrchestratorError, psycopg.Error) as error:
         return [f"What the rules leave out could not be counted: {one_line(error)}"]

@@ -25,7 +25,7 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import duration, milliseconds
 from orchestrator.core.schema import DEFAULT, schema_of, with_schema, with_values
 from orchestrator.finders import paths
-from orchestrator.finders.paths import Question
+from orchestrator.finders.question import Question
 from orchestrator.install.installation import install
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading, synthetic

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.host import detaching, sources
+from orchestrator.detaching import detaching
+from orchestrator.host import sources
 
 
 @click.command("detach")

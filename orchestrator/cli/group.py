@@ -86,6 +86,12 @@ class Group(click.Group):
             raise Failure(_with_server(ctx, message), kind="server", sqlstate=error.sqlstate) from error
         except psycopg.Error as error:
             raise Failure(_with_server(ctx, one_line(error)), kind="server", sqlstate=error.sqlstate) from error
+        except UnicodeEncodeError as error:
+            if "surrogates" not in error.reason:
+                raise
+            found = text.shortened(repr(error.object), 60)
+            message = f"an argument or a variable of the environment is not text in UTF-8: {found}"
+            raise Failure(_with_server(ctx, message)) from error
         except KeyboardInterrupt:
             message = "Stopped. Finished work is kept. Run the same command again to continue."
             raise Failure(message, kind="interrupted") from None

@@ -18,6 +18,8 @@ from orchestrator.host.mapping import SourceMapping
 from orchestrator.install import installation
 from orchestrator.runs.backfill import BackfillOptions
 
+_FIRST_MIGRATION = "0001_binding_views"
+
 
 @click.command("install")
 @click.option(
@@ -39,6 +41,11 @@ from orchestrator.runs.backfill import BackfillOptions
     help="Let resolved company names make edges. Default: no until orchestrator resolve propose, later as before.",
 )  # fmt: skip
 @click.option(
+    "--distributed", is_flag=True,
+    help="Keep the edges on the workers of a Citus cluster, of which this server is the coordinator; later installs"
+    " leave them there.",
+)  # fmt: skip
+@click.option(
     "--roles", metavar="[=PREFIX]", is_flag=False, flag_value="", default=None,
     help="Create group roles PREFIX_reader, _operator and _owner; PREFIX is otherwise the name of the schema.",
 )  # fmt: skip
@@ -57,6 +64,7 @@ def command(
     triggers: bool | None,
     replicated: bool | None,
     names: bool | None,
+    distributed: bool,
     roles: str | None,
     fills: bool,
 ) -> None:
@@ -70,10 +78,11 @@ def command(
         triggers=triggers,
         replicated=replicated,
         names=names,
+        distributed=distributed,
         roles=roles,
         progress=partial(_report, invocation.screen),
     )
-    shown = [_outcome(done, triggers, replicated), *done.repaired, *done.costs, *done.notes]
+    shown = [_outcome(done, triggers, replicated), *_repairs(done), *done.costs, *done.notes]
     grants: list[str] = []
     if done.for_superuser:
         again = "orchestrator install --roles" + (
@@ -85,7 +94,7 @@ def command(
             f"Then run: {again}",
         ]
     elif roles is not None:
-        with reading(dsn) as connection:
+        with reading(dsn, of_primary=True) as connection:
             grants = group_roles.host_grants(connection, roles, done.host_schema)
         shown += [
             "For the roles to read the tables, the owner of the tables must run:",
@@ -99,6 +108,8 @@ def command(
     if grants:
         data["grants"] = grants
     if not fills:
+        if _FIRST_MIGRATION in done.applied:
+            shown.append("There are no edges yet. Next: orchestrator plan, then orchestrator backfill.")
         invocation.screen.result(data, *shown)
         return
     if not invocation.as_json:
@@ -114,6 +125,13 @@ def _report(screen: Screen, line: str) -> None:
     (screen.show_step if line.startswith("repairing: ") else screen.report)(line)
 
 
+def _repairs(done: installation.Installed) -> list[str]:
+    """Return the sentences about repairs. Objects of a mapping that has changed are not damaged, but replaced."""
+    if not done.is_remapped:
+        return done.repaired
+    return [each.replace("repaired: ", "made to fit the new mapping: ", 1) for each in done.repaired]
+
+
 def _outcome(done: installation.Installed, triggers: bool | None, replicated: bool | None) -> str:
     if done.applied:
         return f"Installed: {len(done.applied)} migrations applied."
@@ -123,6 +141,8 @@ def _outcome(done: installation.Installed, triggers: bool | None, replicated: bo
         return (
             f"Already installed; what logical replication writes is {'' if replicated else 'not '}captured from now on."
         )
+    if done.is_remapped:
+        return "Already installed; the mapping has changed."
     if done.repaired:
         return "Already installed; repaired what was wrong."
     return "Already installed; nothing to do."

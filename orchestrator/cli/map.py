@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
@@ -12,8 +11,11 @@ from orchestrator.cli.options import host_schema_option
 from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import mapping
-from orchestrator.host.mapping_suggestion import Suggestion, suggest
-from orchestrator.host.mapping_values import failing, unreadable
+from orchestrator.host.binding import bind
+from orchestrator.host.host_schemas import is_schema, unknown
+from orchestrator.host.mapping_suggestion import Suggestion, install_command, suggest
+from orchestrator.host.mapping_values import suspicious
+from orchestrator.install.refusals import mapping_problems
 
 
 @click.command("map")
@@ -49,19 +51,21 @@ def command(
             ctx.exit(3)
         return
     with reading(invocation.connection_string()) as connection:
+        if not is_schema(connection, host_schema):
+            raise OrchestratorError(unknown(connection, host_schema))
         found = suggest(connection, host_schema, schemas)
-    _show(invocation, found, output)
+    _show(invocation, found, output, host_schema)
 
 
 def _check(invocation: Invocation, file: Path, host_schema: str) -> tuple[list[str], list[str]]:
-    """Return the problems of a mapping; where there is none, what its expressions cannot read."""
-    wanted = mapping.load(file)
+    """Return the problems of a mapping; where there is none, what looks wrong: see ``suspicious``."""
+    wanted, of_file = mapping.load_partly(file)
     with connect(invocation.connection_string(), reads_only=True) as connection:
-        problems = mapping.check(connection, wanted, host_schema) or failing(connection, wanted, host_schema)
-        return problems, [] if problems else unreadable(connection, wanted, host_schema)
+        problems = mapping_problems(connection, bind(connection, wanted, host_schema), of_file)
+        return problems, [] if problems else suspicious(connection, wanted, host_schema)
 
 
-def _show(invocation: Invocation, found: Suggestion, output: Path | None) -> None:
+def _show(invocation: Invocation, found: Suggestion, output: Path | None, host_schema: str) -> None:
     if output is not None:
         try:
             with output.open("x", encoding="utf-8") as file:
@@ -77,7 +81,7 @@ def _show(invocation: Invocation, found: Suggestion, output: Path | None) -> Non
     if output is None:
         click.echo(found.toml, nl=False)
     else:
-        then = f"orchestrator install --map {shlex.quote(str(output))} --backfill"
-        invocation.screen.say(f"wrote {output}; read each line, then run: {then}")
+        then = install_command(str(output), host_schema)
+        invocation.screen.say(f"wrote {output}; {found.first_step}, then run: {then}")
     for line in found.missing:
         invocation.screen.report(line)

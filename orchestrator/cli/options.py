@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.finders.paths import Question
+from orchestrator.finders.question import OPTIONS, default_of
 
 if TYPE_CHECKING:
     from orchestrator.host.mapping import SourceMapping
@@ -45,6 +46,25 @@ class Number(click.FloatRange):
         return number
 
 
+class _Day(click.DateTime):
+    """A day, as a date of Python."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a day."""
+        return super().convert(value, param, ctx).date()
+
+
+class _OrNull(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no argument here
+    """A value of another type, or a word that stands for NULL."""
+
+    def __init__(self, kind: Any, null: str) -> None:
+        self.name, self._kind, self._null = kind.name, kind, null
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a value; None for the word."""
+        return None if value == self._null else self._kind.convert(value, param, ctx)
+
+
 def limit_or_off(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
     """Take a positive limit, or ``off``, which is None."""
     kind: Any = click.FloatRange(min=0, min_open=True)
@@ -69,12 +89,6 @@ map_option = click.option(
 )  # fmt: skip
 
 
-def edges_or_all(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    """Take a number of edges, or ``all``, which is None."""
-    kind: Any = click.IntRange(1, 2**31 - 1)
-    return None if value == "all" else int(kind.convert(value, param, ctx))
-
-
 def listed(kind: Any, metavar: str) -> dict[str, Any]:
     """Return the arguments of an option that takes several values, each of *kind*, with commas between them."""
 
@@ -90,14 +104,30 @@ def listed(kind: Any, metavar: str) -> dict[str, Any]:
     return {"callback": split, "metavar": metavar}
 
 
+def search_option(name: str) -> Callable[[Any], Any]:
+    """Return the option for an argument of ``find_paths``; the command gets its value by the name of the argument."""
+    option, default = OPTIONS[name], default_of(name)
+    assert option.flag is not None
+    kinds: dict[str, Any] = {
+        "integer": click.IntRange(option.least, option.most),
+        "text": click.Choice([*option.choices]),
+        "date": _Day(["%Y-%m-%d"]),
+        "bigint[]": ID,
+        "text[]": click.STRING,
+    }
+    kind = kinds[option.type]
+    return click.option(
+        option.flag, name, type=kind if option.null is None else _OrNull(kind, option.null),
+        default=None if option.is_list else default, show_default=not option.is_list and default is not None,
+        multiple=option.is_list, metavar=option.metavar, help=option.help,
+    )  # fmt: skip
+
+
 host_schema_option = click.option(
     "--host-schema", default="public", show_default=True, metavar="NAME",
     help="The schema of contacts, organizations and the other host tables.",
 )  # fmt: skip
-max_edges_per_hop_option = click.option(
-    "--max-edges-per-hop", metavar="N|all", callback=edges_or_all, default=str(Question.max_edges_per_hop),
-    show_default=True, help="Edges of a contact that the search follows; all: no limit.",
-)  # fmt: skip
+max_edges_per_hop_option = search_option("max_edges_per_hop")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; required where there is no terminal to ask on.")
 objective_option = click.option(
     "--objective", "objectives", multiple=True, metavar="WHAT=LIMIT",

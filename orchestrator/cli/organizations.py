@@ -13,18 +13,17 @@ from orchestrator.cli.group import Group
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.screen import SafeTable
 from orchestrator.cli.sync import outcome, progress_line
-from orchestrator.core import text
+from orchestrator.core import sqlfiles, text
 from orchestrator.core.database import connect, reading
 from orchestrator.core.formats import counted, size
 from orchestrator.host import organizations
+from orchestrator.host.installed import require_installed
 from orchestrator.host.organizations import Policy
-from orchestrator.install.installed import require_installed
 from orchestrator.runs.candidates import Candidate
 from orchestrator.runs.plan import proposed
 
 _NAME_WIDTH = 32  # characters of a name, so that the tables fit 100 columns
 _MOST_DAYS = 36525  # as the table allows
-_HAS_EDGES = "SELECT EXISTS (SELECT FROM connection_paths.contact_connections AS c WHERE c.kind = 'work_overlap')"
 
 _organizations = click.argument("words", nargs=-1, required=True, metavar="ORGANIZATION...")
 _reason_option = click.option("--reason", metavar="TEXT", help="Why; the list shows it.")
@@ -113,6 +112,8 @@ def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
         )  # fmt: skip
     yield table
     yield "  Pairs: the share of all overlapping pairs. Paths: the share of paths of three contacts that use its edges."
+    if all(each.edges == each.most_edges for each in candidates):
+        yield "  Edges: at most so many, because two contacts with several overlaps have one edge."
     junk = [each.id for each in candidates if each.min_days is None]
     if junk:
         yield f"  Proposed: {organizations.exclude_command(junk, 'no employer')}"
@@ -136,7 +137,7 @@ def _change(
             changed = organizations.limit(connection, ids, min_days, reason)
         else:
             changed = organizations.allow(connection, ids)
-        row = connection.execute(_HAS_EDGES).fetchone()
+        row = connection.execute(sqlfiles.query("edges/has_work_overlaps")).fetchone()
     done = _apply(invocation, dsn, workers) if row == (True,) else None
     data = {
         "changed": changed,

@@ -55,6 +55,9 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     if not found.is_installed:
         yield "This is the plan of a backfill after an installation for these tables."
         yield ""
+    if found.notes:
+        yield from found.notes
+        yield ""
     yield (
         f"{people.total:,} contacts, {people.with_experiences:,} with work experiences; of these "
         f"{people.without_usable:,} ({people.without_usable_share:.1%}) get no edge, because no row of theirs counts."
@@ -98,6 +101,13 @@ def plan_lines(found: BackfillPlan) -> Iterator[Any]:
     yield _durations(found)
     yield f"  Assumes {found.assumption}."
     yield f"  The server has {found.connections_free:,} connections free."
+    if not found.is_installed:
+        proposed = ", then the commands proposed above" if found.candidates else ""
+        yield ""
+        yield (
+            f"Next: orchestrator install, with --map or --host-schema as for this plan{proposed}, then orchestrator"
+            " backfill."
+        )
 
 
 def _experiences(found: BackfillPlan) -> SafeTable:

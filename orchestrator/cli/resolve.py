@@ -14,10 +14,11 @@ from orchestrator.cli.options import ID, Number
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core.database import connect, reading
 from orchestrator.core.formats import counted, duration
-from orchestrator.install.installed import require_installed
+from orchestrator.host.installed import require_installed
 from orchestrator.names import decisions, propose, review_file
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_every_option = click.option("--all", "every", is_flag=True, help="Also names without a candidate.")
 _SYNC = "To make the edges, run: orchestrator sync"
 
 
@@ -56,13 +57,14 @@ def propose_command(invocation: Invocation, accept: str, again: bool, min_score:
 
 @command.command("review")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Names to list.")
+@_every_option
 @shared_options
 @pass_invocation
-def review_command(invocation: Invocation, limit: int) -> None:
+def review_command(invocation: Invocation, limit: int, every: bool) -> None:
     """List names that wait for a decision, with their candidates; those with the most work experiences first."""
     with reading(invocation.connection_string()) as connection:
         require_installed(connection)
-        found = decisions.open_names(connection, limit)
+        found = decisions.open_names(connection, limit, every=every)
     invocation.screen.result(found, *_open_names(found))
 
 
@@ -115,7 +117,7 @@ def undo_command(invocation: Invocation, company_name: str | None, batch_id: int
         require_installed(connection)
         done = decisions.undo(connection, batch_id=batch_id, company_name=company_name)
         now = "" if company_name is None else f" {decisions.meaning(connection, company_name)}"
-    shown = [f"{counted(len(done.undone), 'decision')} undone.{now} {_SYNC}"]
+    shown = [f"{counted(len(done.undone), 'decision')} undone.{now}{f' {_SYNC}' if done.undone else ''}"]
     if done.kept:
         shown.append(f"{counted(len(done.kept), 'name')} changed again since then; these decisions stay.")
     invocation.screen.result(done, *shown)
@@ -123,16 +125,17 @@ def undo_command(invocation: Invocation, company_name: str | None, batch_id: int
 
 @command.command("export")
 @click.argument("path", type=_FILE, metavar="FILE")
+@_every_option
 @shared_options
 @pass_invocation
-def export_command(invocation: Invocation, path: Path) -> None:
+def export_command(invocation: Invocation, path: Path, every: bool) -> None:
     """Write the names that wait for a decision to a CSV file, for review in a spreadsheet."""
     with reading(invocation.connection_string()) as connection:
         require_installed(connection)
-        count = review_file.write(path, decisions.open_names(connection, None))
+        count = review_file.write(path, decisions.open_names(connection, None, every=every))
     shown = (
         f"{counted(count, 'name')} written to {path}. In the column decision, write the number of a candidate, or"
-        f" reject. Then run: orchestrator resolve import {path}"
+        f" reject, or accept and an id in the column organization_id. Then run: orchestrator resolve import {path}"
     )
     invocation.screen.result({"names": count, "file": str(path)}, shown)
 
@@ -192,15 +195,20 @@ def _outcome(done: propose.Proposed) -> Iterator[str]:
 
 
 def _show_decided(invocation: Invocation, done: decisions.Decided, sentence: str) -> None:
+    if not done.changed:
+        invocation.screen.result(done, f"{sentence} Nothing has changed.")
+        return
     invocation.screen.result(done, f"{sentence} {_SYNC}. To undo: orchestrator resolve undo --batch {done.batch_id}")
 
 
 def _open_names(found: list[dict[str, Any]]) -> Iterator[Any]:
     if not found:
-        yield "No name with candidates waits for a decision."
+        yield "No name with candidates waits for a decision. To see names without candidates, add --all."
         return
     table = SafeTable("company name", ">experiences", ">candidate", ">organization", "its name", ">score", "reason")
     for each in found:
+        if not each["candidates"]:
+            table.add_row(each["company_name"], f"{each['experiences']:,}", *[""] * 5)
         for number, candidate in enumerate(each["candidates"]):
             table.add_row(
                 "" if number else each["company_name"], "" if number else f"{each['experiences']:,}",
@@ -208,7 +216,7 @@ def _open_names(found: list[dict[str, Any]]) -> Iterator[Any]:
                 f"{candidate['score']:.2f}", candidate["reason"],
             )  # fmt: skip
     yield table
-    yield "To decide: orchestrator resolve accept NAME --candidate N, or orchestrator resolve reject NAME"
+    yield "To decide: orchestrator resolve accept NAME --candidate N (or the id of an organization), or reject NAME"
 
 
 def _status(shown: dict[str, Any]) -> Iterator[Any]:

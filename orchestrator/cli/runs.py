@@ -13,7 +13,7 @@ from orchestrator.cli.invocation import Invocation, pass_invocation, shared_opti
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core.database import connect, reading
 from orchestrator.core.formats import duration
-from orchestrator.install.installed import require_installed
+from orchestrator.host.installed import require_installed
 from orchestrator.runs import runs
 
 _RUN_ID = click.IntRange(1, 2**63 - 1)
@@ -121,7 +121,7 @@ def one_run(shown: dict[str, Any]) -> Iterator[Any]:
     for name, process in sorted(run.processes.items()):
         reasons = f" ({', '.join(process['reasons'])})" if process["reasons"] else ""
         yield f"{name}: {process['allowed']} of {process['workers']} workers{reasons}"
-    if run.active and not (shown["workers"] or run.processes):
+    if run.is_active and not (shown["workers"] or run.processes):
         first = f"orchestrator runs resume {run.run_id}, then " if run.status == "paused" else ""
         yield f"No process is working on this run. To continue: {first}orchestrator backfill"
     if run.receipt:

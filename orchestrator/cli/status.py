@@ -28,6 +28,7 @@ def command(ctx: click.Context, invocation: Invocation) -> None:
         **vars(found),
         "indexes": [vars(index) for index in found.indexes],
         "triggers": [{"table": trigger.table, "state": trigger.state} for trigger in found.triggers],
+        "subscriptions": [{**vars(each), "state": each.state} for each in found.subscriptions],
         "roles": None if found.roles is None else asdict(found.roles),
         "healthy": found.healthy,
     }
@@ -46,7 +47,8 @@ def status_tables(status: status.Status) -> Iterator[Any]:
     own = "" if status.schema == DEFAULT else f" in schema {status.schema}"
     yield f"connection_paths {status.package}{own} on PostgreSQL {status.server}, host schema {status.host_schema}"
     yield from [others] * bool(status.others)
-    yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: about {status.edges:,}"
+    edges = "unknown" if status.edges is None else f"about {status.edges:,}"
+    yield f"migrations: {len(status.applied)} applied, {len(status.pending)} pending; edges: {edges}"
     yield from _sources(status)
     indexes = SafeTable("index", "table", "state", "size")
     for index in status.indexes:
@@ -63,6 +65,7 @@ def status_tables(status: status.Status) -> Iterator[Any]:
             roles.add_row(role.name, ", ".join(role.members))
         yield roles
         yield from (f"{problem}; run: orchestrator install" for problem in status.roles.problems)
+    yield from (each.line for each in status.subscriptions)
     yield from status.problems
     yield from status.costs
     yield from status.public

@@ -17,7 +17,7 @@ from orchestrator.cli.screen import Screen
 from orchestrator.core import extras
 from orchestrator.core.formats import duration
 from orchestrator.core.text import printable
-from orchestrator.finders import paths
+from orchestrator.finders.question import DEEPEST, MOST_PATHS, ORDERS, SCOPES, Question
 
 if TYPE_CHECKING:  # it needs libraries that may not be installed
     from orchestrator.sweep.measure.sweep import SweepProgress
@@ -34,25 +34,25 @@ if TYPE_CHECKING:  # it needs libraries that may not be installed
 )
 @click.option("--versus", **listed(click.STRING, "BASE,NEW"), help="Compare two finders in one sweep.")
 @click.option("--a-a", "against_itself", is_flag=True, help="Compare the finder with itself, to measure the noise.")
-@click.option("--depth", "depths", **listed(click.IntRange(1, paths.DEEPEST), "DEPTHS"), default="1,2,3,4",
+@click.option("--depth", "depths", **listed(click.IntRange(1, DEEPEST), "DEPTHS"), default="1,2,3,4",
               show_default=True, help="Depths to search to.")  # fmt: skip
-@click.option("--max-paths", **listed(click.IntRange(1, paths.MOST_PATHS), "NUMBERS"),
-              default=str(paths.Question.max_paths), show_default=True, help="Numbers of paths to return.")  # fmt: skip
+@click.option("--max-paths", **listed(click.IntRange(1, MOST_PATHS), "NUMBERS"),
+              default=str(Question.max_paths), show_default=True, help="Numbers of paths to return.")  # fmt: skip
 @click.option(
     "--scope",
     "scopes",
-    **listed(click.Choice(paths.SCOPES), "SCOPES"),
+    **listed(click.Choice(SCOPES), "SCOPES"),
     default="any",
     show_default=True,
-    help="any, importer: which contacts may start a path.",
+    help=f"{', '.join(SCOPES)}: which contacts may start a path.",
 )
 @click.option(
     "--order",
     "orders",
-    **listed(click.Choice(paths.ORDERS), "ORDERS"),
+    **listed(click.Choice(ORDERS), "ORDERS"),
     default="recency",
     show_default=True,
-    help="recency, strength: how paths of one depth are ranked. legacy_finder and SCHEMA.NAME rank by recency.",
+    help=f"{', '.join(ORDERS)}: how paths of one depth are ranked. legacy_finder and SCHEMA.NAME rank by recency.",
 )
 @click.option(
     "--collection",

@@ -8,8 +8,7 @@ from orchestrator.changes import sync
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.core.database import reading
 from orchestrator.core.formats import counted, duration
-from orchestrator.host import sources
-from orchestrator.install import installed
+from orchestrator.host import installed, sources
 
 
 @click.command("sync")
@@ -30,7 +29,7 @@ def command(ctx: click.Context, invocation: Invocation, follow: bool, workers: i
         if follow:  # this is how --follow is ended
             return
         raise
-    with reading(dsn) as connection:
+    with reading(dsn, of_primary=True) as connection:
         schema = installed.bound_host_schema(connection)
         problems = sources.problems(connection, schema)
     uncaptured = [each.sentence for each in problems if each.kind in sources.NOT_CAPTURED]

@@ -9,6 +9,10 @@ There are two kinds of connections.
 
 Both set ``search_path = pg_catalog, pg_temp``, so that our statements never use a function or an operator that another
 role has created in ``public``.
+
+A connection string may name several hosts: a primary and its standbys. A connection that writes leads to the primary,
+whatever ``target_session_attrs`` says, so that one string serves all commands. A connection that only reads leads where
+libpq's rules say: to the first host that answers, unless ``target_session_attrs`` or ``load_balance_hosts`` says more.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -26,6 +31,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.core.schema import DEFAULT, SchemaConnection, SchemaCursor, schema_of, with_schema
+from orchestrator.core.session import Session
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -88,7 +94,20 @@ KEEPALIVES = {
     "tcp_user_timeout": 60_000,  # milliseconds; keepalives are not sent while data waits to be acknowledged
 }
 
+#: Seconds to wait for one of several hosts. A machine without power does not refuse a connection; it never answers.
+HOST_TIMEOUT = 10
+
 _SHORTEST_SECRET = 5  # letters; without shorter words a message would be unreadable
+
+#: The values of a connection string that choose the server, with the variables of the environment that replace them.
+_ADDRESS = {
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+}
+_addresses: WeakKeyDictionary[Connection, dict[str, str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -113,12 +132,13 @@ def connect(
     *dsn* may carry the schema of the installation; see :mod:`orchestrator.core.schema`.
 
     ``settings`` are set after :data:`NEUTRAL`; :data:`KEEPALIVES` hold unless *dsn* has its own. With ``reads_only``,
-    the server may be a standby. ``at`` is the database that the connection must lead to.
+    the server may be a standby; otherwise, of several hosts the primary is used. ``at`` is the database that the
+    connection must lead to.
 
     Raises :class:`OrchestratorError` when the server cannot be reached or refuses, when a pooler stands in between,
     when the server is a standby, or when the connection leads to another database than *at*.
     """
-    connection = _open(dsn)
+    connection = _open(dsn, writes=not reads_only)
     try:
         _check_session(connection, reads_only=reads_only)
         _apply(connection, {**NEUTRAL, **(settings or {})}, local=False)
@@ -134,12 +154,13 @@ def connect(
     return connection
 
 
-def stateless(dsn: str) -> Connection:
+def stateless(dsn: str, *, of_primary: bool = False) -> Connection:
     """Open a connection on which nothing is set: for :func:`transaction`, and for use through a pooler.
 
-    Raises :class:`OrchestratorError` when the server cannot be reached or refuses.
+    With ``of_primary``, of several hosts the primary is used. Raises :class:`OrchestratorError` when the server cannot
+    be reached or refuses.
     """
-    connection = _open(dsn)
+    connection = _open(dsn, writes=of_primary)
     connection.prepare_threshold = None  # a prepared statement would stay in a pooler's session
     return connection
 
@@ -174,26 +195,54 @@ def reading(
     isolation: psycopg.IsolationLevel = psycopg.IsolationLevel.READ_COMMITTED,
     may_write: bool = False,
     undo: bool = False,
+    of_primary: bool = False,
 ) -> Iterator[Connection]:
-    """Open a stateless connection and run the block in one :func:`transaction` of it."""
+    """Open a stateless connection and run the block in one :func:`transaction` of it.
+
+    With ``may_write`` or ``of_primary``, of several hosts the primary is used. A command that writes also reads there:
+    a standby may be behind.
+    """
     with (
-        stateless(dsn) as connection,
+        stateless(dsn, of_primary=of_primary or may_write) as connection,
         transaction(connection, settings, isolation=isolation, may_write=may_write, undo=undo),
     ):
         yield connection
 
 
-def resolved(connection: Connection) -> str:
+def resolved(connection: Connection, *, same_server: bool = False) -> str:
     """Return a connection string that leads where *connection* does, whatever the environment is later.
 
     It contains the values of a service file and of ``PG…`` variables, so it may contain a password: never print it. It
-    keeps all hosts, so that a later connection finds the server that has become the primary, and it keeps the schema of
-    the installation.
+    keeps the schema of the installation. It keeps all hosts, so that a later connection finds the server that has
+    become the primary; with ``same_server`` it has only the host of *connection*.
     """
     found = _values(connection.pgconn)
     for name in ("service", "servicefile", "application_name", "client_encoding"):
         found.pop(name, None)
+    if same_server:
+        found.pop("target_session_attrs", None)  # the server may change its role
+    else:
+        # psycopg tries one host after another, so the values of the connection have only the host that answered. It
+        # also looks up the address of a name. That address is not kept: the name may later mean another server.
+        given = _addresses.get(connection) or {}
+        if given.get("host"):
+            found.pop("hostaddr", None)
+        found.pop("target_session_attrs", None)
+        found.update(given)
     return with_schema(make_conninfo(**found), schema_of(connection))
+
+
+def hosts(dsn: str) -> list[str]:
+    """Return one connection string for each host of *dsn*, a resolved one, without ``target_session_attrs``."""
+    given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
+    for name in ("target_session_attrs", "load_balance_hosts"):
+        given.pop(name, None)
+    addresses = {name: given.pop(name).split(",") for name in ("host", "hostaddr", "port") if name in given}
+    found = []
+    for number in range(max((len(each) for each in addresses.values()), default=1)):
+        address = {name: each[number % len(each)] for name, each in addresses.items()}  # one port may serve all hosts
+        found.append(with_schema(make_conninfo(**given, **address), schema_of(dsn)))
+    return found
 
 
 def place(connection: Connection) -> Place:
@@ -243,28 +292,49 @@ def lost(connection: Connection, error: psycopg.Error) -> bool:
 # How a connection is opened. A message of libpq may repeat a part of a password.
 
 
-def _open(dsn: str) -> Connection:
+def _open(dsn: str, *, writes: bool) -> Connection:
     try:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
         raise OrchestratorError(f"not a connection string: {_unquoted(error)}") from None
     _check_address(dsn, given)
-    alive: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
+    address = _address(given)
+    named = address.get("host", "") + address.get("hostaddr", "")
+    several = "," in named
+    options: dict[str, Any] = {name: value for name, value in KEEPALIVES.items() if name not in given}
+    if several and "connect_timeout" not in given and "PGCONNECT_TIMEOUT" not in os.environ:
+        options["connect_timeout"] = HOST_TIMEOUT
+    has_service = bool(given.get("service") or os.environ.get("PGSERVICE"))
+    finds_primary = writes and (several or (has_service and not named))  # a service may have several hosts
+    if finds_primary:
+        options["target_session_attrs"] = _PRIMARY
     try:
-        connection = _connected(dsn, autocommit=True, client_encoding="UTF8", **alive)
+        connection = _connected(dsn, autocommit=True, client_encoding="UTF8", **options)
     except psycopg.OperationalError as error:
-        raise OrchestratorError(f"cannot connect: {_refusal(error, given)}") from None
+        where = "to a primary, and this command writes" if finds_primary else ""
+        raise OrchestratorError(f"cannot connect{where and f' {where}'}: {_refusal(error, given)}") from None
     except (psycopg.Error, UnicodeError, ValueError) as error:
         raise OrchestratorError(f"cannot connect: {type(error).__name__}") from None
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    _addresses[connection] = address
     return connection
+
+
+#: libpq before 14 does not know this word. ``read-write`` also refuses a primary that is read-only by default.
+_PRIMARY = "primary" if psycopg.pq.version() >= 140_000 else "read-write"
+
+
+def _address(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values that choose the server, from a connection string and the environment."""
+    found = {name: str(given.get(name) or os.environ.get(variable) or "") for name, variable in _ADDRESS.items()}
+    return {name: value for name, value in found.items() if value}
 
 
 def _connected(dsn: str, **options: Any) -> Connection:
     """Connect; the connection has the schema of *dsn*."""
     schema = schema_of(dsn)
     if schema == DEFAULT:
-        return psycopg.connect(dsn, **options)
+        return Session.connect(dsn, **options)
     connection = SchemaConnection.connect(dsn, cursor_factory=SchemaCursor, **options)
     connection.schema = schema
     return connection
@@ -288,8 +358,8 @@ def _check_session(connection: Connection, *, reads_only: bool) -> None:
         )
     if is_standby and not reads_only:
         raise OrchestratorError(
-            "this is a standby, and this command writes; connect to its primary"
-            " (with several hosts in the connection string, add target_session_attrs=read-write)"
+            "this is a standby, and this command writes; connect to its primary, or give the hosts of both in the"
+            " connection string (host=A,B): a command that writes then finds the primary"
         )
 
 
@@ -343,7 +413,7 @@ def _unquoted(error: psycopg.Error) -> str:
 
 
 def _refusal(error: psycopg.Error, given: Mapping[str, Any]) -> str:
-    message = one_line(error)
+    message = _each_host(error)
     if "no password supplied" in message:
         return (
             "the server wants a password; put it into ~/.pgpass (host:port:database:user:password, mode 0600)"
@@ -354,6 +424,19 @@ def _refusal(error: psycopg.Error, given: Mapping[str, Any]) -> str:
     if not any(given.get(name) for name in ("host", "hostaddr", "service")) and not _named_by_environment():
         message += " No server was named: give --dsn, set ORCHESTRATOR_DSN, or try --embedded=DIR."
     return hide_secrets(message, {**given, **(_values(error.pgconn) if error.pgconn is not None else {})})
+
+
+def _each_host(error: psycopg.Error) -> str:
+    """Return the message of an error; of several hosts, the reason of each once."""
+    _, several, listed = str(error).partition(_SEVERAL)
+    if not several:
+        return one_line(error)
+    reasons = [" ".join(each.split()).removeprefix("connection failed: ") for each in _OF_HOST.split(listed)]
+    return one_line(OrchestratorError("; ".join(dict.fromkeys(each for each in reasons if each))))
+
+
+_SEVERAL = "All failures were:"  # psycopg's words before the list of what went wrong with each host
+_OF_HOST = re.compile(r"^- host: .*?, port: .*?, hostaddr: (?:None|'[^']*'): ", re.MULTILINE)
 
 
 def _named_by_environment() -> bool:

@@ -23,16 +23,21 @@ def retry_while_locked(
     work: Callable[[], _Result],
     *,
     waiting: Callable[[str], None] = lambda _: None,
+    ready: Callable[[], None] = lambda: None,
 ) -> _Result:
     """Return the result of *work*, which runs in a transaction that waits at most half a second for each lock.
 
     For statements that lock a table which the application uses: while such a statement waits for its lock, every later
     statement on the table waits behind it. When a lock is not free in time, the transaction is rolled back, and tried
-    again after a random pause. ``waiting`` is called with the server's message after each failed attempt. The error is
-    raised when five minutes have passed.
+    again after a random pause. ``waiting`` is called with the server's message after each failed attempt. ``ready`` is
+    called before each attempt, and may wait for a good moment. The error is raised when five minutes have passed, apart
+    from the time in ``ready``.
     """
     deadline = time.monotonic() + _LONGEST_RETRY
     while True:
+        begun = time.monotonic()
+        ready()
+        deadline += time.monotonic() - begun
         try:
             with connection.transaction():
                 connection.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (_LOCK_TIMEOUT,))

@@ -30,7 +30,7 @@ class Poll(ABC):
     def __init__(self, dsn: str, interval: float) -> None:
         self.interval = interval
         self.problem: str | None = None
-        self._session = ReconnectingSession(dsn, _SETTINGS, reads_only=True, greet=self._greet)
+        self._session = ReconnectingSession(dsn, _SETTINGS, greet=self._greet)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 

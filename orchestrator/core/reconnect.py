@@ -35,9 +35,9 @@ class Stopped(Exception):
 class ReconnectingSession:
     """A connection that is opened when it is first needed, and opened again after it was lost.
 
-    ``settings`` are those of :func:`~orchestrator.core.database.connect`, and so is ``reads_only``. ``greet`` is called
-    with each new connection. When one of the events in ``stopping`` is set, waiting for the server ends with
-    :class:`Stopped`.
+    ``settings`` are those of :func:`~orchestrator.core.database.connect`. ``greet`` is called with each new connection.
+    Of several hosts, the primary is used; after a failover, this is another host. When one of the events in
+    ``stopping`` is set, waiting for the server ends with :class:`Stopped`.
 
     One thread uses the session; :meth:`cancel` may be called from any other.
     """
@@ -47,13 +47,11 @@ class ReconnectingSession:
         dsn: str,
         settings: Mapping[str, str] | None = None,
         *,
-        reads_only: bool = False,
         greet: Callable[[Connection], object] = lambda _: None,
         stopping: tuple[threading.Event, ...] = (),
     ) -> None:
         self._dsn = dsn
         self._settings = settings
-        self._reads_only = reads_only
         self._greet = greet
         self._stopping = stopping
         self._pause = stopping[0] if stopping else threading.Event()
@@ -75,7 +73,7 @@ class ReconnectingSession:
         """
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        self._connection = connect(self._dsn, settings=self._settings, reads_only=self._reads_only)
+        self._connection = connect(self._dsn, settings=self._settings)
         try:
             self._greet(self._connection)
         except BaseException:

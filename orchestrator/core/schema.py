@@ -4,8 +4,8 @@ Every SQL file and every statement in the code has the schema name ``connection_
 module replaces the names, just before a statement is sent:
 
 * :class:`Dsn` is a connection string that carries the schema. With it, :mod:`orchestrator.core.database` opens a
-  :class:`SchemaConnection`, whose cursors replace the names in the text of each statement. For the default schema, the
-  connections have psycopg's own class, and nothing is replaced.
+  :class:`SchemaConnection`, whose cursors replace the names in the text of each statement. For the default schema, it
+  opens a plain :class:`Session`, and nothing is replaced.
 * Parameters are never changed. So the code applies :func:`named` to a name of the package in a parameter, and
   :func:`plain` to the name of an index in a result.
 
@@ -28,6 +28,7 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.session import Session
 
 DEFAULT = "connection_paths"
 
@@ -243,7 +244,7 @@ class SchemaCursor(psycopg.Cursor[Any]):
             yield copy
 
 
-class SchemaConnection(psycopg.Connection[Any]):
+class SchemaConnection(Session):
     """A connection for an installation in another schema than the default."""
 
     schema: str = DEFAULT

@@ -40,6 +40,12 @@ def function(name: str, version: str = "v1") -> LiteralString:
     return read(str(function_folders()[name].relative_to(ROOT)), f"{version}.sql")
 
 
+@cache
+def distributed_functions() -> dict[str, Path]:
+    """Return the file of each function of ``distributed/functions``, by the name of the function."""
+    return {path.stem: path for path in sorted((ROOT / "distributed" / "functions").glob("*.sql"))}
+
+
 def demo_tables(quoted_schema: str) -> LiteralString:
     """Return the statements that create the four host tables in the schema of that quoted name."""
     return _qualified("install/demo_tables", quoted_schema)

@@ -14,9 +14,23 @@ import psycopg
 
 from orchestrator.core.database import lost, stateless, transaction
 from orchestrator.core.errors import one_line
-from orchestrator.doctor import indexes, organizations, plans, policies, runs, settings, standbys, tables, versions
-from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import Subject, examine
+from orchestrator.doctor import (
+    citus,
+    index_use,
+    names,
+    organizations,
+    plans,
+    policies,
+    roles,
+    runs,
+    settings,
+    standbys,
+    subscriptions,
+    tables,
+)
+from orchestrator.inspection import indexes, versions
+from orchestrator.inspection.finding import Finding
+from orchestrator.inspection.subject import Subject, examine
 from orchestrator.install import repair
 
 #: Limits for each statement, so that a check neither runs for long nor blocks other sessions.
@@ -29,6 +43,8 @@ _CANNOT = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.SerializationFailure,
 )
+#: The class of SQLSTATE where another server does not answer: a worker of Citus, which is a separate finding.
+_NO_ANSWER = "08"
 #: Errors that a missing function, view or migration causes; that is a separate finding.
 _MISSING = (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
@@ -49,17 +65,20 @@ _CHECKS = (
     _Check("views", versions.views),
     _Check("installation", repair.installation),
     _Check("indexes", indexes.definitions),
-    _Check("invalid indexes", indexes.invalid),
-    _Check("index sizes", indexes.sizes),
-    _Check("index use", indexes.usage),
+    _Check("invalid indexes", index_use.invalid),
+    _Check("index sizes", index_use.sizes),
+    _Check("index use", index_use.usage),
     _Check("plans", plans.plans, pooled=False),
+    _Check("names", names.lookups),
     _Check("statistics", tables.statistics),
     _Check("visibility map", tables.visibility),
     _Check("triggers", tables.triggers),
     _Check("policies", policies.policies),
+    _Check("roles", roles.rights),
     _Check("bindings", tables.bindings),
     _Check("mapping", tables.mapping),
     _Check("organizations", organizations.crowds),
+    _Check("organization sizes", organizations.counts),
     _Check("queue", runs.queue, on_standby=False),
     _Check("runs", runs.runs, on_standby=False),
     _Check("rebuild leftovers", runs.leftovers),
@@ -67,6 +86,8 @@ _CHECKS = (
     _Check("connections", settings.connections),
     _Check("settings", settings.settings),
     _Check("standbys", standbys.standbys),
+    _Check("citus", citus.citus),
+    _Check("subscriptions", subscriptions.subscriptions, on_standby=False),
 )
 _OF_VERSION = ("migrations", "functions", "views")
 
@@ -125,7 +146,9 @@ def diagnose(dsn: str, *, report: Callable[[str], None] = lambda _: None) -> Dia
             except psycopg.Error as error:
                 if lost(connection, error):
                     raise
-                if isinstance(error, _MISSING) and any(each.check in _OF_VERSION for each in findings):
+                if (error.sqlstate or "").startswith(_NO_ANSWER) or (
+                    isinstance(error, _MISSING) and any(each.check in _OF_VERSION for each in findings)
+                ):
                     skipped.append(Skipped(check.name, one_line(error)))
                     continue
                 what = f"{check.name}: the check failed: {one_line(error)}"

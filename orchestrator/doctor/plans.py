@@ -14,11 +14,12 @@ from typing import Any
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.schema import named, plain
-from orchestrator.doctor import indexes, versions
-from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject
+from orchestrator.doctor.names import index_of_id
 from orchestrator.host.binding import SOURCE_OF
-from orchestrator.install import steps
+from orchestrator.host.own_objects import NAME_INDEXES
+from orchestrator.inspection import indexes, versions
+from orchestrator.inspection.finding import Finding
+from orchestrator.inspection.subject import EDGES, LIVE_EDGES, SMALL, Subject
 
 _NAME = "orchestrator_doctor"
 _MEMBERS = "idx_members_by_collection"
@@ -89,7 +90,7 @@ def plans(subject: Subject) -> Iterator[Finding]:
         what = f"the planner reads {table.name} by {found}, not by {index}: {', '.join(names)}"
         repair = f"VACUUM (ANALYZE) {table.name};\nREINDEX INDEX CONCURRENTLY {subject.quoted(table.schema)}.{index};"
         if known_as in _BY_ID:
-            repair = f"CREATE INDEX CONCURRENTLY ON {table.name} (id);"
+            repair = index_of_id(subject.binding, SOURCE_OF[known_as], table.name)
         yield Finding("plans", "wrong", what, repair, table.name if known_as in _BY_ID else index)
 
 
@@ -111,7 +112,7 @@ class _Catalog:
     def of(subject: Subject) -> _Catalog:
         read = {table.relname: known_as for known_as, table in subject.tables.items() if known_as != EDGES}
         oids = [table.oid for known_as, table in subject.tables.items() if known_as != EDGES]
-        rows = subject.query("plan_indexes", {"tables": oids})
+        rows = subject.query("doctor/plan_indexes", {"tables": oids})
         return _Catalog(
             known_as={row.relation: read[row.table_name] for row in rows},
             pages={row.relation: row.pages for row in rows},
@@ -122,7 +123,7 @@ class _Catalog:
     def scans(self, node: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         """Yield the scans of a plan: the view of each table, and the index; None is a sequential scan."""
         index = plain(node.get("Index Name", ""))
-        if index in steps.NAME_INDEXES:  # what they are for has no probe
+        if index in NAME_INDEXES:  # no statement here needs the indexes of company names
             pass
         elif index in self.table:
             yield self.known_as[self.table[index]], self.whole.get(index, index)

@@ -8,9 +8,9 @@ import psycopg
 
 from orchestrator.core.database import lost
 from orchestrator.core.errors import one_line
-from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import Subject
 from orchestrator.host.sources import VIEWS
+from orchestrator.inspection.finding import Finding
+from orchestrator.inspection.subject import Subject
 
 
 def policies(subject: Subject) -> Iterator[Finding]:
@@ -21,7 +21,7 @@ def policies(subject: Subject) -> Iterator[Finding]:
     a call would show it, so those functions are advice.
     """
     tables = [table.oid for known_as, table in subject.tables.items() if known_as in VIEWS]
-    for row in subject.query("policies", {"tables": tables}):
+    for row in subject.query("doctor/policies", {"tables": tables}):
         problem = _problem(subject, row.function_oid) if row.is_sql else None
         if row.is_sql and problem is None:
             continue

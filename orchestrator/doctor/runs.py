@@ -7,8 +7,8 @@ from typing import Any
 
 from orchestrator.core.formats import duration, size
 from orchestrator.core.schema import schema_of
-from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import Subject
+from orchestrator.inspection.finding import Finding
+from orchestrator.inspection.subject import Subject
 
 _OLD = 300.0  # seconds that a change may wait
 _MANY = 100_000  # changes that may wait
@@ -18,7 +18,7 @@ _GRACE = 15.0  # seconds that a new run may wait for its first worker
 
 def queue(subject: Subject) -> Iterator[Finding]:
     """Find changes that wait too long, too many changes, and contacts whose refresh fails."""
-    (row,) = subject.query("queue")
+    (row,) = subject.query("doctor/queue")
     old = (row.oldest or 0) > _OLD
     if old or row.waiting > _MANY:
         many = f"{row.waiting:,} or more" if row.waiting >= _MOST_COUNTED else f"{row.waiting:,}"
@@ -38,17 +38,17 @@ def queue(subject: Subject) -> Iterator[Finding]:
 
 def runs(subject: Subject) -> Iterator[Finding]:
     """Find runs that are paused, have no worker, left objects behind or set contacts aside; or that no run ever was."""
-    rows = subject.query("runs")
+    rows = subject.query("doctor/runs")
     for row in rows:
         yield from _of_run(row)
-    if not rows and subject.query("never_filled")[0].is_so:
+    if not rows and subject.query("doctor/never_filled")[0].is_so:
         what = "there are work experiences but no edges, and no backfill was ever run"
         yield Finding("runs", "wrong", what, "orchestrator backfill", "contact_connections")
 
 
 def leftovers(subject: Subject) -> Iterator[Finding]:
     """Find objects that a finished rebuild has left."""
-    rows = subject.query("leftovers")
+    rows = subject.query("doctor/leftovers")
     if rows:
         names = ", ".join(row.name for row in rows)
         what = f"a finished rebuild has left {names} ({size(sum(row.bytes for row in rows))})"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.doctor.finding import Finding, Severity
-from orchestrator.doctor.subject import Subject
+from orchestrator.inspection.finding import Finding, Severity
+from orchestrator.inspection.subject import Subject
 
 _BACKFILL_NEEDS = 8  # sessions: four workers, and those of the driver
 _LOW = 0.1  # a smaller share of free sessions is reported
@@ -74,7 +74,7 @@ _SETTINGS = (
 def settings(subject: Subject) -> Iterator[Finding]:
     """Find harmful settings, as a new session of this role gets them."""
     known = {setting.name: setting for setting in _SETTINGS}
-    for row in subject.query("settings", {"names": list(known)}):
+    for row in subject.query("doctor/settings", {"names": list(known)}):
         setting = known[row.name]
         if row.source != "client" and setting.hurts(row.reset_val):  # "client": of this connection only
             what = f"{row.name} is {row.shown}: {setting.why}"
@@ -83,7 +83,7 @@ def settings(subject: Subject) -> Iterator[Finding]:
 
 def connections(subject: Subject) -> Iterator[Finding]:
     """Find a server that has few free sessions."""
-    (row,) = subject.query("connections")
+    (row,) = subject.query("doctor/connections")
     if row.free < max(_BACKFILL_NEEDS, _LOW * row.most):
         severity: Severity = "wrong" if row.free < _BACKFILL_NEEDS else "advice"
         what = (
@@ -97,7 +97,7 @@ def connections(subject: Subject) -> Iterator[Finding]:
 def pooler(subject: Subject) -> Iterator[Finding]:
     """Find a pooler between this program and the server."""
     if subject.is_pooled:
-        (row,) = subject.query("server_address")
+        (row,) = subject.query("doctor/server_address")
         info = subject.connection.info
         direct = make_conninfo("", host=row.host, port=row.port, dbname=info.dbname, user=info.user)
         what = (

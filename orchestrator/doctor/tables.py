@@ -7,13 +7,13 @@ from typing import Any
 
 from orchestrator.core.formats import size
 from orchestrator.core.schema import all_named
-from orchestrator.doctor import versions
-from orchestrator.doctor.finding import Finding, Severity
-from orchestrator.doctor.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, VIEW_OF
 from orchestrator.host.mapping import DEFAULT, check
-from orchestrator.install.steps import TRIGGERS
+from orchestrator.host.own_objects import TRIGGERS
+from orchestrator.inspection import versions
+from orchestrator.inspection.finding import Finding, Severity
+from orchestrator.inspection.subject import EDGES, LIVE_EDGES, SMALL, Subject, Table
 
 # Shares of a table from which on a finding is advice, and wrong. By default autovacuum runs at 0.1 and at 0.2.
 _CHANGED = (0.2, 0.5)
@@ -61,7 +61,7 @@ def triggers(subject: Subject) -> Iterator[Finding]:
     views = [VIEW_OF[name] for name in CAPTURED if subject.binding.takes_objects(name)]
     tables = [subject.tables[view] for view in views if view in subject.tables]
     names = all_named(subject.connection, TRIGGERS)
-    rows = subject.query("triggers", {"tables": [table.oid for table in tables], "names": names})
+    rows = subject.query("doctor/triggers", {"tables": [table.oid for table in tables], "names": names})
     # install creates disabled triggers again. Changes that were not captured are not queued, so a backfill is needed.
     again = f"{versions.install_command(subject, '--triggers')}\norchestrator backfill"
     captures = subject.remembered is not None and subject.remembered.has_triggers
@@ -106,7 +106,7 @@ def _command(subject: Subject, remedy: str) -> str | None:
 def _leaves(subject: Subject) -> Iterator[tuple[Table, Any]]:
     """Yield each table with its statistics; the edges as the partitioned table."""
     tables = {table.oid: table for table in subject.leaves}
-    for row in subject.query("statistics", {"tables": list(tables)}):
+    for row in subject.query("doctor/statistics", {"tables": list(tables)}):
         table = tables[row.oid]
         yield subject.tables[EDGES] if table.relname == LIVE_EDGES else table, row
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import psycopg
@@ -14,43 +13,12 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.text import LONGEST_NAME, printable, shortened
+from orchestrator.finders.question import CALL, Question
 from orchestrator.host import left_out
-from orchestrator.install.installed import require_installed
-
-#: The limits of ``connection_paths.search_limit``: contacts on a path, and paths of an answer.
-DEEPEST, MOST_PATHS = 6, 1000
-
-#: Values of the arguments seed_scope, order_by and impl.
-SCOPES, ORDERS, IMPLS = ("any", "importer"), ("recency", "strength"), ("v1", "v2")
+from orchestrator.host.installed import require_installed
 
 _COUNTING_MS = 2000  # time limit for counting memberships; it reads the whole table, because no index helps
 _COMMON_DEPTH = 4  # the greatest depth that applications commonly ask for
-
-
-@dataclass(frozen=True)
-class Question:
-    """The arguments of ``connection_paths.find_paths``; its comment in the database describes them."""
-
-    target_contact_id: int
-    collection_id: int
-    viewer_user_id: int
-    max_depth: int = 2
-    max_paths: int = 25
-    seed_scope: str = "any"
-    impl: str | None = None
-    time_budget_ms: int = 1500
-    excluded_contact_ids: list[int] = field(default_factory=list, hash=False)  # a tuple is a row to the driver
-    max_edges_per_hop: int | None = 15
-    order_by: str = "recency"
-    kinds: list[str] | None = field(default=None, hash=False)
-    min_strength: int | None = None
-    ended_after: date | None = None
-    via_organization_ids: list[int] | None = field(default=None, hash=False)
-    not_via_organization_ids: list[int] | None = field(default=None, hash=False)
-    opener_user_ids: list[int] | None = field(default=None, hash=False)
-    max_per_introducer: int | None = None
-    with_names: bool = False
-    ids_as_text: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +65,7 @@ def find_paths(connection: Connection, question: Question) -> dict[str, Any]:
     Raises :class:`OrchestratorError` when the package is not installed.
     """
     require_installed(connection)
-    row = connection.execute(sqlfiles.query("finders/find_paths"), vars(question)).fetchone()
+    row = connection.execute(CALL, vars(question)).fetchone()
     assert row is not None  # a function's call returns one row
     answer: dict[str, Any] = row[0]
     return answer

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.core.text import capitalized
-from orchestrator.finders.paths import DEEPEST, Names, Question
+from orchestrator.finders.paths import Names
+from orchestrator.finders.question import DEEPEST, OPTIONS, Question
 
 _V1_DEEPEST = 2  # contacts on the longest path of legacy_finder
 
@@ -22,6 +23,8 @@ FIGURES: Mapping[str, str] = {
     "target_edges_passing": "edges of the target that pass the filters",
     "target_edges_to_members": "edges of the target to members",
     "target_edges_to_excluded": "edges of the target to members who may not be asked",
+    "target_experiences_unresolved": "work experiences of the target with an unresolved company name",
+    "target_experiences_excluded": "work experiences of the target at excluded organizations",
     "excluded": "contacts in do_not_ask or excluded by the call",
     "level_reached": "contacts on the longest chain looked at",
     "caps_hit": "a contact has more edges to members than the search follows",
@@ -37,9 +40,13 @@ QUALIFIERS = ("max_edges_per_hop", "counted_to", "counts_are_exact")
 _COUNTS = (
     *("collection_members", "target_edges", "target_edges_passing"),
     *("target_edges_to_members", "target_edges_to_excluded", "excluded"),
+    *("target_experiences_unresolved", "target_experiences_excluded"),
 )
 _AT_LEAST = ("target_edges_to_members", "target_edges_to_excluded")  # unless counts_are_exact
-_UNLESS_NONE = ("target_edges_to_excluded", "excluded", "caps_hit")  # shown where there is something to show
+_UNLESS_NONE = (  # shown where there is something to show
+    *("target_edges_to_excluded", "target_experiences_unresolved", "target_experiences_excluded", "excluded"),
+    "caps_hit",
+)
 
 
 def more_may_exist(answer: Mapping[str, Any]) -> str:
@@ -56,6 +63,30 @@ def more_may_exist(answer: Mapping[str, Any]) -> str:
 
 # Why there are no more paths.
 
+#: Which sentences of a reason say enough beside paths that were found. The others are numbers and
+#: advice. With a reason that is not listed here, there is no path, or the command line has another line for it.
+_BESIDE_PATHS = {
+    "names_unresolved": slice(2),
+    "organizations_excluded": slice(2),
+    "target_has_no_edges": slice(1),
+    "no_edge_passes": slice(None),
+    "no_edge_to_a_member": slice(-1, None),
+    "all_excluded": slice(-2, -1),
+    "nobody_to_ask": slice(-1, None),
+    "introducer_limit": slice(None),
+    "depth_limit": slice(-2, None),
+    "exhausted": slice(-1, None),
+}
+
+
+def beside_paths(question: Question, answer: Mapping[str, Any], called: Names) -> str:
+    """Say why *answer* has fewer paths than were asked for; empty where it has none, and where it has as many.
+
+    It is also empty for a limit of edges, see :func:`more_may_exist`, and where the time ran out.
+    """
+    enough = _BESIDE_PATHS.get((answer["why"] or {}).get("reason", ""), slice(0))
+    return " ".join(sentences(question, answer, called)[enough]) if answer["paths"] else ""
+
 
 def sentences(question: Question, answer: Mapping[str, Any], called: Names) -> list[str]:
     """Return why *answer* holds no more paths; empty when it holds as many as were asked for."""
@@ -71,6 +102,8 @@ def sentences(question: Question, answer: Mapping[str, Any], called: Names) -> l
         "viewer_opens_nothing": written.viewer_opens_nothing,
         "viewer_brought_nobody": written.viewer_brought_nobody,
         "openers_brought_nobody": written.openers_brought_nobody,
+        "names_unresolved": written.names_unresolved,
+        "organizations_excluded": written.organizations_excluded,
         "target_has_no_edges": written.target_has_no_edges,
         "no_edge_passes": written.no_edge_passes,
         "no_edge_to_a_member": written.no_edge_to_a_member,
@@ -128,11 +161,23 @@ class _Sentences:
         yield f"No user in opener_user_ids brought a contact into {self.collection}."
 
     def target_has_no_edges(self) -> Iterator[str]:
-        if self.is_v1:
-            yield f"No contact is known to have worked with {self.target} at the same organization at the same time."
-        else:
-            yield f"The target {self.target} has no edges."
-            yield "The command orchestrator status shows about how many edges there are."
+        yield from self._no_edges()
+        if not self.is_v1:
+            yield (
+                "If the target should have edges, orchestrator verify shows how many changes wait, and why work"
+                " experiences make no edge."
+            )
+
+    def names_unresolved(self) -> Iterator[str]:
+        yield from self._no_edges()
+        number = _number(self._count("target_experiences_unresolved"), "work experience")
+        yield f"The target has {number} with a company name for which no organization was decided."
+        yield "The command orchestrator resolve finds the organizations that company names mean."
+        yield from self._excluded_experiences()
+
+    def organizations_excluded(self) -> Iterator[str]:
+        yield from self._no_edges()
+        yield from self._excluded_experiences()
 
     def no_edge_passes(self) -> Iterator[str]:
         yield from self._edges()
@@ -175,8 +220,8 @@ class _Sentences:
         yield from self._edges_to_members()
         lengths = "3" if self.deepest == 3 else f"3 to {self.deepest}"  # paths of two contacts are never cut
         yield (
-            f"To find paths of 3 contacts or more, the search follows at most {_number(cap, 'edge')} from each contact,"
-            f" {'strongest' if self.question.order_by == 'strength' else 'most recent'} edges first."
+            f"To find paths of 3 contacts or more, the search follows at most {_number(cap, 'edge')} from each contact:"
+            f" {OPTIONS['order_by'].choices[self.question.order_by]}."
         )
         yield (
             f"At least one contact has more than {_number(cap, 'edge')} to members who may be asked,"
@@ -208,6 +253,18 @@ class _Sentences:
         passing = " whose edges pass the filters" if self.is_filtered else ""
         which = " and".join(each for each in (opened, avoiding, passing) if each)
         return f"{start} is no {self.other}path {length} in {self.collection}{which}."
+
+    def _no_edges(self) -> Iterator[str]:
+        if self.is_v1:
+            yield f"No contact is known to have worked with {self.target} at the same organization at the same time."
+        else:
+            yield f"The target {self.target} has no edges."
+
+    def _excluded_experiences(self) -> Iterator[str]:
+        if self.why["target_experiences_excluded"]:
+            number = _number(self._count("target_experiences_excluded"), "work experience")
+            yield f"The target has {number} at organizations that make no edges, by the table organization_policy."
+            yield "The command orchestrator organizations list shows these organizations."
 
     def _edges(self) -> Iterator[str]:
         number = self._count("target_edges")
@@ -243,9 +300,7 @@ class _Sentences:
 
 def has_edge_filters(question: Question) -> bool:
     """Return whether *question* leaves out edges."""
-    filters = (question.kinds, question.min_strength, question.ended_after)
-    organizations = (question.via_organization_ids, question.not_via_organization_ids)
-    return any(each is not None for each in (*filters, *organizations))
+    return any(option.leaves_out_edges and getattr(question, name) is not None for name, option in OPTIONS.items())
 
 
 def deepest(question: Question, answer: Mapping[str, Any]) -> int:
@@ -282,7 +337,10 @@ def remedies(question: Question, answer: Mapping[str, Any]) -> dict[str, int | s
     found: dict[str, int | str] = {}
     is_limited = reason in ("depth_limit", "edge_limit")
     if answer["impl"] == "v1":
-        if is_limited or reason in ("target_has_no_edges", "no_edge_to_a_member", "all_excluded"):
+        if is_limited or reason in (
+            *("target_has_no_edges", "names_unresolved", "organizations_excluded"),
+            *("no_edge_to_a_member", "all_excluded"),
+        ):
             found["impl"] = "v2"
     elif is_limited and why["level_reached"] == question.max_depth < DEEPEST:
         found["depth"] = question.max_depth + 1

@@ -159,9 +159,12 @@ class Binding:
                 found[column] = _ALLOWED.get(WANTED[name].columns[column].kind)
         return found
 
-    def indexed(self, name: str) -> tuple[str, ...]:
-        """Return the columns of a source's table that its indexes contain, as keys or included, quoted."""
-        return self._used(name, _INDEXED[name])
+    def indexed(self, name: str, *, of_names: bool = False) -> tuple[str, ...]:
+        """Return the columns of a source's table that its indexes contain, as keys or included, quoted.
+
+        ``of_names``: the indexes that exist only while company names are resolved.
+        """
+        return self._used(name, _OF_NAMES if of_names else _INDEXED[name])
 
     def key_types(self, name: str, text: str) -> dict[str, str]:
         """Return the type of each key of the index in *text* that is a column of the table, perhaps with a cast."""
@@ -206,7 +209,7 @@ class Binding:
             return quoted(raw) if raw else f"({source.columns.get(column) or self._optional(name, column)})"
         of_keys = {
             "include": lambda: self._include(self.indexed(name), name, keys),
-            "include_names": lambda: self._include(self._used(name, _OF_NAMES), name, keys),
+            "include_names": lambda: self._include(self.indexed(name, of_names=True), name, keys),
             "captured": lambda: ", ".join(self.captured(name)),
             "captured_id": lambda: self._captured_id(name),
             "captured_old_id": lambda: self._captured_id(name, "OLD"),

@@ -11,11 +11,14 @@ from orchestrator.core.database import Connection
 from orchestrator.host import reader as source_reader
 from orchestrator.host.binding import bind
 from orchestrator.host.mapping import DEFAULT
+from orchestrator.host.mapping_expressions import quoted
 from orchestrator.host.mapping_types import WANTED
 from orchestrator.host.reader import SourceReader
 
 #: The values of ``source`` that count by the default rule of memberships.
 COUNTED_SOURCES = tuple(int(word) for word in re.findall(r"\d+", WANTED["user_contact_collections"].where or ""))
+
+_SEVERAL = " (some are in several of these groups)"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Experiences:
     """Rows of contact_work_experiences: all, usable, and unusable for each reason (a row may have several reasons).
 
     ``has_rule``: the mapping leaves some contacts or organizations out, which then count as missing.
+    ``left_out_by_rule``: rows of the table that the rule of the mapping leaves out. They are counted only where the
+    rule leaves out every row.
     """
 
     total: int
@@ -34,6 +39,7 @@ class Experiences:
     excluded: int
     of_missing_contacts: int
     has_rule: bool = False
+    left_out_by_rule: int = 0
 
     @property
     def by_rule(self) -> tuple[tuple[str, int], ...]:
@@ -107,17 +113,24 @@ def count(reader: SourceReader) -> tuple[Contacts, Experiences, Details]:
     details = Details(
         missing_organizations, missing_contacts, with_name_only, names, future, duplicates, memberships, members
     )
-    return Contacts(total, having, without), replace(Experiences(*counted), has_rule=_has_rule(reader)), details
+    return Contacts(total, having, without), _with_rules(reader, Experiences(*counted)), details
 
 
 def experiences(connection: Connection) -> Experiences:
     """Return the counts of work experiences."""
     reader = source_reader.installed(connection)
-    return replace(Experiences(*reader.rows("host/experiences_by_rule")[0][6:]), has_rule=_has_rule(reader))
+    return _with_rules(reader, Experiences(*reader.rows("host/experiences_by_rule")[0][6:]))
 
 
-def _has_rule(reader: SourceReader) -> bool:
-    return any(reader.bound.sources[name].where is not None for name in ("contacts", "organizations"))
+def _with_rules(reader: SourceReader, found: Experiences) -> Experiences:
+    """Return the counts with what the rules of the mapping leave out."""
+    sources = reader.bound.sources
+    has_rule = any(sources[name].where is not None for name in ("contacts", "organizations"))
+    source, left_out = sources["contact_work_experiences"], 0
+    if not found.total and source.where is not None:
+        table = f"{quoted(source.schema)}.{quoted(source.table)}"
+        ((left_out,),) = reader.connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchall()
+    return replace(found, has_rule=has_rule, left_out_by_rule=left_out)
 
 
 def members(
@@ -148,12 +161,18 @@ def lines(connection: Connection) -> Iterator[str]:
 
 def experience_lines(found: Experiences) -> Iterator[str]:
     """Return a sentence with the reasons why work experiences are not usable; none when all are usable."""
-    if not found.total:
+    if not found.total and found.left_out_by_rule:
+        yield (
+            f"The rule where of contact_work_experiences in the mapping leaves out all {found.left_out_by_rule:,} rows"
+            " of the table, and so there are no edges between contacts."
+        )
+    elif not found.total:
         yield "There are no work experiences, and so no edges between contacts."
     elif found.usable < found.total:
         rules = ", ".join(f"{count:,} {rule}" for rule, count in found.by_rule if count)
         how_many = f"{found.total - found.usable:,} of {found.total:,}" if found.usable else f"All {found.total:,}"
-        yield f"{how_many} work experiences make no edge: {rules}."
+        has_several = sum(count for _, count in found.by_rule) > found.total - found.usable
+        yield f"{how_many} work experiences make no edge: {rules}{_SEVERAL if has_several else ''}."
 
 
 def member_lines(found: Sequence[Members]) -> Iterator[str]:

@@ -6,12 +6,23 @@ gives the SQL that views, indexes and triggers are made of.
 
 from __future__ import annotations
 
-from orchestrator.host.mapping_catalog import check, completed
+from orchestrator.host.mapping_catalog import check, completed, placed
 from orchestrator.host.mapping_expressions import Expression, printed, read, with_safe_dates
-from orchestrator.host.mapping_file import load
+from orchestrator.host.mapping_file import load, load_partly
 from orchestrator.host.mapping_types import DEFAULT, TYPES, WANTED, BoundSource, Kind, Source, SourceMapping
 
-__all__ = ["DEFAULT", "BoundSource", "Source", "SourceMapping", "bound", "check", "completed", "load"]
+__all__ = [
+    "DEFAULT",
+    "BoundSource",
+    "Source",
+    "SourceMapping",
+    "bound",
+    "check",
+    "completed",
+    "load",
+    "load_partly",
+    "placed",
+]
 
 
 def bound(mapping: SourceMapping, host_schema: str) -> dict[str, BoundSource]:

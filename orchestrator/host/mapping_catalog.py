@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ from orchestrator.core.schema import schema_of
 from orchestrator.core.text import shortened
 from orchestrator.host.mapping_expressions import Expression, identifier, quoted, read
 from orchestrator.host.mapping_probe import ACCEPTED, empty_copy, problem_of
-from orchestrator.host.mapping_types import TABLES, WANTED, WHOLE, Kind, Source, SourceMapping
+from orchestrator.host.mapping_types import TABLES, WANTED, WHOLE, Kind, Place, Source, SourceMapping
 
 _SYSTEM = ("connection_paths", "pg_catalog", "information_schema", "pg_toast")
 
@@ -34,20 +34,26 @@ class _Relation:
 
 
 def check(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[str]:
-    """Return every problem of *mapping* in this database, each with its line in the file when it is known.
+    """Return every problem of *mapping* in this database, each with its line in the file when it is known."""
+    found = placed(connection, mapping, host_schema)
+    return [problem for _, problem in sorted(found, key=lambda each: mapping.line(*each[0]))]
 
-    Nothing is written, and the package need not be installed. On a standby, and for a role that may not make temporary
-    tables, only the names of tables and columns are checked.
+
+def placed(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[tuple[Place, str]]:
+    """Return every problem of *mapping* in this database, each with its place in the file.
+
+    A place that could not be read is left out. Nothing is written, and the package need not be installed. On a standby,
+    and for a role that may not make temporary tables, only the names of tables and columns are checked.
     """
-    problems: list[tuple[int, str]] = []
+    problems: list[tuple[Place, str]] = []
     completed_mapping = completed(connection, mapping, host_schema)
     for name, source in completed_mapping.sources.items():
-        for key, problem in _source_problems(connection, source, host_schema):
-            line = mapping.lines.get((name, key)) or mapping.lines.get((name, None)) or 0
-            problems.append((line, f"{mapping.at(name, key)}{problem}"))
+        unread = {key for each, key in mapping.unread if each == name and key is not None}
+        for key, problem in _source_problems(connection, source, host_schema, unread):
+            problems.append(((name, key), f"{mapping.at(name, key)}{problem}"))
     for name, problem in _shared_tables(completed_mapping, host_schema):
-        problems.append((mapping.lines.get((name, None), 0), f"{mapping.at(name, 'table')}{problem}"))
-    return [problem for _, problem in sorted(problems, key=lambda each: each[0])]
+        problems.append(((name, "table"), f"{mapping.at(name, 'table')}{problem}"))
+    return problems
 
 
 def completed(connection: Connection, mapping: SourceMapping, host_schema: str) -> SourceMapping:
@@ -102,8 +108,10 @@ def _shared_tables(mapping: SourceMapping, host_schema: str) -> Iterator[tuple[s
             yield name, f"{other.name} and {name} read the same table; write a view as the table of one of them"
 
 
-def _source_problems(connection: Connection, source: Source, host_schema: str) -> Iterator[tuple[str | None, str]]:
-    """Yield the problems of a source, each with the key that it is about."""
+def _source_problems(
+    connection: Connection, source: Source, host_schema: str, unread: Set[str]
+) -> Iterator[tuple[str | None, str]]:
+    """Yield the problems of a source, each with the key that it is about; *unread* keys are left out."""
     schema = source.schema or host_schema
     shown = f"{identifier(schema)}.{identifier(source.table)}"
     if schema in (*_SYSTEM, schema_of(connection)):
@@ -116,9 +124,9 @@ def _source_problems(connection: Connection, source: Source, host_schema: str) -
     if not relation.is_readable:
         yield "table", f"this role may not read {shown}; grant USAGE on the schema and SELECT, or connect as the owner"
         return
-    found = list(_missing_columns(source, schema, relation, shown))
+    found = [each for each in _missing_columns(source, schema, relation, shown) if each[0] not in unread]
     yield from found
-    missing = {key for key, _ in found}
+    missing = {key for key, _ in found} | unread
     expressions = {key: each for key, each in _expressions(source, schema) if key not in missing}
     yield from _computed(connection, schema, source, relation, expressions)
 

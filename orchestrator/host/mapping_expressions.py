@@ -18,6 +18,7 @@ SCHEMA = "connection_paths"
 
 _ENDS = re.compile(r"\n|\$(?:create|do|function)\$")  # what would end a statement, or the body of a function
 _LONGEST = 10_000  # characters of an expression
+_COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")  # the parser writes != as <>
 
 
 class BadExpressionError(ValueError):
@@ -133,10 +134,13 @@ def read(text: str, schema: str | None, table: str) -> Expression:
 
 
 def _parsed(text: str) -> Any:
+    before, after = "SELECT (\n", "\n)"
     try:
-        statements = pglast.parse_sql(f"SELECT (\n{text}\n)")
+        statements = pglast.parse_sql(before + text + after)
     except (pglast.parser.ParseError, ValueError) as error:
         reason = str(error.args[0] if error.args else error)
+        if error.args[1:] == (len(f"{before}{text}{after}") - 1,):
+            reason = "syntax error at the end"  # at the parenthesis that is not part of the text
         raise BadExpressionError(f"is not an SQL expression ({reason}); {_ADVICE}") from None
     select: Any = statements[0].stmt
     targets: Any = (select.targetList if isinstance(select, ast.SelectStmt) else None) or ()
@@ -168,6 +172,23 @@ def _refuse(tree: Any) -> None:
             _refuse_format(node)
         if isinstance(node, ast.SetToDefault | ast.CurrentOfExpr | ast.GroupingFunc):
             raise BadExpressionError(f"is not one expression; {_ADVICE}")
+        if isinstance(node, ast.A_Expr) and _compares_with_null(node):
+            raise BadExpressionError("has a comparison with NULL, which is never true; write IS NULL or IS NOT NULL")
+
+
+def _compares_with_null(node: Any) -> bool:
+    """Return whether an operator such as ``=`` or ``<`` has the constant NULL on either side, with or without a cast.
+
+    ``IS NOT DISTINCT FROM NULL`` and ``NULLIF(x, NULL)`` are other kinds of nodes, and allowed.
+    """
+    is_comparison = node.kind == enums.A_Expr_Kind.AEXPR_OP and node.name[-1].sval in _COMPARISONS
+    return is_comparison and (_is_null(node.lexpr) or _is_null(node.rexpr))
+
+
+def _is_null(node: Any) -> bool:
+    while isinstance(node, ast.TypeCast):
+        node = node.arg
+    return isinstance(node, ast.A_Const) and bool(node.isnull)
 
 
 def _unqualified(node: Any, schema: str | None, table: str) -> Any:

@@ -21,17 +21,36 @@ def load(path: str | Path) -> SourceMapping:
     Raises :class:`OrchestratorError` with every problem, a line each: ``FILE:LINE: problem; what to write instead``.
     """
     file = str(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise OrchestratorError(f"{file} is not text in UTF-8; save it as UTF-8") from None
-    except OSError as error:
-        raise OrchestratorError(f"cannot read the mapping {file}: {error.strerror or error}") from None
-    return parse(text, file)
+    return parse(_text(Path(path), file), file)
+
+
+def load_partly(path: str | Path) -> tuple[SourceMapping, list[tuple[int, str]]]:
+    """Read what can be read of a mapping: the mapping, and the problems of the file, each with its line.
+
+    Raises :class:`OrchestratorError` if the file is not TOML.
+    """
+    file = str(path)
+    return _parse_partly(_text(Path(path), file), file)
 
 
 def parse(text: str, file: str) -> SourceMapping:
     """Read a mapping from the *text* of a TOML file. Raises :class:`OrchestratorError` as :func:`load` does."""
+    found, problems = _parse_partly(text, file)
+    if problems:
+        raise SeveralProblemsError([problem for _, problem in sorted(problems, key=lambda each: each[0])])
+    return found
+
+
+def _text(path: Path, file: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise OrchestratorError(f"{file} is not text in UTF-8; save it as UTF-8") from None
+    except OSError as error:
+        raise OrchestratorError(f"cannot read the mapping {file}: {error.strerror or error}") from None
+
+
+def _parse_partly(text: str, file: str) -> tuple[SourceMapping, list[tuple[int, str]]]:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -44,10 +63,12 @@ def parse(text: str, file: str) -> SourceMapping:
         if source is not None:
             sources[name] = source
     reader.refuse_shared_tables(sources)
-    if reader.problems:
-        in_order = sorted(reader.problems, key=lambda problem: problem[0])
-        raise SeveralProblemsError([f"{file}:{line}: {problem}" for line, problem in in_order])
-    return SourceMapping({name: sources[name] for name in WANTED if name in sources}, file, lines)
+    for name, key in reader.unread:
+        if key is None:
+            sources.pop(name, None)
+    read_sources = {name: sources[name] for name in WANTED if name in sources}
+    problems = [(line, f"{file}:{line}: {problem}") for line, problem in reader.problems]
+    return SourceMapping(read_sources, file, lines, frozenset(reader.unread)), problems
 
 
 def _toml_problem(message: str, file: str, text: str) -> str:
@@ -79,14 +100,18 @@ def places(text: str) -> dict[Place, int]:
 
 
 class _Reader:
-    """Reads the sources of a file and collects the problems, each with its line."""
+    """Reads the sources of a file and collects the problems, each with its line, and the places that have one."""
 
     def __init__(self, file: str, lines: Mapping[Place, int]) -> None:
         self.file = file
         self.lines = lines
         self.problems: list[tuple[int, str]] = []
+        self.unread: set[Place] = set()
 
     def add(self, problem: str, name: str, key: str | None = None) -> None:
+        """Add a problem. The place whose name is nearest to a wrong one is not read either: probably it is meant."""
+        known = [] if key is None else ["table", "where", *WANTED[name].columns]
+        self.unread.add((_nearest(name, WANTED), key if key is None else _nearest(key, known)))
         line = self.lines.get((name, key)) or self.lines.get((name, None)) or self.lines.get(("", name)) or 1
         self.problems.append((line, problem))
 
@@ -110,11 +135,12 @@ class _Reader:
         place = self._table(name, strings.pop("table", name))
         if place is None:
             return None
-        for key, value in strings.items():
+        for key, value in list(strings.items()):
             try:
                 read(value, *place)
             except BadExpressionError as error:
                 self.add(f"{key} = {_shown(value)} {error}", name, key)
+                del strings[key]
         where = strings.pop("where", None)
         return Source(name, *place, strings, where)
 
@@ -123,6 +149,7 @@ class _Reader:
             return table_name(text)
         except BadExpressionError as error:
             self.add(str(error), name, "table")
+            self.unread.add((name, None))
             return None
 
     def refuse_shared_tables(self, sources: Mapping[str, Source]) -> None:
@@ -138,6 +165,11 @@ class _Reader:
                     " as the table of the other one",
                     name, "table",
                 )  # fmt: skip
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    every = list(known)
+    return word if word in every else next(iter(get_close_matches(word, every, n=1)), word)
 
 
 def _instead(word: str, known: Iterable[str]) -> str:

@@ -7,12 +7,14 @@ refers to a contact and has a column for the beginning; a table of memberships r
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.text import printable
+from orchestrator.core.formats import counted
+from orchestrator.core.text import capitalized, printable
 from orchestrator.host import mapping_words
 from orchestrator.host.mapping_expressions import SCHEMA, identifier
 from orchestrator.host.mapping_types import WANTED, WHOLE
@@ -53,10 +55,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A draft in TOML, and a sentence for each thing that a person must fill in."""
+    """A draft in TOML, a sentence for each thing that a person must fill in, and what to do before an install."""
 
     toml: str
     missing: tuple[str, ...]
+    first_step: str
 
 
 def suggest(connection: Connection, host_schema: str, schemas: Sequence[str] = ()) -> Suggestion:
@@ -74,7 +77,7 @@ def suggest(connection: Connection, host_schema: str, schemas: Sequence[str] = (
         for schema, name, _, estimate, columns, key, references in rows
     ]  # fmt: skip
     drafts = _drafts(tables, host_schema)
-    return Suggestion(_toml(drafts, host_schema), tuple(_missing(drafts)))
+    return Suggestion(_toml(drafts, host_schema), tuple(_missing(drafts)), _first_step(drafts))
 
 
 # Which table each source is.
@@ -157,10 +160,16 @@ def _membership_score(table: Table, known: Mapping[str, Table | None]) -> int:
 def _referred(
     tables: Sequence[Table], table: Table | None, source: str, known: Mapping[str, Table | None] | None = None
 ) -> Table | None:
-    """Return the table behind the foreign key with which *table* refers to a source."""
+    """Return the table to which *table* refers for a source: by a foreign key, otherwise by the name of the column."""
     column = None if table is None else _reference(table, source, known)
-    place = None if table is None or column is None else table.references.get(column)
-    return next((each for each in tables if each.place == place and each is not table), None)
+    if table is None or column is None:
+        return None
+    others = [table, *(each for name, each in (known or {}).items() if each is not None and name != source)]
+    if column in table.references:
+        return next((each for each in tables if each.place == table.references[column] and each is not table), None)
+    name = words(column).rpartition(" ")[0]
+    named = [each for each in tables if each not in others and _name(each) and _id(each)]
+    return next((each for each in named if words(each.name) == name), None)
 
 
 # Which column each column is.
@@ -187,7 +196,7 @@ def _reference(table: Table, source: str, known: Mapping[str, Table | None] | No
     names = (
         mapping_words.REFERENCES[source] if target is None else (words(target.name), *mapping_words.REFERENCES[source])
     )
-    found = _column(table, [each for name in names for each in (f"{name} id", f"{name} uuid", f"{name} key")], _KEYS)
+    found = _column(table, [f"{name} {ending}" for name in names for ending in mapping_words.KEY_ENDINGS], _KEYS)
     foreign = None if found is None else table.references.get(found)
     return found if foreign is None or foreign not in others else None
 
@@ -198,14 +207,16 @@ _KEYS = (*WHOLE, *_TEXTS, "uuid", "numeric")
 def _id(table: Table) -> str | None:
     if len(table.key) == 1:
         return table.key[0]
-    return _column(table, (*mapping_words.COLUMNS["id"], f"{words(table.name)} id"), _KEYS)
+    own = [f"{words(table.name)} {ending}" for ending in mapping_words.KEY_ENDINGS]
+    return _column(table, (*mapping_words.COLUMNS["id"], *own), _KEYS)
 
 
 def _name(table: Table) -> str | None:
     """Return the expression of a name: one column, or a first and a last name."""
     first = _column(table, mapping_words.FIRST_NAMES, _TEXTS)
     last = _column(table, mapping_words.LAST_NAMES, _TEXTS)
-    whole = _column(table, (f"{words(table.name)} name", *mapping_words.COLUMNS["name"]), _TEXTS)
+    called = (words(table.name), words(table.name).rpartition(" ")[2])  # the column firm_name of the table crm_firms
+    whole = _column(table, (*(f"{each} name" for each in called), *mapping_words.COLUMNS["name"]), _TEXTS)
     is_telling = whole is not None and words(whole) in ("name", "full name", "display name")
     if first and last and not is_telling:
         return f"btrim(concat_ws(' ', {identifier(first)}, {identifier(last)}))"  # either may be an empty text
@@ -294,9 +305,9 @@ def _expression(table: Table, key: str, known: Mapping[str, Table | None]) -> st
 # The file.
 
 _HEAD = """\
-# Which tables connection_paths reads: a draft by orchestrator map --suggest. Read each line, then run:
+# Which tables connection_paths reads: a draft by orchestrator map --suggest. {first_step}, then run:
 #
-#   orchestrator install --map FILE --backfill
+#   {command}
 """
 
 _WHAT: Mapping[str, str] = {
@@ -319,9 +330,24 @@ _COLUMNS: Mapping[str, str] = {
 }
 
 
+def install_command(file: str, host_schema: str) -> str:
+    """Return the command that installs for a draft in *file*."""
+    words = [] if host_schema == "public" else ["--host-schema", host_schema]
+    return printable(shlex.join(["orchestrator", "install", "--map", file, *words, "--backfill"]))
+
+
 def _toml(drafts: Mapping[str, Draft], host_schema: str) -> str:
     sections = ("".join(f"{line}\n" for line in _section(draft, host_schema)) for draft in drafts.values())
-    return "\n".join([_HEAD, *(section for section in sections if section)])
+    head = _HEAD.format(first_step=capitalized(_first_step(drafts)), command=install_command("FILE", host_schema))
+    return "\n".join([head, *(section for section in sections if section)])
+
+
+def _first_step(drafts: Mapping[str, Draft]) -> str:
+    """Return what a person must do before the install."""
+    unfilled = sum(any(_missing({source: draft})) for source, draft in drafts.items())
+    if not unfilled:
+        return "read each line"
+    return f"first fill in what was not found in {counted(unfilled, 'section')}"
 
 
 def _section(draft: Draft, host_schema: str) -> Iterator[str]:

@@ -121,11 +121,15 @@ Place = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class SourceMapping:
-    """All sources as a person wrote them. ``file`` and ``lines`` say where; they are no part of the mapping itself."""
+    """All sources as a person wrote them. ``file`` and ``lines`` say where; they are no part of the mapping itself.
+
+    ``unread`` has the places of the file with a problem. A mapping with such places can be checked, not installed.
+    """
 
     sources: Mapping[str, Source]
     file: str | None = field(default=None, compare=False)
     lines: Mapping[Place, int] = field(default_factory=dict, compare=False, repr=False)
+    unread: frozenset[Place] = field(default_factory=frozenset, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the mapping as it is kept in the database."""
@@ -147,10 +151,14 @@ class SourceMapping:
             for name, kept in data.items()
         })  # fmt: skip
 
+    def line(self, name: str, key: str | None = None) -> int:
+        """The line of a key of a source, or of the source; 0 if it is not known."""
+        return self.lines.get((name, key)) or self.lines.get((name, None)) or 0
+
     def at(self, name: str, key: str | None = None) -> str:
         """Return ``FILE:LINE: `` of a source or of a key of it; the name of the source when the line is not known."""
-        line = self.lines.get((name, key)) or self.lines.get((name, None))
-        if self.file is None or line is None:
+        line = self.line(name, key)
+        if self.file is None or not line:
             return f"{name}.{key}: " if key else f"{name}: "
         return f"{self.file}:{line}: "
 

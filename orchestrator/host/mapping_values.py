@@ -1,11 +1,13 @@
-"""Values of the tables that an expression of a mapping cannot read.
+"""Values of the tables that an expression of a mapping cannot read, and rules that no row passes.
 
-Some make it raise an error. Others are text that it reads as NULL, because it is not a date or not a whole number.
+Some values make an expression raise an error. Others are text that it reads as NULL, because it is not a date or not a
+whole number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -27,7 +29,7 @@ from orchestrator.host.mapping_expressions import (
     with_safe_dates,
 )
 from orchestrator.host.mapping_probe import empty_copy, temporary
-from orchestrator.host.mapping_types import TYPES, WANTED, Source, SourceMapping
+from orchestrator.host.mapping_types import TYPES, WANTED, Place, Source, SourceMapping
 
 #: How many rows of a table are read.
 _ROWS = 100_000
@@ -38,40 +40,48 @@ _CONSEQUENCES = {
     "headcount": "their headcount is not known",
 }
 
+_FORMAT_ADVICE = "if these are dates, write their format, for example to_date(column, 'DD/MM/YYYY')"
 
-def unreadable(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[str]:
-    """Return a sentence for each column with texts that its expression reads as NULL, with the most frequent texts.
 
-    The caller has seen that :func:`~orchestrator.host.mapping.check` finds no problem in *mapping*. Only the first
-    100,000 rows of each table are read. Nothing is written. On a standby the result is empty.
+def suspicious(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[str]:
+    """Return a sentence for each rule that no row passes, and for each column with texts that are read as NULL.
+
+    The sentence of a column has the most frequent of these texts. The caller has seen that
+    :func:`~orchestrator.host.mapping.check` finds no problem in *mapping*. Only the first 100,000 rows of each table
+    are read. Nothing is written. On a standby the result is empty.
     """
     found: list[str] = []
-    with suppress(errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege):
-        for source in mapping.sources.values():
+    for source in mapping.sources.values():
+        with suppress(errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege):
+            found += _passed_by_none(connection, source, source.schema or host_schema)
             found += _unreadable_in(connection, source, source.schema or host_schema)
     return found
 
 
-def failing(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[str]:
-    """Return a sentence for each expression that raises an error for a row, with its line in the file.
+def failing(
+    connection: Connection, mapping: SourceMapping, host_schema: str, wrong: Set[Place] = frozenset()
+) -> list[tuple[Place, str]]:
+    """Return a sentence for each expression that raises an error for a row, with its place in the file.
 
     Such an error would stop a backfill, and where the expression is part of an index also an ``INSERT`` of the
-    application. The caller has seen that :func:`~orchestrator.host.mapping.check` finds no problem in *mapping*. Only
-    the first 100,000 rows of each table are read. Nothing is written. On a standby the result is empty.
+    application. *wrong* has the places where :func:`~orchestrator.host.mapping.check` finds another problem. Only the
+    first 100,000 rows of each table are read. Nothing is written. On a standby the result is empty.
     """
-    found: list[tuple[int, str]] = []
-    with suppress(errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege):
-        for name, source in mapping.sources.items():
-            for key, problem in _failing_in(connection, source, source.schema or host_schema):
-                line = mapping.lines.get((name, key)) or mapping.lines.get((name, None)) or 0
-                found.append((line, f"{mapping.at(name, key)}{problem}"))
-    return [problem for _, problem in sorted(found, key=lambda each: each[0])]
+    found: list[tuple[Place, str]] = []
+    for name, source in mapping.sources.items():
+        if {(name, "table"), (name, None)} & wrong:
+            continue
+        keys = [key for key in source.keys if (name, key) not in wrong]
+        with suppress(errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege):
+            for key, problem in _failing_in(connection, source, source.schema or host_schema, keys):
+                found.append(((name, key), f"{mapping.at(name, key)}{problem}"))
+    return found
 
 
-def _failing_in(connection: Connection, source: Source, schema: str) -> Iterator[tuple[str, str]]:
+def _failing_in(connection: Connection, source: Source, schema: str, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     types = {key: TYPES.get(column.kind) for key, column in WANTED[source.name].columns.items()} | {"where": "boolean"}
     values = {}
-    for key in source.keys:
+    for key in keys:
         expression = read(source.text(key), schema, source.table)
         if not expression.is_column:
             value = f"({temporary(expression.tree)})"
@@ -102,6 +112,20 @@ def _error(connection: Connection, source: Source, schema: str, values: list[str
     except psycopg.Error as error:
         return one_line(error)
     return None
+
+
+def _passed_by_none(connection: Connection, source: Source, schema: str) -> Iterator[str]:
+    if "where" not in source.keys:
+        return
+    rule = temporary(read(source.text("where"), schema, source.table).tree)
+    table = f"{quoted(schema)}.{quoted(source.table)}"
+    read_rows = f"SELECT {rule} AS passes FROM {table} LIMIT {_ROWS}"
+    query = f"SELECT count(*), count(*) FILTER (WHERE r.passes) FROM ({read_rows}) AS r"
+    with empty_copy(connection, schema, source.table):
+        ((rows, passing),) = connection.execute(query.encode()).fetchall()
+    if rows and not passing:
+        text = " ".join(source.text("where").split())
+        yield f"{source.name}.where = {shortened(text, 60)} is true for none of the {rows:,} rows that were read"
 
 
 def _unreadable_in(connection: Connection, source: Source, schema: str) -> Iterator[str]:
@@ -137,4 +161,10 @@ def _sentence(source: Source, key: str, frequent: list[tuple[str, int, int]]) ->
     consequence = _CONSEQUENCES.get(key, "they do not count")
     shown = ", ".join(f"{shortened(text, 40)!r} ({times:,})" for text, times, _ in frequent)
     total = int(frequent[0][2])
-    return f"{source.name}.{key}: rows with a text that is no {what}: {total:,}; {consequence}; most frequent: {shown}"
+    found = f"{source.name}.{key}: rows with a text that is no {what}: {total:,}; {consequence}; most frequent: {shown}"
+    return f"{found}; {_FORMAT_ADVICE}" if what == "date" and _has_days(frequent) else found
+
+
+def _has_days(frequent: Sequence[tuple[str, int, int]]) -> bool:
+    """Return whether a text looks like a date in some format, such as 31/12/2020."""
+    return any(re.search(r"[0-9].*[^0-9].*[0-9]", text) for text, _, _ in frequent)

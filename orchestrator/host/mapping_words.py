@@ -33,10 +33,12 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     ),
     "organizations": (
         "organization", "organisation", "company", "employer", "firm", "business", "account", "institution",
+        "org",
     ),
     "contact_work_experiences": (
         "contact work experience", "work experience", "experience", "position", "employment", "job", "job history",
         "work history", "career", "employment history", "role", "affiliation",
+        "stint",
     ),
     "user_contact_collections": (
         "user contact collection", "contact import", "import", "collection contact", "team contact", "contact team",
@@ -50,7 +52,10 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-#: The names of columns that refer to a row of each source; ``id``, ``uuid`` or ``key`` follows.
+#: What follows the name of a source in the name of a column that refers to it.
+KEY_ENDINGS = ("id", "uuid", "key", "no", "number", "nr", "code")
+
+#: The names of columns that refer to a row of each source; one of ``KEY_ENDINGS`` follows.
 REFERENCES: Mapping[str, tuple[str, ...]] = {
     "contacts": (*TABLES["contacts"], "employee", "member"),
     "organizations": TABLES["organizations"],
@@ -61,15 +66,15 @@ REFERENCES: Mapping[str, tuple[str, ...]] = {
     "collections": TABLES["collections"],
 }  # fmt: skip
 
-_BEGIN = ("start", "started", "begin", "began", "from", "joined", "hired", "since", "valid from")
-_END = ("end", "ended", "finish", "finished", "to", "left", "until", "terminated", "valid to")
+_BEGIN = ("start", "started", "begin", "began", "from", "joined", "hired", "since", "valid from", "first")
+_END = ("end", "ended", "finish", "finished", "to", "left", "until", "terminated", "valid to", "last")
 
 #: The names of each other column, the clearest names first.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "record id", "uuid", "key", "pk", "urn"),
     "name": (
-        "name", "full name", "display name", "company name", "organization name", "account name", "title", "label",
-        "username", "login", "email",
+        "name", "full name", "fullname", "display name", "company name", "organization name", "account name",
+        "legal name", "title", "label", "display", "username", "login", "email",
     ),
     "headcount": (
         "headcount", "employee count", "number of employee", "employee number", "num employee", "employee",

@@ -87,7 +87,7 @@ def junk_names(connection: Connection, names: Iterable[str]) -> set[str]:
         return {row[0] for row in connection.execute(query, asked)}
     with (
         suppress(psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege),
-        reading(resolved(connection), may_write=True, undo=True) as other,
+        reading(resolved(connection, same_server=True), may_write=True, undo=True) as other,
     ):
         for name in _JUDGES:
             other.execute(_temporary(sqlfiles.function(name)))

@@ -30,6 +30,12 @@ _WITHOUT_DECISIONS: dict[str, LiteralString] = {
     "name_decisions": "SELECT NULL::text AS company_name, NULL::bigint AS organization_id WHERE false",
 }
 
+#: The functions that queries call before an installation, each after those that it calls, with the columns it returns.
+_CALLED: dict[str, LiteralString] = {
+    "counted_overlaps": '(organization_id, contact_id, "overlaps")',
+    "overlaps_by_contact": '(contact_id, "overlaps")',
+}
+
 _VIEW = re.compile(r"\bAS\n(SELECT\b.*?);", re.DOTALL)
 _BODY = re.compile(r"^BEGIN ATOMIC\n(.*?);\nEND;", re.DOTALL | re.MULTILINE)
 _COMMENTS = re.compile(r"\A(?:--[^\n]*\n)*")
@@ -41,13 +47,15 @@ _FUNCTION = re.compile(r"\bconnection_paths\.(?=\w+\()")
 class SourceReader:
     """Runs queries that read the CTEs ``experiences`` and ``members``, with every row, and the binding views.
 
-    Before an installation, each binding view in a query becomes a CTE with the definition in the view's file.
+    Before an installation, each binding view in a query becomes a CTE with the definition in the view's file. The CTEs
+    in ``materialized`` are computed once in each query.
     """
 
     connection: Connection
     is_installed: bool
     bound: Binding
     ctes: Mapping[str, LiteralString]
+    materialized: frozenset[str] = frozenset()
 
     def rows(
         self, query: str, parameters: Mapping[str, Any] | None = None, *, over: str | None = None
@@ -64,7 +72,10 @@ class SourceReader:
         if not self.is_installed:
             text = _without_schema(text, self.ctes)
         if used:
-            ctes = ",\n".join(f"{each} AS NOT MATERIALIZED (\n{self.ctes[each]}\n)" for each in used)
+            ctes = ",\n".join(
+                f"{each} AS {'' if each in self.materialized else 'NOT '}MATERIALIZED (\n{self.ctes[each]}\n)"
+                for each in used
+            )
             more = "," if text.startswith("WITH ") else ""
             text = f"WITH {ctes}{more}\n{text.removeprefix('WITH ')}"
         try:
@@ -91,10 +102,13 @@ def before_installing(connection: Connection, bound: Binding) -> SourceReader:
     for view in VIEW_OF.values():
         ctes[view] = _doubled(bound.fill(_found(_VIEW, sqlfiles.read("views", f"{view}.sql"))))
     ctes |= _WITHOUT_DECISIONS
-    body = _without_schema(_found(_BODY, sqlfiles.function("overlaps_by_contact")), ctes)
-    ctes["overlaps_by_contact"] = f'SELECT * FROM ({_doubled(body)}) AS o (contact_id, "overlaps")'
+    for function, columns in _CALLED.items():
+        body = _without_schema(_found(_BODY, sqlfiles.function(function)), ctes)
+        ctes[function] = f"SELECT * FROM ({_doubled(body)}) AS o {columns}"
     here: dict[str, LiteralString] = {name: _FUNCTION.sub("pg_temp.", text) for name, text in ctes.items()}
-    return SourceReader(connection, False, bound, here)
+    # The functions that read dates from text take microseconds. A join would call them again for each pair.
+    computed = frozenset({"employments"} if "pg_temp." in here["work_experiences"] else ())
+    return SourceReader(connection, False, bound, here, computed)
 
 
 def needs_functions(mapping: SourceMapping) -> bool:

@@ -45,7 +45,8 @@ REPAIRED = ("table", "view", "trigger", "stray trigger")
 class Problem:
     """One problem; ``sql/queries/host/binding_problems.sql`` lists the kinds and the remedies.
 
-    Two more kinds: ``column``, a column was renamed; ``capture``, a trigger could not queue a change.
+    Three more kinds: ``column``, a column was renamed; ``capture``, a trigger could not queue a change; ``hidden``,
+    row-level security may hide rows from this role, which may write edges.
 
     Two more remedies. ``repair``: a person must remove the cause, then run ``sync``. ``sync``: the triggers work again,
     so ``sync`` is enough.
@@ -118,14 +119,18 @@ def problems(connection: Connection, host_schema: str | None) -> list[Problem]:
         "is_replicated": known is not None and known.is_replicated,
     }
     rows = connection.execute(sqlfiles.query("host/binding_problems"), parameters).fetchall()
-    return [*(Problem(*row) for row in rows), *_renamed_columns(connection, bound), *_capture_failures(connection)]
+    return [
+        *(Problem(*row) for row in rows), *_renamed_columns(connection, bound), *_capture_failures(connection),
+        *_hidden_rows(connection),
+    ]  # fmt: skip
 
 
-def asked(bound: Binding) -> dict[str, str]:
+def asked(bound: Binding, *, with_columns: bool = True) -> dict[str, str]:
     """Return the parameters of queries about the sources: ``host_schema``, and ``sources`` as a JSON array.
 
     Each source has the name ``source``, its ``view``, ``schema`` (null: the host schema), ``table``, whether triggers
     capture its changes (``captured``), and ``columns``: the types that each column may have, null for any type.
+    Without ``with_columns``, no column is named.
     """
     described = [
         {
@@ -134,7 +139,7 @@ def asked(bound: Binding) -> dict[str, str]:
             "schema": None if source.schema == LATER else source.schema,
             "table": source.table,
             "captured": name in CAPTURED and bound.takes_objects(name),
-            "columns": bound.required_types(name),
+            "columns": bound.required_types(name) if with_columns else {},
         }
         for name, source in bound.sources.items()
     ]
@@ -165,8 +170,23 @@ def _renamed_columns(connection: Connection, bound: Binding) -> list[Problem]:
         if present is not None:
             old, new = sql.Identifier(present).as_string(connection), sql.Identifier(missing).as_string(connection)
             what += f" (ALTER TABLE {table} RENAME {old} TO {new})"
-        found.append(Problem("column", table, f"{what}, then run orchestrator sync", "person"))
+        what += ", or write its new name in a mapping (orchestrator install --map FILE); then run orchestrator sync"
+        found.append(Problem("column", table, what, "person"))
     return found
+
+
+def _hidden_rows(connection: Connection) -> list[Problem]:
+    """Return the tables of which this role may not see every row, if it may write edges and so needs every row."""
+    role, tables = None, []
+    missing = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.InsufficientPrivilege)
+    with suppress(*missing), connection.transaction():
+        for row in connection.execute(sqlfiles.query("host/may_write_edges")):
+            role, tables = row[0], hidden_tables(connection)
+    what = (
+        f"row-level security may hide rows of {{}} from role {role}, so this role cannot run sync and backfill; use the"
+        " owner of the tables, a role with BYPASSRLS, or a policy for this role with USING (true)"
+    )
+    return [Problem("hidden", table, what.format(table), "person") for table in tables]
 
 
 def hidden_tables(connection: Connection) -> list[str]:
@@ -194,7 +214,10 @@ def detached_views(connection: Connection) -> set[str]:
 
 
 def citus_tables(connection: Connection, bound: Binding) -> list[tuple[str, str]]:
-    """Return the tables that Citus manages, each as ``distributed``, ``reference`` or ``local``."""
+    """Return the tables that Citus manages, each as ``distributed``, ``reference`` or ``local``.
+
+    The edges are not among them where ``install --distributed`` has distributed them.
+    """
     rows = connection.execute(sqlfiles.query("host/citus_tables"), asked(bound))
     return [(row[0], row[1]) for row in rows]
 

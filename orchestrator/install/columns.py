@@ -12,8 +12,8 @@ from functools import cache
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.migration_files import migrations
 from orchestrator.core.schema import schema_of
-from orchestrator.install.migration_files import migrations
 
 _ROWS = re.compile(
     r"^(?P<indent> *)CREATE (?:TABLE IF NOT EXISTS|TYPE) connection_paths\.(?P<name>\w+)"

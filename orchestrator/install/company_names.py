@@ -19,11 +19,14 @@ from orchestrator.core.locks import retry_while_locked
 from orchestrator.host import mapping_probe, sources
 from orchestrator.host.binding import Binding, bind
 from orchestrator.host.mapping import SourceMapping
+from orchestrator.host.own_objects import NAME_INDEXES
 from orchestrator.install import steps
 
 _SOURCE, _VIEW, _COLUMN = "contact_work_experiences", "work_experiences", "company_name"
+#: The views, each after the views that it reads.
+VIEWS = ("named_experiences", "employments")
 #: The functions that compare the columns whose changes count.
-_CAPTURING = ("queue_changed_experiences", "queue_replicated_row", "capture_works")
+CAPTURING = ("queue_changed_experiences", "queue_replicated_row", "capture_works")
 
 
 def is_on(connection: Connection) -> bool:
@@ -47,8 +50,7 @@ def mapped(connection: Connection, mapping: SourceMapping, host_schema: str) -> 
 
     Raises :class:`OrchestratorError` when there is none.
     """
-    source = mapping.sources[_SOURCE]
-    if _COLUMN in source.columns:
+    if _COLUMN in mapping.sources[_SOURCE].columns:
         return mapping
     binding = bind(connection, mapping, host_schema)
     table = binding.tables.get(_SOURCE)
@@ -57,6 +59,14 @@ def mapped(connection: Connection, mapping: SourceMapping, host_schema: str) -> 
             f"table {binding.shown(_SOURCE)} has no column {_COLUMN}; to resolve company names, say in a mapping which"
             f" column has them: {_COLUMN} = '...'"
         )
+    return with_column(mapping)
+
+
+def with_column(mapping: SourceMapping) -> SourceMapping:
+    """Return *mapping* with the column ``company_name``, unless it names the column of company names already."""
+    source = mapping.sources[_SOURCE]
+    if _COLUMN in source.columns:
+        return mapping
     columns = {**source.columns, _COLUMN: f'"{_COLUMN}"'}
     return replace(mapping, sources={**mapping.sources, _SOURCE: replace(source, columns=columns)})
 
@@ -65,7 +75,7 @@ def capture(connection: Connection, binding: Binding) -> None:
     """Make the trigger functions capture changed company names from now on; earlier ones have made no edges."""
     steps.set_binding(connection, binding.mapping, binding.host_schema)
     with connection.transaction():
-        for name in _CAPTURING:
+        for name in CAPTURING:
             steps.create_function(connection, name, "v1")
 
 
@@ -102,7 +112,7 @@ def remove(connection: Connection, binding: Binding) -> None:
     """Drop the objects, and queue the contacts whose edges come from a resolved name."""
     steps.set_binding(connection, binding.mapping, binding.host_schema)
     retry_while_locked(connection, lambda: connection.execute(sqlfiles.read("names", "off.sql")))
-    for name in steps.NAME_INDEXES:
+    for name in NAME_INDEXES:
         steps.drop_index(connection, name)
 
 
@@ -123,23 +133,23 @@ def _wrong_indexes(connection: Connection, binding: Binding) -> dict[str, str]:
     found: dict[str, str] = {}
     if not binding.takes_objects(_SOURCE):
         return found
-    for name in steps.NAME_INDEXES:
+    for name in NAME_INDEXES:
         right = [index for index in steps.own_indexes(connection, name) if index.is_right]
         if not right:
             found[name] = f"index {name} is missing"
-        elif not _is_as_mapped(connection, binding, right[0]):
+        elif not _is_as_mapped(connection, binding, name, right[0]):
             found[name] = f"index {name} differs from the mapping"
     return found
 
 
-def _is_as_mapped(connection: Connection, binding: Binding, index: steps.OwnIndex) -> bool:
-    """Whether the server writes an index as it writes the same index on an empty copy of the table.
+def _is_as_mapped(connection: Connection, binding: Binding, name: str, index: steps.OwnIndex) -> bool:
+    """Whether the server writes an index as it writes the index in the file *name* on an empty copy of the table.
 
     True where this role may not make the copy.
     """
     source = binding.sources[_SOURCE]
     copy = binding.at(_SOURCE, "pg_temp", mapping_probe.COPY)
-    text = sqlfiles.read("names", f"{index.known_as}.sql").split(";")[0].replace("CONCURRENTLY ", "")
+    text = sqlfiles.read("names", f"{name}.sql").split(";")[0].replace("CONCURRENTLY ", "")
     try:
         with mapping_probe.empty_copy(connection, source.schema, source.table):
             connection.execute(copy.fill(text))
@@ -160,8 +170,8 @@ def _create_views(connection: Connection, binding: Binding) -> list[str]:
     is_right = _views_are_right(connection, binding)
 
     def create() -> None:
-        connection.execute(binding.fill(sqlfiles.read("names", "named_experiences.sql")))
-        connection.execute(sqlfiles.read("names", "employments.sql"))
+        for name in VIEWS:
+            connection.execute(binding.fill(sqlfiles.read("names", f"{name}.sql")))
         if not is_right:
             connection.execute(sqlfiles.query("names/queue_accepted_names"))
 

@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,17 +20,18 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import default_migration_table
 
 from orchestrator.access import roles as group_roles
-from orchestrator.core import sqlfiles
+from orchestrator.core import migration_files, sqlfiles
 from orchestrator.core.database import Connection, Place, connect, place, resolved
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import lock_key, named, schema_of
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, Binding, bind
+from orchestrator.host.installed import chosen_host_schema, chosen_mapping, is_distributed, repeated_ids
 from orchestrator.host.mapping import DEFAULT, SourceMapping
-from orchestrator.install import company_names, migration_files, repair
+from orchestrator.host.own_objects import HOST_INDEXES, NAME_INDEXES, REPLICATED_TRIGGER
+from orchestrator.install import company_names, distribution, repair
 from orchestrator.install.columns import check_columns
-from orchestrator.install.installed import chosen_host_schema, chosen_mapping, repeated_ids
 from orchestrator.install.refusals import (
     check_host,
     check_no_extension,
@@ -42,10 +43,7 @@ from orchestrator.install.refusals import (
     check_values,
 )
 from orchestrator.install.steps import (
-    HOST_INDEXES,
-    NAME_INDEXES,
     REPLICATED,
-    REPLICATED_TRIGGER,
     SCHEMA,
     WITHOUT_TRIGGERS,
     create_triggers,
@@ -55,10 +53,13 @@ from orchestrator.install.steps import (
     own_triggers,
     set_binding,
 )
-from orchestrator.install.steps import settings as binding_settings
 
 log = logging.getLogger(__name__)
 LOCK_KEY = 0x636F6E6E70617468  # "connpath": the advisory lock of an installation script, see sql/script
+#: On a coordinator of Citus: an install creates nothing on the workers, except what :mod:`.distribution` creates there.
+#: An uninstall drops everything everywhere. Other servers ignore these settings.
+ON_THIS_SERVER = {"citus.enable_ddl_propagation": "off"}
+ON_ALL_SERVERS = {"citus.enable_ddl_propagation": "on", "citus.multi_shard_modify_mode": "sequential"}
 #: Errors of an install while another session creates or drops the same schema.
 _RACING = (
     psycopg.errors.DuplicateSchema,
@@ -77,7 +78,7 @@ class Installed:
 
     ``costs`` says of each source without triggers or indexes of the package what that costs. ``for_superuser``: the
     statements that make the group roles, where this role may not; then the package is installed without them. ``notes``
-    says which texts of the tables a new mapping cannot read.
+    says which texts of the tables a new mapping cannot read. ``is_remapped``: the mapping is another than before.
     """
 
     applied: list[str]
@@ -86,6 +87,7 @@ class Installed:
     costs: list[str]
     for_superuser: list[str]
     notes: list[str]
+    is_remapped: bool = False
 
 
 def install(
@@ -96,6 +98,7 @@ def install(
     triggers: bool | None = None,
     replicated: bool | None = None,
     names: bool | None = None,
+    distributed: bool = False,
     roles: str | None = None,
     progress: Callable[[str], None] = log.info,
 ) -> Installed:
@@ -106,6 +109,7 @@ def install(
     ``triggers``: whether changes of the tables are captured; None: as before, and True in a first install.
     ``replicated``: whether changes that logical replication writes are captured too; None: as before, and False in a
     first install. ``names``: whether resolved company names make edges; None: as before, and False in a first install.
+    ``distributed``: move the edges to the workers of Citus. Once they are there, every install leaves them there.
     ``roles`` is the prefix of the group roles; None: a first install creates none, and a later one
     repairs the rights of those in use.
 
@@ -114,15 +118,19 @@ def install(
     :class:`OrchestratorError`, with nothing installed, when the server is too old, the application's tables do not fit,
     another object has a name of the package, or this role lacks a right; the message has the statements that grant it.
     """
-    with connect(dsn) as connection:
+    with connect(dsn, settings=ON_THIS_SERVER) as connection:
         check_server(connection)
         check_no_extension(connection)
         check_no_stranger(connection)
         check_columns(connection)
+        distribution.check(connection, distributed)
         resolves = names if names is not None else company_names.is_on(connection)
         binding, notes = _checked(connection, host_schema, mapping, resolves=resolves)
         prefix = group_roles.to_use(connection, roles)
-        for_superuser = [] if prefix is None else group_roles.make(connection, prefix, progress=progress)
+        with distribution.also_on_workers(connection, distributed):
+            for_superuser = [] if prefix is None else group_roles.make(connection, prefix, progress=progress)
+        if prefix is not None and not for_superuser:
+            distribution.create_roles(connection, prefix, distributed)
         if for_superuser:
             if group_roles.in_use(connection) is not None:
                 raise OrchestratorError(f"a superuser must run: {' '.join(for_superuser)} Nothing was installed.")
@@ -142,15 +150,18 @@ def install(
                 connection, binding, has_triggers=captured, is_replicated=also, progress=progress
             )
             repaired += company_names.switch(connection, binding, resolves, progress=progress)
+            repaired += distribution.switch(connection, binding, distributed, progress=progress)
             if before is not None and ((captured and not before.has_triggers) or (also and not before.is_replicated)):
                 connection.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
                 repaired.append("earlier writes were not captured, so every contact is queued; run: orchestrator sync")
             if prefix is not None:
-                granted = group_roles.grant(connection, guard, prefix)
+                with distribution.also_on_workers(connection, distributed):
+                    granted = group_roles.grant(connection, guard, prefix)
                 repaired += [] if applied else [f"repaired: {problem}" for problem in granted]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
-            return Installed(applied, repaired, binding.host_schema, binding.costs(), for_superuser, notes)
+            is_remapped = mapping is not None and before is not None and before.mapping != binding.mapping
+            return Installed(applied, repaired, binding.host_schema, binding.costs(), for_superuser, notes, is_remapped)
 
 
 def _checked(
@@ -189,22 +200,28 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
     The application's tables are left as they were before ``install``. Objects of the application are never dropped: if
     one uses the package, or is a partition of one of its tables, :class:`OrchestratorError` names it.
     """
-    with connect(dsn) as connection:
+    with connect(dsn, settings=ON_ALL_SERVERS) as connection:
         check_no_extension(connection)
         check_no_stranger(connection)
         if not _schema_exists(connection):
             return []
-        with _alone(connection, progress) as guard:
+        with _alone(connection, progress, ON_ALL_SERVERS) as guard:
             binding = sources.binding(connection, chosen_host_schema(connection, None))
             prefix = group_roles.in_use(connection)
-            with _migrations(connection, binding) as (backend, migrations):
+            with _migrations(connection, binding, where=ON_ALL_SERVERS) as (backend, migrations):
                 check_no_partitions(connection)
-                _rehearse_uninstall(guard, binding)
+                try:
+                    _rehearse_uninstall(guard, binding)
+                except psycopg.errors.DependentObjectsStillExist:
+                    check_columns(connection)  # functions of a version that was never released use those of this one
+                    raise
                 # The records of migrations are deleted first. So after a kill there is no record of a migration whose
                 # objects were dropped. All migrations are rolled back, recorded or not: a kill may have left objects
                 # without a record, and dropping a missing object is no error.
                 backend.unmark_migrations(backend.to_rollback(migrations))
                 _drop_triggers(connection)
+                if is_distributed(connection):
+                    distribution.remove(connection)
                 company_names.remove(connection, binding)
                 todo = sorted(migrations, key=lambda migration: str(migration.id), reverse=True)
                 for migration in todo:
@@ -286,6 +303,7 @@ def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
             if functions:
                 connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
             connection.execute(sqlfiles.read("names", "off.sql"))
+            connection.execute(sqlfiles.read("distributed", "off.sql"))
             for path in sorted(migration_files.FOLDER.glob("*.rollback.sql"), reverse=True):
                 connection.execute(sqlfiles.read("migrations", path.name))
             for path in (sqlfiles.ROOT / "views").glob("*.sql"):
@@ -335,7 +353,9 @@ def _captured(connection: Connection, wanted: bool | None) -> bool:
 
 
 @contextmanager
-def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[Connection]:
+def _alone(
+    connection: Connection, progress: Callable[[str], None], where: Mapping[str, str] = ON_THIS_SERVER
+) -> Iterator[Connection]:
     """Hold the installation lock in a separate session, which ends with this process; yield that session.
 
     It is the lock of a table, so only a role with rights can take it. The transaction of the session has no snapshot
@@ -346,7 +366,7 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
     """
     is_reported = False
     key = lock_key(schema_of(connection), LOCK_KEY)
-    with connect(resolved(connection), autocommit=False, at=place(connection)) as guard:
+    with connect(resolved(connection), autocommit=False, settings=where, at=place(connection)) as guard:
         while True:
             _make_schema(connection)
             try:
@@ -366,33 +386,65 @@ def _alone(connection: Connection, progress: Callable[[str], None]) -> Iterator[
 
 @contextmanager
 def _migrations(
-    connection: Connection, binding: Binding, *, triggers: bool = True, replicated: bool = False
+    connection: Connection,
+    binding: Binding,
+    *,
+    triggers: bool = True,
+    replicated: bool = False,
+    where: Mapping[str, str] = ON_THIS_SERVER,
 ) -> Iterator[tuple[yoyo.backends.DatabaseBackend, yoyo.migrations.MigrationList]]:
     """Open yoyo on the database of *connection*, over another connection; its tables are in the package's schema."""
-    settings = {"search_path": named(connection, f"{SCHEMA}, pg_temp")}
-    chosen = binding_settings(binding.mapping, binding.host_schema)
-    if not triggers:
-        chosen[WITHOUT_TRIGGERS] = "on"
-    if replicated:
-        chosen[REPLICATED] = "on"
-    settings |= {named(connection, setting): value for setting, value in chosen.items()}
+    settings = {**where, "search_path": named(connection, f"{SCHEMA}, pg_temp")}
+    chosen = {WITHOUT_TRIGGERS: not triggers, REPLICATED: replicated}
+    settings |= {named(connection, setting): "on" for setting, is_chosen in chosen.items() if is_chosen}
     if connection.execute(sqlfiles.query("install/bookkeeping_is_there")).fetchone() == (False,):
         connection.execute(sqlfiles.read("script", "bookkeeping.sql"))  # yoyo would create them without revoking rights
-    backend = _backend(resolved(connection), settings, place(connection))
+    backend = _backend(resolved(connection), settings, place(connection), binding)
     try:
         backend.break_lock()  # a row that a killed install left; we hold the installation lock
         yield backend, migration_files.loaded()
     finally:
-        backend.connection.close()
+        backend.close()
 
 
-def _backend(dsn: str, settings: dict[str, str], at: Place) -> yoyo.backends.DatabaseBackend:
-    """Return a backend of yoyo that connects with :func:`connect`; so does its ``copy()``."""
+def _backend(dsn: str, settings: dict[str, str], at: Place, binding: Binding) -> yoyo.backends.DatabaseBackend:
+    """Return a backend of yoyo that connects with :func:`connect`.
+
+    yoyo runs each migration with a ``copy()`` of the backend, in a session of its own. Here it is the backend itself,
+    because to open a session takes as long as to create several functions. Its steps use the tables of *binding*.
+
+    yoyo also sets a savepoint for each step of a migration, so that a step may fail and the migration goes on. No step
+    here may fail: an error rolls back the whole migration. Without the hundreds of savepoints, and with one look at the
+    version of yoyo's own tables, an installation takes less time.
+    """
 
     class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]
+        _internal_schema_updated: bool = False
+
         def connect(self, _: Any) -> Connection:
             return connect(dsn, settings=settings, at=at)
 
+        def copy(self) -> yoyo.backends.DatabaseBackend:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """Keep the session for the next migration."""
+
+        def ensure_internal_schema_updated(self) -> None:
+            if not self._internal_schema_updated:
+                super().ensure_internal_schema_updated()
+                self._internal_schema_updated = True
+
+        def savepoint(self, _: str) -> None:
+            """Set none: an error rolls back the transaction."""
+
+        def savepoint_rollback(self, _: str) -> None:
+            """Leave that to the end of the transaction."""
+
+        def close(self) -> None:
+            self.connection.close()
+
     backend = Backend(parse_uri("postgresql+psycopg:///"), default_migration_table)
     backend.init_database()
+    set_binding(backend.connection, binding.mapping, binding.host_schema)
     return backend

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-
-import yoyo
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
@@ -12,16 +13,16 @@ from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.core.schema import all_named, schema_of
 from orchestrator.host import rights, sources
 from orchestrator.host.binding import Binding
-from orchestrator.host.mapping import DEFAULT, SourceMapping, check
-from orchestrator.host.mapping_values import failing, unreadable
+from orchestrator.host.host_schemas import is_schema, similar, unknown
+from orchestrator.host.installed import bound_host_schema, chosen_host_schema, schema_read_by_views
+from orchestrator.host.mapping import DEFAULT, SourceMapping, placed
+from orchestrator.host.mapping_values import failing, suspicious
+from orchestrator.host.own_objects import HOST_INDEXES, TRIGGERS, wanted_indexes
 from orchestrator.host.rights import Right
-from orchestrator.install.installed import bound_host_schema, chosen_host_schema, schema_read_by_views
-from orchestrator.install.steps import (
-    HOST_INDEXES,
-    SCHEMA,
-    TRIGGERS,
-    wanted_indexes,
-)
+from orchestrator.install.steps import SCHEMA
+
+if TYPE_CHECKING:
+    import yoyo
 
 OLDEST_SERVER = 15  # the first version with security_invoker views
 
@@ -83,17 +84,17 @@ def check_no_partitions(connection: Connection) -> None:
 def check_host(connection: Connection, binding: Binding) -> None:
     """Refuse tables that are not what the package reads, or that this role may not index."""
     host_schema, is_default = binding.host_schema, binding.mapping == DEFAULT
-    asked = {
-        **sources.asked(binding),
-        "triggers": all_named(connection, TRIGGERS),
-        "indexes": all_named(connection, HOST_INDEXES),
-    }
-    problems = [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
+    problems = table_problems(connection, binding)
+    missing = [problem for problem in problems if problem.endswith(" is missing")]
+    if missing and is_default and not is_schema(connection, host_schema):
+        meant = similar(connection, host_schema)
+        advice = "" if meant is None else f" (did you mean {meant}?)"
+        problems = [f"there is no such schema{advice}", *(each for each in problems if each not in missing)]
     if schema_of(connection) != SCHEMA and SCHEMA in {source.schema for source in binding.sources.values()}:
         raise OrchestratorError(f"no installation can read tables in a schema {SCHEMA}. Nothing was installed.")
     indexed = {HOST_INDEXES[name] for name in wanted_indexes(binding)}
-    missing = rights.missing(connection, [*_to_create(connection), *rights.to_index(binding, indexed)])
-    lacking = [rights.refusal(rights.current_role(connection), missing, "install")] if missing else []
+    lacked = rights.missing(connection, [*_to_create(connection), *rights.to_index(binding, indexed)])
+    lacking = [rights.refusal(rights.current_role(connection), lacked, "install")] if lacked else []
     if problems and is_default:
         bound = schema_read_by_views(connection)
         elsewhere = _OTHER_NAMES if bound is None else "" if bound == host_schema else _elsewhere(str(bound))
@@ -102,25 +103,60 @@ def check_host(connection: Connection, binding: Binding) -> None:
             f" installed.{elsewhere}"
         )
     if not is_default:
-        problems = check(connection, binding.mapping, host_schema) or problems
+        problems = mapping_problems(connection, binding)
     if problems:
         raise SeveralProblemsError([*problems, *lacking, "Nothing was installed."])
     if lacking:
         raise OrchestratorError(f"{lacking[0]} Nothing was installed.")
 
 
+def mapping_problems(connection: Connection, binding: Binding, of_file: Sequence[tuple[int, str]] = ()) -> list[str]:
+    """Return every problem of a mapping and of its tables, those of the file (*of_file*) included, in their order.
+
+    A problem hides others only in its own place of the file: an expression that the server refuses is not computed.
+    """
+    mapping, host_schema = binding.mapping, binding.host_schema
+    in_host_schema = {name for name, source in mapping.sources.items() if source.schema is None}
+    if in_host_schema and not is_schema(connection, host_schema):
+        others = {name: source for name, source in mapping.sources.items() if name not in in_host_schema}
+        elsewhere = {name: source for name, source in binding.sources.items() if name not in in_host_schema}
+        rest = replace(binding, mapping=replace(mapping, sources=others), sources=elsewhere)
+        return [unknown(connection, host_schema), *mapping_problems(connection, rest, of_file)]
+    found = placed(connection, mapping, host_schema)
+    wrong = {place for place, _ in found} | mapping.unread
+    found += failing(connection, mapping, host_schema, wrong)
+    without = {name for name, key in wrong if key in (None, "table")}
+    present = replace(binding, sources={name: each for name, each in binding.sources.items() if name not in without})
+    in_order = sorted(
+        [*of_file, *((mapping.line(*place), problem) for place, problem in found)], key=lambda each: each[0]
+    )
+    return [*(problem for _, problem in in_order), *table_problems(connection, present, with_columns=False)]
+
+
+def table_problems(connection: Connection, binding: Binding, *, with_columns: bool = True) -> list[str]:
+    """Return why the package cannot be installed on these tables, apart from the rights of this role.
+
+    ``with_columns``: also columns that are missing or have another type.
+    """
+    asked = {
+        **sources.asked(binding, with_columns=with_columns),
+        "triggers": all_named(connection, TRIGGERS),
+        "indexes": all_named(connection, HOST_INDEXES),
+    }
+    return [row[0] for row in connection.execute(sqlfiles.query("host/host_problems"), asked)]
+
+
 def check_values(connection: Connection, mapping: SourceMapping, host_schema: str) -> list[str]:
-    """Refuse a mapping whose expressions raise errors for rows of the tables; return which texts they cannot read."""
-    problems = failing(connection, mapping, host_schema)
+    """Refuse a mapping whose expressions raise errors for rows of the tables; return what else looks wrong."""
+    problems = [problem for _, problem in failing(connection, mapping, host_schema)]
     if problems:
         raise SeveralProblemsError([*problems, "Nothing was installed."])
-    return unreadable(connection, mapping, host_schema)
+    return suspicious(connection, mapping, host_schema)
 
 
 def _to_create(connection: Connection) -> list[Right]:
     """Return the right to create the package's schema, if it is missing."""
-    is_there = connection.execute("SELECT to_regnamespace(%s)", (schema_of(connection),)).fetchone() != (None,)
-    return [] if is_there else [Right("database", "CREATE")]
+    return [] if is_schema(connection, schema_of(connection)) else [Right("database", "CREATE")]
 
 
 #: For a first installation.

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from orchestrator.core.database import Connection, reading
 from orchestrator.core.schema import schema_of
+from orchestrator.host.installed import distributed_size, is_distributed
 
 _TABLES = (
     ("do_not_ask", "rows of do_not_ask"),
@@ -21,7 +22,7 @@ _OWN_KINDS = "SELECT count(*) FROM connection_paths.contact_connections AS c WHE
 
 def question(dsn: str) -> str | None:
     """Return a sentence about what an uninstall of the database of *dsn* removes; None if nothing is installed."""
-    with reading(dsn) as connection:
+    with reading(dsn, of_primary=True) as connection:
         row = connection.execute(
             "SELECT current_database(), to_regnamespace('connection_paths') IS NOT NULL"
         ).fetchone()
@@ -40,6 +41,8 @@ def _edges(connection: Connection) -> str:
         "SELECT greatest(t.reltuples, 0)::bigint FROM pg_catalog.pg_class AS t"
         " WHERE t.oid = pg_catalog.to_regclass('connection_paths.contact_connections_live')"
     ).fetchone()
+    if is_distributed(connection):
+        row = distributed_size(connection)
     about = f"about {row[0] if row else 0:,} edges"
     kinds = connection.execute("SELECT enum_range(NULL::connection_paths.connection_kind)::text[]").fetchone()
     if kinds is None or len(kinds[0]) < 2:

@@ -21,14 +21,15 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
+from orchestrator.core.migration_files import migration_steps, migrations
 from orchestrator.core.schema import all_named, named, plain, schema_of
-from orchestrator.doctor import indexes, versions
-from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.subject import Subject, examine
+from orchestrator.host import own_objects
 from orchestrator.host.binding import REQUIRED, VIEW_OF, Binding, unbound
 from orchestrator.host.sources import asked
+from orchestrator.inspection import indexes, versions
+from orchestrator.inspection.finding import Finding
+from orchestrator.inspection.subject import Subject, examine
 from orchestrator.install import columns, company_names, partitions, steps
-from orchestrator.install.migration_files import migration_steps, migrations
 
 log = logging.getLogger(__name__)
 
@@ -165,13 +166,13 @@ def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, 
             **asked(binding),
             "objects": json.dumps(_objects()),
             "empty_views": [view for name, view in VIEW_OF.items() if name not in binding.sources],
-            "indexes": all_named(connection, steps.HOST_INDEXES),
-            "index_sources": list(steps.HOST_INDEXES.values()),
-            "wanted_indexes": all_named(connection, steps.wanted_indexes(binding)),
+            "indexes": all_named(connection, own_objects.HOST_INDEXES),
+            "index_sources": list(own_objects.HOST_INDEXES.values()),
+            "wanted_indexes": all_named(connection, own_objects.wanted_indexes(binding)),
             "triggers": all_named(connection, triggers),
             "new": named(connection, steps.NEW),
             "old": named(connection, steps.OLD),
-            "parts": [steps.part_prefix(schema_of(connection), name) for name in steps.HOST_INDEXES],
+            "parts": [steps.part_prefix(schema_of(connection), name) for name in own_objects.HOST_INDEXES],
         },
     ).fetchall()
     return [
@@ -182,12 +183,12 @@ def _of_catalogs(connection: Connection, binding: Binding, triggers: tuple[str, 
 
 def _triggers(has_triggers: bool, is_replicated: bool) -> tuple[str, ...]:
     """Return the names of the triggers that each captured table should have."""
-    return (*steps.TRIGGERS, *[steps.REPLICATED_TRIGGER] * is_replicated) if has_triggers else ()
+    return (*own_objects.TRIGGERS, *[own_objects.REPLICATED_TRIGGER] * is_replicated) if has_triggers else ()
 
 
 def _moved(connection: Connection, binding: Binding) -> Problem:
     what = f"schema {binding.host_schema!r} has none of the application's tables"
-    rows = connection.execute(sqlfiles.query("install/bound_host_schema")).fetchall()
+    rows = connection.execute(sqlfiles.query("host/bound_host_schema")).fetchall()
     for (bound,) in rows:
         what += f"; those that the views read are in {bound!r}"
     return Problem("schema", binding.host_schema, what)
@@ -221,7 +222,7 @@ def _of_rules(connection: Connection) -> list[Problem]:
 
 def _of_forms(connection: Connection) -> list[Problem]:
     return [
-        Problem("host_index" if name in steps.HOST_INDEXES else "index", name, finding.what)
+        Problem("host_index" if name in own_objects.HOST_INDEXES else "index", name, finding.what)
         for finding in _findings(connection, indexes.definitions)
         for name in [plain(finding.object)]
     ]
@@ -301,8 +302,8 @@ def _create_function(connection: Connection, problem: Problem, binding: Binding)
     """Run the file of a function; drop a function of another signature first. It is an error if something needs it."""
     _queue(connection, problem)
     name = problem.name
-    path = versions.function_files()[name]
-    text = binding.fill(sqlfiles.function(path.parent.name, path.stem))
+    path = versions.expected_files(connection)[name]
+    text = binding.fill(sqlfiles.read(*path.relative_to(sqlfiles.ROOT).parts))
     try:
         with connection.transaction():
             connection.execute(text)
@@ -315,7 +316,8 @@ def _build_walk_index(connection: Connection, name: str) -> None:
     """Build an index of the edges: concurrently on the partition first, which the partitioned index then includes."""
     text = sqlfiles.read("indexes", f"{name}.sql")
     wanted = indexes.wanted_indexes(unbound())[name]
-    form = wanted.form + (f" WHERE {wanted.rule}" if wanted.rule else "")
+    options = f" WITH ({wanted.options})" if wanted.options else ""
+    form = wanted.form + options + (f" WHERE {wanted.rule}" if wanted.rule else "")
     new = f"{steps.SCHEMA}.{name}{steps.NEW}"
     connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {new}".encode())
     connection.execute(
@@ -343,7 +345,7 @@ def _changes_edges(problem: Problem) -> bool:
 
 @cache
 def _walk_indexes() -> frozenset[str]:
-    return frozenset(name for name in indexes.wanted_indexes(unbound()) if name not in steps.HOST_INDEXES)
+    return frozenset(name for name in indexes.wanted_indexes(unbound()) if name not in own_objects.HOST_INDEXES)
 
 
 @cache

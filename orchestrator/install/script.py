@@ -13,29 +13,42 @@ from yoyo.migrations import get_migration_hash
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import NEUTRAL
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.migration_files import migration_steps, migrations
 from orchestrator.core.schema import DEFAULT as SCHEMA
 from orchestrator.core.schema import checked, lock_key, translated
 from orchestrator.host.binding import LATER, Binding, default, unbound, unquoted
 from orchestrator.host.mapping import DEFAULT, SourceMapping
+from orchestrator.host.own_objects import HOST_INDEXES, NAME_INDEXES, TRIGGERS, wanted_indexes
 from orchestrator.host.sources import asked
+from orchestrator.install import company_names
 from orchestrator.install.installation import LOCK_KEY
-from orchestrator.install.migration_files import migration_steps, migrations
 from orchestrator.install.refusals import OLDEST_SERVER
-from orchestrator.install.steps import HOST_INDEXES, NEW, TRIGGERS, part_prefix, wanted_indexes
+from orchestrator.install.steps import NEW, part_prefix
 
 EXTENSION = "connection_paths"
-#: Stands for the mapping until the rest of a script is written.
-_MAPPING = "<mapping>"
+#: Markers in the text of a script, replaced last: the mapping, and the mapping without the column of company names.
+_MAPPING, _WITHOUT_NAMES = "<mapping>", "<mapping without names>"
 #: An expression that gives the quoted name of the host schema while a script runs.
 _HOST_SCHEMA = "quote_ident(current_setting('connection_paths.host_schema'))"
 
 
-def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT, *, schema: str = SCHEMA) -> str:
+def psql(
+    chosen: Sequence[Path] | None = None,
+    mapping: SourceMapping = DEFAULT,
+    *,
+    schema: str = SCHEMA,
+    names: bool = False,
+) -> str:
     """Return a script for ``psql -f`` that does what ``install`` does, for all migrations or some first ones.
 
-    ``schema`` is that of the installation. Raises :class:`OrchestratorError` when it cannot be.
+    ``schema`` is that of the installation. ``names``: resolved company names make edges; a mapping that does not name
+    their column then reads the column ``company_name``. Raises :class:`OrchestratorError` when the schema has no
+    possible name.
     """
     checked(schema)
+    before = mapping
+    if names:
+        mapping = company_names.with_column(mapping)
     binding = unbound(mapping)
     settings = {name: value for name, value in NEUTRAL.items() if name != "application_name"}
     settings["client_min_messages"] = "warning"
@@ -45,13 +58,14 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT,
             check=_check(binding),
             settings=",\n".join(f"        ('{name}', '{value}')" for name, value in settings.items()),
             script_under_way=_query("install/script_under_way", key=str(LOCK_KEY)),
+            mappings=f"ARRAY[{_WITHOUT_NAMES}, {_MAPPING}]::jsonb[]",
             remember=_query(
                 "install/remember_installation",
                 host_schema=":'host_schema'",
                 has_triggers="COALESCE((SELECT k.has_triggers FROM connection_paths.installation AS k), :captures)",
                 is_replicated="COALESCE((SELECT k.is_replicated FROM connection_paths.installation AS k), false)",
                 version=f"'{version('connection-paths')}'",
-                mapping="NULL" if mapping == DEFAULT else _MAPPING,
+                mapping=_MAPPING,
             ),
             schema=sqlfiles.read("script", "schema.sql"),
             bookkeeping=sqlfiles.read("script", "bookkeeping.sql"),
@@ -59,29 +73,35 @@ def psql(chosen: Sequence[Path] | None = None, mapping: SourceMapping = DEFAULT,
     ]
     for path in migrations() if chosen is None else chosen:
         pieces, is_alone = [], False
-        for what, *names in migration_steps(path):
+        for what, *words in migration_steps(path):
             if what == "host_index":  # built concurrently, so no step of this migration is in a transaction
                 is_alone = True
-                pieces.append(_host_index(binding, names[0], schema))
+                pieces.append(_host_index(binding, words[0], schema))
             elif what == "host_triggers":
                 is_alone = True
-                create = sqlfiles.read("triggers", f"{names[0]}.sql").replace(f":{names[0]}.table", "@@table")
-                pieces.append(_fill("host_triggers", create=create, table=_oid(binding, names[0])))
+                create = sqlfiles.read("triggers", f"{words[0]}.sql").replace(f":{words[0]}.table", "@@table")
+                pieces.append(_fill("host_triggers", create=create, table=_oid(binding, words[0])))
             else:
-                pieces.append(binding.fill(_text(what, *names)))
+                pieces.append(binding.fill(_text(what, *words)))
         body = "\n".join(pieces) if is_alone else "\n".join(["BEGIN;", *pieces])
         parts.append(_fill("migration", id=path.stem, hash=get_migration_hash(path.stem), body=body,
                            commit="" if is_alone else "COMMIT;"))  # fmt: skip
+    if names:
+        parts.append(_names(binding, schema))
     text = translated("".join([*parts, _fill("end")]), schema)
     text = text.replace(str(LOCK_KEY), str(lock_key(schema, LOCK_KEY)))
-    return text.replace(_MAPPING, _literal(json.dumps(mapping.as_json())))  # as it is in every schema
+    for marker, each in ((_MAPPING, mapping), (_WITHOUT_NAMES, before)):  # as they are in every schema
+        text = text.replace(marker, "NULL" if each == DEFAULT else _literal(json.dumps(each.as_json())))
+    return text
 
 
 def _host_index(binding: Binding, name: str, schema: str) -> str:
     """Return the statements that build an index on a table of the application, unless it is there or not needed."""
-    source = HOST_INDEXES[name]
-    create, comment = sqlfiles.read("indexes", f"{name}.sql").split(";\n\n")
-    for word, marker in ((f":{source}.include", "INCLUDE (@@included)"), (f":{source}.table", "@@table")):
+    is_of_names = name in NAME_INDEXES
+    source = NAME_INDEXES[name] if is_of_names else HOST_INDEXES[name]
+    create, comment = sqlfiles.read("names" if is_of_names else "indexes", f"{name}.sql").split(";\n\n")
+    include = f":{source}.include_names" if is_of_names else f":{source}.include"
+    for word, marker in ((include, "INCLUDE (@@included)"), (f":{source}.table", "@@table")):
         create = create.replace(word, marker)
     keys = binding.key_types(source, create)
     return _fill(
@@ -96,10 +116,21 @@ def _host_index(binding: Binding, name: str, schema: str) -> str:
         included_columns=_query(
             "host/included_columns",
             table_oid=_oid(binding, source),
-            columns=_texts(unquoted(each) for each in binding.indexed(source)),
+            columns=_texts(unquoted(each) for each in binding.indexed(source, of_names=is_of_names)),
             keys=_texts(keys),
             types=_texts(keys.values()),
         ),
+    )
+
+
+def _names(binding: Binding, schema: str) -> str:
+    """Return the statements that let resolved company names make edges, unless they do."""
+    return _fill(
+        "names",
+        functions="\n".join(binding.fill(sqlfiles.function(name, "v1")) for name in company_names.CAPTURING),
+        indexes="\n".join(_host_index(binding, name, schema) for name in NAME_INDEXES),
+        views="\n".join(binding.fill(sqlfiles.read("names", f"{name}.sql")) for name in company_names.VIEWS),
+        queue=_query("names/queue_accepted_names"),
     )
 
 
@@ -212,7 +243,7 @@ def _check(binding: Binding) -> str:
         "host_problems": "host",
         "strange_schema": "install",
         "foreign_schema_owner": "install",
-        "bound_host_schema": "install",
+        "bound_host_schema": "host",
     }
     queries = {name: _query(f"{room}/{name}", **values) for name, room in rooms.items()}
     if not is_default:  # the views of another mapping may read other schemas

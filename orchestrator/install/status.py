@@ -7,21 +7,18 @@ from importlib.metadata import version
 from typing import Any
 
 from orchestrator.access import roles as group_roles
-from orchestrator.core import sqlfiles
+from orchestrator.core import migration_files, sqlfiles
 from orchestrator.core.database import Connection, reading
 from orchestrator.core.schema import all_named, schema_of
-from orchestrator.doctor import indexes
 from orchestrator.host import sources
 from orchestrator.host.binding import Binding
+from orchestrator.host.installed import bound_host_schema, distributed_size, is_distributed, workers_away
 from orchestrator.host.mapping import DEFAULT
-from orchestrator.install import columns, company_names, migration_files, repair
-from orchestrator.install.installed import bound_host_schema
-from orchestrator.install.steps import (
-    HOST_INDEXES,
-    NAME_INDEXES,
-    SCHEMA,
-    TRIGGERS,
-)
+from orchestrator.host.own_objects import HOST_INDEXES, NAME_INDEXES, TRIGGERS
+from orchestrator.host.subscriptions import Subscription, subscriptions
+from orchestrator.inspection import indexes
+from orchestrator.install import columns, company_names, repair
+from orchestrator.install.steps import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,10 @@ class Status:
     """The state of the package in a database.
 
     ``schema`` is that of the installation, and ``others`` are the schemas of other installations in the database.
-    ``problems`` are sentences, each with the command that helps; ``public`` are the rights that every
-    role (PUBLIC) has on the package's objects. ``mapping`` is empty for the default one; ``costs`` are sentences about
-    sources that are no tables.
+    ``edges`` is None while a worker of Citus does not answer. ``subscriptions`` are those of logical replication that
+    write to the application's tables. ``problems`` are sentences, most of them with the command that helps. ``public``
+    are the rights that every role (PUBLIC) has on the package's objects. ``mapping`` is empty for the default one;
+    ``costs`` are sentences about sources that are no tables.
     """
 
     package: str
@@ -64,12 +62,13 @@ class Status:
     pending: list[str]
     indexes: list[IndexStatus]
     triggers: list[TriggerStatus]
-    edges: int
+    edges: int | None
     schema: str = SCHEMA
     others: list[str] = field(default_factory=list)
     mapping: dict[str, Any] = field(default_factory=dict)
     costs: list[str] = field(default_factory=list)
     roles: group_roles.Roles | None = None
+    subscriptions: list[Subscription] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     public: list[str] = field(default_factory=list)
 
@@ -111,6 +110,9 @@ def status(dsn: str) -> Status:
             "SELECT greatest(reltuples, 0)::bigint FROM pg_class"
             " WHERE oid = to_regclass('connection_paths.contact_connections_live')"
         ).fetchone()
+        away = workers_away(connection)
+        if is_distributed(connection):
+            edges = (None,) if away else distributed_size(connection)
         return Status(
             package=version("connection-paths"),
             server=connection.info.parameter_status("server_version") or "",
@@ -121,11 +123,12 @@ def status(dsn: str) -> Status:
             triggers=[TriggerStatus(*row) for row in triggers],
             edges=edges[0] if edges else 0,
             schema=schema_of(connection),
-            others=[row[0] for row in connection.execute(sqlfiles.query("install/other_installations"))],
+            others=[row[0] for row in connection.execute(sqlfiles.query("host/other_installations"))],
             mapping={} if binding.mapping == DEFAULT else binding.mapping.as_json(),
             costs=binding.costs(),
             roles=group_roles.describe(connection),
-            problems=_problems(connection, binding, triggers) if applied and not pending else [],
+            subscriptions=subscriptions(connection, binding),
+            problems=[*away, *(_problems(connection, binding, triggers) if applied and not pending else [])],
             public=[row[0] for row in connection.execute(sqlfiles.query("install/public_rights"))],
         )
 

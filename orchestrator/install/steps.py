@@ -7,17 +7,15 @@ a function body.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import re
 from dataclasses import dataclass
 from functools import partial
-from typing import LiteralString
+from typing import Any, LiteralString
+from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import psycopg
 from psycopg import sql
-from yoyo import step
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
@@ -26,7 +24,9 @@ from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import DEFAULT as DEFAULT_SCHEMA
 from orchestrator.core.schema import all_named, named, schema_of
 from orchestrator.host.binding import Binding, bind, has_placeholders
-from orchestrator.host.mapping import DEFAULT, SourceMapping
+from orchestrator.host.installed import is_distributed
+from orchestrator.host.mapping import SourceMapping
+from orchestrator.host.own_objects import HOST_INDEXES, NAME_INDEXES, wanted_indexes
 
 _ATTEMPTS = 5
 log = logging.getLogger(__name__)
@@ -34,37 +34,18 @@ log = logging.getLogger(__name__)
 # The names below are the names in the SQL files; core/schema.py replaces them for an installation in another schema.
 SCHEMA = DEFAULT_SCHEMA
 
-#: The names of the triggers of each table whose changes are captured.
-TRIGGERS = tuple(f"connection_paths_{event}" for event in ("inserted", "updated", "deleted", "truncated"))
-
-
-def _host_indexes(folder: str) -> dict[str, str]:
-    return {
-        path.stem: found[1]
-        for path in sorted((sqlfiles.ROOT / folder).glob("idx_*.sql"))
-        if (found := re.search(r"ON :(\w+)\.table", path.read_text(encoding="utf-8")))
-    }
-
-
-#: The package's indexes on the application's tables, and the source of each.
-HOST_INDEXES = _host_indexes("indexes")
-#: The indexes that exist only while company names are resolved; see :mod:`orchestrator.install.company_names`.
-NAME_INDEXES = _host_indexes("names")
 _EVERY_INDEX = HOST_INDEXES | NAME_INDEXES
-#: The indexes that are built only where the id of the source is an expression.
-_BY_ID = ("idx_contacts_by_id", "idx_organizations_by_id")
 #: The suffix of an index that is being built, and of one that was replaced.
 NEW, OLD = "_connection_paths_new", "_connection_paths_old"
 #: The name of an index of a partition: that of the whole index, this, a checksum and the oid of the partition.
 PART = "_part_"
-#: Settings of the session that migrates: the schema of the application's tables, their mapping as JSON, and whether
-#: triggers are left out.
-HOST_SCHEMA = "connection_paths.host_schema"
-MAPPING = "connection_paths.mapping"
+#: Settings of the session that migrates: whether triggers are left out, and whether they also capture what logical
+#: replication writes.
 WITHOUT_TRIGGERS = "connection_paths.without_triggers"
-#: Whether triggers also capture what logical replication writes.
 REPLICATED = "connection_paths.replicated"
-REPLICATED_TRIGGER = "connection_paths_replicated"
+
+#: The binding from which the steps fill their files, by the session that runs them.
+_bindings: WeakKeyDictionary[Connection, Binding] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -112,24 +93,31 @@ class OwnIndex:
         return self.is_in_place and self.is_valid and not self.is_taken
 
 
+def _step(apply: Any, rollback: Any = None) -> None:
+    """Add a step to the migration that calls a function of this module."""
+    from yoyo import step  # noqa: PLC0415  most commands that import this module run no migration
+
+    step(apply, rollback)
+
+
 def view(name: str) -> None:
     """Create the binding view ``sql/views/NAME.sql`` on a table of the application."""
-    step(lambda connection: create_view(connection, name), f"DROP VIEW IF EXISTS {SCHEMA}.{name}")
+    _step(lambda connection: create_view(connection, name), f"DROP VIEW IF EXISTS {SCHEMA}.{name}")
 
 
 def function(name: str, version: str) -> None:
     """Create the function in ``sql/functions/ROOM/NAME/VERSION.sql``; the rollback drops it."""
-    step(lambda connection: create_function(connection, name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
+    _step(lambda connection: create_function(connection, name, version), f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}")
 
 
 def index(name: str) -> None:
     """Create the index in ``sql/indexes/NAME.sql`` on a table of the package; it is dropped with its table."""
-    step(sqlfiles.read("indexes", f"{name}.sql"))
+    _step(sqlfiles.read("indexes", f"{name}.sql"))
 
 
 def host_index(name: str) -> None:
     """Build the index in ``sql/indexes/NAME.sql`` on a table of the application; see :func:`build_index`."""
-    step(lambda connection: build_index(connection, name), lambda connection: drop_index(connection, name))
+    _step(lambda connection: build_index(connection, name), lambda connection: drop_index(connection, name))
 
 
 def host_triggers(source: str) -> None:
@@ -141,7 +129,7 @@ def host_triggers(source: str) -> None:
         if left_out != ("on",):
             create_triggers(connection, source)
 
-    step(create, lambda connection: drop_triggers(connection, source))
+    _step(create, lambda connection: drop_triggers(connection, source))
 
 
 def create_view(connection: Connection, name: str) -> None:
@@ -150,7 +138,10 @@ def create_view(connection: Connection, name: str) -> None:
 
 
 def create_function(connection: Connection, name: str, version: str) -> None:
-    """Create a function, or replace its body."""
+    """Create a function, or replace its body; where the edges are distributed, it is the one for that."""
+    if name in sqlfiles.distributed_functions() and is_distributed(connection):
+        connection.execute(sqlfiles.read("distributed", "functions", f"{name}.sql"))
+        return
     text = sqlfiles.function(name, version)
     connection.execute(binding_of(connection).fill(text) if has_placeholders(text) else text)
 
@@ -265,15 +256,6 @@ def part_prefix(schema: str, name: str) -> str:
     return f"{name}{PART}" if schema == SCHEMA else f"{schema}_{crc32(name.encode()):08x}{PART}"
 
 
-def wanted_indexes(binding: Binding) -> tuple[str, ...]:
-    """Return the indexes that the tables of the application need: none on a view, and an id index only for some ids."""
-    return tuple(
-        name
-        for name, source in HOST_INDEXES.items()
-        if binding.takes_objects(source) and (name not in _BY_ID or binding.needs_id_index(source))
-    )
-
-
 def drop_strays(connection: Connection, name: str) -> None:
     """Drop the package's indexes of this name, except the valid one on the current table of the application."""
     for index in own_indexes(connection, name):
@@ -382,23 +364,13 @@ def _index_text(name: str) -> LiteralString:
 
 
 def set_binding(connection: Connection, mapping: SourceMapping, host_schema: str) -> None:
-    """Store the mapping in settings of the session, from which the steps read it."""
-    for setting, value in settings(mapping, host_schema).items():
-        connection.execute("SELECT set_config(%s, %s, false)", (named(connection, setting), value))
-
-
-def settings(mapping: SourceMapping, host_schema: str) -> dict[str, str]:
-    """Return the settings of a session that tell the steps of migrations how the sources are mapped."""
-    return {HOST_SCHEMA: host_schema, MAPPING: json.dumps(mapping.as_json())}
+    """Bind the mapping to the tables of the database; all later steps in this session use that binding."""
+    _bindings[connection] = bind(connection, mapping, host_schema)
 
 
 def binding_of(connection: Connection) -> Binding:
-    """Return the binding that the settings of the session describe."""
-    names = all_named(connection, (HOST_SCHEMA, MAPPING))
-    row = connection.execute("SELECT current_setting(%s), current_setting(%s, true)", names).fetchone()
-    assert row is not None
-    host_schema, mapping = row
-    return bind(connection, SourceMapping.from_json(json.loads(mapping)) if mapping else DEFAULT, host_schema)
+    """Return the binding that :func:`set_binding` made in the session."""
+    return _bindings[connection]
 
 
 def _for_host(connection: Connection, *parts: str) -> LiteralString:

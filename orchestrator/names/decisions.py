@@ -117,10 +117,10 @@ def meaning(connection: Connection, company_name: str) -> str:
     return f"{name} means {'no organization' if row[0] is None else f'organization {row[0]}'} now."
 
 
-def open_names(connection: Connection, at_most: int | None) -> list[dict[str, Any]]:
-    """Return names that have candidates and no decision: company_name, experiences and candidates."""
+def open_names(connection: Connection, at_most: int | None, *, every: bool = False) -> list[dict[str, Any]]:
+    """Return names without a decision: company_name, experiences and candidates; *every*: also without candidates."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sqlfiles.query("names/open_names"), {"at_most": at_most}).fetchall()
+        return cursor.execute(sqlfiles.query("names/open_names"), {"at_most": at_most, "every": every}).fetchall()
 
 
 def status(connection: Connection) -> dict[str, Any]:

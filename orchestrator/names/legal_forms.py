@@ -18,12 +18,13 @@ def fill(connection: Connection) -> None:
     """Make the table ``legal_forms`` equal to the library's list.
 
     If this changes the table, delete all names in plain form and all proposals, because they were computed from the old
-    forms.
+    forms. Until they are there again, ``sync`` looks for no candidates.
     """
     with connection.transaction():
         row = connection.execute(sqlfiles.query("names/fill_legal_forms"), {"forms": legal_forms()}).fetchone()
         if row != (0,):
             connection.execute(
                 "TRUNCATE connection_paths.organization_names, connection_paths.organization_keys,"
-                " connection_paths.organization_words, connection_paths.company_names, connection_paths.name_proposals"
+                " connection_paths.organization_words, connection_paths.company_names, connection_paths.name_proposals,"
+                " connection_paths.proposal_settings"
             )

@@ -16,9 +16,9 @@ import psycopg
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, connect
 from orchestrator.core.errors import one_line
+from orchestrator.host.installed import require_installed
 from orchestrator.install import company_names
 from orchestrator.install.installation import install
-from orchestrator.install.installed import require_installed
 from orchestrator.names import legal_forms
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def propose(
 
     ``accept_unique``: accept names that exactly one organization has. ``again``: look again for candidates of every
     name without a decision. ``min_score`` is the least similarity of a candidate, from 0 to 1. The first call installs
-    the objects that resolving needs.
+    the objects that resolving needs. From then on, ``sync`` does the same for new names, with the same options.
     """
     with connect(dsn) as connection:
         require_installed(connection)
@@ -81,6 +81,8 @@ def propose(
         connection.execute("ANALYZE connection_paths.organization_names, connection_paths.company_names")
         (batch_id,) = connection.execute("SELECT nextval('connection_paths.name_batch_ids')").fetchall()[0]
         work.look_for_candidates(batch_id, min_score=min_score, accept_unique=accept_unique)
+        options = {"min_score": min_score, "accept_unique": accept_unique}
+        connection.execute(sqlfiles.query("names/remember_settings"), options)
         connection.execute("ANALYZE connection_paths.name_decisions")
     return replace(work.done, batch_id=batch_id if work.done.accepted else None)
 

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
+from orchestrator.core.text import shortened
 from orchestrator.names.decisions import Decision, known, organizations
 
-_SHOWN = 20  # problems in one message
+_SHOWN = 20  # problems in one message, each in a line of its own
+_NOTHING = "Nothing was imported."
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 _COLUMNS = [
     *("company_name", "experiences", "decision", "organization_id"),
@@ -73,17 +75,17 @@ def write(path: Path, names: Iterable[dict[str, Any]]) -> int:
 def read(path: Path, connection: Connection) -> list[Decision]:
     """Return the decisions in a file; rows without a decision are skipped.
 
-    Raises :class:`OrchestratorError` with every problem and its line when a decision is not clear, or an organization
-    or a name is not the one that was exported.
+    Raises :class:`SeveralProblemsError` with every problem and its line when a decision is not clear, or an
+    organization or a name is not the one that was exported.
     """
     rows = [row for row in _rows(path) if row.decision or row.organization_id]
-    problems: list[str] = []
+    problems: list[tuple[int, str]] = []
     decisions: list[tuple[_Row, Decision, str | None]] = []
     for row in rows:
         try:
             decisions.append((row, *_decision(row)))
         except ValueError as error:
-            problems.append(f"line {row.line}: {error}")
+            problems.append((row.line, str(error)))
     ids = {each.organization_id for _, each, _ in decisions if each.organization_id is not None}
     there = organizations(connection, ids)
     names = known(connection, [row.company_name for row in rows])
@@ -93,11 +95,12 @@ def read(path: Path, connection: Connection) -> list[Decision]:
         if row.company_name in first_line:
             problem = f"the name is also in line {first_line[row.company_name]}"
         if problem:
-            problems.append(f"line {row.line}: {problem}")
+            problems.append((row.line, problem))
         first_line.setdefault(row.company_name, row.line)
     if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise OrchestratorError(f"nothing was imported from {path}: {'; '.join(problems[:_SHOWN])}{more}")
+        shown = [f"{path}:{line}: {shortened(problem, 300)}" for line, problem in sorted(problems)[:_SHOWN]]
+        more = [f"Further lines that are wrong: {len(problems) - _SHOWN:,}."] if len(problems) > _SHOWN else []
+        raise SeveralProblemsError([*shown, *more, _NOTHING])
     return [decision for _, decision, _ in decisions]
 
 
@@ -115,15 +118,14 @@ def _rows(path: Path) -> Iterator[_Row]:
     except OSError as error:
         raise OrchestratorError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise OrchestratorError(f"{path} is not UTF-8; in Excel, save it as “CSV UTF-8”") from error
+        raise SeveralProblemsError([f"{path} is not UTF-8; in Excel, save it as “CSV UTF-8”", _NOTHING]) from error
     heading = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=heading.count)  # Excel writes a semicolon in countries with a decimal comma
     reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
     missing = [name for name in ("company_name", "decision") if name not in (reader.fieldnames or ())]
     if missing:
-        raise OrchestratorError(
-            f"{path} has no column {' and no column '.join(missing)}; begin with: orchestrator resolve export FILE"
-        )
+        problem = f"{path} has no column {' and no column '.join(missing)}"
+        raise SeveralProblemsError([f"{problem}; begin with: orchestrator resolve export FILE", _NOTHING])
     before = 1
     for cells in reader:
         line, before = before + 1, reader.line_num
@@ -148,11 +150,15 @@ def _decision(row: _Row) -> tuple[Decision, str | None]:
         if row.organization_id:
             raise ValueError("reject, but the row has an organization_id")
         return Decision(row.company_name, None), None
+    if word == "accept" and not row.organization_id:
+        raise ValueError("accept needs an id in the column organization_id")
     if word in ("", "accept"):
         return Decision(row.company_name, _id(row.organization_id)), None
     if word.isdecimal() and int(word) in row.candidates and not row.organization_id:
         found, name = row.candidates[int(word)]
         return Decision(row.company_name, _id(found)), name
+    if word.isdecimal() and not row.organization_id:
+        raise ValueError(f"there is no candidate {int(word)}; this row has {len(row.candidates) or 'none'}")
     raise ValueError(f"the decision {row.decision!r} is none of: the number of a candidate, reject, accept")
 
 

@@ -12,14 +12,15 @@ from psycopg import sql
 from orchestrator.core.formats import counted, milliseconds
 from orchestrator.core.text import capitalized, shortened
 from orchestrator.finders import reasons, wording
-from orchestrator.finders.paths import Names, Question
-from orchestrator.playground import form
+from orchestrator.finders.paths import Names
+from orchestrator.finders.question import LONGEST_BUDGET, MOST_PATHS_SHOWN, Question
 from orchestrator.playground.database import Answer
 from orchestrator.playground.form import Form
 from orchestrator.playground.pictures import picture
 
 _DOCUMENT_CHARACTERS = 200_000  # a path names all users who can open it, and there may be any number
 _ALWAYS_SHOWN = ("target_contact_id", "collection_id", "viewer_user_id", "max_depth", "max_paths")  # of the call
+_DEFAULT_IMPL = "v2"  # of a collection without a row in finder_rollout
 _WIDE = 5  # columns from which on a graph needs the full width of the page
 #: The words for what ``reasons.remedies`` suggests.
 _REMEDIES: Mapping[str, str] = {
@@ -144,14 +145,15 @@ def _lead(document: Mapping[str, Any], viewer: int) -> str:
     if not paths:
         return ""  # the page gives the reason below
     between = paths[0]["depth"] - 1
-    shortest = (
-        f"The shortest path goes through {counted(between, 'other contact')}."
-        if between
-        else "A user of the team has this contact."
-    )
+    if between:
+        shortest = f"The shortest path goes through {counted(between, 'other contact')}."
+    elif viewer in paths[0]["user_ids"]:
+        shortest = "This person is your own contact."
+    else:
+        shortest = "Another user of the team has this contact."
     own = sum(viewer in path["user_ids"] for path in paths)
     if own == len(paths):
-        return f"{shortest} You can open {'it' if own == 1 else 'every path'} yourself."
+        return f"{shortest} You can open {'the path' if own == 1 else 'every path'} yourself."
     return f"{shortest} You can open {own} of {counted(len(paths), 'path')} yourself; other users can open the rest."
 
 
@@ -168,24 +170,28 @@ def _facts(question: Question, answer: Answer) -> list[tuple[str, str, str]]:
         source = " by work experiences" if document["impl"] == "v1" else ""
         complete = ("yes", f"no others{source} up to depth {reasons.deepest(question, document)}")
     new = "on a new connection, which plans first" if answer.is_new_connection else "measured by the server"
+    if question.impl:
+        chosen = "as asked"
+    else:
+        chosen = "default" if document["impl"] == _DEFAULT_IMPL else "set for the collection"
     finder = {"v1": "legacy_finder", "v2": "deep_finder"}.get(document["impl"], "")
     return [
         ("Server time", milliseconds(answer.server_ms), new),
         ("Round trip", milliseconds(answer.trip_ms), "measured by the playground"),
         ("All paths shown", *complete),
-        ("Implementation", f"{document['impl']} {finder}", "as asked" if question.impl else "set for the collection"),
+        ("Implementation", f"{document['impl']} {finder}", chosen),
     ]
 
 
 def _suggestions(asked: Form, question: Question, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield other questions worth asking, with their addresses."""
-    if not document["complete"] and question.time_budget_ms < form.LONGEST_BUDGET:
-        yield f"Allow {form.LONGEST_BUDGET / 1000:g} s", asked.url(budget=form.LONGEST_BUDGET)
+    if not document["complete"] and question.time_budget_ms < LONGEST_BUDGET:
+        yield f"Allow {LONGEST_BUDGET / 1000:g} s", asked.url(budget=LONGEST_BUDGET)
     if not document["paths"]:
         remedies: Mapping[str, Any] = reasons.remedies(question, document)
         for name, value in remedies.items():
             yield _REMEDIES[name], asked.url(**{name: value})
         if asked.without:
             yield "Leave nobody out", asked.url(without=[])
-    if document["truncated"] and question.max_paths < form.MOST_PATHS_SHOWN:
-        yield "Show more", asked.url(paths=min(form.MOST_PATHS_SHOWN, question.max_paths * 3))
+    if document["truncated"] and question.max_paths < MOST_PATHS_SHOWN:
+        yield "Show more", asked.url(paths=min(MOST_PATHS_SHOWN, question.max_paths * 3))

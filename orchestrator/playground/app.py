@@ -160,8 +160,7 @@ class _Pages:
     def _page(self, template: str, asked: Form, status: int, shown: Mapping[str, Any]) -> Response:
         text = self._templates.get_template(template).render(
             asked=asked,
-            choices=form.CHOICES,
-            numbers=form.NUMBERS,
+            fields=form.FIELDS,
             limits=_LIMITS,
             **{"title": None, "target_name": None, **shown},
         )

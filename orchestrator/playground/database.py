@@ -15,7 +15,8 @@ from orchestrator.core.errors import one_line
 from orchestrator.core.schema import DEFAULT, schema_of
 from orchestrator.core.text import LONGEST_NAME
 from orchestrator.finders import paths, teams
-from orchestrator.finders.paths import Names, Question, readable
+from orchestrator.finders.paths import Names, readable
+from orchestrator.finders.question import CALL, Question
 from orchestrator.finders.teams import Collection, User
 from orchestrator.playground.sessions import Sessions, Turns
 
@@ -35,7 +36,7 @@ _EXAMPLES_KEPT = 600.0  # seconds
 _PLAN_CHARACTERS = 200_000
 
 #: The call between two readings of the server's clock; a SELECT computes its columns from left to right.
-_TIMED = f"SELECT clock_timestamp(), ({sqlfiles.query('finders/find_paths')}), clock_timestamp()"
+_TIMED = f"SELECT clock_timestamp(), ({CALL}), clock_timestamp()"
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,7 @@ class Database:
             except psycopg.Error as error:
                 why_not = one_line(error)
             connection.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
-            lines = connection.execute(
-                "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) " + sqlfiles.query("finders/find_paths"), vars(question)
-            ).fetchall()
+            lines = connection.execute("EXPLAIN (ANALYZE, BUFFERS, SETTINGS) " + CALL, vars(question)).fetchall()
         nested = [notice for notice in notices if "Query Text:" in notice and "EXPLAIN (ANALYZE" not in notice]
         return ExplainedCall("\n".join(line for (line,) in lines), _shortened(nested), why_not)
 
@@ -178,7 +177,7 @@ def pattern(text: str) -> str:
 
 def _first_depth(connection: Connection, question: Question) -> int | None:
     arguments = {**vars(question), "time_budget_ms": _EXAMPLE_BUDGET}
-    row = connection.execute(sqlfiles.query("finders/find_paths"), arguments).fetchone()
+    row = connection.execute(CALL, arguments).fetchone()
     assert row is not None  # a function's call returns one row
     return int(row[0]["paths"][0]["depth"]) if row[0]["paths"] else None
 

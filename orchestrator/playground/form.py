@@ -2,68 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from orchestrator.finders.paths import DEEPEST, ORDERS, SCOPES, Question
+from orchestrator.finders.question import OPTIONS, Entry, Option, Question, default_of
 
-MOST_PATHS_SHOWN = 100  # on a page; find_paths itself returns more
-LONGEST_BUDGET = 4000  # milliseconds, less than a statement of the playground may take
 LONGEST_SEARCH = 200  # characters that are searched for
+LONGEST_FIELD = 4_000  # characters of a parameter; the longest list of ids that is allowed has a quarter of them
 _MOST_WITHOUT = _MOST_LISTED = 50
 _LARGEST_ID = 2**63 - 1
 
-#: Values to choose from, with their words.
-CHOICES: Mapping[str, Mapping[str, str]] = {
-    "order": dict(zip(ORDERS, ("those that end last", "the strongest"), strict=True)),
-    "scope": dict(zip(SCOPES, ("every user of the team", "only the viewer"), strict=True)),
-    "impl": {
-        "": "as set for the collection",
-        "v2": "v2: deep_finder, from the edges",
-        "v1": "v1: legacy_finder, up to depth 2",
-    },
+
+@dataclass(frozen=True)
+class Field:
+    """An option of ``find_paths`` in the form."""
+
+    argument: str
+    option: Option
+    entry: Entry
+
+    @property
+    def usual(self) -> str:
+        """Return the value of an empty form."""
+        default = default_of(self.argument)
+        return self.entry.usual or ("" if default is None else str(default))
+
+    @property
+    def label(self) -> str:
+        """Return the label, with the range of a number whose field is never empty: ``Paths, 1 to 100``."""
+        least, most = self.range
+        is_full = self.option.type == "integer" and self.usual
+        return f"{self.entry.label}, {least:,} to {most:,}" if is_full else self.entry.label
+
+    @property
+    def placeholder(self) -> str:
+        """Return what an empty field shows."""
+        return self.entry.placeholder or ("ids, with commas" if self.option.type == "bigint[]" else "")
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Return the least and the greatest value of a number."""
+        return self.option.least, self.entry.most or self.option.most
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Return the values to choose from with their words; empty where a value is typed."""
+        empty = {"": self.entry.placeholder} if self.option.choices and not self.usual else {}
+        return {**empty, **self.option.choices}
+
+
+#: The options, in the order of their table, by the names of their parameters.
+FIELDS: Mapping[str, Field] = {
+    option.entry.name: Field(argument, option, option.entry)
+    for argument, option in OPTIONS.items()
+    if option.entry is not None
 }
-#: Numbers: their words, the least and the greatest value.
-NUMBERS: Mapping[str, tuple[str, int, int]] = {
-    "collection": ("Collection", 0, _LARGEST_ID),
-    "viewer": ("Viewer", 0, _LARGEST_ID),
-    "depth": ("Depth", 1, DEEPEST),
-    "paths": ("Paths", 1, MOST_PATHS_SHOWN),
-    "budget": ("Time budget", 1, LONGEST_BUDGET),
-}
-#: Numbers that may be missing: their words, the least and the greatest value.
-OPTIONAL: Mapping[str, tuple[str, int, int]] = {
-    "strength": ("Least strength", 0, 100),
-    "each": ("Paths per introducer", 1, MOST_PATHS_SHOWN),
-}
-#: Lists of ids, separated by commas: their words.
-ID_LISTS: Mapping[str, str] = {
-    "via": "Only these organizations",
-    "notvia": "Not these organizations",
-    "openers": "Only these users open paths",
-}
+_IDS: Mapping[str, str] = {"collection": "Collection", "viewer": "Viewer"}  # required, with their words
+
+#: The parameters of an address with their usual values, except ``without``, which may be there several times.
 DEFAULTS: Mapping[str, str] = {
-    "target": "",
-    "collection": "",
-    "viewer": "",
-    "depth": "3",
-    "paths": "10",
-    "scope": "any",
-    "impl": "",
-    "budget": str(Question.time_budget_ms),
-    "order": Question.order_by,
-    "strength": "",
-    "since": "",
-    "kinds": "",
-    "via": "",
-    "notvia": "",
-    "openers": "",
-    "each": "",
+    **dict.fromkeys(("target", *_IDS), ""),
+    **{name: each.usual for name, each in FIELDS.items()},
 }
-_CHOICE_WORDS: Mapping[str, str] = {"order": "Shown first", "scope": "Openers", "impl": "Implementation"}
 
 
 @dataclass(frozen=True)
@@ -81,21 +84,18 @@ class Form:
 
     @property
     def summary(self) -> list[str]:
-        """Say which options differ from the usual ones, and the numbers of paths and milliseconds."""
-        said = {
-            "order": "strongest first",
-            "scope": "opened only by the viewer",
-            "impl": f"implementation {self.values['impl']}",
-            "strength": f"strength {self.values['strength']} or more",
-            "since": f"ended {self.values['since']} or later",
-            "kinds": f"kinds {self.values['kinds']}",
-            "via": f"only organizations {self.values['via']}",
-            "notvia": f"not organizations {self.values['notvia']}",
-            "openers": f"opened by users {self.values['openers']}",
-            "each": f"{self.values['each']} per introducer",
-        }
-        changed = [words for name, words in said.items() if self.values[name] != DEFAULTS[name]]
-        return [*changed, f"{self.values['paths']} paths", f"{self.values['budget']} ms"]
+        """Say which options differ from the usual ones, then the numbers of paths and milliseconds."""
+        changed, always = [], []
+        for name, each in FIELDS.items():
+            value = self.values[name]
+            words = each.entry.summary.format(value=value, words=each.choices.get(value))
+            if each.entry.is_in_front:
+                continue
+            if each.option.type == "integer" and each.usual:
+                always.append(words)
+            elif value != each.usual:
+                changed.append(words)
+        return [*changed, *always]
 
     def url(self, path: str = "/", **changes: Any) -> str:
         """Return the address of the same question with *changes*; defaults are left out."""
@@ -108,21 +108,22 @@ class Form:
 
 def read(pairs: Sequence[tuple[str, str]]) -> Form:
     """Read the parameters of an address. Unknown ones are ignored; of several with one name, the last one counts."""
-    # one character more than a name may have shows that it is too long
-    given = {name: value.strip()[: LONGEST_SEARCH + 1] for name, value in pairs if name in DEFAULTS}
+    # one character more than a field may have shows that it is too long
+    given = {name: value.strip()[: LONGEST_FIELD + 1] for name, value in pairs if name in DEFAULTS}
     values = {name: given.get(name) or default for name, default in DEFAULTS.items()}
     without, errors = _without([value for name, value in pairs if name == "without"])
     target = values["target"]
     if "target" not in given:  # nothing was asked yet
         return Form(_printable(values), without, errors)
-    numbers, wrong = _numbers(values)
-    errors |= wrong
-    for name, allowed in CHOICES.items():
-        if values[name] not in allowed:
-            errors[name] = f"{_CHOICE_WORDS[name]} must be {' or '.join(value for value in allowed if value)}."
-
-    filters, wrong = _filters(values)
-    errors |= wrong
+    errors |= {name: _wrong_id(word, values[name]) for name, word in _IDS.items() if integer(values[name]) is None}
+    arguments: dict[str, Any] = {}
+    for name, each in FIELDS.items():
+        if not values[name]:  # the option is not given
+            continue
+        try:
+            arguments[each.argument] = _value(values[name], each)
+        except ValueError as error:
+            errors[name] = f"{each.entry.label}: give {error}."
 
     is_id = target.isascii() and target.isdigit()
     if not target:
@@ -139,16 +140,10 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
         return Form(_printable(values), without, in_order)
     question = Question(
         target_contact_id=int(target),
-        collection_id=numbers["collection"],
-        viewer_user_id=numbers["viewer"],
-        max_depth=numbers["depth"],
-        max_paths=numbers["paths"],
-        seed_scope=values["scope"],
-        impl=values["impl"] or None,
-        time_budget_ms=numbers["budget"],
+        collection_id=int(values["collection"]),
+        viewer_user_id=int(values["viewer"]),
         excluded_contact_ids=[*without],
-        order_by=values["order"],
-        **filters,
+        **arguments,
     )
     return Form(values, without, question=question)
 
@@ -160,52 +155,57 @@ def integer(text: str) -> int | None:
     return int(text) if int(text) <= _LARGEST_ID else None
 
 
-def _numbers(values: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
-    numbers: dict[str, int] = {}
-    errors: dict[str, str] = {}
-    for name, (word, least, most) in NUMBERS.items():
-        number = integer(values[name])
-        if not values[name]:
-            errors[name] = f"{word} is missing: give its id."
-        elif number is None or not least <= number <= most:
-            allowed = "an id of digits only" if most == _LARGEST_ID else f"a whole number from {least:,} to {most:,}"
-            errors[name] = f"{word} must be {allowed}."
-        else:
-            numbers[name] = number
-    return numbers, errors
+def _wrong_id(word: str, typed: str) -> str:
+    return f"{word} must be an id of digits only." if typed else f"{word} is missing: give its id."
 
 
-def _filters(values: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the arguments that leave out edges and paths, and what is wrong with them."""
-    errors: dict[str, str] = {}
-    numbers: dict[str, int | None] = {}
-    for name, (word, least, most) in OPTIONAL.items():
-        number = numbers[name] = integer(values[name])
-        if values[name] and (number is None or not least <= number <= most):
-            errors[name] = f"{word} must be a whole number from {least:,} to {most:,}."
-    lists: dict[str, list[int] | None] = {}
-    for name, word in ID_LISTS.items():
-        found = [integer(each) for each in _words(values[name])]
-        if None in found or len(found) > _MOST_LISTED:
-            errors[name] = f"{word} must be ids with commas between them, {_MOST_LISTED} at most."
-        lists[name] = [each for each in found if each is not None] or None
-    since = None
+def _value(typed: str, of: Field) -> Any:
+    if len(typed) > LONGEST_FIELD:
+        raise ValueError(f"at most {LONGEST_FIELD:,} characters")
+    return _READERS[of.option.type](typed, of)
+
+
+def _choice(typed: str, of: Field) -> str:
+    if typed not in of.option.choices:
+        raise ValueError(" or ".join(of.option.choices))
+    return typed
+
+
+def _number(typed: str, of: Field) -> int:
+    number, (least, most) = integer(typed), of.range
+    if number is None or not least <= number <= most:
+        raise ValueError(f"a whole number from {least:,} to {most:,}")
+    return number
+
+
+def _day(typed: str, _: Field) -> date:
     try:
-        since = date.fromisoformat(values["since"]) if values["since"] else None
+        return date.fromisoformat(typed)
     except ValueError:
-        errors["since"] = "The day must be a date, such as 2020-12-31."
-    if "\0" in values["kinds"]:
-        errors["kinds"] = "Kinds must have no zero byte."
-    arguments = {
-        "kinds": _words(values["kinds"]) or None,
-        "min_strength": numbers["strength"],
-        "ended_after": since,
-        "via_organization_ids": lists["via"],
-        "not_via_organization_ids": lists["notvia"],
-        "opener_user_ids": lists["openers"],
-        "max_per_introducer": numbers["each"],
-    }
-    return arguments, errors
+        raise ValueError("a date, such as 2020-12-31") from None
+
+
+def _ids(typed: str, _: Field) -> list[int]:
+    found = [integer(each) for each in _words(typed)]
+    if None in found or not 1 <= len(found) <= _MOST_LISTED:
+        raise ValueError(f"ids with commas between them, {_MOST_LISTED} at most")
+    return [each for each in found if each is not None]
+
+
+def _texts(typed: str, _: Field) -> list[str]:
+    if "\0" in typed or not _words(typed):
+        raise ValueError("words with commas between them, and no zero byte")
+    return _words(typed)
+
+
+#: What reads an option of each type. It raises ValueError with what is allowed.
+_READERS: Mapping[str, Callable[[str, Field], Any]] = {
+    "text": _choice,
+    "integer": _number,
+    "date": _day,
+    "bigint[]": _ids,
+    "text[]": _texts,
+}
 
 
 def _words(text: str) -> list[str]:
@@ -221,4 +221,4 @@ def _without(given: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]]:
 
 
 def _printable(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: value.replace("\0", "�")[:LONGEST_SEARCH] for name, value in values.items()}
+    return {name: value.replace("\0", "�")[:LONGEST_FIELD] for name, value in values.items()}

@@ -76,8 +76,15 @@ def of(error: psycopg.Error | OrchestratorError, milliseconds: int) -> Trouble:
             "The role needs the rights of connection_paths_reader, and SELECT on the application's four tables.",
         )
     if isinstance(error, OrchestratorError | psycopg.OperationalError):
-        return no_database(_sentence(one_line(error)))
+        return _interrupted(error)
     return Trouble(500, "The database reports an error", _sentence(one_line(error)))
+
+
+def _interrupted(error: psycopg.Error | OrchestratorError) -> Trouble:
+    reason = _sentence(one_line(error))
+    if isinstance(error, psycopg.errors.SerializationFailure):  # "conflict with recovery"
+        return Trouble(503, "The standby interrupted the question, to replay a change", reason, "Ask again.")
+    return no_database(reason)
 
 
 def _sentence(text: str) -> str:

@@ -14,8 +14,9 @@ from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import all_named
-from orchestrator.install.steps import TRIGGERS
+from orchestrator.host.own_objects import TRIGGERS
 from orchestrator.rebuild import index_builds
+from orchestrator.rebuild.standbys import Standbys
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +46,22 @@ def complete(
         connection.execute("VACUUM (ANALYZE) connection_paths.contact_connections_next")
         step("checking")
         _check(connection, run_id)
-        step("waiting for the lock to exchange the tables")
+        _exchange(connection, run_id, step)
+    step("analysing")
+    connection.execute("ANALYZE connection_paths.contact_connections")
+
+
+def _exchange(connection: Connection, run_id: int, step: Callable[[str], None]) -> None:
+    """Exchange the tables at a moment when neither the primary nor a standby has to wait long for its lock."""
+    what = "waiting for the lock to exchange the tables"
+    step(what)
+    with Standbys(connection) as standbys:
         retry_while_locked(
             connection,
             lambda: connection.execute("SELECT connection_paths.exchange_rebuild(%s)", (run_id,)),
-            waiting=lambda message: step(f"waiting for the lock to exchange the tables ({message})"),
+            waiting=lambda message: step(f"{what} ({message})"),
+            ready=lambda: standbys.prepare(lambda reason: step(f"{what} ({reason})")),
         )
-    step("analysing")
-    connection.execute("ANALYZE connection_paths.contact_connections")
 
 
 def _phase(connection: Connection, run_id: int) -> str:
@@ -91,7 +100,8 @@ def _check(connection: Connection, run_id: int) -> None:
         "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = ANY (%s) AND tgenabled IN ('O', 'A'))",
         (all_named(connection, TRIGGERS),),
     ).fetchone()
-    for problem in connection.execute(
-        sqlfiles.query("rebuild/rebuild_problems"), {"run_id": run_id, "sample": _CHECKED if captured == (True,) else 0}
-    ).fetchall():
+    found = connection.execute(sqlfiles.query("rebuild/edges_made")).fetchone()
+    assert found is not None
+    asked = {"run_id": run_id, "sample": _CHECKED if captured == (True,) else 0, "rows_found": found[0]}
+    for problem in connection.execute(sqlfiles.query("rebuild/rebuild_problems"), asked).fetchall():
         raise OrchestratorError(f"the rebuild has wrong edges, and the tables were not exchanged: {problem[0]}")

@@ -14,11 +14,12 @@ from typing import Any
 
 import psycopg
 
+from orchestrator.core import sqlfiles
 from orchestrator.core.database import COMPUTING, Connection, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.reconnect import ReconnectingSession
-from orchestrator.install.installed import require_installed, require_unique_ids
+from orchestrator.host.installed import require_installed, require_unique_ids
 from orchestrator.runs import runs
 from orchestrator.runs.driver import BackfillProgress, RunDriver
 from orchestrator.runs.throttle import Throttle, ThrottleLimits
@@ -113,9 +114,7 @@ def _find_or_create_run(connection: Connection, options: BackfillOptions) -> run
             return run
         strategy = options.strategy
         if strategy == "auto":
-            row = connection.execute(
-                "SELECT EXISTS (SELECT FROM connection_paths.contact_connections WHERE kind = 'work_overlap')"
-            ).fetchone()
+            row = connection.execute(sqlfiles.query("edges/has_work_overlaps")).fetchone()
             strategy = "in_place" if row == (True,) else "rebuild"
         log.info("planning")
         # in a transaction of its own: a sync may wait for the rows, and create_run may wait for the sync

@@ -30,12 +30,12 @@ from dataclasses import dataclass
 
 import psycopg
 
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.core.latencies import Latencies, percentile
 from orchestrator.core.polling import Poll
-from orchestrator.finders.paths import Question, random_questions
+from orchestrator.finders.paths import random_questions
+from orchestrator.finders.question import CALL, Question
 from orchestrator.runs.signals import STALE, Signal, ThrottleLimits
 
 _WINDOW = 15.0  # seconds whose calls count
@@ -168,7 +168,7 @@ class Canary(Poll):
         began = time.monotonic()
         try:
             # Prepared from the first call on, so that planning is not measured.
-            connection.execute(sqlfiles.query("finders/find_paths"), vars(question), prepare=True)
+            connection.execute(CALL, vars(question), prepare=True)
         except psycopg.Error as error:
             if connection.closed:
                 raise

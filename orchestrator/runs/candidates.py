@@ -20,6 +20,7 @@ class Candidate:
     """An organization whose edges are probably useless, and what it adds.
 
     ``is_junk``: it has a junk name; otherwise it makes more than ``LARGE`` of all overlapping pairs.
+    ``edges`` and ``edges_kept`` are never more than ``most_edges``.
     ``share_of_paths``: the share of all paths of three contacts that use an edge of this organization. ``command``
     excludes the organization, or limits it to ``min_days``; ``edges_kept`` edges stay with the limit.
     """
@@ -36,6 +37,16 @@ class Candidate:
     min_days: int | None
     edges_kept: int
     command: str
+
+    @property
+    def most_edges(self) -> int:
+        """How many edges there can be: two contacts have one, however often they overlap."""
+        return most_edges(self.pairs, self.people)
+
+
+def most_edges(pairs: int, people: int) -> int:
+    """Return how many edges that many overlapping pairs of that many contacts can make."""
+    return min(pairs, people * (people - 1) // 2)
 
 
 def find(
@@ -71,13 +82,13 @@ def _candidate(
     bytes_per_edge: float,
 ) -> Candidate:
     id, pairs, share_of_pairs, share_of_paths = costs
-    edges = pairs * edges_per_pair
+    edges = min(pairs * edges_per_pair, most_edges(pairs, called[1]))
     min_days, kept = (None, 0) if is_junk else _limit(reader, id, pairs)
     command = organizations.exclude_command([id]) if min_days is None else organizations.limit_command(id, min_days)
     return Candidate(
         id=id, name=called[0], people=called[1], is_junk=is_junk, pairs=pairs, edges=round(edges),
         bytes=round(edges * bytes_per_edge), share_of_pairs=share_of_pairs, share_of_paths=share_of_paths,
-        min_days=min_days, edges_kept=round(kept * edges_per_pair),
+        min_days=min_days, edges_kept=round(min(kept * edges_per_pair, most_edges(kept, called[1]))),
         command=command,
     )  # fmt: skip
 

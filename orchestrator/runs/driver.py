@@ -97,7 +97,7 @@ class RunDriver:
         """
         try:
             while self._is_unfinished():
-                if self.run.active and self.run.batches_open:
+                if self.run.is_active and self.run.batches_open:
                     self._fill()
                 else:
                     self._finish()
@@ -106,7 +106,7 @@ class RunDriver:
                 self._remove_process(self._session.open())
 
     def _is_unfinished(self) -> bool:
-        return self.run.active or (self.run.status == "cancelled" and self.run.phase != "finished")
+        return self.run.is_active or (self.run.status == "cancelled" and self.run.phase != "finished")
 
     # Batches
 
@@ -115,7 +115,7 @@ class RunDriver:
         self._doing = "filling"
         self._workers.start()
         try:
-            while self.run.active and self.run.batches_open:
+            while self.run.is_active and self.run.batches_open:
                 self._workers.raise_failure()
                 self._show()
                 time.sleep(_TICK)
@@ -146,9 +146,7 @@ class RunDriver:
         if claimed != (True,):
             self._doing = "waiting for the process that finishes the run"
         elif self.run.status == "cancelled":
-            retry_while_locked(
-                connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,))
-            )
+            runs.drop_cancelled(connection, run_id)
         elif self.run.status == "running":
             try:
                 self._complete(connection)

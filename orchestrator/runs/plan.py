@@ -6,24 +6,24 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
 
 from psycopg import IsolationLevel
 
 from orchestrator.core import sqlfiles
-from orchestrator.core.database import Connection, reading
+from orchestrator.core.database import Connection, connect, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import duration
 from orchestrator.host import left_out, rights
 from orchestrator.host import reader as source_reader
 from orchestrator.host.binding import VIEW_OF, Binding, bind
+from orchestrator.host.installed import bound_host_schema, distributed_size, is_distributed, require_installed
 from orchestrator.host.left_out import Details, Experiences, Members
 from orchestrator.host.mapping import DEFAULT, SourceMapping
 from orchestrator.host.mapping_probe import create_functions
+from orchestrator.host.mapping_values import suspicious
 from orchestrator.host.organizations import LARGE
 from orchestrator.host.reader import SourceReader
 from orchestrator.host.sources import refuse_hidden_rows, require_every_row, without_unique_id
-from orchestrator.install.installed import bound_host_schema, require_installed
 from orchestrator.runs import candidates
 from orchestrator.runs.candidates import Candidate
 from orchestrator.runs.edge_estimate import EdgeEstimate, draw_strata, estimate_edges
@@ -35,11 +35,12 @@ SETTINGS = {
     "jit": "off",
 }
 
-# Edges per second, measured on two cores with all data in memory: bench/results/backfill.md.
-_REBUILD_RATE = 500_000  # per worker, while edges are generated
-_INDEX_RATE = 1_750_000  # per index and worker; as many indexes are built at once as there are workers
-_INDEXES = 3
-_IN_PLACE_RATE = 70_000  # per worker
+# Edges per second of one busy core with all data in memory: docs/adr/0022-how-near-a-rebuild-is-to-its-floor.md.
+_REBUILD_RATE = 330_000  # per worker, while edges are generated
+_INDEX_RATE = 2_200_000  # per index and worker, the mean of all indexes; a worker builds one index at a time
+_INDEXES = 5
+_LARGEST_INDEX = 1.75  # how much longer than the mean the slowest build takes
+_IN_PLACE_RATE = 50_000  # per worker
 _WORKERS = (1, 2, 4, 8, 16)
 _ASSUMPTION = "as many idle cores as workers, and everything in memory"
 
@@ -113,9 +114,11 @@ class BackfillPlan:
     """What a backfill would make and need. The times hold under the ``assumption``.
 
     ``future_pairs``: overlapping pairs of work experiences that make an edge only after today. ``edges`` excludes them.
+    ``notes`` says what looks wrong in the mapping of which this is the plan: see ``suspicious``.
     """
 
     is_installed: bool
+    notes: tuple[str, ...]
     contacts: ContactCounts
     experiences: Experiences
     details: Details
@@ -165,6 +168,7 @@ def plan(
         proposed = candidates.find(reader, large, per_pair, storage.bytes_per_edge)
     return BackfillPlan(
         is_installed=reader.is_installed,
+        notes=_notes(dsn, host_schema, mapping),
         contacts=_contacts(contacts),
         experiences=experiences,
         details=details,
@@ -179,6 +183,14 @@ def plan(
         assumption=_ASSUMPTION,
         connections_free=connections_free,
     )
+
+
+def _notes(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -> tuple[str, ...]:
+    """Return what looks wrong in *mapping*; nothing without one. This needs temporary tables, so another session."""
+    if mapping is None:
+        return ()
+    with connect(dsn, reads_only=True) as connection:
+        return tuple(suspicious(connection, mapping, host_schema or "public"))
 
 
 @contextmanager
@@ -196,7 +208,10 @@ def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -
             require_installed(connection)
             known = bound_host_schema(connection)
             if host_schema not in (None, known):
-                raise OrchestratorError(f"connection_paths is installed here for host schema {known!r}; plan that one")
+                raise OrchestratorError(
+                    f"connection_paths is installed here for host schema {known!r}; leave out --host-schema, or plan"
+                    f" another installation: orchestrator --schema NAME plan --host-schema {host_schema}"
+                )
             require_every_row(connection, "plan")
             yield source_reader.installed(connection)
             return
@@ -220,9 +235,11 @@ def _require_readable(connection: Connection, bound: Binding) -> None:
 def predicted_times(edges: int) -> list[PredictedTime]:
     """Return how long each strategy takes with 1 to 16 workers, from the measured rates."""
     rebuild = [
-        # As many indexes as workers are built at once: one after another, two and then one, or all three.
+        # The workers share the builds, but the slowest build has one worker.
         PredictedTime(
-            "rebuild", workers, edges / (workers * _REBUILD_RATE) + ceil(_INDEXES / workers) * edges / _INDEX_RATE
+            "rebuild",
+            workers,
+            edges / (workers * _REBUILD_RATE) + max(_INDEXES / workers, _LARGEST_INDEX) * edges / _INDEX_RATE,
         )
         for workers in _WORKERS
     ]
@@ -271,6 +288,8 @@ def _server(connection: Connection, edges: int) -> tuple[Storage, int]:
     row = connection.execute(sqlfiles.query("runs/edge_table_size")).fetchone()
     assert row is not None  # an aggregate returns one row
     edges_now, bytes_now, connections_free = row
+    if is_distributed(connection):
+        edges_now, bytes_now = distributed_size(connection)
     measured = edges_now >= _EDGES_TO_MEASURE
     bytes_per_edge = bytes_now / edges_now if measured else float(_BYTES_PER_EDGE)
     return Storage(round(edges * bytes_per_edge), bytes_per_edge, measured, edges_now, bytes_now), connections_free

@@ -13,7 +13,8 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.locks import retry_while_locked
-from orchestrator.install.installed import require_installed
+from orchestrator.host.installed import require_installed
+from orchestrator.rebuild.standbys import Standbys
 
 # SQLSTATEs. Those that begin with CP are the package's own, so no error of a batch can be confused with them.
 CLAIM_LOST = "CP001"  #: the caller does not have the batch, or no longer
@@ -22,8 +23,8 @@ UNDER_WAY = "CP003"  #: another run is running or paused
 REBUILD_LOST = "CP004"  #: the table that a rebuild fills does not exist
 UNKNOWN_RUN = "02000"
 
-#: The share of a rebuild's time that its batches take, by bench/results/backfill.md.
-_FILL_SHARE = 0.45
+#: The share of a rebuild's time that its batches take: docs/adr/0022-how-near-a-rebuild-is-to-its-floor.md.
+_FILL_SHARE = 0.55
 
 
 class NoSuchRun(OrchestratorError):
@@ -37,6 +38,7 @@ class Run:
     run_id: int
     strategy: str
     status: str
+    is_active: bool  # running or paused
     phase: str
     max_workers: int | None
     created_at: datetime
@@ -57,11 +59,6 @@ class Run:
     recent_seconds: float | None
     processes: dict[str, dict[str, Any]]
     receipt: dict[str, Any] | None
-
-    @property
-    def active(self) -> bool:
-        """Whether the run is running or paused."""
-        return self.status in ("running", "paused")
 
     @property
     def share_done(self) -> float:
@@ -90,7 +87,7 @@ class Run:
     def seconds_left(self) -> tuple[float, float] | None:
         """The least and the most that the rest of the run will take at these rates; None while they are unknown."""
         slow, fast = self.rates
-        if not self.active or self.phase != "filling" or slow <= 0:
+        if not self.is_active or self.phase != "filling" or slow <= 0:
             return None
         rest = self.predicted_edges - self.predicted_done
         after = self.predicted_edges * (1 / _FILL_SHARE - 1) if self.strategy == "rebuild" else 0.0
@@ -126,7 +123,7 @@ def read(connection: Connection, run_id: int) -> Run:
 def active(connection: Connection) -> Run | None:
     """Return the run that is running or paused; None when there is none."""
     with connection.cursor(row_factory=class_row(Run)) as cursor:
-        cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE status IN ('running', 'paused') LIMIT 1")
+        cursor.execute("SELECT * FROM connection_paths.backfill_progress WHERE is_active LIMIT 1")
         return cursor.fetchone()
 
 
@@ -191,11 +188,21 @@ def cancel(connection: Connection, run_id: int) -> Run:
     The run is cancelled at once. Dropping the tables waits for batches that are being done.
     """
     run = read(connection, run_id)
-    if not run.active and run.status != "cancelled":
+    if not run.is_active and run.status != "cancelled":
         raise OrchestratorError(f"run {run_id} is over: {run.status}; start another: orchestrator backfill")
     connection.execute("SELECT connection_paths.request_cancel(%s)", (run_id,))
-    retry_while_locked(connection, lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)))
+    drop_cancelled(connection, run_id)
     return read(connection, run_id)
+
+
+def drop_cancelled(connection: Connection, run_id: int) -> None:
+    """Drop the tables of a cancelled rebuild. That needs an exclusive lock on the edge table, also on standbys."""
+    with Standbys(connection) as standbys:
+        retry_while_locked(
+            connection,
+            lambda: connection.execute("SELECT connection_paths.cancel_run(%s)", (run_id,)),
+            ready=standbys.give_way,
+        )
 
 
 def _steer(connection: Connection, statement: LiteralString, run_id: int, *arguments: int | None) -> Run:

@@ -191,7 +191,6 @@ class Workers:
 
     def _is_active(self, connection: Connection) -> bool:
         row = connection.execute(
-            "SELECT status IN ('running', 'paused') FROM connection_paths.backfill_runs WHERE run_id = %s",
-            (self._run_id,),
+            "SELECT is_active FROM connection_paths.backfill_runs WHERE run_id = %s", (self._run_id,)
         ).fetchone()
         return row == (True,)

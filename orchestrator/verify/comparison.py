@@ -40,6 +40,32 @@ class Sample:
     waiting: list[Difference]
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """The organizations whose size class is wrong and overdue for a count: how many, and one of them.
+
+    ``organization_id`` is None when there is none. ``people`` is its class, and ``counted`` the number of its people.
+    """
+
+    wrong: int = 0
+    organization_id: int | None = None
+    people: int | None = None
+    counted: int | None = None
+
+
+def compare_sizes(connection: Connection, limit: TimeLimit) -> Sizes:
+    """Compare the size classes of organizations whose count is too old with their people, until the time limit."""
+    with (
+        limit.leaving_out(lambda: "the sizes of organizations were not compared"),
+        # the functions that count have the same setting
+        transaction(connection, {**limit.settings, "enable_seqscan": "off"}),
+    ):
+        row = connection.execute(sqlfiles.query("edges/wrong_sizes")).fetchone()
+        assert row is not None
+        return Sizes(*row)
+    return Sizes()
+
+
 def choose_contacts(connection: Connection, number: int, seed: int, limit: TimeLimit) -> dict[str, list[int]]:
     """Return about *number* contacts by stratum; the same *seed* gives the same contacts."""
     strata: dict[str, list[int]] = {}

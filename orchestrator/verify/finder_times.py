@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, transaction
 from orchestrator.core.errors import one_line
 from orchestrator.core.latencies import Latencies
-from orchestrator.finders.paths import Question, random_questions
+from orchestrator.finders.paths import random_questions
+from orchestrator.finders.question import CALL, Question
 from orchestrator.verify.time_limit import TimeLimit
 
-_CALLS = 120
+#: How often ``find_paths`` is timed.
+CALLS = 120
 _SECONDS = 10.0  # for all calls
 
 
@@ -66,13 +67,13 @@ def _measure(connection: Connection, questions: list[Question], measured: _Measu
     """Ask every question once, so that its data is in memory, and then measure the questions in turn."""
     deadline = time.monotonic() + seconds
     for question in questions:
-        connection.execute(sqlfiles.query("finders/find_paths"), vars(question))
+        connection.execute(CALL, vars(question))
         if time.monotonic() > deadline:
             break
     deadline = time.monotonic() + seconds
-    while questions and len(measured.taken) < _CALLS and time.monotonic() < deadline:
+    while questions and len(measured.taken) < CALLS and time.monotonic() < deadline:
         question = questions[len(measured.taken) % len(questions)]
         before = time.monotonic()
-        row = connection.execute(sqlfiles.query("finders/find_paths"), vars(question)).fetchone()
+        row = connection.execute(CALL, vars(question)).fetchone()
         measured.taken.append((time.monotonic() - before) * 1000)
         measured.incomplete += row is not None and not row[0]["complete"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.core.formats import milliseconds
+from orchestrator.core.formats import counted, milliseconds
 from orchestrator.runs import runs
-from orchestrator.verify.comparison import Sample
+from orchestrator.verify.comparison import Sample, Sizes
 from orchestrator.verify.finder_times import FinderTimes
 
 
@@ -69,6 +69,17 @@ def of_sample(sample: Sample) -> list[str]:
     return [
         f"{len(sample.wrong):,} wrong edges in {sample.contacts:,} sampled contacts; for example, {sample.wrong[0]};"
         " run orchestrator backfill"
+    ]
+
+
+def of_sizes(sizes: Sizes) -> list[str]:
+    """Return what is wrong with the size classes of organizations."""
+    if not sizes.wrong:
+        return []
+    return [
+        f"the size of {counted(sizes.wrong, 'organization')} is wrong, and so is the strength of their edges; for"
+        f" example, organization {sizes.organization_id} counts as {sizes.people:,} people and has {sizes.counted:,};"
+        " run orchestrator sync"
     ]
 
 

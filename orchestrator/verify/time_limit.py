@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,8 @@ class TimeLimit:
     @property
     def settings(self) -> dict[str, str]:
         """Settings of a transaction whose statements end at the limit."""
-        return {**SETTINGS, "statement_timeout": str(max(1, round(self.seconds_left * 1000)))}
+        # rounded up: a statement that ends before the limit was cancelled by another session
+        return {**SETTINGS, "statement_timeout": str(max(1, math.ceil(self.seconds_left * 1000)))}
 
     @contextmanager
     def leaving_out(self, what: Callable[[], str]) -> Iterator[None]:

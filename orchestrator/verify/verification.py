@@ -12,13 +12,13 @@ from typing import Any
 from orchestrator.changes.queue import failed_changes, has_changes, queue_state
 from orchestrator.core.database import Connection, stateless, transaction
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.doctor import indexes
-from orchestrator.doctor.subject import examine
 from orchestrator.host import left_out, sources
-from orchestrator.install.installed import bound_host_schema, require_installed
+from orchestrator.host.installed import bound_host_schema, require_installed
+from orchestrator.inspection import indexes
+from orchestrator.inspection.subject import examine
 from orchestrator.runs import runs
 from orchestrator.verify import findings
-from orchestrator.verify.comparison import Sample, choose_contacts, compare_edges
+from orchestrator.verify.comparison import Sample, Sizes, choose_contacts, compare_edges, compare_sizes
 from orchestrator.verify.finder_times import FinderTimes, not_timed, time_finders
 from orchestrator.verify.findings import Queue
 from orchestrator.verify.time_limit import SETTINGS, TimeLimit
@@ -81,14 +81,14 @@ def verify(
                 return _unreadable(bindings, limit)
 
             listed = runs.listed(connection)
-            active = next((run for run in listed if run.active), None)
-            latest = next((run for run in listed if not run.active and run.status != "cancelled"), None)
+            active = next((run for run in listed if run.is_active), None)
+            latest = next((run for run in listed if not run.is_active and run.status != "cancelled"), None)
             set_aside = runs.set_aside(connection, latest.run_id) if latest is not None else []
 
             report("checking indexes")
             unusable = [finding.what for finding in indexes.unusable(examine(connection))]
         if unusable:
-            compared, finders = Sample(0, {}, [], []), not_timed(objective_ms)
+            compared, finders, sizes = Sample(0, {}, [], []), not_timed(objective_ms), Sizes()
             limit.unfinished.append("edges were not compared and find_paths was not timed, because indexes are missing")
         else:
             report("choosing contacts")
@@ -96,6 +96,8 @@ def verify(
             # a range of ids without contacts may have been set aside, too
             more = [each["contact_id"] for each in set_aside if each["contact_id"] is not None]
             compared = compare_edges(connection, strata, more, limit, report)
+            report("counting the people of organizations")
+            sizes = compare_sizes(connection, limit)
             report("measuring find_paths")
             finders = time_finders(connection, seed, objective_ms, limit)
 
@@ -108,6 +110,7 @@ def verify(
             *findings.of_runs(active, latest, set_aside, compared),
             *findings.of_queue(queue),
             *findings.of_sample(compared),
+            *findings.of_sizes(sizes),
             *findings.of_finders(finders),
         ]
         advice = _advice(connection, limit)

@@ -1,7 +1,9 @@
+-- No two entries are equal, so deduplicate_items would only cost time: up to a fifth of the build of an index.
 CREATE INDEX IF NOT EXISTS idx_cc_strong_a
     ON connection_paths.contact_connections (
         contact_a_id, strength DESC NULLS FIRST, date_to DESC NULLS FIRST, contact_b_id
     )
+    WITH (deduplicate_items = off)
     WHERE strength >= 30;
 
 COMMENT ON INDEX connection_paths.idx_cc_strong_a IS 'The search by strength reads a contact''s strong and moderate edges from this index alone, and stops early';

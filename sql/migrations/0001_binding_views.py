@@ -7,7 +7,6 @@ function("first_day", "v1")
 function("to_id", "v1")
 function("uuid_key", "v1")
 function("raise_detached", "v1")  # the view of a detached table calls it
-function("may_be_asked_again", "v1")  # the view introducers of the next migration calls it
 view("work_experiences")
 view("collection_members")
 view("known_organizations")

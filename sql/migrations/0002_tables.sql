@@ -103,7 +103,7 @@ CREATE TABLE IF NOT EXISTS connection_paths.introduction_requests (
     CONSTRAINT introduction_requests_not_the_target CHECK (introducer_contact_id <> target_contact_id)
 );
 
--- The finders count the requests of an introducer in a window. The other index is for clean_consent.
+-- The finders count the requests of an introducer in a window. The other index is for delete_requests.
 CREATE INDEX IF NOT EXISTS introduction_requests_by_introducer
     ON connection_paths.introduction_requests (introducer_contact_id, requested_at)
     INCLUDE (collection_id) WHERE outcome <> 'withdrawn';
@@ -168,10 +168,13 @@ CREATE TABLE IF NOT EXISTS connection_paths.organization_sizes (
     counted_at timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE INDEX IF NOT EXISTS organization_sizes_by_count ON connection_paths.organization_sizes (counted_at);
+COMMENT ON INDEX connection_paths.organization_sizes_by_count IS 'The organizations whose last count is oldest';
+
 COMMENT ON TABLE connection_paths.organization_sizes IS 'How many people are known to have worked at an organization, by size class; edges are computed with it. An organization without a row is counted when it is needed';
 COMMENT ON COLUMN connection_paths.organization_sizes.organization_id IS 'The organization; it need not exist';
 COMMENT ON COLUMN connection_paths.organization_sizes.people IS 'The size class: 1, 2, 5, 10, 20, 50, 100 and so on';
-COMMENT ON COLUMN connection_paths.organization_sizes.counted_at IS 'When the people were last counted, for a class of more than 20; otherwise when the class last changed';
+COMMENT ON COLUMN connection_paths.organization_sizes.counted_at IS 'When the class last changed, or a later count; sync counts the people again when this is a day ago';
 
 -- The WHERE clause leaves out organizations that make no edges at all. With NOT IN, PostgreSQL hashes the few policies
 -- once, which costs nothing when there are none. With NOT EXISTS, it would look up each organization.
@@ -188,11 +191,12 @@ WHERE o.id NOT IN (
 
 COMMENT ON VIEW connection_paths.live_organizations IS 'Organizations that exist and may make edges; a work experience at another organization id makes no edge';
 
--- An edge of the target that a finder passes to search, which then does not read contact_connections.
+-- An edge of a contact, with everything that an answer shows of it.
 DO $type$
 BEGIN
-    CREATE TYPE connection_paths.given_edge AS (
+    CREATE TYPE connection_paths.edge_details AS (
         neighbour_id bigint,
+        kind connection_paths.connection_kind,
         strength smallint,
         shared_organizations smallint,
         organization_id bigint,
@@ -206,9 +210,10 @@ EXCEPTION
 END
 $type$;
 
-COMMENT ON TYPE connection_paths.given_edge IS 'An edge of the target that a finder passes to search, which then does not read contact_connections';
+COMMENT ON TYPE connection_paths.edge_details IS 'An edge of a contact, with everything that an answer shows of it';
 
--- The parameters of a search. The finders check them before they call search.
+-- The parameters of a search. checked_request checks them. A statement reads a field faster when the fields before it
+-- are of fixed width and not null, so those that are read for each member come first.
 DO $type$
 BEGIN
     CREATE TYPE connection_paths.search_request AS (
@@ -217,21 +222,24 @@ BEGIN
         viewer_user_id bigint,
         max_depth integer,
         max_found integer,
-        seed_scope text,
+        nobody_is_excluded boolean,
+        has_limits boolean,
+        by_chain boolean,
+        is_filtered boolean,
+        opener_user_ids bigint[],
+        closed_user_ids bigint[],
         max_edges_per_hop integer,
+        max_per_introducer integer,
         order_by text,
+        seed_scope text,
         kinds connection_paths.connection_kind[],
         min_strength integer,
         ended_after date,
         via_organization_ids bigint[],
         not_via_organization_ids bigint[],
-        opener_user_ids bigint[],
-        max_per_introducer integer,
         excluded_contact_ids bigint[],
-        nobody_is_excluded boolean,
-        by_chain boolean,
         deadline timestamptz,
-        given_edges connection_paths.given_edge[]
+        given_edges connection_paths.edge_details[]
     );
 EXCEPTION
     WHEN duplicate_object THEN NULL; -- an install that was killed may run this again
@@ -239,6 +247,22 @@ END
 $type$;
 
 COMMENT ON TYPE connection_paths.search_request IS 'The parameters of a search, which the finders have checked';
+
+-- A chain of a search, or a path that it found: the contacts, the target last, and the user of a path. rank is the
+-- place among the chains of its depth: see longer_rank.
+DO $type$
+BEGIN
+    CREATE TYPE connection_paths.ranked_chain AS (
+        contact_ids bigint[],
+        user_id bigint,
+        rank bigint
+    );
+EXCEPTION
+    WHEN duplicate_object THEN NULL; -- an install that was killed may run this again
+END
+$type$;
+
+COMMENT ON TYPE connection_paths.ranked_chain IS 'A chain of a search, or a path that it found, with its place among those of its depth';
 
 -- What edges are computed from. While company names are resolved, sql/names/employments.sql takes the place of this
 -- definition. An installation that runs this migration again to repair something restores that afterwards.
@@ -252,52 +276,15 @@ FROM connection_paths.work_experiences AS e;
 
 COMMENT ON VIEW connection_paths.employments IS 'Who worked where and when: usable work experiences; with orchestrator resolve, also those whose company name is resolved';
 
--- may_be_asked is a column and not a WHERE clause, because in most collections everybody may be asked. A finder checks
--- this once in each call (asking_rules), and then does not read the column. With OFFSET 0 an EXISTS is a look-up of one
--- row; without it the planner may hash the whole table. An EXISTS without a condition on m runs once in a statement.
--- COALESCE instead of OR: one look-up by the contact, not two.
--- Each table in this view adds microseconds to every statement of a search, so the requests are behind a function.
-CREATE OR REPLACE VIEW connection_paths.introducers WITH (security_invoker = true) AS
-SELECT
-    m.collection_id,
-    m.contact_id,
-    CASE
-        WHEN EXISTS (SELECT FROM connection_paths.do_not_ask_users)
-            AND EXISTS (
-                SELECT
-                FROM connection_paths.do_not_ask_users AS u
-                WHERE u.user_id = m.user_id
-                OFFSET 0
-            )
-        THEN NULL
-        ELSE m.user_id
-    END AS user_id,
-    NOT EXISTS (
-        SELECT
-        FROM connection_paths.do_not_ask AS d
-        WHERE d.contact_id = m.contact_id AND COALESCE(d.collection_id, m.collection_id) = m.collection_id
-        OFFSET 0
-    )
-    AND (
-        NOT EXISTS (SELECT FROM connection_paths.introduction_limits)
-        OR connection_paths.may_be_asked_again(m.collection_id, m.contact_id)
-    ) AS may_be_asked
-FROM connection_paths.collection_members AS m;
-
-COMMENT ON VIEW connection_paths.introducers IS 'collection_members, with the rules of consent applied';
-COMMENT ON COLUMN connection_paths.introducers.collection_id IS 'The collection';
-COMMENT ON COLUMN connection_paths.introducers.contact_id IS 'The member';
-COMMENT ON COLUMN connection_paths.introducers.user_id IS 'The user who brought the member in; NULL: a user in do_not_ask_users, who opens no path';
-COMMENT ON COLUMN connection_paths.introducers.may_be_asked IS 'Whether the member may be on a path before the target: false for who is in do_not_ask, and for who was asked as often as introduction_limits allows';
-
 -- The default privileges of a database may give PUBLIC rights on new objects.
 REVOKE ALL ON TYPE
-    connection_paths.connection_kind, connection_paths.given_edge, connection_paths.search_request
+    connection_paths.connection_kind, connection_paths.edge_details, connection_paths.search_request,
+    connection_paths.ranked_chain
 FROM PUBLIC;
 REVOKE ALL ON SEQUENCE connection_paths.introduction_requests_request_id_seq FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.contact_connections, connection_paths.contact_connections_live, connection_paths.finder_rollout,
     connection_paths.do_not_ask, connection_paths.do_not_ask_users, connection_paths.introduction_requests,
-    connection_paths.introduction_limits, connection_paths.introducers, connection_paths.employments,
+    connection_paths.introduction_limits, connection_paths.employments,
     connection_paths.organization_policy, connection_paths.organization_sizes, connection_paths.live_organizations
 FROM PUBLIC;

@@ -1,5 +1,4 @@
 DROP VIEW IF EXISTS connection_paths.backfill_progress;
-DROP TABLE IF EXISTS connection_paths.contact_connections_next;
 DROP TABLE IF EXISTS connection_paths.contact_connections_old;
 DROP TABLE IF EXISTS connection_paths.rebuild_other_kinds;
 DROP TABLE IF EXISTS connection_paths.rebuild_missing_contacts;

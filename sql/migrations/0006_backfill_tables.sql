@@ -57,7 +57,7 @@ CREATE OR REPLACE TRIGGER refuse_transition
         )
         OR NEW.status IN ('succeeded', 'succeeded with exceptions')
         AND (NEW.phase <> 'finished' OR NEW.strategy = 'rebuild' AND OLD.phase IN ('filling', 'indexing'))
-        OR NEW.status IN ('running', 'paused') AND NEW.phase = 'finished'
+        OR NEW.status IN ('running', 'paused') AND NEW.phase = 'finished' -- is_active is not computed yet
         OR NEW.strategy = 'in_place' AND NEW.phase IN ('indexing', 'exchanged')
     )
     EXECUTE FUNCTION connection_paths.refuse_transition();
@@ -138,6 +138,7 @@ SELECT
     r.run_id,
     r.strategy,
     r.status,
+    r.is_active,
     r.phase,
     r.max_workers,
     r.created_at,

@@ -53,18 +53,20 @@ CREATE TABLE IF NOT EXISTS connection_paths.company_names (
     words text COLLATE "C" NOT NULL,
     full_key text COLLATE "C" NOT NULL,
     short_key text COLLATE "C" NOT NULL,
-    proposed_at timestamptz
+    proposed_at timestamptz,
+    changed_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE INDEX IF NOT EXISTS company_names_short_key ON connection_paths.company_names (short_key);
 CREATE INDEX IF NOT EXISTS company_names_to_propose
-    ON connection_paths.company_names (company_name)
+    ON connection_paths.company_names (changed_at, company_name)
     WHERE proposed_at IS NULL;
 
-COMMENT ON TABLE connection_paths.company_names IS 'The distinct company names of work experiences without an organization; orchestrator resolve propose keeps it up to date';
+COMMENT ON TABLE connection_paths.company_names IS 'The distinct company names of work experiences without an organization; orchestrator resolve propose keeps it up to date, and sync adds new ones';
 COMMENT ON COLUMN connection_paths.company_names.company_name IS 'The name in exactly this spelling';
-COMMENT ON COLUMN connection_paths.company_names.experiences IS 'How many usable work experiences have this name';
+COMMENT ON COLUMN connection_paths.company_names.experiences IS 'How many usable work experiences had this name when it was added, or at the latest orchestrator resolve propose';
 COMMENT ON COLUMN connection_paths.company_names.proposed_at IS 'When candidates were looked for; NULL: not yet, or an organization with this name is new';
+COMMENT ON COLUMN connection_paths.company_names.changed_at IS 'When the change was made that brought the name, or the organization with this name';
 
 CREATE TABLE IF NOT EXISTS connection_paths.name_proposals (
     company_name text COLLATE "C" NOT NULL,
@@ -78,6 +80,17 @@ CREATE TABLE IF NOT EXISTS connection_paths.name_proposals (
 COMMENT ON TABLE connection_paths.name_proposals IS 'Up to five candidates for each company name, the best one in place 1';
 COMMENT ON COLUMN connection_paths.name_proposals.score IS '1: the same name; otherwise the similarity of the trigrams, without legal forms';
 COMMENT ON COLUMN connection_paths.name_proposals.reason IS 'same name; other legal form: the same name with another legal form or without one; similar: similar trigrams';
+
+CREATE TABLE IF NOT EXISTS connection_paths.proposal_settings (
+    has_settings boolean PRIMARY KEY DEFAULT true CONSTRAINT proposal_settings_one_row CHECK (has_settings),
+    min_score real NOT NULL,
+    accepts_unique boolean NOT NULL,
+    proposed_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE connection_paths.proposal_settings IS 'The options of the latest complete orchestrator resolve propose, in one row. sync looks for candidates of new company names with the same options. No row: sync looks for none';
+COMMENT ON COLUMN connection_paths.proposal_settings.min_score IS 'The least similarity of a candidate';
+COMMENT ON COLUMN connection_paths.proposal_settings.accepts_unique IS 'Whether a name that only one organization has is accepted';
 
 CREATE TABLE IF NOT EXISTS connection_paths.name_decisions (
     company_name text COLLATE "C" PRIMARY KEY,
@@ -156,6 +169,6 @@ FROM PUBLIC;
 REVOKE ALL ON TABLE
     connection_paths.legal_forms, connection_paths.organization_names, connection_paths.organization_keys,
     connection_paths.organization_words, connection_paths.company_names,
-    connection_paths.name_proposals, connection_paths.name_decisions, connection_paths.name_decision_history,
-    connection_paths.name_changes
+    connection_paths.name_proposals, connection_paths.proposal_settings, connection_paths.name_decisions,
+    connection_paths.name_decision_history, connection_paths.name_changes
 FROM PUBLIC;

@@ -12,6 +12,6 @@ CREATE INDEX CONCURRENTLY idx_named_by_name
     WHERE :contact_work_experiences.where_and :contact_work_experiences.organization_id IS NULL
         AND :contact_work_experiences.date_from IS NOT NULL
         AND (:contact_work_experiences.date_to IS NULL OR :contact_work_experiences.date_to >= :contact_work_experiences.date_from)
-        AND length(:contact_work_experiences.company_name) BETWEEN 1 AND 200;
+        AND CASE WHEN length(:contact_work_experiences.company_name) BETWEEN 1 AND 200 THEN 1 ELSE 0 END <> 0;
 
 COMMENT ON INDEX :contact_work_experiences.schema.idx_named_by_name IS 'connection_paths: the contacts that worked at a company of some name at the same time';

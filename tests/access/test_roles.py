@@ -13,17 +13,19 @@ from click.testing import CliRunner
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
+from orchestrator.access import roles
 from orchestrator.access.reading import public_functions, readable
 from orchestrator.cli import main
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.host import sources
+from orchestrator.install.distribution import ADDED
 from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from tests.support.catalog import describe
-from tests.support.roles import CALLS, OPERATOR, OWNER, PREFIX, READER, STRANGER, Place, answers, identifiers
-from tests.support.sessions import connect
+from tests.support.roles import CALLS, OPERATOR, OWNER, PREFIX, READER, STRANGER, WORLD, Place, answers, identifiers
+from tests.support.sessions import connect, value
 
 #: Functions that neither a reader nor an operator may call. A new function must be in role_differences.sql, or here.
 OWNERS_ALONE = {
@@ -67,6 +69,13 @@ def test_readers_have_no_function_that_writes() -> None:
     writes = [name for name in readable() if name in folders and writes_rows(folders[name])]
     assert writes == []
     assert set(public_functions()) < readable()
+
+
+def test_readers_have_what_a_search_of_distributed_edges_needs() -> None:
+    files = sqlfiles.distributed_functions()
+    searching = [files[name] for name in files.keys() & readable()]
+    mentioned = set(re.findall(r"(?:FROM|JOIN) connection_paths\.(\w+)", "".join(map(Path.read_text, searching))))
+    assert {*ADDED, "edge_shards"} <= mentioned | {"shard_edges"} <= readable()
 
 
 def writes_rows(folder: Path) -> bool:
@@ -183,7 +192,7 @@ def test_status_shows_wrong_grants_and_the_next_install_repairs_them(place: Plac
     for statement in (
         identifiers("GRANT INSERT ON connection_paths.contact_connections TO {}", reader),
         identifiers("REVOKE USAGE ON SCHEMA connection_paths FROM {}", reader),
-        identifiers("REVOKE EXECUTE ON FUNCTION connection_paths.edge_details FROM {}", reader),
+        identifiers("REVOKE EXECUTE ON FUNCTION connection_paths.pair_edges FROM {}", reader),
         identifiers("ALTER TABLE connection_paths.finder_rollout OWNER TO {}", place.login(STRANGER)),
         identifiers("GRANT EXECUTE ON FUNCTION connection_paths.sync_changes TO PUBLIC"),
     ):
@@ -194,7 +203,7 @@ def test_status_shows_wrong_grants_and_the_next_install_repairs_them(place: Plac
     said = "; ".join(found.roles.problems)
     for problem in (
         f"{reader} has INSERT on table connection_paths.contact_connections",
-        f"{reader} lacks EXECUTE on function connection_paths.edge_details",
+        f"{reader} lacks EXECUTE on function connection_paths.pair_edges",
         f"{reader} lacks USAGE on schema connection_paths",
         f"table connection_paths.finder_rollout belongs to {place.login(STRANGER)}",
         "PUBLIC has EXECUTE on function connection_paths.sync_changes",
@@ -219,6 +228,25 @@ def test_the_next_install_grants_a_new_function(place: Place, superuser: Connect
     assert describe(place.dsn) != before
     install(place.dsn)
     assert describe(place.dsn) == before
+
+
+def test_an_operator_resolves_company_names(place: Place, host: str) -> None:
+    install(host, roles=PREFIX, names=True)
+    with connect(host) as connection:
+        for statement in roles.host_grants(connection, PREFIX, "public"):
+            connection.execute(statement.encode())
+        connection.execute(WORLD)
+        connection.execute(
+            "UPDATE contact_work_experiences SET organization_id = NULL, company_name = 'acme' WHERE id = 5"
+        )
+        operator = make_conninfo(host, user=place.login(OPERATOR))
+        connection.execute("SELECT connection_paths.backfill_contact(i) FROM generate_series(1, 5) AS i")
+        for forms in ("legal_forms", "legal_forms WHERE form LIKE '%a%'"):  # of another version of the library
+            connection.execute(f"DELETE FROM connection_paths.{forms}".encode())
+            for command in (["resolve", "propose"], ["sync"], ["verify"], ["resolve", "review", "--all"]):
+                done = CliRunner().invoke(main, ["--dsn", operator, *command])
+                assert done.exit_code == 0, (command, done.output)
+        assert value(connection, "SELECT company_name FROM connection_paths.name_decisions") == "acme"
 
 
 def test_two_databases_share_the_roles(place: Place, host: str) -> None:
@@ -306,9 +334,10 @@ def test_rights_on_the_tables_of_the_application_are_named_too(place: Place, sup
         superuser.execute(identifiers("GRANT SELECT ON contacts, organizations TO {}", reader))
 
 
-def test_without_group_roles_the_first_statement_makes_them(host: str, superuser: Connection, place: Place) -> None:
-    install(host)
-    done = CliRunner().invoke(main, ["--dsn", make_conninfo(host, user=place.login(STRANGER)), "sync"])
+def test_without_group_roles_the_first_statement_makes_them(
+    installed_host: str, superuser: Connection, place: Place
+) -> None:
+    done = CliRunner().invoke(main, ["--dsn", make_conninfo(installed_host, user=place.login(STRANGER)), "sync"])
     assert (done.exit_code, done.output.count("\n")) == (1, 1), done.output
     assert "must run: orchestrator install --roles, and the statements that it prints; then: GRANT conn" in done.output
 

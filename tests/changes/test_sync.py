@@ -18,7 +18,6 @@ from orchestrator.changes.queue import has_changes
 from orchestrator.changes.sync import sync
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.install.installation import install
 from tests.support import oracle
 from tests.support.changes import EXPERIENCES, HOSTS, STATEMENTS, drain, fill, new_role, pair_up, queue_length
 from tests.support.edges import edges, right_edges
@@ -86,9 +85,8 @@ def test_a_copy_of_many_rows_queues_each_contact_once(db: Connection, dsn: str) 
     assert edges(db) == right_edges(db)
 
 
-def test_deletes_and_nulls_by_foreign_keys_of_the_host_are_queued(host: str) -> None:
-    install(host)
-    with psycopg.connect(host, autocommit=True) as connection:
+def test_deletes_and_nulls_by_foreign_keys_of_the_host_are_queued(installed_host: str) -> None:
+    with psycopg.connect(installed_host, autocommit=True) as connection:
         fill(connection)
         connection.execute(
             "ALTER TABLE public.contact_work_experiences"
@@ -104,7 +102,7 @@ def test_deletes_and_nulls_by_foreign_keys_of_the_host_are_queued(host: str) -> 
         ):
             connection.execute(statement.encode())
             assert queue_length(connection) > 0
-            sync(host)
+            sync(installed_host)
             assert edges(connection) == right_edges(connection)
         assert edges(connection) == {}
 
@@ -185,7 +183,7 @@ def changes(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
     return draw(st.lists(one, min_size=1, max_size=6))
 
 
-@repeatable(60)
+@repeatable(30)
 @given(world=worlds(), rounds=st.lists(changes(), min_size=1, max_size=3), most=st.sampled_from((1, 3, 200)))
 def test_random_changes_of_random_worlds(
     dsn: str, world: World, rounds: list[list[tuple[str, dict[str, Any]]]], most: int
@@ -270,30 +268,30 @@ def world_of_dates(connection: Connection) -> World:
         return world_of(connection)
 
 
-# Contacts who may not be asked.
+# Requests for introductions go with the contact. An opt-out stays.
 
 
-def test_a_deleted_contact_leaves_do_not_ask_and_the_requests(db: Connection, dsn: str) -> None:
-    def asked() -> list[int]:
-        """Return the contacts of do_not_ask, which are also those of the requests: as introducer, and as target."""
-        rows = [db.execute(f"SELECT {column} ORDER BY 1".encode()).fetchall() for column in columns]
-        assert rows[1] == rows[2] == [(1,)]
-        assert rows[3] == rows[4] == rows[0]
-        return [row[0] for row in rows[0]]
+def test_an_opt_out_stays_when_its_contact_goes_and_the_requests_are_deleted(db: Connection, dsn: str) -> None:
+    def requested() -> list[int]:
+        """Return the contacts of the requests, which are the same as introducers and as targets."""
+        introducers, targets = (
+            [row[0] for row in db.execute(f"SELECT {columns} ORDER BY 1".encode())]
+            for columns in (
+                "introducer_contact_id FROM connection_paths.introduction_requests WHERE target_contact_id = 9",
+                "target_contact_id FROM connection_paths.introduction_requests WHERE introducer_contact_id IS NULL",
+            )
+        )
+        assert introducers == targets
+        return introducers
 
-    columns = [
-        "contact_id FROM connection_paths.do_not_ask",
-        "collection_id FROM connection_paths.do_not_ask WHERE collection_id = 1 GROUP BY 1",
-        "1 FROM connection_paths.do_not_ask WHERE collection_id IS NULL GROUP BY 1",
-        "introducer_contact_id FROM connection_paths.introduction_requests WHERE target_contact_id = 9",
-        "target_contact_id FROM connection_paths.introduction_requests WHERE introducer_contact_id IS NULL",
-    ]
     fill(db)
     db.execute("TRUNCATE connection_paths.do_not_ask, connection_paths.introduction_requests")
     db.execute(
         "INSERT INTO connection_paths.do_not_ask"
-        " SELECT CASE WHEN g % 2 = 0 THEN 1 END, g FROM generate_series(1, 8) AS g"
+        " SELECT CASE WHEN g %% 2 = 0 THEN 1 END, g FROM generate_series(1, 12) AS g",
+        (),
     )
+    opted_out = db.execute("SELECT * FROM connection_paths.do_not_ask ORDER BY contact_id").fetchall()
     db.execute(
         "INSERT INTO connection_paths.introduction_requests"
         " (collection_id, asking_user_id, asked_user_id, introducer_contact_id, target_contact_id)"
@@ -303,14 +301,17 @@ def test_a_deleted_contact_leaves_do_not_ask_and_the_requests(db: Connection, ds
     db.execute("DELETE FROM public.contacts WHERE id IN (1, 2)")
     db.execute("SELECT connection_paths.sync_changes(1, true)")
     sync(dsn)
-    assert asked() == [3, 4, 5, 6, 7, 8]
+    assert requested() == [3, 4, 5, 6, 7, 8]
     db.execute("ALTER TABLE public.contacts DISABLE TRIGGER USER")
     db.execute("DELETE FROM public.contacts WHERE id = 3")
     db.execute("ALTER TABLE public.contacts ENABLE TRIGGER USER")
     db.execute("INSERT INTO connection_paths.contact_changes (contact_id) VALUES (NULL)")
     sync(dsn)
-    assert asked() == [4, 5, 6, 7, 8]
-    db.execute("TRUNCATE public.contacts")  # the application reloads its contacts: do_not_ask stays
+    assert requested() == [4, 5, 6, 7, 8]
+    db.execute("INSERT INTO public.contacts VALUES (2, 'restored'), (12, 'new')")
     sync(dsn)
-    assert asked() == [4, 5, 6, 7, 8]
+    db.execute("TRUNCATE public.contacts")  # the application reloads its contacts: the requests stay
+    sync(dsn)
+    assert requested() == [4, 5, 6, 7, 8]
+    assert db.execute("SELECT * FROM connection_paths.do_not_ask ORDER BY contact_id").fetchall() == opted_out
     db.execute("TRUNCATE connection_paths.do_not_ask, connection_paths.introduction_requests")

@@ -14,6 +14,7 @@ from orchestrator.changes.sync import sync
 from orchestrator.core.database import Connection
 from tests.support.changes import EXPERIENCES, drain, queue_length, repeat
 from tests.support.edges import edges, right_edges
+from tests.support.properties import first_of
 from tests.support.rebuilds import do_batches, rebuilding, rebuilt, swap
 from tests.support.sessions import value
 from tests.support.waiting import InThread
@@ -67,7 +68,8 @@ def fill_at_random(connection: Connection, seed: int) -> None:
     )
 
 
-def test_writers_syncs_and_backfills_at_the_same_time(db: Connection, dsn: str) -> None:
+@pytest.mark.parametrize("seconds", first_of(2, [2, 6]))
+def test_writers_syncs_and_backfills_at_the_same_time(db: Connection, dsn: str, seconds: int) -> None:
     """Writers, followers with several workers, single refreshes and batches in place."""
     fill_at_random(db, 1)
     ended, stopping = threading.Event(), threading.Event()
@@ -77,7 +79,7 @@ def test_writers_syncs_and_backfills_at_the_same_time(db: Connection, dsn: str) 
         InThread(lambda: repeat(dsn, "SELECT connection_paths.refresh_range(5, 20)", ended)),
     ]
     followers = [InThread(lambda: sync(dsn, follow=True, workers=2, batch=20, stopping=stopping)) for _ in range(2)]
-    time.sleep(6)
+    time.sleep(seconds)
     ended.set()
     for thread in others:
         thread.result()

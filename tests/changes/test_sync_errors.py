@@ -114,7 +114,13 @@ def complaint(connection: Connection, how: str, contact: int, state: str) -> Ite
 
 @pytest.mark.parametrize(
     ("how", "state"),
-    [*(("a row trigger", state) for state in STATES), *(("a deferred trigger", state) for state in STATES[:4])],
+    [
+        *(
+            pytest.param("a row trigger", state, marks=[pytest.mark.long] if place % 2 else [])
+            for place, state in enumerate(STATES)
+        ),
+        *(("a deferred trigger", state) for state in STATES[:4]),
+    ],
 )
 def test_any_error_is_recorded_for_the_contact_that_raises_it(
     db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, how: str, state: str

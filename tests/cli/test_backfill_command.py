@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from orchestrator.install import installation
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.seed import loading as seed
 from orchestrator.seed import synthetic as seed_synthetic
 from tests.support.command_line import ASK, IN_PLACE, check_error, finish, run, start
+from tests.support.copies import copied
 from tests.support.datasets import BASEBALL, needs_baseball
 from tests.support.properties import TIMES
 from tests.support.sessions import connect
@@ -41,18 +40,34 @@ def sessions(connection: psycopg.Connection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
-@contextmanager
-def synthetic(dsn: str, contacts: int) -> Iterator[psycopg.Connection[Any]]:
-    """Fill the host tables and install; yields a connection."""
+@pytest.fixture(scope="module")
+def made(new_installed: Callable[[], str]) -> tuple[str, list[tuple[Any, ...]]]:
+    """A database with a synthetic world, to copy, and all its edges; they were made by a run, and deleted."""
+    dsn = new_installed()
     with connect(dsn) as connection:
-        seed.load(connection, "public", seed_synthetic.tables(contacts, 1), replace=True)
-        installation.install(dsn)
-        yield connection
+        seed.load(connection, "public", seed_synthetic.tables(1500, 1), replace=True)
+        backfill(dsn, BackfillOptions(workers=2, limits=None))
+        whole = edges(dsn)
+        connection.execute("TRUNCATE connection_paths.contact_connections, connection_paths.contact_changes")
+    return dsn, whole
 
 
-def test_a_backfill_survives_the_loss_of_its_connections(host: str) -> None:
-    with synthetic(host, 1500) as connection:
-        process = start("--dsn", host, *IN_PLACE)
+@pytest.fixture
+def whole(made: tuple[str, list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+    """All edges of the world."""
+    return made[1]
+
+
+@pytest.fixture
+def world(server: str, made: tuple[str, list[tuple[Any, ...]]]) -> Iterator[str]:
+    """A copy of the database with the world, without edges."""
+    with copied(server, made[0]) as dsn:
+        yield dsn
+
+
+def test_a_backfill_survives_the_loss_of_its_connections(world: str) -> None:
+    with connect(world) as connection:
+        process = start("--dsn", world, *IN_PLACE)
         until(lambda: connection.execute(EDGES).rowcount > 0)
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -62,21 +77,18 @@ def test_a_backfill_survives_the_loss_of_its_connections(host: str) -> None:
     assert (code, "succeeded" in out) == (0, True), err
 
 
-def test_a_backfill_continues_after_ctrl_c(host: str) -> None:
-    with synthetic(host, 1500) as connection:
-        backfill(host, BackfillOptions(workers=2, limits=None))
-        whole = edges(host)
-        connection.execute("TRUNCATE connection_paths.contact_connections")
-        process = start("--dsn", host, *IN_PLACE)
+def test_a_backfill_continues_after_ctrl_c(world: str, whole: list[tuple[Any, ...]]) -> None:
+    with connect(world) as connection:
+        process = start("--dsn", world, *IN_PLACE)
         until(lambda: connection.execute(EDGES).rowcount > 0)
         process.send_signal(signal.SIGINT)
         check_error(*finish(process, 10), "Stopped. Finished work is kept.")
         until(lambda: sessions(connection) == 0, 5)
-        assert 0 < len(edges(host)) < len(whole)
-        again = run("--dsn", host, "backfill", "--no-throttle")
+        assert 0 < len(edges(world)) < len(whole)
+        again = run("--dsn", world, "backfill", "--no-throttle")
         assert again.exit_code == 0
         assert "Run 2 succeeded" in again.stdout  # the same run continues
-        assert edges(host) == whole
+        assert edges(world) == whole
 
 
 def test_ctrl_c_cancels_running_statements(small: str) -> None:
@@ -119,14 +131,10 @@ def test_a_failing_contact_is_reported_and_the_others_are_done(small: str) -> No
     assert (result.exit_code, [row["contact_id"] for row in shown["set_aside"]]) == (1, [1])
 
 
-def test_two_backfills_at_once_share_one_run(host: str) -> None:
-    with synthetic(host, 1500) as connection:
-        backfill(host, BackfillOptions(workers=2, limits=None))
-        whole = edges(host)
-        connection.execute("TRUNCATE connection_paths.contact_connections")
-        ends = [finish(process) for process in [start("--dsn", host, "backfill", "--no-throttle") for _ in range(2)]]
-        assert [code for code, _, _ in ends] == [0, 0], ends
-        assert edges(host) == whole
+def test_two_backfills_at_once_share_one_run(world: str, whole: list[tuple[Any, ...]]) -> None:
+    ends = [finish(process) for process in [start("--dsn", world, "backfill", "--no-throttle") for _ in range(2)]]
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    assert edges(world) == whole
 
 
 def test_paths_shows_names_and_how_people_met(small: str) -> None:
@@ -137,7 +145,7 @@ def test_paths_shows_names_and_how_people_met(small: str) -> None:
     assert "Ana [bold] and Ben have overlapped at Acme since 2019 (" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_baseball
 def test_baseball_has_exactly_its_edges(database: str) -> None:
     def ask(*command: str) -> Any:
@@ -158,5 +166,5 @@ def test_baseball_has_exactly_its_edges(database: str) -> None:
     assert (count, degree) == ((1_468_551,), (903,))
     assert [each["run_id"] for each in ask("runs", "list")] == [1]
     assert ask("runs", "show")["run"]["status"] == "succeeded"
-    if TIMES > 1:  # in place takes as long again; random worlds compare both strategies
+    if TIMES > 2:  # `make soak`; in place takes as long again, and random worlds compare both strategies
         assert ask("backfill", "--no-throttle")["edges_changed"] == 0

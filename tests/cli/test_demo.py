@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.cli import demo
-from orchestrator.finders import paths
+from orchestrator.finders.question import Question
 from tests.support.command_line import finish, processes_of, run, start
 from tests.support.sessions import connect
 
@@ -33,7 +33,7 @@ def test_the_demo_prints_the_next_commands_without_a_password(
     server: str, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     given = {name: str(value) for name, value in conninfo_to_dict(server).items()}
-    monkeypatch.setattr(demo, "run", lambda *_, **__: paths.Question(1, 2, 3))
+    monkeypatch.setattr(demo, "run", lambda *_, **__: Question(1, 2, 3))
     with connect(server) as connection:
         before = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
         dsn = make_conninfo(server, password=MARKER, application_name="it's")

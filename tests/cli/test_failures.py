@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.core import embedded
 from orchestrator.install import installation
 from tests.support.command_line import ASK, check_failed, run
+from tests.support.properties import first_of
 from tests.support.sessions import connect
 from tests.support.waiting import until
 
@@ -90,7 +94,7 @@ def test_a_command_that_needs_an_install_says_so(host: str, command: tuple[str, 
     check_failed(run("--dsn", host, *command), "orchestrator install")
 
 
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("before", first_of(2, [True, False]))
 def test_json_is_all_of_standard_output(database: str, tmp_path: Path, before: bool) -> None:
     def ask(*command: str) -> Any:
         words = ("--json", *command) if before else (*command, "--json")
@@ -158,3 +162,20 @@ def test_status_fails_when_an_object_is_missing_or_not_valid(host: str) -> None:
     found = json.loads(missing.stdout)
     assert (missing.exit_code, found["healthy"]) == (1, False)
     assert [index["name"] for index in found["indexes"] if index["valid"] is None] == [name]
+
+
+@pytest.mark.parametrize(
+    "words", [("--kind", b"\xff"), ("--kind", b"caf\xe9"), ("--schema", b"\xfe"), ("--dsn", b"dbname=\xff")]
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_argument_that_is_no_text_is_one_line(small: str, words: tuple[str, bytes], as_json: bool) -> None:
+    command: list[str | bytes] = [*ASK, "--dsn", small, *words, *["--json"] * as_json]
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", *map(os.fsencode, command)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    if as_json:
+        assert json.loads(done.stdout)["error"]["message"]
+    else:
+        assert done.stderr.count("\n") <= 4

@@ -18,7 +18,7 @@ from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.host.organizations import junk_names
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.runs.plan import plan, proposed
-from tests.support.changes import closed_gate, gate, gated, queue_length, wait_for_gate
+from tests.support.changes import closed_gate, end_sessions_at_gate, gate, gated, queue_length, wait_for_gate
 from tests.support.command_line import run, start
 from tests.support.edges import edges, right_edges
 from tests.support.sessions import connect, value
@@ -117,6 +117,7 @@ def test_a_command_that_is_killed_leaves_the_rest_in_the_queue(installed_host: s
             wait_for_gate(connection)
             process.send_signal(number)
             assert process.wait(30) != 0
+            end_sessions_at_gate(connection)  # a server does not notice at once that a client was killed
             open_gate()
         assert value(connection, "SELECT rule FROM connection_paths.organization_policy") == "none"
         assert edges(connection) != right_edges(connection)
@@ -203,10 +204,15 @@ def test_a_candidate_has_its_pairs_and_its_share_of_paths(host: str, installed_h
         assert [each.id for each in proposed(installed_host) if each.is_junk] == []
     with connect(host) as connection:
         crowd(connection, 25)
+        connection.execute(
+            "INSERT INTO contact_work_experiences SELECT 900 + e, 900, 1, '2010-01-01' FROM generate_series(1, 2) e"
+        )
     before = plan(host)
     assert not before.is_installed
-    assert [(each.id, each.pairs) for each in before.candidates if each.is_junk] == [(1, found.pairs)]
+    # contact 900 does not exist, so it is none of the people
+    assert [(each.id, each.people, each.pairs) for each in before.candidates if each.is_junk] == [(1, 25, found.pairs)]
     shown = run("plan", "--dsn", host).stdout
+    assert "then the commands proposed above, then orchestrator" in shown
     assert "organizations exclude 1 --reason 'no employer'" in shown
 
 
@@ -218,6 +224,21 @@ def test_an_organization_of_few_people_is_no_candidate(host: str) -> None:
         assert [each.id for each in plan(host).candidates] == [1]
         connection.execute("DELETE FROM contact_work_experiences WHERE contact_id = 10")
         assert [each.id for each in plan(host).candidates] == []
+
+
+@pytest.mark.parametrize("times", [1, 2, 7])
+def test_a_candidate_never_has_more_edges_than_pairs_of_people(host: str, times: int) -> None:
+    with connect(host) as connection:
+        connection.execute("INSERT INTO contacts SELECT g, '' FROM generate_series(1, 20) AS g")
+        connection.execute("INSERT INTO organizations VALUES (1, 'Self-employed')")
+        connection.execute(
+            "INSERT INTO contact_work_experiences"
+            " SELECT 100 * g + t, g, 1, '', date '2010-01-01'"
+            " FROM generate_series(1, 20) AS g, generate_series(1, %s) AS t",
+            (times,),
+        )
+    (found,) = plan(host).candidates
+    assert (found.pairs, found.edges) == (times * times * 190, 190)
 
 
 def test_a_limit_is_proposed_with_the_edges_that_stay(installed_host: str) -> None:

@@ -20,6 +20,7 @@ from orchestrator.core import text
 from orchestrator.install.status import Status
 from orchestrator.seed import loading as seed
 from tests.support.command_line import ASK, IN_PLACE, finish, run, start
+from tests.support.properties import first_of
 from tests.support.sessions import connect
 
 
@@ -90,7 +91,7 @@ def shown_by_every_command(dsn: str, tmp_path: Path, *options: str) -> Iterator[
         yield arguments, run("--dsn", dsn, *arguments, *options)
 
 
-@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("options", first_of(2, [(), ("--json",)]))
 def test_control_characters_of_names_are_escaped(small: str, tmp_path: Path, options: tuple[str, ...]) -> None:
     name_everything(small, HOSTILE)
     printed = ""
@@ -125,7 +126,9 @@ def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pyte
             assert options or ("->" in printed) == (charset != "shift_jis")
 
 
-@pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+@pytest.mark.parametrize(
+    "locale", first_of(2, [{"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+)
 def test_a_backfill_succeeds_in_an_ascii_locale(small: str, locale: dict[str, str]) -> None:
     name_everything(small, SCRIPTS)
     with connect(small) as connection:

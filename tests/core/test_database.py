@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator.core import database as opening
 from orchestrator.core.database import connect, place, reading, resolved, stateless, transaction
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.schema import with_schema
 
 MARK = "s3cr3t"
 
@@ -164,6 +166,27 @@ def test_settings_of_a_role_do_not_reach_a_transaction_and_stay_in_the_session(d
     assert (inside["DateStyle"], inside["quote_all_identifiers"]) == ("ISO, MDY", "off")
     with reading(dsn) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("CREATE TABLE public.t ()")
+
+
+@pytest.mark.parametrize("schema", ["connection_paths", "cp_other"])
+@pytest.mark.parametrize("open_connection", [connect, stateless])
+def test_a_commit_that_is_cancelled_leaves_no_transaction_open(
+    database: str, monkeypatch: pytest.MonkeyPatch, open_connection: Callable[[str], psycopg.Connection], schema: str
+) -> None:
+    real = psycopg.Connection._exec_command
+
+    def cancelled(connection: psycopg.Connection, command: bytes, *rest: Any) -> Any:
+        text = b"SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(9)" if command == b"COMMIT" else command
+        return real(connection, text, *rest)
+
+    with open_connection(with_schema(database, schema)) as connection:
+        for block in (lambda: transaction(connection), connection.transaction):
+            with monkeypatch.context() as during:
+                during.setattr(psycopg.Connection, "_exec_command", cancelled)
+                with pytest.raises(psycopg.errors.QueryCanceled), block():
+                    pass
+            with block():
+                assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_the_first_statement_of_a_session_has_the_closed_search_path(database: str) -> None:

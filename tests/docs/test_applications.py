@@ -1,5 +1,7 @@
 """The programs of the page about applications: each prints the same cards, run as they stand on the page.
 
+They are run a second time for another viewer, whose id takes the place of the one on the page.
+
 A client that is not on this machine, and that cannot be installed, is skipped with the reason.
 """
 
@@ -17,6 +19,8 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from orchestrator.host.mapping import load
+from orchestrator.install.installation import install
 from tests.support.pages import blocks
 from tests.support.sessions import connect
 
@@ -29,15 +33,22 @@ INSERT INTO contact_work_experiences VALUES (1, 42, 1, '', '2010-01-01', '2019-1
     (2, 3, 1, '', '2010-01-01', '2019-12-31'), (3, 4, 1, '', '2019-06-01', '2019-12-31'),
     (4, 2, 2, '', '2001-01-01', '2002-12-31'), (5, 3, 2, '', '2001-01-01', '2001-12-31');
 INSERT INTO user_contact_collections VALUES (1001, 42, 1, 1), (1001, 2, 1, 1), (1001, 3, 1, 1), (1002, 4, 1, 1);
+CREATE TABLE users (id bigint PRIMARY KEY, name text);
+INSERT INTO users VALUES (1001, 'Olga Bennett');
 """
+#: The first user brought contact 42 into the collection. The second one did not, and has no name.
+VIEWERS = (1001, 1002)
 
 
 @pytest.fixture(scope="module")
-def database(new_installed: Callable[[], str]) -> str:
-    """A database of a small team, in which contact 42 is the target."""
+def database(new_installed: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database of a small team with a table of users, in which contact 42 is the target."""
     dsn = new_installed()
+    mapping = tmp_path_factory.mktemp("mapping") / "map.toml"
+    mapping.write_text('[users]\ntable = "users"\n')
     with connect(dsn) as connection:
         connection.execute(WORLD)
+        install(dsn, mapping=load(mapping))
         connection.execute("SELECT connection_paths.backfill_contact(c.id) FROM contacts AS c")
     return dsn
 
@@ -51,18 +62,22 @@ def address(dsn: str) -> dict[str, str]:
     }
 
 
-def cards(dsn: str) -> list[str]:
+def cards(dsn: str, viewer: int) -> list[str]:
     """Compute the lines that every program should print."""
     query = (
-        "SELECT connection_paths.find_paths(42, 1, 1001, 3, order_by => 'strength', max_per_introducer => 3,"
+        "SELECT connection_paths.find_paths(42, 1, %s, 3, order_by => 'strength', max_per_introducer => 3,"
         " with_names => true)"
     )
     with connect(dsn) as connection:
-        answer = connection.execute(query).fetchall()[0][0]
+        answer = connection.execute(query, [viewer]).fetchall()[0][0]
     lines = []
     for path in answer["paths"]:
-        why = f"{path['tier']}, {path['hops'][-1]['organization_name']}" if path["hops"] else "a contact of a colleague"
-        lines.append(f"{' → '.join(name or 'a contact' for name in path['contact_names'])}: {why}")
+        opener = {1001: "Olga Bennett", viewer: "You"}.get(path["user_ids"][0], f"User {path['user_ids'][0]}")
+        if path["hops"]:
+            why = f"{path['tier']}, {path['hops'][-1]['organization_name']}"
+        else:
+            why = "your own contact" if opener == "You" else "a contact of a colleague"
+        lines.append(f"{' → '.join([opener, *(name or 'a contact' for name in path['contact_names'])])}: {why}")
     return lines
 
 
@@ -75,17 +90,29 @@ def run(command: list[str], program: str, dsn: str, **environment: str) -> list[
     return done.stdout.splitlines()
 
 
+def holds(command: list[str], program: str, dsn: str, **environment: str) -> None:
+    """Check what a program prints for the viewer on the page, and for the other one."""
+    for viewer in VIEWERS:
+        assert program.count("1001") == 1
+        assert run(command, program.replace("1001", str(viewer)), dsn, **environment) == cards(dsn, viewer), viewer
+
+
 def program(language: str, word: str) -> str:
     (found,) = (block.text for block in PROGRAMS if block.language == language and word in block.text)
     return found
 
 
-def test_the_page_has_four_programs(database: str) -> None:
+def test_the_page_has_four_programs() -> None:
     assert [block.language for block in PROGRAMS] == ["python", "python", "js", "ruby"]
-    found = cards(database)
-    assert found[0] == "Cleo Target: a contact of a colleague"
-    assert any(line.startswith('Ana "A" Silva → Ben O\'Ode → Cleo Target: ') for line in found), found
-    assert any(line.startswith("a contact → Cleo Target: ") for line in found), found
+
+
+def test_a_card_says_who_opens_the_path(database: str) -> None:
+    own, other = (cards(database, viewer) for viewer in VIEWERS)
+    assert own[0] == "You → Cleo Target: your own contact"
+    assert any(line.startswith('You → Ana "A" Silva → Ben O\'Ode → Cleo Target: ') for line in own), own
+    assert any(line.startswith("User 1002 → a contact → Cleo Target: ") for line in own), own
+    assert other[0] == "Olga Bennett → Cleo Target: a contact of a colleague"
+    assert any(line.startswith("You → a contact → Cleo Target: ") for line in other), other
 
 
 @pytest.mark.parametrize("module", ["psycopg", "sqlalchemy"])
@@ -93,7 +120,7 @@ def test_python(database: str, module: str) -> None:
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not installed")
     text = program("python", "import psycopg\n" if module == "psycopg" else "from sqlalchemy")
-    assert run([sys.executable, "-"], text, database, PYTHONUTF8="1") == cards(database)
+    holds([sys.executable, "-"], text, database, PYTHONUTF8="1")
 
 
 def test_node_postgres(database: str, tmp_path: Path) -> None:
@@ -110,7 +137,7 @@ def test_node_postgres(database: str, tmp_path: Path) -> None:
         if done.returncode != 0:
             pytest.skip(f"npm cannot install the package pg: {done.stderr.strip().splitlines()[-1:]}")
     text = program("js", 'require("pg")')
-    assert run([node, "-"], text, database, NODE_PATH=str(tmp_path / "node_modules")) == cards(database)
+    holds([node, "-"], text, database, NODE_PATH=str(tmp_path / "node_modules"))
 
 
 def test_active_record(database: str) -> None:
@@ -120,4 +147,4 @@ def test_active_record(database: str) -> None:
     found = subprocess.run([ruby, "-e", "require 'active_record'; require 'pg'"], capture_output=True, check=False)
     if found.returncode != 0:
         pytest.skip("the gems activerecord and pg are not installed")
-    assert run([ruby, "-"], program("ruby", "active_record"), database, LANG="C.UTF-8") == cards(database)
+    holds([ruby, "-"], program("ruby", "active_record"), database, LANG="C.UTF-8")

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.core.database import Connection
 from orchestrator.doctor import tables
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.doctor.finding import Finding
+from orchestrator.inspection.finding import Finding
 from tests.support.doctor import EDGES, TABLE, check_cured, keep, repair, restore, sole
 
 

@@ -102,7 +102,7 @@ def mutations(draw: st.DrawFn, world: World) -> tuple[World, set[int]]:
     return changed, touched
 
 
-@repeatable(40)
+@repeatable(20)
 @given(world=sized_worlds(), wrong=wrong_edges(), order=st.permutations(EVERYBODY))
 def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
     installed: Connection[Any],
@@ -128,7 +128,7 @@ def test_a_contact_gets_exactly_its_edges_and_the_count_of_changes(
     assert work_edges(rows) == right
 
 
-@repeatable(40)
+@repeatable(20)
 @given(world=sized_worlds())
 def test_a_second_pass_changes_nothing(installed: Connection[Any], world: World) -> None:
     load(installed, world)
@@ -140,7 +140,7 @@ def test_a_second_pass_changes_nothing(installed: Connection[Any], world: World)
     assert stored(installed) == before
 
 
-@repeatable(40)
+@repeatable(20)
 @given(data=st.data())
 def test_after_changes_the_touched_contacts_are_enough(installed: Connection[Any], data: st.DataObject) -> None:
     # with given sizes: a sync and not backfill_contact counts the people of an organization again
@@ -290,7 +290,7 @@ def crowded_stints(draw: st.DrawFn) -> World:
     )
 
 
-@repeatable(80)
+@repeatable(40)
 @given(world=crowded_stints())
 def test_many_work_experiences_of_a_contact_make_every_edge(installed: Connection[Any], world: World) -> None:
     load(installed, world)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from itertools import permutations
 from typing import Any
 
 import psycopg
@@ -20,6 +24,8 @@ from tests.support.world import WORK_OVERLAP, Edge, World, colleagues, load, loa
 ROWS = "connection_paths.contact_connections"
 WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
 
+WAITS_FOR = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND locktype = ANY (%s) AND NOT granted)"
+
 
 def write(connection: Connection[Any], contacts: list[int | None], smaller_ends_only: bool = False) -> int:
     changed: int = value(connection, "SELECT connection_paths.write_edges(%s, %s)", contacts, smaller_ends_only)
@@ -27,7 +33,7 @@ def write(connection: Connection[Any], contacts: list[int | None], smaller_ends_
 
 
 @pytest.mark.parametrize("smaller_ends_only", [False, True])
-@repeatable(60)
+@repeatable(30)
 @given(
     world=sized_worlds(),
     wrong=wrong_edges(),
@@ -84,6 +90,84 @@ def test_stale_edges_that_another_session_writes_are_deleted_once(
         session.commit()
     assert writer.result() == 2 - deleted
     assert set(edges(installed)) == {(2, 3)}
+
+
+@pytest.mark.parametrize("smaller_ends_only", [False, True])
+@pytest.mark.parametrize("commits", [True, False])
+@pytest.mark.parametrize("is_wrong", [True, False])
+@pytest.mark.parametrize("missing", [{(1, 2)}, {(1, 3)}, {(1, 2), (1, 3), (1, 4)}])
+def test_edges_that_another_session_inserts_are_not_inserted_twice(
+    installed: Connection[Any], missing: set[tuple[int, int]], is_wrong: bool, commits: bool, smaller_ends_only: bool
+) -> None:
+    """A session for each missing edge inserts it. The first try fails at the first edge, and the second one updates."""
+    world = colleagues(*((contact, 5, "2010-01-01", None) for contact in (1, 2, 3, 4)))
+    load(installed, world)
+    wanted = oracle.edges(world)
+    load_edges(installed, {pair: edge for pair, edge in wanted.items() if pair not in missing})
+    installed.execute(f"UPDATE {ROWS} SET people = 500 WHERE contact_a_id = 1".encode())
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(psycopg.connect(dsn_of(installed))) for _ in missing]
+        for session, pair in zip(sessions, sorted(missing), strict=True):
+            load_edges(session, {pair: wanted[pair]._replace(strength=5 if is_wrong else wanted[pair].strength)})
+        writer = InThread(lambda: write_in_a_session(dsn_of(installed), smaller_ends_only))
+        for session in sessions:
+            until(lambda: value(installed, WAITS))
+            (session.commit if commits else session.rollback)()
+    assert writer.result() == (3 if is_wrong or not commits else 3 - len(missing))
+    assert work_edges(stored(installed)) == wanted
+
+
+@pytest.mark.parametrize(("conflict", "missing", "wrong"), [*permutations((2, 3, 4))])
+def test_a_second_try_does_not_deadlock_with_a_first_one(
+    installed: Connection[Any], conflict: int, missing: int, wrong: int
+) -> None:
+    """Two sessions update one edge and insert two. A third one inserts one of these, so the first one tries again.
+
+    A trigger stops the second try until the second session has the lock of the edge to update, and stops the second
+    session there until the second try has gone as far as it can.
+    """
+    world = colleagues(*((contact, 5, "2010-01-01", None) for contact in (1, 2, 3, 4)))
+    world = replace(world, sizes={5: 2})  # without it, the first session would count, and the second wait for that
+    load(installed, world)
+    wanted = oracle.edges(world)
+    load_edges(installed, {pair: edge for pair, edge in wanted.items() if pair not in ((1, conflict), (1, missing))})
+    installed.execute(f"UPDATE {ROWS} SET people = 500 WHERE contact_a_id = 1 AND contact_b_id = {wrong}".encode())
+    installed.execute(
+        "CREATE OR REPLACE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN"
+        " PERFORM pg_advisory_lock(n), pg_advisory_unlock(n)"
+        " FROM CAST(current_setting('test.lock', true) AS integer) AS n;"
+        " RETURN NEW; END $f$"
+    )
+    installed.execute(
+        f"CREATE OR REPLACE TRIGGER wait BEFORE INSERT ON {ROWS} FOR EACH ROW WHEN (NEW.contact_a_id = 1 AND"
+        f" NEW.contact_b_id = {missing}) EXECUTE FUNCTION wait_for_test()".encode()
+    )
+    with (
+        psycopg.connect(dsn_of(installed)) as third,
+        psycopg.connect(dsn_of(installed), autocommit=True) as first,
+        psycopg.connect(dsn_of(installed), autocommit=True) as second,
+    ):
+        load_edges(third, {(1, conflict): wanted[1, conflict]})
+        writers = []
+        for lock, session in enumerate((first, second)):
+            session.execute(f"SET test.lock = {lock}".encode())
+            writers.append(InThread(partial(write, session, [1])))
+            until(partial(value, installed, WAITS_FOR, session.info.backend_pid, ["transactionid"]))
+            installed.execute("SELECT pg_advisory_lock(%s)", (lock,))
+        third.commit()
+        until(partial(value, installed, WAITS_FOR, first.info.backend_pid, ["advisory", "transactionid"]))
+        for lock, session in ((0, second), (1, first)):
+            until(partial(has_stopped, installed, writers[1 - lock], session))
+            installed.execute("SELECT pg_advisory_unlock(%s)", (lock,))
+        assert sum(writer.result() for writer in writers) == 2
+    installed.execute(f"DROP TRIGGER wait ON {ROWS}; DROP FUNCTION wait_for_test".encode())
+    assert work_edges(stored(installed)) == wanted
+
+
+def has_stopped(connection: Connection[Any], writer: InThread, session: Connection[Any]) -> bool:
+    """Whether a writer has ended, or its session waits for a lock."""
+    pid = session.info.backend_pid
+    return not writer.is_alive() or value(connection, WAITS_FOR, pid, ["advisory", "transactionid"]) is True
 
 
 def write_in_a_session(dsn: str, smaller_ends_only: bool) -> int:

@@ -1,6 +1,6 @@
 """Tens of thousands of random calls in worlds shaped like real ones: `make soak` runs them, `make test` does not.
 
-The server compares the finders with each other, row for row, and find_paths with the rows grouped by chain. Each test
+The server compares the finders with soak.plain_finder, row for row, in both orders and with every filter. Each test
 prints its calls and differences, and the sum of all tests so far. Settings from the environment:
 
 ``CONNECTION_PATHS_SOAK_CALLS``
@@ -10,7 +10,7 @@ prints its calls and differences, and the sum of all tests so far. Settings from
     have edges of two kinds.
 ``CONNECTION_PATHS_SOAK_WORLD=existing``
     Use the database of ``ORCHESTRATOR_DSN`` instead, with the functions that are installed there. The test only reads
-    it, but creates the schema ``generations`` where that is missing.
+    it, but creates the schema ``soak`` with one function.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from bench import generations
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.install.installation import install
@@ -62,6 +61,17 @@ class Call:
     paths: int
     scope: str
     cap: int | None
+    order_by: str = "recency"
+    min_strength: int | None = None
+    ended_after: str | None = None
+    via: Sequence[int] | None = None
+    not_via: Sequence[int] | None = None
+    openers: Sequence[int] | None = None
+    per_introducer: int | None = None
+
+    def plain(self) -> Call:
+        """Return the same call by recency, without filters."""
+        return Call(*[getattr(self, field.name) for field in fields(self)[:8]])
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,7 @@ class Collection:
     size: int
     viewers: Sequence[Sequence[int]]
     targets: Sequence[Sequence[int]]
+    organizations: Sequence[int]
 
 
 @pytest.fixture(scope="module", params=WORLDS)
@@ -80,7 +91,7 @@ def world(request: pytest.FixtureRequest) -> str:
     if EXISTING:
         dsn = os.environ.get("ORCHESTRATOR_DSN", "")
         with psycopg.connect(dsn, autocommit=True) as connection:
-            generations.install(connection)
+            connection.execute(read("plain_finder").encode())
         return dsn
     new_database: Callable[[], str] = request.getfixturevalue("new_database")
     dsn = new_database()
@@ -88,7 +99,7 @@ def world(request: pytest.FixtureRequest) -> str:
         connection.execute(sqlfiles.query("install/demo_tables"))
         seed.load(connection, "public", seed_synthetic.tables(CONTACTS, int(request.param)), replace=True)
         install(dsn)
-        generations.install(connection)
+        connection.execute(read("plain_finder").encode())
         connection.execute(read("fill").encode())
         if int(request.param) % 2 == 0:
             connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
@@ -120,7 +131,8 @@ def collections(connection: Connection) -> list[Collection]:
     hubs = column(connection, read("hubs"))
     leaves = [contact for contact, degree in degrees if degree < 4]
     anybody = [contact for contact, _ in degrees]
-    found = [Collection(NOBODY, 0, [[NOBODY]], [hubs])]
+    organizations = column(connection, read("organizations"))
+    found = [Collection(NOBODY, 0, [[NOBODY]], [hubs], organizations)]
     for collection, size in connection.execute(read("collections").encode()).fetchall():
         users = column(connection, read("users"), [collection])
         members = column(connection, read("members"), [collection])
@@ -134,7 +146,7 @@ def collections(connection: Connection) -> list[Collection]:
             users,
             [NOBODY],
         ]  # many, few, some, any, no contacts
-        found.append(Collection(collection, size, some, [pool for pool in pools if pool]))
+        found.append(Collection(collection, size, some, [pool for pool in pools if pool], organizations))
     return found
 
 
@@ -165,6 +177,8 @@ def draw_calls(dice: random.Random, places: Sequence[Collection], count: int) ->
         place = dice.choice(by_magnitude[magnitude])
         unbounded = next(limits for size, limits in UNBOUNDED if place.size >= size)
         depth, cap = dice.choice(dice.choice((USUAL, USUAL, USUAL, CAPPED, CAPPED, unbounded)))
+        some = [dice.sample(place.organizations, min(20, len(place.organizations))) for _ in range(2)]
+        has_filters = dice.random() < 0.5
         yield Call(
             number=number,
             target=dice.choice(dice.choice(place.targets)),
@@ -174,6 +188,13 @@ def draw_calls(dice: random.Random, places: Sequence[Collection], count: int) ->
             paths=dice.choice((1, 3, 10, 25, 25, 25, 100, 1000)),
             scope=dice.choice(("any", "any", "importer")),
             cap=cap,
+            order_by=dice.choice(("recency", "strength")),
+            min_strength=dice.choice((None, None, 0, 20, 40, 60)) if has_filters else None,
+            ended_after=dice.choice((None, None, "-infinity", "2015-01-01", "2022-06-30")) if has_filters else None,
+            via=dice.choice((None, None, None, some[0])) if has_filters else None,
+            not_via=dice.choice((None, None, some[1])) if has_filters else None,
+            openers=dice.choice((None, None, dice.choice(place.viewers)[:20])) if has_filters else None,
+            per_introducer=dice.choice((None, None, None, 1, 2, 5)),
         )
 
 
@@ -218,8 +239,8 @@ def test_the_same_answers(world: str, name: str, share: float, capsys: pytest.Ca
             pytest.skip("legacy_finder finds edges of work experiences only")
         places = collections(connection)
     calls = list(draw_calls(random.Random(name), places, round(CALLS * share / len(WORLDS))))
-    if name == "paths":  # the recursion is asked for 1,000 rows, which takes long beyond four contacts
-        calls = [replace(call, depth=min(call.depth, 4)) for call in calls]
+    if name == "legacy":  # it has no order and no filters
+        calls = [call.plain() for call in calls]
     answers = compare(world, read(name), calls)
     different = [calls[number] for number, _, same in answers if same is False]
     filled = sum(found > 0 for _, found, _ in answers)
@@ -248,7 +269,8 @@ def test_excluding_contacts_is_the_same_as_do_not_ask(world: str, capsys: pytest
         places = collections(connection)
     dice = random.Random(2)
     calls = [
-        replace(call, depth=min(call.depth, 4)) for call in draw_calls(dice, places, round(CALLS * 0.03 / len(WORLDS)))
+        replace(call.plain(), depth=min(call.depth, 4))
+        for call in draw_calls(dice, places, round(CALLS * 0.03 / len(WORLDS)))
     ]
     asked = (
         "SELECT connection_paths.find_paths(%s, %s, %s, %s, %s, %s, time_budget_ms => 3600000,"

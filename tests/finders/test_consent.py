@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from tests.support.finder_calls import Call, check, graph
+from tests.support.finder_calls import check, graph
+from tests.support.finder_options import Call
 from tests.support.world import Limit, Request
 
 YEARS = ("2010-01-01", "2020-01-01")

@@ -61,7 +61,7 @@ def displayed(
     return {**answer, "paths": paths}
 
 
-@repeatable(25)
+@repeatable(13)
 @given(situation=situations(8))
 def test_names_and_ids_as_text_are_added_and_nothing_else_changes(
     installed: Connection[Any], situation: Situation

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from tests.support.finder_calls import Call, check, enter, graph, star
+from tests.support.finder_calls import check, enter, graph, star
+from tests.support.finder_options import Call
 
 
 def test_a_contact_in_do_not_ask_opens_no_path(installed: Connection[Any]) -> None:

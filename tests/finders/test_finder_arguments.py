@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import Connection, sql
 
-from orchestrator.finders.paths import DEEPEST, MOST_PATHS, Question
-from tests.support.finder_calls import Call, check, enter, graph
-from tests.support.sql_headers import PROJECT
+from orchestrator.finders.question import DEEPEST, MOST_PATHS, OPTIONS, REQUIRED, Question, default_of
+from tests.support.finder_calls import check, enter, graph
+from tests.support.finder_options import FILTERS, LARGEST_ID, LARGEST_INTEGER, ORDERS, TESTED, Call
 from tests.support.world import load
 
 
@@ -33,23 +35,26 @@ def test_the_defaults(installed: Connection[Any]) -> None:
     assert loaded.agrees(defaults, None, "v2")
 
 
-def test_python_and_the_documentation_repeat_the_defaults_and_limits(installed: Connection[Any]) -> None:
-    found = installed.execute(
-        "SELECT pg_get_function_arguments('connection_paths.find_paths'::regproc),"
-        " connection_paths.search_limit('deepest'), connection_paths.search_limit('most_paths')"
-    ).fetchone()
-    assert found is not None
-    arguments, *limits = found
-    assert limits == [DEEPEST, MOST_PATHS]
-    question = vars(Question(1, 1, 1))
+def test_python_repeats_the_arguments_with_their_defaults(installed: Connection[Any]) -> None:
+    signature = "SELECT pg_get_function_arguments(%s::regproc)"
+    ((arguments,),) = installed.execute(signature, ["connection_paths.find_paths"])
     defaults = dict(re.findall(r"(\w+) [^,]+? DEFAULT ([^,]+)", arguments))
-    assert defaults.keys() == question.keys() - {"target_contact_id", "collection_id", "viewer_user_id"}
-    page = (PROJECT / "docs" / "reference" / "settings.md").read_text()
+    assert defaults.keys() == OPTIONS.keys()
     for name, default in defaults.items():
-        value = installed.execute(f"SELECT {default}".encode()).fetchone()
-        assert value == (question[name],), name
-        if type(question[name]) is int:
-            assert re.search(rf"^\| `{name}`[^|]*\| {question[name]:,} \|", page, re.MULTILINE), name
+        assert installed.execute(f"SELECT {default}".encode()).fetchone() == (default_of(name),), name
+        assert f"{name} {OPTIONS[name].type}" in arguments
+    ((arguments,),) = installed.execute(signature, ["connection_paths.deep_finder"])
+    assert {each.split()[0] for each in arguments.split(", ")} == DEEP.keys()
+
+
+def test_python_repeats_the_limits(installed: Connection[Any]) -> None:
+    limits = "SELECT connection_paths.search_limit('deepest'), connection_paths.search_limit('most_paths')"
+    assert installed.execute(limits).fetchone() == (DEEPEST, MOST_PATHS)
+    for name, option in OPTIONS.items():
+        assert {*option.choices} <= {*ACCEPTED[name]}, name
+        if option.type == "integer":
+            assert {option.least, option.most} <= {*ACCEPTED[name]}, name
+            assert option.least - 1 in REFUSED[name], name
 
 
 def test_truncated_counts_groups_not_users(installed: Connection[Any]) -> None:
@@ -62,61 +67,50 @@ def test_truncated_counts_groups_not_users(installed: Connection[Any]) -> None:
 
 # Bad arguments
 
-DEEP: dict[str, Any] = {
-    "target_contact_id": 1,
-    "collection_id": 1,
-    "viewer_user_id": 1,
-    "max_depth": 2,
-    "max_paths": 25,
-    "seed_scope": "any",
-    "max_edges_per_hop": 15,
-    "order_by": "recency",
-    "kinds": None,
-    "min_strength": None,
-    "ended_after": None,
-    "via_organization_ids": None,
-    "not_via_organization_ids": None,
-    "opener_user_ids": None,
-    "max_per_introducer": None,
+FIND = vars(Question(1, 1, 1)) | {"impl": "v2"}
+DEEP = {
+    name: FIND[name]
+    for name in (
+        *(*REQUIRED, "max_depth", "max_edges_per_hop"),
+        *(each.argument or name for name, each in TESTED.items() if each.is_of_rows),
+    )
 }
-LEGACY = {
-    name: DEEP[name] for name in ("target_contact_id", "collection_id", "viewer_user_id", "max_paths", "seed_scope")
-}
-FIND = DEEP | {
-    "impl": "v2",
-    "time_budget_ms": 1500,
-    "excluded_contact_ids": [],
-    "with_names": False,
-    "ids_as_text": False,
-}
-CONTACT = {"contact_id": 1}
+LEGACY = {name: FIND[name] for name in (*REQUIRED, "max_paths", "seed_scope")}
 SIGNATURES: dict[str, dict[str, Any]] = {
     "deep_finder": DEEP,
     "legacy_finder": LEGACY,
     "find_paths": FIND,
-    "backfill_contact": CONTACT,
+    "backfill_contact": {"contact_id": 1},
 }
-FILTERS = (
-    *("kinds", "min_strength", "ended_after", "via_organization_ids", "not_via_organization_ids", "opener_user_ids"),
-    "max_per_introducer",
-)
-MAY_BE_NULL = ("max_edges_per_hop", "impl", *FILTERS)
-OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
-    "max_depth": (0, 7, -1),
-    "max_paths": (0, 1001),
-    "seed_scope": ("x", "", "ANY"),
+REFUSED: dict[str, Sequence[Any]] = {
+    **dict.fromkeys(("contact_id", *REQUIRED), (None,)),
+    "max_depth": (0, 7, -1, None),
     "max_edges_per_hop": (0, -1),
     "impl": ("v9", ""),
-    "time_budget_ms": (0, -1),
-    "excluded_contact_ids": ([1] * 10_001, list(range(10_001))),
-    "order_by": ("x", "", "STRENGTH"),
-    "kinds": ([], ["x"], ["work_overlap", "x"], [["work_overlap"], ["x"]]),
-    "min_strength": (-1, 101),
-    "via_organization_ids": ([], [1] * 1001),
-    "not_via_organization_ids": ([1] * 1001,),
-    "opener_user_ids": ([], [1] * 1001),
-    "max_per_introducer": (0, -1),
+    "time_budget_ms": (0, -1, None),
+    "with_names": (None,),
+    "ids_as_text": (None,),
+    **{each.argument or name: each.refused for name, each in TESTED.items()},
 }
+ACCEPTED: dict[str, Sequence[Any]] = {
+    **dict.fromkeys(("contact_id", *REQUIRED), (1, LARGEST_ID)),
+    "max_depth": (1, 6),
+    "max_edges_per_hop": (1, LARGEST_INTEGER, None),
+    "impl": ("v1", "v2", None),
+    "time_budget_ms": (1, LARGEST_INTEGER),
+    "with_names": (True, False),
+    "ids_as_text": (True, False),
+    **{each.argument or name: each.accepted for name, each in TESTED.items()},
+}
+
+
+#: The options that ``orchestrator/finders/question.py`` marks as filters on edges.
+EDGE_FILTERS = {name for name, option in OPTIONS.items() if option.leaves_out_edges}
+
+
+def listed(value: Any) -> Any:
+    """A value with lists instead of tuples, which would be rows."""
+    return [listed(each) for each in value] if isinstance(value, tuple) else value
 
 
 def call_by_name(connection: Connection[Any], function: str, arguments: dict[str, Any]) -> None:
@@ -127,7 +121,7 @@ def call_by_name(connection: Connection[Any], function: str, arguments: dict[str
             if isinstance(value, list)
             else sql.Literal(value),
         )
-        for name, value in arguments.items()
+        for name, value in ((name, listed(value)) for name, value in arguments.items())
     )
     connection.execute(sql.SQL("SELECT * FROM connection_paths.{}({})").format(sql.Identifier(function), named))
 
@@ -138,10 +132,7 @@ def call_by_name(connection: Connection[Any], function: str, arguments: dict[str
         (function, argument, value)
         for function, signature in SIGNATURES.items()
         for argument in signature
-        for value in (
-            *([] if argument in MAY_BE_NULL else [None]),
-            *OUT_OF_RANGE.get(argument, ()),
-        )
+        for value in REFUSED[argument]
     ],
 )
 def test_the_error_for_a_bad_argument_names_it_and_has_a_hint(
@@ -158,7 +149,9 @@ def test_the_error_for_a_bad_argument_names_it_and_has_a_hint(
 
 @pytest.mark.parametrize("function", ["deep_finder", "find_paths"])
 def test_a_list_must_not_hold_a_null(installed: Connection[Any], function: str) -> None:
-    for argument in ("kinds", "via_organization_ids", "not_via_organization_ids", "opener_user_ids"):
+    lists = [name for name in DEEP if name in OPTIONS and OPTIONS[name].is_list]
+    assert "kinds" in lists
+    for argument in lists:
         value = ["work_overlap", None] if argument == "kinds" else [1, None]
         with pytest.raises(psycopg.errors.NullValueNotAllowed, match=f"{argument} must not hold a null") as caught:
             call_by_name(installed, function, SIGNATURES[function] | {argument: value})
@@ -168,25 +161,51 @@ def test_a_list_must_not_hold_a_null(installed: Connection[Any], function: str) 
 @pytest.mark.parametrize("function", SIGNATURES)
 def test_arguments_at_their_limits_are_accepted_by_name(installed: Connection[Any], function: str) -> None:
     load(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]))
-    limits = {
-        "max_depth": (1, 6),
-        "max_paths": (1, 1000),
-        "seed_scope": ("any", "importer"),
-        "max_edges_per_hop": (1, 2**31 - 1, None),
-        "impl": ("v1", "v2", None),
-        "time_budget_ms": (1, 2**31 - 1),
-        "excluded_contact_ids": ([], [2**63 - 1, -(2**63), 2**63 - 1], list(range(10_000)), [1] * 10_000),
-        "order_by": ("recency", "strength"),
-        "kinds": (None, ["work_overlap"], ["work_overlap"] * 2, [["work_overlap"], ["work_overlap"]]),
-        "min_strength": (None, 0, 100),
-        "ended_after": (None, "-infinity", "infinity", "2020-01-01"),
-        "via_organization_ids": (None, [2**63 - 1], [1] * 1000),
-        "not_via_organization_ids": (None, [], [2**63 - 1], [1] * 1000),
-        "opener_user_ids": (None, [2**63 - 1], [1] * 1000),
-        "max_per_introducer": (None, 1, 2**31 - 1),
-        "with_names": (True, False),
-        "ids_as_text": (True, False),
-    }
     for argument in SIGNATURES[function]:
-        for value in limits.get(argument, (1, 2**63 - 1)):
+        for value in ACCEPTED[argument]:
             call_by_name(installed, function, SIGNATURES[function] | {argument: value})
+
+
+def test_python_and_the_tests_know_the_same_filters_on_edges() -> None:
+    assert {TESTED[name].argument or name for name in FILTERS} == EDGE_FILTERS
+
+
+def test_a_request_says_whether_it_leaves_out_edges(installed: Connection[Any]) -> None:
+    """A search without is_filtered does not look at the filters on edges at all."""
+    names = "SELECT p.proargnames FROM pg_proc AS p WHERE p.oid = 'connection_paths.checked_request'::regproc"
+    ((parameters,),) = installed.execute(names)
+    assert EDGE_FILTERS - {*parameters} == set(), "checked_request has no parameter for these filters on edges"
+    usual = {name: value for name, value in FIND.items() if name in parameters}
+
+    def is_filtered(**given: Any) -> Any:
+        arguments = usual | given
+        types = {name: OPTIONS[name].type if name in OPTIONS else "bigint" for name in arguments}
+        named = ", ".join(f"{name} => %({name})s::{of_sql}" for name, of_sql in types.items())
+        query = f"SELECT (connection_paths.checked_request({named})).is_filtered"
+        ((answer,),) = installed.execute(query.encode(), arguments)
+        return answer
+
+    assert is_filtered() is False
+    for name in usual.keys() & OPTIONS.keys():
+        value = next(listed(each) for each in ACCEPTED[name] if each is not None and each != usual[name])
+        meant = name in EDGE_FILTERS
+        assert is_filtered(**{name: value}) is meant, (
+            f"checked_request computes is_filtered from a list of the filters on edges, and {name} must"
+            f" {'' if meant else 'not '}be in this list"
+        )
+
+
+@pytest.mark.parametrize("order_by", ORDERS)
+@pytest.mark.parametrize("members", [range(2, 252), range(2, 252, 10)])
+def test_the_greatest_limits_leave_nothing_out(installed: Connection[Any], order_by: str, members: range) -> None:
+    """The target has more edges than the search reads first, so every step of the search computes with the limits."""
+    edges: list[tuple[int, int, str, str | None]] = [(1, contact, "2010-01-01", None) for contact in range(2, 252)]
+    edges += [(contact, contact + 10, "2011-01-01", "2012-01-01") for contact in range(2, 232, 10)]
+    loaded = enter(installed, graph(edges, [(1, contact) for contact in members]))
+    most = 2**31 - 1
+    for depth in range(1, 5):
+        for cap, per_introducer in product((None, most), repeat=2):
+            call = Call(1, max_depth=depth, order_by=order_by, max_edges_per_hop=cap, max_per_introducer=per_introducer)
+            assert loaded.find("deep_finder", call) == loaded.expect(call), call
+            for impl in ("v1", "v2"):
+                assert loaded.agrees(call, impl), (call, impl)

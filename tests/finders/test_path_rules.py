@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from psycopg import Connection, sql
 
-from tests.support.finder_calls import Call, check, enter, graph
+from tests.support.finder_calls import check, enter, graph
+from tests.support.finder_options import Call
 from tests.support.world import FRIEND, Edge, Experience, Membership, World
 
 
@@ -321,3 +322,17 @@ def test_paths_stay_in_the_collection(installed: Connection[Any]) -> None:
 @pytest.mark.parametrize("call", [Call(999), Call(1, collection=999), Call(1, viewer=999, seed_scope="importer")])
 def test_an_unknown_contact_collection_or_user_is_an_empty_answer(installed: Connection[Any], call: Call) -> None:
     check(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2)]), call, [])
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_search_says_that_max_per_introducer_left_a_path_out(installed: Connection[Any], depth: int) -> None:
+    """Of the two users who can open the path by contact 2, one is left out, also when the search goes on to depth 3."""
+    enter(installed, graph([(1, 2, "2010-01-01", None)], [(1, 2), (2, 2)]))
+    search = """
+        SELECT s.is_limited, cardinality(s.paths)
+        FROM connection_paths.checked_request(
+            1, 1, 1, %s, 25, 'any', 15, 'recency', NULL, NULL, NULL, NULL, NULL, NULL, 1
+        ) AS r
+        CROSS JOIN LATERAL connection_paths.search(r) AS s
+    """
+    assert installed.execute(search, [depth]).fetchone() == (True, 1)

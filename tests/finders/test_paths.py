@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.cli.commands import main
 from orchestrator.cli.paths import path_lines
 from orchestrator.finders import paths, reasons
-from orchestrator.finders.paths import Question
+from orchestrator.finders.question import OPTIONS, Question, default_of
 from tests.support.finder_calls import enter, graph
 from tests.support.world import Membership
 
@@ -45,7 +45,8 @@ WORLD = replace(WORLD, memberships=(*WORLD.memberships, Membership(2, 9, 2, 0)),
             Question(9, 1, 1),
             [
                 "The target contact 9 has no edges.",
-                "The command orchestrator status shows about how many edges there are.",
+                "If the target should have edges, orchestrator verify shows how many changes wait, and why work"
+                " experiences make no edge.",
             ],
         ),
         (
@@ -142,7 +143,7 @@ def test_the_answer_says_that_the_edge_limit_may_hide_paths(installed: Connectio
         "The target contact 1 has 1 edge.",
         "1 of the target's edges leads to a member of collection 1.",
         f"To find paths of 3 contacts or more, the search follows at most {question.max_edges_per_hop} edges from each"
-        " contact, most recent edges first.",
+        " contact: those that end last.",
         f"At least one contact has more than {question.max_edges_per_hop} edges to members who may be asked,"
         " so paths of 3 contacts may be missing.",
         "Paths of more than 3 contacts were not looked for.",
@@ -166,7 +167,33 @@ def test_a_full_answer_is_not_explained(installed: Connection[Any]) -> None:
         "1. you → contact 2 → contact 1  (strong, 100)",
         "contact 2 and contact 1 have overlapped at organization 101 since 2010 (17 years, about 2 people):"
         " strong, 100",
+        "There is no other path of up to 2 contacts in collection 1."
+        " Paths of more than 2 contacts were not looked for.",
     ]
+
+
+def test_fewer_paths_than_asked_for_are_explained_in_one_line(installed: Connection[Any]) -> None:
+    """The line is there for each reason, and not in an answer with as many paths as were asked for."""
+    enter(installed, WORLD)
+
+    def last_line(**more: Any) -> str:
+        question = Question(1, 1, 1, **more)
+        answer = paths.find_paths(installed, question)
+        assert answer["paths"]
+        return [*path_lines(question, answer, paths.Names({}, {}))][-1]
+
+    assert last_line(max_depth=5) == "There is no other path of any length in collection 1."
+    assert "There is no other path of up to 2 contacts in collection 1" in last_line(max_depth=2)
+    limited = "The call asks for at most 1 path with the same contact before the target. More such paths exist."
+    assert limited == last_line(max_depth=3, max_per_introducer=1)
+    enter(installed, replace(WORLD, memberships=(*WORLD.memberships, Membership(1, 1, 1, 0), Membership(1, 9, 1, 0))))
+    no_edge = Question(9, 1, 1)
+    answer = paths.find_paths(installed, no_edge)
+    assert [path["depth"] for path in answer["paths"]] == [1]
+    assert [*path_lines(no_edge, answer, paths.Names({}, {}))][1:] == ["The target contact 9 has no edges."]
+    nobody = "No member of collection 1 who has an edge with the target may be asked."
+    assert last_line(excluded_contact_ids=[2]) == nobody
+    assert last_line(max_depth=3, max_paths=1).startswith("There are more than this path")
 
 
 def test_paths_with_the_same_introducer_stand_together(installed: Connection[Any]) -> None:
@@ -187,6 +214,8 @@ def test_paths_with_the_same_introducer_stand_together(installed: Connection[Any
         "       contact 5 and Bob",
         "  3. you → contact 3 → Ann",
         "       contact 3 and Ann",
+        "There is no other path of up to 3 contacts in collection 1."
+        " Paths of more than 3 contacts were not looked for.",
     ]
 
 
@@ -195,6 +224,8 @@ SAID = {
     "target_edges_passing": None,
     "target_edges_to_members": 7,
     "target_edges_to_excluded": 0,
+    "target_experiences_unresolved": None,
+    "target_experiences_excluded": 0,
     "collection_members": 500,
     "excluded": 0,
     "level_reached": 1,
@@ -267,16 +298,24 @@ def test_every_option_reaches_find_paths(installed: Connection[Any], monkeypatch
         return real(connection, question)
 
     monkeypatch.setattr(paths, "find_paths", find_paths)
-    command = (
-        "paths 1 --collection 1 --viewer 2 --depth 3 --max-paths 4 --scope importer --order strength --min-strength 20"
-        " --ended-after 2020-02-29 --kind work_overlap --via 101 --via 102 --not-via 103 --opener 1 --opener 2"
-        " --max-per-introducer 5 --exclude 9 --impl v2 --time-budget 1000 --max-edges-per-hop all"
-    )
-    done = CliRunner().invoke(main, ["--dsn", make_conninfo(installed.info.dsn), *command.split()])
-    assert done.exit_code == 0, done.output
-    assert asked == [
-        Question(
-            1, 1, 2, 3, 4, "importer", "v2", 1000, [9], None, "strength", ["work_overlap"], 20, date(2020, 2, 29),
-            [101, 102], [103], [1, 2], 5,
-        )
-    ]  # fmt: skip
+    given: dict[str, Any] = {}
+    command = ["paths", "1", "--collection", "1", "--viewer", "2"]
+    for name, option in OPTIONS.items():
+        if option.flag is None:
+            continue
+        value = {
+            "integer": option.least + 2,
+            "text": max(option.choices, default=""),
+            "date": date(2020, 2, 29),
+            "text[]": ["work_overlap"],
+            "bigint[]": [101, 102],
+        }[option.type]
+        assert value != default_of(name), name
+        given[name] = value
+        for each in value if isinstance(value, list) else [value]:
+            command += [option.flag, str(each)]
+    dsn = make_conninfo(installed.info.dsn)
+    for more, changed in (([], {}), (["--max-edges-per-hop", "all"], {"max_edges_per_hop": None})):
+        done = CliRunner().invoke(main, ["--dsn", dsn, *command, *more])
+        assert done.exit_code == 0, done.output
+        assert asked.pop() == Question(1, 1, 2, **given | changed)

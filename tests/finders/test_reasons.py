@@ -19,9 +19,10 @@ from psycopg import Connection
 
 from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons
-from orchestrator.finders.paths import Names, Question
-from tests.support.finder_calls import Call, Limits, enter, graph, star
-from tests.support.oracle_paths import Filters
+from orchestrator.finders.paths import Names
+from orchestrator.finders.question import Question
+from tests.support.finder_calls import Limits, enter, graph, star
+from tests.support.finder_options import Call
 from tests.support.oracle_reasons import Facts
 from tests.support.properties import repeatable
 from tests.support.random_calls import Situation, situations
@@ -57,7 +58,7 @@ limits_drawn = st.builds(
 )
 
 
-@repeatable(40)
+@repeatable(20)
 @given(situation=situations(25), limits=limits_drawn)
 def test_every_reason_and_number_and_sentence_is_true(
     lowered: Connection[Any], situation: Situation, limits: Limits
@@ -65,7 +66,7 @@ def test_every_reason_and_number_and_sentence_is_true(
     hold(lowered, situation, limits)
 
 
-@repeatable(10)
+@repeatable(5)
 @given(situation=situations(25, max_depth=6, max_contacts=7), limits=limits_drawn)
 def test_every_reason_and_number_and_sentence_is_true_to_six_contacts(
     lowered: Connection[Any], situation: Situation, limits: Limits
@@ -87,7 +88,7 @@ def refusals(draw: st.DrawFn) -> Situation:
     return replace(world, contacts=world.contacts | {1}), calls
 
 
-@repeatable(40)
+@repeatable(20)
 @given(situation=refusals(), limits=limits_drawn)
 def test_every_reason_is_true_when_most_members_may_not_be_asked(
     lowered: Connection[Any], situation: Situation, limits: Limits
@@ -119,16 +120,7 @@ def hold(connection: Connection[Any], situation: Situation, limits: Limits) -> N
 
 
 def printed(call: Call, answer: dict[str, Any]) -> list[str]:
-    question = Question(
-        call.target,
-        call.collection,
-        call.viewer,
-        call.max_depth,
-        call.max_paths,
-        call.seed_scope,
-        excluded_contact_ids=list(call.excluded),
-        **call.later_arguments,
-    )
+    question = Question(call.target, call.collection, call.viewer, **call.arguments(lambda _: True))
     return reasons.sentences(question, answer, Names({}, {}))
 
 
@@ -156,7 +148,16 @@ ASSERTED: dict[str, Truth] = {
         lambda true, _: true.target_edges == 0
     ),
     "The target contact T has no edges.": lambda true, _: true.target_edges == 0,
-    "The command orchestrator status shows about how many edges there are.": lambda true, _: True,
+    "The target has N work experiences? with a company name for which no organization was decided.": (
+        lambda true, number: fits(number, true.experiences_unresolved or 0)
+    ),
+    "The command orchestrator resolve finds the organizations that company names mean.": lambda true, _: True,
+    "The target has N work experiences? at organizations that make no edges, by the table organization_policy.": (
+        lambda true, number: fits(number, true.experiences_excluded)
+    ),
+    "The command orchestrator organizations list shows these organizations.": lambda true, _: True,
+    "If the target should have edges, orchestrator verify shows how many changes wait, and why work experiences make no"
+    " edge.": lambda true, _: not true.target_edges,
     "N contact(?:s are| is) known to have worked with contact T at the same organization at the same time.": (
         lambda true, number: fits(number, true.target_edges)
     ),
@@ -188,8 +189,8 @@ ASSERTED: dict[str, Truth] = {
     "None of the target's edges(?: that pass the filters)? leads to a member of collection C who may be asked.": (
         lambda true, _: true.target_edges_to_members == true.target_edges_to_excluded
     ),
-    "To find paths of 3 contacts or more, the search follows at most N edges? from each contact,"
-    " (?:most recent|strongest) edges first.": (lambda true, number: int(number) == true.max_edges_per_hop),
+    "To find paths of 3 contacts or more, the search follows at most N edges? from each contact:"
+    " (?:those that end last|the strongest).": (lambda true, number: int(number) == true.max_edges_per_hop),
     "At least one contact has more than N edges? to members who may be asked, so paths of 3(?: to [4-6])? contacts"
     " may be missing.": lambda true, number: true.is_cut and int(number) == true.max_edges_per_hop,
     "Paths of more than N contacts? were not looked for.": lambda true, number: int(number) == true.max_depth,
@@ -227,7 +228,7 @@ def denies_what_there_is_none_of(sentence: str, true: Facts, call: Call, answer:
         and ("other" in sentence) == bool(found)
         and (f"that user {call.viewer} can open" in sentence) == (call.seed_scope == "importer")
         and ("avoids the excluded contacts" in sentence) == bool(call.excluded)
-        and ("whose edges pass the filters" in sentence) == (call.filters != Filters())
+        and ("whose edges pass the filters" in sentence) == bool(call.filters)
         and ("in opener_user_ids" in sentence) == (call.openers is not None and call.seed_scope == "any")
     )
 
@@ -284,9 +285,10 @@ def crowded(size: int, stranger: int | None = None) -> World:
         (FAR, Call(1, max_depth=5), "exhausted"),
         (FAR, Call(1, seed_scope="importer", openers=(2,)), "viewer_is_no_opener"),
         (FAR, Call(1, openers=(8, 9)), "openers_brought_nobody"),
-        (FAR, Call(1, filters=Filters(via_organization_ids=(999,), ended_after=date(2011, 1, 1))), "no_edge_passes"),
-        (FAR, Call(1, filters=Filters(via_organization_ids=(101,))), "exhausted"),
+        (FAR, Call(1, via_organization_ids=(999,), ended_after=date(2011, 1, 1)), "no_edge_passes"),
+        (FAR, Call(1, via_organization_ids=(101,)), "exhausted"),
         (DIAMOND, Call(1, max_depth=3, max_per_introducer=1), "introducer_limit"),
+        (DIAMOND, Call(1, max_depth=4, max_per_introducer=1), "introducer_limit"),
         (star(range(2, 20)), Call(1, max_edges_per_hop=17), "edge_limit"),
         (star(range(2, 20)), Call(1, max_edges_per_hop=18), "exhausted"),
         (star(range(2, 20)), Call(1, max_depth=2, max_edges_per_hop=17), "depth_limit"),
@@ -330,6 +332,8 @@ def test_the_counts_of_a_reason(installed: Connection[Any]) -> None:
         "target_edges_passing": None,
         "target_edges_to_members": 4,
         "target_edges_to_excluded": 2,
+        "target_experiences_unresolved": None,
+        "target_experiences_excluded": None,
         "excluded": 4,
         "level_reached": 2,
         "caps_hit": False,

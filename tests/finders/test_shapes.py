@@ -15,7 +15,7 @@ from psycopg import Connection, sql
 
 from orchestrator.core import sqlfiles
 from orchestrator.install.installation import install
-from tests.support.finder_calls import Call
+from tests.support.finder_options import Call
 from tests.support.finder_worlds import (
     CAPS,
     SOME_DAY,
@@ -29,6 +29,7 @@ from tests.support.finder_worlds import (
     layer,
     random_pairs,
 )
+from tests.support.properties import first_of
 from tests.support.world import FRIEND, MEMBER_SOURCES, OTHER_SOURCES, Edge, Membership
 
 # Dates
@@ -38,10 +39,14 @@ from tests.support.world import FRIEND, MEMBER_SOURCES, OTHER_SOURCES, Edge, Mem
     "ends",
     [
         pytest.param(lambda _: SOME_DAY, id="one day"),
-        pytest.param(lambda _: None, id="all go on"),
+        pytest.param(lambda _: None, id="all go on", marks=pytest.mark.long),
         pytest.param(lambda number: date(2200 + number % 5, 1, 1), id="all in the future"),
-        pytest.param(lambda number: None if number % 2 else date(2200, 1, 1), id="going on or in the future"),
-        pytest.param(lambda number: SOME_DAY - timedelta(number), id="no two alike"),
+        pytest.param(
+            lambda number: None if number % 2 else date(2200, 1, 1),
+            id="going on or in the future",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(lambda number: SOME_DAY - timedelta(number), id="no two alike", marks=pytest.mark.long),
         pytest.param(any_day(1), id="any"),
     ],
 )
@@ -192,7 +197,7 @@ def test_viewers_with_few_and_with_many_contacts(database_of_kinds: Connection[A
             agree(loaded, call, replace(call, max_paths=1), replace(call, seed_scope="any", max_paths=25))
 
 
-@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+@pytest.mark.parametrize("share", first_of(3, [0.5, 0.05, 1.0]))
 def test_contacts_in_do_not_ask_and_excluded_contacts(database_of_kinds: Connection[Any], share: float) -> None:
     people = range(1, 61)
     dice = random.Random(19)
@@ -265,7 +270,7 @@ def test_memberships_without_a_contact_or_collection_are_ignored(new_database: C
         pytest.param(lambda day: None if day.day % 2 else day - timedelta(1), id="some more, some less"),
     ],
 )
-@pytest.mark.parametrize("third", [False, True], ids=["two kinds", "three kinds"])
+@pytest.mark.parametrize("third", first_of(2, [True, False], lambda third: "three kinds" if third else "two kinds"))
 def test_every_edge_in_several_kinds(
     three_kinds: Connection[Any], second: Callable[[date], date | None], third: bool
 ) -> None:
@@ -284,7 +289,7 @@ def test_every_edge_in_several_kinds(
 # How many paths
 
 
-@pytest.mark.parametrize("number", [1, 2, 25])
+@pytest.mark.parametrize("number", first_of(2, [1, 2, 25]))
 @pytest.mark.parametrize("deeper", ["nothing deeper", "paths deeper", "nobody to open the deeper ones"])
 def test_a_level_with_exactly_as_many_paths_as_wanted(
     database_of_kinds: Connection[Any], number: int, deeper: str

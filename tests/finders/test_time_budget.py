@@ -15,9 +15,11 @@ import pytest
 from psycopg import Connection
 
 from tests.support import oracle_paths
-from tests.support.finder_calls import Call, Loaded
+from tests.support.finder_calls import Loaded
+from tests.support.finder_options import Call
 from tests.support.finder_worlds import SOME_DAY, brought, database_that_knows, enter_layers, layer
 from tests.support.oracle import latest_first
+from tests.support.properties import first_of
 from tests.support.world import Experience, Membership, World, load
 
 # deep_finder
@@ -135,7 +137,7 @@ def test_paths_found_in_a_small_budget_are_right(slow: Slow, budget: int) -> Non
         assert [path["depth"] for path in answer["paths"]][:4] == [1, 2, 2, 3]
 
 
-@pytest.mark.parametrize("share", [0.3, 0.7, 1.1, 1.5])
+@pytest.mark.parametrize("share", first_of(2, [0.3, 0.7, 1.1, 1.5]))
 @pytest.mark.parametrize("scope", ["any", "importer"])
 def test_paths_found_before_the_budget_ends_are_right(slow: Slow, scope: str, share: float) -> None:
     # the first budget ends during the fifth or sixth depth; the last one may be enough; scope any ends at the fourth
@@ -201,7 +203,15 @@ def ask_v1(connection: Connection[Any], budget: int, depth: int, most: int, scop
 
 
 @pytest.mark.parametrize("scope", ["any", "importer"])
-@pytest.mark.parametrize(("depth", "most"), [(1, 25), (2, 25), (2, 1000), (5, 1000)])
+@pytest.mark.parametrize(
+    ("depth", "most"),
+    [
+        pytest.param(1, 25, marks=pytest.mark.long),
+        (2, 25),
+        pytest.param(2, 1000, marks=pytest.mark.long),
+        (5, 1000),
+    ],
+)
 def test_v1_says_complete_only_when_it_is(
     crowd: tuple[Connection[Any], float], depth: int, most: int, scope: str
 ) -> None:

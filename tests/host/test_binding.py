@@ -10,21 +10,24 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.detaching.detaching import attach, detach
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.host import sources
-from orchestrator.host.detaching import attach, detach
+from orchestrator.host.mapping_file import parse
 from orchestrator.install import script, steps
 from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from orchestrator.runs.backfill import BackfillOptions, backfill
+from orchestrator.verify.verification import verify
 from tests.support.catalog import describe, difference
 from tests.support.changes import drain, queue_length
 from tests.support.edges import edges
-from tests.support.mapped import APPLICATIONS, DJANGO, FOLDER, ODD, PARTITIONED, RAILS, Application
+from tests.support.mapped import DJANGO, FOLDER, ODD, PARTITIONED, RAILS, Application, each_application
 from tests.support.psql import run as run_psql
 
-by_name = pytest.mark.parametrize("application", APPLICATIONS, ids=lambda each: each.name)
+IN_PLACE = BackfillOptions(strategy="in_place", limits=None)
 
 
 def check_followed(connection: Connection, application: Application, chance: random.Random) -> None:
@@ -51,7 +54,7 @@ def schemas(connection: Connection) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-@by_name
+@each_application(RAILS, ODD)
 def test_edges_follow_any_tables(new_database: Callable[[], str], application: Application) -> None:
     dsn, chance = new_database(), random.Random(1)
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -82,7 +85,7 @@ def test_edges_follow_any_tables(new_database: Callable[[], str], application: A
         assert difference(before, describe(dsn, *places)) == ""
 
 
-@by_name
+@each_application(DJANGO, PARTITIONED)
 def test_a_script_does_what_install_does(new_database: Callable[[], str], application: Application) -> None:
     described = []
     for number in range(2):
@@ -257,3 +260,50 @@ def test_partitions_are_indexed_one_by_one(new_database: Callable[[], str], monk
         assert (install(dsn).repaired, status(dsn).problems) == ([], [])
         drain(connection)
         assert edges(connection) == PARTITIONED.edges(connection)
+
+
+def test_a_contact_without_an_id_does_not_exist(new_database: Callable[[], str]) -> None:
+    """The id is read from a text that may be no number."""
+    dsn = new_database()
+    mapping = parse("[contacts]\nid = 'connection_paths.to_id(id)'", "text.toml")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        connection.execute("ALTER TABLE contacts ALTER id TYPE text")
+        connection.execute("INSERT INTO contacts VALUES ('1', ''), ('2', ''), ('x', ''), ('', '')")
+        connection.execute("INSERT INTO organizations VALUES (1, 'Acme')")
+        connection.execute(
+            "INSERT INTO contact_work_experiences (id, contact_id, organization_id, date_from, company_name)"
+            " SELECT i, i, 1, '2020-01-01', '' FROM generate_series(1, 3) AS i"
+        )
+        install(dsn, mapping=mapping)
+        backfill(dsn, IN_PLACE)
+        assert [*edges(connection)] == [(1, 2)]
+        assert verify(dsn, sample=10).ok
+        assert backfill(dsn, replace(IN_PLACE, strategy="rebuild")).run.edges_changed == 1
+
+
+def test_an_expression_may_use_a_part_of_a_composite_type(new_database: Callable[[], str]) -> None:
+    """PostgreSQL says that the view depends on the relation of the type; that is no table of the application."""
+    dsn = new_database()
+    mapping = parse("[contact_work_experiences]\norganization_id = '(employer).id'", "composite.toml")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(sqlfiles.query("install/demo_tables"))
+        connection.execute("CREATE TYPE employer AS (id integer, name text)")
+        connection.execute("ALTER TABLE contact_work_experiences ADD employer employer, DROP organization_id")
+        install(dsn, mapping=mapping)
+        connection.execute("INSERT INTO contacts VALUES (1, ''), (2, ''), (3, '')")
+        connection.execute("INSERT INTO organizations VALUES (1, 'Acme')")
+        connection.execute(
+            "INSERT INTO contact_work_experiences (id, contact_id, employer, date_from, company_name)"
+            " SELECT i, i, ROW(1, 'Acme')::employer, '2020-01-01', '' FROM generate_series(1, 3) AS i"
+        )
+        drain(connection)
+        assert len(edges(connection)) == 3
+        connection.execute("UPDATE contact_work_experiences SET employer = NULL WHERE id = 1")
+        drain(connection)
+        assert [*edges(connection)] == [(2, 3)]
+        assert (install(dsn).repaired, status(dsn).problems, wrong(dsn)) == ([], [], [])
+        detach(dsn)
+        attach(dsn)
+        assert (status(dsn).problems, wrong(dsn)) == ([], [])
+    uninstall(dsn)

@@ -12,6 +12,7 @@ from orchestrator.core.database import Connection
 from orchestrator.install.installation import install
 from orchestrator.install.status import status
 from tests.support.command_line import run
+from tests.support.properties import first_of
 
 TABLES = ("contacts", "organizations", "contact_work_experiences")
 #: Policies for the role, and whether they may hide rows from it.
@@ -60,7 +61,7 @@ def place(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str, st
         db.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", first_of(3, POLICIES))
 @pytest.mark.parametrize("table", TABLES)
 def test_a_role_that_may_not_see_every_row_computes_no_edges(
     place: tuple[Connection, str, str], table: str, policy: str
@@ -78,6 +79,9 @@ def test_a_role_that_may_not_see_every_row_computes_no_edges(
                     with pytest.raises(psycopg.Error, match="row-level security may hide rows") as caught:
                         operator.execute(call.encode())
                     assert caught.value.sqlstate == "CP012"
+        hints = [each for each in status(poor).problems if "row-level security may hide rows" in each]
+        assert hints == [each for each in hints if f"public.{table} from role {role}" in each]
+        assert len(hints) == is_hidden
         for command in (("backfill", "--no-throttle"), ("sync",), ("plan",), ("verify", "--sample", "10")):
             if is_hidden:
                 told = run("--dsn", poor, *command)
@@ -92,7 +96,7 @@ def test_a_role_that_may_not_see_every_row_computes_no_edges(
         db.execute(f"DROP POLICY IF EXISTS less ON public.{table}".encode())
 
 
-VIEWS = ("live_contacts", "collection_members", "introducers", "backfill_progress")
+VIEWS = ("live_contacts", "collection_members", "backfill_progress")
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.database import Connection
-from orchestrator.host.mapping import DEFAULT, bound, check, completed
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.left_out import experience_lines
+from orchestrator.host.mapping import DEFAULT, bound, check, completed, load
+from orchestrator.host.mapping_expressions import BadExpressionError, read
 from orchestrator.host.mapping_file import parse
 from orchestrator.host.mapping_suggestion import suggest
-from orchestrator.host.mapping_values import failing, unreadable
+from orchestrator.host.mapping_values import failing, suspicious
+from orchestrator.runs.plan import plan
 from tests.support import schemas
 from tests.support.command_line import run
 from tests.support.sessions import connect
@@ -102,6 +106,21 @@ def test_each_mistake_has_its_line(applications: Connection) -> None:
         assert part in line
 
 
+@pytest.mark.parametrize(("text", "is_date"), [("31/12/2020", True), ("12.2020", True), ("Present", False)])
+def test_texts_in_another_format_have_advice(applications: Connection, text: str, is_date: bool) -> None:
+    with applications.transaction(force_rollback=True):
+        applications.execute("UPDATE csv.experiences SET finished_on = %s", (text,))
+        (found,) = suspicious(applications, schemas.mapping("linkedin"), "csv")
+    assert ("write their format, for example to_date(column, 'DD/MM/YYYY')" in found) == is_date
+
+
+@pytest.mark.parametrize("text", ["id > 1 AND", "NOT (id > 1) OR", "("])
+def test_an_expression_that_ends_too_early_has_no_parenthesis_of_ours(text: str) -> None:
+    with pytest.raises(BadExpressionError) as raised:
+        read(text, "app", "people")
+    assert "at or near" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("schema", "column", "text", "advice"),
     [
@@ -140,16 +159,102 @@ def test_the_message_says_what_to_write(
 
 
 def test_texts_that_are_no_dates_are_shown(applications: Connection) -> None:
-    assert unreadable(applications, schemas.mapping("linkedin"), "csv") == [
+    assert suspicious(applications, schemas.mapping("linkedin"), "csv") == [
         "contact_work_experiences.date_to: rows with a text that is no date: 1; they count as going on; most frequent:"
         " 'Present' (1)"
     ]
-    assert unreadable(applications, schemas.mapping("django"), "django") == [
+    assert suspicious(applications, schemas.mapping("django"), "django") == [
         "contact_work_experiences.date_from: rows with a text that is no date: 1; they make no edge; most frequent:"
         " 'soon' (1)"
     ]
-    assert unreadable(applications, schemas.mapping("rails"), "rails") == []
-    assert unreadable(applications, schemas.mapping("hubspot"), "hubspot") == []
+    assert suspicious(applications, schemas.mapping("rails"), "rails") == []
+    assert suspicious(applications, schemas.mapping("hubspot"), "hubspot") == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_shown"),
+    [
+        ("discarded_at IS NOT NULL AND discarded_at IS NULL", True),
+        ("id < 0", True),
+        ("discarded_at IS NULL", False),
+        ("false OR true", False),
+    ],
+)
+def test_a_rule_that_no_row_passes_is_shown(applications: Connection, rule: str, is_shown: bool) -> None:
+    mapping = schemas.mapping("rails")
+    for name, source in mapping.sources.items():
+        if source.where is not None:
+            found = suspicious(
+                applications, replace(mapping, sources={**mapping.sources, name: replace(source, where=rule)}), "rails"
+            )
+            assert [each.partition(" = ")[0] for each in found] == [f"{name}.where"] * is_shown
+            assert all("is true for none of the" in each for each in found)
+
+
+@pytest.mark.parametrize("operator", ["=", "<>", "!=", "<", ">", "<=", ">=", "OPERATOR(pg_catalog.=)"])
+@pytest.mark.parametrize("form", ["{0} {1} NULL", "null {1} {0}", "id > 0 AND NOT ({0} {1} (NULL::date))"])
+def test_a_comparison_with_null_is_refused(operator: str, form: str) -> None:
+    """It is never true, in a rule and inside an expression of a column."""
+    text = form.format("ended_on", operator)
+    for key, written in (("where", text), ("date_to", f"CASE WHEN {text} THEN ended_on END")):
+        with pytest.raises(OrchestratorError) as raised:
+            parse(f"[contact_work_experiences]\n{key} = '{written}'\n", "map.toml")
+        assert str(raised.value).startswith(f"map.toml:2: {key} = ")
+        assert str(raised.value).endswith("write IS NULL or IS NOT NULL")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ended_on IS NOT DISTINCT FROM NULL", "ended_on IS DISTINCT FROM NULL", "NULLIF(ended_on, NULL) IS NULL",
+        "COALESCE(ended_on, NULL) = started_on", "(ended_on IS NULL) = true", "note = 'NULL'",
+    ],
+)  # fmt: skip
+def test_null_in_another_place_is_allowed(text: str) -> None:
+    assert read(text, None, "positions").sql
+
+
+def test_a_comparison_with_null_fails_the_check(applications: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text("[contacts]\ntable = 'people'\nwhere = 'discarded_at = NULL'\n")
+    for arguments, code in (("map", "--check"), 3), (("install", "--map"), 1), (("plan", "--map"), 1):
+        result = run(*arguments, str(file), "--host-schema", "rails", "--dsn", applications.info.dsn)
+        assert result.exit_code == code, result.output
+        assert f"{file}:3: where = discarded_at = NULL has a comparison with NULL" in result.output
+
+
+def test_a_plan_shows_what_a_check_shows(applications: Connection, tmp_path: Path) -> None:
+    """And an edge is missing for a reason that the message names: the rule leaves out every row."""
+    file, dsn = tmp_path / "map.toml", applications.info.dsn
+    file.write_text("[contact_work_experiences]\ntable = 'plain.contact_work_experiences'\nwhere = 'contact_id < 0'\n")
+    where = ("--host-schema", "plain", "--dsn", dsn)
+    checked = run("map", "--check", str(file), *where)
+    (_, note) = checked.stdout.splitlines()
+    assert "is true for none of the" in note
+    planned = run("plan", "--map", str(file), *where)
+    assert (planned.exit_code, note in planned.stdout) == (0, True), planned.output
+    rows = applications.execute("SELECT count(*) FROM plain.contact_work_experiences").fetchone()
+    assert rows is not None
+    experiences = plan(dsn, "plain", load(file)).experiences
+    (line,) = experience_lines(experiences)
+    assert f"leaves out all {rows[0]:,} rows" in line
+
+
+# A host schema that does not exist.
+
+
+def test_a_misspelt_host_schema_is_one_problem(applications: Connection, tmp_path: Path) -> None:
+    file, dsn = tmp_path / "map.toml", applications.info.dsn
+    file.write_text("[contacts]\ntable = 'people'\n[users]\ntable = 'rails.userz'\n")
+    checked = run("map", "--check", str(file), "--host-schema", "rials", "--dsn", dsn)
+    first, second = checked.stdout.splitlines()
+    assert (checked.exit_code, first) == (3, "there is no schema rials (--host-schema); did you mean rails?")
+    assert second.startswith(f"{file}:4: there is no table rails.userz")
+    drafted = run("map", "--suggest", "--host-schema", "rials", "--dsn", dsn)
+    assert (drafted.exit_code, drafted.stdout, drafted.stderr) == (1, "", f"Error: {first}\n")
+    refused = run("install", "--host-schema", "plian", "--dsn", dsn)
+    assert refused.exit_code == 1
+    assert "there is no such schema (did you mean plain?). Nothing was installed." in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -178,7 +283,7 @@ def test_an_expression_that_raises_an_error_for_a_row(
         others = {name: source for name, source in wanted.sources.items() if name == "organizations"}
         wanted = replace(wanted, sources=others)
         assert check(applications, wanted, "plain") == []
-        found = failing(applications, wanted, "plain")
+        found = [problem for _, problem in failing(applications, wanted, "plain")]
         assert [each.split(": ")[0] for each in found] == ([] if line is None else [f"map.toml:{line}"])
         assert all(error in each and "with NULLIF or CASE" in each for each in found)
 
@@ -311,6 +416,8 @@ def test_the_draft_of_an_empty_schema_says_what_to_fill_in(applications: Connect
     assert len(found.missing) == 4
     assert parse(found.toml, "draft.toml") == DEFAULT
     assert '# date_from = ""' in found.toml
+    assert "First fill in what was not found in 4 sections, then run:" in found.toml
+    assert found.first_step == "first fill in what was not found in 4 sections"
 
 
 def test_the_command(applications: Connection, tmp_path: Path) -> None:
@@ -331,10 +438,89 @@ def test_the_command(applications: Connection, tmp_path: Path) -> None:
     assert wrong.exit_code == 3
     assert wrong.stdout.count(f"{file}:") == 14
     file.write_text("[contact]\n[user]")
-    broken = run("map", "--check", str(file), "--dsn", dsn)
-    assert (broken.exit_code, broken.stderr.count("\n")) == (1, 2)
+    broken = run("map", "--check", str(file), "--host-schema", "plain", "--dsn", dsn)
+    assert (broken.exit_code, broken.stdout.count("\n")) == (3, 2)
+    file.write_text("[contacts")
+    assert run("map", "--check", str(file), "--dsn", dsn).exit_code == 1
     assert run("map").exit_code == 2
     assert run("map", "--check", str(file), "--output", "x").exit_code == 2
+
+
+#: Faults of the file itself, of names and types, of rows, and of tables; each in a place of its own.
+MANY_FAULTS = """\
+[contacts]
+table = "people"
+nam = "full_name"
+where = "(SELECT true)"
+id = "id * 9000000000000000000"
+[organisations]
+table = "companies"
+[contact_work_experiences]
+table = "jobs"
+contact_id = "person_key"
+organization_id = "company"
+date_from = 2019
+date_to = "100 / months"
+[user_contact_collections]
+table = "links"
+contact_id = "contact"
+user_id = "1 / owner"
+collection_id = "now()"
+[users]
+table = "people and more"
+[collections]
+table = "secret.teams"
+"""
+FAULTS = {
+    3: "contacts has no key 'nam'; did you mean name?",
+    4: "where = (SELECT true) ",
+    5: "bigint out of range",
+    6: "there is no source 'organisations'; did you mean organizations?",
+    10: "public.jobs has no column person_key; did you mean person_id?",
+    11: "is text; write connection_paths.to_id(company)",
+    12: "date_from is not a string",
+    13: "is integer; write connection_paths.first_day(100 / months, month)",
+    16: "is uuid; write connection_paths.uuid_key(contact)",
+    17: "division by zero",
+    18: "is timestamp with time zone; write an expression that gives a whole number",
+    20: "'people and more' is not the name of a table",
+    22: "this role may not read secret.teams",
+}
+
+
+OF_TABLES = ("idx_members_by_collection exists that connection_paths did not create", "people has child tables")
+
+
+def test_one_message_lists_faults_of_every_kind(new_database: Callable[[], str], tmp_path: Path) -> None:
+    """A fault hides no fault in another place, whichever finds it: the file, the catalog, a row or a table."""
+    dsn, file = new_database(), tmp_path / "map.toml"
+    role = f"connection_paths_{os.getpid()}_check"
+    file.write_text(MANY_FAULTS)
+    with connect(dsn) as connection:
+        connection.execute(
+            f"""
+            CREATE TABLE people (id bigint PRIMARY KEY, full_name text);
+            CREATE TABLE former_people () INHERITS (people);
+            CREATE TABLE jobs (id bigint, person_id bigint, company text, months integer, date_to date);
+            CREATE TABLE links (contact uuid, owner bigint);
+            CREATE INDEX idx_members_by_collection ON links (owner);
+            INSERT INTO people VALUES (3, 'Ana');
+            INSERT INTO links VALUES (NULL, 0);
+            CREATE SCHEMA secret;
+            CREATE TABLE secret.teams (id bigint, name text);
+            CREATE ROLE {role} LOGIN;
+            GRANT SELECT ON people, former_people, jobs, links, secret.teams TO {role};
+        """.encode()
+        )
+        try:
+            checked = run("map", "--check", str(file), "--dsn", f"{dsn} user={role}")
+        finally:
+            connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+    lines = checked.stdout.splitlines()
+    assert checked.exit_code == 3
+    assert [line.split(": ")[0] for line in lines[: len(FAULTS)]] == [f"{file}:{line}" for line in FAULTS]
+    for line, part in zip(lines, (*FAULTS.values(), *OF_TABLES), strict=True):
+        assert part in line
 
 
 def test_a_file_that_does_not_exist_can_be_drafted(tmp_path: Path) -> None:
@@ -351,3 +537,37 @@ def test_install_shows_each_problem_in_a_line(applications: Connection, tmp_path
     lines = refused.stderr.splitlines()
     assert (refused.exit_code, len(lines), lines[-1]) == (1, 15, "Nothing was installed.")
     assert all(line.removeprefix("Error: ").startswith(f"{file}:") for line in lines[:-1])
+
+
+def test_a_check_finds_what_install_refuses(host: str, tmp_path: Path) -> None:
+    """A file may fit tables on which the package cannot be installed."""
+    file = tmp_path / "map.toml"
+    file.write_text("[contacts]\ntable = 'people'\n")
+    with connect(host) as connection:
+        connection.execute("ALTER TABLE contacts RENAME TO people")
+        connection.execute("CREATE TABLE former_people () INHERITS (people)")
+        connection.execute("CREATE INDEX idx_members_by_collection ON user_contact_collections (user_id)")
+    checked = run("map", "--check", str(file), "--dsn", host)
+    refused = run("install", "--map", str(file), "--dsn", host)
+    assert (checked.exit_code, len(checked.stdout.splitlines()), refused.exit_code) == (3, 2, 1)
+    assert refused.stderr == f"Error: {checked.stdout}Nothing was installed.\n"
+
+
+def test_install_says_that_the_mapping_has_changed(host: str, tmp_path: Path) -> None:
+    """Views and indexes of another mapping are not damaged."""
+    file = tmp_path / "map.toml"
+    for rule, outcome in (
+        ("id > 0", "Installed: "),
+        ("id > 1", "Already installed; the mapping has changed.\n"),
+        ("id > 1", "Already installed; nothing to do.\n"),
+    ):
+        file.write_text(f"[contacts]\nwhere = '{rule}'\n")
+        done = run("install", "--map", str(file), "--dsn", host)
+        assert done.exit_code == 0, done.output
+        assert done.stdout.startswith(outcome)
+        assert "repaired" not in done.stdout
+        assert ("made to fit the new mapping: view " in done.stdout) is ("changed" in outcome)
+    with connect(host) as connection:
+        connection.execute("DROP INDEX idx_experiences_by_contact")
+    again = run("install", "--map", str(file), "--dsn", host)
+    assert again.stdout.startswith("Already installed; repaired what was wrong.\nrepaired: ")

@@ -57,9 +57,11 @@ class World:
     names: dict[str, str]
     days: tuple[str, str]
     key: str
+    ending: str
     day: str
     has_references: bool
     has_two_names: bool
+    company_name: str | None
     deleted: str | None
     noise: tuple[str, ...]
 
@@ -84,7 +86,7 @@ class World:
             "user": {**own, "email": "text"},
             team: {**own, "name": "text"},
             person: {**own, **name, **gone},
-            company: {**own, "name": "text", "employee count": "integer"},
+            company: {**own, self.company_name or f"{company} name": "text", "employee count": "integer"},
             names["contact_work_experiences"]: {
                 **own, **self.reference(person), **self.reference(company), self.days[0]: self.day,
                 self.days[1]: self.day, "created at": "timestamptz",
@@ -97,7 +99,7 @@ class World:
 
     def reference(self, table: str) -> dict[str, str]:
         target = f" REFERENCES {quoted(self.written(table))}" if self.has_references else ""
-        return {f"{table} id": f"{self.key}{target}"}
+        return {f"{table} {self.ending}": f"{self.key}{target}"}
 
 
 @st.composite
@@ -115,9 +117,11 @@ def worlds(draw: st.DrawFn) -> World:
         },
         days=draw(st.sampled_from(STARTS)),
         key=draw(st.sampled_from(["bigint", "integer", "uuid", "text"])),
+        ending=draw(st.sampled_from(["id", "no", "number", "uuid", "key"])),
         day=draw(st.sampled_from(["date", "timestamp", "timestamptz", "text", "varchar(10)"])),
         has_references=draw(st.booleans()),
         has_two_names=draw(st.booleans()),
+        company_name=draw(st.sampled_from(["name", "legal name", "title", None])),
         deleted=draw(st.sampled_from([None, "deleted at", "is deleted", "discarded at"])),
         noise=tuple(draw(st.lists(st.sampled_from(NOISE), unique=True, max_size=5))),
     )
@@ -146,7 +150,7 @@ def test_each_source_of_a_random_application_is_found(connection: Connection) ->
         assert {name: words(source.table) for name, source in sources.items()} == world.names
         jobs = sources["contact_work_experiences"].used_columns
         assert [words(jobs[key][0]) for key in ("date_from", "date_to")] == list(world.days)
-        assert words(jobs["contact_id"][0]) == f"{world.names['contacts']} id"
+        assert words(jobs["contact_id"][0]) == f"{world.names['contacts']} {world.ending}"
         rule = sources["contacts"].used_columns.get("where", ())
         assert world.deleted is None or world.deleted in [words(column) for column in rule]
 
@@ -199,6 +203,60 @@ def test_tables_of_one_schema_belong_together(connection: Connection) -> None:
         for number, (host_schema, expected) in enumerate(applications):
             if number == 2:
                 connection.execute("DROP TABLE a.jobs")
-            draft = parse(suggest(connection, host_schema).toml, "draft.toml")
+            text = suggest(connection, host_schema).toml
+            assert ("install --map FILE --host-schema b --backfill" in text) == (host_schema == "b")
+            draft = parse(text, "draft.toml")
             assert {source.schema for source in bound(draft, host_schema).values()} == {expected}
         assert set(DEFAULT.sources) == set(parse(suggest(connection, "c").toml, "f").sources)
+
+
+def test_a_domain_is_read_like_the_type_below_it(connection: Connection) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            """
+            CREATE SCHEMA domains;
+            CREATE DOMAIN domains.key AS uuid;
+            CREATE DOMAIN domains.person AS domains.key NOT NULL;
+            CREATE DOMAIN domains.month AS varchar(7);
+            CREATE DOMAIN domains.number AS integer;
+            CREATE TABLE domains.people (id domains.person PRIMARY KEY, name text);
+            CREATE TABLE domains.companies (id domains.number PRIMARY KEY, name text);
+            CREATE TABLE domains.jobs (
+                id domains.key, person_id domains.person, company_id domains.number, start_date domains.month,
+                end_date date
+            );
+            CREATE TABLE domains.imports (user_id domains.number, person_id domains.person, team_id domains.number)
+            """
+        )
+        text = suggest(connection, "domains").toml
+        mapping = parse(text, "draft.toml")
+        assert check(connection, mapping, "domains") == []
+        jobs = mapping.sources["contact_work_experiences"]
+        assert mapping.sources["contacts"].columns["id"] == "connection_paths.uuid_key(id)"
+        assert jobs.columns["person_id" if "person_id" in jobs.columns else "contact_id"].endswith(
+            "uuid_key(person_id)"
+        )
+        assert jobs.columns["date_from"] == "connection_paths.to_day(start_date)"
+        assert "organization_id" in jobs.columns
+
+
+@pytest.mark.parametrize("people", ["Member", "Employee"])
+def test_a_column_without_a_foreign_key_leads_to_the_table_of_its_name(connection: Connection, people: str) -> None:
+    """A name such as Member may also mean users. The column of the work experiences decides."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            f"""
+            CREATE SCHEMA app;
+            CREATE TABLE app."{people}" (id uuid PRIMARY KEY, "fullName" text);
+            CREATE TABLE app."Org" (id uuid PRIMARY KEY, "orgName" text);
+            CREATE TABLE app."WorkHistory" ("{people.lower()}Id" uuid, "orgId" uuid, id uuid, "from" date, "to" date);
+            CREATE TABLE app."User" (id uuid PRIMARY KEY, email text);
+            CREATE TABLE app."Acquaintance" ("userId" uuid, "{people.lower()}Id" uuid, "teamId" uuid)
+            """.encode()
+        )
+        found = suggest(connection, "app")
+        draft = parse(found.toml, "draft.toml")
+        assert (found.missing, check(connection, draft, "app")) == ((), [])
+    tables = {name: source.table for name, source in bound(draft, "app").items()}
+    assert (tables["contacts"], tables["organizations"], tables["users"]) == (people, "Org", "User")
+    assert draft.sources["user_contact_collections"].columns["user_id"] == 'connection_paths.uuid_key("userId")'

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.core import sqlfiles
 from tests.support.command_line import run
+from tests.support.properties import first_of
 from tests.support.sessions import connect
 
 
@@ -95,7 +96,7 @@ def left(server: str, name: str) -> tuple[bool, int]:
     return (row[0], row[1])
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", first_of(4, WAYS))
 def test_every_command_acts_in_the_same_database(
     server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

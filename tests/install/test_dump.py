@@ -16,7 +16,7 @@ from tests.support.edges import edges
 from tests.support.mapped import DJANGO, PARTITIONED, Application
 from tests.support.psql import binaries
 from tests.support.psql import run as run_psql
-from tests.support.sessions import connect
+from tests.support.sessions import connect, value
 
 IN_PLACE = BackfillOptions(strategy="in_place", limits=None)
 
@@ -28,13 +28,23 @@ def restored(dsn: str, into: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def contents(connection: Connection) -> list[list[tuple[object, ...]]]:
-    """Return what people have decided, and what an installation remembers."""
-    names = ("organization_policy", "name_decisions", "name_decision_history", "installation", "backfill_runs")
-    return [
-        connection.execute(f"SELECT * FROM connection_paths.{name} AS t ORDER BY t::text".encode()).fetchall()
-        for name in names
-    ]
+#: Tables with what people have decided.
+DECISIONS = (
+    *("organization_policy", "do_not_ask", "do_not_ask_users", "introduction_requests", "introduction_limits"),
+    *("finder_rollout", "name_decisions", "name_decision_history"),
+)
+
+
+def contents(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of each table, and the state of each sequence."""
+    tables = connection.execute(
+        "SELECT c.oid::regclass::text, CASE c.relkind WHEN 'S' THEN 't.last_value' ELSE 't' END FROM pg_class AS c"
+        " WHERE c.relnamespace = 'connection_paths'::regnamespace AND c.relkind IN ('r', 'S')"
+    ).fetchall()
+    return {
+        name: connection.execute(f"SELECT ({row})::text FROM {name} AS t ORDER BY 1".encode()).fetchall()
+        for name, row in tables
+    }
 
 
 def prepare(dsn: str, application: Application, chance: random.Random, *, names: bool) -> None:
@@ -46,6 +56,16 @@ def prepare(dsn: str, application: Application, chance: random.Random, *, names:
         connection.execute(
             "INSERT INTO connection_paths.organization_policy VALUES (1, 'none', NULL, 'no employer'),"
             " (2, 'long_overlaps', 200, 'large')"
+        )
+        connection.execute(
+            "INSERT INTO connection_paths.do_not_ask (collection_id, contact_id) VALUES (1, 2), (NULL, 3)"
+        )
+        connection.execute("INSERT INTO connection_paths.do_not_ask_users (user_id) VALUES (7)")
+        connection.execute("INSERT INTO connection_paths.finder_rollout VALUES (1, 'v2')")
+        connection.execute("INSERT INTO connection_paths.introduction_limits VALUES (NULL, 3, 30)")
+        connection.execute(
+            "INSERT INTO connection_paths.introduction_requests"
+            " (collection_id, asking_user_id, introducer_contact_id, target_contact_id) VALUES (1, 7, 2, 3)"
         )
         if names:
             connection.execute("UPDATE crm_employment SET company_id = NULL, employer_name = 'Three' WHERE id % 3 = 0")
@@ -64,6 +84,8 @@ def check(new_database: Callable[[], str], application: Application, *, names: b
     restored(dsn, copy)
     with connect(dsn) as original, connect(copy) as connection:
         assert contents(connection) == contents(original)
+        for name in DECISIONS if names else DECISIONS[:-2]:
+            assert value(connection, f"SELECT count(*) FROM connection_paths.{name}") > 0
         assert edges(connection) == edges(original) != {}
         assert queue_length(connection) == queue_length(original) > 0
         assert (status(copy).problems, status(copy).healthy, install(copy).repaired) == ([], True, [])

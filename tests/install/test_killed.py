@@ -19,6 +19,7 @@ from tests.support.catalog import describe
 from tests.support.command_line import start
 from tests.support.edges import edges
 from tests.support.mapped import FOLDER, RAILS
+from tests.support.properties import first_of
 from tests.support.sessions import connect, value
 
 NAMES = 6_000
@@ -43,6 +44,7 @@ def kill_after(process: subprocess.Popen[str], lines: int, seconds: float) -> No
     process.communicate()
 
 
+@pytest.mark.long
 def test_an_install_with_another_mapping(new_database: Callable[[], str], tmp_path: Path) -> None:
     """The second mapping reads other rows and another table, so views, indexes and triggers change."""
     chance = random.Random(3)
@@ -86,7 +88,7 @@ def fill(connection: Connection) -> None:
     )
 
 
-@pytest.mark.parametrize("seconds", [0.6, 1.2])
+@pytest.mark.parametrize("seconds", first_of(2, [0.6, 1.2]))
 def test_a_search_for_organizations_of_names(
     new_installed: Callable[[], str], results: list[object], seconds: float
 ) -> None:

@@ -20,9 +20,9 @@ from orchestrator.cli import main
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.core.migration_files import migrations
 from orchestrator.install import script
 from orchestrator.install.installation import LOCK_KEY, install, uninstall
-from orchestrator.install.migration_files import migrations
 from orchestrator.install.status import status
 from tests.support import psql
 from tests.support.catalog import describe, difference
@@ -139,6 +139,22 @@ def test_psql_waits_for_writers_without_blocking_them(host: str) -> None:
 
 # CREATE EXTENSION.
 
+#: What a dump of an extension leaves out: CREATE EXTENSION writes it, it is empty between commands, or it is about the
+#: names of companies, which an extension does not resolve.
+WRITTEN_ANEW = {
+    *("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock", "installation"),
+    *("detached_sources", "rebuild_replays", "rebuild_missing_contacts", "rebuild_other_kinds"),
+    *("legal_forms", "organization_names", "organization_keys", "organization_words", "company_names"),
+    *(
+        "name_proposals",
+        "proposal_settings",
+        "name_decisions",
+        "name_decision_history",
+        "name_decision_history_change_id_seq",
+    ),
+    *("name_batch_ids", "name_changes"),
+}
+
 
 @pytest.fixture
 def prepare(server: str) -> Iterator[Callable[[Connection], None]]:
@@ -210,11 +226,12 @@ def test_an_extension_is_used_like_an_install(database: str, prepare: Callable[[
         assert filled.exit_code == 0, filled.output
         rows = connection.execute("SELECT user_id, contact_ids FROM connection_paths.deep_finder(2, 9, 7)")
         assert rows.fetchall() == [(7, [1, 2])]
-        dumped = connection.execute(
-            "SELECT c.oid::regclass::text FROM pg_extension AS e, pg_class AS c"
-            " WHERE e.extname = 'connection_paths' AND c.oid = ANY (e.extconfig) ORDER BY 1"
+        not_dumped = connection.execute(
+            "SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'connection_paths'::regnamespace"
+            " AND c.relkind IN ('r', 'S') AND NOT EXISTS ("
+            "SELECT FROM pg_extension AS e WHERE e.extname = 'connection_paths' AND c.oid = ANY (e.extconfig))"
         )
-        assert "connection_paths.contact_connections_live" in [row[0] for row in dumped]
+        assert {row[0] for row in not_dumped} == WRITTEN_ANEW
 
 
 def test_an_error_of_writing_the_extension_files_is_one_line(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ HOST = "crm"
 PATHS = ('"$user", public', "public", "public, pg_temp, pg_catalog")
 OURS = (
     *("collection_members", "contact_changes", "contact_connections", "contact_connections_live", "do_not_ask"),
-    *("backfill_runs", "backfill_batches", "introducers", "live_contacts", "known_organizations", "work_experiences"),
+    *("backfill_runs", "backfill_batches", "live_contacts", "known_organizations", "work_experiences"),
 )
 CATALOGS = ("pg_class", "pg_proc", "pg_index", "pg_locks", "pg_namespace", "pg_extension", "pg_stat_activity")
 RELATIONS = (*OURS, *CATALOGS, *TABLES)
@@ -49,12 +49,20 @@ VALUES = {
     "bigint": "1", "integer": "2", "text": "any", "boolean": "true", "bigint[]": "{1,2,3}", "integer[]": "{1,2}",
     "date": "2020-01-01", "jsonb": "{}", "timestamp with time zone": "infinity", "xid8": "1", "text[]": "{a}",
     "interval": "1 s", "double precision": "1", "oid": "0", "date[]": "{2020-01-01}",
-    "connection_paths.given_edge[]": "{}", "timestamp with time zone[]": "{2020-01-01}",
+    "connection_paths.edge_details[]": "{}", "timestamp with time zone[]": "{2020-01-01}",
     "smallint": "1", "smallint[]": "{1,2}", "connection_paths.connection_kind": "work_overlap",
     "connection_paths.connection_kind[]": "{work_overlap}", "real": "0.5",
     "uuid": "00000000-0000-0000-0000-000000000001",
-    "connection_paths.search_request": "(1,1,1,2,25,any,15,recency,,,,,,,,{},f,f,infinity,)",
+    "connection_paths.ranked_chain[]": "{}",
 }  # fmt: skip
+#: A value of search_request; the fields that are not named are NULL.
+REQUEST = """
+SELECT pg_catalog.jsonb_populate_record(NULL::connection_paths.search_request, '{
+    "target_contact_id": 1, "collection_id": 1,
+    "viewer_user_id": 1, "max_depth": 2, "max_found": 25, "nobody_is_excluded": false, "has_limits": false,
+    "by_chain": false, "is_filtered": false, "max_edges_per_hop": 15, "order_by": "recency", "seed_scope": "any",
+    "excluded_contact_ids": [], "deadline": "infinity"}'::pg_catalog.jsonb)::pg_catalog.text
+"""
 
 
 @dataclass(frozen=True)
@@ -204,8 +212,10 @@ def calls(connection: Connection) -> list[str]:
         " FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = 'connection_paths'::pg_catalog.regnamespace"
         " AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype ORDER BY 1"
     ).fetchall()
+    ((request,),) = connection.execute(REQUEST)
+    values = VALUES | {"connection_paths.search_request": request}
     return [
-        "SELECT * FROM connection_paths.{}({})".format(name, ", ".join(f"'{VALUES[kind]}'" for kind in kinds))
+        "SELECT * FROM connection_paths.{}({})".format(name, ", ".join(f"'{values[kind]}'" for kind in kinds))
         for name, kinds in rows
     ]
 
@@ -270,13 +280,13 @@ def test_functions_call_no_planted_object_of_a_caller(filled: World) -> None:
 
 
 def test_a_function_whose_body_is_text_would_be_caught(filled: World) -> None:
-    """For a body that is text, the planted ``array_remove`` fits the arguments better than PostgreSQL's own."""
-    made = sqlfiles.function("chain_contacts")
+    """For a body that is text, the planted ``width_bucket`` fits the arguments better than PostgreSQL's own."""
+    made = sqlfiles.function("user_opens")
     unbound = made.replace("BEGIN ATOMIC\n", "AS $function$\n").replace(";\nEND;", "\n$function$;")
     with connect(filled.dsn, settings={"search_path": SEARCH_PATH}) as owner, connect(filled.dsn) as superuser:
         owner.execute(unbound.encode())
-        (call,) = [call for call in calls(superuser) if ".chain_contacts(" in call]
-        with pytest.raises(errors.InvalidFunctionDefinition, match="Actual return type is boolean"):
+        (call,) = [call for call in calls(superuser) if ".user_opens(" in call]
+        with pytest.raises(errors.DatatypeMismatch, match="subscript"):
             superuser.execute(call.encode())
         owner.execute(made)
 

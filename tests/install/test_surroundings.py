@@ -1,6 +1,7 @@
 """Every command in one surrounding after another: exit statuses, edges, and the objects that are left at the end.
 
-``CONNECTION_PATHS_SURROUNDINGS=all`` tests every surrounding instead of a few that together cover most settings.
+`make test` tests the one with most settings, `make long` a few that together cover most settings, and
+``CONNECTION_PATHS_SURROUNDINGS=all`` every one.
 """
 
 from __future__ import annotations
@@ -138,6 +139,12 @@ def life(server: str, surrounding: Surrounding) -> Iterator[Life]:
 CHOSEN = surroundings.everything() if os.environ.get("CONNECTION_PATHS_SURROUNDINGS") == "all" else surroundings.SHORT
 
 
-@pytest.mark.parametrize("surrounding", CHOSEN, ids=str)
+@pytest.mark.parametrize(
+    "surrounding",
+    [
+        pytest.param(each, id=each.name, marks=[] if each.name == "every odd setting" else [pytest.mark.long])
+        for each in CHOSEN
+    ],
+)
 def test_the_whole_life(life: Life) -> None:
     live(life)

@@ -9,6 +9,7 @@ from contextlib import closing
 from itertools import count
 from typing import Any
 
+import pytest
 from psycopg import sql
 
 from orchestrator.changes.sync import sync
@@ -28,6 +29,7 @@ from tests.support.world import load_hosts, office
 SCHEMAS = ("cp_t1", "cp_t2", schema.DEFAULT)
 
 
+@pytest.mark.long
 def test_tenants_share_organizations(host: str) -> None:
     """Each tenant has its own tables but the organizations; one has partitions, and a name of the greatest length."""
     longest = "cp_" + "x" * (schema.LONGEST - 3)

@@ -12,14 +12,15 @@ from psycopg import sql
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.doctor import versions
+from orchestrator.core.migration_files import migrations
 from orchestrator.doctor.diagnosis import diagnose
+from orchestrator.inspection import versions
 from orchestrator.install import script
-from orchestrator.install.installation import install
-from orchestrator.install.migration_files import migrations
+from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from tests.support import frozen, psql
 from tests.support.catalog import GOLDEN, REGENERATE, bodies, describe, difference, golden
+from tests.support.properties import first_of
 from tests.support.sessions import connect
 
 RELEASED = sorted(frozen.RELEASES.glob("*.sql"))
@@ -51,22 +52,20 @@ def test_the_schema_equals_the_golden_file(host: str, roles: str) -> None:
     assert not changed, f"the schema has changed:\n{changed}\nIf that is meant: {REGENERATE}"
 
 
-def test_the_bodies_are_those_that_doctor_expects(host: str) -> None:
-    install(host)
-    assert bodies(host) == versions.bodies(), f"if that is meant: {REGENERATE}"
+def test_the_bodies_are_those_that_doctor_expects(installed_host: str) -> None:
+    assert bodies(installed_host) == versions.bodies(), f"if that is meant: {REGENERATE}"
 
 
-def test_a_dump_writes_every_body_as_it_is(host: str) -> None:
+def test_a_dump_writes_every_body_as_it_is(installed_host: str) -> None:
     """The text that PostgreSQL writes of a parsed body creates the same body again."""
-    install(host)
-    with connect(host, settings={"search_path": "pg_catalog"}) as connection:
+    with connect(installed_host, settings={"search_path": "pg_catalog"}) as connection:
         rows = connection.execute(
             "SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p"
             " WHERE p.pronamespace = 'connection_paths'::regnamespace AND p.prosqlbody IS NOT NULL"
         )
         for (written,) in rows.fetchall():
             connection.execute(written)
-    assert bodies(host) == versions.bodies()
+    assert bodies(installed_host) == versions.bodies()
 
 
 def upgraded(dsn: str, earlier: str) -> list[str]:
@@ -86,7 +85,7 @@ def test_every_release_upgraded_is_a_fresh_install(new_database: Callable[[], st
         assert difference(fresh, upgraded(dsn, path.read_text()), "fresh", path.stem) == ""
 
 
-@pytest.mark.parametrize("applied", [0, 1, 4, 6, -1])
+@pytest.mark.parametrize("applied", first_of(2, [0, 1, 4, 6, -1]))
 def test_a_made_up_earlier_state_upgraded_is_a_fresh_install(host: str, fresh: list[str], applied: int) -> None:
     """The earlier state has only the first migrations. It tests upgrades while there is no release."""
     earlier = script.psql(migrations()[:applied])
@@ -130,9 +129,13 @@ def test_a_frozen_file_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
     ("dropped", "lacking"),
     [
         (("TABLE contact_connections", "strength", "people"), "contact_connections has no column strength, people"),
-        (("TYPE given_edge", "earlier_days"), "given_edge has no column earlier_days"),
-        (("TABLE introduction_requests", "outcome"), "introduction_requests has no column outcome"),
-        (("TABLE backfill_runs", "receipt"), "backfill_runs has no column receipt"),
+        (("TYPE edge_details", "earlier_days"), "edge_details has no column earlier_days"),
+        pytest.param(
+            ("TABLE introduction_requests", "outcome"),
+            "introduction_requests has no column outcome",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(("TABLE backfill_runs", "receipt"), "backfill_runs has no column receipt", marks=pytest.mark.long),
     ],
 )
 def test_a_table_of_a_version_that_was_never_released_is_refused(
@@ -144,9 +147,16 @@ def test_a_table_of_a_version_that_was_never_released_is_refused(
         for column in columns:
             statement = f"ALTER {kind.replace(' ', ' connection_paths.')} DROP {of_rows} {column} CASCADE"
             connection.execute(statement.encode())
-    with pytest.raises(OrchestratorError, match=f"{lacking}.*DROP SCHEMA connection_paths CASCADE, then orch") as error:
-        install(installed_host)
-    assert "do_not_ask" in str(error.value)
+        connection.execute(  # such a version also had functions that this one does not know
+            "CREATE FUNCTION connection_paths.earlier(strength smallint) RETURNS text"
+            " BEGIN ATOMIC SELECT connection_paths.strength_tier(earlier.strength); END"
+        )
+    for command in (install, uninstall):
+        with pytest.raises(
+            OrchestratorError, match=f"{lacking}.*DROP SCHEMA connection_paths CASCADE, then orch"
+        ) as error:
+            command(installed_host)
+        assert "do_not_ask" in str(error.value)
     assert any(lacking in problem for problem in status(installed_host).problems)
     found = [each for each in diagnose(installed_host).findings if lacking in each.what]
     assert [str(each.repair).splitlines()[0] for each in found] == ["DROP SCHEMA connection_paths CASCADE"]
@@ -156,10 +166,9 @@ def test_a_table_of_a_version_that_was_never_released_is_refused(
     assert not status(installed_host).problems
 
 
-def test_the_description_sees_what_a_dba_would(host: str) -> None:
-    install(host)
-    before = describe(host)
-    with connect(host) as connection:
+def test_the_description_sees_what_a_dba_would(installed_host: str) -> None:
+    before = describe(installed_host)
+    with connect(installed_host) as connection:
         for statement in (
             "COMMENT ON TABLE connection_paths.do_not_ask IS 'x'",
             "ALTER TABLE connection_paths.finder_rollout DROP CONSTRAINT finder_rollout_impl",
@@ -178,6 +187,6 @@ def test_the_description_sees_what_a_dba_would(host: str) -> None:
             "ALTER TABLE connection_paths.contact_changes ALTER COLUMN failures SET DEFAULT 1",
         ):
             connection.execute(statement.encode())
-            after = describe(host)
+            after = describe(installed_host)
             assert difference(before, after), statement
             before = after

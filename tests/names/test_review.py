@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def proposed(db: Connection, dsn: str) -> str:
 def test_commands(db: Connection, proposed: str) -> None:
     open_names = {each["company_name"]: each["candidates"] for each in resolve(proposed, "review")}
     assert [each["organization_id"] for each in open_names["Twin"]] == [5, 2**62]
+    ask(db, ["Nobody knows"], {})
+    resolve(proposed, "propose", "--accept", "none")
+    assert "Nobody knows" not in {each["company_name"] for each in resolve(proposed, "review")}
+    assert {each["company_name"]: each["candidates"] for each in resolve(proposed, "review", "--all")}[
+        "Nobody knows"
+    ] == []
+    assert "Nobody knows" in run("resolve", "review", "--all", "--dsn", proposed).stdout
     resolve(proposed, "accept", "Twin", "--candidate", "2")
     second = resolve(proposed, "accept", "Müller", "3")
     assert accepted(db) == {"Twin": 2**62, "Müller": 3}
@@ -46,9 +54,26 @@ def test_commands(db: Connection, proposed: str) -> None:
     for now in ("has no decision now", "means no organization now", "has no decision now"):  # an undo may be undone
         assert f"'Müller' {now}." in run("resolve", "undo", "Müller", "--dsn", proposed).stdout
     resolve(proposed, "reject", "Müller")
+    assert "Nothing has changed." in run("resolve", "reject", "Müller", "--dsn", proposed).stdout
     shown = resolve(proposed, "status")
     assert (shown["is_on"], shown["accepted"], shown["rejected"]) == (True, 1, 1)
     assert shown["batches"][0]["names"] == 1
+
+
+def test_names_of_excluded_organizations_come_last(db: Connection, dsn: str) -> None:
+    """No decision about them makes an edge; a name that may also mean another organization stays in its place."""
+    names = ["Freelance"] * 5 + ["Self employed"] * 4 + ["Acme"] * 3 + ["Umbra"]
+    ask(db, names, {1: "Freelance", 2: "Self employed", 3: "Self employed", 4: "Acme", 5: "Umbra"})
+    resolve(dsn, "propose", "--accept", "none")
+    shown = [each["company_name"] for each in resolve(dsn, "review")]
+    assert shown == ["Freelance", "Self employed", "Acme", "Umbra"]
+    db.execute(
+        "INSERT INTO connection_paths.organization_policy (organization_id, rule) VALUES (1, 'none'), (2, 'none')"
+    )
+    db.execute("INSERT INTO connection_paths.organization_policy VALUES (4, 'long_overlaps', 90)")
+    shown = [each["company_name"] for each in resolve(dsn, "review")]
+    assert shown == ["Self employed", "Acme", "Umbra", "Freelance"]
+    db.execute("TRUNCATE connection_paths.organization_policy")
 
 
 @pytest.mark.parametrize(
@@ -105,9 +130,12 @@ def test_a_spreadsheet_and_back(db: Connection, proposed: str, tmp_path: Path, d
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({"decision": "4"}, "the decision '4' is none of"),
+        ({"decision": "4"}, "there is no candidate 4; this row has 2"),
+        ({"decision": "0"}, "there is no candidate 0; this row has 2"),
+        ({"decision": "1", "candidate_1": "", "candidate_2": ""}, "there is no candidate 1; this row has none"),
         ({"decision": "yes"}, "the decision 'yes' is none of"),
-        ({"decision": "accept"}, "'' is not the id of an organization"),
+        ({"decision": "accept"}, "accept needs an id in the column organization_id"),
+        ({"decision": "accept", "organization_id": "Twin"}, "'Twin' is not the id of an organization"),
         ({"decision": "accept", "organization_id": "77"}, "organization 77 does not exist"),
         ({"decision": "1", "candidate_1": "#2"}, "is 'Müller GmbH' and not 'Twin'; export again"),
         ({"decision": "2", "candidate_2": "4.61E+18"}, "'4.61E+18' is not the id of an organization"),
@@ -127,14 +155,37 @@ def test_a_file_that_is_not_clear_changes_nothing(
             row["decision"] = "1"
     rows[-1] |= changes
     write(path, rows)
-    check_failed(run("resolve", "import", str(path), "--dsn", proposed), "nothing was imported", part)
+    result = run("resolve", "import", str(path), "--dsn", proposed)
+    problem, last = result.stderr.splitlines()
+    assert (result.exit_code, result.stdout, last) == (1, "", "Nothing was imported.")
+    assert re.match(rf"Error: {re.escape(str(path))}:\d+: ", problem)
+    assert part in problem
+    assert accepted(db) == {}
+
+
+def test_each_unclear_line_is_a_line_of_the_message(db: Connection, proposed: str, tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    resolve(proposed, "export", str(path))
+    rows = read(path)
+    unclear = ("?" * 3000, "1")  # the second names a candidate, but of a name that is not known
+    write(path, [{**rows[0], "company_name": f"unknown {n}", "decision": unclear[n % 2]} for n in range(30)])
+    result = run("resolve", "import", str(path), "--dsn", proposed)
+    lines = result.stderr.splitlines()
+    places = [line.removeprefix("Error: ").split(": ")[0] for line in lines[:20]]
+    assert places == [f"{path}:{n}" for n in range(2, 22)]
+    assert max(map(len, lines)) < 500 + len(str(path))
+    assert lines[20:] == ["Further lines that are wrong: 10.", "Nothing was imported."]
     assert accepted(db) == {}
 
 
 def test_a_file_of_another_kind(proposed: str, tmp_path: Path) -> None:
     path = tmp_path / "names.csv"
     check_failed(run("resolve", "import", str(path), "--dsn", proposed), "cannot read")
-    path.write_text("a,b\n1,2\n")
-    check_failed(run("resolve", "import", str(path), "--dsn", proposed), "has no column company_name")
-    path.write_bytes("company_name,decision\nMüller,1\n".encode("latin-1"))
-    check_failed(run("resolve", "import", str(path), "--dsn", proposed), "is not UTF-8")
+    for content, part in (
+        (b"a,b\n1,2\n", "has no column company_name"),
+        ("company_name,decision\nMüller,1\n".encode("latin-1"), "is not UTF-8"),
+    ):
+        path.write_bytes(content)
+        result = run("resolve", "import", str(path), "--dsn", proposed)
+        problem, last = result.stderr.splitlines()
+        assert (result.exit_code, part in problem, last) == (1, True, "Nothing was imported.")

@@ -13,11 +13,12 @@ import pytest
 
 from orchestrator.core import sqlfiles
 from orchestrator.finders import reasons, teams
-from orchestrator.finders.paths import Names, Question
+from orchestrator.finders.paths import Names
+from orchestrator.finders.question import Question
 from orchestrator.finders.teams import Collection, User
 from orchestrator.playground import database
 from orchestrator.playground.database import Database
-from tests.support.playground import ASK, IMAGE, NOBODY, PAGES, SCRIPT, TARGET, get, locked, until_waiting
+from tests.support.playground import ASK, COLLECTION, IMAGE, NOBODY, PAGES, SCRIPT, TARGET, get, locked, until_waiting
 from tests.support.sessions import connect
 
 
@@ -53,6 +54,24 @@ def test_the_call_shown_is_the_call_made(url: str, world: str, options: str) -> 
     assert found[1].count("=&gt;") == 5 + options.count("&")
 
 
+def test_the_lead_says_whose_contact_the_target_is(url: str) -> None:
+    own = get(url, ASK.replace(f"target={TARGET}", "target=1") + "&depth=1").words
+    assert "This person is your own contact. You can open the path yourself." in own
+    other = get(url, ASK.replace(f"target={TARGET}", "target=2") + "&depth=1").words
+    assert "Another user of the team has this contact. You can open 0 of 1 path yourself;" in other
+
+
+def test_the_implementation_says_why_it_was_taken(url: str, world: str) -> None:
+    assert "v2 deep_finder default" in get(url, ASK).words
+    assert "v1 legacy_finder as asked" in get(url, f"{ASK}&impl=v1").words
+    with connect(world) as connection:
+        connection.execute("INSERT INTO connection_paths.finder_rollout VALUES (%s, 'v1')", [COLLECTION])
+        try:
+            assert "v1 legacy_finder set for the collection" in get(url, ASK).words
+        finally:
+            connection.execute("TRUNCATE connection_paths.finder_rollout")
+
+
 def test_filters_leave_out_paths(url: str) -> None:
     for option, number in (("openers=7", 1), ("via=1", 0), ("notvia=1", 2), ("each=1", 2)):
         words = get(url, f"{ASK}&{option}").words
@@ -64,7 +83,7 @@ def test_an_answer_without_paths_gives_the_reason(url: str) -> None:
     page = get(url, NOBODY)
     assert page.status == 200
     assert "Why nothing was found" in page.words
-    assert " has no edges. The command orchestrator status" in page.words
+    assert " has no edges. If the target should have edges, orchestrator verify" in page.words
     assert "members of the collection 3" in page.words
 
 
@@ -76,7 +95,7 @@ def test_every_reason_has_words_and_an_unknown_one_is_shown_as_it_is() -> None:
     listed = re.findall(
         r"^--     ([a-z]+(?:_[a-z]+)*)  +[A-Z]", header.split("The reason is the first")[1], re.MULTILINE
     )
-    assert len(listed) == 16
+    assert len(listed) == 18
     for said["reason"] in listed:
         sentences = reasons.sentences(question, document, Names({}, {}))
         assert sentences

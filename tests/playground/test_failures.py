@@ -13,7 +13,6 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator.install.installation import install
 from orchestrator.playground import database
 from tests.support.playground import ASK, PAGES, fill, get, locked, playground, until_waiting
 from tests.support.sessions import connect
@@ -100,9 +99,8 @@ def test_a_database_without_the_package_says_what_to_run(host: str) -> None:
             assert "orchestrator install" in page.words
 
 
-def test_an_empty_network_is_no_error(host: str) -> None:
-    install(host)
-    with playground(host) as url:
+def test_an_empty_network_is_no_error(installed_host: str) -> None:
+    with playground(installed_host) as url:
         page = get(url, "/")
         assert page.status == 200
         assert "There is no example" in page.words

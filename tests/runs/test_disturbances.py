@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from orchestrator.core.database import Connection
@@ -21,7 +22,6 @@ from orchestrator.runs import runs
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.command_line import finish
 from tests.support.kills import (
-    CONTACTS,
     ROWS,
     SEED,
     SOAK,
@@ -35,9 +35,15 @@ from tests.support.kills import (
 from tests.support.sessions import connect, value
 
 SECONDS = float(SOAK or "6")
+CONTACTS = 3000 if SOAK else 1500  # about 114,000 and 65,000 edges
 LARGE = (1, 128, 255, 256, 511)  # organizations of hundreds; in between, others
 SMALL = range(130, 240)
 ALL = range(1, 520)
+
+
+@pytest.fixture(scope="module")
+def world_size() -> int:
+    return CONTACTS
 
 
 # Beside a run
@@ -192,6 +198,7 @@ def count_edges(connection: Connection, least: int) -> None:
 # Readers and writers
 
 
+@pytest.mark.long
 def test_readers_and_writers_do_not_notice_a_rebuild(private_world: str) -> None:
     backfill(private_world, BackfillOptions(2, "rebuild", limits=None))
     with connect(private_world) as connection:
@@ -360,7 +367,7 @@ class Chaos:
                 return
             connection.execute(
                 "SELECT connection_paths.request_cancel(run_id) FROM connection_paths.backfill_runs"
-                " WHERE run_id = %s AND status IN ('running', 'paused')",
+                " WHERE run_id = %s AND is_active",
                 (run.run_id,),
             )
             if self._rng.random() < 0.5:
@@ -379,6 +386,7 @@ SELECT n, n + 10000, 'work_overlap', 5, 1, 1, '2001-01-01', '2001-01-01', 0, 2 F
 """
 
 
+@pytest.mark.long
 def test_runs_survive_random_disturbances(private_server: Server, private_world: str) -> None:
     """After random disturbances, a finished run and a sync make every edge right, and edges stay right."""
     rng = random.Random(SEED)

@@ -13,16 +13,19 @@ from tests.support.kills import (
     BATCHES,
     ROWS,
     SEED,
+    STRATEGIES,
     Server,
     begin,
     check_edges,
     check_run,
     check_succeeds,
-    each_strategy,
     until_filling,
 )
+from tests.support.properties import first_of
 from tests.support.sessions import connect, value
 from tests.support.waiting import until
+
+each_strategy = pytest.mark.parametrize("strategy", first_of(2, reversed(STRATEGIES)))
 
 # Processes
 
@@ -69,7 +72,7 @@ def test_a_killed_process_loses_only_its_open_batches(private_world: str, strate
         check_edges(connection)
 
 
-@pytest.mark.parametrize("phase", ["carried", "indexing", "indexed", "swapped"])
+@pytest.mark.parametrize("phase", first_of(2, ["swapped", "carried", "indexing", "indexed"]))
 def test_a_process_killed_near_the_end_of_a_rebuild(private_world: str, phase: str) -> None:
     """Each step after the last batch is done once, by the next process that comes."""
     with connect(private_world) as connection:
@@ -106,7 +109,9 @@ def test_a_process_killed_near_the_end_of_a_rebuild(private_world: str, phase: s
 # The server
 
 
-@pytest.mark.parametrize(("strategy", "death"), [("in_place", "postmaster"), ("rebuild", "crash")])
+@pytest.mark.parametrize(
+    ("strategy", "death"), [pytest.param("in_place", "postmaster", marks=pytest.mark.long), ("rebuild", "crash")]
+)
 def test_a_process_outlives_its_server(private_server: Server, private_world: str, strategy: str, death: str) -> None:
     process = begin(private_world, "--strategy", strategy, "--batch-edges", "30", workers=2)
     until_filling(private_world, 0.2, process)

@@ -19,6 +19,7 @@ from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.edges import edges
+from tests.support.properties import first_of
 from tests.support.runs import LEFT_THERE, WAITING, batches, begin, check_books, claimed, create, each_strategy, friends
 from tests.support.sessions import connect, dsn_of, set_for_database, value
 from tests.support.waiting import in_the_background, until
@@ -217,7 +218,7 @@ def test_planning_that_loses_its_session_every_time_fails(own: Connection) -> No
 
 
 @each_strategy
-@pytest.mark.parametrize("by_command", [True, False])
+@pytest.mark.parametrize("by_command", first_of(2, [True, False]))
 def test_an_operator_cancels_a_run(own: Connection, by_command: bool, strategy: str) -> None:
     begin(own, office(40))
     own.execute(DAWDLE if strategy == "in_place" else "")

@@ -157,3 +157,9 @@ def test_one_of_twenty_simultaneous_calls_creates_the_run(db: Connection, dsn: s
     assert [each.sqlstate for each in outcomes if not isinstance(each, int)] == [runs.UNDER_WAY] * 19
     assert [each.run_id for each in runs.listed(db)] == begun
     check_books(db, begun[0])
+
+
+def test_the_sample_is_counted_once_whatever_the_planner_expects(db: Connection) -> None:
+    """In tables that were never analysed it may expect one contact, and count the sample again for each contact."""
+    plan = db.execute("EXPLAIN SELECT p.contact_id, p.edges FROM connection_paths.predicted_edges() AS p").fetchall()
+    assert [line.strip() for (line,) in plan if "CTE sample" in line] == ["CTE sample"]

@@ -16,7 +16,7 @@ from tests.support.waiting import in_the_background, until
 from tests.support.world import TODAY, WORK_OVERLAP, Edge, Pair, World, office, worlds
 
 
-@repeatable(40)
+@repeatable(20)
 @given(
     world=worlds(),
     before=wrong_edges(),

@@ -14,7 +14,7 @@ from orchestrator.access.roles import DEFAULT_PREFIX
 from orchestrator.core import sqlfiles
 from orchestrator.core.embedded import serve_temporarily
 from orchestrator.core.schema import DEFAULT
-from orchestrator.doctor.versions import fingerprint
+from orchestrator.inspection.versions import fingerprint
 from orchestrator.install.installation import install
 from tests.support.sessions import connect
 
@@ -47,7 +47,7 @@ def golden(dsn: str, roles: str = DEFAULT_PREFIX) -> list[str]:
 def bodies(dsn: str) -> dict[str, str]:
     """Return the fingerprint of each function body that PostgreSQL stores in parsed form."""
     with connect(dsn, settings={"search_path": "pg_catalog, pg_temp"}) as connection:
-        rows = connection.execute(sqlfiles.query("doctor/functions")).fetchall()
+        rows = connection.execute(sqlfiles.query("inspection/functions")).fetchall()
     return {str(name): str(fingerprint(body, DEFAULT)) for name, *_, body in rows if body is not None}
 
 

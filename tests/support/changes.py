@@ -87,6 +87,13 @@ def wait_for_gate(connection: Connection) -> None:
     eventually(connection, f"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND objid = {GATE})")
 
 
+def end_sessions_at_gate(connection: Connection) -> None:
+    """End the sessions that wait at the gate, and wait until they are gone."""
+    waiting = f"FROM pg_locks AS l WHERE NOT l.granted AND l.objid = {GATE}"
+    connection.execute(f"SELECT pg_terminate_backend(l.pid) {waiting}".encode())
+    eventually(connection, f"SELECT NOT EXISTS (SELECT {waiting})")
+
+
 def executed(dsn: str, *statements: str) -> InThread:
     """Execute statements in one transaction of another session."""
 

@@ -10,7 +10,7 @@ import psycopg
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
-from orchestrator.doctor.finding import Finding
+from orchestrator.inspection.finding import Finding
 from orchestrator.install.installation import install
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.command_line import run

@@ -10,45 +10,11 @@ from typing import Any
 
 from psycopg import Connection
 
+from orchestrator.finders.question import OPTIONS
 from tests.support import oracle, oracle_paths, oracle_reasons
+from tests.support.finder_options import Call
 from tests.support.oracle_paths import Row
 from tests.support.world import Edge, Experience, Membership, Pair, World, load, load_edges
-
-
-@dataclass(frozen=True)
-class Call:
-    """Arguments of a finder. With the defaults it finds every path in a small world."""
-
-    target: int
-    collection: int = 1
-    viewer: int = 1
-    max_depth: int = 4
-    max_paths: int = 1000
-    seed_scope: str = "any"
-    max_edges_per_hop: int | None = None
-    excluded: tuple[int, ...] = ()  # only find_paths has it
-    order_by: str = "recency"
-    filters: oracle_paths.Filters = oracle_paths.NO_FILTERS
-    openers: tuple[int, ...] | None = None
-    max_per_introducer: int | None = None
-
-    def of_legacy(self) -> Call:
-        """The call as legacy_finder understands it: at most two contacts, every edge."""
-        return replace(self, max_depth=min(self.max_depth, 2), max_edges_per_hop=None)
-
-    def plain(self) -> Call:
-        """The call with the arguments that every generation of the finders knows: by recency, without filters."""
-        return replace(self, order_by="recency", filters=oracle_paths.NO_FILTERS, openers=None, max_per_introducer=None)
-
-    @property
-    def later_arguments(self) -> dict[str, Any]:
-        """The arguments that deep_finder and find_paths have and the earlier generations have not, by name."""
-        return {
-            "order_by": self.order_by,
-            **{name: list(value) if isinstance(value, tuple) else value for name, value in vars(self.filters).items()},
-            "opener_user_ids": None if self.openers is None else list(self.openers),
-            "max_per_introducer": self.max_per_introducer,
-        }
 
 
 @dataclass(frozen=True)
@@ -61,13 +27,6 @@ class Limits:
 
 
 USUAL = Limits()
-#: The arguments of Call.later_arguments.
-_LATER = (
-    ", order_by => %(order_by)s, kinds => %(kinds)s::text[], min_strength => %(min_strength)s,"
-    " ended_after => %(ended_after)s::date, via_organization_ids => %(via_organization_ids)s::bigint[],"
-    " not_via_organization_ids => %(not_via_organization_ids)s::bigint[],"
-    " opener_user_ids => %(opener_user_ids)s::bigint[], max_per_introducer => %(max_per_introducer)s"
-)
 
 
 @dataclass(frozen=True)
@@ -95,19 +54,20 @@ class Loaded:
         return self._graphs[key]
 
     @cached_property
-    def _graphs(self) -> dict[tuple[str, oracle_paths.Filters, bool], oracle_paths.Graph]:
+    def _graphs(self) -> dict[tuple[Any, ...], oracle_paths.Graph]:
         return {}
 
     def find(self, function: str, call: Call) -> list[Row]:
         """The rows of deep_finder, or of another function of its signature that *function* names with its schema."""
-        later = {} if "." in function else call.later_arguments
-        return self.connection.execute(
-            f"SELECT * FROM {function if '.' in function else f'connection_paths.{function}'}"
-            "(%(target)s, %(collection)s, %(viewer)s, max_paths => %(max_paths)s, seed_scope => %(seed_scope)s,"
-            " max_depth => %(max_depth)s, max_edges_per_hop => %(max_edges_per_hop)s"
-            f"{_LATER if later else ''})".encode(),
-            vars(call) | later,
-        ).fetchall()
+        if "." in function:
+            return self._select(f"* FROM {function}", call, call.arguments(lambda each: each.is_early))
+        return self._select(f"* FROM connection_paths.{function}", call, call.arguments(lambda each: each.is_of_rows))
+
+    def _select(self, function: str, call: Call, options: Mapping[str, Any]) -> list[Any]:
+        """The rows of a function, called with these options by name."""
+        named = "".join(f", {name} => %({name})s::{OPTIONS[name].type}" for name in options)
+        statement = f"SELECT {function}(%(target)s, %(collection)s, %(viewer)s{named})"
+        return self.connection.execute(statement.encode(), {**vars(call), **options}).fetchall()
 
     def find_legacy(self, call: Call) -> list[Row]:
         """The rows of legacy_finder."""
@@ -118,6 +78,7 @@ class Loaded:
 
     def expect(self, call: Call) -> list[Row]:
         """The rows that deep_finder should return."""
+        call = call.of_rows()
         return self._expect(self._graph(call), call)
 
     def expect_legacy(self, call: Call) -> list[Row]:
@@ -126,56 +87,24 @@ class Loaded:
         return self._expect(self._graph(plain, of_work=True), plain)
 
     def _expect(self, graph: oracle_paths.Graph, call: Call) -> list[Row]:
-        return oracle_paths.deep_finder(
-            graph,
-            self.world,
-            call.target,
-            call.collection,
-            call.viewer,
-            max_depth=call.max_depth,
-            max_paths=call.max_paths,
-            seed_scope=call.seed_scope,
-            max_edges_per_hop=call.max_edges_per_hop,
-            openers=call.openers,
-            max_per_introducer=call.max_per_introducer,
-            today=self.today,
-        )
+        return oracle_paths.deep_finder(graph, self.world, call, self.today)
 
     def find_paths(self, call: Call, impl: str | None) -> dict[str, Any]:
         """The document of find_paths."""
-        row = self.connection.execute(
-            "SELECT connection_paths.find_paths(%(target)s, %(collection)s, %(viewer)s, max_depth => %(max_depth)s,"
-            " max_paths => %(max_paths)s, seed_scope => %(seed_scope)s, impl => %(impl)s, time_budget_ms => 60000,"
-            " excluded_contact_ids => %(excluded)s::bigint[], max_edges_per_hop => %(max_edges_per_hop)s"
-            f"{_LATER})".encode(),
-            vars(call) | call.later_arguments | {"impl": impl, "excluded": list(call.excluded)},
-        ).fetchone()
-        assert row is not None
-        answer: dict[str, Any] = row[0]
-        return answer
+        options = call.arguments(lambda _: True) | {"impl": impl, "time_budget_ms": 60_000}
+        ((answer,),) = self._select("connection_paths.find_paths", call, options)
+        found: dict[str, Any] = answer
+        return found
 
     def expect_paths(self, call: Call, impl: str) -> dict[str, Any]:
         """The document that find_paths should return, without its part why: see hold_why."""
         meant = call.of_legacy() if impl == "v1" else call
-        paths = oracle_paths.find_paths(
-            self._graph(call, of_work=impl == "v1"),
-            self.world,
-            call.target,
-            call.collection,
-            call.viewer,
-            max_depth=meant.max_depth,
-            seed_scope=call.seed_scope,
-            max_edges_per_hop=meant.max_edges_per_hop,
-            excluded=call.excluded,
-            openers=call.openers,
-            max_per_introducer=call.max_per_introducer,
-            today=self.today,
-        )
-        returned = paths[: call.max_paths]
+        graph = self._graph(call, of_work=impl == "v1")
+        returned, total = oracle_paths.find_paths(graph, self.world, meant, self.today)
         return {
             "impl": impl,
             "total": len(returned),
-            "truncated": len(paths) > len(returned),
+            "truncated": total > len(returned),
             "complete": True,
             "paths": returned,
         }
@@ -198,15 +127,25 @@ class Loaded:
             self.work if impl == "v1" else self.every_edge,
             self._graph(call, of_work=impl == "v1"),
             self.world,
-            call.target,
-            call.collection,
-            call.viewer,
-            max_depth=meant.max_depth,
-            seed_scope=call.seed_scope,
-            max_edges_per_hop=meant.max_edges_per_hop,
-            excluded=call.excluded,
-            openers=call.openers,
-            max_per_introducer=call.max_per_introducer,
+            meant,
+            unresolved=self._unresolved(call.target),
+        )
+
+    def _unresolved(self, target: int) -> int | None:
+        """Return how many work experiences of the target have an unresolved company name; None: names are off."""
+        row = self.connection.execute("SELECT i.resolves_names FROM connection_paths.installation AS i").fetchone()
+        if row != (True,):
+            return None
+        decided = {
+            name for (name,) in self.connection.execute("SELECT company_name FROM connection_paths.name_decisions")
+        }
+        return sum(
+            each.contact_id == target
+            and each.organization_id is None
+            and oracle.has_dates(each)
+            and 0 < len(each.company_name or "") <= 200
+            and each.company_name not in decided
+            for each in self.world.experiences
         )
 
     def hold_why(
@@ -239,10 +178,17 @@ class Loaded:
             return true
         for name, (truth, is_exact) in counts.items():
             assert oracle_reasons.number_is_right(why[name], truth, limits.counted_to, is_exact), (name, why, true)
-        if call.filters == oracle_paths.NO_FILTERS:
+        if not call.filters:
             assert why["target_edges_passing"] is None
         else:
             assert why["target_edges_passing"] == min(true.target_edges_passing, limits.counted_to)
+        experiences = {
+            "target_experiences_unresolved": true.experiences_unresolved,
+            "target_experiences_excluded": true.experiences_excluded,
+        }
+        for name, number in experiences.items():
+            is_counted = number is not None and not found
+            assert why[name] == (min(number or 0, limits.counted_to) if is_counted else None), (name, why, true)
         is_exact = true.members < limits.counted_to or true.target_edges_passing < limits.counted_to or impl == "v1"
         assert why["counts_are_exact"] == is_exact
         return true
@@ -257,7 +203,7 @@ def enter(connection: Connection[Any], world: World) -> Loaded:
     row = connection.execute("SELECT current_date").fetchone()
     assert row is not None
     of_work = {pair: [edge] for pair, edge in work.items()}
-    return Loaded(connection, world, of_work, oracle.every_edge(world), row[0])
+    return Loaded(connection, world, of_work, oracle.every_edge(world, work), row[0])
 
 
 Path = tuple[int, tuple[int, ...]]  # a user, then the contacts up to the target

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from tests.support.finder_calls import Call, Loaded
+from tests.support.finder_calls import Loaded
+from tests.support.finder_options import Call
 from tests.support.oracle_paths import Row
 from tests.support.world import (
     WORK_OVERLAP,

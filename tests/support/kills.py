@@ -1,6 +1,6 @@
 """Kills of processes, sessions and the server during a run, and what must be true of the run and its edges after it.
 
-``make test`` runs the short form. ``CONNECTION_PATHS_SOAK_KILLS=600`` makes ten minutes of random disturbances, and
+``make long`` makes some seconds of random disturbances, ``CONNECTION_PATHS_SOAK_KILLS=600`` ten minutes, and
 ``CONNECTION_PATHS_SOAK_SEED`` repeats their choices, though not their timing.
 """
 
@@ -36,10 +36,8 @@ from tests.support.world import EDGE_COLUMNS, Edge, Experience, Pair, World
 
 SOAK = os.environ.get("CONNECTION_PATHS_SOAK_KILLS")
 SEED = int(os.environ.get("CONNECTION_PATHS_SOAK_SEED", str(random.randrange(10**6))))
-CONTACTS = 3000 if SOAK else 1500  # about 114,000 and 65,000 edges
 SETTINGS = {**embedded.SETTINGS, "shared_buffers": "128MB"}
 STRATEGIES = ("in_place", "rebuild")
-each_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 #: The wrong edges, each with its fault, by a self-join that uses no function of the package.
 WRONG = """
 WITH usable AS (
@@ -136,7 +134,7 @@ class Server:
                 for pid in left:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
-            time.sleep(0.02)
+            time.sleep(0.1)
         embedded.stop(self._directory)  # the process that watches the server ends with it
         self._stack.enter_context(embedded.serve(self._directory, binaries=self._binaries, settings=SETTINGS))
 
@@ -176,7 +174,13 @@ def _processes() -> Iterator[tuple[int, int]]:
 
 
 @pytest.fixture(scope="module")
-def private_server() -> Iterator[Server]:
+def world_size() -> int:
+    """How many contacts the world of a file has; a file may have a fixture of its own."""
+    return 700
+
+
+@pytest.fixture(scope="module")
+def private_server(world_size: int) -> Iterator[Server]:
     """A server for this file alone, with a database ``seeded`` that tests copy."""
     given = os.environ.get("ORCHESTRATOR_TEST_PG_BIN")
     binaries = Path(given) if given else None
@@ -185,7 +189,7 @@ def private_server() -> Iterator[Server]:
             connection.execute("CREATE DATABASE seeded")
         template = make_conninfo(dsn, dbname="seeded")
         with connect(template) as connection:
-            seed.load(connection, "public", seed_synthetic.tables(CONTACTS, 1), replace=False)
+            seed.load(connection, "public", seed_synthetic.tables(world_size, 1), replace=False)
             install(template)
             connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'friend'")
             connection.execute("CREATE TABLE public.app_friends (a_id bigint, b_id bigint, PRIMARY KEY (a_id, b_id))")

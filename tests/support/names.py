@@ -12,7 +12,7 @@ from tests.support.world import Edge, Experience, Pair, World, world_of
 
 TABLES = (
     "connection_paths.company_names, connection_paths.organization_names, connection_paths.organization_keys,"
-    " connection_paths.name_proposals,"
+    " connection_paths.name_proposals, connection_paths.proposal_settings,"
     " connection_paths.name_decisions, connection_paths.name_decision_history, connection_paths.name_changes"
 )
 

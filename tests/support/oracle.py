@@ -6,7 +6,7 @@ Quotations are from the design, §1 to §3.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from functools import partial
 
@@ -73,7 +73,7 @@ def is_long_enough(edge: Edge, world: World, today: date) -> bool:
     return days >= (world.policies.get(edge.organization_id) or 1)
 
 
-def size_class(people: int) -> int:
+def size_class(people: float) -> int:
     """“1, 2, 5, 10, 20, 50, 100 and so on: the nearest one, in proportion.”"""
     classes: list[int] = [digit * 10**zeros for zeros in range(9) for digit in (1, 2, 5)]
     return min(classes, key=lambda each: abs(math.log(people / each)))
@@ -97,24 +97,36 @@ def strength(overlap_days: int, people: int, shared_organizations: int) -> int:
     return 5 * round((100 - missing) / 5)
 
 
-def with_evidence(found: Collection[Edge], best: Edge, world: World, today: date) -> Edge:
+def with_evidence(found: Collection[Edge], best: Edge, people_of: Mapping[int, int], today: date) -> Edge:
     """*best*, with the strength and the numbers that follow from all overlaps of the two contacts.
 
-    “Union of days over all organizations they shared”: each day is counted once, and only until today.
+    “Union of days over all organizations they shared”: each day is counted once, and only until today. *people_of* is
+    the number of people of each organization.
     """
     assert best.date_from is not None
-    days: set[int] = set()
-    for each in found:
-        assert each.date_from is not None
-        days.update(range(each.date_from.toordinal(), min(each.date_to or today, today).toordinal() + 1))
+    spans = [
+        (each.date_from.toordinal(), min(each.date_to or today, today).toordinal()) for each in found if each.date_from
+    ]
     shared = {each.organization_id for each in found if each.organization_id is not None}
-    smallest = min(people(world, each) for each in shared)
+    smallest = min(people_of[each] for each in shared)
+    begin = best.date_from.toordinal()
     return best._replace(
-        strength=strength(len(days), smallest, len(shared)),
+        strength=strength(distinct_days(spans), smallest, len(shared)),
         shared_organizations=len(shared),
-        earlier_days=sum(day < best.date_from.toordinal() for day in days),
+        earlier_days=distinct_days((first, min(last, begin - 1)) for first, last in spans),
         people=smallest,
     )
+
+
+def distinct_days(spans: Iterable[tuple[int, int]]) -> int:
+    """Count the days that are in at least one span; a span is its first and its last day, and may be empty."""
+    number, counted_to = 0, 0
+    for first, last in sorted(spans):
+        uncounted = max(first, counted_to + 1)
+        if uncounted <= last:
+            number += last - uncounted + 1
+            counted_to = last
+    return number
 
 
 def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
@@ -139,14 +151,17 @@ def edges(world: World, today: date = TODAY) -> dict[Pair, Edge]:
         assert edge.organization_id is not None
         return (latest_first(edge.date_to), edge.date_from, edge.organization_id)
 
+    organizations = {edge.organization_id for candidates in found.values() for edge in candidates}
+    people_of = {each: people(world, each) for each in organizations if each is not None}
     return {
-        pair: with_evidence(candidates, min(candidates, key=best), world, today) for pair, candidates in found.items()
+        pair: with_evidence(candidates, min(candidates, key=best), people_of, today)
+        for pair, candidates in found.items()
     }
 
 
-def every_edge(world: World) -> Layers:
-    """The edges of every kind."""
-    work, extra = edges(world), world.extra_edges
+def every_edge(world: World, work: Mapping[Pair, Edge]) -> Layers:
+    """The edges of every kind; *work* are those of work experiences."""
+    extra = world.extra_edges
     return {pair: [kinds[pair] for kinds in (work, extra) if pair in kinds] for pair in {*work, *extra}}
 
 

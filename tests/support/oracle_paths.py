@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from tests.support.finder_options import FILTERS, ORDERS, Call, weakest
 from tests.support.oracle import Layers, latest_first, overlap_days, tier
 from tests.support.world import Edge, Pair, World
 
@@ -21,38 +22,14 @@ Answer = TypeVar("Answer")
 Row = tuple[int, int, list[int], list[int | None], list[date | None], list[date | None], date | None, int | None]
 
 
-@dataclass(frozen=True)
-class Filters:
-    """“Filters, all before any limit”: an edge that does not pass does not exist for the search."""
-
-    kinds: tuple[str, ...] | None = None
-    min_strength: int | None = None
-    ended_after: date | None = None
-    via_organization_ids: tuple[int, ...] | None = None
-    not_via_organization_ids: tuple[int, ...] | None = None
-
-    def passes(self, edge: Edge) -> bool:
-        """“ended_after (edges that go on or ended on or after a date)”. An edge may have no organization."""
-        return (
-            (self.kinds is None or edge.kind in self.kinds)
-            and (self.min_strength is None or edge.strength >= self.min_strength)
-            and (self.ended_after is None or edge.date_to is None or edge.date_to >= self.ended_after)
-            and (self.via_organization_ids is None or edge.organization_id in self.via_organization_ids)
-            and (self.not_via_organization_ids is None or edge.organization_id not in self.not_via_organization_ids)
-        )
-
-
-NO_FILTERS = Filters()
-
-
 def users(world: World, collection: int) -> Mapping[int, set[int]]:
     """The members of a collection, each with the users who brought it in."""
     return world.users.get(collection, {})
 
 
 def openers_of(world: World, collection: int) -> Mapping[int, set[int]]:
-    """The users who can open a path at each member: “do_not_ask_users: users who open nothing”."""
-    return {member: brought_by - world.do_not_ask_users for member, brought_by in users(world, collection).items()}
+    """The users who can open a path at each member."""
+    return world.openers.get(collection, {})
 
 
 def in_do_not_ask(world: World, collection: int) -> set[int]:
@@ -93,11 +70,15 @@ class Graph:
 
     every_edge: Layers
     order_by: str = "recency"
-    filters: Filters = NO_FILTERS
+    filters: tuple[tuple[str, Any], ...] = ()  # see Call
+
+    def passes(self, edge: Edge) -> bool:
+        """“Filters, all before any limit”: an edge that does not pass does not exist for the search."""
+        return all(FILTERS[name](edge, value) for name, value in self.filters)
 
     def best_first(self, edge: Edge) -> tuple[int, int]:
         """“date_to DESC NULLS FIRST”; 'strength': “strength DESC, then as for recency”."""
-        return (-edge.strength if self.order_by == "strength" else 0, latest_first(edge.date_to))
+        return (ORDERS[self.order_by].edge(edge), latest_first(edge.date_to))
 
     @cached_property
     def edges(self) -> Mapping[Pair, Edge]:
@@ -105,21 +86,91 @@ class Graph:
 
         Of equally good ones, the kind that comes first in the enum.
         """
-        passing = {pair: list(filter(self.filters.passes, edges)) for pair, edges in self.every_edge.items()}
-        return {pair: min(edges, key=self.best_first) for pair, edges in passing.items() if edges}
+        found = {}
+        for pair, edges in self.every_edge.items():
+            passing = list(filter(self.passes, edges) if self.filters else edges)
+            if passing:
+                found[pair] = passing[0] if len(passing) == 1 else min(passing, key=self.best_first)
+        return found
 
     @cached_property
     def neighbours(self) -> Mapping[int, list[int]]:
         """The neighbours of each contact, the best edge first, “then the smaller neighbour id”."""
         found: dict[int, list[tuple[tuple[int, int], int]]] = {}
         for (a, b), edge in self.edges.items():
-            found.setdefault(a, []).append((self.best_first(edge), b))
-            found.setdefault(b, []).append((self.best_first(edge), a))
+            place_of_edge = self.best_first(edge)
+            found.setdefault(a, []).append((place_of_edge, b))
+            found.setdefault(b, []).append((place_of_edge, a))
         return {contact: [other for _, other in sorted(others)] for contact, others in found.items()}
 
-    def between(self, chain: Chain) -> list[Edge]:
-        """The edges along a chain."""
-        return [self.edges[min(pair), max(pair)] for pair in pairwise(chain)]
+    @cached_property
+    def _described(self) -> dict[tuple[Chain, date], Described]:
+        return {}
+
+    def describe(self, chain: Chain, today: date) -> Described:
+        """Describe a chain, once: calls that differ only in their limits return the same chains."""
+        if (chain, today) not in self._described:
+            path = [self.edges[min(pair), max(pair)] for pair in pairwise(chain)]
+            self._described[chain, today] = Described(self.order_by, chain, path, today)
+        return self._described[chain, today]
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """What both finders return of a chain, whatever the other arguments of the call are.
+
+    Most chains of a large world are only put in order. So what a path shows is computed when it is looked at.
+    """
+
+    order_by: str
+    chain: Chain
+    path: list[Edge]
+    today: date
+
+    @cached_property
+    def recency(self) -> date | None:
+        return recency(self.path, self.today)
+
+    @cached_property
+    def strength(self) -> int | None:
+        return weakest(self.path)
+
+    @cached_property
+    def place(self) -> tuple[int, int, int]:
+        """The place of a path without its user and contacts.
+
+        'recency': “depth; recency descending”. 'strength': “depth; the weakest link's strength descending; then as for
+        recency”.
+        """
+        return (len(self.path), ORDERS[self.order_by].path(self.path), latest_first(self.recency))
+
+    @cached_property
+    def columns(self) -> tuple[list[int | None], list[date | None], list[date | None]]:
+        """The organizations of the edges, their first days and their last days."""
+        return (
+            [edge.organization_id for edge in self.path],
+            [edge.date_from for edge in self.path],
+            [edge.date_to for edge in self.path],
+        )
+
+    @cached_property
+    def hops(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "from": start,
+                "to": end,
+                "kind": edge.kind,
+                "organization_id": edge.organization_id,
+                "date_from": _iso(edge.date_from),
+                "date_to": _iso(edge.date_to),
+                "strength": edge.strength,
+                "tier": tier(edge.strength),
+                "overlap_days": overlap_days(edge, self.today),
+                "people": edge.people,
+                "shared_organizations": edge.shared_organizations,
+            }
+            for (start, end), edge in zip(pairwise(self.chain), self.path, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -169,24 +220,9 @@ def recency(path: list[Edge], today: date) -> date | None:
     return max((min(edge.date_to or today, today) for edge in path), default=None)
 
 
-def weakest(path: list[Edge]) -> int | None:
-    """“The weakest link's strength”. Depth 1 has no link."""
-    return min((edge.strength for edge in path), default=None)
-
-
-def may_open(user: int, viewer: int, seed_scope: str, openers: Collection[int] | None) -> bool:
+def may_open(user: int, call: Call) -> bool:
     """“any: any user of the collection may open. importer: only the viewer.” And opener_user_ids: only these."""
-    return (seed_scope == "any" or user == viewer) and (openers is None or user in openers)
-
-
-def place(graph: Graph, path: list[Edge], today: date) -> tuple[int, int, int]:
-    """The place of a path without its user and contacts.
-
-    'recency': “depth; recency descending”. 'strength': “depth; the weakest link's strength descending; then as for
-    recency”.
-    """
-    strength = weakest(path) if graph.order_by == "strength" else None
-    return (len(path), -(strength or 0), latest_first(recency(path, today)))
+    return (call.seed_scope == "any" or user == call.viewer) and (call.openers is None or user in call.openers)
 
 
 def at_most_per_introducer(
@@ -202,102 +238,57 @@ def at_most_per_introducer(
     return kept
 
 
-def deep_finder(
-    graph: Graph,
-    world: World,
-    target: int,
-    collection: int,
-    viewer: int,
-    *,
-    max_depth: int,
-    max_paths: int,
-    seed_scope: str,
-    max_edges_per_hop: int | None,
-    openers: Collection[int] | None,
-    max_per_introducer: int | None,
-    today: date,
-) -> list[Row]:
+def deep_finder(graph: Graph, world: World, call: Call, today: date) -> list[Row]:
     """“One row per path (user and contact chain), at most max_paths”, in the order of §3."""
-    opened_by = openers_of(world, collection)
-    rows: list[tuple[tuple[tuple[int, int, int], bool, int, Chain], Row]] = []
-    for chain in walk(graph, introducers(world, collection), target, max_depth, max_edges_per_hop).chains:
-        path = graph.between(chain)
+    opened_by = openers_of(world, call.collection)
+    found: list[tuple[tuple[tuple[int, int, int], bool, int, Chain], Described]] = []
+    may_be_asked = introducers(world, call.collection, call.excluded)
+    for chain in walk(graph, may_be_asked, call.target, call.max_depth, call.max_edges_per_hop).chains:
         for user in opened_by.get(chain[0], ()):
-            if may_open(user, viewer, seed_scope, openers):
-                row = (
-                    len(chain),
-                    user,
-                    list(chain),
-                    [edge.organization_id for edge in path],
-                    [edge.date_from for edge in path],
-                    [edge.date_to for edge in path],
-                    recency(path, today),
-                    weakest(path),
-                )
+            if may_open(user, call):
+                about = graph.describe(chain, today)
                 # “the viewer's own first; user id; contact ids”
-                rows.append(((place(graph, path, today), user != viewer, user, chain), row))
-    in_order = ((order[-1], row) for order, row in sorted(rows, key=lambda each: each[0]))
-    return [row for _, row in at_most_per_introducer(in_order, max_per_introducer)][:max_paths]
+                found.append(((about.place, user != call.viewer, user, chain), about))
+    in_order = ((chain, (user, about)) for (_, _, user, chain), about in sorted(found, key=lambda each: each[0]))
+    return [
+        (len(chain), user, list(chain), *about.columns, about.recency, about.strength)
+        for chain, (user, about) in at_most_per_introducer(in_order, call.max_per_introducer)[: call.max_paths]
+    ]
 
 
-def find_paths(
-    graph: Graph,
-    world: World,
-    target: int,
-    collection: int,
-    viewer: int,
-    *,
-    max_depth: int,
-    seed_scope: str,
-    max_edges_per_hop: int | None,
-    excluded: Collection[int],
-    openers: Collection[int] | None,
-    max_per_introducer: int | None,
-    today: date,
-) -> list[dict[str, Any]]:
-    """Every path of find_paths, before max_paths: “one entry, all its users, the viewer first”.
+def find_paths(graph: Graph, world: World, call: Call, today: date) -> tuple[list[dict[str, Any]], int]:
+    """The paths of find_paths: “one entry, all its users, the viewer first”; and their number without max_paths.
 
     “Where paths are grouped by contact chain: depth, recency, chains the viewer can open
     first, contact ids.”
     """
-    opened_by = openers_of(world, collection)
-    groups: list[tuple[tuple[tuple[int, int, int], bool, Chain], dict[str, Any]]] = []
-    may_be_asked = introducers(world, collection, excluded)
-    for chain in walk(graph, may_be_asked, target, max_depth, max_edges_per_hop).chains:
-        path = graph.between(chain)
+    opened_by = openers_of(world, call.collection)
+    groups: list[tuple[tuple[tuple[int, int, int], bool, Chain], tuple[list[int], Described]]] = []
+    may_be_asked = introducers(world, call.collection, call.excluded)
+    for chain in walk(graph, may_be_asked, call.target, call.max_depth, call.max_edges_per_hop).chains:
         users_of_path = [
             user
-            for user in sorted(opened_by.get(chain[0], ()), key=lambda user: (user != viewer, user))
-            if may_open(user, viewer, seed_scope, openers)
+            for user in sorted(opened_by.get(chain[0], ()), key=lambda user: (user != call.viewer, user))
+            if may_open(user, call)
         ]
         if users_of_path:
-            entry = {
-                "depth": len(chain),
-                "user_ids": users_of_path,
-                "contact_ids": list(chain),
-                "recency": _iso(recency(path, today)),
-                "strength": weakest(path),
-                "tier": tier(weakest(path)),
-                "hops": [
-                    {
-                        "from": start,
-                        "to": end,
-                        "kind": edge.kind,
-                        "organization_id": edge.organization_id,
-                        "date_from": _iso(edge.date_from),
-                        "date_to": _iso(edge.date_to),
-                        "strength": edge.strength,
-                        "tier": tier(edge.strength),
-                        "overlap_days": overlap_days(edge, today),
-                        "people": edge.people,
-                        "shared_organizations": edge.shared_organizations,
-                    }
-                    for (start, end), edge in zip(pairwise(chain), path, strict=True)
-                ],
-            }
-            groups.append(((place(graph, path, today), viewer not in users_of_path, chain), entry))
-    in_order = ((order[-1], entry) for order, entry in sorted(groups, key=lambda group: group[0]))
-    return [entry for _, entry in at_most_per_introducer(in_order, max_per_introducer)]
+            about = graph.describe(chain, today)
+            groups.append(((about.place, call.viewer not in users_of_path, chain), (users_of_path, about)))
+    in_order = ((order[-1], group) for order, group in sorted(groups, key=lambda group: group[0]))
+    found = at_most_per_introducer(in_order, call.max_per_introducer)
+    returned = [
+        {
+            "depth": len(chain),
+            "user_ids": users_of_path,
+            "contact_ids": list(chain),
+            "recency": _iso(about.recency),
+            "strength": about.strength,
+            "tier": tier(about.strength),
+            "hops": about.hops,
+        }
+        for chain, (users_of_path, about) in found[: call.max_paths]
+    ]
+    return returned, len(found)
 
 
 def _iso(day: date | None) -> str | None:

@@ -6,8 +6,18 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tests.support.oracle import Layers
-from tests.support.oracle_paths import Chain, Graph, in_do_not_ask, introducers, may_open, openers_of, users, walk
+from tests.support.finder_options import Call
+from tests.support.oracle import Layers, has_dates, resolved
+from tests.support.oracle_paths import (
+    Chain,
+    Graph,
+    in_do_not_ask,
+    introducers,
+    may_open,
+    openers_of,
+    users,
+    walk,
+)
 from tests.support.world import MEMBER_SOURCES, World
 
 COUNTED_TO, FEW, LOOKED_THROUGH = 500, 5, 10_000  # of why_no_more
@@ -28,6 +38,8 @@ class Facts:
     target_edges_passing: int  # the filters of the call
     target_edges_to_members: int  # of those that pass
     target_edges_to_excluded: int  # members who may not be asked; of those that pass
+    experiences_unresolved: int | None  # of the target; None: company names are not resolved
+    experiences_excluded: int  # of the target
     excluded: int  # contacts in do_not_ask and those that the call excludes, members or not
     has_limits: bool  # a limit of introduction_limits applies
     max_depth: int
@@ -42,57 +54,58 @@ def facts(
     counted: Layers,
     graph: Graph,
     world: World,
-    target: int,
-    collection: int,
-    viewer: int,
-    *,
-    max_depth: int,
-    seed_scope: str,
-    max_edges_per_hop: int | None,
-    excluded: Collection[int],
-    openers: Collection[int] | None,
-    max_per_introducer: int | None,
+    call: Call,
+    unresolved: int | None,
 ) -> Facts:
-    """Look at everything; *counted* are all edges, and those of *graph* all that can be on a path."""
-    members, opened_by = users(world, collection), openers_of(world, collection)
-    may_be_asked = introducers(world, collection, excluded)
+    """Look at everything; *counted* are all edges, and those of *graph* all that can be on a path.
+
+    *unresolved* is the number of work experiences of the target with an unresolved company name.
+    """
+    members, opened_by = users(world, call.collection), openers_of(world, call.collection)
+    may_be_asked = introducers(world, call.collection, call.excluded)
     every_one: Counter[int] = Counter()
     around: Counter[int] = Counter()  # edges that pass
-    for (a, b), edges in counted.items():
-        if target in (a, b):
-            every_one[b if a == target else a] += len(edges)
-            around[b if a == target else a] += sum(map(graph.filters.passes, edges))
-    walked = walk(graph, may_be_asked, target, max_depth, max_edges_per_hop)
+    for pair in [pair for pair in counted if call.target in pair]:
+        neighbour, edges = sum(pair) - call.target, counted[pair]  # a pair is two contacts
+        every_one[neighbour] += len(edges)
+        around[neighbour] += sum(map(graph.passes, edges))
+    walked = walk(graph, may_be_asked, call.target, call.max_depth, call.max_edges_per_hop)
 
     def opens(brought_by: Collection[int]) -> bool:
-        return any(may_open(user, viewer, seed_scope, openers) for user in brought_by)
+        return any(may_open(user, call) for user in brought_by)
 
     paths = {chain for chain in walked.chains if opens(opened_by.get(chain[0], ()))}
     ends = Counter(chain[-2] for chain in paths if len(chain) > 1)
     return Facts(
-        is_known=target in world.contacts,
+        is_known=call.target in world.contacts,
         members=len(members),
         entries=sum(
-            row.collection_id == collection and row.source in MEMBER_SOURCES and row.user_id is not None
+            row.collection_id == call.collection and row.source in MEMBER_SOURCES and row.user_id is not None
             for row in world.memberships
         ),
         openers_brought=any(map(opens, members.values())),
-        viewer_opens=viewer not in world.do_not_ask_users,
-        viewer_is_opener=openers is None or viewer in openers,
-        has_openers=openers is not None,
+        viewer_opens=call.viewer not in world.do_not_ask_users,
+        viewer_is_opener=call.openers is None or call.viewer in call.openers,
+        has_openers=call.openers is not None,
         target_edges=every_one.total(),
         target_edges_passing=around.total(),
         target_edges_to_members=sum(number for contact, number in around.items() if contact in members),
         target_edges_to_excluded=sum(
             number for contact, number in around.items() if contact in members and contact not in may_be_asked
         ),
-        excluded=len(in_do_not_ask(world, collection) | {*excluded}),
-        has_limits=any(limit.collection_id in (collection, None) for limit in world.limits),
-        max_depth=max_depth,
-        max_edges_per_hop=max_edges_per_hop,
+        experiences_unresolved=unresolved,
+        experiences_excluded=sum(
+            each.contact_id == call.target and has_dates(each) and world.policies.get(each.organization_id, 1) is None
+            for each in (resolved(each, world) for each in world.experiences)
+            if each.organization_id is not None
+        ),
+        excluded=len(in_do_not_ask(world, call.collection) | {*call.excluded}),
+        has_limits=any(limit.collection_id in (call.collection, None) for limit in world.limits),
+        max_depth=call.max_depth,
+        max_edges_per_hop=call.max_edges_per_hop,
         level_reached=max(map(len, walked.chains)),
         is_cut=walked.is_cut,
-        is_limited=max_per_introducer is not None and max(ends.values(), default=0) > max_per_introducer,
+        is_limited=call.max_per_introducer is not None and max(ends.values(), default=0) > call.max_per_introducer,
         paths=paths,
     )
 
@@ -108,6 +121,8 @@ def holds(reason: str, true: Facts, seed_scope: str, found: Collection[Chain]) -
         "viewer_opens_nothing": seed_scope == "importer" and not true.viewer_opens,
         "viewer_brought_nobody": seed_scope == "importer" and not true.openers_brought,
         "openers_brought_nobody": true.has_openers and not true.openers_brought,
+        "names_unresolved": not edges and (true.experiences_unresolved or 0) > 0,
+        "organizations_excluded": not edges and true.experiences_excluded > 0,
         "target_has_no_edges": not edges,
         "no_edge_passes": edges > 0 and not passing,
         "no_edge_to_a_member": passing > 0 and not to_members,
@@ -138,6 +153,8 @@ def possible_reasons(
         "viewer_opens_nothing": not found and seed_scope == "importer" and not true.viewer_opens,
         "viewer_brought_nobody": not found and seed_scope == "importer" and not true.openers_brought,
         "openers_brought_nobody": not found and true.has_openers and not true.openers_brought,
+        "names_unresolved": not found and not true.target_edges and (true.experiences_unresolved or 0) > 0,
+        "organizations_excluded": not found and not true.target_edges and true.experiences_excluded > 0,
         "target_has_no_edges": not true.target_edges,
         "no_edge_passes": not true.target_edges_passing,
     }

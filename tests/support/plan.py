@@ -22,6 +22,7 @@ LOADS = "SELECT l.contact_id, l.overlaps FROM connection_paths.overlaps_by_conta
 
 
 def add_overlaps_by_contact(connection: Connection) -> None:
+    connection.execute(sqlfiles.function("counted_overlaps"))
     connection.execute(sqlfiles.function("overlaps_by_contact"))
 
 
@@ -117,6 +118,7 @@ def check(found: BackfillPlan, world: World) -> None:
         ),
         "of_missing_contacts": sum(each.contact_id not in world.contacts for each in rows),
         "has_rule": False,
+        "left_out_by_rule": 0,
     }
     assert asdict(found.details) == details(world)
     assert found.future_pairs == future_pairs(world)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from tests.support import oracle_paths
-from tests.support.finder_calls import Call
+from tests.support.finder_options import Call, random_options
 from tests.support.world import (
     COLLECTION_IDS,
     CONTACT_IDS,
     DAYS,
     FRIEND,
     GHOST_CONTACT_IDS,
-    ORGANIZATION_IDS,
     USER_IDS,
-    WORK_OVERLAP,
     Edge,
     Experience,
     Limit,
@@ -35,40 +31,19 @@ Situation = tuple[World, list[Call]]
 def situations(draw: st.DrawFn, count: int, max_depth: int = 4, max_contacts: int = len(CONTACT_IDS)) -> Situation:
     """A small world, and *count* calls in it."""
     world = draw(worlds(max_contacts))
-    calls = st.builds(
-        Call,
-        target=st.sampled_from((*sorted(world.contacts) * 4, GHOST_CONTACT_IDS[0], 999)),
-        collection=st.sampled_from((*COLLECTION_IDS * 4, 999)),
-        viewer=st.sampled_from((*USER_IDS * 4, 999)),
-        max_depth=st.sampled_from((*range(1, max_depth + 1), *range(2, max_depth + 1))),
-        max_paths=st.sampled_from((1, 2, 3, 5, 8, 13, 25, 100, 1000)),
-        seed_scope=st.sampled_from(("any", "any", "importer")),
-        max_edges_per_hop=st.sampled_from((None, None, *range(1, 5), *range(1, 16))),
-        excluded=st.one_of(
-            st.just(()),
-            st.lists(st.sampled_from((*sorted(world.contacts), GHOST_CONTACT_IDS[0])), max_size=4).map(tuple),
-        ),
-        order_by=st.sampled_from(("recency", "strength")),
-        filters=st.one_of(st.just(oracle_paths.NO_FILTERS), filters()),
-        openers=st.sampled_from(
-            (None, None, None, (USER_IDS[0],), USER_IDS[1:3], (*USER_IDS[2:], USER_IDS[2]), (999,))
-        ),
-        max_per_introducer=st.sampled_from((None, None, None, 1, 2, 3)),
-    )
-    return world, draw(st.lists(calls, min_size=count, max_size=count))
-
-
-def filters() -> st.SearchStrategy[oracle_paths.Filters]:
-    """Filters on edges, most of them not set."""
-    some_organizations = st.lists(st.sampled_from((*ORGANIZATION_IDS, 999)), min_size=1, max_size=3).map(tuple)
-    return st.builds(
-        oracle_paths.Filters,
-        kinds=st.sampled_from((None, None, None, (WORK_OVERLAP,), (WORK_OVERLAP, WORK_OVERLAP))),
-        min_strength=st.one_of(st.none(), st.none(), st.sampled_from((0, 5, 20, 50, 80, 100))),
-        ended_after=st.one_of(st.none(), st.none(), st.sampled_from(DAYS)),
-        via_organization_ids=st.one_of(st.none(), st.none(), st.none(), some_organizations),
-        not_via_organization_ids=st.one_of(st.none(), st.none(), some_organizations),
-    )
+    dice = draw(st.randoms(use_true_random=False))
+    calls = [
+        Call(
+            target=dice.choice((*sorted(world.contacts) * 4, GHOST_CONTACT_IDS[0], 999)),
+            collection=dice.choice((*COLLECTION_IDS * 4, 999)),
+            viewer=dice.choice((*USER_IDS * 4, 999)),
+            max_depth=dice.choice((*range(1, max_depth + 1), *range(2, max_depth + 1))),
+            max_edges_per_hop=dice.choice((None, None, *range(1, 5), *range(1, 16))),
+            **random_options(dice, world),
+        )
+        for _ in range(count)
+    ]
+    return world, calls
 
 
 @st.composite
@@ -124,26 +99,9 @@ def crowds(draw: st.DrawFn, count: int) -> Situation:
             collection=dice.choice(COLLECTION_IDS),
             viewer=dice.choice(USER_IDS),
             max_depth=depth,
-            max_paths=dice.choice((1, 5, 25, 25, 100, 1000)),
-            seed_scope=dice.choice(("any", "any", "importer")),
             max_edges_per_hop=cap,
-            excluded=tuple(dice.choices(contacts, k=dice.choice((0, 0, 1, 10)))),
-            order_by=dice.choice(("recency", "strength")),
-            filters=dice.choice((oracle_paths.NO_FILTERS, random_filters(dice, days, organizations))),
-            openers=dice.choice((None, None, None, tuple(dice.sample(USER_IDS, 2)))),
-            max_per_introducer=dice.choice((None, None, None, 1, 2, 5)),
+            **random_options(dice, world),
         )
         for depth, cap in (dice.choice(depths_and_caps) for _ in range(count))
     ]
     return world, calls
-
-
-def random_filters(dice: random.Random, days: Sequence[date], organizations: Sequence[int]) -> oracle_paths.Filters:
-    """Filters that leave some edges of a crowd out."""
-    return oracle_paths.Filters(
-        kinds=dice.choice((None, None, None, (WORK_OVERLAP,))),
-        min_strength=dice.choice((None, None, 5, 30, 50, 60)),
-        ended_after=dice.choice((None, None, *days)),
-        via_organization_ids=dice.choice((None, None, None, tuple(organizations[:2]))),
-        not_via_organization_ids=dice.choice((None, None, tuple(organizations[:1]))),
-    )

@@ -209,7 +209,7 @@ def facts(text: str) -> Facts:
         for stmt in nodes(body, kind)
     }
     named = {found.relname for stmt in inside for found in tables(stmt) if found.schemaname == SCHEMA}
-    apart = inside if tree is None else _outside_messages(tree)
+    apart = [*inside] if tree is None else _outside_messages(tree)
     named |= {found[1] for string in _strings(apart) for found in re.finditer(rf"\b{SCHEMA}\.(\w+)", string)}
     return Facts(
         name=function.funcname[-1].sval,

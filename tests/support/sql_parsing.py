@@ -29,9 +29,10 @@ def filled(text: str) -> str:
     return binding.default("host").fill(text)
 
 
-def statements(text: str) -> list[Any]:
+@cache
+def statements(text: str) -> tuple[Any, ...]:
     """Return the parsed statements of a text."""
-    return [raw.stmt for raw in pglast.parse_sql(filled(text))]
+    return tuple(raw.stmt for raw in pglast.parse_sql(filled(text)))
 
 
 def parses(text: str) -> list[str]:
@@ -109,7 +110,8 @@ def expression(query: str, mode: int) -> str:
     return f"SELECT {re.split(r':?=', query, maxsplit=1)[1]}"
 
 
-def body_statements(text: str) -> list[Any]:
+@cache
+def body_statements(text: str) -> tuple[Any, ...]:
     """Return the parsed SQL inside the functions and DO blocks of a file."""
     inside: list[Any] = []
     for one in pglast.split(filled(text)):
@@ -121,7 +123,7 @@ def body_statements(text: str) -> list[Any]:
         elif isinstance(stmt, ast.CreateFunctionStmt | ast.DoStmt):
             for found in plpgsql_items(plpgsql(one), "PLpgSQL_expr"):
                 inside += statements(expression(found["query"], found["parseMode"]))
-    return inside
+    return tuple(inside)
 
 
 def tables(stmt: Any) -> list[Any]:

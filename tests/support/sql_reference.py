@@ -32,7 +32,8 @@ SQL files. Change the SQL file, not this page: a test fails when the two differ.
 * [Tables](#tables), [views](#views) and [types](#types).
 """
 
-_ROOMS = ("finders", "edges", "changes", "runs", "rebuild", "host", "access", "core")
+#: Every folder of sql/functions, in the order of the page.
+_ROOMS = ("finders", "edges", "changes", "runs", "rebuild", "names", "host", "detaching", "core")
 
 
 def page() -> str:
@@ -46,6 +47,7 @@ def page() -> str:
     parts += ["## Functions for operators\n"]
     parts += [_function(files[name]) for name in operators]
     parts += ["## Internal functions\n"]
+    assert {*_ROOMS} == {_room(path) for path in files.values()}
     for room in _ROOMS:
         found = [files[name] for name in internal if _room(files[name]) == room]
         if found:

@@ -77,7 +77,7 @@ ODD: Mapping[str, str] = {
 
 PUBLICATION = "CREATE PUBLICATION everything FOR ALL TABLES"
 
-#: A few environments that cover every sort of setting; the soak test uses all of :func:`everything`.
+#: A few environments that cover every sort of setting; `make soak` uses all of :func:`everything`.
 SHORT = (
     Surrounding("plain"),
     Surrounding("every odd setting", settings=ODD),

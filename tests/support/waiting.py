@@ -31,7 +31,7 @@ def eventually(connection: Connection, query: str, *parameters: Any) -> None:
     deadline = time.monotonic() + PATIENCE
     while value(connection, query, *parameters) is not True:
         assert time.monotonic() < deadline, query
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 class InThread(threading.Thread):

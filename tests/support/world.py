@@ -118,6 +118,14 @@ class World:
                 found.setdefault(collection, {}).setdefault(contact, set()).add(user)
         return found
 
+    @cached_property
+    def openers(self) -> Mapping[int, Mapping[int, set[int]]]:
+        """The same without “do_not_ask_users: users who open nothing”."""
+        return {
+            collection: {member: brought_by - self.do_not_ask_users for member, brought_by in members.items()}
+            for collection, members in self.users.items()
+        }
+
 
 def colleagues(*jobs: tuple[int, int, date | str | None, date | str | None]) -> World:
     """A world of (contact, organization, date_from, date_to); dates may be ISO text."""
@@ -159,12 +167,17 @@ def world_of(connection: Connection) -> World:
                 "SELECT id, contact_id, organization_id, date_from, date_to FROM public.contact_work_experiences"
             )
         ),
-        policies=dict(
-            connection.execute("SELECT organization_id, min_overlap_days FROM connection_paths.organization_policy")
-            if installed
-            else ()
-        ),
+        policies=policies_of(connection) if installed else {},
         sizes=sizes_of(connection) if installed else {},
+    )
+
+
+def policies_of(connection: Connection[Any]) -> dict[int, int | None]:
+    """Read organization_policy."""
+    return dict(
+        connection.execute(
+            "SELECT organization_id, min_overlap_days FROM connection_paths.organization_policy"
+        ).fetchall()
     )
 
 
@@ -267,6 +280,10 @@ def load_sizes(connection: Connection[Any], world: World) -> None:
 
 
 def _copy(connection: Connection[Any], table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Add rows to a table. A COPY of no rows would be four messages to the server and back."""
+    rows = list(rows)
+    if not rows:
+        return
     with (
         connection.cursor() as cursor,
         cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.SQL(table))) as copy,

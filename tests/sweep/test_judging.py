@@ -217,7 +217,7 @@ def test_reasons_to_doubt_are_listed() -> None:
     found = "; ".join(doubts(results))
     for part in (
         "does nothing takes 0.50 ms",
-        "2 other sessions",
+        "other sessions that were active on the server at the start: 2",
         "load was 3 on 2 cores",
         "ended early (server gone)",
     ):

@@ -78,7 +78,12 @@ def secretive(network: str) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("place", "fails"),
-    [("connection string", False), ("service file", False), ("environment", True), ("service file", True)],
+    [
+        ("connection string", False),
+        pytest.param("service file", False, marks=pytest.mark.long),
+        pytest.param("environment", True, marks=pytest.mark.long),
+        ("service file", True),
+    ],
 )
 def test_no_secret_appears(sweeper: str, secretive: None, tmp_path: Path, place: str, fails: bool) -> None:
     given = {name: str(value) for name, value in conninfo_to_dict(sweeper).items()}

@@ -283,7 +283,10 @@ def test_each_finder_is_measured_in_the_orders_that_it_has(network: str) -> None
     assert all(cell.requests and not cell.errors for cell in found.cells)
 
 
-@pytest.mark.parametrize(("at", "blocks"), [(2, []), (5, [1, 1]), (10, [2, 2, 1, 1])])
+@pytest.mark.parametrize(
+    ("at", "blocks"),
+    [pytest.param(2, [], marks=pytest.mark.long), (5, [1, 1]), pytest.param(10, [2, 2, 1, 1], marks=pytest.mark.long)],
+)
 def test_a_lost_server_leaves_what_was_measured(
     network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, blocks: list[int]
 ) -> None:

@@ -22,7 +22,7 @@ def doubts(results: Results) -> list[str]:
             )
     server, client = results.environment["server"], results.environment["client"]
     if server["other_active_sessions"]:
-        found.append(f"{server['other_active_sessions']} other sessions were active on the server at the start")
+        found.append(f"other sessions that were active on the server at the start: {server['other_active_sessions']}")
     if client["load_before"] > client["cores"] / 2:
         found.append(f"the client's load was {client['load_before']:g} on {client['cores']} cores at the start")
     uncompared = sum(parity.uncompared for parity in results.parity.values())

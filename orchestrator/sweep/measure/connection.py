@@ -58,7 +58,8 @@ class TimedConnection:
         self._settings = {**MEASURED, "statement_timeout": str(max(1, round(timeout * 1000)))}
         self._statements = Statements(())
         self._connection: Connection | None = None
-        self._silence = _SilenceWatch(timeout + GRACE)
+        self._patience = timeout + GRACE
+        self._silence: _SilenceWatch | None = None  # as long as there is a connection
 
     def prepare(self, statements: Statements) -> None:
         """Use these statements from now on; they are prepared on every new connection."""
@@ -69,6 +70,7 @@ class TimedConnection:
         """Return libpq's connection; connect and prepare the statements first when there is none."""
         if self._connection is None:
             self._connection = connect(self._dsn, settings=self._settings, reads_only=True)
+            self._silence = _SilenceWatch(self._patience)
             for number, text in enumerate(self._statements.texts):
                 result = self._connection.pgconn.prepare(_name(number), text.encode(), self._statements.types)
                 if result.status != pq.ExecStatus.COMMAND_OK:
@@ -78,6 +80,9 @@ class TimedConnection:
 
     def close(self) -> None:
         """Close the connection, if there is one."""
+        if self._silence is not None:
+            self._silence.stop()
+            self._silence = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -89,6 +94,7 @@ class TimedConnection:
         :class:`OrchestratorError` when there is none and connecting fails.
         """
         pgconn = self.open()
+        assert self._silence is not None
         self._silence.begin(pgconn.socket)
         result = pgconn.exec_prepared(_name(statement), parameters)  # type: ignore[arg-type]  # None is NULL
         if self._silence.end():
@@ -125,13 +131,14 @@ def _name(number: int) -> bytes:
 
 
 class _SilenceWatch:
-    """A thread that ends a connection whose answer takes longer than *patience* seconds."""
+    """A thread that ends a connection whose answer takes longer than *patience* seconds, until :meth:`stop`."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._waiting: tuple[float, int] | None = None  # since when, on which socket
         self._has_ended = False
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def begin(self, descriptor: int) -> None:
@@ -145,9 +152,12 @@ class _SilenceWatch:
             has_ended, self._has_ended = self._has_ended, False
         return has_ended
 
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._stopped.set()
+
     def _watch(self) -> None:
-        while True:
-            time.sleep(_CHECK_EVERY)
+        while not self._stopped.wait(_CHECK_EVERY):
             with self._lock:
                 if self._waiting is not None and time.monotonic() - self._waiting[0] > self._patience:
                     descriptor = self._waiting[1]

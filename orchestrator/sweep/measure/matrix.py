@@ -12,7 +12,7 @@ from psycopg import sql
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.schema import schema_of
-from orchestrator.finders.paths import DEEPEST, ORDERS
+from orchestrator.finders.question import DEEPEST, ORDERS
 
 FIND_PATHS, DEEP_FINDER, LEGACY_FINDER = "find_paths", "deep_finder", "legacy_finder"
 

@@ -19,7 +19,7 @@ import psycopg
 
 from orchestrator.core.database import Connection, connect, resolved
 from orchestrator.core.errors import OrchestratorError, one_line
-from orchestrator.install.installed import require_installed
+from orchestrator.host.installed import require_installed
 from orchestrator.sweep.measure import parity, server_time
 from orchestrator.sweep.measure import targets as choosing
 from orchestrator.sweep.measure.connection import ANSWERED, MEASURED, TYPES, Parameters, Statements, TimedConnection
@@ -62,7 +62,7 @@ def sweep(
     settings = {**MEASURED, "default_transaction_read_only": "on"}
     with connect(dsn, settings=settings, reads_only=True) as connection:
         require_installed(connection)
-        dsn = resolved(connection)
+        dsn = resolved(connection, same_server=True)  # of several hosts, all is measured on one
         finders = matrix.resolve(connection)
         report(SweepProgress("choosing targets"))
         members = choosing.choose_collections(connection, matrix.collections)

@@ -24,24 +24,32 @@ rights (suffix, class, names, privileges) AS (
             organization_sizes, backfill_runs, backfill_batches, contact_changes, due_changes, capture_failures, rebuild_replays,
             rebuild_other_kinds, rebuild_missing_contacts, legal_forms, organization_names, organization_keys,
             organization_words, company_names,
-            name_proposals, name_decisions, name_changes
+            name_proposals, proposal_settings, name_decisions, name_changes
         }', '{SELECT,INSERT,UPDATE,DELETE}'),
+        -- resolve propose begins again when the list of legal forms has changed
+        ('operator', 'TABLE', '{
+            organization_names, organization_keys, organization_words, company_names, name_proposals, proposal_settings
+        }', '{TRUNCATE}'),
         ('operator', 'TABLE', '{detached_sources, name_decision_history}', '{SELECT}'),
-        ('operator', 'TABLE', '{do_not_ask, introduction_requests}', '{DELETE}'),
+        ('operator', 'TABLE', '{introduction_requests}', '{DELETE}'),
         ('operator', 'TABLE', '{backfill_progress}', '{SELECT}'),
         ('operator', 'SEQUENCE', '{backfill_worker_ids, name_batch_ids}', '{USAGE}'),
         ('operator', 'FUNCTION', '{
-            advisory_key, await_refreshes, backfill_contact, begin_indexing, begin_refresh, cancel_run, claim_batch,
-            claim_finish, clean_consent, contacts_to_refresh, count_organizations, create_run, do_batch, drop_rebuild, fail_batch,
-            finish_run, is_junk_name, lock_active_run, lock_holders, longest_wait, mark_exchanged, missing_contacts,
-            missing_rebuild_indexes, name_keys, overlaps_by_contact, pause_run, plain_name, predicted_edges,
-            prepare_rebuild, propose_names, queue_affected_contacts, queue_changes, queue_due_contacts,
-            queue_everyone, queue_named_contacts, rebuild_range, rebuilt_edges, recover_capture,
-            refresh_company_names, refresh_one_by_one, refresh_organization_names, refresh_range, register_worker,
-            request_cancel, require_batches_done, require_exchangeable, require_read_committed, require_rebuild,
-            require_sources, resume_run, schedule_refreshes, set_aside_batch, set_max_workers, similar_organizations,
-            split_batch, sync_changes, take_changes, typing_forms, undo_name_decisions, wake_listener,
-            without_legal_form, write_edges
+            add_company_names, advisory_key, await_refreshes, backfill_contact, begin_indexing, begin_refresh,
+            cancel_run, claim_batch, claim_finish, class_fits, contacts_to_refresh, copy_other_kinds,
+            count_is_good_for, count_organizations, counted_overlaps, create_run, delete_requests, do_batch,
+            drop_rebuild, edge_ends, fail_batch, finish_run, is_junk_name, live_overlaps, lock_active_run,
+            lock_holders, longest_wait, mark_exchanged, missing_contacts, missing_rebuild_indexes, name_keys,
+            next_overlaps, overlaps_by_contact, pause_run, place_rebuild, plain_name, predicted_edges, prepare_rebuild,
+            propose_names, propose_new_names, queue_affected_contacts, queue_changes, queue_due_contacts,
+            queue_everyone, queue_named_contacts, rebuild_range, rebuilt_edges, recount_organizations,
+            recover_capture, redirect_searches, refresh_company_names, refresh_one_by_one,
+            refresh_organization_names, refresh_range, register_worker, request_cancel, require_batches_done,
+            require_exchangeable, require_read_committed, require_rebuild, require_sources, resize_organizations,
+            resume_run, schedule_refreshes, set_aside_batch, set_max_workers, similar_organizations, split_batch,
+            stored_overlaps, sync_changes, take_changes, typing_forms, undo_name_decisions, wake_listener,
+            wanted_edges, watch_other_kinds, without_legal_form, write_differences,
+            write_edges
         }', '{EXECUTE}')
 ),
 objects (class, name, identity, owner, acl) AS (

@@ -17,7 +17,7 @@ LEFT JOIN LATERAL (
         ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
         AND d.objid = r.oid
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-    JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid AND c.relnamespace <> n.oid
+    JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid AND c.relnamespace <> n.oid AND c.relkind <> 'c'
     JOIN pg_catalog.pg_namespace AS s ON s.oid = c.relnamespace
     WHERE v.relnamespace = n.oid AND v.relkind = 'v' AND v.relname NOT IN ('live_users', 'live_collections')
 ) AS t ON true

@@ -1,7 +1,8 @@
--- Whether sync still has to handle a change that was made, or a refresh that became due, before some time.
+-- Whether sync still has to handle a change that was made, or a refresh or a count that became due, before some time.
 --
 -- Contacts whose refresh has failed three times do not count. A row of capture_failures counts when sync can handle it:
--- when it is closed or the triggers of its table work again.
+-- when it is closed or the triggers of its table work again. A company name without candidates counts when sync looks
+-- for candidates: see propose_new_names.
 -- Parameter: until, that time. NULL: no limit.
 SELECT EXISTS (
     SELECT
@@ -20,4 +21,16 @@ OR EXISTS (
 )
 OR EXISTS (
     SELECT FROM connection_paths.name_changes AS n WHERE %(until)s::timestamptz IS NULL OR n.changed_at <= %(until)s
+)
+OR to_regclass('connection_paths.named_experiences') IS NOT NULL
+AND EXISTS (SELECT FROM connection_paths.proposal_settings)
+AND EXISTS (
+    SELECT
+    FROM connection_paths.company_names AS c
+    WHERE c.proposed_at IS NULL AND (%(until)s::timestamptz IS NULL OR c.changed_at <= %(until)s)
+)
+OR EXISTS (
+    SELECT
+    FROM connection_paths.organization_sizes AS s
+    WHERE s.counted_at <= COALESCE(%(until)s::timestamptz, now()) - connection_paths.count_is_good_for()
 )

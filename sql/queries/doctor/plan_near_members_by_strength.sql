@@ -1,7 +1,14 @@
 -- This statement is planned, not run: the same edges as in plan_near_members.sql, the strongest one first.
-SELECT m.contact_ids, m.date_tos, m.user_ids
-FROM connection_paths.near_members(
-    ROW(
-        $1, $2, 1, 3, 25, 'any', 15, 'strength', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', true, false, NULL, NULL
-    )::connection_paths.search_request, 100, NULL, true, false
-) AS m
+-- The fields of the request that are not named are NULL.
+SELECT m.contact_ids, m.ranks, m.user_ids
+FROM (
+    SELECT
+        jsonb_populate_record(
+            NULL::connection_paths.search_request,
+            '{"viewer_user_id": 1, "max_depth": 3, "max_found": 25, "nobody_is_excluded": true, "has_limits": false,
+            "by_chain": false, "is_filtered": false, "max_edges_per_hop": 15, "order_by": "strength",
+            "seed_scope": "any"}'::jsonb || jsonb_build_object('target_contact_id', $1, 'collection_id', $2)
+        ) AS request
+    OFFSET 0
+) AS r
+CROSS JOIN LATERAL connection_paths.near_members(r.request, 100, false, true, false) AS m

@@ -24,15 +24,7 @@ wanted AS (
 present AS (
     SELECT e.contact_a_id, e.contact_b_id, e.strength, e.shared_organizations, e.organization_id, e.date_from, e.date_to,
         e.earlier_days, e.people
-    FROM checked AS c
-    JOIN connection_paths.contact_connections AS e ON e.contact_a_id = c.id
-    WHERE e.kind = 'work_overlap'
-    UNION ALL
-    SELECT e.contact_a_id, e.contact_b_id, e.strength, e.shared_organizations, e.organization_id, e.date_from, e.date_to,
-        e.earlier_days, e.people
-    FROM checked AS c
-    JOIN connection_paths.contact_connections AS e ON e.contact_b_id = c.id
-    WHERE e.kind = 'work_overlap'
+    FROM connection_paths.stored_overlaps(%(contact_ids)s::bigint[], false) AS e
 ),
 -- DISTINCT: a pair whose contacts are both checked is found twice
 different AS (

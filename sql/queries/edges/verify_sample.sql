@@ -5,25 +5,13 @@
 --                        a third of all overlaps that overlaps_by_contact counts
 -- alone                  contacts that exist and have no overlaps
 -- edge end               contacts that are the smaller end of an edge; those without overlaps come first
-WITH RECURSIVE loads AS MATERIALIZED (
+WITH loads AS MATERIALIZED (
     SELECT
         l.contact_id,
         sum(l.overlaps) OVER (ORDER BY l.overlaps DESC, l.contact_id) - l.overlaps AS before,
         sum(l.overlaps) OVER () AS total
     FROM connection_paths.overlaps_by_contact() AS l
     WHERE l.overlaps > 0
-),
--- a loose index scan: one probe for each contact instead of one row for each edge
-low_ends (contact_id) AS (
-    SELECT min(c.contact_a_id) FROM connection_paths.contact_connections AS c WHERE c.kind = 'work_overlap'
-    UNION ALL
-    SELECT (
-        SELECT min(c.contact_a_id)
-        FROM connection_paths.contact_connections AS c
-        WHERE c.contact_a_id > e.contact_id AND c.kind = 'work_overlap'
-    )
-    FROM low_ends AS e
-    WHERE e.contact_id IS NOT NULL
 ),
 strata AS (
     SELECT
@@ -34,11 +22,11 @@ strata AS (
     UNION ALL
     SELECT 'alone', c.id, false
     FROM connection_paths.live_contacts AS c
-    WHERE NOT EXISTS (SELECT FROM loads AS l WHERE l.contact_id = c.id)
+    WHERE c.id IS NOT NULL -- a mapping may read the id from a text that is no number
+        AND NOT EXISTS (SELECT FROM loads AS l WHERE l.contact_id = c.id)
     UNION ALL
     SELECT 'edge end', e.contact_id, NOT EXISTS (SELECT FROM loads AS l WHERE l.contact_id = e.contact_id)
-    FROM low_ends AS e
-    WHERE e.contact_id IS NOT NULL
+    FROM connection_paths.edge_ends() AS e
 ),
 numbered AS (
     SELECT

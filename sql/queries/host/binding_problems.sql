@@ -69,6 +69,7 @@ bound AS (
     LEFT JOIN pg_catalog.pg_class AS t
         ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
         AND t.oid = d.refobjid
+        AND t.relkind <> 'c' -- an expression may use a part of a composite type
         AND NOT EXISTS (SELECT FROM ours AS o WHERE o.oid = t.oid) -- a view may read a table of the package, too
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
     LEFT JOIN functions AS f

@@ -1,5 +1,6 @@
 -- The tables of the package and of the application that Citus manages, one row per table.
 --
+-- install --distributed makes the edges a distributed table, together with edge_shards and the functions that read it.
 -- No row when Citus is not installed or manages none of them. A distributed table or a reference table has no rows on
 -- the coordinator: finders would return nothing, and a refresh would delete correct edges.
 -- ts_stat executes a query that it gets as text, so this statement is also valid where pg_dist_partition is missing.
@@ -19,6 +20,13 @@ FROM (
 JOIN pg_catalog.pg_class AS c ON c.oid = m.oid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'connection_paths'
+    AND (
+        to_regclass('connection_paths.edge_shards') IS NULL
+        OR c.relname NOT IN (
+            'contact_connections', 'contact_connections_live', 'contact_connections_next', 'contact_connections_old',
+            'edge_shards'
+        )
+    )
     OR EXISTS (
         SELECT
         FROM jsonb_to_recordset(%(sources)s::jsonb) AS s ("schema" text, "table" text)

@@ -16,7 +16,7 @@
 -- so that each contact is looked up once and not once per row. The duplicates of a contact are found by a hash of 64
 -- bits.
 SELECT
-    (SELECT count(*) FROM connection_paths.live_contacts) AS contacts,
+    (SELECT count(c.id) FROM connection_paths.live_contacts AS c) AS contacts,
     count(*) FILTER (WHERE c.id IS NOT NULL) AS contacts_with_experiences,
     count(*) FILTER (WHERE c.id IS NOT NULL AND p.usable = 0) AS contacts_without_usable,
     count(*) FILTER (WHERE c.id IS NULL AND p.contact_id IS NOT NULL) AS missing_contacts,

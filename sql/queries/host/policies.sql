@@ -11,6 +11,7 @@ SELECT
         SELECT count(DISTINCT e.contact_id)
         FROM connection_paths.employments AS e
         WHERE e.organization_id = p.organization_id
+            AND EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = e.contact_id)
     ) AS people
 FROM connection_paths.organization_policy AS p
 ORDER BY people DESC, p.organization_id

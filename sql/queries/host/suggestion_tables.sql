@@ -2,8 +2,18 @@
 --
 -- Parameters: schemas (the schemas to look at; NULL: all of applications).
 -- row_estimate: about how many rows the table and its partitions have; NULL: not known.
--- columns: the names, types and whether NULL is refused, in order. key: the columns of the primary key.
+-- columns: the names, types (of a domain, the type below it) and whether NULL is refused, in order.
+-- key: the columns of the primary key.
 -- references: for each foreign key of one column, the column, and the schema and name of the other table.
+WITH RECURSIVE types (oid, base) AS (
+    SELECT t.oid, t.oid
+    FROM pg_catalog.pg_type AS t
+    WHERE t.typtype <> 'd'
+    UNION ALL
+    SELECT d.oid, t.base
+    FROM types AS t
+    JOIN pg_catalog.pg_type AS d ON d.typbasetype = t.oid AND d.typtype = 'd'
+)
 SELECT
     n.nspname::text,
     c.relname::text,
@@ -19,9 +29,10 @@ SELECT
     END AS row_estimate,
     (
         SELECT COALESCE(jsonb_agg(
-            jsonb_build_array(a.attname, format_type(a.atttypid, NULL), a.attnotnull) ORDER BY a.attnum
+            jsonb_build_array(a.attname, format_type(t.base, NULL), a.attnotnull) ORDER BY a.attnum
         ), '[]')
         FROM pg_catalog.pg_attribute AS a
+        JOIN types AS t ON t.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     ) AS columns,
     (

@@ -54,7 +54,10 @@ bound AS (
     JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = o.oid
     JOIN pg_catalog.pg_depend AS d
         ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-    WHERE o.relkind = 'v' AND d.refobjid NOT IN (SELECT p.oid FROM ours AS p) -- a view may read a table of the package
+    JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
+    WHERE o.relkind = 'v'
+        AND t.relkind <> 'c' -- an expression may use a part of a composite type
+        AND d.refobjid NOT IN (SELECT p.oid FROM ours AS p) -- a view may read a table of the package
 ),
 -- The view of a detached table reads no table; `orchestrator attach` creates its view, indexes and triggers again.
 detached AS (

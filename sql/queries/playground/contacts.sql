@@ -4,7 +4,7 @@
 WITH found AS MATERIALIZED (
     SELECT c.id, c.name
     FROM connection_paths.live_contacts AS c
-    WHERE c.name ILIKE %(pattern)s::text
+    WHERE c.name ILIKE %(pattern)s::text AND c.id IS NOT NULL
     LIMIT %(most)s
 )
 SELECT f.id, left(f.name::text, %(longest)s::integer), left(w.name::text, %(longest)s::integer)

@@ -2,14 +2,10 @@
 --
 -- A pair is not compared when one of its contacts is in the queue of changes or in rebuild_replays, because the pair
 -- may have changed since its batch. No pair is compared while a row for an organization or for every contact is there.
--- Parameters: run_id; sample (how many contacts are compared).
+-- Parameters: run_id; sample (how many contacts are compared); rows_found (how many edges the table has).
 WITH counted AS (
     SELECT
-        (
-            SELECT count(*)
-            FROM connection_paths.contact_connections_next AS n
-            WHERE n.kind = 'work_overlap'
-        ) AS rows_found,
+        %(rows_found)s::bigint AS rows_found,
         (
             SELECT COALESCE(sum(b.edges_changed), 0)
             FROM connection_paths.backfill_batches AS b
@@ -38,19 +34,18 @@ changed AS MATERIALIZED (
     SELECT p.contact_id FROM connection_paths.rebuild_replays AS p
 ),
 different AS (
-    SELECT DISTINCT s.id, w.neighbour_id
-    FROM sample AS s
-    CROSS JOIN LATERAL (
-        SELECT o.neighbour_id, o.shared_organizations, o.organization_id, o.date_from, o.date_to, o.earlier_days, o.people,
-            1 AS more
-        FROM connection_paths.work_overlaps(s.id, neighbours_from => s.id) AS o
+    SELECT DISTINCT w.id, w.neighbour_id
+    FROM (
+        SELECT s.id, o.neighbour_id, o.shared_organizations, o.organization_id, o.date_from, o.date_to, o.earlier_days,
+            o.people, 1 AS more
+        FROM sample AS s
+        CROSS JOIN LATERAL connection_paths.work_overlaps(s.id, neighbours_from => s.id) AS o
         UNION ALL
-        SELECT e.contact_b_id, e.shared_organizations, e.organization_id, e.date_from, e.date_to, e.earlier_days, e.people,
-            -1
-        FROM connection_paths.contact_connections_next AS e
-        WHERE e.contact_a_id = s.id AND e.kind = 'work_overlap'
+        SELECT e.contact_a_id, e.contact_b_id, e.shared_organizations, e.organization_id, e.date_from, e.date_to,
+            e.earlier_days, e.people, -1
+        FROM connection_paths.next_overlaps(ARRAY(SELECT s.id FROM sample AS s)) AS e
     ) AS w
-    GROUP BY s.id, w.neighbour_id, w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days,
+    GROUP BY w.id, w.neighbour_id, w.shared_organizations, w.organization_id, w.date_from, w.date_to, w.earlier_days,
         w.people
     HAVING sum(w.more) <> 0
 )

@@ -1,7 +1,7 @@
 -- Counts the overlapping pairs of work experiences that make an edge only after today.
 --
 -- Only organizations with a work experience that starts after today are read. The pairs are counted without a join, as
--- in runs/largest_organizations.sql: an overlap starts when the later one of the two experiences starts. Where
+-- in connection_paths.counted_overlaps: an overlap starts when the later one of the two experiences starts. Where
 -- organization_policy requires min_overlap_days days, starts are moved, as there.
 WITH usable AS NOT MATERIALIZED (
     SELECT

@@ -1,7 +1,7 @@
 -- Counts how many overlapping pairs of an organization have at least so many days: a row for each number of days.
 --
--- Parameters: organization_id; days, an array. The pairs are counted as in runs/organization_costs.sql, with starts
--- that are moved as in connection_paths.possible_overlaps.
+-- Parameters: organization_id; days, an array. The pairs are counted as in connection_paths.counted_overlaps. For each
+-- number of days, the starts are moved as in connection_paths.possible_overlaps.
 WITH started AS (
     SELECT d.days, e.contact_id, e.date_from + d.days - 1 AS date_from, COALESCE(e.date_to, 'infinity'::date) AS date_to
     FROM unnest(%(days)s::integer[]) AS d (days)

@@ -53,7 +53,7 @@ taken AS MATERIALIZED (
     FROM ranked AS r
     CROSS JOIN wanted AS w
 ),
-remaining AS (
+remaining AS MATERIALIZED (
     SELECT
         greatest(
             (SELECT w.sample FROM wanted AS w) - count(*) FILTER (WHERE t.for_certain), %(per_stratum)s::bigint

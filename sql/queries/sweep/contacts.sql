@@ -37,18 +37,16 @@ neighbours AS (
     FROM random_contacts AS r
     CROSS JOIN LATERAL (
         (
-            SELECT e.contact_b_id
-            FROM connection_paths.contact_connections AS e
-            WHERE e.contact_a_id = r.id
-            ORDER BY e.date_to DESC NULLS FIRST, e.contact_b_id
+            SELECT e.neighbour_id
+            FROM connection_paths.contact_edges(r.id, NULL, NULL, false) AS e
+            WHERE e.neighbour_id > r.id
             LIMIT 1
         )
         UNION ALL
         (
-            SELECT e.contact_a_id
-            FROM connection_paths.contact_connections AS e
-            WHERE e.contact_b_id = r.id
-            ORDER BY e.date_to DESC NULLS FIRST, e.contact_a_id
+            SELECT e.neighbour_id
+            FROM connection_paths.contact_edges(r.id, NULL, NULL, false) AS e
+            WHERE e.neighbour_id < r.id
             LIMIT 1
         )
     ) AS n (id)
@@ -63,8 +61,7 @@ contacts AS (
 )
 SELECT
     c.id,
-    (SELECT count(*) FROM connection_paths.contact_connections AS e WHERE e.contact_a_id = c.id)
-        + (SELECT count(*) FROM connection_paths.contact_connections AS e WHERE e.contact_b_id = c.id) AS edges,
+    (SELECT count(*) FROM connection_paths.contact_edges(c.id, NULL, NULL, false) AS e) AS edges,
     c.is_random
 FROM contacts AS c
 ORDER BY hashint8extended(c.id, %(seed)s), c.id

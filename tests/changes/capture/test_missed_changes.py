@@ -67,6 +67,19 @@ def test_missed_changes_are_refreshed_when_the_column_is_repaired(db: Connection
     sync(dsn)
 
 
+def test_calls_until_nothing_is_taken_finish_the_recovery(db: Connection) -> None:
+    before = edges(db)
+    db.execute("ALTER TABLE connection_paths.contact_changes RENAME contact_id TO another_name")
+    db.execute("UPDATE contact_work_experiences SET date_from = date_from + 100 WHERE contact_id = 6")
+    db.execute("ALTER TABLE connection_paths.contact_changes RENAME another_name TO contact_id")
+    assert len(failures(db)) == 1
+    assert queue_length(db) == 0
+    while value(db, "SELECT taken FROM connection_paths.sync_changes()"):
+        pass
+    assert failures(db) == []
+    assert before != edges(db) == right_edges(db)
+
+
 @pytest.mark.parametrize("isolation", ISOLATION)
 def test_a_refresh_after_a_capture_failure_waits_for_open_writers(db: Connection, dsn: str, isolation: str) -> None:
     """Its change is not visible yet; perhaps only the failure of another writer shows that changes were missed."""

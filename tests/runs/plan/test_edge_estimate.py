@@ -20,6 +20,7 @@ from orchestrator.runs.plan import plan
 from orchestrator.seed import csv_files as seed_csv
 from tests.support.datasets import BASEBALL, needs_baseball
 from tests.support.plan import add_overlaps_by_contact
+from tests.support.properties import first_of
 from tests.support.sessions import connect
 from tests.support.world import colleagues, load
 
@@ -54,9 +55,10 @@ def estimates(dsn: str, sample: int, seeds: range) -> list[edge_estimate.EdgeEst
         return [estimate_edges(draw_strata(reader, seed, sample), seed) for seed in seeds]
 
 
-def test_the_interval_holds_the_edges_nine_times_of_ten(database: str, skewed: int) -> None:
-    found = estimates(database, 300, range(60))
-    assert sum(each.low <= skewed <= each.high for each in found) >= 54
+@pytest.mark.parametrize("draws", first_of(2, [20, 60]))
+def test_the_interval_holds_the_edges_nine_times_of_ten(database: str, skewed: int, draws: int) -> None:
+    found = estimates(database, 300, range(draws))
+    assert sum(each.low <= skewed <= each.high for each in found) >= 0.9 * draws
     assert all(each.low < each.estimate < each.high <= each.pairs for each in found)
     assert all(each.sampled <= 320 for each in found)
     assert skewed < found[0].pairs * 0.95  # so there is something to estimate
@@ -97,6 +99,7 @@ def baseball(new_database: Callable[[], str]) -> str:
     return dsn
 
 
+@pytest.mark.long
 @needs_baseball
 def test_baseball(baseball: str) -> None:
     found = plan(baseball)
@@ -109,6 +112,7 @@ def test_baseball(baseball: str) -> None:
     assert found.edges.sampled <= 2_020
 
 
+@pytest.mark.long
 @needs_baseball
 def test_work_experiences_of_a_player_at_a_club_do_not_overlap(baseball: str) -> None:
     """So all pairs of the known answers are pairs of different players."""
@@ -121,7 +125,7 @@ def test_work_experiences_of_a_player_at_a_club_do_not_overlap(baseball: str) ->
     assert row == (0,)
 
 
-@pytest.mark.parametrize("organizations", [300, 20, 2])
+@pytest.mark.parametrize("organizations", first_of(3, [20, 300, 2]))
 def test_fewer_contacts_are_drawn_when_they_have_many_overlaps(
     database: str, db: Connection, monkeypatch: pytest.MonkeyPatch, organizations: int
 ) -> None:

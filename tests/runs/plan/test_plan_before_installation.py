@@ -15,7 +15,10 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.binding import bind
 from orchestrator.host.mapping import load as load_mapping
+from orchestrator.host.mapping_probe import create_functions
+from orchestrator.host.reader import before_installing
 from orchestrator.install.installation import install
 from orchestrator.runs.plan import BackfillPlan, plan
 from tests.support import catalog, schemas
@@ -33,7 +36,7 @@ def bare(new_database: Callable[[], str]) -> str:
     return dsn
 
 
-@repeatable(20)
+@repeatable(10)
 @given(world=worlds())
 def test_the_figures_before_an_installation(bare: str, world: World) -> None:
     with psycopg.connect(bare) as connection:
@@ -96,6 +99,30 @@ def test_tables_of_other_applications_before_an_installation(file: Path, new_dat
             assert replace(plan(dsn), is_installed=False, storage=found.storage) == replace(
                 found, connections_free=plan(dsn).connections_free
             )
+
+
+def test_dates_are_read_from_text_once_and_not_for_each_pair(new_database: Callable[[], str]) -> None:
+    file, people = schemas.FOLDER / "linkedin.toml", 200
+    with psycopg.connect(new_database()) as connection:
+        connection.execute(file.with_suffix(".sql").read_bytes())
+        connection.execute(
+            "INSERT INTO csv.profiles (id, full_name) SELECT 1000 + n, 'x' FROM generate_series(1, %s) AS n", [people]
+        )
+        connection.execute(
+            "INSERT INTO csv.experiences (id, profile_id, company_id, started_on)"
+            " SELECT 1000 + n, 1000 + n, 1, '2010' FROM generate_series(1, %s) AS n",
+            [people],
+        )
+        connection.execute("SET LOCAL track_functions = 'all'")
+        create_functions(connection)
+        reader = before_installing(connection, bind(connection, load_mapping(file), "public"))
+        drawn = [1000 + number for number in range(1, people + 1)]
+        found = reader.rows("runs/edges_of_contacts_before", {"contact_ids": drawn})
+        assert min(edges for _, edges in found) >= people - 1
+        ((calls,),) = connection.execute(
+            "SELECT calls FROM pg_stat_xact_user_functions WHERE funcname = 'to_day' AND calls > 0"
+        ).fetchall()
+        assert calls < 10 * people  # there are about people ** 2 pairs
 
 
 def planned_lines(found: BackfillPlan) -> list[str]:

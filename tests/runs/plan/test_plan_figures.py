@@ -18,7 +18,7 @@ from tests.support.properties import repeatable
 from tests.support.world import World, colleagues, load, worlds
 
 
-@repeatable(40)
+@repeatable(20)
 @given(world=worlds())
 def test_the_figures_of_random_worlds(database: str, db: Connection, world: World) -> None:
     load(db, world)

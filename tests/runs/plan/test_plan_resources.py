@@ -61,8 +61,8 @@ def test_durations_and_connections(database: str, db: Connection) -> None:
     with psycopg.connect(database), psycopg.connect(database):
         assert plan(database).connections_free <= found.connections_free - 1  # other sessions may start and end
     seconds = {(each.strategy, each.workers): each.seconds for each in planning.predicted_times(60_000_000)}
-    assert seconds["rebuild", 1] == 60_000_000 / 500_000 + 3 * 60_000_000 / 1_750_000
-    assert seconds["rebuild", 2] == 60_000_000 / 1_000_000 + 2 * 60_000_000 / 1_750_000
-    assert seconds["rebuild", 4] == 60_000_000 / 2_000_000 + 60_000_000 / 1_750_000
-    assert seconds["in_place", 4] == 60_000_000 / 280_000
+    assert seconds["rebuild", 1] == 60_000_000 / 330_000 + 5 * 60_000_000 / 2_200_000
+    assert seconds["rebuild", 2] == 60_000_000 / 660_000 + 2.5 * 60_000_000 / 2_200_000
+    assert seconds["rebuild", 4] == 60_000_000 / 1_320_000 + 1.75 * 60_000_000 / 2_200_000
+    assert seconds["in_place", 4] == 60_000_000 / 200_000
     assert "idle cores" in found.assumption

@@ -12,6 +12,7 @@ from orchestrator.runs.backfill import BackfillOptions, backfill
 from orchestrator.runs.driver import RunDriver
 from tests.support.application_rule import RULE, wrong
 from tests.support.command_line import run
+from tests.support.properties import first_of
 from tests.support.runs import LEFT_THERE, WAITING, begin, check_books, claimed, create, do, each_strategy, work
 from tests.support.sessions import dsn_of, refused, value
 from tests.support.waiting import until
@@ -34,7 +35,7 @@ LOST = {
 }
 
 
-@pytest.mark.parametrize("when", ["filling", "ending"])
+@pytest.mark.parametrize("when", first_of(2, ["filling", "ending"]))
 @pytest.mark.parametrize(
     ("strategy", "lost"),
     [("in_place", "batches"), ("rebuild", "batches"), ("in_place", "run"), ("rebuild", "run"), ("rebuild", "table")],

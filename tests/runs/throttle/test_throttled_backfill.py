@@ -63,7 +63,7 @@ def test_fewer_workers_than_wanted_always_have_a_reason(small: str) -> None:
 
         def report(progress: BackfillProgress) -> None:
             seen.append((progress.allowed, progress.reasons))
-            if progress.run.active and progress.doing in ("filling", "paused"):
+            if progress.run.is_active and progress.doing in ("filling", "paused"):
                 statement = next(steps, None)
                 if statement is not None:
                     connection.execute(statement.encode(), {"run_id": progress.run.run_id})

@@ -5,8 +5,9 @@
 -- Parameters
 --     none
 -- Returns
---     The number of failures whose triggers work again and that are not deleted yet. While it is not 0, call the
---     function again in another transaction.
+--     The number of failures that were taken a step further. While it is not 0, call the function again in another
+--     transaction. 0: there is no failure, or every failure waits until its triggers work again, or until open
+--     transactions have ended.
 -- Errors
 --     none
 -- Reads
@@ -36,7 +37,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     failure record;
-    open_failures bigint := 0;
+    steps bigint := 0;
     missed_since timestamptz;
 BEGIN
     FOR failure IN
@@ -47,7 +48,6 @@ BEGIN
         IF failure.awaited <= pg_snapshot_xmin(pg_current_snapshot()) THEN
             DELETE FROM connection_paths.capture_failures AS f WHERE f.ctid = failure.place;
             missed_since := LEAST(missed_since, failure.failed_at);
-            CONTINUE;
         ELSIF failure.closed_by <> pg_current_xact_id() AND failure.awaited IS NULL THEN
             UPDATE connection_paths.capture_failures AS f
             SET awaited = pg_snapshot_xmax(pg_current_snapshot())
@@ -56,16 +56,16 @@ BEGIN
             UPDATE connection_paths.capture_failures AS f
             SET closed_by = pg_current_xact_id()
             WHERE f.ctid = failure.place;
-        ELSIF failure.closed_by IS NULL THEN
+        ELSE
             CONTINUE;
         END IF;
-        open_failures := open_failures + 1;
+        steps := steps + 1;
     END LOOP;
     IF missed_since IS NOT NULL THEN
         -- the queue row has the time of the oldest missed change, because its age shows how far the edges are behind
         INSERT INTO connection_paths.contact_changes (contact_id, changed_at) VALUES (NULL, missed_since);
     END IF;
-    RETURN open_failures;
+    RETURN steps;
 END
 $function$;
 

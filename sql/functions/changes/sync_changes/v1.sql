@@ -10,7 +10,10 @@
 --     retry_failed  true: also take queue rows that have failed three times. NULL means false, which is the default.
 -- Returns
 --     One row.
---     taken          The number of queue rows that were taken. 0: nothing is left to take.
+--     taken          The number of queue rows that were taken. When the queue is empty: the number of organizations
+--                    that were counted. When none had to be counted: the number of company names for which candidates
+--                    were looked for, plus the number of capture failures whose recovery went on: see recover_capture.
+--                    0: nothing is left to do, or the rest waits for the transactions of other sessions.
 --     contacts       The number of contacts that were refreshed.
 --     edges_changed  The number of rows of contact_connections that were inserted, updated or deleted.
 --     failed         The number of contacts that were put back with an error.
@@ -31,11 +34,13 @@
 --     Call the function again until taken is 0. Any number of sessions may call it at the same time. A session that
 --     dies loses nothing, because its transaction rolls back.
 --
---     A call does one of two things. Contacts whose scheduled refresh is due, and the contacts of company names whose
+--     A call does one of three things. Contacts whose scheduled refresh is due, and the contacts of company names whose
 --     decision has changed, are moved to the queue, and the call ends: it must not hold rows of due_changes while it
 --     waits in await_refreshes, because sessions in schedule_refreshes would wait for these rows. Otherwise the call
 --     takes queue rows. A row for an organization is replaced by a row for each contact that has worked there, and a
---     row for every contact by a row for each contact. Later calls refresh these contacts.
+--     row for every contact by a row for each contact. Later calls refresh these contacts. The people of an
+--     organization with a row are counted, too. When the queue is empty, the call counts organizations whose last count
+--     is too old.
 --
 --     Without one_by_one, every error of a refresh is raised. With one_by_one, only two kinds of errors are raised:
 --     those that every contact would raise, and deadlocks, timeouts and cancellations. When max_changes is 1, the
@@ -43,6 +48,9 @@
 --
 --     Contacts that were queued with all others of their organization are refreshed from their smaller ends only: see
 --     queue_affected_contacts. With one_by_one, every edge of a contact is refreshed.
+--
+--     New company names of these contacts get candidates: see propose_new_names. That comes last. There, the session
+--     may wait for another one that inserts the same name. It needs no further lock then, so the two do not deadlock.
 --
 --     The function waits in await_refreshes before it reads a table of the application. So it holds no lock on such a
 --     table during the wait.
@@ -60,15 +68,18 @@ ROWS 1
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    names_at_once CONSTANT integer := 200; -- new company names of a call; the others wait for a later one
     batch record;
     part record;
+    names bigint;
+    recovered bigint;
 BEGIN
     IF sync_changes.max_changes IS NULL OR sync_changes.max_changes < 1 THEN
         RAISE EXCEPTION 'max_changes must not be %', COALESCE(sync_changes.max_changes::text, 'null')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use 1 or more.';
     END IF;
     PERFORM connection_paths.require_sources();
-    PERFORM connection_paths.recover_capture();
+    recovered := connection_paths.recover_capture();
     contacts := 0;
     edges_changed := 0;
     failed := 0;
@@ -87,15 +98,33 @@ BEGIN
         sync_changes.retry_failed
     ) AS t;
     taken := batch.taken;
+    IF taken = 0 THEN
+        taken := connection_paths.recount_organizations(sync_changes.max_changes);
+        IF taken > 0 THEN
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END IF;
     IF batch.contact_ids IS NOT NULL THEN
         PERFORM connection_paths.await_refreshes(batch.written_by);
+    END IF;
+    IF batch.organization_ids IS NOT NULL THEN
+        PERFORM connection_paths.resize_organizations(
+            batch.organization_ids,
+            ARRAY(
+                SELECT connection_paths.known_people(o.id)
+                FROM unnest(batch.organization_ids) WITH ORDINALITY AS o (id, place)
+                ORDER BY o.place
+            ),
+            (SELECT min(o.day) FROM unnest(batch.organizations_changed_at) AS o (day))
+        );
     END IF;
     PERFORM connection_paths.queue_affected_contacts(
         batch.written_by, batch.everyone_changed_at, batch.organization_ids, batch.organizations_changed_at
     );
 
     IF batch.contact_ids IS NOT NULL THEN
-        PERFORM connection_paths.clean_consent(batch.contact_ids);
+        PERFORM connection_paths.delete_requests(batch.contact_ids);
         PERFORM connection_paths.count_organizations(
             batch.contact_ids, changed_at => (SELECT min(c.day) FROM unnest(batch.contacts_changed_at) AS c (day))
         );
@@ -120,6 +149,15 @@ BEGIN
                 edges_changed := edges_changed + connection_paths.write_edges(part.contact_ids, part.smaller_ends_only);
             END LOOP;
         END IF;
+    END IF;
+    names := connection_paths.propose_new_names(
+        batch.contact_ids,
+        batch.organization_ids,
+        names_at_once,
+        (SELECT min(c.day) FROM unnest(batch.contacts_changed_at || batch.organizations_changed_at) AS c (day))
+    );
+    IF taken = 0 THEN
+        taken := names + recovered;
     END IF;
     RETURN NEXT;
 END

@@ -10,15 +10,14 @@
 -- Errors
 --     none
 -- Reads
---     employments, contact_connections
+--     employments
 -- Writes
 --     none
 -- Used by
 --     queue_affected_contacts, refresh_range
 -- Why
 --     An edge may have to be deleted because both of its contacts have lost their work experiences. Only the edge shows
---     that these contacts need a refresh. The smaller ends are found by a loose index scan: one index probe for each
---     contact instead of one row for each edge. PostgreSQL inlines this function into the calling query and plans both
+--     that these contacts need a refresh. PostgreSQL inlines this function into the calling query and plans both
 --     together.
 CREATE OR REPLACE FUNCTION connection_paths.contacts_to_refresh(
     above_contact_id bigint DEFAULT NULL,
@@ -31,20 +30,6 @@ PARALLEL SAFE
 SECURITY INVOKER
 ROWS 100000
 BEGIN ATOMIC
-    WITH RECURSIVE smaller_ends (contact_id) AS (
-        SELECT min(c.contact_a_id)
-        FROM connection_paths.contact_connections AS c
-        WHERE contacts_to_refresh.above_contact_id IS NULL OR c.contact_a_id > contacts_to_refresh.above_contact_id
-        UNION ALL
-        SELECT (
-            SELECT min(c.contact_a_id)
-            FROM connection_paths.contact_connections AS c
-            WHERE c.contact_a_id > s.contact_id
-        )
-        FROM smaller_ends AS s
-        WHERE s.contact_id IS NOT NULL
-            AND (contacts_to_refresh.upto_contact_id IS NULL OR s.contact_id < contacts_to_refresh.upto_contact_id)
-    )
     SELECT e.contact_id
     FROM connection_paths.employments AS e
     WHERE e.contact_id IS NOT NULL
@@ -52,9 +37,7 @@ BEGIN ATOMIC
         AND (contacts_to_refresh.upto_contact_id IS NULL OR e.contact_id <= contacts_to_refresh.upto_contact_id)
     UNION
     SELECT s.contact_id
-    FROM smaller_ends AS s
-    WHERE s.contact_id IS NOT NULL
-        AND (contacts_to_refresh.upto_contact_id IS NULL OR s.contact_id <= contacts_to_refresh.upto_contact_id);
+    FROM connection_paths.edge_ends(contacts_to_refresh.above_contact_id, contacts_to_refresh.upto_contact_id) AS s;
 END;
 
 COMMENT ON FUNCTION connection_paths.contacts_to_refresh(bigint, bigint) IS 'The contacts of a range that have usable work experiences or are the smaller end of an edge';

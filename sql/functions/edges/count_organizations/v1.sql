@@ -13,22 +13,18 @@
 -- Reads
 --     employments, known_organizations, organization_sizes
 -- Writes
---     organization_sizes, contact_changes
+--     organization_sizes
 -- Used by
 --     rebuild_range, sync_changes, write_edges, orchestrator/runs/backfill.py
 -- Why
---     Edges are computed from the class, so an organization whose class changes is queued like any other change of an
---     organization. An organization without a row has no edges yet, because write_edges and rebuild_range first add the
---     rows of the organizations whose edges they compute. So a new row queues nothing.
+--     An organization without a row has no edges yet, because write_edges and rebuild_range first add the rows of the
+--     organizations whose edges they compute. So a new row queues nothing. resize_organizations changes the other rows.
 --
---     A class stays while the number of people is less than 25 % outside of it. Otherwise the edges of an organization
---     whose size goes up and down around the limit of a class would change again and again. For the same reason a class
---     may differ between two databases with the same data.
+--     A sync passes the time of the changes that it takes as changed_at. So it goes on until the contacts of these
+--     organizations are refreshed, too.
 --
---     A sync passes the time of the changes that it takes. So it goes on until these organizations are refreshed, too.
---
---     An organization of more than 20 people is counted for some contacts only when its last count is a day old,
---     because one contact hardly changes its class, and counting it takes longer than refreshing the contact.
+--     An organization of more than 20 people is counted for some contacts only when its last count is too old, because
+--     one contact hardly changes its class, and counting it takes longer than refreshing the contact.
 CREATE OR REPLACE FUNCTION connection_paths.count_organizations(
     contact_ids bigint[] DEFAULT NULL,
     only_new boolean DEFAULT false,
@@ -44,13 +40,11 @@ SET enable_seqscan = off
 SET jit = off
 AS $function$
 DECLARE
-    often_counted CONSTANT integer := 20; -- larger organizations are counted once a day at most
-    a_day_ago CONSTANT timestamptz := now() - interval '1 day';
-    tolerance CONSTANT double precision := 1.25;
+    often_counted CONSTANT integer := 20; -- larger organizations are counted again only when their count is too old
+    counted_before CONSTANT timestamptz := now() - connection_paths.count_is_good_for();
     ids bigint[];
     numbers bigint[];
     added bigint;
-    changed bigint;
 BEGIN
     IF count_organizations.contact_ids IS NULL THEN
         SELECT array_agg(c.id), array_agg(c.people)
@@ -84,7 +78,7 @@ BEGIN
             WHERE (
                     s.organization_id IS NULL
                     OR count_organizations.only_new IS NOT TRUE
-                    AND (s.people <= often_counted OR s.counted_at < a_day_ago)
+                    AND (s.people <= often_counted OR s.counted_at <= counted_before)
                 )
                 AND EXISTS (SELECT FROM connection_paths.known_organizations AS k WHERE k.id = o.id)
         ) AS c;
@@ -101,36 +95,7 @@ BEGIN
         RETURN added;
     END IF;
 
-    WITH outside AS MATERIALIZED (
-        SELECT s.organization_id AS id, connection_paths.size_class(c.people) AS people
-        FROM unnest(ids, numbers) AS c (id, people)
-        JOIN connection_paths.organization_sizes AS s ON s.organization_id = c.id
-        WHERE s.people NOT BETWEEN connection_paths.size_class(c.people / tolerance)
-            AND connection_paths.size_class(c.people * tolerance)
-        ORDER BY s.organization_id
-        FOR UPDATE OF s
-    ),
-    changes AS (
-        UPDATE connection_paths.organization_sizes AS s
-        SET people = o.people, counted_at = now()
-        FROM outside AS o
-        WHERE s.organization_id = o.id
-        RETURNING s.organization_id
-    )
-    INSERT INTO connection_paths.contact_changes (organization_id, changed_at)
-    SELECT c.organization_id, count_organizations.changed_at FROM changes AS c;
-    GET DIAGNOSTICS changed = ROW_COUNT;
-
-    UPDATE connection_paths.organization_sizes AS s
-    SET counted_at = now()
-    WHERE s.organization_id = ANY (ARRAY(
-        SELECT o.organization_id
-        FROM connection_paths.organization_sizes AS o
-        WHERE o.organization_id = ANY (ids) AND o.people > often_counted AND o.counted_at < a_day_ago
-        ORDER BY o.organization_id
-        FOR UPDATE SKIP LOCKED
-    ));
-    RETURN added + changed;
+    RETURN added + connection_paths.resize_organizations(ids, numbers, count_organizations.changed_at);
 END
 $function$;
 

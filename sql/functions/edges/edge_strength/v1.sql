@@ -17,7 +17,7 @@
 -- Writes
 --     none
 -- Used by
---     work_overlaps, rebuilt_edges, applications
+--     work_overlaps, rebuilt_edges, wanted_edges, applications
 -- Why
 --     More days and more shared organizations never make an edge weaker. More people never make it stronger.
 --         People: the highest possible strength falls by 22 when the organization has ten times as many people: 95 at

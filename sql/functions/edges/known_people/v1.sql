@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     count_organizations, own_stints
+--     count_organizations, own_stints, recount_organizations, sync_changes, sql/queries/edges/wrong_sizes.sql
 -- Why
 --     The count reads an index only. own_stints needs it for an organization without a row in organization_sizes.
 CREATE OR REPLACE FUNCTION connection_paths.known_people(organization_id bigint)

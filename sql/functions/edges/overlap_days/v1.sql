@@ -16,7 +16,7 @@
 -- Writes
 --     none
 -- Used by
---     work_overlaps, rebuilt_edges, path_documents, applications
+--     work_overlaps, rebuilt_edges, wanted_edges, path_documents, applications
 -- Why
 --     The overlap of an edge is the one that ends last. So all other days in common are before its first day, and
 --     their number does not change while the overlap goes on. contact_connections stores that number, and this function

@@ -94,6 +94,9 @@ BEGIN ATOMIC
             END AS more_days,
             r.rank,
             max(r.rank) OVER earlier AS earlier_end,
+            -- 'infinity' and the last possible day have the same rank, and 'infinity' is later
+            e.date_to = 'infinity'::date AND NOT COALESCE(bool_or(e.date_to = 'infinity'::date) OVER earlier, false)
+                AS is_first_endless,
             CASE
                 WHEN e.date_from > max(r.rank) OVER earlier
                     THEN e.date_from > max(r.rank) OVER earlier + 1 -- which is no later, so this is always a date
@@ -113,12 +116,16 @@ BEGIN ATOMIC
             AND EXISTS (SELECT FROM connection_paths.live_organizations AS o WHERE o.id = e.organization_id)
         WINDOW earlier AS (
             PARTITION BY e.organization_id
-            ORDER BY e.date_from, r.rank DESC
+            ORDER BY e.date_from, r.rank DESC, e.date_to DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         )
     ) AS s
     WHERE s.date_from + s.more_days <= LEAST(s.date_to, CURRENT_DATE)
-        AND (s.earlier_end IS NULL OR s.earlier_end < s.rank)
+        AND (
+            s.earlier_end IS NULL
+            OR s.earlier_end < s.rank
+            OR s.earlier_end = s.rank AND s.is_first_endless
+        )
     WINDOW by_start AS (PARTITION BY s.organization_id ORDER BY s.date_from, s.rank DESC)
     -- optimization fence: the conditions below then refer to one relation and become index conditions
     OFFSET 0;

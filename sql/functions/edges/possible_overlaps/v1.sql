@@ -20,7 +20,7 @@
 -- Writes
 --     none
 -- Used by
---     rebuilt_edges, work_overlaps
+--     rebuilt_edges, wanted_edges, work_overlaps
 -- Why
 --     Two contacts overlap when a usable work experience of each names the same live organization and the two date
 --     ranges, ends included, share a day. The overlap is the intersection of the ranges. Of several overlaps of two
@@ -57,8 +57,9 @@
 --
 --     Where a policy asks for long overlaps, own experiences are not put together: each overlap must be long enough.
 --
---     Only work_overlaps and rebuilt_edges use this function. They remove contacts that do not exist: work_overlaps
---     looks up each neighbour, which takes as long as finding it; rebuilt_edges uses a list of missing contacts.
+--     The functions that use this one remove contacts that do not exist: work_overlaps looks up each neighbour, which
+--     takes as long as finding it; wanted_edges looks up all neighbours at once; rebuilt_edges uses a list of missing
+--     contacts.
 --     PostgreSQL inlines this function into the calling query and plans both together. LEAST ignores NULL, so date_to
 --     is NULL only when both dates are NULL.
 CREATE OR REPLACE FUNCTION connection_paths.possible_overlaps(contact_id bigint, neighbours_from bigint)

@@ -22,13 +22,13 @@
 -- Writes
 --     none
 -- Used by
---     edges_from_experiences, predicted_edges, write_edges, sql/queries/doctor/plan_work_overlaps.sql,
+--     edges_from_experiences, predicted_edges, sql/queries/doctor/plan_work_overlaps.sql,
 --     sql/queries/edges/verify_edges.sql, sql/queries/rebuild/rebuild_problems.sql,
 --     sql/queries/runs/edges_of_contacts.sql
 -- Why
---     This function and possible_overlaps are the only definition of an edge. write_edges stores what it returns, and
---     every check compares with it. Two contacts have an edge when both exist and their work experiences overlap:
---     possible_overlaps finds the overlaps, and this function removes contacts that do not exist.
+--     This function and possible_overlaps are the definition of an edge, and every check compares with it.
+--     wanted_edges returns the same edges for many contacts. Two contacts have an edge when both exist and their work
+--     experiences overlap: possible_overlaps finds the overlaps, and this function removes contacts that do not exist.
 --     PostgreSQL inlines this function into the calling query and plans both together.
 CREATE OR REPLACE FUNCTION connection_paths.work_overlaps(
     contact_id bigint,

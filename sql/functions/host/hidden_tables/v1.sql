@@ -15,7 +15,7 @@
 -- Writes
 --     none
 -- Used by
---     require_sources, orchestrator/host/sources.py
+--     require_sources, orchestrator/host/sources.py, sql/queries/host/may_write_edges.sql
 -- Why
 --     Edges are computed from all rows. A role that cannot see some rows would delete the edges of these rows.
 --     Policies hide nothing when a permissive policy for the role has USING (true) and no restrictive policy applies to

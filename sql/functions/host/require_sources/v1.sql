@@ -59,6 +59,13 @@ BEGIN
         JOIN pg_catalog.pg_class AS c ON c.oid = p.logicalrelid::oid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspname = 'connection_paths'
+            AND (
+                pg_catalog.to_regclass('connection_paths.edge_shards') IS NULL
+                OR c.relname NOT IN (
+                    'contact_connections', 'contact_connections_live', 'contact_connections_next',
+                    'contact_connections_old', 'edge_shards'
+                )
+            )
             OR c.oid IN (SELECT s.table_oid FROM connection_paths.source_tables() AS s)
         $query$
     INTO names;

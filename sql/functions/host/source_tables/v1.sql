@@ -51,7 +51,9 @@ BEGIN ATOMIC
             AND d.objid = r.oid
             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
         JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid
-        WHERE r.ev_class = v.oid AND c.relnamespace <> v.relnamespace -- a view may read a table of the package, too
+        WHERE r.ev_class = v.oid
+            AND c.relnamespace <> v.relnamespace -- a view may read a table of the package, too
+            AND c.relkind <> 'c' -- an expression may use a part of a composite type
     ) AS b ON true
     LEFT JOIN pg_catalog.pg_class AS t ON t.oid = b.refobjid
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace;

@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     refresh_company_names, refresh_organization_names, sql/queries/host/junk_names.sql,
+--     add_company_names, refresh_organization_names, sql/queries/host/junk_names.sql,
 --     sql/queries/names/fill_legal_forms.sql
 -- Why
 --     The steps: letters lose their accents, and letters such as o with a stroke become plain ones; dots and

@@ -19,7 +19,7 @@
 -- Writes
 --     company_names, name_proposals, name_decisions
 -- Used by
---     sql/queries/names/propose_names.sql
+--     propose_new_names, sql/queries/names/propose_names.sql
 -- Why
 --     A name is accepted when exactly one organization has it. Names that differ only in their legal form count as the
 --     same: the name Acme is accepted if Acme Inc. is the only organization that is called Acme, with any legal form or
@@ -28,6 +28,9 @@
 --     junk names (is_junk_name), and names that somebody has decided before, even if the decision was undone.
 --
 --     Similar names are looked for only where no organization has the name. That look-up takes a hundred times as long.
+--     The names of the oldest changes come first. So a sync reaches the names of changes that were made before it
+--     began, even if new names come without end.
+--
 --     Rows that another session has taken are skipped, so several sessions may call this function at the same time.
 CREATE OR REPLACE FUNCTION connection_paths.propose_names(
     max_names integer,
@@ -53,7 +56,7 @@ BEGIN
         SELECT c.company_name
         FROM connection_paths.company_names AS c
         WHERE c.proposed_at IS NULL
-        ORDER BY c.company_name
+        ORDER BY c.changed_at, c.company_name
         LIMIT propose_names.max_names
         FOR UPDATE SKIP LOCKED
     );

@@ -56,6 +56,10 @@ BEGIN
         WHERE c.company_name > lowest
             AND (upto_name IS NULL OR c.company_name <= upto_name)
             AND NOT EXISTS (SELECT FROM unnest(names) AS s (name) WHERE s.name = c.company_name COLLATE "C")
+            -- since the names were read, sync may have inserted one
+            AND NOT EXISTS (
+                SELECT FROM connection_paths.named_experiences AS e WHERE e.company_name = c.company_name
+            )
         RETURNING c.company_name
     )
     DELETE FROM connection_paths.name_proposals AS p
@@ -66,22 +70,7 @@ BEGIN
     FROM unnest(names, counts) AS s (name, experiences)
     WHERE c.company_name = s.name COLLATE "C" AND c.experiences <> s.experiences;
 
-    WITH plain AS (
-        SELECT s.name, s.experiences, connection_paths.plain_name(s.name) AS plain
-        FROM unnest(names, counts) AS s (name, experiences)
-        WHERE NOT EXISTS (SELECT FROM connection_paths.company_names AS c WHERE c.company_name = s.name COLLATE "C")
-        OFFSET 0
-    ),
-    short AS (
-        SELECT p.name, p.experiences, p.plain, connection_paths.without_legal_form(p.plain) AS words
-        FROM plain AS p
-        OFFSET 0
-    )
-    INSERT INTO connection_paths.company_names (company_name, experiences, words, full_key, short_key)
-    SELECT s.name, s.experiences, s.words, replace(s.plain, ' ', ''), replace(s.words, ' ', '')
-    FROM short AS s
-    ON CONFLICT (company_name) DO NOTHING;
-    GET DIAGNOSTICS added = ROW_COUNT;
+    added := connection_paths.add_company_names(names, counts);
     RETURN NEXT;
 END
 $function$;

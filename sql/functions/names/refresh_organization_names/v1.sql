@@ -1,10 +1,11 @@
--- connection_paths.refresh_organization_names(above_organization_id, max_organizations)
+-- connection_paths.refresh_organization_names(above_organization_id, max_organizations, changed_at)
 --
 -- Brings organization_names up to date for the next organizations in the order of their ids.
 --
 -- Parameters
 --     above_organization_id  Begin above this id. NULL: begin with the first one.
 --     max_organizations      How many organizations to look at, at least 1. Required.
+--     changed_at             When the change of the organizations was made. NULL, the default: now.
 -- Returns
 --     One row.
 --     upto_organization_id  The last id that was looked at. NULL: there are no more organizations.
@@ -17,7 +18,7 @@
 -- Writes
 --     organization_names, organization_keys, organization_words, company_names
 -- Used by
---     sql/queries/names/refresh_organization_names.sql
+--     propose_new_names, sql/queries/names/refresh_organization_names.sql
 -- Why
 --     Only names that have changed are written in plain form again. Company names that differ from a new or changed
 --     name at most in the legal form are marked, so that propose_names looks for candidates again. Words stay in
@@ -26,7 +27,8 @@
 --     no id above the greatest bigint, so `lowest` is NULL then and the call finds nothing.
 CREATE OR REPLACE FUNCTION connection_paths.refresh_organization_names(
     above_organization_id bigint,
-    max_organizations integer
+    max_organizations integer,
+    changed_at timestamptz DEFAULT NULL
 )
 RETURNS TABLE (upto_organization_id bigint, looked_at bigint, changed bigint)
 LANGUAGE plpgsql
@@ -119,7 +121,7 @@ BEGIN
     ),
     again AS (
         UPDATE connection_paths.company_names AS c
-        SET proposed_at = NULL
+        SET proposed_at = NULL, changed_at = COALESCE(refresh_organization_names.changed_at, now())
         WHERE c.proposed_at IS NOT NULL
             AND c.short_key IN (SELECT w.short_key FROM written AS w UNION ALL SELECT d.short_key FROM deleted AS d)
     )
@@ -129,6 +131,6 @@ BEGIN
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.refresh_organization_names(bigint, integer) IS 'Brings the names of some organizations up to date in organization_names; part of orchestrator resolve propose';
+COMMENT ON FUNCTION connection_paths.refresh_organization_names(bigint, integer, timestamptz) IS 'Brings the names of some organizations up to date in organization_names; part of orchestrator resolve propose';
 
-REVOKE ALL ON FUNCTION connection_paths.refresh_organization_names(bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.refresh_organization_names(bigint, integer, timestamptz) FROM PUBLIC;

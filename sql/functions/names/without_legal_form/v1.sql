@@ -13,7 +13,7 @@
 -- Writes
 --     none
 -- Used by
---     refresh_company_names, refresh_organization_names
+--     add_company_names, refresh_organization_names
 -- Why
 --     The longest legal form at the end is removed first, and then the next one, because a name may end with several:
 --     Co. Ltd.

@@ -28,6 +28,7 @@ SET search_path = pg_catalog, pg_temp
 SET client_min_messages = warning -- no notice for each table that does not exist
 AS $function$
 BEGIN
+    PERFORM connection_paths.redirect_searches(false); -- contact_connections_next cannot be dropped before
     DROP TABLE IF EXISTS connection_paths.contact_connections_next;
     DROP TABLE IF EXISTS connection_paths.contact_connections_old;
     -- This check comes first because even DROP TRIGGER IF EXISTS waits for writers.

@@ -23,6 +23,9 @@
 --     exchanged. Contacts that were refreshed during the rebuild are queued again, and edges of other kinds that were
 --     written during the rebuild are copied. The replaced table is kept as contact_connections_old until drop_rebuild.
 --
+--     Where the primary has standbys, orchestrator lets searches read contact_connections_next before: see
+--     redirect_searches. They read contact_connections again from the end of this transaction.
+--
 --     When the application has a partition of its own, PostgreSQL reads the whole new table during the exchange.
 --
 --     A REPEATABLE READ transaction that began before the rebuild ended, and reads edges only after the exchange, sees
@@ -55,20 +58,8 @@ BEGIN
                 HINT = 'Execute the statements that missing_rebuild_indexes returns.';
     END IF;
 
-    DELETE FROM connection_paths.contact_connections_next AS n
-    USING connection_paths.rebuild_other_kinds AS k
-    WHERE n.contact_a_id = k.contact_a_id AND n.contact_b_id = k.contact_b_id AND n.kind = k.kind;
-    INSERT INTO connection_paths.contact_connections_next
-    SELECT c.*
-    FROM (
-        SELECT DISTINCT k.contact_a_id, k.contact_b_id, k.kind
-        FROM connection_paths.rebuild_other_kinds AS k
-    ) AS recorded
-    JOIN connection_paths.contact_connections_live AS c
-        ON c.contact_a_id = recorded.contact_a_id
-        AND c.contact_b_id = recorded.contact_b_id
-        AND c.kind = recorded.kind;
-
+    PERFORM connection_paths.redirect_searches(false); -- other sessions see that together with the exchange
+    PERFORM connection_paths.copy_other_kinds();
     INSERT INTO connection_paths.contact_changes (contact_id)
     SELECT DISTINCT p.contact_id FROM connection_paths.rebuild_replays AS p;
     DELETE FROM connection_paths.rebuild_replays;

@@ -42,7 +42,12 @@ BEGIN ATOMIC
                     pg_catalog.length(d.head) + 1,
                     pg_catalog.length(d.definition) - pg_catalog.length(d.head) - pg_catalog.length(d.predicate)
                 )
-                || ' TABLESPACE ' || pg_catalog.quote_ident(t.spcname) || d.predicate
+                || CASE
+                    WHEN pg_catalog.to_regclass('connection_paths.edge_shards') IS NULL -- Citus takes no tablespace
+                    THEN ' TABLESPACE ' || pg_catalog.quote_ident(t.spcname)
+                    ELSE ''
+                END
+                || d.predicate
             ELSE
                 'ALTER TABLE connection_paths.contact_connections_next ADD '
                 || CASE wanted.contype WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END

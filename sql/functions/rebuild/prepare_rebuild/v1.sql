@@ -21,9 +21,8 @@
 --     It gets indexes only when it is full. Everything that an earlier rebuild left is dropped first. The lock of
 --     rebuild_missing_contacts keeps cancel_run, which drops the same objects, from running at the same time.
 --
---     Edges of other kinds belong to the application, which writes them to the live table during a rebuild, too.
---     Triggers record these writes, and exchange_rebuild copies the edges. Creating the triggers waits for sessions
---     that write edges, so callers set lock_timeout.
+--     Edges of other kinds belong to the application, which writes them to the live table during a rebuild, too: see
+--     watch_other_kinds. Creating its triggers waits for sessions that write edges, so callers set lock_timeout.
 --
 --     A partition that the application made for a kind of its own is neither read nor written. A CHECK constraint of
 --     the application that is NOT VALID becomes valid, so edges that are copied must satisfy it.
@@ -69,23 +68,10 @@ BEGIN
     REVOKE ALL ON TABLE connection_paths.contact_connections_next FROM PUBLIC;
     COMMENT ON TABLE connection_paths.contact_connections_next IS 'The table of a rebuild in progress; becomes contact_connections_live';
 
-    CREATE TRIGGER record_inserted
-        AFTER INSERT ON connection_paths.contact_connections_live
-        FOR EACH ROW WHEN (NEW.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.record_other_kind();
-    CREATE TRIGGER record_updated
-        AFTER UPDATE ON connection_paths.contact_connections_live
-        FOR EACH ROW WHEN (OLD.kind <> 'work_overlap' OR NEW.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.record_other_kind();
-    CREATE TRIGGER record_deleted
-        AFTER DELETE ON connection_paths.contact_connections_live
-        FOR EACH ROW WHEN (OLD.kind <> 'work_overlap')
-        EXECUTE FUNCTION connection_paths.record_other_kind();
-    CREATE TRIGGER refuse_truncate
-        BEFORE TRUNCATE ON connection_paths.contact_connections_live
-        EXECUTE FUNCTION connection_paths.record_other_kind();
+    PERFORM connection_paths.watch_other_kinds();
 
     PERFORM pg_catalog.set_config('role', caller, true);
+    PERFORM connection_paths.place_rebuild(); -- as the caller: the role that owns the table may be unable to log in
 END
 $function$;
 

@@ -54,7 +54,9 @@ BEGIN
         ),
         only_new => true
     );
-    IF NOT EXISTS (SELECT FROM connection_paths.contact_connections_live AS c WHERE c.kind = 'work_overlap') THEN
+    IF NOT EXISTS ( -- LIMIT: otherwise Citus copies every edge to the coordinator
+        SELECT 1 FROM connection_paths.contact_connections_live AS c WHERE c.kind = 'work_overlap' LIMIT 1
+    ) THEN
         INSERT INTO connection_paths.contact_connections_next
             (contact_a_id, contact_b_id, kind, strength, shared_organizations, organization_id, date_from, date_to,
                 earlier_days, people)
@@ -111,23 +113,7 @@ BEGIN
             FROM connection_paths.rebuilt_edges(rebuild_range.above_contact_id, rebuild_range.upto_contact_id) AS w
             -- A FULL JOIN cannot become a nested loop over the batch. OFFSET 0 keeps the planner from changing it
             -- to a LEFT JOIN.
-            FULL JOIN (
-                SELECT
-                    c.contact_a_id,
-                    c.contact_b_id,
-                    c.strength,
-                    c.shared_organizations,
-                    c.organization_id,
-                    c.date_from,
-                    c.date_to,
-                    c.earlier_days,
-                    c.people,
-                    c.computed_at
-                FROM connection_paths.contact_connections_live AS c
-                WHERE c.kind = 'work_overlap'
-                    AND (rebuild_range.above_contact_id IS NULL OR c.contact_a_id > rebuild_range.above_contact_id)
-                    AND (rebuild_range.upto_contact_id IS NULL OR c.contact_a_id <= rebuild_range.upto_contact_id)
-            ) AS p
+            FULL JOIN connection_paths.live_overlaps(rebuild_range.above_contact_id, rebuild_range.upto_contact_id) AS p
                 ON p.contact_a_id = w.contact_a_id AND p.contact_b_id = w.contact_b_id
             OFFSET 0
         ) AS e

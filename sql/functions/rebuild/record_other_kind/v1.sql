@@ -13,7 +13,7 @@
 -- Writes
 --     rebuild_other_kinds
 -- Used by
---     prepare_rebuild, trigger on contact_connections_live
+--     watch_other_kinds, trigger on contact_connections_live
 -- Why
 --     SECURITY DEFINER: a role that writes edges of another kind needs no rights on the other tables of the package.
 CREATE OR REPLACE FUNCTION connection_paths.record_other_kind()

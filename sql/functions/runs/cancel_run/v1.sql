@@ -14,7 +14,7 @@
 -- Writes
 --     backfill_runs
 -- Used by
---     operators, orchestrator/runs/driver.py, orchestrator/runs/runs.py
+--     operators, orchestrator/runs/runs.py
 -- Why
 --     The edges that a run in place has written stay. For a rebuild, the function waits until the batches in progress
 --     have ended, because they hold locks on the table that it drops.

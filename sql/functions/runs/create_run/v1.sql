@@ -27,6 +27,8 @@
 --     predicted_edges predicts the edges of each contact. Each batch is a range of contact ids with about the same
 --     number of predicted edges, so batches take about the same time. The ranges cover every bigint exactly once. So
 --     contacts that are inserted later, and contacts that no longer exist but have edges, also belong to a batch.
+--
+--     MATERIALIZED: the size of a batch is computed once, and not for each contact, also where the planner expects one.
 CREATE OR REPLACE FUNCTION connection_paths.create_run(strategy text, batch_edges bigint DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -67,7 +69,7 @@ BEGIN
         SELECT p.contact_id, p.edges
         FROM connection_paths.predicted_edges() AS p
     ),
-    size AS (
+    size AS MATERIALIZED (
         SELECT
             COALESCE(
                 create_run.batch_edges,

@@ -24,6 +24,9 @@
 --     contact worked. It counts the edges of 300 contacts and divides them by their weight. Then it multiplies the
 --     weight of each contact by that ratio and by the share of contacts with a greater id. This takes one pass over the
 --     work experiences. overlaps_by_contact is more exact and takes ten times as long.
+--
+--     MATERIALIZED: in tables that were never analysed, the planner expects one contact. Otherwise it counts the
+--     edges of the 300 contacts again for each contact: minutes instead of 0.4 s for 4,000 contacts.
 CREATE OR REPLACE FUNCTION connection_paths.predicted_edges()
 RETURNS TABLE (contact_id bigint, edges double precision)
 LANGUAGE sql
@@ -45,7 +48,7 @@ BEGIN ATOMIC
         WHERE e.contact_id IS NOT NULL
         GROUP BY e.contact_id
     ),
-    sample AS (
+    sample AS MATERIALIZED (
         SELECT sum(d.degree) / sum(d.weight) AS edges_per_weight
         FROM (
             SELECT

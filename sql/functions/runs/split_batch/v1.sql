@@ -13,7 +13,7 @@
 -- Errors
 --     none
 -- Reads
---     backfill_batches, contact_connections, live_contacts
+--     backfill_batches, live_contacts
 -- Writes
 --     backfill_batches
 -- Used by
@@ -49,10 +49,8 @@ BEGIN
         WHERE (batch.above_contact_id IS NULL OR c.id > batch.above_contact_id)
             AND (batch.upto_contact_id IS NULL OR c.id <= batch.upto_contact_id)
         UNION
-        SELECT c.contact_a_id
-        FROM connection_paths.contact_connections AS c
-        WHERE (batch.above_contact_id IS NULL OR c.contact_a_id > batch.above_contact_id)
-            AND (batch.upto_contact_id IS NULL OR c.contact_a_id <= batch.upto_contact_id)
+        SELECT e.contact_id
+        FROM connection_paths.edge_ends(batch.above_contact_id, batch.upto_contact_id) AS e
         ORDER BY 1
     );
     IF cardinality(contacts) < 2 THEN

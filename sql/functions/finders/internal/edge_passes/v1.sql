@@ -17,9 +17,10 @@
 -- Writes
 --     none
 -- Used by
---     contact_edges, pair_edges
+--     contact_edges, pair_edges, near_members, count_around_target
 -- Why
---     This is the only place that knows the filters on edges. An edge that does not pass does not exist for the search.
+--     No other function of one server knows the filters on edges. Where Citus distributes the edges, shard_edges
+--     repeats them. An edge that does not pass does not exist for the search.
 --     The planner inlines this function.
 CREATE OR REPLACE FUNCTION connection_paths.edge_passes(
     request connection_paths.search_request,
@@ -34,27 +35,18 @@ IMMUTABLE
 PARALLEL SAFE
 SECURITY INVOKER
 BEGIN ATOMIC
-    SELECT ((edge_passes.request).kinds IS NULL OR edge_passes.kind = ANY ((edge_passes.request).kinds))
-        AND (
-            (edge_passes.request).min_strength IS NULL
-            OR edge_passes.strength >= (edge_passes.request).min_strength
-        )
-        AND (
-            (edge_passes.request).ended_after IS NULL
-            OR edge_passes.date_to IS NULL
-            OR edge_passes.date_to >= (edge_passes.request).ended_after
-        )
+    -- a filter that is not set is NULL, and makes its comparison NULL
+    SELECT (edge_passes.kind = ANY ((edge_passes.request).kinds)) IS NOT FALSE
+        AND (edge_passes.strength >= (edge_passes.request).min_strength) IS NOT FALSE
+        AND (edge_passes.date_to >= (edge_passes.request).ended_after) IS NOT FALSE
         AND (
             (edge_passes.request).via_organization_ids IS NULL
             OR (edge_passes.organization_id = ANY ((edge_passes.request).via_organization_ids)) IS TRUE
         )
-        AND (
-            (edge_passes.request).not_via_organization_ids IS NULL
-            OR (edge_passes.organization_id = ANY ((edge_passes.request).not_via_organization_ids)) IS NOT TRUE
-        );
+        AND (edge_passes.organization_id = ANY ((edge_passes.request).not_via_organization_ids)) IS NOT TRUE;
 END;
 
-COMMENT ON FUNCTION connection_paths.edge_passes(connection_paths.search_request, connection_paths.connection_kind, smallint, date, bigint) IS 'Whether an edge passes the filters of a search: the one place that knows them';
+COMMENT ON FUNCTION connection_paths.edge_passes(connection_paths.search_request, connection_paths.connection_kind, smallint, date, bigint) IS 'Whether an edge passes the filters of a search';
 
 REVOKE ALL ON FUNCTION connection_paths.edge_passes(connection_paths.search_request, connection_paths.connection_kind, smallint, date, bigint)
 FROM PUBLIC;

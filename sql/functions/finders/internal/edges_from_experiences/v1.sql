@@ -18,7 +18,7 @@
 --     The finders forbid nested loops and sorts in their own statements. The overlaps of work experiences need
 --     both, so this function has settings of its own.
 CREATE OR REPLACE FUNCTION connection_paths.edges_from_experiences(contact_id bigint)
-RETURNS connection_paths.given_edge[]
+RETURNS connection_paths.edge_details[]
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
@@ -33,9 +33,9 @@ AS $function$
 BEGIN
     RETURN ARRAY(
         SELECT ROW(
-            w.neighbour_id, w.strength, w.shared_organizations, w.organization_id, w.date_from, w.date_to,
-            w.earlier_days, w.people
-        )::connection_paths.given_edge
+            w.neighbour_id, 'work_overlap', w.strength, w.shared_organizations, w.organization_id, w.date_from,
+            w.date_to, w.earlier_days, w.people
+        )::connection_paths.edge_details
         FROM connection_paths.work_overlaps(edges_from_experiences.contact_id) AS w
     );
 END

@@ -1,26 +1,14 @@
--- connection_paths.first_per_introducer(request, tree_contacts, tree_parents, contacts, parents, recencies, users,
---     introducers, most)
+-- connection_paths.first_per_introducer(request, paths)
 --
--- Keeps, of the paths of a depth, at most max_per_introducer with the same contact before the target.
+-- Keeps, of some paths, at most max_per_introducer with the same contact before the target, and at most max_found.
 --
 -- Parameters
---     request        What is asked, already checked. Required.
---     tree_contacts  The first contact of each chain of the tree.
---     tree_parents   The rest of each chain, itself a chain.
---     contacts       The first contact of each path, the best path first.
---     parents        The chain that each makes longer.
---     recencies      The recency of each.
---     users          The user of each.
---     introducers    The contacts before the target of the paths of smaller depths; NULL where there is none.
---     most           How many paths at most.
+--     request  What is asked, already checked, with max_per_introducer. Required.
+--     paths    The paths, the best path first.
 -- Returns
 --     One row.
---     contacts     The first contact of each path that is kept.
---     parents      The chain that each makes longer.
---     recencies    The recency of each.
---     users        The user of each; NULL where a chain counts once.
---     introducers  The contacts before the target of the paths of smaller depths, and of those that are kept.
---     is_limited   True when a path was left out because of its introducer.
+--     paths       The paths that are kept. A path of the target alone has no contact before it, and stays.
+--     is_limited  True when a path was left out because of the contact before the target.
 -- Errors
 --     none
 -- Reads
@@ -28,62 +16,35 @@
 -- Writes
 --     none
 -- Used by
---     longer_paths
+--     search, longer_paths
 CREATE OR REPLACE FUNCTION connection_paths.first_per_introducer(
     request connection_paths.search_request,
-    tree_contacts bigint[],
-    tree_parents integer[],
-    contacts bigint[],
-    parents integer[],
-    recencies date[],
-    users bigint[],
-    introducers bigint[],
-    most integer
+    paths connection_paths.ranked_chain[]
 )
-RETURNS TABLE (
-    contacts bigint[], parents integer[], recencies date[], users bigint[], introducers bigint[], is_limited boolean
-)
+RETURNS TABLE (paths connection_paths.ranked_chain[], is_limited boolean)
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SECURITY INVOKER
 ROWS 1
 BEGIN ATOMIC
-    WITH paths AS MATERIALIZED (
+    SELECT
+        (COALESCE(
+            array_agg(ROW(p.contact_ids, p.user_id, p.rank)::connection_paths.ranked_chain ORDER BY p.position)
+                FILTER (WHERE p.place <= (first_per_introducer.request).max_per_introducer),
+            '{}'
+        ))[:(first_per_introducer.request).max_found],
+        COALESCE(bool_or(p.place > (first_per_introducer.request).max_per_introducer), false)
+    FROM (
         SELECT
             p.*,
-            row_number() OVER (PARTITION BY p.introducer ORDER BY p.position) + (
-                SELECT count(*)
-                FROM unnest(first_per_introducer.introducers) AS f (introducer)
-                WHERE f.introducer = p.introducer
-            ) <= (first_per_introducer.request).max_per_introducer AS is_kept
-        FROM (
-            SELECT f.*, c.contact_ids[cardinality(c.contact_ids) - 1] AS introducer
-            FROM unnest(
-                first_per_introducer.contacts, first_per_introducer.parents, first_per_introducer.recencies,
-                first_per_introducer.users
-            ) WITH ORDINALITY AS f (contact_id, parent, recency, user_id, position)
-            CROSS JOIN LATERAL (
-                SELECT connection_paths.chain_contacts(
-                    f.contact_id, first_per_introducer.tree_contacts, first_per_introducer.tree_parents, f.parent
-                ) AS contact_ids
-            ) AS c
-        ) AS p
-    )
-    SELECT
-        array_agg(p.contact_id), array_agg(p.parent), array_agg(p.recency), array_agg(p.user_id),
-        first_per_introducer.introducers || array_agg(p.introducer),
-        EXISTS (SELECT FROM paths AS p WHERE NOT p.is_kept)
-    FROM (
-        SELECT p.*
-        FROM paths AS p
-        WHERE p.is_kept
-        ORDER BY p.position
-        LIMIT first_per_introducer.most
+            CASE WHEN cardinality(p.contact_ids) > 1 THEN
+                row_number() OVER (PARTITION BY p.contact_ids[cardinality(p.contact_ids) - 1] ORDER BY p.position)
+            ELSE 1 END AS place
+        FROM unnest(first_per_introducer.paths) WITH ORDINALITY AS p (contact_ids, user_id, rank, position)
     ) AS p;
 END;
 
-COMMENT ON FUNCTION connection_paths.first_per_introducer(connection_paths.search_request, bigint[], integer[], bigint[], integer[], date[], bigint[], bigint[], integer) IS 'The first paths of each contact before the target';
+COMMENT ON FUNCTION connection_paths.first_per_introducer(connection_paths.search_request, connection_paths.ranked_chain[]) IS 'The first paths of each contact before the target';
 
-REVOKE ALL ON FUNCTION connection_paths.first_per_introducer(connection_paths.search_request, bigint[], integer[], bigint[], integer[], date[], bigint[], bigint[], integer)
-FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.first_per_introducer(connection_paths.search_request, connection_paths.ranked_chain[]) FROM PUBLIC;

@@ -15,10 +15,11 @@
 -- Writes
 --     none
 -- Used by
---     view introducers
+--     askable_members
 -- Why
---     The view calls it only where a limit exists. As a part of the view, its two tables would add 5 % to every search
---     without limits, because PostgreSQL opens each table of a plan (docs/adr/0019-consent-in-one-view.md).
+--     askable_members calls it only where a limit exists. As a part of askable_members, its two tables would add 5 % to
+--     every search without limits, because PostgreSQL opens each table of a plan
+--     (docs/adr/0019-consent-in-one-view.md).
 CREATE OR REPLACE FUNCTION connection_paths.may_be_asked_again(collection_id bigint, contact_id bigint)
 RETURNS boolean
 LANGUAGE plpgsql

@@ -5,13 +5,9 @@
 -- Parameters
 --     request  What is asked, already checked. Required.
 -- Returns
---     Arrays that describe what was found.
---     tree_contacts  The first contact of each chain from which the search went on; the first one is the target.
---     tree_parents   The rest of each of these chains, itself a chain of the tree; 0 for the target alone.
---     contacts       The first contact of each path found, the best path first.
---     parents        The rest of each path, a chain of the tree; 0 where the target is the first contact.
---     recencies      The recency of each path; NULL at depth 1.
---     users          The user who opens each path; NULL where a chain counts once.
+--     What was found.
+--     paths          The paths, the best path first. Where the request counts a chain once, whoever opens it
+--                    (by_chain), the user of a path is NULL.
 --     is_complete    False when the deadline passed: what was found is right, but more may exist.
 --     level_reached  Contacts on the longest chain looked at.
 --     is_cut         True when the cap kept the search from going on from some chain, or from looking at one.
@@ -26,19 +22,18 @@
 --     find_paths, deep_finder, legacy_finder
 -- Why
 --     Depth is the first sort key. Once a depth is complete and enough is found, deeper paths cannot matter.
---     Depth 2 is complete whatever the cap: the search finds every path through a member who shares an edge with the
---     target. Most answers need a small part of a hub's edges. So the search reads some edges of the target, and reads
---     again, further, until no edge that was not read can change the answer (docs/adr/0014-depth-two-is-complete.md).
+--     Depth 2 is complete, because the cap does not apply there: the search finds every path through a member who
+--     shares an edge with the target. Most answers need a small part of a hub's edges. So the search reads some edges
+--     of the target, and reads again, further, until no unread edge can change the answer
+--     (docs/adr/0014-depth-two-is-complete.md).
 --     The search runs under the settings of the finder that called it. Setting them again costs 20 us.
---     Each order, with filters and without, has a statement of its own, and so a plan of its own: see contact_edges.
+--     Each order, with filters and without, has a statement of its own, and so a plan of its own: the planner removes
+--     the parts that the constants by_strength and is_filtered rule out.
+--     PL/pgSQL runs a condition with a sub-select as a statement of its own, even where another part of the condition
+--     already decides. So an IF without a sub-select stands around each of these conditions.
 CREATE OR REPLACE FUNCTION connection_paths.search(
     request connection_paths.search_request,
-    OUT tree_contacts bigint[],
-    OUT tree_parents integer[],
-    OUT contacts bigint[],
-    OUT parents integer[],
-    OUT recencies date[],
-    OUT users bigint[],
+    OUT paths connection_paths.ranked_chain[],
     OUT is_complete boolean,
     OUT level_reached integer,
     OUT is_cut boolean,
@@ -54,99 +49,95 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     by_strength CONSTANT boolean := request.order_by = 'strength';
-    is_filtered CONSTANT boolean := connection_paths.has_edge_filters(request);
-    most_edges bigint := CASE WHEN request.max_depth > 1 THEN connection_paths.search_limit('read_first') ELSE 0 END;
-    only_users bigint[]; -- the users who open, as soon as only their contacts are missing
-    near record; -- the target and its neighbours, as far as they are members
-    members record; -- the same for all users, as far as the search needs them to go on
-    last_rank bigint; -- the greatest rank of the paths that the viewer does not open
-    longer record;
+    -- longer_paths goes on from so many members; NULL: from all
+    most_members CONSTANT integer := CASE request.max_depth WHEN 2 THEN 0 ELSE request.max_edges_per_hop END;
+    most_edges bigint := CASE -- how many edges of the target are read; NULL: all
+        WHEN request.max_depth > 1 AND request.given_edges IS NULL THEN connection_paths.search_limit('read_first')
+        ELSE 0
+    END;
+    near record; -- the target and those of its neighbours who are members
+    members record; -- the same, read last with needs_opener false: longer_paths goes on from these
+    needs_opener boolean := false; -- true: longer_paths has enough members, so only openers matter
+    read_to bigint; -- the best rank that a path by an unread edge can have, if the viewer does not open it
+    last_rank bigint; -- the rank of the last path of a filled request; NULL while paths are missing
 BEGIN
-    tree_contacts := ARRAY[request.target_contact_id];
-    tree_parents := '{0}';
-    contacts := '{}';
-    level_reached := 1;
-    is_cut := false;
-    is_limited := false;
+    paths := '{}';
     LOOP
-        IF NOT by_strength AND NOT is_filtered OR most_edges IS NULL AND request.given_edges IS NULL THEN
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, false, false) AS m;
-            IF by_strength OR is_filtered THEN
-                SELECT d.*, NULL::bigint AS read_to INTO near
-                FROM connection_paths.with_details(request, near.contact_ids, near.user_ids) AS d;
-            END IF;
+        IF most_edges IS NULL THEN
+            SELECT m.* INTO near FROM connection_paths.all_members(request, needs_opener) AS m;
+        ELSIF NOT by_strength AND NOT request.is_filtered THEN
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, false, false) AS m;
         ELSIF NOT by_strength THEN
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, false, true) AS m;
-        ELSIF NOT is_filtered THEN
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, true, false) AS m;
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, false, true) AS m;
+        ELSIF NOT request.is_filtered THEN
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, true, false) AS m;
         ELSE
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, only_users, true, true) AS m;
+            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, true, true) AS m;
         END IF;
-        IF only_users IS NULL THEN
+        IF NOT needs_opener THEN
             members := near;
         END IF;
-        IF near.user_ids IS NOT NULL AND ( -- somebody may open; of a list of users, this is looked at later
-            request.opener_user_ids IS NULL
-            OR cardinality(request.opener_user_ids) > 1
-            OR request.opener_user_ids[1] = ANY (near.user_ids)
-        ) THEN
-            IF request.max_per_introducer IS NOT NULL AND NOT request.by_chain THEN
-                SELECT f.*, near.read_to INTO near FROM connection_paths.first_users(
-                    request, near.contact_ids, near.date_tos, near.strengths, near.user_ids
-                ) AS f;
+        IF array_remove(near.user_ids, NULL) <> '{}' THEN
+            paths := ARRAY(
+                SELECT ROW(
+                    array_remove(ARRAY[n.contact_id], request.target_contact_id) || request.target_contact_id,
+                    n.user_id, n.rank
+                )::connection_paths.ranked_chain
+                FROM (
+                    SELECT
+                        m.contact_id,
+                        CASE WHEN NOT request.by_chain THEN m.user_id END AS user_id,
+                        min(
+                            CASE WHEN m.contact_id = request.target_contact_id THEN 1
+                                ELSE connection_paths.longer_rank(NULL, m.rank)
+                            END - (m.user_id = request.viewer_user_id)::integer
+                        ) AS rank
+                    FROM unnest(near.contact_ids, near.ranks, near.user_ids) AS m (contact_id, rank, user_id)
+                    WHERE m.user_id IS NOT NULL
+                    GROUP BY 1, 2
+                    ORDER BY rank, user_id, contact_id
+                    LIMIT CASE WHEN request.max_per_introducer IS NULL THEN request.max_found END
+                ) AS n
+            );
+            IF request.max_per_introducer IS NOT NULL THEN
+                SELECT f.* INTO paths, is_limited FROM connection_paths.first_per_introducer(request, paths) AS f;
             END IF;
-            SELECT p.contacts, p.parents, p.recencies, p.users, p.last_rank
-            INTO contacts, parents, recencies, users, last_rank
-            FROM connection_paths.near_paths(
-                request, near.contact_ids, near.date_tos, near.strengths, near.user_ids, request.max_found
-            ) AS p;
         END IF;
         is_complete := (clock_timestamp() < request.deadline) IS NOT FALSE;
-        EXIT WHEN near.read_to IS NULL OR request.max_depth = 1 OR NOT is_complete;
-        IF cardinality(contacts) = request.max_found THEN
-            EXIT WHEN (near.read_to > last_rank) IS NOT FALSE
-                AND connection_paths.rank_recency(near.read_to) < current_date;
-            EXIT WHEN last_rank IS NULL AND NOT EXISTS ( -- these tie, but are read in the order of their last days
-                SELECT FROM connection_paths.contact_edges(request.target_contact_id, request, false, false, false) AS e
+        EXIT WHEN near.read_to IS NULL OR most_edges = 0 OR NOT is_complete;
+        read_to := connection_paths.longer_rank(NULL, near.read_to);
+        last_rank := (paths[request.max_found]).rank;
+        EXIT WHEN last_rank < read_to - 1;
+        -- The last path may be as recent as the unread edges. If the viewer opens it, paths by these edges come later,
+        -- because edges of one day are read by id. But all edges from today on count as one day, and are read by date.
+        IF last_rank < read_to THEN
+            EXIT WHEN NOT EXISTS (
+                SELECT FROM connection_paths.contact_edges(request.target_contact_id, request, NULL, false) AS e
                 WHERE e.date_to >= current_date
             );
-            most_edges := most_edges * 4;
-        ELSIF cardinality(contacts) < 2 AND (cardinality(members.contact_ids) > most_edges / 2) IS NOT TRUE
-            OR (by_strength OR is_filtered) AND (cardinality(members.contact_ids) > most_edges / 10) IS NOT TRUE
-        THEN
-            most_edges := NULL; -- few neighbours are members: then looking all of them up is fast
-        ELSE -- half as many again as would be enough if the rest were like these
-            most_edges := most_edges * GREATEST(2, 3 * request.max_found / (2 * GREATEST(cardinality(contacts), 1)));
         END IF;
-        IF request.opener_user_ids IS NOT NULL AND only_users IS NULL AND (
-            SELECT count(DISTINCT m.contact_id) > CASE WHEN request.max_depth > 2 THEN request.max_edges_per_hop ELSE 0 END
-            FROM unnest(members.contact_ids) AS m (contact_id)
-            WHERE m.contact_id <> request.target_contact_id
-        ) THEN
-            only_users := request.opener_user_ids;
+        IF cardinality(near.contact_ids) > most_members THEN
+            needs_opener := (SELECT count(DISTINCT m.id) - 1 > most_members FROM unnest(members.contact_ids) AS m (id));
         END IF;
+        most_edges := CASE
+            -- every strong edge was read
+            WHEN 100 - (near.read_to >> 32) < connection_paths.search_limit('strong') THEN NULL
+            WHEN last_rank IS NOT NULL THEN most_edges * 4
+            WHEN cardinality(paths) < 2 THEN NULL
+            -- 1.5 times the edges that are enough if the unread edges make as many paths as the read ones
+            ELSE most_edges * GREATEST(2, 3 * request.max_found / (2 * cardinality(paths)))
+        END;
     END LOOP;
-    IF request.target_contact_id <> ANY (members.contact_ids) THEN
-        level_reached := 2;
-    END IF;
-    IF level_reached = 2 AND request.max_depth > 2 AND is_complete AND cardinality(contacts) < request.max_found THEN
-        longer := connection_paths.longer_paths(
-            request, members.contact_ids, members.date_tos, members.strengths, contacts, parents, by_strength, is_filtered
-        );
-        tree_contacts := longer.tree_contacts;
-        tree_parents := longer.tree_parents;
-        contacts := contacts || longer.contacts;
-        parents := parents || longer.parents;
-        recencies := recencies || longer.recencies;
-        users := users || longer.users;
-        is_complete := longer.is_complete;
-        level_reached := longer.level_reached;
-        is_cut := longer.is_cut;
-        is_limited := longer.is_limited;
+    level_reached := 1 + COALESCE(request.target_contact_id <> ANY (members.contact_ids), false)::integer;
+    is_cut := false;
+    IF level_reached = 2 AND request.max_depth > 2 AND is_complete AND cardinality(paths) < request.max_found THEN
+        SELECT l.paths, l.is_complete, l.level_reached, l.is_cut, l.is_limited OR search.is_limited IS TRUE
+        INTO paths, is_complete, level_reached, is_cut, is_limited
+        FROM connection_paths.longer_paths(request, paths, members.contact_ids, members.ranks) AS l;
     END IF;
 END
 $function$;
 
-COMMENT ON FUNCTION connection_paths.search(connection_paths.search_request) IS 'Search for introduction paths depth by depth: a tree of chains, and which of them were found';
+COMMENT ON FUNCTION connection_paths.search(connection_paths.search_request) IS 'Search for introduction paths depth by depth: the paths, and how far the search went';
 
 REVOKE ALL ON FUNCTION connection_paths.search(connection_paths.search_request) FROM PUBLIC;

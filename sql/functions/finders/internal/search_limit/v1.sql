@@ -13,7 +13,8 @@
 -- Writes
 --     none
 -- Used by
---     check_finder_arguments, checked_exclusions, search, longer_paths, count_around_target, why_no_more
+--     checked_request, checked_exclusions, contact_edges, near_members, search, longer_paths,
+--     count_around_target, count_target_experiences, why_no_more
 -- Why
 --     The planner replaces a call by its number when it plans the caller, so a call costs nothing at run time.
 CREATE OR REPLACE FUNCTION connection_paths.search_limit(name text)
@@ -33,13 +34,14 @@ BEGIN ATOMIC
         WHEN 'most_listed' THEN 1000
         -- find_paths: contacts in excluded_contact_ids
         WHEN 'most_excluded' THEN 10000
+        -- the strength from which idx_cc_strong_a and idx_cc_strong_b hold an edge
+        WHEN 'strong' THEN 30
         -- search: edges of the target that are read first
         WHEN 'read_first' THEN 100
-        -- search: from depth 3 on, a collection of at most so many entries is hashed; and a larger one, of so many
-        -- entries for each chain to go on from; but none of more than hashed_few for each of these chains
-        WHEN 'hashed' THEN 3000
-        WHEN 'hashed_each' THEN 60
-        WHEN 'hashed_few' THEN 600
+        -- longer_paths: a collection is hashed when it has at most hashed_each entries for each chain from which the
+        -- search goes on, and not more than hashed_most
+        WHEN 'hashed_each' THEN 300
+        WHEN 'hashed_most' THEN 16000
         -- why_no_more: an answer of fewer paths than this is explained with counts
         WHEN 'few_paths' THEN 5
         -- why_no_more: where each count stops

@@ -12,8 +12,8 @@
 --     is_limited     True when max_per_introducer left a path out.
 -- Returns
 --     {"reason", "level_reached", "caps_hit", "max_edges_per_hop", "collection_members", "target_edges",
---     "target_edges_passing", "target_edges_to_members", "target_edges_to_excluded", "excluded", "counted_to",
---     "counts_are_exact"}.
+--     "target_edges_passing", "target_edges_to_members", "target_edges_to_excluded", "target_experiences_unresolved",
+--     "target_experiences_excluded", "excluded", "counted_to", "counts_are_exact"}.
 --     The reason is the first of these that is known to hold:
 --     time_budget            The time ran out before the search ended.
 --     unknown_target         There is no such contact.
@@ -23,6 +23,10 @@
 --     viewer_brought_nobody  The scope is importer, and the viewer brought nobody in. At most 10,000 entries of the
 --                            collection are searched.
 --     openers_brought_nobody  None of opener_user_ids brought anybody in. At most 10,000 entries are searched.
+--     names_unresolved       The target has no edge. It has a work experience with a company name, no organization, and
+--                            no decision about the name.
+--     organizations_excluded  The target has no edge. It has a work experience at an organization that
+--                             organization_policy excludes.
 --     target_has_no_edges    The target has no edge.
 --     no_edge_passes         The target has edges, and none passes the filters of the request.
 --     no_edge_to_a_member    Edges of the target pass the filters, and none leads to a member.
@@ -33,11 +37,12 @@
 --     depth_limit            Every path within max_depth was found, and some chain is as long as max_depth.
 --     exhausted              Every path of any length was found.
 --     The counts are null where five paths or more were found, or the time ran out. target_edges_passing is null, too,
---     where the request has no filter on edges.
+--     where the request has no filter on edges. The two counts of work experiences are null where some path was found,
+--     and where count_target_experiences cannot count them.
 -- Errors
 --     none
 -- Reads
---     collection_members, do_not_ask_users, live_contacts
+--     collection_members, live_contacts
 -- Writes
 --     none
 -- Used by
@@ -63,13 +68,11 @@ DECLARE
     counted_to CONSTANT integer := connection_paths.search_limit('counted_to');
     looked_through CONSTANT integer := connection_paths.search_limit('looked_through');
     counts record;
+    experiences record;
     is_known boolean := true;
     somebody_brought boolean := true; -- one of the users who may open
     viewer_is_closed boolean := false; -- is in do_not_ask_users
     nobody_to_ask boolean;
-    has_limits CONSTANT boolean := NOT request.nobody_is_excluded AND EXISTS ( -- then not everybody excluded is counted
-        SELECT FROM connection_paths.asking_rules(request.collection_id) AS a WHERE a.rule = 'introduction_limits'
-    );
     reason text;
 BEGIN
     SELECT c.*
@@ -77,12 +80,17 @@ BEGIN
     FROM connection_paths.count_around_target(request) AS c
     WHERE is_complete AND number < connection_paths.search_limit('few_paths');
 
+    SELECT e.*
+    INTO experiences
+    FROM connection_paths.count_target_experiences(request.target_contact_id) AS e
+    WHERE is_complete AND number = 0;
+
     IF number = 0 AND counts.target_edges = 0 THEN
         is_known := EXISTS (SELECT FROM connection_paths.live_contacts AS c WHERE c.id = request.target_contact_id);
     END IF;
     IF is_complete AND number = 0 AND request.opener_user_ids IS NOT NULL THEN
         SELECT
-            COALESCE(bool_or(connection_paths.user_opens(m.user_id, request.opener_user_ids)), false)
+            COALESCE(bool_or(connection_paths.user_opens(m.user_id, request.opener_user_ids, NULL)), false)
             OR count(*) > looked_through
         INTO somebody_brought
         FROM (
@@ -91,9 +99,8 @@ BEGIN
             WHERE m.collection_id = request.collection_id
             LIMIT looked_through + 1
         ) AS m;
-        viewer_is_closed := request.seed_scope = 'importer' AND EXISTS (
-            SELECT FROM connection_paths.do_not_ask_users AS u WHERE u.user_id = request.viewer_user_id
-        );
+        viewer_is_closed := request.seed_scope = 'importer'
+            AND (request.viewer_user_id = ANY (request.closed_user_ids)) IS TRUE;
     END IF;
     -- a search that did not get beyond the target has looked at every edge, counted or not
     nobody_to_ask := counts.nobody_to_ask OR level_reached = 1 AND request.max_depth > 1;
@@ -105,11 +112,13 @@ BEGIN
         WHEN viewer_is_closed THEN 'viewer_opens_nothing'
         WHEN NOT somebody_brought AND request.seed_scope = 'importer' THEN 'viewer_brought_nobody'
         WHEN NOT somebody_brought THEN 'openers_brought_nobody'
+        WHEN counts.target_edges = 0 AND experiences.unresolved > 0 THEN 'names_unresolved'
+        WHEN counts.target_edges = 0 AND experiences.excluded > 0 THEN 'organizations_excluded'
         WHEN counts.target_edges = 0 THEN 'target_has_no_edges'
         WHEN counts.target_edges_passing = 0 THEN 'no_edge_passes'
         WHEN nobody_to_ask AND counts.target_edges_to_members > 0 THEN 'all_excluded'
         WHEN nobody_to_ask AND (
-            counts.counts_are_exact OR counts.excluded < counted_to AND NOT has_limits
+            counts.counts_are_exact OR counts.excluded < counted_to AND NOT request.has_limits
         ) THEN 'no_edge_to_a_member'
         WHEN nobody_to_ask THEN 'nobody_to_ask'
         WHEN is_limited THEN 'introducer_limit'
@@ -125,10 +134,12 @@ BEGIN
         'collection_members', counts.collection_members,
         'target_edges', counts.target_edges,
         'target_edges_passing', CASE
-            WHEN connection_paths.has_edge_filters(request) THEN counts.target_edges_passing
+            WHEN request.is_filtered THEN counts.target_edges_passing
         END,
         'target_edges_to_members', counts.target_edges_to_members,
         'target_edges_to_excluded', counts.target_edges_to_excluded,
+        'target_experiences_unresolved', experiences.unresolved,
+        'target_experiences_excluded', experiences.excluded,
         'excluded', counts.excluded,
         'counted_to', counted_to,
         'counts_are_exact', counts.counts_are_exact

@@ -93,34 +93,21 @@ SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
 DECLARE
-    is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
+    request connection_paths.search_request;
+    found record;
+BEGIN
+    request := connection_paths.checked_request(
         target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop, order_by,
         kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids, opener_user_ids,
         max_per_introducer
     );
-    openers CONSTANT bigint[] := CASE WHEN seed_scope = 'importer' OR opener_user_ids IS NOT NULL
-        THEN connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids)
-    END;
-    request connection_paths.search_request;
-    found record;
-BEGIN
-    request := ROW(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop,
-        order_by, kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids,
-        openers, max_per_introducer,
-        '{}', NOT EXISTS (
-            SELECT FROM connection_paths.asking_rules(deep_finder.collection_id)
-        ), false, NULL, NULL
-    );
     found := connection_paths.search(request);
-    IF found.contacts = '{}' THEN
+    IF found.paths = '{}' THEN
         RETURN;
     END IF;
     RETURN QUERY
     SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency, p.strength
-    FROM connection_paths.path_rows(
-        request, found.tree_contacts, found.tree_parents, found.contacts, found.parents, found.users, found.recencies
-    ) AS p;
+    FROM connection_paths.path_rows(request, found.paths) AS p;
 END
 $function$;
 

@@ -53,7 +53,7 @@
 -- Writes
 --     none
 -- Used by
---     applications, sql/queries/finders/find_paths.sql, orchestrator/playground/answer.py
+--     applications, orchestrator/finders/question.py, orchestrator/playground/answer.py
 -- Why
 --     One plan serves every call, and plans must read by index, in its order. deep_finder says why, and has the same
 --     settings.
@@ -98,35 +98,32 @@ AS $function$
 DECLARE
     -- the last third is for ranking what was found and looking up its details
     deadline CONSTANT timestamptz := clock_timestamp() + make_interval(secs => time_budget_ms / 1500.0);
-    is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop, order_by,
-        kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids, opener_user_ids,
-        max_per_introducer
-    );
     excluded CONSTANT bigint[] := connection_paths.checked_exclusions(excluded_contact_ids);
     chosen text;
-    openers CONSTANT bigint[] := CASE WHEN seed_scope = 'importer' OR opener_user_ids IS NOT NULL
-        THEN connection_paths.request_openers(seed_scope, viewer_user_id, opener_user_ids)
-    END;
     request connection_paths.search_request;
     found record;
     number integer; -- of paths found, one more than wanted at most
     paths jsonb;
     why jsonb;
 BEGIN
+    request := connection_paths.checked_request(
+        target_contact_id, collection_id, viewer_user_id, max_depth, max_paths, seed_scope, max_edges_per_hop, order_by,
+        kinds, min_strength, ended_after, via_organization_ids, not_via_organization_ids, opener_user_ids,
+        max_per_introducer
+    );
     IF time_budget_ms IS NULL THEN
         RAISE EXCEPTION 'time_budget_ms must not be null'
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Allowed are 1 and more.';
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Allowed: 1 or more.';
     ELSIF time_budget_ms < 1 THEN
         RAISE EXCEPTION 'time_budget_ms must be 1 or more, not %', time_budget_ms
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed are 1 and more.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Allowed: 1 or more.';
     ELSIF impl NOT IN ('v1', 'v2') THEN
         RAISE EXCEPTION 'impl must be v1 or v2, not %', quote_literal(impl)
             USING ERRCODE = 'invalid_parameter_value',
-                HINT = 'Allowed are ''v1'' and ''v2'', or NULL for the collection''s own.';
+                HINT = 'Allowed: v1 or v2, or NULL for the implementation of the collection.';
     ELSIF with_names IS NULL OR ids_as_text IS NULL THEN
         RAISE EXCEPTION '% must not be null', CASE WHEN with_names IS NULL THEN 'with_names' ELSE 'ids_as_text' END
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Allowed are true and false.';
+            USING ERRCODE = 'null_value_not_allowed', HINT = 'Allowed: true or false.';
     END IF;
 
     chosen := COALESCE(
@@ -134,17 +131,11 @@ BEGIN
         (SELECT r.impl FROM connection_paths.finder_rollout AS r WHERE r.collection_id = find_paths.collection_id),
         'v2'
     );
-    request := ROW(
-        target_contact_id, collection_id, viewer_user_id, max_depth,
-        max_paths + 1, -- one more shows that there are more
-        seed_scope, max_edges_per_hop, order_by, kinds, min_strength, ended_after, via_organization_ids,
-        not_via_organization_ids, openers,
-        max_per_introducer, excluded,
-        excluded = '{}' AND NOT EXISTS (
-            SELECT FROM connection_paths.asking_rules(find_paths.collection_id)
-        ),
-        true, deadline, NULL
-    );
+    request.max_found := max_paths + 1; -- one more shows that there are more
+    request.by_chain := true;
+    request.excluded_contact_ids := excluded;
+    request.nobody_is_excluded := request.nobody_is_excluded AND excluded = '{}';
+    request.deadline := deadline;
     IF chosen = 'v1' THEN
         request.max_depth := LEAST(max_depth, 2);
         request.max_edges_per_hop := NULL;
@@ -155,14 +146,11 @@ BEGIN
     END IF;
 
     found := connection_paths.search(request);
-    number := cardinality(found.contacts);
+    number := cardinality(found.paths);
 
     SELECT d.documents
     INTO paths
-    FROM connection_paths.path_documents(
-        request, found.tree_contacts, found.tree_parents, found.contacts[:max_paths], found.parents[:max_paths],
-        found.recencies[:max_paths], with_names, ids_as_text
-    ) AS d;
+    FROM connection_paths.path_documents(request, found.paths[:max_paths], with_names, ids_as_text) AS d;
     IF number < max_paths THEN
         why := connection_paths.why_no_more(
             request, chosen, number, found.is_complete, found.level_reached, found.is_cut, found.is_limited

@@ -64,30 +64,21 @@ SET enable_mergejoin = off
 AS $function$
 #variable_conflict use_column
 DECLARE
-    is_usable CONSTANT boolean := connection_paths.check_finder_arguments(
-        target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL, 'recency',
-        NULL, NULL, NULL, NULL, NULL, NULL, NULL
-    );
     request connection_paths.search_request;
     found record;
 BEGIN
-    request := ROW(
-        target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL,
-        'recency', NULL, NULL, NULL, NULL, NULL,
-        connection_paths.request_openers(seed_scope, viewer_user_id, NULL), NULL,
-        '{}', NOT EXISTS (
-            SELECT FROM connection_paths.asking_rules(legacy_finder.collection_id)
-        ), false, NULL, connection_paths.edges_from_experiences(target_contact_id)
+    request := connection_paths.checked_request(
+        target_contact_id, collection_id, viewer_user_id, 2, max_paths, seed_scope, NULL, 'recency',
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL
     );
+    request.given_edges := connection_paths.edges_from_experiences(target_contact_id);
     found := connection_paths.search(request);
-    IF found.contacts = '{}' THEN
+    IF found.paths = '{}' THEN
         RETURN;
     END IF;
     RETURN QUERY
     SELECT p.depth, p.user_id, p.contact_ids, p.organization_ids, p.date_froms, p.date_tos, p.recency, p.strength
-    FROM connection_paths.path_rows(
-        request, found.tree_contacts, found.tree_parents, found.contacts, found.parents, found.users, found.recencies
-    ) AS p;
+    FROM connection_paths.path_rows(request, found.paths) AS p;
 END
 $function$;
 

@@ -1,0 +1,1 @@
+"""Detaches tables of the application for a migration that alters their columns, and attaches them again."""
