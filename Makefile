@@ -10,8 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: $(VENV)/.installed
 	$(BIN)/orchestrator demo
 
-# Four processes also on two cores: a third of the tests' time is spent waiting.
-PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/lint
+# Four processes also on two cores: a third of the tests' time is spent waiting. A process that ends in the middle of a
+# test ends the run: pytest-xdist 3.8 can wait for ever for the process that it starts in its place.
+PYTEST := $(BIN)/python -m pytest --numprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder \
+	--ignore tests/lint
 
 # Every kind of test. `make lint` runs the checks that need no server.
 test: $(VENV)/.installed
@@ -25,7 +27,7 @@ long: $(VENV)/.installed
 # Longer still: random calls in large synthetic data, an installation from install to uninstall in every environment,
 # five minutes of killing processes, and many more examples for the property tests of the finders.
 # CONNECTION_PATHS_SOAK_WORLD=existing only reads the world of ORCHESTRATOR_DSN; see tests/finders/soak_finders.py.
-soak: export PYTEST_TIMEOUT = 0
+soak: export PYTEST_ADDOPTS += -o faulthandler_timeout=0
 soak: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/finders/soak_finders.py
 	CONNECTION_PATHS_SURROUNDINGS=all $(BIN)/python -m pytest tests/install/test_surroundings.py
