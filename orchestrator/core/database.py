@@ -46,7 +46,8 @@ TRANSIENT_ERRORS = (
 SEARCH_PATH = "pg_catalog, pg_temp"
 
 #: Settings of every connection. A role, a database or a connection string may have other settings, for the application.
-#: Here they could change the meaning of a statement or the format of a value, or end a command too early.
+#: Here they could change the meaning of a statement or the format of a value, or end a command too early. Or, as jit
+#: does, they could take seconds for statements that take milliseconds.
 NEUTRAL: Mapping[str, str] = {
     "search_path": SEARCH_PATH,
     # Set here and not when connecting: pgbouncer would keep an option of the connection for its next client.
@@ -61,6 +62,7 @@ NEUTRAL: Mapping[str, str] = {
     "transform_null_equals": "off",
     "array_nulls": "on",
     "row_security": "on",
+    "jit": "off",
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_session_timeout": "0",

@@ -74,7 +74,10 @@ _SETTINGS = (
 def settings(subject: Subject) -> Iterator[Finding]:
     """Find harmful settings, as a new session of this role gets them."""
     known = {setting.name: setting for setting in _SETTINGS}
-    for row in subject.query("doctor/settings", {"names": list(known)}):
+    with subject.connection.transaction(force_rollback=True):
+        subject.connection.execute("SET LOCAL jit TO DEFAULT")  # our own setting would be shown as the source
+        rows = subject.query("doctor/settings", {"names": list(known)})
+    for row in rows:
         setting = known[row.name]
         if row.source != "client" and setting.hurts(row.reset_val):  # "client": of this connection only
             what = f"{row.name} is {row.shown}: {setting.why}"

@@ -30,11 +30,6 @@ from orchestrator.runs.edge_estimate import EdgeEstimate, draw_strata, estimate_
 
 log = logging.getLogger(__name__)
 
-#: Settings of the transaction. Here, compiling a plan takes longer than it saves.
-SETTINGS = {
-    "jit": "off",
-}
-
 # Edges per second of one busy core with all data in memory: docs/adr/0022-how-near-a-rebuild-is-to-its-floor.md.
 _REBUILD_RATE = 330_000  # per worker, while edges are generated
 _INDEX_RATE = 2_200_000  # per index and worker, the mean of all indexes; a worker builds one index at a time
@@ -202,7 +197,7 @@ def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -
     """
     creates = mapping is not None and source_reader.needs_functions(mapping)
     repeatable = IsolationLevel.REPEATABLE_READ
-    with reading(dsn, SETTINGS, isolation=repeatable, may_write=creates, undo=creates) as connection:
+    with reading(dsn, isolation=repeatable, may_write=creates, undo=creates) as connection:
         is_there = connection.execute("SELECT to_regnamespace('connection_paths')").fetchone() != (None,)
         if is_there and mapping is None:
             require_installed(connection)

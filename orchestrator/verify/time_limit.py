@@ -9,9 +9,6 @@ from contextlib import contextmanager
 
 import psycopg
 
-#: Settings of every transaction of a verification.
-SETTINGS = {"jit": "off"}
-
 
 class TimeLimit:
     """Counts the seconds since it was created; ``unfinished`` lists what was left out, one sentence each."""
@@ -35,7 +32,7 @@ class TimeLimit:
     def settings(self) -> dict[str, str]:
         """Settings of a transaction whose statements end at the limit."""
         # rounded up: a statement that ends before the limit was cancelled by another session
-        return {**SETTINGS, "statement_timeout": str(max(1, math.ceil(self.seconds_left * 1000)))}
+        return {"statement_timeout": str(max(1, math.ceil(self.seconds_left * 1000)))}
 
     @contextmanager
     def leaving_out(self, what: Callable[[], str]) -> Iterator[None]:

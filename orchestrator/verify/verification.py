@@ -21,7 +21,7 @@ from orchestrator.verify import findings
 from orchestrator.verify.comparison import Sample, Sizes, choose_contacts, compare_edges, compare_sizes
 from orchestrator.verify.finder_times import FinderTimes, not_timed, time_finders
 from orchestrator.verify.findings import Queue
-from orchestrator.verify.time_limit import SETTINGS, TimeLimit
+from orchestrator.verify.time_limit import TimeLimit
 
 #: Defaults: contacts to compare, the longest p95 of find_paths in milliseconds, the seconds that the check may take.
 #: 500 contacts take seconds; 10,000 contacts of a large database take minutes.
@@ -71,7 +71,7 @@ def verify(
     """
     limit = TimeLimit(time_limit)
     with stateless(dsn) as connection:
-        with transaction(connection, SETTINGS):
+        with transaction(connection):
             require_installed(connection)
             row = connection.execute("SELECT clock_timestamp()").fetchone()
             assert row is not None
@@ -101,7 +101,7 @@ def verify(
             report("measuring find_paths")
             finders = time_finders(connection, seed, objective_ms, limit)
 
-        with transaction(connection, SETTINGS):
+        with transaction(connection):
             state = queue_state(connection)
             queue = Queue(state.waiting, state.oldest, has_changes(connection, row[0]), failed_changes(connection))
         found = [

@@ -135,7 +135,7 @@ def test_a_second_connection_to_another_database_is_refused(new_database: Callab
 HABITS = (
     "-c search_path=public -c statement_timeout=1234 -c DateStyle=German -c default_transaction_read_only=on"
     " -c default_transaction_isolation=serializable -c quote_all_identifiers=on -c lock_timeout=5"
-    " -c IntervalStyle=iso_8601"
+    " -c IntervalStyle=iso_8601 -c jit=on"
 )  # fmt: skip
 TOLD = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s) ORDER BY name"
 
@@ -147,7 +147,8 @@ def test_settings_of_a_role_do_not_reach_a_session(database: str) -> None:
     with connect(make_conninfo(database, options=HABITS)) as connection:
         found: dict[str, str] = dict(connection.execute(TOLD, (names,)).fetchall())
     changed = {name for name in found if found[name] != defaults[name]}
-    assert changed == {"search_path", "application_name"}
+    assert changed - {"jit"} == {"search_path", "application_name"}
+    assert found["jit"] == "off"
 
 
 def database_settings() -> list[str]:
@@ -163,7 +164,7 @@ def test_settings_of_a_role_do_not_reach_a_transaction_and_stay_in_the_session(d
             inside: dict[str, str] = dict(connection.execute(TOLD, (names,)).fetchall())
         assert connection.execute(TOLD, (names,)).fetchall() == before
     assert (inside["statement_timeout"], inside["search_path"]) == ("7000", "pg_catalog, pg_temp")
-    assert (inside["DateStyle"], inside["quote_all_identifiers"]) == ("ISO, MDY", "off")
+    assert (inside["DateStyle"], inside["quote_all_identifiers"], inside["jit"]) == ("ISO, MDY", "off", "off")
     with reading(dsn) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("CREATE TABLE public.t ()")
 

@@ -31,7 +31,7 @@ GRACE = 1.0  # seconds that an answer may arrive later than the statement timeou
 CANCELLED = b"57014"  # SQLSTATE of a statement that the statement timeout ended
 
 #: Settings of a timed session. A role or a database may set others for its own statements; they must not be measured.
-MEASURED = {"application_name": "orchestrator sweep", "jit": "off", "plan_cache_mode": "auto"}
+MEASURED = {"application_name": "orchestrator sweep", "plan_cache_mode": "auto"}
 
 _CONNECT_TIMEOUT = 10  # seconds, unless the connection string has its own
 _CHECK_EVERY = 0.25  # seconds between checks for an overdue answer

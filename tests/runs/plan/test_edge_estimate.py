@@ -50,7 +50,7 @@ def skewed(db: Connection) -> int:
 
 
 def estimates(dsn: str, sample: int, seeds: range) -> list[edge_estimate.EdgeEstimate]:
-    with connect(dsn, settings=planning.SETTINGS) as connection:
+    with connect(dsn) as connection:
         reader = source_reader.installed(connection)
         return [estimate_edges(draw_strata(reader, seed, sample), seed) for seed in seeds]
 

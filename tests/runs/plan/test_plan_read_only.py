@@ -17,7 +17,6 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.core import embedded, sqlfiles
 from orchestrator.core.database import Connection, reading
 from orchestrator.install.installation import install
-from orchestrator.runs import plan as planning
 from orchestrator.runs.plan import plan
 from tests.support.plan import add_overlaps_by_contact, check
 from tests.support.servers import SETTINGS, reachable_binaries, standby
@@ -28,10 +27,10 @@ def test_the_connection_of_a_plan_cannot_write(database: str) -> None:
     for statement in ("CREATE TABLE public.t ()", "TRUNCATE public.contacts", "DELETE FROM public.contacts"):
         with (
             pytest.raises(psycopg.errors.ReadOnlySqlTransaction),
-            reading(database, planning.SETTINGS) as connection,
+            reading(database) as connection,
         ):
             connection.execute(statement.encode())
-    with reading(database, planning.SETTINGS, isolation=psycopg.IsolationLevel.REPEATABLE_READ) as connection:
+    with reading(database, isolation=psycopg.IsolationLevel.REPEATABLE_READ) as connection:
         assert connection.execute("SHOW transaction_isolation").fetchone() == ("repeatable read",)
 
 
