@@ -93,6 +93,10 @@ def is_whole(text: str, name: str) -> list[str]:
         (is_trigger and name not in REFUSING) or name in NOTING
     ):
         problems.append("SECURITY DEFINER is for functions that queue changes: writers have no rights here")
+    if "\nSET enable_seqscan = off\n" in text and "\nSET jit = off\n" not in text:
+        problems.append(
+            "no SET jit = off: a plan with a switched-off scan is so dear that PostgreSQL 15 to 17 compile it"
+        )
     if (function.sql_body is None and not re.search(r"^AS \$[a-z]+\$$", text, re.MULTILINE)) or "$$" in text:
         problems.append("no tagged dollar quote")
 

@@ -32,6 +32,7 @@ ROWS 1
 SET search_path = pg_catalog, pg_temp
 SET enable_hashagg = off
 SET enable_seqscan = off
+SET jit = off
 AS $function$
 DECLARE
     lowest CONSTANT text := COALESCE(refresh_company_names.above_name, '');
