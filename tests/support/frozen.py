@@ -7,6 +7,7 @@ fail when one of those files changes, and upgrade every release to the present s
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import sys
 from importlib.metadata import version
@@ -59,6 +60,7 @@ def _checksum(path: Path) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()  # --help and a misspelt argument freeze nothing
     changed = problems(sqlfiles.ROOT, CHECKSUMS)
     if changed:
         sys.exit("\n".join(changed))
