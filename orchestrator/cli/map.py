@@ -10,9 +10,8 @@ from orchestrator.cli.invocation import Invocation, pass_invocation, shared_opti
 from orchestrator.cli.options import host_schema_option
 from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.host import mapping
+from orchestrator.host import host_schemas, mapping
 from orchestrator.host.binding import bind
-from orchestrator.host.host_schemas import is_schema, unknown
 from orchestrator.host.mapping_suggestion import Suggestion, install_command, suggest
 from orchestrator.host.mapping_values import suspicious
 from orchestrator.install.refusals import mapping_problems
@@ -51,8 +50,9 @@ def command(
             ctx.exit(3)
         return
     with reading(invocation.connection_string()) as connection:
-        if not is_schema(connection, host_schema):
-            raise OrchestratorError(unknown(connection, host_schema))
+        host_schemas.require(connection, host_schema)
+        for name in schemas:
+            host_schemas.require(connection, name, "--look-in")
         found = suggest(connection, host_schema, schemas)
     _show(invocation, found, output, host_schema)
 
