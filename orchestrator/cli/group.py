@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -50,7 +51,7 @@ class Group(click.Group):
         try:
             status = run()
         except click.ClickException as error:
-            _show(error, as_json=as_json)
+            _show(_of_a_negative_id(error), as_json=as_json)
             sys.exit(error.exit_code)
         except click.Abort:
             _show(Failure("aborted", kind="interrupted"), as_json=as_json)
@@ -115,6 +116,13 @@ def _missing_rights(ctx: click.Context) -> str | None:
 
 def _with_server(ctx: click.Context, message: str) -> str:
     return ctx.ensure_object(Invocation).with_server(message, ctx)
+
+
+def _of_a_negative_id(error: click.ClickException) -> click.ClickException:
+    """Return *error*; where a negative id was taken for an option, one that says how to write it."""
+    if not isinstance(error, click.NoSuchOption) or not re.fullmatch("-[0-9]", error.option_name):
+        return error
+    return click.UsageError(f"{error.format_message()} Write -- before a negative id, after all options.", error.ctx)
 
 
 def _show(error: click.ClickException, *, as_json: bool) -> None:
