@@ -18,6 +18,7 @@ SCHEMA = "connection_paths"
 
 _ENDS = re.compile(r"\n|\$(?:create|do|function)\$")  # what would end a statement, or the body of a function
 _LONGEST = 10_000  # characters of an expression
+_DEEPEST = 100  # levels of an expression, because functions that call themselves read it
 _COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")  # the parser writes != as <>
 _PATTERNS = ("~", "!~", "~*", "!~*", "~~", "!~~", "~~*", "!~~*")  # ~~ is LIKE, ~~* is ILIKE
 _KIND = enums.A_Expr_Kind
@@ -131,12 +132,35 @@ def read(text: str, schema: str | None, table: str) -> Expression:
     """
     if not text.strip() or len(text) > _LONGEST:
         raise BadExpressionError("is empty; write a column or an SQL expression" if not text.strip() else "is too long")
-    tree = _parsed(text)
+    try:
+        tree = _parsed(text)
+        is_deep = _is_deep(tree)
+    except RecursionError:
+        is_deep = True
+    if is_deep:
+        raise BadExpressionError(f"has more than {_DEEPEST} levels, one inside the other; put it into a view")
     _refuse(tree)
     tree = replaced(tree, lambda node: _unqualified(node, schema, table))
     printed(tree)  # refuses what cannot be printed
     columns = tuple(dict.fromkeys(node.fields[0].sval for node in nodes(tree, ast.ColumnRef)))
     return Expression(tree, columns)
+
+
+def _is_deep(tree: Any) -> bool:
+    """Return whether a tree has more levels of nodes than are allowed."""
+    level = [tree]
+    for _ in range(_DEEPEST):
+        inner = [getattr(node, name) for node in level for name in node]
+        level = []
+        while inner:
+            value = inner.pop()
+            if isinstance(value, tuple):
+                inner += value
+            elif isinstance(value, ast.Node):
+                level.append(value)
+        if not level:
+            return False
+    return True
 
 
 def _parsed(text: str) -> Any:

@@ -90,7 +90,7 @@ def read(path: Path, connection: Connection) -> list[Decision]:
             problems.append((row.line, str(error)))
     ids = {each.organization_id for _, each, _ in decisions if each.organization_id is not None}
     there = organizations(connection, ids)
-    names = known(connection, [row.company_name for row in rows])
+    names = known(connection, [row.company_name for row in rows if "\0" not in row.company_name])
     first_line: dict[str, int] = {}
     for row, decision, expected in decisions:
         problem = _disagreement(decision, expected, there, names)
@@ -123,14 +123,8 @@ def _rows(path: Path) -> Iterator[_Row]:
         raise SeveralProblemsError([f"{path} is not UTF-8; in Excel, save it as “CSV UTF-8”", _NOTHING]) from error
     heading = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=heading.count)  # Excel writes a semicolon in countries with a decimal comma
-    reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
-    missing = [name for name in ("company_name", "decision") if name not in (reader.fieldnames or ())]
-    if missing:
-        problem = f"{path} has no column {' and no column '.join(missing)}"
-        raise SeveralProblemsError([f"{problem}; begin with: orchestrator resolve export FILE", _NOTHING])
-    before = 1
-    for cells in reader:
-        line, before = before + 1, reader.line_num
+    reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    for line, cells in _cells(path, reader):
         candidates = {
             place: (cells.get(f"candidate_{place}") or "", _unguarded(cells.get(f"name_{place}") or ""))
             for place in range(1, 6)
@@ -143,6 +137,23 @@ def _rows(path: Path) -> Iterator[_Row]:
             (cells.get("organization_id") or "").strip(),
             candidates,
         )
+
+
+def _cells(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str | Any, str | Any]]]:
+    """Yield the line in which each row begins, and its cells by their columns."""
+    before = 0
+    try:
+        missing = [name for name in ("company_name", "decision") if name not in (reader.fieldnames or ())]
+        if missing:
+            problem = f"{path} has no column {' and no column '.join(missing)}"
+            raise SeveralProblemsError([f"{problem}; begin with: orchestrator resolve export FILE", _NOTHING])
+        before = reader.line_num
+        for cells in reader:
+            line, before = before + 1, reader.line_num
+            yield line, cells
+    except csv.Error as error:
+        problem = f"{path}:{before + 1}: is not CSV ({error}); check the quotes in the row that begins here"
+        raise SeveralProblemsError([problem, _NOTHING]) from error
 
 
 def _decision(row: _Row, connection: Connection) -> tuple[Decision, str | None]:
@@ -178,6 +189,8 @@ def _id(text: str, connection: Connection) -> int:
 def _disagreement(
     decision: Decision, expected: str | None, there: dict[int, str | None], names: set[str]
 ) -> str | None:
+    if "\0" in decision.company_name:
+        return "the company name has a zero byte"
     if decision.company_name not in names:
         return f"no work experience without an organization has the company name {decision.company_name!r}"
     if decision.organization_id is None:

@@ -38,7 +38,7 @@ CAUSES = {
 
 @pytest.fixture
 def counted(db: Connection, dsn: str) -> Iterator[Connection]:
-    """A database in which nothing is left to do, and whose table ``taken_rows`` counts the rows that leave the queue."""
+    """A database in which nothing is left to do. Its table ``taken_rows`` counts the rows that leave the queue."""
     db.execute(
         """
         DROP TABLE IF EXISTS public.taken_rows;
