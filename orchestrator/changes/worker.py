@@ -131,16 +131,16 @@ class Worker(threading.Thread):
         return True
 
     def _take(self, connection: Connection) -> int:
-        """Call sync_changes once; return how many changes it took."""
+        """Call sync_changes once; return how much it took: not only changes, but 0 when nothing is left."""
         size = min(self._size, _ONE_BY_ONE) if self._one_by_one else self._size
         started = time.monotonic()
         row = connection.execute(
-            "SELECT taken, contacts, edges_changed FROM connection_paths.sync_changes(%s, one_by_one => %s)",
+            "SELECT taken, changes, contacts, edges_changed FROM connection_paths.sync_changes(%s, one_by_one => %s)",
             (size, self._one_by_one > 0),
         ).fetchone()
         assert row is not None
         taken = int(row[0])
-        self._state.add(*row)
+        self._state.add(*row[1:])
         self._succeeded = time.monotonic()
         self._transient_errors = self._lost_sessions = 0
         self._one_by_one = max(0, self._one_by_one - taken) if taken else 0

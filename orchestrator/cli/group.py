@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +22,12 @@ from orchestrator.cli.invocation import DEFAULT_DIRECTORY, Invocation
 from orchestrator.core import text
 from orchestrator.core.database import reading
 from orchestrator.core.errors import OrchestratorError, SeveralProblemsError, one_line
+
+#: The errors of an output that takes no more.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+# psycopg logs errors beside those that it raises. Python would print them, because no log is set up.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 class Failure(click.ClickException):
@@ -49,8 +59,15 @@ class Group(click.Group):
         as_json = "--json" in given  # a usage error may come before the option has been read
         try:
             status = run()
+            sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _drop_output()
+            _show(Failure(f"cannot write the output: {error.strerror}"), as_json=False)
+            sys.exit(1)
         except click.ClickException as error:
-            _show(error, as_json=as_json)
+            _show(_of_a_negative_id(error), as_json=as_json)
             sys.exit(error.exit_code)
         except click.Abort:
             _show(Failure("aborted", kind="interrupted"), as_json=as_json)
@@ -80,6 +97,8 @@ class Group(click.Group):
             raise Failure(_with_server(ctx, str(error))) from error
         except psycopg.OperationalError as error:
             message = f"the server reported: {one_line(error)}"
+            if _has_ended(error):
+                message += ". Finished work is kept. Run the same command again."
             raise Failure(_with_server(ctx, message), kind="server", sqlstate=error.sqlstate) from error
         except psycopg.errors.InsufficientPrivilege as error:
             message = _missing_rights(ctx) or one_line(error)
@@ -95,6 +114,19 @@ class Group(click.Group):
         except KeyboardInterrupt:
             message = "Stopped. Finished work is kept. Run the same command again to continue."
             raise Failure(message, kind="interrupted") from None
+
+
+def _has_ended(error: psycopg.Error) -> bool:
+    """Whether the server, or an administrator, has ended the session; another one may do the rest."""
+    ended = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.CannotConnectNow)
+    return isinstance(error, ended) or error.sqlstate is None  # libpq's errors about a lost connection have none
+
+
+def _drop_output() -> None:
+    """Let Python write what is left of standard output to nowhere, so that it does not fail again at the exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _missing_rights(ctx: click.Context) -> str | None:
@@ -115,6 +147,13 @@ def _missing_rights(ctx: click.Context) -> str | None:
 
 def _with_server(ctx: click.Context, message: str) -> str:
     return ctx.ensure_object(Invocation).with_server(message, ctx)
+
+
+def _of_a_negative_id(error: click.ClickException) -> click.ClickException:
+    """Return *error*; where a negative id was taken for an option, one that says how to write it."""
+    if not isinstance(error, click.NoSuchOption) or not re.fullmatch("-[0-9]", error.option_name):
+        return error
+    return click.UsageError(f"{error.format_message()} Write -- before a negative id, after all options.", error.ctx)
 
 
 def _show(error: click.ClickException, *, as_json: bool) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import psycopg
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
 from orchestrator.cli.options import host_schema_option
 from orchestrator.core.database import connect, reading
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.host import mapping
+from orchestrator.host import host_schemas, mapping
 from orchestrator.host.binding import bind
-from orchestrator.host.host_schemas import is_schema, unknown
+from orchestrator.host.mapping_probe import LIMIT
 from orchestrator.host.mapping_suggestion import Suggestion, install_command, suggest
 from orchestrator.host.mapping_values import suspicious
 from orchestrator.install.refusals import mapping_problems
@@ -37,7 +38,7 @@ def command(
     """Draft or check a mapping: the file that says which of your tables are contacts, organizations and so on.
 
     Only reads, and works before the package is installed. Then use the file: orchestrator install --map FILE, which
-    checks the file, too.
+    checks the file, too. --check computes each expression for at most 100,000 rows, and for at most ten seconds.
     """
     if suggests == (file is not None):
         raise click.UsageError("give either --suggest or --check FILE")
@@ -50,10 +51,17 @@ def command(
         if problems:
             ctx.exit(3)
         return
-    with reading(invocation.connection_string()) as connection:
-        if not is_schema(connection, host_schema):
-            raise OrchestratorError(unknown(connection, host_schema))
-        found = suggest(connection, host_schema, schemas)
+    with reading(invocation.connection_string(), {"statement_timeout": f"{LIMIT}s"}) as connection:
+        host_schemas.require(connection, host_schema)
+        for name in schemas:
+            host_schemas.require(connection, name, "--look-in")
+        try:
+            found = suggest(connection, host_schema, schemas)
+        except psycopg.errors.QueryCanceled:
+            raise OrchestratorError(
+                f"looking at the tables took longer than {LIMIT} s: another session may have locked one; try again when"
+                " it has ended, or look only at some schemas with --look-in"
+            ) from None
     _show(invocation, found, output, host_schema)
 
 
@@ -61,7 +69,8 @@ def _check(invocation: Invocation, file: Path, host_schema: str) -> tuple[list[s
     """Return the problems of a mapping; where there is none, what looks wrong: see ``suspicious``."""
     wanted, of_file = mapping.load_partly(file)
     with connect(invocation.connection_string(), reads_only=True) as connection:
-        problems = mapping_problems(connection, bind(connection, wanted, host_schema), of_file)
+        binding = bind(connection, wanted, host_schema)
+        problems = mapping_problems(connection, binding, of_file, slow_too=True)
         return problems, [] if problems else suspicious(connection, wanted, host_schema)
 
 

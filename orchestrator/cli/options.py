@@ -31,8 +31,28 @@ class _Bigint(click.ParamType):  # type: ignore[type-arg]  # older versions of c
         return self._range.convert(value, param, ctx)
 
 
-#: An id of a contact, a user or a collection, or the seed of a random choice.
+class _Key(_Bigint):
+    """An id of the application: a number, or a uuid that ``orchestrator.host.uuid_keys.id_of`` makes a number of."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number or a uuid."""
+        if isinstance(value, str) and "-" in value[1:]:
+            from orchestrator.host.uuid_keys import uuid_of  # noqa: PLC0415  it loads the parser of PostgreSQL
+
+            if (found := uuid_of(value)) is not None:
+                return found
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor a uuid", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+#: A number that a bigint holds, such as the seed of a random choice.
 ID = _Bigint()
+
+#: An id of a contact, an organization, a user or a collection.
+KEY = _Key()
 
 
 class Number(click.FloatRange):
@@ -112,7 +132,7 @@ def search_option(name: str) -> Callable[[Any], Any]:
         "integer": click.IntRange(option.least, option.most),
         "text": click.Choice([*option.choices]),
         "date": _Day(["%Y-%m-%d"]),
-        "bigint[]": ID,
+        "bigint[]": KEY,
         "text[]": click.STRING,
     }
     kind = kinds[option.type]

@@ -37,7 +37,8 @@ _workers_option = click.option(
 def command() -> None:
     """Exclude organizations that are no employer, and limit very large ones to long overlaps.
 
-    ORGANIZATION is an id, or a name that only one organization has.
+    ORGANIZATION is an id, or a name that only one organization has. Where the mapping makes ids of uuids with uuid_key,
+    the id may be given as a uuid.
     """
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
 
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import ID, search_option
+from orchestrator.cli.options import KEY, search_option
 from orchestrator.core.database import Connection, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import counted
@@ -16,8 +16,17 @@ from orchestrator.finders import paths, reasons, teams, wording
 from orchestrator.finders.question import OPTIONS, Question
 from orchestrator.host import left_out
 from orchestrator.host.installed import require_installed
+from orchestrator.host.uuid_keys import Key, Kind, id_of
 
 _LISTED = 10  # collections or users in an error
+
+#: What the ids of an option are ids of.
+_KINDS: Mapping[str, Kind] = {
+    "via_organization_ids": "organization",
+    "not_via_organization_ids": "organization",
+    "opener_user_ids": "user",
+    "excluded_contact_ids": "contact",
+}
 
 
 def _search_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -29,42 +38,52 @@ def _search_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("paths")
-@click.argument("target", type=ID)
-@click.option("--collection", type=ID, help="The collection of the team; may be left out when there is only one.")
-@click.option("--viewer", type=ID, help="The user who asks; may be left out when the collection has only one.")
+@click.argument("target", type=KEY)
+@click.option("--collection", type=KEY, help="The collection of the team; may be left out when there is only one.")
+@click.option("--viewer", type=KEY, help="The user who asks; may be left out when the collection has only one.")
 @_search_options
 @shared_options
 @pass_invocation
-def command(invocation: Invocation, /, target: int, collection: int | None, viewer: int | None, **options: Any) -> None:
+def command(invocation: Invocation, /, target: Key, collection: Key | None, viewer: Key | None, **options: Any) -> None:
     """Show who can introduce the viewer to the contact TARGET.
 
-    TARGET is the id of a contact. To find a contact by name, use "orchestrator serve". The paths are grouped by the
-    contact before the target.
+    TARGET is the id of a contact. Where the mapping makes ids of uuids with uuid_key, every id may be given as a uuid.
+    To find a contact by name, use "orchestrator serve". The paths are grouped by the contact before the target.
     """
     with reading(invocation.connection_string()) as connection:
         question = _question(connection, target, collection, viewer, options)
         answer = paths.find_paths(connection, question)
-        names = paths.names(connection, answer, target, question=question)
+        names = paths.names(connection, answer, question.target_contact_id, question=question)
         missed = paths.members_not_counted(connection, question, answer)
     shown = [*path_lines(question, answer, names), *left_out.member_lines(missed)]
     invocation.screen.result({**answer, **names.of_the_team(), **left_out.members_as_json(missed)}, *shown)
 
 
 def _question(
-    connection: Connection, target: int, collection: int | None, viewer: int | None, options: dict[str, Any]
+    connection: Connection, target: Key, collection: Key | None, viewer: Key | None, options: dict[str, Any]
 ) -> Question:
     """Return what the options ask; a collection and a viewer that are not given are found, or there is an error."""
-    collection = _only_collection(connection) if collection is None else collection
-    viewer = _only_user(connection, collection) if viewer is None else viewer
+    require_installed(connection)
+    target_id = id_of(connection, "contact", target)
+    collection_id = _only_collection(connection) if collection is None else id_of(connection, "collection", collection)
+    viewer_id = _only_user(connection, collection_id) if viewer is None else id_of(connection, "user", viewer)
     given: dict[str, Any] = {
-        name: [*value] if isinstance(value, tuple) else value for name, value in options.items() if value != ()
+        name: _ids(connection, name, value) if isinstance(value, tuple) else value
+        for name, value in options.items()
+        if value != ()
     }
-    return Question(target, collection, viewer, **given)
+    return Question(target_id, collection_id, viewer_id, **given)
+
+
+def _ids(connection: Connection, name: str, values: tuple[Any, ...]) -> list[Any]:
+    """Return the values of an option that may be repeated; each uuid becomes an id."""
+    if OPTIONS[name].type != "bigint[]":
+        return [*values]
+    return [id_of(connection, _KINDS[name], each) for each in values]
 
 
 def _only_collection(connection: Connection) -> int:
     """Return the id of the only collection; otherwise raise an error, which lists some of several."""
-    require_installed(connection)
     found = teams.collections(connection, _LISTED + 1)
     if len(found) == 1:
         return found[0].collection_id
@@ -76,7 +95,6 @@ def _only_collection(connection: Connection) -> int:
 
 def _only_user(connection: Connection, collection_id: int) -> int:
     """Return the id of the only user of a collection; otherwise raise an error, which lists some of several."""
-    require_installed(connection)
     found = teams.users(connection, collection_id, _LISTED + 1)
     if len(found) == 1:
         return found[0].user_id

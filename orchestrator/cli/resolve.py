@@ -10,11 +10,12 @@ import click
 
 from orchestrator.cli.group import Group
 from orchestrator.cli.invocation import Invocation, pass_invocation, shared_options
-from orchestrator.cli.options import ID, Number
+from orchestrator.cli.options import KEY, Number
 from orchestrator.cli.screen import SafeTable
 from orchestrator.core.database import connect, reading
 from orchestrator.core.formats import counted, duration
 from orchestrator.host.installed import require_installed
+from orchestrator.host.uuid_keys import Key, id_of
 from orchestrator.names import decisions, propose, review_file
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -70,23 +71,25 @@ def review_command(invocation: Invocation, limit: int, every: bool) -> None:
 
 @command.command("accept")
 @click.argument("company_name", metavar="NAME")
-@click.argument("organization_id", type=ID, required=False, metavar="[ORGANIZATION]")
+@click.argument("organization", type=KEY, required=False, metavar="[ORGANIZATION]")
 @click.option("--candidate", type=click.IntRange(1, 5), metavar="N", help="The candidate in place N of review.")
 @shared_options
 @pass_invocation
-def accept_command(
-    invocation: Invocation, company_name: str, organization_id: int | None, candidate: int | None
-) -> None:
-    """Decide that NAME, in exactly this spelling, means an organization."""
-    if (organization_id is None) == (candidate is None):
+def accept_command(invocation: Invocation, company_name: str, organization: Key | None, candidate: int | None) -> None:
+    """Decide that NAME, in exactly this spelling, means an organization.
+
+    ORGANIZATION is an id. Where the mapping makes ids of uuids with uuid_key, it may be the uuid.
+    """
+    if (organization is None) == (candidate is None):
         raise click.UsageError("give either the id of an organization or --candidate N")
     with connect(invocation.connection_string()) as connection:
         require_installed(connection)
         decisions.require_known(connection, company_name)
-        if candidate is None:
-            decision = decisions.Decision(company_name, organization_id)
-        else:
+        if candidate is not None:
             decision = decisions.candidate(connection, company_name, candidate)
+        else:
+            assert organization is not None
+            decision = decisions.Decision(company_name, id_of(connection, "organization", organization))
         done = decisions.decide(connection, [decision])
     _show_decided(invocation, done, f"{company_name!r} means organization {decision.organization_id}.")
 

@@ -1,4 +1,4 @@
-"""Whether the schema that ``--host-schema`` names exists, and which one is probably meant if it does not."""
+"""Whether a schema that an option names exists, and which one is probably meant if it does not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.host.mapping_expressions import identifier
 
 
@@ -23,8 +24,14 @@ def similar(connection: Connection, name: str) -> str | None:
     return identifier(by_lower[near[0]]) if near else None
 
 
-def unknown(connection: Connection, name: str) -> str:
-    """Return the problem that the host schema does not exist, with the schema that is probably meant."""
+def require(connection: Connection, name: str, option: str = "--host-schema") -> None:
+    """Raise :class:`OrchestratorError` unless the database has the schema that *option* names."""
+    if not is_schema(connection, name):
+        raise OrchestratorError(unknown(connection, name, option))
+
+
+def unknown(connection: Connection, name: str, option: str = "--host-schema") -> str:
+    """Return the problem that a schema does not exist, with the schema that is probably meant."""
     meant = similar(connection, name)
     advice = "write the schema of your tables" if meant is None else f"did you mean {meant}?"
-    return f"there is no schema {identifier(name)} (--host-schema); {advice}"
+    return f"there is no schema {identifier(name)} ({option}); {advice}"

@@ -18,7 +18,14 @@ SCHEMA = "connection_paths"
 
 _ENDS = re.compile(r"\n|\$(?:create|do|function)\$")  # what would end a statement, or the body of a function
 _LONGEST = 10_000  # characters of an expression
+_DEEPEST = 100  # levels of an expression, because functions that call themselves read it
 _COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")  # the parser writes != as <>
+_PATTERNS = ("~", "!~", "~*", "!~*", "~~", "!~~", "~~*", "!~~*")  # ~~ is LIKE, ~~* is ILIKE
+_KIND = enums.A_Expr_Kind
+_LISTS = (_KIND.AEXPR_IN, _KIND.AEXPR_OP_ANY, _KIND.AEXPR_OP_ALL)
+_RANGES = (_KIND.AEXPR_BETWEEN, _KIND.AEXPR_NOT_BETWEEN, _KIND.AEXPR_BETWEEN_SYM, _KIND.AEXPR_NOT_BETWEEN_SYM)
+_LIKE = (_KIND.AEXPR_LIKE, _KIND.AEXPR_ILIKE, _KIND.AEXPR_SIMILAR)
+_ESCAPES = ("like_escape", "similar_to_escape")  # functions that the parser writes around a pattern
 
 
 class BadExpressionError(ValueError):
@@ -125,12 +132,35 @@ def read(text: str, schema: str | None, table: str) -> Expression:
     """
     if not text.strip() or len(text) > _LONGEST:
         raise BadExpressionError("is empty; write a column or an SQL expression" if not text.strip() else "is too long")
-    tree = _parsed(text)
+    try:
+        tree = _parsed(text)
+        is_deep = _is_deep(tree)
+    except RecursionError:
+        is_deep = True
+    if is_deep:
+        raise BadExpressionError(f"has more than {_DEEPEST} levels, one inside the other; put it into a view")
     _refuse(tree)
     tree = replaced(tree, lambda node: _unqualified(node, schema, table))
     printed(tree)  # refuses what cannot be printed
     columns = tuple(dict.fromkeys(node.fields[0].sval for node in nodes(tree, ast.ColumnRef)))
     return Expression(tree, columns)
+
+
+def _is_deep(tree: Any) -> bool:
+    """Return whether a tree has more levels of nodes than are allowed."""
+    level = [tree]
+    for _ in range(_DEEPEST):
+        inner = [getattr(node, name) for node in level for name in node]
+        level = []
+        while inner:
+            value = inner.pop()
+            if isinstance(value, tuple):
+                inner += value
+            elif isinstance(value, ast.Node):
+                level.append(value)
+        if not level:
+            return False
+    return True
 
 
 def _parsed(text: str) -> Any:
@@ -172,23 +202,66 @@ def _refuse(tree: Any) -> None:
             _refuse_format(node)
         if isinstance(node, ast.SetToDefault | ast.CurrentOfExpr | ast.GroupingFunc):
             raise BadExpressionError(f"is not one expression; {_ADVICE}")
-        if isinstance(node, ast.A_Expr) and _compares_with_null(node):
-            raise BadExpressionError("has a comparison with NULL, which is never true; write IS NULL or IS NOT NULL")
+        if isinstance(node, ast.A_Expr):
+            _refuse_null(node)
+        if isinstance(node, ast.CaseExpr) and node.arg is not None and any(_is_null(n.expr) for n in node.args or ()):
+            raise BadExpressionError("has CASE ... WHEN NULL, which never holds; write CASE WHEN ... IS NULL")
 
 
-def _compares_with_null(node: Any) -> bool:
-    """Return whether an operator such as ``=`` or ``<`` has the constant NULL on either side, with or without a cast.
+def _refuse_null(node: Any) -> None:
+    """Refuse a comparison with the constant NULL, with or without a cast: ``=``, ``<``, ``LIKE``, ``BETWEEN``, a list.
 
     ``IS NOT DISTINCT FROM NULL`` and ``NULLIF(x, NULL)`` are other kinds of nodes, and allowed.
     """
-    is_comparison = node.kind == enums.A_Expr_Kind.AEXPR_OP and node.name[-1].sval in _COMPARISONS
-    return is_comparison and (_is_null(node.lexpr) or _is_null(node.rexpr))
+    if node.kind in _LISTS:
+        is_compared = node.name[-1].sval in (*_COMPARISONS, *_PATTERNS)
+        if is_compared and any(_is_null(each) for each in (node.lexpr, node.rexpr, *_listed(node.rexpr))):
+            raise BadExpressionError(
+                "has NULL in a list, and no value is equal to NULL; leave NULL out of the list, and write IS NULL or"
+                " IS NOT NULL beside it"
+            )
+    elif (
+        (node.kind == _KIND.AEXPR_OP and node.name[-1].sval in (*_COMPARISONS, *_PATTERNS))
+        or node.kind in _RANGES
+        or node.kind in _LIKE
+    ):
+        sides = (node.lexpr, *(node.rexpr if isinstance(node.rexpr, tuple) else (node.rexpr,)))
+        members = [each for side in sides if isinstance(side, ast.RowExpr) for each in side.args or ()]
+        if any(_is_null(each) for each in (*sides, *members)):
+            raise BadExpressionError("has a comparison with NULL, which is never true; write IS NULL or IS NOT NULL")
+
+
+def _listed(values: Any) -> Iterator[Any]:
+    """Yield the members of ``(1, NULL)``, of ``ARRAY[1, NULL]`` and of rows in it; a NULL of ``'{1,NULL}'`` as such."""
+    values = _without_casts(values)
+    if isinstance(values, tuple):
+        members: Any = values
+    elif isinstance(values, ast.A_ArrayExpr):
+        members = values.elements or ()
+    elif isinstance(values, ast.RowExpr):
+        members = values.args or ()
+    else:
+        if isinstance(values, ast.A_Const) and isinstance(values.val, ast.String):
+            text = re.sub(r'"(?:[^"\\]|\\.)*"', "", str(values.val.sval))  # "NULL" in quotes is a text
+            if re.search(r"[{,]\s*NULL\s*[,}]", text, re.IGNORECASE):
+                yield ast.A_Const(isnull=True)
+        return
+    for member in members:
+        yield member
+        yield from _listed(member) if not isinstance(_without_casts(member), ast.A_Const) else ()
 
 
 def _is_null(node: Any) -> bool:
+    node = _without_casts(node)
+    if isinstance(node, ast.FuncCall) and function_name(node)[-1] in _ESCAPES:
+        return any(_is_null(each) for each in node.args or ())
+    return isinstance(node, ast.A_Const) and bool(node.isnull)
+
+
+def _without_casts(node: Any) -> Any:
     while isinstance(node, ast.TypeCast):
         node = node.arg
-    return isinstance(node, ast.A_Const) and bool(node.isnull)
+    return node
 
 
 def _unqualified(node: Any, schema: str | None, table: str) -> Any:

@@ -16,11 +16,12 @@ from psycopg import errors
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import one_line
+from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.host.mapping_expressions import (
     SCHEMA,
     Expression,
     function_name,
+    identifier,
     nodes,
     printed,
     quoted,
@@ -30,6 +31,9 @@ from orchestrator.host.mapping_types import TYPES, WHOLE, Kind
 
 #: The name of the empty copy.
 COPY = "orchestrator_copy"
+
+#: The time limit of each statement that checks a mapping, in seconds.
+LIMIT = 10
 
 #: The types that each kind of column is made of by a cast that never fails and is IMMUTABLE.
 ACCEPTED: Mapping[Kind, tuple[str, ...]] = {
@@ -44,11 +48,19 @@ _TEXTS = ("text", "character varying", "character", "unknown")
 def empty_copy(connection: Connection, schema: str, table: str) -> Iterator[None]:
     """Make an empty temporary table with the columns of a table, and the package's functions for expressions.
 
-    At the end of the block both are gone. Raises ``errors.ReadOnlySqlTransaction`` or ``errors.InsufficientPrivilege``
-    where this is not possible.
+    At the end of the block both are gone. In the block, a statement that takes longer than :data:`LIMIT` raises
+    ``errors.QueryCanceled``. Raises ``errors.ReadOnlySqlTransaction`` or ``errors.InsufficientPrivilege`` where a
+    temporary table is not possible, and :class:`OrchestratorError` for a table that another session has locked.
     """
     with connection.transaction(force_rollback=True):
-        connection.execute(f"CREATE TEMPORARY TABLE {COPY} (LIKE {quoted(schema)}.{quoted(table)})".encode())
+        connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{LIMIT}s",))
+        try:
+            connection.execute(f"CREATE TEMPORARY TABLE {COPY} (LIKE {quoted(schema)}.{quoted(table)})".encode())
+        except errors.QueryCanceled:
+            raise OrchestratorError(
+                f"another session has locked table {identifier(schema)}.{identifier(table)} for more than {LIMIT} s;"
+                " try again when that session has ended"
+            ) from None
         create_functions(connection)
         yield
 
@@ -100,6 +112,8 @@ def _type(connection: Connection, text: str) -> str:
 
 
 def _refusal(error: psycopg.Error) -> str:
+    if isinstance(error, errors.QueryCanceled):
+        return f"takes longer than {LIMIT} s, even without a row; write it in a simpler way"
     message = one_line(error).replace("pg_temp.", f"{SCHEMA}.")
     if isinstance(error, errors.UndefinedFunction):
         return (

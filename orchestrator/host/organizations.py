@@ -17,6 +17,7 @@ import psycopg
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading, resolved
 from orchestrator.core.errors import OrchestratorError
+from orchestrator.host.uuid_keys import id_of, uuid_of
 
 #: An organization that makes a greater share of all edges is probably no employer, or too large for introductions.
 LARGE = 0.25
@@ -119,20 +120,27 @@ def _temporary(text: str) -> bytes:
 
 def _identified(connection: Connection, word: str) -> int:
     if re.fullmatch("-?[0-9]+", word) and -(2**63) <= int(word) < 2**63:
-        known = "SELECT FROM connection_paths.known_organizations AS o WHERE o.id = %(id)s"
-        ruled = "SELECT FROM connection_paths.organization_policy AS p WHERE p.organization_id = %(id)s"
-        query = f"SELECT EXISTS ({known}) OR EXISTS ({ruled})"
-        if connection.execute(query.encode(), {"id": int(word)}).fetchone() == (True,):
-            return int(word)
-        raise OrchestratorError(f"there is no organization with the id {word}")
+        return _existing(connection, int(word), word)
     asked = {"name": word, "most": _SHOWN + 1}
     found = [row[0] for row in connection.execute(sqlfiles.query("host/organizations_called"), asked)]
+    if not found and (given := uuid_of(word)) is not None:
+        return _existing(connection, id_of(connection, "organization", given), word)
     if not found:
         raise OrchestratorError(f"no organization is called {word!r}; give its id")
     if len(found) > 1:
         ids = ", ".join(map(str, found[:_SHOWN])) + (" and others" if len(found) > _SHOWN else "")
         raise OrchestratorError(f"several organizations are called {word!r}; give an id: {ids}")
     return int(found[0])
+
+
+def _existing(connection: Connection, organization_id: int, word: str) -> int:
+    """Return the id if there is an organization or a policy with it; *word* is the id as it was given."""
+    known = "SELECT FROM connection_paths.known_organizations AS o WHERE o.id = %(id)s"
+    ruled = "SELECT FROM connection_paths.organization_policy AS p WHERE p.organization_id = %(id)s"
+    query = f"SELECT EXISTS ({known}) OR EXISTS ({ruled})"
+    if connection.execute(query.encode(), {"id": organization_id}).fetchone() != (True,):
+        raise OrchestratorError(f"there is no organization with the id {word}")
+    return organization_id
 
 
 def _set(

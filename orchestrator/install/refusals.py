@@ -110,9 +110,12 @@ def check_host(connection: Connection, binding: Binding) -> None:
         raise OrchestratorError(f"{lacking[0]} Nothing was installed.")
 
 
-def mapping_problems(connection: Connection, binding: Binding, of_file: Sequence[tuple[int, str]] = ()) -> list[str]:
+def mapping_problems(
+    connection: Connection, binding: Binding, of_file: Sequence[tuple[int, str]] = (), *, slow_too: bool = False
+) -> list[str]:
     """Return every problem of a mapping and of its tables, those of the file (*of_file*) included, in their order.
 
+    ``slow_too``: also expressions that take long; a busy server may be the reason, so an installation is not refused.
     A problem hides others only in its own place of the file: an expression that the server refuses is not computed.
     """
     mapping, host_schema = binding.mapping, binding.host_schema
@@ -121,10 +124,10 @@ def mapping_problems(connection: Connection, binding: Binding, of_file: Sequence
         others = {name: source for name, source in mapping.sources.items() if name not in in_host_schema}
         elsewhere = {name: source for name, source in binding.sources.items() if name not in in_host_schema}
         rest = replace(binding, mapping=replace(mapping, sources=others), sources=elsewhere)
-        return [unknown(connection, host_schema), *mapping_problems(connection, rest, of_file)]
+        return [unknown(connection, host_schema), *mapping_problems(connection, rest, of_file, slow_too=slow_too)]
     found = placed(connection, mapping, host_schema)
     wrong = {place for place, _ in found} | mapping.unread
-    found += failing(connection, mapping, host_schema, wrong)
+    found += failing(connection, mapping, host_schema, wrong, slow_too=slow_too)
     without = {name for name, key in wrong if key in (None, "table")}
     present = replace(binding, sources={name: each for name, each in binding.sources.items() if name not in without})
     in_order = sorted(

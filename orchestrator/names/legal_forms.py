@@ -23,6 +23,8 @@ def fill(connection: Connection) -> None:
     with connection.transaction():
         row = connection.execute(sqlfiles.query("names/fill_legal_forms"), {"forms": legal_forms()}).fetchone()
         if row != (0,):
+            # Every session that reads or writes these tables locks proposal_settings first. So it does not deadlock.
+            connection.execute("LOCK TABLE connection_paths.proposal_settings IN ACCESS EXCLUSIVE MODE")
             connection.execute(
                 "TRUNCATE connection_paths.organization_names, connection_paths.organization_keys,"
                 " connection_paths.organization_words, connection_paths.company_names, connection_paths.name_proposals,"

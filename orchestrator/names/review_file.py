@@ -1,7 +1,7 @@
 """Writes a CSV file with names and their candidates for review in a spreadsheet, and reads the decisions from it.
 
 A row is a name. The column ``decision`` is empty; a person writes the number of a candidate (1 to 5), ``reject``, or
-``accept`` and an id in the column ``organization_id``.
+``accept`` and an id or a uuid in the column ``organization_id``.
 
 A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and rounds long numbers.
 So :func:`write` puts an apostrophe before such a text, and a ``#`` before the id of a candidate. :func:`read` removes
@@ -11,6 +11,7 @@ both. A text that begins with an apostrophe gets another one, so :func:`read` al
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -20,6 +21,7 @@ from typing import Any
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.core.text import shortened
+from orchestrator.host.uuid_keys import id_of, uuid_of
 from orchestrator.names.decisions import Decision, known, organizations
 
 _SHOWN = 20  # problems in one message, each in a line of its own
@@ -83,12 +85,12 @@ def read(path: Path, connection: Connection) -> list[Decision]:
     decisions: list[tuple[_Row, Decision, str | None]] = []
     for row in rows:
         try:
-            decisions.append((row, *_decision(row)))
-        except ValueError as error:
+            decisions.append((row, *_decision(row, connection)))
+        except (ValueError, OrchestratorError) as error:
             problems.append((row.line, str(error)))
     ids = {each.organization_id for _, each, _ in decisions if each.organization_id is not None}
     there = organizations(connection, ids)
-    names = known(connection, [row.company_name for row in rows])
+    names = known(connection, [row.company_name for row in rows if "\0" not in row.company_name])
     first_line: dict[str, int] = {}
     for row, decision, expected in decisions:
         problem = _disagreement(decision, expected, there, names)
@@ -121,14 +123,8 @@ def _rows(path: Path) -> Iterator[_Row]:
         raise SeveralProblemsError([f"{path} is not UTF-8; in Excel, save it as “CSV UTF-8”", _NOTHING]) from error
     heading = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=heading.count)  # Excel writes a semicolon in countries with a decimal comma
-    reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
-    missing = [name for name in ("company_name", "decision") if name not in (reader.fieldnames or ())]
-    if missing:
-        problem = f"{path} has no column {' and no column '.join(missing)}"
-        raise SeveralProblemsError([f"{problem}; begin with: orchestrator resolve export FILE", _NOTHING])
-    before = 1
-    for cells in reader:
-        line, before = before + 1, reader.line_num
+    reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    for line, cells in _cells(path, reader):
         candidates = {
             place: (cells.get(f"candidate_{place}") or "", _unguarded(cells.get(f"name_{place}") or ""))
             for place in range(1, 6)
@@ -143,7 +139,24 @@ def _rows(path: Path) -> Iterator[_Row]:
         )
 
 
-def _decision(row: _Row) -> tuple[Decision, str | None]:
+def _cells(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str | Any, str | Any]]]:
+    """Yield the line in which each row begins, and its cells by their columns."""
+    before = 0
+    try:
+        missing = [name for name in ("company_name", "decision") if name not in (reader.fieldnames or ())]
+        if missing:
+            problem = f"{path} has no column {' and no column '.join(missing)}"
+            raise SeveralProblemsError([f"{problem}; begin with: orchestrator resolve export FILE", _NOTHING])
+        before = reader.line_num
+        for cells in reader:
+            line, before = before + 1, reader.line_num
+            yield line, cells
+    except csv.Error as error:
+        problem = f"{path}:{before + 1}: is not CSV ({error}); check the quotes in the row that begins here"
+        raise SeveralProblemsError([problem, _NOTHING]) from error
+
+
+def _decision(row: _Row, connection: Connection) -> tuple[Decision, str | None]:
     """Return the decision of a row, and the name that its organization should have; raise :class:`ValueError`."""
     word = row.decision.removesuffix(".0")  # a spreadsheet may write the number 1 so
     if word == "reject":
@@ -153,25 +166,31 @@ def _decision(row: _Row) -> tuple[Decision, str | None]:
     if word == "accept" and not row.organization_id:
         raise ValueError("accept needs an id in the column organization_id")
     if word in ("", "accept"):
-        return Decision(row.company_name, _id(row.organization_id)), None
+        return Decision(row.company_name, _id(row.organization_id, connection)), None
     if word.isdecimal() and int(word) in row.candidates and not row.organization_id:
         found, name = row.candidates[int(word)]
-        return Decision(row.company_name, _id(found)), name
+        return Decision(row.company_name, _id(found, connection)), name
     if word.isdecimal() and not row.organization_id:
         raise ValueError(f"there is no candidate {int(word)}; this row has {len(row.candidates) or 'none'}")
     raise ValueError(f"the decision {row.decision!r} is none of: the number of a candidate, reject, accept")
 
 
-def _id(text: str) -> int:
-    digits = text.removeprefix("#")
-    if not digits.isdecimal() or int(digits) >= 2**63:
+def _id(text: str, connection: Connection) -> int:
+    """Return the id that a cell has: a number, perhaps with the # of an export, or a uuid. It may be negative."""
+    word = text.removeprefix("#")
+    given = uuid_of(word)
+    if given is not None:
+        return id_of(connection, "organization", given)
+    if not re.fullmatch("-?[0-9]+", word) or not -(2**63) <= int(word) < 2**63:
         raise ValueError(f"{text!r} is not the id of an organization")
-    return int(digits)
+    return int(word)
 
 
 def _disagreement(
     decision: Decision, expected: str | None, there: dict[int, str | None], names: set[str]
 ) -> str | None:
+    if "\0" in decision.company_name:
+        return "the company name has a zero byte"
     if decision.company_name not in names:
         return f"no work experience without an organization has the company name {decision.company_name!r}"
     if decision.organization_id is None:

@@ -13,7 +13,7 @@ from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, connect, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import duration
-from orchestrator.host import left_out, rights
+from orchestrator.host import host_schemas, left_out, rights
 from orchestrator.host import reader as source_reader
 from orchestrator.host.binding import VIEW_OF, Binding, bind
 from orchestrator.host.installed import bound_host_schema, distributed_size, is_distributed, require_installed
@@ -202,7 +202,8 @@ def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -
         if is_there and mapping is None:
             require_installed(connection)
             known = bound_host_schema(connection)
-            if host_schema not in (None, known):
+            if host_schema is not None and host_schema != known:
+                host_schemas.require(connection, host_schema)
                 raise OrchestratorError(
                     f"connection_paths is installed here for host schema {known!r}; leave out --host-schema, or plan"
                     f" another installation: orchestrator --schema NAME plan --host-schema {host_schema}"
@@ -210,7 +211,10 @@ def _reading(dsn: str, host_schema: str | None, mapping: SourceMapping | None) -
             require_every_row(connection, "plan")
             yield source_reader.installed(connection)
             return
-        bound = bind(connection, mapping or DEFAULT, host_schema or "public")
+        wanted = mapping or DEFAULT
+        if host_schema is not None and any(source.schema is None for source in wanted.sources.values()):
+            host_schemas.require(connection, host_schema)
+        bound = bind(connection, wanted, host_schema or "public")
         _require_readable(connection, bound)
         if creates:
             create_functions(connection)

@@ -33,8 +33,18 @@ INSERT INTO contact_work_experiences VALUES (1, 42, 1, '', '2010-01-01', '2019-1
     (2, 3, 1, '', '2010-01-01', '2019-12-31'), (3, 4, 1, '', '2019-06-01', '2019-12-31'),
     (4, 2, 2, '', '2001-01-01', '2002-12-31'), (5, 3, 2, '', '2001-01-01', '2001-12-31');
 INSERT INTO user_contact_collections VALUES (1001, 42, 1, 1), (1001, 2, 1, 1), (1001, 3, 1, 1), (1002, 4, 1, 1);
+INSERT INTO contacts VALUES (5, 'Dora Old'), (6, 'Emil Gone');
+INSERT INTO organizations VALUES (3, NULL);
+INSERT INTO contact_work_experiences VALUES (6, 42, 3, '', '2015-01-01', '2015-12-31'),
+    (7, 6, 3, '', '2015-01-01', '2015-12-31');
+INSERT INTO user_contact_collections VALUES (1001, 5, 1, 1), (1001, 6, 1, 1);
 CREATE TABLE users (id bigint PRIMARY KEY, name text);
 INSERT INTO users VALUES (1001, 'Olga Bennett');
+"""
+#: An edge of the application's own kind, which has no organization.
+OLD_FRIENDS = """
+INSERT INTO connection_paths.contact_connections (contact_a_id, contact_b_id, kind, strength)
+VALUES (5, 42, 'old_friends', 90);
 """
 #: The first user brought contact 42 into the collection. The second one did not, and has no name.
 VIEWERS = (1001, 1002)
@@ -50,6 +60,8 @@ def database(new_installed: Callable[[], str], tmp_path_factory: pytest.TempPath
         connection.execute(WORLD)
         install(dsn, mapping=load(mapping))
         connection.execute("SELECT connection_paths.backfill_contact(c.id) FROM contacts AS c")
+        connection.execute("ALTER TYPE connection_paths.connection_kind ADD VALUE 'old_friends'")
+        connection.execute(OLD_FRIENDS)
     return dsn
 
 
@@ -74,7 +86,8 @@ def cards(dsn: str, viewer: int) -> list[str]:
     for path in answer["paths"]:
         opener = {1001: "Olga Bennett", viewer: "You"}.get(path["user_ids"][0], f"User {path['user_ids'][0]}")
         if path["hops"]:
-            why = f"{path['tier']}, {path['hops'][-1]['organization_name']}"
+            last = path["hops"][-1]
+            why = f"{path['tier']}, {last['organization_name'] or last['kind'].replace('_', ' ')}"
         else:
             why = "your own contact" if opener == "You" else "a contact of a colleague"
         lines.append(f"{' → '.join([opener, *(name or 'a contact' for name in path['contact_names'])])}: {why}")
@@ -111,6 +124,9 @@ def test_a_card_says_who_opens_the_path(database: str) -> None:
     assert own[0] == "You → Cleo Target: your own contact"
     assert any(line.startswith('You → Ana "A" Silva → Ben O\'Ode → Cleo Target: ') for line in own), own
     assert any(line.startswith("User 1002 → a contact → Cleo Target: ") for line in own), own
+    assert "You → Dora Old → Cleo Target: strong, old friends" in own  # an edge without an organization
+    assert any(line.startswith("You → Emil Gone → Cleo Target: ") and "work overlap" in line for line in own), own
+    assert not any("None" in line for line in (*own, *other))
     assert other[0] == "Olga Bennett → Cleo Target: a contact of a colleague"
     assert any(line.startswith("You → a contact → Cleo Target: ") for line in other), other
 

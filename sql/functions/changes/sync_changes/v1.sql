@@ -10,13 +10,16 @@
 --     retry_failed  true: also take queue rows that have failed three times. NULL means false, which is the default.
 -- Returns
 --     One row.
---     taken          The number of queue rows that were taken. When the queue is empty: the number of organizations
---                    that were counted. When none had to be counted: the number of company names for which candidates
---                    were looked for, plus the number of capture failures whose recovery went on: see recover_capture.
---                    0: nothing is left to do, or the rest waits for the transactions of other sessions.
+--     taken          The number of queue rows that were taken, or that were moved to the queue from due_changes and
+--                    name_changes. When there is none: the number of organizations that were counted. When none had to
+--                    be counted: the number of company names for which candidates were looked for, plus the number of
+--                    capture failures whose recovery went on: see recover_capture. 0: nothing is left to do, or the
+--                    rest waits for the transactions of other sessions.
 --     contacts       The number of contacts that were refreshed.
 --     edges_changed  The number of rows of contact_connections that were inserted, updated or deleted.
 --     failed         The number of contacts that were put back with an error.
+--     changes        The number of queue rows that were taken. It is less than taken where the call did something else:
+--                    it moved rows to the queue, counted an organization, compared a name or recovered from a failure.
 -- Errors
 --     22023  max_changes is NULL or less than 1.
 --     25001  The transaction is not READ COMMITTED.
@@ -59,7 +62,7 @@ CREATE OR REPLACE FUNCTION connection_paths.sync_changes(
     one_by_one boolean DEFAULT false,
     retry_failed boolean DEFAULT false
 )
-RETURNS TABLE (taken bigint, contacts bigint, edges_changed bigint, failed bigint)
+RETURNS TABLE (taken bigint, contacts bigint, edges_changed bigint, failed bigint, changes bigint)
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -83,6 +86,7 @@ BEGIN
     contacts := 0;
     edges_changed := 0;
     failed := 0;
+    changes := 0;
 
     taken := connection_paths.queue_due_contacts(sync_changes.max_changes)
         + connection_paths.queue_named_contacts(sync_changes.max_changes);
@@ -98,6 +102,7 @@ BEGIN
         sync_changes.retry_failed
     ) AS t;
     taken := batch.taken;
+    changes := batch.taken;
     IF taken = 0 THEN
         taken := connection_paths.recount_organizations(sync_changes.max_changes);
         IF taken > 0 THEN

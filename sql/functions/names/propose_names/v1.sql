@@ -15,7 +15,7 @@
 -- Errors
 --     none
 -- Reads
---     company_names, organization_names, name_decision_history
+--     company_names, organization_names, name_decision_history, proposal_settings
 -- Writes
 --     company_names, name_proposals, name_decisions
 -- Used by
@@ -32,6 +32,8 @@
 --     began, even if new names come without end.
 --
 --     Rows that another session has taken are skipped, so several sessions may call this function at the same time.
+--     They share a lock, which excludes refresh_organization_names to the end of the transaction: see there. Decisions
+--     are inserted in the order of their names, as decide_names.sql does, so that the two do not deadlock.
 CREATE OR REPLACE FUNCTION connection_paths.propose_names(
     max_names integer,
     min_score real,
@@ -52,6 +54,7 @@ DECLARE
     names text[];
     others text[];
 BEGIN
+    LOCK TABLE connection_paths.proposal_settings IN SHARE MODE;
     names := ARRAY(
         SELECT c.company_name
         FROM connection_paths.company_names AS c
@@ -119,6 +122,7 @@ BEGIN
             AND NOT EXISTS (
                 SELECT FROM connection_paths.name_decision_history AS h WHERE h.company_name = f.company_name
             )
+        ORDER BY f.company_name
         ON CONFLICT (company_name) DO NOTHING;
         GET DIAGNOSTICS accepted = ROW_COUNT;
     END IF;

@@ -29,9 +29,9 @@
 --     What is accepted is queued with the time of the change that brought the name: a sync takes all changes made
 --     before it began, and so makes the edges of the name, too.
 --
---     New names and changed organizations are handled by one session at a time, which holds the row of
---     proposal_settings. Otherwise one session might compare a new name before the other has read its organization, and
---     the other would not see the new name to compare it again.
+--     The locks of refresh_organization_names and propose_names keep two sessions from missing a pair of a name and an
+--     organization. The lock for names is taken before they are inserted: a session that holds the lock may wait for
+--     another one that has inserted the same name, and that one must not wait for the lock.
 --
 --     The settings exclude sequential scans, hash joins and merge joins: the planner expects many organizations in a
 --     range of ids, and would read all keys.
@@ -67,9 +67,6 @@ BEGIN
         RETURN 0;
     END IF;
 
-    IF array_remove(propose_new_names.organization_ids, NULL) <> '{}' THEN -- one session at a time, from here to COMMIT
-        PERFORM FROM connection_paths.proposal_settings AS s FOR UPDATE;
-    END IF;
     FOR organization_id IN
         SELECT DISTINCT o.id
         FROM unnest(propose_new_names.organization_ids) AS o (id)
@@ -107,7 +104,7 @@ BEGIN
         ) AS n
     ) AS s;
     IF names IS NOT NULL OR EXISTS (SELECT FROM connection_paths.company_names AS c WHERE c.proposed_at IS NULL) THEN
-        PERFORM FROM connection_paths.proposal_settings AS s FOR UPDATE;
+        LOCK TABLE connection_paths.proposal_settings IN SHARE MODE;
     END IF;
     IF names IS NOT NULL THEN
         PERFORM connection_paths.add_company_names(names, experiences, propose_new_names.changed_at);

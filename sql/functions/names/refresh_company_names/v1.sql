@@ -13,7 +13,7 @@
 -- Errors
 --     42P01  Company names are not resolved yet: orchestrator resolve propose has not been run.
 -- Reads
---     named_experiences
+--     named_experiences, proposal_settings
 -- Writes
 --     company_names, name_proposals
 -- Used by
@@ -22,6 +22,9 @@
 --     The names are read from an index in their order, so a call needs little memory and any call can be the first one
 --     after an interruption. Names that no work experience has any longer are deleted with their proposals; decisions
 --     stay.
+--
+--     The rows of company_names are written in no order. So the call takes the lock of refresh_organization_names, and
+--     does not deadlock with a session that writes the same rows.
 CREATE OR REPLACE FUNCTION connection_paths.refresh_company_names(above_name text, max_names integer)
 RETURNS TABLE (upto_name text, looked_at bigint, added bigint)
 LANGUAGE plpgsql
@@ -39,6 +42,7 @@ DECLARE
     names text[];
     counts bigint[];
 BEGIN
+    LOCK TABLE connection_paths.proposal_settings IN SHARE ROW EXCLUSIVE MODE;
     SELECT array_agg(s.company_name ORDER BY s.company_name), array_agg(s.experiences ORDER BY s.company_name)
     INTO names, counts
     FROM (

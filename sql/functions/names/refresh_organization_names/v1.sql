@@ -14,17 +14,21 @@
 -- Errors
 --     none
 -- Reads
---     known_organizations, organization_names
+--     known_organizations, organization_names, proposal_settings
 -- Writes
 --     organization_names, organization_keys, organization_words, company_names
 -- Used by
 --     propose_new_names, sql/queries/names/refresh_organization_names.sql
 -- Why
---     Only names that have changed are written in plain form again. Company names that differ from a new or changed
---     name at most in the legal form are marked, so that propose_names looks for candidates again. Words stay in
---     organization_words when no name has them any longer; this does no harm. Call the function again with the
---     returned id until it is NULL. The last call also deletes the names of organizations above the last id. There is
---     no id above the greatest bigint, so `lowest` is NULL then and the call finds nothing.
+--     Only names that have changed are written in plain form again. Company names that differ from the name of an
+--     organization before or after its change at most in the legal form are marked, so that propose_names looks for
+--     candidates again. Words stay in organization_words when no name has them any longer; this does no harm. Call the
+--     function again with the returned id until it is NULL. The last call also deletes the names of organizations above
+--     the last id. There is no id above the greatest bigint, so `lowest` is NULL then and the call finds nothing.
+--
+--     From the first statement to the end of the transaction, no other session compares names (propose_names) or writes
+--     the names of organizations. Otherwise the other session might compare a company name before it sees an
+--     organization of this call, and this call would not see that the name was compared and must be compared again.
 CREATE OR REPLACE FUNCTION connection_paths.refresh_organization_names(
     above_organization_id bigint,
     max_organizations integer,
@@ -45,6 +49,7 @@ DECLARE
             THEN refresh_organization_names.above_organization_id + 1
     END;
 BEGIN
+    LOCK TABLE connection_paths.proposal_settings IN SHARE ROW EXCLUSIVE MODE;
     SELECT max(s.id), count(*)
     INTO upto_organization_id, looked_at
     FROM (
@@ -68,7 +73,7 @@ BEGIN
         RETURNING n.organization_id, n.short_key
     ),
     plain AS (
-        SELECT p.id, p.name, connection_paths.plain_name(p.name) AS plain
+        SELECT p.id, p.name, connection_paths.plain_name(p.name) AS plain, n.short_key AS old_key
         FROM present AS p
         LEFT JOIN connection_paths.organization_names AS n ON n.organization_id = p.id
         WHERE n.name IS DISTINCT FROM p.name
@@ -123,7 +128,13 @@ BEGIN
         UPDATE connection_paths.company_names AS c
         SET proposed_at = NULL, changed_at = COALESCE(refresh_organization_names.changed_at, now())
         WHERE c.proposed_at IS NOT NULL
-            AND c.short_key IN (SELECT w.short_key FROM written AS w UNION ALL SELECT d.short_key FROM deleted AS d)
+            AND c.short_key IN (
+                SELECT w.short_key FROM written AS w
+                UNION ALL
+                SELECT p.old_key FROM plain AS p
+                UNION ALL
+                SELECT d.short_key FROM deleted AS d
+            )
     )
     SELECT (SELECT count(*) FROM deleted) + (SELECT count(*) FROM written)
     INTO changed;

@@ -14,7 +14,7 @@
 -- Writes
 --     none
 -- Used by
---     applications
+--     applications, orchestrator/host/uuid_keys.py
 -- Why
 --     Ids of the package are bigint. Parts of a uuid are not random in every version of uuids, so they are hashed.
 CREATE OR REPLACE FUNCTION connection_paths.uuid_key(value uuid)
