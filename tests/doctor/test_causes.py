@@ -19,6 +19,7 @@ from tests.support.doctor import (
     other_index,
     sole,
 )
+from tests.support.properties import long_if
 
 
 @dataclass(frozen=True)
@@ -263,9 +264,7 @@ LIKE_OTHERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LIKE_OTHERS else []) for name in CAUSES]
-)
+@pytest.mark.parametrize("name", long_if(LIKE_OTHERS.__contains__, CAUSES))
 def test_what_is_wrong_is_found_and_repaired(db: Connection, dsn: str, name: str) -> None:
     cause = CAUSES[name]
     for statement in cause.statements.split(";"):

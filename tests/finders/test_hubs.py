@@ -22,7 +22,7 @@ from tests.support.finder_worlds import (
     layer,
     random_pairs,
 )
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.world import FRIEND, World, load_consent
 
 # A hub of 3,000 edges, and collections of every size around it
@@ -210,11 +210,11 @@ def test_a_hub_whose_neighbours_have_two_edges_each_counts_them_once(hub_world: 
     ("refused", "size"),
     [
         (range(1, 16), 10),
-        pytest.param(range(1, 301), 1000, marks=pytest.mark.long),
+        long(range(1, 301), 1000),
         (range(290, 3001), 1000),
-        pytest.param(range(290, 3001), 5000, marks=pytest.mark.long),
+        long(range(290, 3001), 5000),
         (range(2, 3001, 2), 5000),
-        pytest.param(range(1, HUB_EDGES - 15), 10, marks=pytest.mark.long),
+        long(range(1, HUB_EDGES - 15), 10),
     ],
 )
 def test_a_hub_with_contacts_who_may_not_be_asked(hub_world: Loaded, refused: range, size: int) -> None:

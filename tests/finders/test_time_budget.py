@@ -19,7 +19,7 @@ from tests.support.finder_calls import Loaded
 from tests.support.finder_options import Call
 from tests.support.finder_worlds import SOME_DAY, brought, database_that_knows, enter_layers, layer
 from tests.support.oracle import latest_first
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.world import Experience, Membership, World, load
 
 # deep_finder
@@ -206,9 +206,9 @@ def ask_v1(connection: Connection[Any], budget: int, depth: int, most: int, scop
 @pytest.mark.parametrize(
     ("depth", "most"),
     [
-        pytest.param(1, 25, marks=pytest.mark.long),
+        long(1, 25),
         (2, 25),
-        pytest.param(2, 1000, marks=pytest.mark.long),
+        long(2, 1000),
         (5, 1000),
     ],
 )

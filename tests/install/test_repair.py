@@ -20,6 +20,7 @@ from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe
+from tests.support.properties import long_if
 from tests.support.sessions import connect
 
 TABLES = ("contacts", "organizations", "contact_work_experiences", "user_contact_collections")
@@ -193,9 +194,7 @@ LIKE_OTHERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LIKE_OTHERS else []) for name in CAUSES]
-)
+@pytest.mark.parametrize("name", long_if(LIKE_OTHERS.__contains__, CAUSES))
 def test_install_repairs(dsn: str, worlds: dict[str, list[str]], name: str) -> None:
     cause, tidy = CAUSES[name]
     with connect(dsn) as connection:

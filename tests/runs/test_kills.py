@@ -21,7 +21,7 @@ from tests.support.kills import (
     check_succeeds,
     until_filling,
 )
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.sessions import connect, value
 from tests.support.waiting import until
 
@@ -109,9 +109,7 @@ def test_a_process_killed_near_the_end_of_a_rebuild(private_world: str, phase: s
 # The server
 
 
-@pytest.mark.parametrize(
-    ("strategy", "death"), [pytest.param("in_place", "postmaster", marks=pytest.mark.long), ("rebuild", "crash")]
-)
+@pytest.mark.parametrize(("strategy", "death"), [long("in_place", "postmaster"), ("rebuild", "crash")])
 def test_a_process_outlives_its_server(private_server: Server, private_world: str, strategy: str, death: str) -> None:
     process = begin(private_world, "--strategy", strategy, "--batch-edges", "30", workers=2)
     until_filling(private_world, 0.2, process)

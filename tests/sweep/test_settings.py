@@ -18,6 +18,7 @@ from orchestrator.core.database import NEUTRAL, known
 from orchestrator.sweep.measure.connection import MEASURED, Statements, TimedConnection
 from orchestrator.sweep.measure.matrix import Matrix
 from orchestrator.sweep.measure.sweep import sweep
+from tests.support.properties import long
 from tests.support.sweeps import QUICK
 
 SET = {
@@ -80,8 +81,8 @@ def secretive(network: str) -> Iterator[None]:
     ("place", "fails"),
     [
         ("connection string", False),
-        pytest.param("service file", False, marks=pytest.mark.long),
-        pytest.param("environment", True, marks=pytest.mark.long),
+        long("service file", False),
+        long("environment", True),
         ("service file", True),
     ],
 )
