@@ -19,9 +19,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
+from orchestrator.finders.paths import random_questions
 from orchestrator.install.installation import install
+from orchestrator.runs import backfill, driver, workers
 from orchestrator.verify import finder_times
 from tests.support import copies
+from tests.support.clock import choose_time_zone
 from tests.support.copies import copied
 from tests.support.servers import SETTINGS, use_memory
 from tests.support.sessions import connect
@@ -29,6 +32,8 @@ from tests.support.sessions import connect
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
 use_memory()
+if "ORCHESTRATOR_DSN" not in os.environ:  # a running server has a time zone of its own
+    choose_time_zone()
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 #: The first two are long in `make long` only.
 LONGEST = (
@@ -142,8 +147,15 @@ def installed(new_installed: Callable[[], str]) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_timed_calls() -> Iterator[None]:
-    """Let ``verify`` time fewer calls of ``find_paths``; no test looks at the time that they take."""
+def _short_measurements_and_pauses() -> Iterator[None]:
+    """Let ``verify`` time fewer calls of ``find_paths``, and a backfill in the test's process pause shorter.
+
+    No test looks at the time that they take.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finder_times, "CALLS", 10)
+        patch.setattr(finder_times, "random_questions", lambda *arguments: random_questions(*arguments)[:5])
+        patch.setattr(backfill, "_BASELINE_SECONDS", 0.3)
+        patch.setattr(driver, "_TICK", 0.03)
+        patch.setattr(workers, "_PAUSE", 0.03)
         yield
