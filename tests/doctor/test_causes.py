@@ -246,6 +246,7 @@ CAUSES = {
 #: Causes that are like another one of the same check.
 LIKE_OTHERS = {
     "no walk index",
+    "an invalid index",
     "an invalid walk index",
     "an index of everything",
     "a laxer rule",
@@ -253,13 +254,16 @@ LIKE_OTHERS = {
     "a column less",
     "a walk in the other direction",
     "an expression less",
+    "a disabled trigger",
     "a trigger for replicas only",
     "a missing trigger",
+    "no function",
     "another body that is kept parsed",
     "a setting less",
     "no memory of migrations",
     "a run that nobody works on",
     "a paused run",
+    "contacts that were set aside",
     "a rebuild's triggers",
 }
 

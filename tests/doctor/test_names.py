@@ -27,13 +27,12 @@ IDS = {
 @pytest.mark.parametrize(
     ("source", "kind"),
     [
-        ("users", "text"),
         ("collections", "partitioned"),
         *(
             long(source, kind)
             for source in ("users", "collections")
             for kind in IDS
-            if (source, kind) not in (("users", "text"), ("collections", "partitioned"))
+            if (source, kind) != ("collections", "partitioned")
         ),
         ("contacts", "without a key"),  # install builds the index of other ids
     ],

@@ -68,7 +68,7 @@ def test_the_sources_that_count_are_those_of_the_view(dsn: str) -> None:
 @pytest.mark.parametrize(
     ("experiences", "expected"),
     [
-        (
+        long(
             "(1, 1, NULL, '', '2019-01-01'), (2, 2, NULL, '', '2019-01-01')",
             "All 2 work experiences make no edge: 2 without an org",
         ),

@@ -182,13 +182,18 @@ CAUSES: dict[str, tuple[str, str]] = {
 
 #: Causes that are like another one.
 LIKE_OTHERS = {
-    *(f"{table} renamed, a new one made" for table in TABLES[1:]),
+    *(f"{table} renamed, a new one made" for table in TABLES),
     "all tables dropped, new ones made",
     "a view dropped",
+    "a view with another rule",
     "functions with other bodies",
+    "functions with other attributes",
     "host indexes invalid",
     "host indexes on other columns",
     "a walk index on other columns",
+    "walk indexes dropped and invalid",
+    "the build of an index was interrupted",
+    "a trigger of the batches dropped",
     "some triggers dropped",
     "some triggers disabled",
 }

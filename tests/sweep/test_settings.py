@@ -80,7 +80,7 @@ def secretive(network: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("place", "fails"),
     [
-        ("connection string", False),
+        long("connection string", False),
         long("service file", False),
         long("environment", True),
         ("service file", True),

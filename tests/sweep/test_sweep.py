@@ -95,6 +95,7 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
 # Verdicts of the whole.
 
 
+@pytest.mark.long
 def test_a_slower_function_is_worse_and_the_reverse_is_better(network: str, tmp_path: Path) -> None:
     quick = (*FAST, "--seconds", "0.8", "--blocks", "8")
     versus = ("--versus", "deep_finder,public.slow")
