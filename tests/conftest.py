@@ -37,13 +37,14 @@ if "ORCHESTRATOR_DSN" not in os.environ:  # a running server has a time zone of 
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 #: The first two are long in `make long` only.
 LONGEST = (
-    *("runbook", "disturbances", "install", "binding", "finder_properties", "new_names", "hubs", "shapes"),
-    *("doctor", "kills", "tenants", "sweep", "causes", "repair", "taken", "redirection", "verify", "operators"),
-    *("sync", "servers", "rebuild_keeps_objects", "reasons", "sidecar", "index_builds", "rebuild", "judging"),
-    *("levels", "canary", "distributed", "roles", "shield", "refusals", "failover", "time_budget", "plans"),
-    *("embedded", "backfill_command", "demo", "organizations", "plan_before_installation", "failing_contacts"),
-    *("hidden_rows", "lost_commits", "tenants_together", "script_with_names", "plan_figures", "seed_synthetic"),
-    *("standbys", "hosts", "mapping_check", "named_edges"),
+    *("runbook", "disturbances", "install", "doctor", "binding", "causes", "shapes", "verify", "sweep"),
+    *("finder_properties", "backfill_command", "servers", "repair", "taken", "operators", "sidecar", "roles", "sync"),
+    *("tenants", "kills", "plans", "organizations", "index_builds", "named_edges", "failures", "reasons", "failover"),
+    *("hubs", "embedded", "rebuild", "seed_synthetic", "time_budget", "standbys", "canary", "detach", "new_names"),
+    *("hosts", "in_a_browser", "rebuild_keeps_objects", "tables", "upgrades", "write_edges", "sync_concurrently"),
+    *("mapping_check", "script", "shield", "demo", "output", "distributed", "backfill_contact", "sync_errors"),
+    *("lost_commits", "redirection", "killed", "applications", "script_with_names", "left_out", "settings"),
+    *("hidden_rows", "policy"),
 )
 
 gc.disable()  # until the tests are collected

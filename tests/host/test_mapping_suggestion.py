@@ -161,7 +161,7 @@ COLUMN = st.tuples(st.text("ab_ éÄ\"'\\.", min_size=1, max_size=5), st.sampled
 
 
 def test_a_draft_of_tables_with_any_names_can_be_loaded(connection: Connection) -> None:
-    @repeatable(25)
+    @repeatable(50)
     @given(
         st.dictionaries(
             st.sampled_from(["contacts", 'Com"pany', "job's", "im\\port", "a\nb", "position"]),

@@ -178,7 +178,6 @@ def test_the_trap_catches_an_unqualified_call(world: World) -> None:
     assert caught(world).keys() >= {"array_remove", "regclass and oid", "looked", "bigint and timestamptz"}
 
 
-@pytest.mark.long
 def test_commands_of_a_superuser_call_no_planted_object(world: World, tmp_path: Path) -> None:
     live(world, HOST)
     look(world, tmp_path / "sweep")
