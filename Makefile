@@ -35,7 +35,7 @@ soak: $(VENV)/.installed
 		tests/runs/test_kills.py tests/runs/test_disturbances.py tests/install/test_install.py \
 		-k "kills or disturbances or at_once"
 	[ "$$CONNECTION_PATHS_SOAK_WORLD" = existing ] || \
-		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-40} $(BIN)/python -m pytest \
+		CONNECTION_PATHS_EXAMPLES=$${CONNECTION_PATHS_EXAMPLES:-80} $(BIN)/python -m pytest \
 		tests/finders/test_finder_properties.py tests/cli/test_backfill_command.py
 
 lint: $(VENV)/.installed

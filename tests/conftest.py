@@ -19,9 +19,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
 from orchestrator.core.embedded import serve_temporarily
+from orchestrator.finders.paths import random_questions
 from orchestrator.install.installation import install
+from orchestrator.runs import backfill, driver, workers
 from orchestrator.verify import finder_times
 from tests.support import copies
+from tests.support.clock import choose_time_zone
 from tests.support.copies import copied
 from tests.support.servers import SETTINGS, use_memory
 from tests.support.sessions import connect
@@ -29,16 +32,19 @@ from tests.support.sessions import connect
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does that to background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
 use_memory()
+if "ORCHESTRATOR_DSN" not in os.environ:  # a running server has a time zone of its own
+    choose_time_zone()
 #: The files that take longest, begun first. If one of them began last, the other processes would have nothing to do.
 #: The first two are long in `make long` only.
 LONGEST = (
-    *("runbook", "disturbances", "install", "binding", "finder_properties", "new_names", "hubs", "shapes"),
-    *("doctor", "kills", "tenants", "sweep", "causes", "repair", "taken", "redirection", "verify", "operators"),
-    *("sync", "servers", "rebuild_keeps_objects", "reasons", "sidecar", "index_builds", "rebuild", "judging"),
-    *("levels", "canary", "distributed", "roles", "shield", "refusals", "failover", "time_budget", "plans"),
-    *("embedded", "backfill_command", "demo", "organizations", "plan_before_installation", "failing_contacts"),
-    *("hidden_rows", "lost_commits", "tenants_together", "script_with_names", "plan_figures", "seed_synthetic"),
-    *("standbys", "hosts", "mapping_check", "named_edges"),
+    *("runbook", "disturbances", "install", "doctor", "binding", "causes", "shapes", "verify", "sweep"),
+    *("finder_properties", "backfill_command", "servers", "repair", "taken", "operators", "sidecar", "roles", "sync"),
+    *("tenants", "kills", "plans", "organizations", "index_builds", "named_edges", "failures", "reasons", "failover"),
+    *("hubs", "embedded", "rebuild", "seed_synthetic", "time_budget", "standbys", "canary", "detach", "new_names"),
+    *("hosts", "in_a_browser", "rebuild_keeps_objects", "tables", "upgrades", "write_edges", "sync_concurrently"),
+    *("mapping_check", "script", "shield", "demo", "output", "distributed", "backfill_contact", "sync_errors"),
+    *("lost_commits", "redirection", "killed", "applications", "script_with_names", "left_out", "settings"),
+    *("hidden_rows", "policy"),
 )
 
 gc.disable()  # until the tests are collected
@@ -142,8 +148,15 @@ def installed(new_installed: Callable[[], str]) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_timed_calls() -> Iterator[None]:
-    """Let ``verify`` time fewer calls of ``find_paths``; no test looks at the time that they take."""
+def _short_measurements_and_pauses() -> Iterator[None]:
+    """Let ``verify`` time fewer calls of ``find_paths``, and a backfill in the test's process pause shorter.
+
+    No test looks at the time that they take.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(finder_times, "CALLS", 10)
+        patch.setattr(finder_times, "random_questions", lambda *arguments: random_questions(*arguments)[:5])
+        patch.setattr(backfill, "_BASELINE_SECONDS", 0.3)
+        patch.setattr(driver, "_TICK", 0.03)
+        patch.setattr(workers, "_PAUSE", 0.03)
         yield

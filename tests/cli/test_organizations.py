@@ -21,6 +21,7 @@ from orchestrator.runs.plan import plan, proposed
 from tests.support.changes import closed_gate, end_sessions_at_gate, gate, gated, queue_length, wait_for_gate
 from tests.support.command_line import run, start
 from tests.support.edges import edges, right_edges
+from tests.support.properties import first_of
 from tests.support.sessions import connect, value
 
 GATE_FUNCTION = """
@@ -107,7 +108,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(installed_host: str, words: t
         assert value(connection, "SELECT count(*) FROM connection_paths.organization_policy") == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", first_of(2, [signal.SIGKILL, signal.SIGINT]))
 def test_a_command_that_is_killed_leaves_the_rest_in_the_queue(installed_host: str, number: signal.Signals) -> None:
     with filled(installed_host) as connection:
         connection.execute(GATE_FUNCTION)

@@ -103,27 +103,25 @@ def test_control_characters_of_names_are_escaped(small: str, tmp_path: Path, opt
     assert "x1b[2J" in printed.replace("u001b", "x1b")
 
 
-def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("encoding", first_of(2, ["ascii", "iso-8859-1", "shift_jis", "ascii:surrogateescape"]))
+def test_every_name_can_be_printed_in_every_locale(small: str, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     name_everything(small, SCRIPTS)
     asked = (IN_PLACE, ("plan",), ("doctor",), ASK, ("paths", "106", *ASK[2:]), ("runs", "show"), ("nonsense→",))
-    for encoding in ("ascii", "iso-8859-1", "ascii:surrogateescape", "shift_jis"):
-        charset, _, errors = encoding.partition(":")
-        for options in ((), ("--json",)) if encoding == "ascii" else ((),):
-            written = [io.BytesIO(), io.BytesIO()]
-            for name, stream in zip(("stdout", "stderr"), written, strict=True):
-                monkeypatch.setattr(
-                    sys, name, io.TextIOWrapper(stream, charset, errors or "strict", write_through=True)
-                )
-            before = 0
-            for arguments in asked:
-                with pytest.raises(SystemExit) as ended:
-                    cli.main(["--dsn", small, *arguments, *options])
-                assert ended.value.code in (0, 1, 2, 3), arguments
-                after = sum(len(stream.getvalue()) for stream in written)
-                assert after > before, arguments
-                before = after
-            printed = written[0].getvalue().decode(charset)
-            assert options or ("->" in printed) == (charset != "shift_jis")
+    charset, _, errors = encoding.partition(":")
+    for options in ((), ("--json",)) if encoding == "ascii" else ((),):
+        written = [io.BytesIO(), io.BytesIO()]
+        for name, stream in zip(("stdout", "stderr"), written, strict=True):
+            monkeypatch.setattr(sys, name, io.TextIOWrapper(stream, charset, errors or "strict", write_through=True))
+        before = 0
+        for arguments in asked:
+            with pytest.raises(SystemExit) as ended:
+                cli.main(["--dsn", small, *arguments, *options])
+            assert ended.value.code in (0, 1, 2, 3), arguments
+            after = sum(len(stream.getvalue()) for stream in written)
+            assert after > before, arguments
+            before = after
+        printed = written[0].getvalue().decode(charset)
+        assert options or ("->" in printed) == (charset != "shift_jis")
 
 
 @pytest.mark.parametrize(

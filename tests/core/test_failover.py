@@ -16,7 +16,7 @@ from orchestrator.playground.database import Database
 from orchestrator.runs import runs
 from tests.support.command_line import finish, run, start
 from tests.support.kills import DONE, WRONG, check_edges, check_sample, check_succeeds, drain
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.sessions import connect, value
 from tests.support.standbys import Pair, books_of, pair, seed_world
 from tests.support.waiting import until
@@ -206,7 +206,7 @@ def test_the_playground_goes_on(servers: Pair, filled: str) -> None:
     ("command", "table"),
     [
         (("organizations", "exclude", "1", "2"), "organization_policy"),
-        pytest.param(("resolve", "propose"), "name_decisions", marks=pytest.mark.long),
+        long(("resolve", "propose"), "name_decisions"),
     ],
 )
 def test_a_short_command_fails_in_one_line_and_can_be_repeated(

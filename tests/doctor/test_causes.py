@@ -19,6 +19,7 @@ from tests.support.doctor import (
     other_index,
     sole,
 )
+from tests.support.properties import long_if
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,7 @@ CAUSES = {
 #: Causes that are like another one of the same check.
 LIKE_OTHERS = {
     "no walk index",
+    "an invalid index",
     "an invalid walk index",
     "an index of everything",
     "a laxer rule",
@@ -252,20 +254,21 @@ LIKE_OTHERS = {
     "a column less",
     "a walk in the other direction",
     "an expression less",
+    "a disabled trigger",
     "a trigger for replicas only",
     "a missing trigger",
+    "no function",
     "another body that is kept parsed",
     "a setting less",
     "no memory of migrations",
     "a run that nobody works on",
     "a paused run",
+    "contacts that were set aside",
     "a rebuild's triggers",
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LIKE_OTHERS else []) for name in CAUSES]
-)
+@pytest.mark.parametrize("name", long_if(LIKE_OTHERS.__contains__, CAUSES))
 def test_what_is_wrong_is_found_and_repaired(db: Connection, dsn: str, name: str) -> None:
     cause = CAUSES[name]
     for statement in cause.statements.split(";"):

@@ -88,7 +88,7 @@ def asker(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str]]:
         connection.execute(f"DROP ROLE {role}".encode())
 
 
-@pytest.mark.parametrize("name", first_of(2, HELPERS))
+@pytest.mark.parametrize("name", first_of(4, HELPERS))
 def test_a_policy_whose_function_depends_on_search_path(asker: tuple[Connection, str], name: str) -> None:
     connection, poor = asker
     dsn = make_conninfo(poor, user=connection.info.user)

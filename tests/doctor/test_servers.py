@@ -62,7 +62,7 @@ SETTINGS_THAT_HURT = {
 }
 
 
-@pytest.mark.parametrize("name", first_of(2, SETTINGS_THAT_HURT))
+@pytest.mark.parametrize("name", first_of(4, SETTINGS_THAT_HURT))
 def test_a_harmful_setting(db: Connection, dsn: str, name: str) -> None:
     value, severity = SETTINGS_THAT_HURT[name]
     database = db.info.dbname

@@ -11,6 +11,7 @@ from orchestrator.doctor import tables
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.inspection.finding import Finding
 from tests.support.doctor import EDGES, TABLE, check_cured, keep, repair, restore, sole
+from tests.support.properties import long
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_table_that_was_never_analysed(quiet: Connection, dsn: str, cause: str
     assert other_than_autovacuum(dsn) == []
 
 
-@pytest.mark.parametrize(("share", "severity"), [(30, "advice"), (60, "wrong")])
+@pytest.mark.parametrize(("share", "severity"), [(30, "advice"), long(60, "wrong")])
 def test_a_table_that_has_changed(quiet: Connection, dsn: str, share: int, severity: str) -> None:
     quiet.execute(f"UPDATE {TABLE} SET source = source WHERE contact_id %% 100 < {share}".replace("%%", "%"))
     quiet.execute("SELECT pg_stat_force_next_flush()")

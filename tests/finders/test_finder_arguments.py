@@ -14,6 +14,7 @@ from psycopg import Connection, sql
 from orchestrator.finders.question import DEEPEST, MOST_PATHS, OPTIONS, REQUIRED, Question, default_of
 from tests.support.finder_calls import check, enter, graph
 from tests.support.finder_options import FILTERS, LARGEST_ID, LARGEST_INTEGER, ORDERS, TESTED, Call
+from tests.support.properties import first_of
 from tests.support.world import load
 
 
@@ -196,7 +197,7 @@ def test_a_request_says_whether_it_leaves_out_edges(installed: Connection[Any]) 
 
 
 @pytest.mark.parametrize("order_by", ORDERS)
-@pytest.mark.parametrize("members", [range(2, 252), range(2, 252, 10)])
+@pytest.mark.parametrize("members", first_of(2, [range(2, 252), range(2, 252, 10)]))
 def test_the_greatest_limits_leave_nothing_out(installed: Connection[Any], order_by: str, members: range) -> None:
     """The target has more edges than the search reads first, so every step of the search computes with the limits."""
     edges: list[tuple[int, int, str, str | None]] = [(1, contact, "2010-01-01", None) for contact in range(2, 252)]

@@ -22,7 +22,7 @@ from tests.support.finder_worlds import (
     layer,
     random_pairs,
 )
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.world import FRIEND, World, load_consent
 
 # A hub of 3,000 edges, and collections of every size around it
@@ -90,7 +90,7 @@ def hub_of_two_kinds(new_installed: Callable[[], str]) -> Iterator[Loaded]:
     yield from _hub_world(new_installed(), [FRIEND], work, friends)
 
 
-@pytest.fixture(params=["hub_of_one_kind", "hub_of_two_kinds"])
+@pytest.fixture(params=first_of(2, ["hub_of_two_kinds", "hub_of_one_kind"]))
 def hub_world(request: pytest.FixtureRequest) -> Loaded:
     loaded: Loaded = request.getfixturevalue(request.param)
     return loaded
@@ -152,25 +152,25 @@ def around_the_hub(loaded: Loaded) -> None:
         assert loaded.find("deep_finder", call) == loaded.expect(call), call
 
 
-@pytest.mark.parametrize("members", first_of(3, MEMBERS_AT))
+@pytest.mark.parametrize("members", first_of(6, MEMBERS_AT))
 def test_a_hub_with_members_at_different_places(hub_world: Loaded, members: str) -> None:
     around_the_hub(gather(hub_world, MEMBERS_AT[members], 10))
 
 
-@pytest.mark.parametrize("members", first_of(3, MEMBERS_AT))
+@pytest.mark.parametrize("members", first_of(6, MEMBERS_AT))
 def test_a_hub_in_a_collection_of_a_thousand(hub_of_one_kind: Loaded, members: str) -> None:
     around_the_hub(gather(hub_of_one_kind, MEMBERS_AT[members], 1000))
 
 
 @pytest.mark.parametrize("size", first_of(2, SIZES))
-@pytest.mark.parametrize("members", ["nowhere", "the last 16"])
+@pytest.mark.parametrize("members", first_of(2, ["the last 16", "nowhere"]))
 def test_a_hub_in_collections_of_different_sizes(hub_world: Loaded, members: str, size: int) -> None:
     loaded = gather(hub_world, MEMBERS_AT[members], size)
     around_the_hub(loaded)
     agree(loaded, Call(MARKET, max_depth=2, max_edges_per_hop=15), Call(MARKET, viewer=2, seed_scope="importer"))
 
 
-@pytest.mark.parametrize("size", [10, 5000])
+@pytest.mark.parametrize("size", first_of(2, [5000, 10]))
 @pytest.mark.parametrize("members", first_of(2, ["the last 16", "every tenth", "everywhere"]))
 def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None:
     loaded = gather(hub_world, MEMBERS_AT[members], size)
@@ -183,7 +183,7 @@ def test_a_hub_without_a_cap(hub_world: Loaded, members: str, size: int) -> None
 
 
 @pytest.mark.parametrize("size", [5000])
-@pytest.mark.parametrize("known", [1, 1500, HUB_EDGES])
+@pytest.mark.parametrize("known", first_of(3, [HUB_EDGES, 1500, 1]))
 def test_a_viewer_finds_the_own_contact_among_thousands_of_edges(hub_world: Loaded, known: int, size: int) -> None:
     """User 2 brought one of the 3,000 neighbours of the hub, all of them members. The cap does not hide it."""
     loaded = gather(hub_world, MEMBERS_AT["everywhere"], size, brought_by_two=[known])
@@ -194,7 +194,7 @@ def test_a_viewer_finds_the_own_contact_among_thousands_of_edges(hub_world: Load
         assert [row[2] for row in agree(loaded, call)] == [[leaf(known), HUB]]
 
 
-@pytest.mark.parametrize("members", ["every tenth", "everywhere"])
+@pytest.mark.parametrize("members", first_of(2, ["everywhere", "every tenth"]))
 def test_a_hub_whose_neighbours_have_two_edges_each_counts_them_once(hub_world: Loaded, members: str) -> None:
     """For any max_paths, the search must not count two edges to one neighbour as two paths."""
     loaded = gather(hub_world, MEMBERS_AT[members], 5000, brought_by_two=range(10, HUB_EDGES + 1, 30))
@@ -210,11 +210,11 @@ def test_a_hub_whose_neighbours_have_two_edges_each_counts_them_once(hub_world: 
     ("refused", "size"),
     [
         (range(1, 16), 10),
-        pytest.param(range(1, 301), 1000, marks=pytest.mark.long),
-        (range(290, 3001), 1000),
-        pytest.param(range(290, 3001), 5000, marks=pytest.mark.long),
+        long(range(1, 301), 1000),
+        long(range(290, 3001), 1000),
+        long(range(290, 3001), 5000),
         (range(2, 3001, 2), 5000),
-        pytest.param(range(1, HUB_EDGES - 15), 10, marks=pytest.mark.long),
+        long(range(1, HUB_EDGES - 15), 10),
     ],
 )
 def test_a_hub_with_contacts_who_may_not_be_asked(hub_world: Loaded, refused: range, size: int) -> None:
@@ -235,7 +235,7 @@ def test_a_hub_with_contacts_who_may_not_be_asked(hub_world: Loaded, refused: ra
 
 
 @pytest.mark.parametrize("others", first_of(2, [0, 5000]))
-@pytest.mark.parametrize("kinds", ["one_kind", "three_kinds"])
+@pytest.mark.parametrize("kinds", first_of(2, ["three_kinds", "one_kind"]))
 def test_hubs_that_are_reached_again_at_each_level(request: pytest.FixtureRequest, kinds: str, others: int) -> None:
     """Six hubs have edges to each other, to thirty members and, more recent ones, to 700 strangers each."""
     hubs, people, strangers = range(1, 7), range(1, 37), range(1001, 1701)

@@ -29,7 +29,7 @@ from tests.support.finder_worlds import (
     layer,
     random_pairs,
 )
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.world import FRIEND, MEMBER_SOURCES, OTHER_SOURCES, Edge, Membership
 
 # Dates
@@ -39,14 +39,10 @@ from tests.support.world import FRIEND, MEMBER_SOURCES, OTHER_SOURCES, Edge, Mem
     "ends",
     [
         pytest.param(lambda _: SOME_DAY, id="one day"),
-        pytest.param(lambda _: None, id="all go on", marks=pytest.mark.long),
+        long(lambda _: None, id="all go on"),
         pytest.param(lambda number: date(2200 + number % 5, 1, 1), id="all in the future"),
-        pytest.param(
-            lambda number: None if number % 2 else date(2200, 1, 1),
-            id="going on or in the future",
-            marks=pytest.mark.long,
-        ),
-        pytest.param(lambda number: SOME_DAY - timedelta(number), id="no two alike", marks=pytest.mark.long),
+        long(lambda number: None if number % 2 else date(2200, 1, 1), id="going on or in the future"),
+        long(lambda number: SOME_DAY - timedelta(number), id="no two alike"),
         pytest.param(any_day(1), id="any"),
     ],
 )

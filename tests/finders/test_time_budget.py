@@ -19,7 +19,7 @@ from tests.support.finder_calls import Loaded
 from tests.support.finder_options import Call
 from tests.support.finder_worlds import SOME_DAY, brought, database_that_knows, enter_layers, layer
 from tests.support.oracle import latest_first
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.world import Experience, Membership, World, load
 
 # deep_finder
@@ -138,7 +138,7 @@ def test_paths_found_in_a_small_budget_are_right(slow: Slow, budget: int) -> Non
 
 
 @pytest.mark.parametrize("share", first_of(2, [0.3, 0.7, 1.1, 1.5]))
-@pytest.mark.parametrize("scope", ["any", "importer"])
+@pytest.mark.parametrize("scope", first_of(2, ["importer", "any"]))
 def test_paths_found_before_the_budget_ends_are_right(slow: Slow, scope: str, share: float) -> None:
     # the first budget ends during the fifth or sixth depth; the last one may be enough; scope any ends at the fourth
     budget = share * (slow.six if scope == "importer" else slow.five)
@@ -206,9 +206,9 @@ def ask_v1(connection: Connection[Any], budget: int, depth: int, most: int, scop
 @pytest.mark.parametrize(
     ("depth", "most"),
     [
-        pytest.param(1, 25, marks=pytest.mark.long),
-        (2, 25),
-        pytest.param(2, 1000, marks=pytest.mark.long),
+        long(1, 25),
+        long(2, 25),
+        long(2, 1000),
         (5, 1000),
     ],
 )

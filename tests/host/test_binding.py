@@ -24,7 +24,7 @@ from orchestrator.verify.verification import verify
 from tests.support.catalog import describe, difference
 from tests.support.changes import drain, queue_length
 from tests.support.edges import edges
-from tests.support.mapped import DJANGO, FOLDER, ODD, PARTITIONED, RAILS, Application, each_application
+from tests.support.mapped import DJANGO, FOLDER, PARTITIONED, RAILS, Application, each_application
 from tests.support.psql import run as run_psql
 
 IN_PLACE = BackfillOptions(strategy="in_place", limits=None)
@@ -54,7 +54,7 @@ def schemas(connection: Connection) -> list[str]:
     return sorted(row[0] for row in rows)
 
 
-@each_application(RAILS, ODD)
+@each_application(RAILS)
 def test_edges_follow_any_tables(new_database: Callable[[], str], application: Application) -> None:
     dsn, chance = new_database(), random.Random(1)
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -85,7 +85,7 @@ def test_edges_follow_any_tables(new_database: Callable[[], str], application: A
         assert difference(before, describe(dsn, *places)) == ""
 
 
-@each_application(DJANGO, PARTITIONED)
+@each_application(PARTITIONED)
 def test_a_script_does_what_install_does(new_database: Callable[[], str], application: Application) -> None:
     described = []
     for number in range(2):
@@ -144,7 +144,7 @@ def drain_all(connection: Connection) -> None:
     drain(connection)
 
 
-@pytest.mark.parametrize("application", [ODD, PARTITIONED], ids=lambda each: each.name)
+@each_application(PARTITIONED)
 def test_mapped_tables_are_detached_and_attached(new_database: Callable[[], str], application: Application) -> None:
     dsn, chance = new_database(), random.Random(3)
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -62,7 +62,7 @@ def place(new_database: Callable[[], str]) -> Iterator[tuple[Connection, str, st
 
 
 @pytest.mark.parametrize("policy", first_of(3, POLICIES))
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", first_of(3, TABLES))
 def test_a_role_that_may_not_see_every_row_computes_no_edges(
     place: tuple[Connection, str, str], table: str, policy: str
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_role_that_may_not_see_every_row_computes_no_edges(
 VIEWS = ("live_contacts", "collection_members", "backfill_progress")
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", first_of(3, VIEWS))
 def test_a_view_that_lost_the_rights_of_its_caller_is_repaired(place: tuple[Connection, str, str], view: str) -> None:
     db, _, _ = place
     dsn = psycopg.conninfo.make_conninfo(db.info.dsn)
@@ -143,7 +143,7 @@ WRITES = (
 
 
 @pytest.mark.parametrize("replica", [False, True])
-@pytest.mark.parametrize("context", ["ASSIGNMENT", "IMPLICIT"])
+@pytest.mark.parametrize("context", first_of(2, ["ASSIGNMENT", "IMPLICIT"]))
 def test_a_trigger_calls_no_cast_of_the_owner_of_a_table(
     new_database: Callable[[], str], context: str, replica: bool
 ) -> None:

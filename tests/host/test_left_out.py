@@ -18,6 +18,7 @@ from orchestrator.host.left_out import Experiences, Members
 from orchestrator.host.mapping_file import parse
 from orchestrator.install.installation import install
 from orchestrator.runs.plan import plan
+from tests.support.properties import long
 from tests.support.sessions import connect
 
 SOURCES = (None, *range(-3, 20), 32767)
@@ -67,23 +68,17 @@ def test_the_sources_that_count_are_those_of_the_view(dsn: str) -> None:
 @pytest.mark.parametrize(
     ("experiences", "expected"),
     [
-        (
+        long(
             "(1, 1, NULL, '', '2019-01-01'), (2, 2, NULL, '', '2019-01-01')",
             "All 2 work experiences make no edge: 2 without an org",
         ),
-        pytest.param(
-            "(1, 1, 1, '', NULL), (2, 2, 1, '', NULL)",
-            "All 2 work experiences make no edge: 2 without a start.",
-            marks=pytest.mark.long,
-        ),
-        pytest.param(
-            "(1, 1, 1, '', '2019-01-01', '2018-01-01')", "1 that end before they start", marks=pytest.mark.long
-        ),
+        long("(1, 1, 1, '', NULL), (2, 2, 1, '', NULL)", "All 2 work experiences make no edge: 2 without a start."),
+        long("(1, 1, 1, '', '2019-01-01', '2018-01-01')", "1 that end before they start"),
         (
             "(1, 1, 7, '', '2019-01-01'), (2, 2, 1, '', '2019-01-01')",
             "1 of 2 work experiences make no edge: 1 of an organization",
         ),
-        pytest.param("(1, 9, 1, '', '2019-01-01')", "1 of a contact that does not exist", marks=pytest.mark.long),
+        long("(1, 9, 1, '', '2019-01-01')", "1 of a contact that does not exist"),
         ("", "There are no work experiences"),
     ],
 )

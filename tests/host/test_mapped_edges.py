@@ -19,7 +19,7 @@ from orchestrator.install.installation import install
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.changes import drain
 from tests.support.edges import edges
-from tests.support.mapped import HUBSPOT, ORGANIZATIONS, RESERVED, Application, each_application
+from tests.support.mapped import ORGANIZATIONS, RESERVED, Application, each_application
 from tests.support.sessions import connect
 from tests.support.waiting import InThread
 
@@ -69,7 +69,7 @@ def writing(dsn: str, application: Application, seed: int) -> Iterator[None]:
             thread.result()
 
 
-@each_application(HUBSPOT, RESERVED)
+@each_application(RESERVED)
 def test_edges_are_those_of_the_oracle_however_they_are_computed(
     new_database: Callable[[], str], application: Application
 ) -> None:

@@ -96,7 +96,7 @@ def left(server: str, name: str) -> tuple[bool, int]:
     return (row[0], row[1])
 
 
-@pytest.mark.parametrize("way", first_of(4, WAYS))
+@pytest.mark.parametrize("way", first_of(len(WAYS), WAYS))
 def test_every_command_acts_in_the_same_database(
     server: str, servers: Servers, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from tests.support import schemas
 from tests.support.command_line import run
+from tests.support.properties import first_of
 from tests.support.sessions import connect
 
 
-@pytest.mark.parametrize("name", ["plain", "linkedin"])
+@pytest.mark.parametrize("name", first_of(2, ["linkedin", "plain"]))
 def test_two_commands_and_the_drafted_file(new_database: Callable[[], str], tmp_path: Path, name: str) -> None:
     dsn, file = new_database(), tmp_path / "map.toml"
     with connect(dsn) as connection:

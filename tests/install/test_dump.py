@@ -6,6 +6,8 @@ import random
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from orchestrator.core.database import Connection
 from orchestrator.doctor.diagnosis import diagnose
 from orchestrator.install.installation import install
@@ -103,5 +105,6 @@ def test_a_dump_with_names_policies_and_a_mapping(new_database: Callable[[], str
     check(new_database, DJANGO, names=True)
 
 
+@pytest.mark.long
 def test_a_dump_with_partitions_of_several_schemas(new_database: Callable[[], str]) -> None:
     check(new_database, PARTITIONED, names=False)

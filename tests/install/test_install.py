@@ -148,7 +148,7 @@ def test_install_makes_a_healthy_database_and_again_does_nothing(host: str) -> N
     assert catalog(host) == once
 
 
-@pytest.mark.parametrize("number", first_of(2, [5, 20]))
+@pytest.mark.parametrize("number", first_of(2, [3, 20]))
 def test_many_installs_at_once_make_one(host: str, clean: list[str], number: int) -> None:
     processes = [start(host, "install") for _ in range(number)]
     ends = [finish(process, 120) for process in processes]
@@ -157,7 +157,7 @@ def test_many_installs_at_once_make_one(host: str, clean: list[str], number: int
     assert catalog(host) == clean
 
 
-@pytest.mark.parametrize("lines", first_of(3, range(6)))
+@pytest.mark.parametrize("lines", first_of(6, [3, 0, 1, 2, 4, 5]))
 def test_an_install_killed_anywhere_is_completed_by_the_next(host: str, clean: list[str], lines: int) -> None:
     for _ in range(2):
         kill_after(start(host, "install"), lines, random.uniform(0, 0.05))
@@ -227,6 +227,7 @@ def test_install_does_not_make_writers_wait(host: str) -> None:
                 except psycopg.Error as error:
                     failures.append(error)
                     return
+                time.sleep(0.005)  # leaves the processor to the install
 
     writer = threading.Thread(target=write)
     with old_transaction(host) as blocker, connect(host) as observer:
@@ -261,7 +262,7 @@ def test_uninstall_removes_an_unfinished_rebuild(host: str) -> None:
     assert catalog(host) == before
 
 
-@pytest.mark.parametrize("lines", first_of(3, range(6)))
+@pytest.mark.parametrize("lines", first_of(6, [3, 0, 1, 2, 4, 5]))
 def test_an_uninstall_killed_anywhere_is_completed_by_the_next(host: str, lines: int) -> None:
     before = catalog(host)
     install(host)
@@ -271,7 +272,7 @@ def test_an_uninstall_killed_anywhere_is_completed_by_the_next(host: str, lines:
 
 
 @pytest.mark.parametrize(
-    "last", first_of(2, ["0005_functions", "0004_host_indexes", "0002_tables", "0001_binding_views"])
+    "last", first_of(4, ["0004_host_indexes", "0005_functions", "0002_tables", "0001_binding_views"])
 )
 def test_an_uninstall_killed_anywhere_is_undone_by_an_install(
     installed_host: str, clean: list[str], monkeypatch: pytest.MonkeyPatch, last: str

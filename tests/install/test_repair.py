@@ -20,6 +20,7 @@ from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.catalog import describe
+from tests.support.properties import long_if
 from tests.support.sessions import connect
 
 TABLES = ("contacts", "organizations", "contact_work_experiences", "user_contact_collections")
@@ -181,21 +182,24 @@ CAUSES: dict[str, tuple[str, str]] = {
 
 #: Causes that are like another one.
 LIKE_OTHERS = {
-    *(f"{table} renamed, a new one made" for table in TABLES[1:]),
+    *(f"{table} renamed, a new one made" for table in TABLES),
     "all tables dropped, new ones made",
     "a view dropped",
+    "a view with another rule",
     "functions with other bodies",
+    "functions with other attributes",
     "host indexes invalid",
     "host indexes on other columns",
     "a walk index on other columns",
+    "walk indexes dropped and invalid",
+    "the build of an index was interrupted",
+    "a trigger of the batches dropped",
     "some triggers dropped",
     "some triggers disabled",
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LIKE_OTHERS else []) for name in CAUSES]
-)
+@pytest.mark.parametrize("name", long_if(LIKE_OTHERS.__contains__, CAUSES))
 def test_install_repairs(dsn: str, worlds: dict[str, list[str]], name: str) -> None:
     cause, tidy = CAUSES[name]
     with connect(dsn) as connection:

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from orchestrator import cli
 from tests.support import oracle, surroundings
+from tests.support.properties import long_if
 from tests.support.surroundings import Surrounding
 from tests.support.world import Experience, Membership, World, load_hosts
 
@@ -140,11 +141,7 @@ CHOSEN = surroundings.everything() if os.environ.get("CONNECTION_PATHS_SURROUNDI
 
 
 @pytest.mark.parametrize(
-    "surrounding",
-    [
-        pytest.param(each, id=each.name, marks=[] if each.name == "every odd setting" else [pytest.mark.long])
-        for each in CHOSEN
-    ],
+    "surrounding", long_if(lambda each: each.name != "every odd setting", CHOSEN, lambda each: each.name)
 )
 def test_the_whole_life(life: Life) -> None:
     live(life)

@@ -43,7 +43,7 @@ from tests.support import oracle, psql
 from tests.support.catalog import describe, difference
 from tests.support.command_line import check_failed, run
 from tests.support.edges import edges_of
-from tests.support.properties import repeatable
+from tests.support.properties import first_of, repeatable
 from tests.support.sessions import connect, refused, value
 from tests.support.world import Membership, World, load_hosts, office, worlds
 
@@ -203,7 +203,7 @@ def test_the_same_ids_with_other_data_make_other_edges(tenants: dict[str, str], 
         assert waiting["cp_t1"] == waiting[schema.DEFAULT]
 
 
-@pytest.mark.parametrize("strategy", ["rebuild", "in_place"])
+@pytest.mark.parametrize("strategy", first_of(2, ["rebuild", "in_place"]))
 def test_backfills_run_side_by_side(tenants: dict[str, str], strategy: str) -> None:
     one, two = office(30), office(40, organization=8)
     with connect(tenants[schema.DEFAULT]) as connection:
@@ -324,6 +324,7 @@ def ask_everything(dsn: str) -> None:
         assert playground.plan(question).why_not_nested is None
 
 
+@pytest.mark.long
 def test_no_statement_names_the_default_schema(host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every command runs in a database without the default schema, and what it sends is recorded."""
     sent: list[str] = []
@@ -380,6 +381,7 @@ def test_the_option_is_in_every_hint(host: str) -> None:
         check_failed(run("--dsn", host, command), "other installations in this database: cp_t1")
 
 
+@pytest.mark.long
 def test_psql_makes_what_install_makes(host: str, tmp_path: Path) -> None:
     printed = run("script", "--schema", "cp_t1")
     assert printed.exit_code == 0

@@ -93,6 +93,7 @@ def test_installs_for_shared_tables_run_at_once(host: str) -> None:
     assert [line for line in describe(host, *SCHEMAS, "public") if re.search("idx_|cp_t|trigger", line)] == []
 
 
+@pytest.mark.long
 def test_a_tenant_is_removed_while_another_works(host: str) -> None:
     """Both read the same tables. One is removed, installed and removed while writers and syncs of the other go on."""
     staying, leaving = with_schema(host, "cp_t1"), with_schema(host, "cp_t2")

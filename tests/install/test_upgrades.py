@@ -20,7 +20,7 @@ from orchestrator.install.installation import install, uninstall
 from orchestrator.install.status import status
 from tests.support import frozen, psql
 from tests.support.catalog import GOLDEN, REGENERATE, bodies, describe, difference, golden
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.sessions import connect
 
 RELEASED = sorted(frozen.RELEASES.glob("*.sql"))
@@ -130,12 +130,8 @@ def test_a_frozen_file_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
     [
         (("TABLE contact_connections", "strength", "people"), "contact_connections has no column strength, people"),
         (("TYPE edge_details", "earlier_days"), "edge_details has no column earlier_days"),
-        pytest.param(
-            ("TABLE introduction_requests", "outcome"),
-            "introduction_requests has no column outcome",
-            marks=pytest.mark.long,
-        ),
-        pytest.param(("TABLE backfill_runs", "receipt"), "backfill_runs has no column receipt", marks=pytest.mark.long),
+        long(("TABLE introduction_requests", "outcome"), "introduction_requests has no column outcome"),
+        long(("TABLE backfill_runs", "receipt"), "backfill_runs has no column receipt"),
     ],
 )
 def test_a_table_of_a_version_that_was_never_released_is_refused(

@@ -206,7 +206,7 @@ def test_a_failed_build_ends_the_others_and_its_error_is_raised(own: Connection)
     check_failed(run("--dsn", dsn_of(own), "backfill", "--no-throttle", "--workers", "2"), "23505", "is duplicated")
 
 
-@pytest.mark.parametrize("unique", [True, False])
+@pytest.mark.parametrize("unique", first_of(2, [True, False]))
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_a_build_waits_for_a_session_that_builds_the_same_index(own: Connection, unique: bool, end: str) -> None:
     """A build continues for a moment after its process was killed; the next process waits for it."""
@@ -233,7 +233,7 @@ def test_another_relation_with_the_name_of_an_index_is_reported(own: Connection)
     complete(own, run_id)
 
 
-@pytest.mark.parametrize("whose", [BUILDER, WAITER])
+@pytest.mark.parametrize("whose", first_of(2, [BUILDER, WAITER]))
 def test_a_session_that_is_lost_while_indexes_are_built(own: Connection, whose: str) -> None:
     slow_to_index(own, 100, "app_slow", "app_slower")
     process = start_rebuild(own, 2)

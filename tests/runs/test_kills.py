@@ -21,7 +21,7 @@ from tests.support.kills import (
     check_succeeds,
     until_filling,
 )
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 from tests.support.sessions import connect, value
 from tests.support.waiting import until
 
@@ -30,6 +30,7 @@ each_strategy = pytest.mark.parametrize("strategy", first_of(2, reversed(STRATEG
 # Processes
 
 
+@pytest.mark.long
 @each_strategy
 def test_three_processes_share_a_run(private_world: str, strategy: str) -> None:
     ours = (
@@ -72,7 +73,7 @@ def test_a_killed_process_loses_only_its_open_batches(private_world: str, strate
         check_edges(connection)
 
 
-@pytest.mark.parametrize("phase", first_of(2, ["swapped", "carried", "indexing", "indexed"]))
+@pytest.mark.parametrize("phase", first_of(4, ["indexing", "swapped", "carried", "indexed"]))
 def test_a_process_killed_near_the_end_of_a_rebuild(private_world: str, phase: str) -> None:
     """Each step after the last batch is done once, by the next process that comes."""
     with connect(private_world) as connection:
@@ -109,9 +110,7 @@ def test_a_process_killed_near_the_end_of_a_rebuild(private_world: str, phase: s
 # The server
 
 
-@pytest.mark.parametrize(
-    ("strategy", "death"), [pytest.param("in_place", "postmaster", marks=pytest.mark.long), ("rebuild", "crash")]
-)
+@pytest.mark.parametrize(("strategy", "death"), [long("in_place", "postmaster"), long("rebuild", "crash")])
 def test_a_process_outlives_its_server(private_server: Server, private_world: str, strategy: str, death: str) -> None:
     process = begin(private_world, "--strategy", strategy, "--batch-edges", "30", workers=2)
     until_filling(private_world, 0.2, process)
@@ -126,6 +125,7 @@ def test_a_process_outlives_its_server(private_server: Server, private_world: st
         check_edges(connection)
 
 
+@pytest.mark.long
 def test_a_process_outlives_its_server_while_it_builds_indexes(private_server: Server, private_world: str) -> None:
     with connect(private_world) as connection:
         connection.execute(

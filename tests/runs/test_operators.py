@@ -20,7 +20,18 @@ from tests.support import oracle
 from tests.support.command_line import check_failed, finish, run, start
 from tests.support.edges import edges
 from tests.support.properties import first_of
-from tests.support.runs import LEFT_THERE, WAITING, batches, begin, check_books, claimed, create, each_strategy, friends
+from tests.support.runs import (
+    LEFT_THERE,
+    STRATEGIES,
+    WAITING,
+    batches,
+    begin,
+    check_books,
+    claimed,
+    create,
+    each_strategy,
+    friends,
+)
 from tests.support.sessions import connect, dsn_of, set_for_database, value
 from tests.support.waiting import in_the_background, until
 from tests.support.world import FRIEND, TODAY, WORK_OVERLAP, Edge, office
@@ -187,7 +198,7 @@ def test_an_operator_pauses_resumes_and_limits_a_run(own: Connection) -> None:
         check_failed(run("--dsn", dsn, "runs", name, "1"), "run 1 is over: succeeded")
 
 
-@each_strategy
+@pytest.mark.parametrize("strategy", first_of(2, reversed(STRATEGIES)))
 def test_a_session_that_is_lost_while_planning(own: Connection, strategy: str) -> None:
     begin(own, office(8))
     dsn = dsn_of(own)

@@ -27,12 +27,12 @@ COLUMNS = "(collection_id, contact_id) INCLUDE (user_id)"
 
 
 def fill(connection: Connection) -> None:
-    """Careers, ten colleagues at a time, and teams; every table is large enough to be checked."""
+    """Careers, eight colleagues at a time, and teams; every table is large enough to be checked."""
     connection.execute("INSERT INTO contacts SELECT g, '' FROM generate_series(1, %s) AS g", (CONTACTS,))
     connection.execute("INSERT INTO organizations SELECT g, '' FROM generate_series(1, %s) AS g", (CONTACTS,))
     connection.execute(
-        "INSERT INTO contact_work_experiences SELECT g, 1 + g %% %s, 1 + g / 10, '', '2010-01-01', '2012-01-01'"
-        " FROM generate_series(1, 10 * %s - 1) AS g",
+        "INSERT INTO contact_work_experiences SELECT g, 1 + g %% %s, 1 + g / 8, '', '2010-01-01', '2012-01-01'"
+        " FROM generate_series(1, 8 * %s - 1) AS g",
         (CONTACTS, CONTACTS),
     )
     connection.execute(

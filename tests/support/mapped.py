@@ -19,6 +19,7 @@ from orchestrator.core.database import Connection
 from orchestrator.host import mapping_file
 from orchestrator.host.mapping import SourceMapping
 from tests.support import oracle
+from tests.support.properties import long_if
 from tests.support.world import TODAY, Edge, Experience, Pair, World, policies_of, sizes_of
 
 FOLDER = Path(__file__).parents[1] / "host" / "schemas"
@@ -447,6 +448,5 @@ APPLICATIONS = (RAILS, DJANGO, HUBSPOT, LINKEDIN, ODD, PARTITIONED, RESERVED)
 def each_application(*always: Application) -> pytest.MarkDecorator:
     """Run a test with every application: in `make test` with these, in `make long` with the others."""
     return pytest.mark.parametrize(
-        "application",
-        [pytest.param(each, id=each.name, marks=[] if each in always else [pytest.mark.long]) for each in APPLICATIONS],
+        "application", long_if(lambda each: each not in always, APPLICATIONS, lambda each: each.name)
     )

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from hypothesis import HealthCheck, Phase, settings
 
-#: `make long` and `make soak` multiply the examples by this.
+#: `make test` makes half of the examples of each property, `make long` all, and `make soak` a multiple: this, halved.
 TIMES = int(os.environ.get("CONNECTION_PATHS_EXAMPLES", "1"))
 
 
 def repeatable(max_examples: int) -> settings:
-    """Return settings that draw the same examples in every run: ``max_examples`` times CONNECTION_PATHS_EXAMPLES."""
+    """Return settings that draw the same examples in every run; `make long` makes ``max_examples``."""
     return settings(
-        max_examples=max_examples * TIMES,
+        max_examples=(max_examples * TIMES + 1) // 2,
         deadline=None,
         derandomize=True,
         database=None,
@@ -25,9 +26,22 @@ def repeatable(max_examples: int) -> settings:
     )
 
 
-def first_of(every: int, values: Iterable[object], name: Callable[[Any], str] | None = None) -> list[Any]:
-    """Return parameters for a test. Of each group of *every* values all but the first have the mark ``long``."""
-    return [
-        pytest.param(value, id=None if name is None else name(value), marks=[pytest.mark.long] if place % every else [])
-        for place, value in enumerate(values)
-    ]
+def long(*values: object, id: str | None = None) -> ParameterSet:
+    """Return the parameters of one test that only ``make long`` runs."""
+    return pytest.param(*values, id=id, marks=pytest.mark.long)
+
+
+def long_if(
+    is_long: Callable[[Any], bool], values: Iterable[object], name: Callable[[Any], str] | None = None
+) -> list[ParameterSet]:
+    """Return a parameter for each value. Those that *is_long* chooses have the mark ``long``."""
+    return [_parameter(value, is_long(value), name) for value in values]
+
+
+def first_of(every: int, values: Iterable[object], name: Callable[[Any], str] | None = None) -> list[ParameterSet]:
+    """Return a parameter for each value. Of each group of *every* values all but the first have the mark ``long``."""
+    return [_parameter(value, place % every > 0, name) for place, value in enumerate(values)]
+
+
+def _parameter(value: object, is_long: bool, name: Callable[[Any], str] | None) -> ParameterSet:
+    return (long if is_long else pytest.param)(value, id=None if name is None else name(value))

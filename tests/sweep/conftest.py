@@ -27,7 +27,7 @@ def network(new_database: Callable[[], str]) -> str:
     """A database with a synthetic network and its edges, which no test changes."""
     dsn = new_database()
     with connect(dsn) as connection:
-        seed.load(connection, "public", seed_synthetic.tables(1500, 1), replace=False)
+        seed.load(connection, "public", seed_synthetic.tables(1000, 1), replace=False)
         install(dsn)
         backfill(dsn, BackfillOptions(workers=2, limits=None))
         connection.execute("VACUUM (ANALYZE)")

@@ -20,7 +20,7 @@ from orchestrator.sweep.judge.objectives import Judgement, judge, parse
 from orchestrator.sweep.measure.results import PERCENTS, Cell, Results
 from orchestrator.sweep.show import charts, report
 from tests.support.browser import Elements, chromium
-from tests.support.properties import first_of
+from tests.support.properties import long_if
 from tests.support.sweeps import Report, block_of, made
 
 HOSTILE = "<script>alert('x')</script> $y^2$ {{ 7 * 7 }} \"& as long as nobody would call a function"
@@ -262,7 +262,7 @@ CHARTS = """() => [...document.querySelectorAll('figure > svg')].filter((svg) =>
 })"""
 
 
-@pytest.mark.parametrize("situation", first_of(3, SITUATIONS))
+@pytest.mark.parametrize("situation", long_if(lambda situation: situation != "hostile", SITUATIONS))
 def test_a_browser_shows_it_at_any_width_in_both_themes(
     situation: str, browser: Any, reports: Callable[[str], Report]
 ) -> None:

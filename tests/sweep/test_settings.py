@@ -18,6 +18,7 @@ from orchestrator.core.database import NEUTRAL, known
 from orchestrator.sweep.measure.connection import MEASURED, Statements, TimedConnection
 from orchestrator.sweep.measure.matrix import Matrix
 from orchestrator.sweep.measure.sweep import sweep
+from tests.support.properties import long
 from tests.support.sweeps import QUICK
 
 SET = {
@@ -79,9 +80,9 @@ def secretive(network: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("place", "fails"),
     [
-        ("connection string", False),
-        pytest.param("service file", False, marks=pytest.mark.long),
-        pytest.param("environment", True, marks=pytest.mark.long),
+        long("connection string", False),
+        long("service file", False),
+        long("environment", True),
         ("service file", True),
     ],
 )

@@ -25,6 +25,7 @@ from orchestrator.sweep.measure.load_generator import LoadGenerator
 from orchestrator.sweep.measure.matrix import Matrix
 from orchestrator.sweep.measure.sweep import sweep
 from tests.support.command_line import run
+from tests.support.properties import long
 from tests.support.sessions import connect, value
 from tests.support.sweeps import QUICK, SMALL
 
@@ -94,6 +95,7 @@ def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
 # Verdicts of the whole.
 
 
+@pytest.mark.long
 def test_a_slower_function_is_worse_and_the_reverse_is_better(network: str, tmp_path: Path) -> None:
     quick = (*FAST, "--seconds", "0.8", "--blocks", "8")
     versus = ("--versus", "deep_finder,public.slow")
@@ -283,10 +285,7 @@ def test_each_finder_is_measured_in_the_orders_that_it_has(network: str) -> None
     assert all(cell.requests and not cell.errors for cell in found.cells)
 
 
-@pytest.mark.parametrize(
-    ("at", "blocks"),
-    [pytest.param(2, [], marks=pytest.mark.long), (5, [1, 1]), pytest.param(10, [2, 2, 1, 1], marks=pytest.mark.long)],
-)
+@pytest.mark.parametrize(("at", "blocks"), [long(2, []), (5, [1, 1]), long(10, [2, 2, 1, 1])])
 def test_a_lost_server_leaves_what_was_measured(
     network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, blocks: list[int]
 ) -> None:

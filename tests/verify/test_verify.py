@@ -17,7 +17,7 @@ from orchestrator.install.installation import install
 from orchestrator.verify.comparison import Difference
 from orchestrator.verify.verification import Verdict, verify
 from tests.support.command_line import run
-from tests.support.properties import first_of
+from tests.support.properties import first_of, long
 
 CONTACTS = 40
 
@@ -181,10 +181,8 @@ def test_an_uncaptured_change_is_found(db: Connection, dsn: str) -> None:
     "change",
     [
         "UPDATE contact_work_experiences SET date_from = '2016-01-01' WHERE contact_id = 11",
-        pytest.param(
-            "UPDATE contact_work_experiences SET organization_id = 1 WHERE contact_id = 11", marks=pytest.mark.long
-        ),
-        pytest.param("DELETE FROM organizations WHERE id = 3", marks=pytest.mark.long),
+        long("UPDATE contact_work_experiences SET organization_id = 1 WHERE contact_id = 11"),
+        long("DELETE FROM organizations WHERE id = 3"),
         "DELETE FROM contacts WHERE id IN (11, 12)",
         "TRUNCATE contact_work_experiences",
     ],

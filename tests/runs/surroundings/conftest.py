@@ -1,4 +1,4 @@
-"""A database with a rule of the application, and processes with short pauses."""
+"""A database with a rule of the application."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.core.database import Connection
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the pauses of processes."""
-    monkeypatch.setattr("orchestrator.runs.driver._TICK", 0.03)
-    monkeypatch.setattr("orchestrator.runs.workers._PAUSE", 0.03)
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from orchestrator.core.database import Connection, connect
 from orchestrator.runs import runs
 from orchestrator.runs.backfill import BackfillOptions, backfill
 from tests.support.application_rule import RULE, wrong
+from tests.support.properties import first_of, long
 from tests.support.runs import (
+    STRATEGIES,
     WAITING,
     batches,
     begin,
@@ -70,7 +72,7 @@ def test_neighbours_are_split_one_after_the_other(db: Connection, dsn: str, spli
     assert wrong(db, 24) == {}
 
 
-@pytest.mark.parametrize(("strategy", "workers"), [("in_place", 4), ("rebuild", 4), ("in_place", 20)])
+@pytest.mark.parametrize(("strategy", "workers"), [long("in_place", 4), ("rebuild", 4), long("in_place", 20)])
 def test_only_the_failing_contacts_of_many_are_set_aside(ruled: Connection, strategy: str, workers: int) -> None:
     begin(ruled, office(40))
     ruled.execute(RULE.format("IF contact_a_id % 4 = 0 THEN RAISE 'no'; END IF;").encode())
@@ -99,7 +101,7 @@ STATES = (
 )  # fmt: skip
 
 
-@each_strategy
+@pytest.mark.parametrize("strategy", first_of(2, STRATEGIES))
 def test_any_error_for_one_contact_sets_it_aside(ruled: Connection, strategy: str) -> None:
     size = 2 * len(STATES) + 2
     begin(ruled, office(size))
