@@ -11,4 +11,4 @@ FROM (
         ) AS request
     OFFSET 0
 ) AS r
-CROSS JOIN LATERAL connection_paths.near_members(r.request, 100, false, false, false) AS m
+CROSS JOIN LATERAL connection_paths.near_members(r.request, 0, 100, false, false, false) AS m

@@ -37,6 +37,9 @@
 -- Used by
 --     find_paths, deep_finder, legacy_finder
 -- Why
+--     PL/pgSQL prepares an expression again in each transaction, and the time depends on its length. So the arguments
+--     that are NULL in most calls are checked in a block of their own: called alone, this function takes 69 instead of
+--     100 us.
 --     Most collections have no rule about who may be asked. The request says so, and then the finders check no member.
 --     With OFFSET 0, each of these tables is looked up once. Otherwise the planner would repeat a look-up at each place
 --     that uses its result.
@@ -66,53 +69,61 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
-    deepest CONSTANT integer := connection_paths.search_limit('deepest');
-    most_paths CONSTANT integer := connection_paths.search_limit('most_paths');
-    most_listed CONSTANT integer := connection_paths.search_limit('most_listed');
-    known_kinds CONSTANT text[] := CASE WHEN kinds IS NOT NULL THEN enum_range(NULL::connection_paths.connection_kind) END;
-    list_with_null CONSTANT text := CASE
-        WHEN num_nulls(VARIADIC kinds) > 0 THEN 'kinds'
-        WHEN num_nulls(VARIADIC via_organization_ids) > 0 THEN 'via_organization_ids'
-        WHEN num_nulls(VARIADIC not_via_organization_ids) > 0 THEN 'not_via_organization_ids'
-        WHEN num_nulls(VARIADIC opener_user_ids) > 0 THEN 'opener_user_ids'
-    END;
     -- the first argument that is wrong: its name, its value, what is allowed, and what NULL means where it is allowed
-    wrong CONSTANT text[] := CASE
+    wrong text[] := CASE
         WHEN target_contact_id IS NULL THEN ARRAY['target_contact_id', NULL, 'the id of a contact']
         WHEN collection_id IS NULL THEN ARRAY['collection_id', NULL, 'the id of a collection']
         WHEN viewer_user_id IS NULL THEN ARRAY['viewer_user_id', NULL, 'the id of the user who asks']
-        WHEN (max_depth BETWEEN 1 AND deepest) IS NOT TRUE
-            THEN ARRAY['max_depth', max_depth::text, 'from 1 to ' || deepest]
-        WHEN (max_paths BETWEEN 1 AND most_paths) IS NOT TRUE
-            THEN ARRAY['max_paths', max_paths::text, 'from 1 to ' || most_paths]
+        WHEN (max_depth BETWEEN 1 AND connection_paths.search_limit('deepest')) IS NOT TRUE
+            THEN ARRAY['max_depth', max_depth::text, 'from 1 to ' || connection_paths.search_limit('deepest')]
+        WHEN (max_paths BETWEEN 1 AND connection_paths.search_limit('most_paths')) IS NOT TRUE
+            THEN ARRAY['max_paths', max_paths::text, 'from 1 to ' || connection_paths.search_limit('most_paths')]
         WHEN (seed_scope IN ('any', 'importer')) IS NOT TRUE
             THEN ARRAY['seed_scope', quote_literal(seed_scope), 'any or importer']
         WHEN max_edges_per_hop < 1
             THEN ARRAY['max_edges_per_hop', max_edges_per_hop::text, '1 or more', 'no limit']
         WHEN (order_by IN ('recency', 'strength')) IS NOT TRUE
             THEN ARRAY['order_by', quote_literal(order_by), 'recency or strength']
-        WHEN kinds = '{}' OR NOT kinds <@ known_kinds
-            THEN ARRAY['kinds', kinds::text, 'some of ' || known_kinds::text, 'every kind']
-        WHEN min_strength NOT BETWEEN 0 AND 100
-            THEN ARRAY['min_strength', min_strength::text, 'from 0 to 100', 'every edge']
-        WHEN cardinality(via_organization_ids) NOT BETWEEN 1 AND most_listed
-            THEN ARRAY['via_organization_ids', cardinality(via_organization_ids)::text,
-                '1 to ' || most_listed || ' ids', 'every edge']
-        WHEN cardinality(not_via_organization_ids) > most_listed
-            THEN ARRAY['not_via_organization_ids', cardinality(not_via_organization_ids)::text,
-                'at most ' || most_listed || ' ids', 'every edge']
-        WHEN cardinality(opener_user_ids) NOT BETWEEN 1 AND most_listed
-            THEN ARRAY['opener_user_ids', cardinality(opener_user_ids)::text,
-                '1 to ' || most_listed || ' ids', 'every user']
-        WHEN max_per_introducer < 1
-            THEN ARRAY['max_per_introducer', max_per_introducer::text, '1 or more', 'no limit']
     END;
     openers bigint[] := CASE WHEN seed_scope = 'importer' THEN ARRAY[viewer_user_id] END;
+    most_listed integer;
+    list_with_null text;
 BEGIN
-    IF list_with_null IS NOT NULL THEN
-        RAISE EXCEPTION '% must not hold a null', list_with_null
-            USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the whole argument as NULL for no filter.';
-    ELSIF wrong[2] IS NOT NULL THEN
+    IF NOT (
+        kinds, min_strength, via_organization_ids, not_via_organization_ids, opener_user_ids, max_per_introducer
+    ) IS NULL THEN
+        list_with_null := CASE
+            WHEN num_nulls(VARIADIC kinds) > 0 THEN 'kinds'
+            WHEN num_nulls(VARIADIC via_organization_ids) > 0 THEN 'via_organization_ids'
+            WHEN num_nulls(VARIADIC not_via_organization_ids) > 0 THEN 'not_via_organization_ids'
+            WHEN num_nulls(VARIADIC opener_user_ids) > 0 THEN 'opener_user_ids'
+        END;
+        IF list_with_null IS NOT NULL THEN
+            RAISE EXCEPTION '% must not hold a null', list_with_null
+                USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the whole argument as NULL for no filter.';
+        END IF;
+        most_listed := connection_paths.search_limit('most_listed');
+        wrong := CASE
+            WHEN wrong IS NOT NULL THEN wrong
+            WHEN kinds = '{}' OR NOT kinds <@ enum_range(NULL::connection_paths.connection_kind)::text[]
+                THEN ARRAY['kinds', kinds::text, 'some of ' || enum_range(NULL::connection_paths.connection_kind)::text,
+                    'every kind']
+            WHEN min_strength NOT BETWEEN 0 AND 100
+                THEN ARRAY['min_strength', min_strength::text, 'from 0 to 100', 'every edge']
+            WHEN cardinality(via_organization_ids) NOT BETWEEN 1 AND most_listed
+                THEN ARRAY['via_organization_ids', cardinality(via_organization_ids)::text,
+                    '1 to ' || most_listed || ' ids', 'every edge']
+            WHEN cardinality(not_via_organization_ids) > most_listed
+                THEN ARRAY['not_via_organization_ids', cardinality(not_via_organization_ids)::text,
+                    'at most ' || most_listed || ' ids', 'every edge']
+            WHEN cardinality(opener_user_ids) NOT BETWEEN 1 AND most_listed
+                THEN ARRAY['opener_user_ids', cardinality(opener_user_ids)::text,
+                    '1 to ' || most_listed || ' ids', 'every user']
+            WHEN max_per_introducer < 1
+                THEN ARRAY['max_per_introducer', max_per_introducer::text, '1 or more', 'no limit']
+        END;
+    END IF;
+    IF wrong[2] IS NOT NULL THEN
         RAISE EXCEPTION '% must be %, not %', wrong[1], wrong[3], wrong[2]
             USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'Allowed: ' || wrong[3] || COALESCE(', or NULL for ' || wrong[4], '') || '.';

@@ -1,11 +1,12 @@
--- connection_paths.near_members(request, most_edges, needs_opener, by_strength, is_filtered)
+-- connection_paths.near_members(request, edges_read, most_edges, needs_opener, by_strength, is_filtered)
 --
 -- Finds, in the collection of a search, the target and its neighbours at some of its best edges.
 --
 -- Parameters
 --     request       What is asked, already checked. Required.
---     most_edges    How many edges of the target are read, the best first. By strength, only edges that idx_cc_strong_a
---                   and idx_cc_strong_b hold are read. Edges that the request holds are all used.
+--     edges_read    How many of the best edges of the target calls before this one have read. They are skipped.
+--     most_edges    Up to which edge of the target this call reads, the best first. By strength, only edges that
+--                   idx_cc_strong_a and idx_cc_strong_b hold are read. Edges that the request holds are all used.
 --     needs_opener  True: only members whom an opener brought in. False: all members.
 --     by_strength   True: the strongest edges come first. False: those that end last. A constant.
 --     is_filtered   True: only edges that pass the filters of the request. A constant.
@@ -31,6 +32,7 @@
 --     several of them is read once (docs/adr/0013-members-by-look-up.md).
 CREATE OR REPLACE FUNCTION connection_paths.near_members(
     request connection_paths.search_request,
+    edges_read bigint,
     most_edges bigint,
     needs_opener boolean,
     by_strength boolean,
@@ -52,7 +54,8 @@ BEGIN ATOMIC
                 (near_members.request).target_contact_id, near_members.request,
                 CASE WHEN near_members.by_strength THEN true END, near_members.is_filtered
             ) AS e
-            LIMIT near_members.most_edges
+            OFFSET near_members.edges_read
+            LIMIT near_members.most_edges - near_members.edges_read
         )
         UNION ALL
         SELECT o.neighbour_id, CASE WHEN near_members.by_strength THEN o.strength END, o.date_to
@@ -66,7 +69,7 @@ BEGIN ATOMIC
             ( -- the target is the first row
                 SELECT connection_paths.edge_rank(e.strength, e.date_to)
                 FROM edges AS e
-                OFFSET near_members.most_edges
+                OFFSET near_members.most_edges - near_members.edges_read
                 LIMIT 1
             ),
             CASE WHEN near_members.by_strength THEN
@@ -79,6 +82,6 @@ BEGIN ATOMIC
         AND (NOT near_members.needs_opener OR m.user_id IS NOT NULL);
 END;
 
-COMMENT ON FUNCTION connection_paths.near_members(connection_paths.search_request, bigint, boolean, boolean, boolean) IS 'The target and its neighbours at some of its best edges, as far as they are members of the collection';
+COMMENT ON FUNCTION connection_paths.near_members(connection_paths.search_request, bigint, bigint, boolean, boolean, boolean) IS 'The target and its neighbours at some of its best edges, as far as they are members of the collection';
 
-REVOKE ALL ON FUNCTION connection_paths.near_members(connection_paths.search_request, bigint, boolean, boolean, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION connection_paths.near_members(connection_paths.search_request, bigint, bigint, boolean, boolean, boolean) FROM PUBLIC;

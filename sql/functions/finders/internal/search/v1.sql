@@ -24,7 +24,7 @@
 --     Depth is the first sort key. Once a depth is complete and enough is found, deeper paths cannot matter.
 --     Depth 2 is complete, because the cap does not apply there: the search finds every path through a member who
 --     shares an edge with the target. Most answers need a small part of a hub's edges. So the search reads some edges
---     of the target, and reads again, further, until no unread edge can change the answer
+--     of the target, and then the next ones, until no unread edge can change the answer
 --     (docs/adr/0014-depth-two-is-complete.md).
 --     The search runs under the settings of the finder that called it. Setting them again costs 20 us.
 --     Each order, with filters and without, has a statement of its own, and so a plan of its own: the planner removes
@@ -51,12 +51,15 @@ DECLARE
     by_strength CONSTANT boolean := request.order_by = 'strength';
     -- longer_paths goes on from so many members; NULL: from all
     most_members CONSTANT integer := CASE request.max_depth WHEN 2 THEN 0 ELSE request.max_edges_per_hop END;
-    most_edges bigint := CASE -- how many edges of the target are read; NULL: all
+    most_edges bigint := CASE -- up to which edge of the target the search reads; NULL: all edges
         WHEN request.max_depth > 1 AND request.given_edges IS NULL THEN connection_paths.search_limit('read_first')
         ELSE 0
     END;
-    near record; -- the target and those of its neighbours who are members
-    members record; -- the same, read last with needs_opener false: longer_paths goes on from these
+    edges_read bigint := 0; -- so many edges of the target were read before
+    near record; -- what one reading found: the target, and those of its neighbours who are members
+    contact_ids bigint[]; -- what all readings found; a contact may be here several times
+    ranks bigint[];
+    user_ids bigint[];
     needs_opener boolean := false; -- true: longer_paths has enough members, so only openers matter
     read_to bigint; -- the best rank that a path by an unread edge can have, if the viewer does not open it
     last_rank bigint; -- the rank of the last path of a filled request; NULL while paths are missing
@@ -66,17 +69,21 @@ BEGIN
         IF most_edges IS NULL THEN
             SELECT m.* INTO near FROM connection_paths.all_members(request, needs_opener) AS m;
         ELSIF NOT by_strength AND NOT request.is_filtered THEN
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, false, false) AS m;
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, edges_read, most_edges, needs_opener, false, false) AS m;
         ELSIF NOT by_strength THEN
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, false, true) AS m;
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, edges_read, most_edges, needs_opener, false, true) AS m;
         ELSIF NOT request.is_filtered THEN
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, true, false) AS m;
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, edges_read, most_edges, needs_opener, true, false) AS m;
         ELSE
-            SELECT m.* INTO near FROM connection_paths.near_members(request, most_edges, needs_opener, true, true) AS m;
+            SELECT m.* INTO near
+            FROM connection_paths.near_members(request, edges_read, most_edges, needs_opener, true, true) AS m;
         END IF;
-        IF NOT needs_opener THEN
-            members := near;
-        END IF;
+        contact_ids := contact_ids || near.contact_ids;
+        ranks := ranks || near.ranks;
+        user_ids := user_ids || near.user_ids;
         IF array_remove(near.user_ids, NULL) <> '{}' THEN
             paths := ARRAY(
                 SELECT ROW(
@@ -92,7 +99,7 @@ BEGIN
                                 ELSE connection_paths.longer_rank(NULL, m.rank)
                             END - (m.user_id = request.viewer_user_id)::integer
                         ) AS rank
-                    FROM unnest(near.contact_ids, near.ranks, near.user_ids) AS m (contact_id, rank, user_id)
+                    FROM unnest(contact_ids, ranks, user_ids) AS m (contact_id, rank, user_id)
                     WHERE m.user_id IS NOT NULL
                     GROUP BY 1, 2
                     ORDER BY rank, user_id, contact_id
@@ -116,9 +123,10 @@ BEGIN
                 WHERE e.date_to >= current_date
             );
         END IF;
-        IF cardinality(near.contact_ids) > most_members THEN
-            needs_opener := (SELECT count(DISTINCT m.id) - 1 > most_members FROM unnest(members.contact_ids) AS m (id));
+        IF cardinality(contact_ids) > most_members THEN
+            needs_opener := (SELECT count(DISTINCT m.id) - 1 > most_members FROM unnest(contact_ids) AS m (id));
         END IF;
+        edges_read := most_edges;
         most_edges := CASE
             -- every strong edge was read
             WHEN 100 - (near.read_to >> 32) < connection_paths.search_limit('strong') THEN NULL
@@ -128,12 +136,12 @@ BEGIN
             ELSE most_edges * GREATEST(2, 3 * request.max_found / (2 * cardinality(paths)))
         END;
     END LOOP;
-    level_reached := 1 + COALESCE(request.target_contact_id <> ANY (members.contact_ids), false)::integer;
+    level_reached := 1 + COALESCE(request.target_contact_id <> ANY (contact_ids), false)::integer;
     is_cut := false;
     IF level_reached = 2 AND request.max_depth > 2 AND is_complete AND cardinality(paths) < request.max_found THEN
         SELECT l.paths, l.is_complete, l.level_reached, l.is_cut, l.is_limited OR search.is_limited IS TRUE
         INTO paths, is_complete, level_reached, is_cut, is_limited
-        FROM connection_paths.longer_paths(request, paths, members.contact_ids, members.ranks) AS l;
+        FROM connection_paths.longer_paths(request, paths, contact_ids, ranks) AS l;
     END IF;
 END
 $function$;
