@@ -128,8 +128,16 @@ def _drafts(every: Sequence[Table], host_schema: str) -> dict[str, Draft]:
 def _best(
     tables: Iterable[Table], source: str, score: Callable[[Table], int], but: Sequence[Table | None] = ()
 ) -> Table | None:
-    """Return the table with the best score above 0; of equal ones, the one whose name fits better, then the first."""
-    scored = [(score(table), name_score(source, table.name), table) for table in tables if table not in but]
+    """Return the table with the best score above 0; of equal ones, the one whose name fits better, then the first.
+
+    A table with the name of another source that must exist is that source, also where its columns do not fit: without a
+    section of its own in the draft, the source would be read from this table.
+    """
+    scored = [
+        (score(table), name_score(source, table.name), table)
+        for table in tables
+        if table not in but and (table.name == source or table.name not in WANTED or WANTED[table.name].optional)
+    ]
     best = max(scored, key=lambda each: each[:2], default=None)
     return None if best is None or best[0] <= 0 else best[2]
 
