@@ -33,7 +33,7 @@ def statistics(subject: Subject) -> Iterator[Finding]:
             yield Finding("statistics", "wrong", what, _vacuum(table), table.name)
         elif is_large and row.modified > _CHANGED[0] * row.live:
             share = row.modified / max(1, row.live)
-            what = f"{table.name} has changed by {row.modified:,} of {row.live:,} rows since it was analysed"
+            what = f"{row.modified:,} of the {row.live:,} rows of {table.name} have changed since it was analysed"
             yield Finding("statistics", _severity(share, _CHANGED), what, _vacuum(table), table.name)
         if row.without_vacuum:
             what = f"autovacuum leaves {table.name} out: its statistics and visibility map go stale"
