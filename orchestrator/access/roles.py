@@ -87,9 +87,16 @@ def to_use(connection: Connection, wanted: str | None) -> str | None:
     return wanted
 
 
-def make(connection: Connection, prefix: str, *, progress: Callable[[str], None] = log.info) -> list[str]:
+def make(
+    connection: Connection,
+    prefix: str,
+    *,
+    progress: Callable[[str], None] = log.info,
+    repaired: Callable[[str], None] = log.info,
+) -> list[str]:
     """Create the roles that are missing, and make the installing role a member of the owner role.
 
+    ``repaired`` is called with a sentence for each difference that was removed.
     Returns the statements that a superuser must run when this role may not do that; then nothing was created. Raises
     :class:`OrchestratorError` when one of the names cannot be that of a group role.
     """
@@ -115,6 +122,9 @@ def make(connection: Connection, prefix: str, *, progress: Callable[[str], None]
             time.sleep(0.1)
         else:
             progress(f"created or joined: {prefix}_reader, {prefix}_operator, {prefix}_owner")
+            for about, problem, _ in differences:
+                if about == "role":
+                    repaired(problem)
             return []
     raise OrchestratorError(f"other installs keep changing the roles {prefix}_…; try again")
 
@@ -151,6 +161,11 @@ def _shown(repaired: list[str], schema: str) -> list[str]:
     return (
         repaired if len(repaired) <= _SENTENCES else [f"{len(repaired)} owners and rights in schema {schema} were set"]
     )
+
+
+def first(prefix: str, granted: list[str]) -> str:
+    """Return a sentence: an installation that had no group roles has them now; ``granted`` is what was repaired."""
+    return f"the group roles {prefix}_reader, {prefix}_operator and {prefix}_owner are ready: {'; '.join(granted)}"
 
 
 def host_grants(connection: Connection, prefix: str, host_schema: str) -> list[str]:

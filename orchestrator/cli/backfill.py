@@ -41,7 +41,9 @@ workers_option = click.option(
     help="rebuild: fill a new table, which takes the place of the old one at the end; in_place: write the differences"
     " only; auto: rebuild where there are no edges yet.",
 )  # fmt: skip
-@click.option("--batch-edges", type=click.IntRange(1, 2**63 - 1), metavar="N", help="Edges of a batch, roughly.")
+@click.option(
+    "--batch-edges", type=click.IntRange(1, 2**63 - 1), metavar="N", help="About how many edges a batch makes."
+)
 @click.option(
     "--batch-timeout",
     type=Number(1, 86_400),
@@ -126,7 +128,10 @@ def _candidates(invocation: Invocation) -> list[Candidate]:
     try:
         return [each for each in proposed(dsn) if each.share_of_pairs >= _WORTH_ASKING]
     except psycopg.OperationalError as error:
-        invocation.screen.say_about(f"That search ended early; the backfill starts without it: {one_line(error)}")
+        invocation.screen.say_about(
+            "The search for organizations that are probably no employer failed; the backfill starts anyway:"
+            f" {one_line(error)}"
+        )
         return []
 
 
@@ -138,7 +143,7 @@ def _show(invocation: Invocation, candidates: list[Candidate]) -> None:
     for line in candidate_lines(candidates):
         screen.say_about(line)
     if not _is_on_terminal():
-        screen.say_about("There is no terminal to ask on, so they make edges like any other organization.")
+        screen.say_about("There is no terminal, so nothing is excluded: these organizations make edges like any other.")
         return
     if not click.confirm("Exclude or limit them as proposed, before the backfill?", default=False, err=True):
         return

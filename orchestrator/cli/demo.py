@@ -69,7 +69,7 @@ def command(ctx: click.Context, invocation: Invocation, contacts: int, keep: boo
         hidden = text.without_secrets(dsn) != with_values(dsn)
         screen.say(
             "",
-            f"Kept. To continue{' (give the password by PGPASSWORD or ~/.pgpass)' if hidden else ''}:",
+            f"The database was kept. To continue{' (give the password by PGPASSWORD or ~/.pgpass)' if hidden else ''}:",
             f"  orchestrator {options}paths {last.target_contact_id} --collection {last.collection_id}"
             f" --viewer {last.viewer_user_id} --depth {last.max_depth}",
             f"  orchestrator {options}status",
@@ -104,7 +104,10 @@ def run(dsn: str, screen: Screen, report_to: Path, *, contacts: int, workers: in
     screen.say(f"2. Install: views, tables, indexes and functions in schema {schema_of(dsn)}")
     install(dsn, progress=lambda line: screen.say(f"   {line}"))
 
-    screen.say(f"3. Backfill: an edge for any two contacts who worked at one place at one time, {workers} connections")
+    screen.say(
+        f"3. Backfill with {workers} connections: an edge for every two contacts who worked for the same organization"
+        " at the same time"
+    )
     with screen.watching(run_lines.display, run_lines.progress_line) as report:
         done = backfill(dsn, BackfillOptions(workers=workers, limits=None), report=report)
     screen.say(*(f"   {line}" for line in run_lines.outcome_lines(done)))

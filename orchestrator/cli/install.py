@@ -82,7 +82,7 @@ def command(
         roles=roles,
         progress=partial(_report, invocation.screen),
     )
-    shown = [_outcome(done, triggers, replicated), *_repairs(done), *done.costs, *done.notes]
+    shown = [_outcome(done, triggers, replicated), *done.of_roles, *_repairs(done), *done.costs, *done.notes]
     grants: list[str] = []
     if done.for_superuser:
         again = "orchestrator install --roles" + (
@@ -103,6 +103,8 @@ def command(
     data: dict[str, Any] = {
         "applied": done.applied, "repaired": done.repaired, "costs": done.costs, "notes": done.notes,
     }  # fmt: skip
+    if done.of_roles:
+        data["roles"] = done.of_roles
     if done.for_superuser:
         data["for_superuser"] = done.for_superuser
     if grants:
@@ -145,4 +147,4 @@ def _outcome(done: installation.Installed, triggers: bool | None, replicated: bo
         return "Already installed; the mapping has changed."
     if done.repaired:
         return "Already installed; repaired what was wrong."
-    return "Already installed; nothing to do."
+    return f"Already installed; {'it has group roles now' if done.of_roles else 'nothing to do'}."

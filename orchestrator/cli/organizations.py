@@ -28,7 +28,12 @@ _MOST_DAYS = 36525  # as the table allows
 _organizations = click.argument("words", nargs=-1, required=True, metavar="ORGANIZATION...")
 _reason_option = click.option("--reason", metavar="TEXT", help="Why; the list shows it.")
 _workers_option = click.option(
-    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, metavar="N", help="Connections."
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="How many connections share the work.",
 )
 
 
@@ -114,7 +119,7 @@ def candidate_lines(candidates: Sequence[Candidate]) -> Iterator[Any]:
     yield table
     yield "  Pairs: the share of all overlapping pairs. Paths: the share of paths of three contacts that use its edges."
     if all(each.edges == each.most_edges for each in candidates):
-        yield "  Edges: at most so many, because two contacts with several overlaps have one edge."
+        yield "  The number of edges is an upper limit: two contacts with several overlaps have one edge."
     junk = [each.id for each in candidates if each.min_days is None]
     if junk:
         yield f"  Proposed: {organizations.exclude_command(junk, 'no employer')}"
@@ -146,7 +151,7 @@ def _change(
         "sync": None if done is None else asdict(done),
     }
     shown = f"{counted(len(changed), 'policy', 'policies')} changed." if changed else "Nothing to change."
-    applied = "There are no edges yet; a backfill will follow the policies." if done is None else outcome(done)
+    applied = "There are no edges yet; the first backfill will apply the policies." if done is None else outcome(done)
     invocation.screen.result(data, shown, applied)
     if done is not None and done.failed:
         click.get_current_context().exit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -13,20 +13,12 @@ from orchestrator.core.database import Connection, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import counted
 from orchestrator.finders import paths, reasons, teams, wording
-from orchestrator.finders.question import OPTIONS, Question
+from orchestrator.finders.question import KINDS, OPTIONS, Question
 from orchestrator.host import left_out
 from orchestrator.host.installed import require_installed
-from orchestrator.host.uuid_keys import Key, Kind, id_of
+from orchestrator.host.uuid_keys import Key, id_of
 
 _LISTED = 10  # collections or users in an error
-
-#: What the ids of an option are ids of.
-_KINDS: Mapping[str, Kind] = {
-    "via_organization_ids": "organization",
-    "not_via_organization_ids": "organization",
-    "opener_user_ids": "user",
-    "excluded_contact_ids": "contact",
-}
 
 
 def _search_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -79,7 +71,7 @@ def _ids(connection: Connection, name: str, values: tuple[Any, ...]) -> list[Any
     """Return the values of an option that may be repeated; each uuid becomes an id."""
     if OPTIONS[name].type != "bigint[]":
         return [*values]
-    return [id_of(connection, _KINDS[name], each) for each in values]
+    return [id_of(connection, KINDS[name], each) for each in values]
 
 
 def _only_collection(connection: Connection) -> int:

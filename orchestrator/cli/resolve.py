@@ -19,7 +19,7 @@ from orchestrator.host.uuid_keys import Key, id_of
 from orchestrator.names import decisions, propose, review_file
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_every_option = click.option("--all", "every", is_flag=True, help="Also names without a candidate.")
+_every_option = click.option("--all", "every", is_flag=True, help="Also show names without a candidate.")
 _SYNC = "To make the edges, run: orchestrator sync"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
@@ -15,6 +16,7 @@ from orchestrator.runs import backfill
 from orchestrator.runs.runs import Run
 
 _SET_ASIDE_SHOWN = 5  # contacts
+_CANARY = re.compile(r"(?<!of )\bcanary(?=:|$)")  # a replica may also have this name: "replica lag of canary: 12 s"
 
 
 def display(progress: backfill.BackfillProgress) -> Iterator[Any]:
@@ -39,7 +41,8 @@ def progress_lines(progress: backfill.BackfillProgress) -> Iterator[str]:
         yield ", ".join(each["name"] for each in progress.building)
     yield run_line(run)
     workers = f"{min(progress.allowed, progress.workers)} of {progress.workers} workers"
-    yield f"{workers} ({', '.join(progress.reasons)})" if progress.reasons else workers
+    reasons = ", ".join(map(shown_reason, progress.reasons))
+    yield f"{workers} ({reasons})" if reasons else workers
     yield from set_aside_lines(progress.set_aside)
 
 
@@ -79,7 +82,12 @@ def receipt_lines(receipt: dict[str, Any]) -> Iterator[str]:
         yield f"find_paths before and during: {shown}"
     throttled = receipt.get("throttled_seconds") or {}
     for reason, seconds in sorted(throttled.items(), key=lambda item: -item[1]):
-        yield f"fewer workers for {duration(seconds)} because of {reason}"
+        yield f"fewer workers for {duration(seconds)} because of {shown_reason(reason)}"
+
+
+def shown_reason(reason: str) -> str:
+    """Return a reason why fewer workers work, in which the signal ``canary`` has a name that needs no explanation."""
+    return _CANARY.sub("slow searches", reason)
 
 
 def set_aside_lines(set_aside: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -119,7 +119,7 @@ def one_run(shown: dict[str, Any]) -> Iterator[Any]:
             )  # fmt: skip
         yield table
     for name, process in sorted(run.processes.items()):
-        reasons = f" ({', '.join(process['reasons'])})" if process["reasons"] else ""
+        reasons = f" ({', '.join(map(run_lines.shown_reason, process['reasons']))})" if process["reasons"] else ""
         yield f"{name}: {process['allowed']} of {process['workers']} workers{reasons}"
     if run.is_active and not (shown["workers"] or run.processes):
         first = f"orchestrator runs resume {run.run_id}, then " if run.status == "paused" else ""

@@ -59,7 +59,7 @@ if TYPE_CHECKING:  # it needs libraries that may not be installed
     "collections",
     **listed(ID, "IDS"),
     default="",
-    help="By default the largest, a middling and a small one.",
+    help="Collections to search in; by default the largest, a medium and a small one.",
 )
 @click.option(
     "--targets",

@@ -13,7 +13,14 @@ from orchestrator.host import installed, sources
 
 @click.command("sync")
 @click.option("--follow", is_flag=True, help="Continue with later changes, until interrupted.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Connections.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many connections share the work.",
+)
 @click.option("--retry-failed", is_flag=True, help="Also take contacts that have failed three times.")
 @shared_options
 @pass_invocation

@@ -25,4 +25,5 @@ def command(invocation: Invocation, yes: bool) -> None:
     if question is not None:
         confirm(question)
     removed = installation.uninstall(dsn, progress=invocation.screen.report)
-    invocation.screen.result({"removed": removed}, "Removed." if removed else "It was not installed.")
+    nothing = f"{invocation.schema} is not installed here; nothing was removed."
+    invocation.screen.result({"removed": removed}, "Removed." if removed else nothing)

@@ -45,7 +45,7 @@ def sizes(subject: Subject) -> Iterator[Finding]:
             needed, how = row.bytes * density / _FRESH, f"its leaves are {density:.0f} % full"
             if row.bytes < least_factor * needed:
                 continue
-        what = f"index {row.name} has {size(row.bytes)} and needs only {size(needed)} ({how})"
+        what = f"index {row.name} takes {size(row.bytes)}; newly built it would take {size(needed)} ({how})"
         yield Finding("index sizes", "wrong", what, f"REINDEX INDEX CONCURRENTLY {row.name};", row.name)
 
 

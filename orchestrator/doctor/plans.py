@@ -87,7 +87,7 @@ def plans(subject: Subject) -> Iterator[Finding]:
         if wanted in broken or not is_table:  # a view has no index of the package; the check of the mapping reports it
             continue
         index = named(subject.connection, wanted)
-        what = f"the planner reads {table.name} by {found}, not by {index}: {', '.join(names)}"
+        what = f"for {', '.join(names)}, the planner reads {table.name} by {found} instead of index {index}"
         repair = f"VACUUM (ANALYZE) {table.name};\nREINDEX INDEX CONCURRENTLY {subject.quoted(table.schema)}.{index};"
         if known_as in _BY_ID:
             repair = index_of_id(subject.binding, SOURCE_OF[known_as], table.name)

@@ -90,7 +90,7 @@ def connections(subject: Subject) -> Iterator[Finding]:
     if row.free < max(_BACKFILL_NEEDS, _LOW * row.most):
         severity: Severity = "wrong" if row.free < _BACKFILL_NEEDS else "advice"
         what = (
-            f"{row.free} of {row.most} sessions are free, a backfill with four workers needs {_BACKFILL_NEEDS};"
+            f"only {row.free} of {row.most} sessions are free; a backfill with four workers needs {_BACKFILL_NEEDS};"
             " a change of max_connections needs a restart"
         )
         repair = f"ALTER SYSTEM SET max_connections = {2 * row.total};"

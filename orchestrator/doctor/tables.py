@@ -7,9 +7,9 @@ from typing import Any
 
 from orchestrator.core.formats import size
 from orchestrator.core.schema import all_named
-from orchestrator.host import sources
+from orchestrator.host import rights, sources
 from orchestrator.host.binding import CAPTURED, VIEW_OF
-from orchestrator.host.mapping import DEFAULT, check
+from orchestrator.host.mapping import DEFAULT, placed
 from orchestrator.host.own_objects import TRIGGERS
 from orchestrator.inspection import versions
 from orchestrator.inspection.finding import Finding, Severity
@@ -33,7 +33,7 @@ def statistics(subject: Subject) -> Iterator[Finding]:
             yield Finding("statistics", "wrong", what, _vacuum(table), table.name)
         elif is_large and row.modified > _CHANGED[0] * row.live:
             share = row.modified / max(1, row.live)
-            what = f"{table.name} has changed by {row.modified:,} of {row.live:,} rows since it was analysed"
+            what = f"{row.modified:,} of the {row.live:,} rows of {table.name} have changed since it was analysed"
             yield Finding("statistics", _severity(share, _CHANGED), what, _vacuum(table), table.name)
         if row.without_vacuum:
             what = f"autovacuum leaves {table.name} out: its statistics and visibility map go stale"
@@ -91,10 +91,24 @@ def mapping(subject: Subject) -> Iterator[Finding]:
     """Find problems of the mapping in the tables as they are now, and sources without triggers or indexes."""
     binding = subject.binding
     if binding.mapping != DEFAULT:
-        for problem in check(subject.connection, binding.mapping, binding.host_schema):
-            yield Finding("mapping", "wrong", problem, "orchestrator install --map FILE", "mapping")
+        found = placed(subject.connection, binding.mapping, binding.host_schema)
+        for (source, key), problem in sorted(found, key=lambda each: binding.mapping.line(*each[0])):
+            grants = _grants(subject, source) if key == "table" else ""
+            yield Finding("mapping", "wrong", problem, grants or "orchestrator install --map FILE", "mapping")
     for cost in binding.costs():
         yield Finding("mapping", "advice", cost, None, "mapping")
+
+
+def _grants(subject: Subject, source: str) -> str:
+    """Return the statements that let this role read the table of a source, one a line; none if it may."""
+    bound = subject.binding.sources.get(source)
+    if bound is None:
+        return ""
+    wanted = [
+        rights.Right("schema", "USAGE", bound.schema),
+        rights.Right("table", "SELECT", bound.schema, bound.table),
+    ]
+    return "\n".join(f"{grant};" for _, grant in rights.missing(subject.connection, wanted))
 
 
 def _command(subject: Subject, remedy: str) -> str | None:

@@ -206,6 +206,14 @@ class Question:
 #: The options by the names of the arguments, in the order of the table.
 OPTIONS: Mapping[str, Option] = {each.name: each.metadata["option"] for each in fields(Question) if each.metadata}
 
+#: What the ids of an argument are ids of.
+KINDS: Mapping[str, Literal["contact", "organization", "user"]] = {
+    "via_organization_ids": "organization",
+    "not_via_organization_ids": "organization",
+    "opener_user_ids": "user",
+    "excluded_contact_ids": "contact",
+}
+
 #: The arguments that a question always has.
 REQUIRED = tuple(each.name for each in fields(Question) if not each.metadata)
 

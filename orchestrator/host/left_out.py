@@ -191,7 +191,9 @@ def member_lines(found: Sequence[Members]) -> Iterator[str]:
     if without_user:
         reasons.append(f"{without_user:,} without a user")
     how_many = f"{missed:,} of {total:,}" if missed < total else f"All {total:,}"
-    counted = f" Counted are the sources {', '.join(map(str, COUNTED_SOURCES))}." if _by_default(found) else ""
+    counted = (
+        f" Only memberships of the sources {', '.join(map(str, COUNTED_SOURCES))} count." if _by_default(found) else ""
+    )
     yield f"{how_many} memberships are not counted: {', '.join(reasons)}.{counted}"
 
 

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -79,6 +79,7 @@ class Installed:
     ``costs`` says of each source without triggers or indexes of the package what that costs. ``for_superuser``: the
     statements that make the group roles, where this role may not; then the package is installed without them. ``notes``
     says which texts of the tables a new mapping cannot read. ``is_remapped``: the mapping is another than before.
+    ``of_roles``: what an existing installation got with its first group roles, which is no repair.
     """
 
     applied: list[str]
@@ -88,6 +89,7 @@ class Installed:
     for_superuser: list[str]
     notes: list[str]
     is_remapped: bool = False
+    of_roles: list[str] = field(default_factory=list)
 
 
 def install(
@@ -127,8 +129,13 @@ def install(
         resolves = names if names is not None else company_names.is_on(connection)
         binding, notes = _checked(connection, host_schema, mapping, resolves=resolves)
         prefix = group_roles.to_use(connection, roles)
+        for_superuser: list[str] = []
+        joined: list[str] = []
+        of_roles: list[str] = []
+        are_first = group_roles.in_use(connection) is None
         with distribution.also_on_workers(connection, distributed):
-            for_superuser = [] if prefix is None else group_roles.make(connection, prefix, progress=progress)
+            if prefix is not None:
+                for_superuser = group_roles.make(connection, prefix, progress=progress, repaired=joined.append)
         if prefix is not None and not for_superuser:
             distribution.create_roles(connection, prefix, distributed)
         if for_superuser:
@@ -157,11 +164,16 @@ def install(
             if prefix is not None:
                 with distribution.also_on_workers(connection, distributed):
                     granted = group_roles.grant(connection, guard, prefix)
-                repaired += [] if applied else [f"repaired: {problem}" for problem in granted]
+                if are_first and not applied:
+                    of_roles = [group_roles.first(prefix, granted)]
+                elif not applied:
+                    repaired += [f"repaired: {problem}" for problem in [*joined, *granted]]
             for sentence in repeated_ids(connection):
                 progress(f"warning: {sentence}; no backfill can succeed")
             is_remapped = mapping is not None and before is not None and before.mapping != binding.mapping
-            return Installed(applied, repaired, binding.host_schema, binding.costs(), for_superuser, notes, is_remapped)
+            return Installed(
+                applied, repaired, binding.host_schema, binding.costs(), for_superuser, notes, is_remapped, of_roles
+            )
 
 
 def _checked(
@@ -212,9 +224,9 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
                 check_no_partitions(connection)
                 try:
                     _rehearse_uninstall(guard, binding)
-                except psycopg.errors.DependentObjectsStillExist:
+                except psycopg.errors.DependentObjectsStillExist as error:
                     check_columns(connection)  # functions of a version that was never released use those of this one
-                    raise
+                    raise _still_used(error) from error
                 # The records of migrations are deleted first. So after a kill there is no record of a migration whose
                 # objects were dropped. All migrations are rolled back, recorded or not: a kill may have left objects
                 # without a record, and dropping a missing object is no error.
@@ -232,6 +244,15 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
         if prefix is not None:
             progress(group_roles.left_behind(connection, prefix))
         return [migration.id for migration in todo]
+
+
+def _still_used(error: psycopg.errors.DependentObjectsStillExist) -> OrchestratorError:
+    """Return the refusal of an uninstall; PostgreSQL's hint to drop the application's objects, too, is left out."""
+    uses = "; ".join((error.diag.message_detail or error.diag.message_primary or "").splitlines())
+    return OrchestratorError(
+        f"objects of the application use connection_paths: {uses}. Nothing was removed. Drop or change these objects,"
+        " then run uninstall again"
+    )
 
 
 def _set_triggers(connection: Connection, binding: Binding, *, wanted: bool, replicated: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +81,12 @@ class _Pages:
     def paths(self, request: Request) -> Response:
         """Show the form, and the answer to its question."""
         begun = time.perf_counter()
-        asked = form.read(request.query_params.multi_items())
+        asked, trouble = self._asked(request)
         status, state = 200, "welcome"
         shown: dict[str, Any] = {}
-        trouble = None
         try:
+            if trouble is not None:
+                raise trouble
             if asked.errors:
                 status, state = 400, "errors"
             elif asked.question is not None:
@@ -102,31 +104,33 @@ class _Pages:
 
     def plan(self, request: Request) -> Response:
         """Show how the database answers the question."""
-        asked = form.read(request.query_params.multi_items())
-        status = 200
-        shown: dict[str, Any] = {"trouble": None, "plan": None, "call": None}
-        if asked.question is None:
+        asked, trouble = self._asked(request)
+        status = 200 if trouble is None else trouble.status
+        shown: dict[str, Any] = {"trouble": trouble, "plan": None, "call": None}
+        if trouble is None and asked.question is None:
             reason = " ".join(asked.errors.values()) or "Ask a question on the first page, then explain it."
             status, shown["trouble"] = 400, Trouble(400, "No question to explain", reason)
-        else:
+        elif asked.question is not None:
             shown["call"] = answer.call(asked.question, self._database.schema)
             try:
                 shown["plan"] = self._database.plan(asked.question)
-            except Trouble as trouble:
-                status, shown["trouble"] = trouble.status, trouble
+            except Trouble as met:
+                status, shown["trouble"] = met.status, met
         return self._page("plan.html.j2", asked, status, shown)
 
     def find_contacts(self, request: Request) -> Response:
         """Return contacts whose name or id a person is typing."""
         text = request.query_params.get("q", "").strip()
-        is_id = form.integer(text) is not None
-        if "\0" in text or len(text) > form.LONGEST_SEARCH or (text.isascii() and text.isdigit() and not is_id):
+        is_number = text.removeprefix("-").isdecimal() and text.isascii()
+        if "\0" in text or len(text) > form.LONGEST_SEARCH or (is_number and form.integer(text) is None):
             return JSONResponse({"error": "This is neither a name nor an id."}, 400)
-        if not is_id and len(text) < _SHORTEST_NAME:
+        if not is_number and len(text) < _SHORTEST_NAME:
             return JSONResponse({"found": []})
 
         def found() -> Iterator[dict[str, str]]:
-            for each in self._database.contacts(text):
+            ((_, wanted),) = self._with_numbers([("target", text)])
+            number = form.integer(wanted)
+            for each in self._database.contacts(wanted) if number is None else self._database.contact(number):
                 name = each.name or f"contact {each.contact_id}"
                 yield {"value": str(each.contact_id), "name": name, "note": each.organization or ""}
 
@@ -134,18 +138,34 @@ class _Pages:
 
     def find_users(self, request: Request) -> Response:
         """Return users of a collection."""
-        collection = form.integer(request.query_params.get("collection", ""))
-        if collection is None:
+        given = [("collection", request.query_params.get("collection", "").strip())]
+        if form.integer(given[0][1]) is None and not form.uuids(given):
             return JSONResponse({"error": "Choose a collection first."}, 400)
-        return _json(
-            {"value": str(each.user_id), "name": str(each.user_id), "note": each.name or ""}
-            for each in self._database.users(collection)
-        )
+
+        def found() -> Iterator[dict[str, str]]:
+            collection = form.integer(self._with_numbers(given)[0][1])
+            for each in [] if collection is None else self._database.users(collection):
+                yield {"value": str(each.user_id), "name": str(each.user_id), "note": each.name or ""}
+
+        return _json(found())
 
     def not_found(self, _: Request, __: Exception) -> Response:
         """Show that the address has no page."""
         trouble = Trouble(404, "Page not found", "There is no page at this address.")
         return self._page("plan.html.j2", form.read([]), 404, {"trouble": trouble, "plan": None, "call": None})
+
+    def _asked(self, request: Request) -> tuple[Form, Trouble | None]:
+        """Read an address, with numbers instead of uuids; also return what kept the database from giving them."""
+        pairs = request.query_params.multi_items()
+        try:
+            return form.read(self._with_numbers(pairs)), None
+        except Trouble as trouble:
+            return replace(form.read(pairs), errors={}, question=None), trouble
+
+    def _with_numbers(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return the parameters of an address with the numbers that their uuids stand for."""
+        given = form.uuids(pairs)
+        return form.with_numbers(pairs, self._database.numbers(given) if given else {})
 
     def _choices(self, asked: Form) -> dict[str, Any]:
         """Return what the form offers to choose from; when the database fails, ids can still be typed."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,16 @@ import psycopg
 
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection
-from orchestrator.core.errors import one_line
+from orchestrator.core.errors import OrchestratorError, one_line
 from orchestrator.core.schema import DEFAULT, schema_of
 from orchestrator.core.text import LONGEST_NAME
 from orchestrator.finders import paths, teams
 from orchestrator.finders.paths import Names, readable
 from orchestrator.finders.question import CALL, Question
 from orchestrator.finders.teams import Collection, User
+from orchestrator.host.installed import require_installed
+from orchestrator.host.uuid_keys import id_of
+from orchestrator.playground.form import Given
 from orchestrator.playground.sessions import Sessions, Turns
 
 AT_ONCE = 4  # questions, and as many look-ups beside them
@@ -107,17 +111,29 @@ class Database:
             names = paths.names(connection, document, *named, question=question)
         return Answer(document, names, (after - before).total_seconds() * 1e3, trip * 1e3, is_new, self.schema)
 
-    def contacts(self, text: str) -> list[Contact]:
-        """Return the contact with the id *text*, else contacts whose names contain its words in that order."""
-        is_id = text.isascii() and text.isdigit()
+    def numbers(self, given: Iterable[Given]) -> dict[Given, int]:
+        """Return the id that each uuid stands for; those of a kind whose ids are not made of uuids are left out."""
+        found: dict[Given, int] = {}
         with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
-            rows = connection.execute(
-                sqlfiles.query("playground/contact" if is_id else "playground/contacts"),
-                {"longest": LONGEST_NAME + 1}
-                | ({"contact_id": text} if is_id else {"pattern": pattern(text), "most": FOUND_SHOWN}),
-            ).fetchall()
-        found = [Contact(contact, readable(name), readable(organization)) for contact, name, organization in rows]
+            require_installed(connection)
+            for kind, each in given:
+                with suppress(OrchestratorError):
+                    found[kind, each] = id_of(connection, kind, each)
+        return found
+
+    def contact(self, contact_id: int) -> list[Contact]:
+        """Return the contact with an id, if there is one."""
+        return self._contacts("playground/contact", contact_id=contact_id)
+
+    def contacts(self, text: str) -> list[Contact]:
+        """Return contacts whose names contain the words of *text* in that order."""
+        found = self._contacts("playground/contacts", pattern=pattern(text), most=FOUND_SHOWN)
         return sorted(found, key=lambda each: (not (each.name or "").lower().startswith(text.lower()), each.name or ""))
+
+    def _contacts(self, query: str, **asked: Any) -> list[Contact]:
+        with self._sessions.open(self._looking, LOOKUP_MS) as (connection, _):
+            rows = connection.execute(sqlfiles.query(query), {"longest": LONGEST_NAME + 1, **asked}).fetchall()
+        return [Contact(contact, readable(name), readable(organization)) for contact, name, organization in rows]
 
     def collections(self) -> list[Collection]:
         """Return the first collections, by id."""

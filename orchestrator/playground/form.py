@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
-from orchestrator.finders.question import OPTIONS, Entry, Option, Question, default_of
+from orchestrator.finders.question import KINDS, OPTIONS, Entry, Option, Question, default_of
+from orchestrator.host.uuid_keys import Kind, uuid_of
 
 LONGEST_SEARCH = 200  # characters that are searched for
 LONGEST_FIELD = 4_000  # characters of a parameter; the longest list of ids that is allowed has a quarter of them
 _MOST_WITHOUT = _MOST_LISTED = 50
-_LARGEST_ID = 2**63 - 1
+_MOST_UUIDS = 3 * _MOST_LISTED + _MOST_WITHOUT + 3
+_LEAST_ID, _LARGEST_ID = -(2**63), 2**63 - 1
+_NUMBER = re.compile("-?[0-9]+")
+_AN_ID = "a whole number, or a uuid where the mapping makes ids of uuids with connection_paths.uuid_key"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,18 @@ FIELDS: Mapping[str, Field] = {
 }
 _IDS: Mapping[str, str] = {"collection": "Collection", "viewer": "Viewer"}  # required, with their words
 
+#: What the ids of each parameter are ids of.
+_KINDS: Mapping[str, Kind] = {
+    "target": "contact",
+    "collection": "collection",
+    "viewer": "user",
+    **{name: KINDS[each.argument] for name, each in FIELDS.items() if each.argument in KINDS},
+    "without": "contact",
+}
+
+#: A uuid in an address, and what it is the id of.
+Given = tuple[Kind, UUID]
+
 #: The parameters of an address with their usual values, except ``without``, which may be there several times.
 DEFAULTS: Mapping[str, str] = {
     **dict.fromkeys(("target", *_IDS), ""),
@@ -106,6 +125,32 @@ class Form:
         return f"{path}?{query}" if query else path
 
 
+def uuids(pairs: Sequence[tuple[str, str]]) -> set[Given]:
+    """Return the uuids in the parameters of an address that take ids; no more than an allowed question can have."""
+    return set(islice(_uuids(pairs), _MOST_UUIDS))
+
+
+def _uuids(pairs: Sequence[tuple[str, str]]) -> Iterator[Given]:
+    for name, value in pairs:
+        for word in value[: LONGEST_FIELD + 1].split(",") if name in _KINDS else ():
+            if (found := uuid_of(word.strip())) is not None:
+                yield _KINDS[name], found
+
+
+def with_numbers(pairs: Sequence[tuple[str, str]], ids: Mapping[Given, int]) -> list[tuple[str, str]]:
+    """Return the parameters of an address with numbers instead of the uuids whose *ids* are given."""
+
+    def number(name: str, word: str) -> str:
+        given = uuid_of(word.strip())
+        found = None if given is None else ids.get((_KINDS[name], given))
+        return word if found is None else str(found)
+
+    return [
+        (name, ",".join(number(name, word) for word in value.split(",")) if ids and name in _KINDS else value)
+        for name, value in pairs
+    ]
+
+
 def read(pairs: Sequence[tuple[str, str]]) -> Form:
     """Read the parameters of an address. Unknown ones are ignored; of several with one name, the last one counts."""
     # one character more than a field may have shows that it is too long
@@ -125,13 +170,15 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
         except ValueError as error:
             errors[name] = f"{each.entry.label}: give {error}."
 
-    is_id = target.isascii() and target.isdigit()
+    is_id = _NUMBER.fullmatch(target) is not None
     if not target:
         errors["target"] = "Give the name or the id of the person to meet."
     elif "\0" in target or (not is_id and len(target) > LONGEST_SEARCH):
         errors["target"] = f"A name has at most {LONGEST_SEARCH} characters and no zero byte."
     elif is_id and integer(target) is None:
         errors["target"] = "The id of the person is too large."
+    elif uuid_of(target) is not None:  # with_numbers() has replaced the others
+        errors["target"] = f"The id of the person must be {_AN_ID}."
     elif not is_id:
         only = {name: error for name, error in errors.items() if name == "without"}
         return Form(values, without, only, name=target)
@@ -150,13 +197,13 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
 
 def integer(text: str) -> int | None:
     """Return the number that *text* is, None when it is not one that a bigint can hold."""
-    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LARGEST_ID)):
+    if _NUMBER.fullmatch(text) is None or len(text) > len(str(_LEAST_ID)):
         return None
-    return int(text) if int(text) <= _LARGEST_ID else None
+    return int(text) if _LEAST_ID <= int(text) <= _LARGEST_ID else None
 
 
 def _wrong_id(word: str, typed: str) -> str:
-    return f"{word} must be an id of digits only." if typed else f"{word} is missing: give its id."
+    return f"{word} must be an id: {_AN_ID}." if typed else f"{word} is missing: give its id."
 
 
 def _value(typed: str, of: Field) -> Any:

@@ -14,6 +14,7 @@ from click.testing import Result
 from psycopg import sql
 
 from orchestrator import cli
+from orchestrator.cli import run_lines
 from orchestrator.cli.screen import SafeTable, Screen
 from orchestrator.cli.status import status_tables
 from orchestrator.core import text
@@ -31,6 +32,19 @@ def test_text_of_the_database_is_shown_unchanged(capsys: pytest.CaptureFixture[s
     Screen().say(name, table)
     Screen(as_json=True).result({"name": name})
     assert capsys.readouterr().out.count(name) == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("canary", "slow searches"),
+        ("4 workers were too many: canary: 7 slow calls, the limit is 3",
+         "4 workers were too many: slow searches: 7 slow calls, the limit is 3"),
+        ("replica lag of canary: 12 s, the limit is 10", "replica lag of canary: 12 s, the limit is 10"),
+    ],
+)  # fmt: skip
+def test_slow_searches_are_named_without_the_word_canary(reason: str, shown: str) -> None:
+    assert run_lines.shown_reason(reason) == shown
 
 
 #: Names with characters that add lines, change colours, hide or reorder text; and harmless names of many scripts.

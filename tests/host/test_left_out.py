@@ -112,7 +112,10 @@ def test_a_collection_of_other_sources_is_explained(dsn: str) -> None:
         connection.execute("INSERT INTO user_contact_collections VALUES (8, 1, 2, 5)")
     told = run(dsn, "paths", "2", "--collection", "1", "--viewer", "7")
     assert "The collection 1 has no members" in told
-    assert "All 2 memberships are not counted: 2 of source 7. Counted are the sources 0, 1, 2, 3, 5, 10." in told
+    assert (
+        "All 2 memberships are not counted: 2 of source 7. Only memberships of the sources 0, 1, 2, 3, 5, 10 count."
+        in told
+    )
     told = run(dsn, "paths", "2", "--collection", "2", "--viewer", "7", "--scope", "importer")
     assert "2 of 3 memberships are not counted: 2 of source 7." in told
     answer = json.loads(run(dsn, "--json", "paths", "2", "--collection", "1", "--viewer", "7"))

@@ -30,7 +30,7 @@ PYTHON_ARROWS = {
     "inspection": {"host"},
     "install": {"access", "host", "inspection"},
     "names": {"host", "install"},
-    "playground": {"finders"},
+    "playground": {"finders", "host"},
     "rebuild": {"host"},
     "runs": {"finders", "host", "rebuild"},
     "sweep": {"finders", "host"},

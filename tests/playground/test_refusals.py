@@ -69,14 +69,20 @@ def test_no_parameter_injects_anything(url: str, world: str, name: str) -> None:
         assert connection.execute("SELECT count(*) FROM contacts").fetchone() == (7,)
 
 
+AN_ID = "an id: a whole number, or a uuid where the mapping makes ids of uuids with connection_paths.uuid_key."
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ("target=", "Give the name or the id of the person to meet."),
         ("collection=", "Collection is missing: give its id."),
-        ("collection=seven", "Collection must be an id of digits only."),
-        ("viewer=-3", "Viewer must be an id of digits only."),
-        ("viewer=9223372036854775808", "Viewer must be an id of digits only."),
+        ("collection=seven", f"Collection must be {AN_ID}"),
+        ("viewer=--3", f"Viewer must be {AN_ID}"),
+        ("viewer=00000000-0000-4000-8000-000000000001", f"Viewer must be {AN_ID}"),  # this mapping has numbers
+        ("viewer=9223372036854775808", f"Viewer must be {AN_ID}"),
+        ("viewer=-9223372036854775809", f"Viewer must be {AN_ID}"),
+        ("target=00000000-0000-4000-8000-000000000001", f"The id of the person must be {AN_ID[7:]}"),
         ("target=9223372036854775808", "The id of the person is too large."),
         ("depth=0", "Depth: give a whole number from 1 to 6."),
         ("depth=7", "Depth: give a whole number from 1 to 6."),

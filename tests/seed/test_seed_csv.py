@@ -326,4 +326,4 @@ def test_members_that_do_not_count_are_reported(write: Write, database: str) -> 
         "6 of 8 memberships are not counted: 2 of source -1, 2 of source 7, 1 without a source, 1 without a user."
         in (result.stdout)
     )
-    assert "Counted are the sources 0, 1, 2, 3, 5, 10." in result.stdout
+    assert "Only memberships of the sources 0, 1, 2, 3, 5, 10 count." in result.stdout

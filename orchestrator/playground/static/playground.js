@@ -124,7 +124,7 @@ function combobox(input) {
       return show(offered.filter((option) => option.value.startsWith(typed)));
     }
     const of = input.dataset.of && document.getElementById(input.dataset.of).value.trim();
-    if (input.dataset.of ? !/^\d+$/.test(of) : typed.length < 2 && !/^\d+$/.test(typed)) return close();
+    if (input.dataset.of ? !/^-?\d+$|^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(of) : typed.length < 2 && !/^\d+$/.test(typed)) return close();
     asked?.abort();
     const mine = asked = new AbortController();
     const url = `${input.dataset.find}?${input.dataset.of ? `collection=${encodeURIComponent(of)}` : `q=${encodeURIComponent(typed)}`}`;

@@ -11,7 +11,7 @@ FROM (
         c.organization_id,
         count(*)::double precision AS edges,
         sum(count(*)) OVER ()::double precision AS sampled
-    FROM connection_paths.contact_connections_live AS c TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (1)
+    FROM connection_paths.contact_connections AS c TABLESAMPLE SYSTEM (%(percent)s) REPEATABLE (1)
     WHERE c.kind = 'work_overlap'
     GROUP BY c.organization_id
 ) AS s

@@ -127,7 +127,7 @@ def test_dates_are_read_from_text_once_and_not_for_each_pair(new_database: Calla
 
 def planned_lines(found: BackfillPlan) -> list[str]:
     text = printed(found)
-    assert "Counted are the sources" not in text
+    assert "Only memberships of the sources" not in text
     return text.splitlines()
 
 
