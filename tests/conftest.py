@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -47,6 +48,8 @@ LONGEST = (
     *("hidden_rows", "policy"),
 )
 
+ENDED_EARLY = pytest.StashKey[bool]()
+
 gc.disable()  # until the tests are collected
 
 
@@ -54,6 +57,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files."""
     order = {f"test_{name}": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Remember that a process ended early. pytest-xdist reports success if that process was running no test."""
+    if error is not None:
+        node.config.stash[ENDED_EARLY] = True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let the run fail when a process ended early; the tests of that process may not have run."""
+    if session.config.stash.get(ENDED_EARLY, False) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 def pytest_collection_finish() -> None:
