@@ -34,8 +34,9 @@
 -- Used by
 --     orchestrator/changes/worker.py, orchestrator/install/installation.py, operators
 -- Why
---     Call the function again until taken is 0. Any number of sessions may call it at the same time. A session that
---     dies loses nothing, because its transaction rolls back.
+--     Call the function again until taken is 0, each time in a transaction of its own: two sessions that call it twice
+--     in one transaction may deadlock. Any number of sessions may call it at the same time. A session that dies loses
+--     nothing, because its transaction rolls back.
 --
 --     A call does one of three things. Contacts whose scheduled refresh is due, and the contacts of company names whose
 --     decision has changed, are moved to the queue, and the call ends: it must not hold rows of due_changes while it
