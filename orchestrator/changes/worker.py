@@ -143,7 +143,7 @@ class Worker(threading.Thread):
         self._state.add(*row[1:])
         self._succeeded = time.monotonic()
         self._transient_errors = self._lost_sessions = 0
-        self._one_by_one = max(0, self._one_by_one - taken) if taken else 0
+        self._one_by_one = max(0, self._one_by_one - int(row[1])) if taken else 0
         if self._succeeded - started > _LONG:
             self._size = max(1, self._size // 2)
         else:

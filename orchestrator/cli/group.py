@@ -23,7 +23,7 @@ from orchestrator.core import text
 from orchestrator.core.database import reading
 from orchestrator.core.errors import OrchestratorError, SeveralProblemsError, one_line
 
-#: The errors of an output that takes no more.
+#: Error numbers of a write of standard output to a disk that is full, over its quota or failing.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # psycopg logs errors beside those that it raises. Python would print them, because no log is set up.
@@ -117,7 +117,7 @@ class Group(click.Group):
 
 
 def _has_ended(error: psycopg.Error) -> bool:
-    """Whether the server, or an administrator, has ended the session; another one may do the rest."""
+    """Return whether the server or an administrator has ended the session, so that the command can be run again."""
     ended = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.CannotConnectNow)
     return isinstance(error, ended) or error.sqlstate is None  # libpq's errors about a lost connection have none
 

@@ -59,8 +59,8 @@ def command(
             found = suggest(connection, host_schema, schemas)
         except psycopg.errors.QueryCanceled:
             raise OrchestratorError(
-                f"looking at the tables took longer than {LIMIT} s: another session may have locked one; try again when"
-                " it has ended, or look only at some schemas with --look-in"
+                f"looking at the tables took longer than {LIMIT} s; another session may have locked a table. Try again"
+                " when that session has ended, or name the schemas to look at with --look-in"
             ) from None
     _show(invocation, found, output, host_schema)
 

@@ -46,8 +46,8 @@ TRANSIENT_ERRORS = (
 SEARCH_PATH = "pg_catalog, pg_temp"
 
 #: Settings of every connection. A role, a database or a connection string may have other settings, for the application.
-#: Here they could change the meaning of a statement or the format of a value, or end a command too early. Or, as jit
-#: does, they could take seconds for statements that take milliseconds.
+#: Here they could change the meaning of a statement or the format of a value, or end a command too early. With jit,
+#: PostgreSQL could compile for seconds a statement that takes milliseconds.
 NEUTRAL: Mapping[str, str] = {
     "search_path": SEARCH_PATH,
     # Set here and not when connecting: pgbouncer would keep an option of the connection for its next client.

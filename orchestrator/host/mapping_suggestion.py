@@ -130,8 +130,8 @@ def _best(
 ) -> Table | None:
     """Return the table with the best score above 0; of equal ones, the one whose name fits better, then the first.
 
-    A table with the name of another source that must exist is that source, also where its columns do not fit: without a
-    section of its own in the draft, the source would be read from this table.
+    A table that has the name of another required source is left out, even where its columns do not fit that source. If
+    the draft had no section for the source, an install would read the source from the table of that name.
     """
     scored = [
         (score(table), name_score(source, table.name), table)

@@ -63,7 +63,7 @@ def suspicious(connection: Connection, mapping: SourceMapping, host_schema: str)
                 found += _unreadable_in(connection, source, schema)
         except errors.QueryCanceled:
             found.append(
-                f"{source.name}: computing its expressions for {_ROWS:,} rows of {identifier(schema)}."
+                f"{source.name}: computing its expressions for at most {_ROWS:,} rows of {identifier(schema)}."
                 f"{identifier(source.table)} takes longer than {LIMIT} s, so their values were not checked"
             )
     return found
@@ -115,7 +115,7 @@ def _failing_in(
                 error = _error(connection, source, schema, [value])
             except errors.QueryCanceled:
                 if slow_too:
-                    yield key, f"{key} = {shown} takes longer than {LIMIT} s for {_ROWS:,} rows; {_FASTER}"
+                    yield key, f"{key} = {shown} takes longer than {LIMIT} s for at most {_ROWS:,} rows; {_FASTER}"
                 continue
             if error is not None:
                 advice = "write it so that it gives NULL instead, with NULLIF or CASE"

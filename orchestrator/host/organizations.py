@@ -119,7 +119,7 @@ def _temporary(text: str) -> bytes:
 
 
 def _identified(connection: Connection, word: str) -> int:
-    if re.fullmatch("-?[0-9]+", word) and -(2**63) <= int(word) < 2**63:
+    if re.fullmatch("-?[0-9]{1,19}", word) and -(2**63) <= int(word) < 2**63:
         return _existing(connection, int(word), word)
     asked = {"name": word, "most": _SHOWN + 1}
     found = [row[0] for row in connection.execute(sqlfiles.query("host/organizations_called"), asked)]

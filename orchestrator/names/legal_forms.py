@@ -23,7 +23,8 @@ def fill(connection: Connection) -> None:
     with connection.transaction():
         row = connection.execute(sqlfiles.query("names/fill_legal_forms"), {"forms": legal_forms()}).fetchone()
         if row != (0,):
-            # Every session that reads or writes these tables locks proposal_settings first. So it does not deadlock.
+            # Every session that reads or writes these tables locks proposal_settings first. Because this one does so,
+            # too, they do not deadlock.
             connection.execute("LOCK TABLE connection_paths.proposal_settings IN ACCESS EXCLUSIVE MODE")
             connection.execute(
                 "TRUNCATE connection_paths.organization_names, connection_paths.organization_keys,"

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 #: The least similarity of the trigrams of a candidate.
 MIN_SCORE = 0.5
-# A batch holds a lock for which sync waits. 5,000 organizations took up to 2.1 s on a busy machine, 200 names 0.2 s.
+# sync waits for the lock that a batch holds, so batches are small: one of 5,000 organizations took up to 2.1 s on a
+# busy machine, one of 200 names 0.2 s.
 _ROWS = 2_000  # organizations or names of a batch that writes plain forms
 _NAMES = 200  # names of a batch that looks for candidates
 _LOCK = "LOCK TABLE connection_paths.proposal_settings IN SHARE ROW EXCLUSIVE MODE"
@@ -105,7 +106,7 @@ class _Work:
         self._started = time.monotonic()
 
     def read_organizations(self, *, is_again: bool = False) -> None:
-        """Write the plain forms of the names of organizations; ``is_again``: only new ones are counted."""
+        """Write the plain forms of the names of organizations; ``is_again``: count only those that have changed."""
         above: int | None = None
         while True:
             above, looked_at, changed = self._call("refresh_organization_names", above=above, at_most=_ROWS)
@@ -114,7 +115,7 @@ class _Work:
                 return
 
     def read_names(self, *, is_again: bool = False) -> None:
-        """Write the plain forms of company names; ``is_again``: only new ones are counted."""
+        """Write the plain forms of company names; ``is_again``: count only the names that are new."""
         above: str | None = None
         while True:
             above, looked_at, added = self._call("refresh_company_names", above=above, at_most=_ROWS)

@@ -243,7 +243,7 @@ CAUSES = {
 }
 
 
-#: Causes that are like another one of the same check.
+#: Causes that only `make long` repairs: most are like another one here or in another file.
 LIKE_OTHERS = {
     "no walk index",
     "an invalid index",

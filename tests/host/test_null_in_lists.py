@@ -35,7 +35,7 @@ def test_a_list_with_null_is_refused_and_one_without_is_not() -> None:
         place=st.integers(0, 3),
     )
     def check(form: str, values: list[str], null: str, place: int) -> None:
-        if len(values) != 0 and "ROW" not in form and "(id, " not in form:
+        if values and "ROW" not in form and "(id, " not in form:
             assert read(form.format("kind_id", ", ".join(values)), None, "people").sql
         row = [*values[:place], null, *values[place:]]
         with pytest.raises(BadExpressionError, match="NULL in a list"):

@@ -180,7 +180,7 @@ CAUSES: dict[str, tuple[str, str]] = {
 }
 
 
-#: Causes that are like another one.
+#: Causes that only `make long` repairs: most are like another one here or in another file.
 LIKE_OTHERS = {
     *(f"{table} renamed, a new one made" for table in TABLES),
     "all tables dropped, new ones made",

@@ -95,7 +95,7 @@ def is_whole(text: str, name: str) -> list[str]:
         problems.append("SECURITY DEFINER is for functions that queue changes: writers have no rights here")
     if "\nSET enable_seqscan = off\n" in text and "\nSET jit = off\n" not in text:
         problems.append(
-            "no SET jit = off: a plan with a switched-off scan is so dear that PostgreSQL 15 to 17 compile it"
+            "no SET jit = off: PostgreSQL 15 to 17 compile a plan with a switched-off scan, whose cost is high"
         )
     if (function.sql_body is None and not re.search(r"^AS \$[a-z]+\$$", text, re.MULTILINE)) or "$$" in text:
         problems.append("no tagged dollar quote")

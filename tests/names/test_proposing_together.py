@@ -211,7 +211,7 @@ def review(dsn: str, seed: int, ended: threading.Event) -> None:
             time.sleep(0.01)
 
 
-@pytest.mark.parametrize("seconds", first_of(1, [3, 15]))
+@pytest.mark.parametrize("seconds", first_of(2, [3, 15]))
 def test_proposers_beside_syncs_and_writers(
     db: Connection, dsn: str, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,5 +71,4 @@ def test_what_a_sync_counts(counted: Connection, dsn: str, cause: str) -> None:
     done = sync(dsn)
     assert not has_changes(counted)
     assert done.changes == value(counted, "SELECT COALESCE(sum(rows), 0) FROM public.taken_rows")
-    assert done.changes >= least
     assert (done.changes > 0) == (least > 0)

@@ -30,7 +30,6 @@ each_strategy = pytest.mark.parametrize("strategy", first_of(2, reversed(STRATEG
 # Processes
 
 
-@pytest.mark.long
 @each_strategy
 def test_three_processes_share_a_run(private_world: str, strategy: str) -> None:
     ours = (

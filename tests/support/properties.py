@@ -40,6 +40,7 @@ def long_if(
 
 def first_of(every: int, values: Iterable[object], name: Callable[[Any], str] | None = None) -> list[ParameterSet]:
     """Return a parameter for each value. Of each group of *every* values all but the first have the mark ``long``."""
+    assert every > 1, "no parameter would have the mark long"
     return [_parameter(value, place % every > 0, name) for place, value in enumerate(values)]
 
 

@@ -81,9 +81,9 @@ def secretive(network: str) -> Iterator[None]:
     ("place", "fails"),
     [
         long("connection string", False),
-        long("service file", False),
+        ("service file", False),
         long("environment", True),
-        ("service file", True),
+        long("service file", True),
     ],
 )
 def test_no_secret_appears(sweeper: str, secretive: None, tmp_path: Path, place: str, fails: bool) -> None:

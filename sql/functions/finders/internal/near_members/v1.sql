@@ -4,9 +4,10 @@
 --
 -- Parameters
 --     request       What is asked, already checked. Required.
---     edges_read    How many of the best edges of the target calls before this one have read. They are skipped.
---     most_edges    Up to which edge of the target this call reads, the best first. By strength, only edges that
---                   idx_cc_strong_a and idx_cc_strong_b hold are read. Edges that the request holds are all used.
+--     edges_read    How many of the best edges of the target earlier calls have read. This call skips them.
+--     most_edges    How many of the best edges of the target this call and the earlier ones read together. By strength,
+--                   only edges that idx_cc_strong_a and idx_cc_strong_b hold are read. Edges that the request holds are
+--                   all used.
 --     needs_opener  True: only members whom an opener brought in. False: all members.
 --     by_strength   True: the strongest edges come first. False: those that end last. A constant.
 --     is_filtered   True: only edges that pass the filters of the request. A constant.

@@ -51,13 +51,13 @@ DECLARE
     by_strength CONSTANT boolean := request.order_by = 'strength';
     -- longer_paths goes on from so many members; NULL: from all
     most_members CONSTANT integer := CASE request.max_depth WHEN 2 THEN 0 ELSE request.max_edges_per_hop END;
-    most_edges bigint := CASE -- up to which edge of the target the search reads; NULL: all edges
+    most_edges bigint := CASE -- how many edges of the target are read after the next reading; NULL: all
         WHEN request.max_depth > 1 AND request.given_edges IS NULL THEN connection_paths.search_limit('read_first')
         ELSE 0
     END;
-    edges_read bigint := 0; -- so many edges of the target were read before
+    edges_read bigint := 0; -- how many of them earlier readings have read
     near record; -- what one reading found: the target, and those of its neighbours who are members
-    contact_ids bigint[]; -- what all readings found; a contact may be here several times
+    contact_ids bigint[]; -- what all readings found; a contact may be here several times, once for each user
     ranks bigint[];
     user_ids bigint[];
     needs_opener boolean := false; -- true: longer_paths has enough members, so only openers matter
