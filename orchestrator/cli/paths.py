@@ -13,7 +13,7 @@ from orchestrator.core.database import Connection, reading
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.formats import counted
 from orchestrator.finders import paths, reasons, teams, wording
-from orchestrator.finders.question import KINDS, OPTIONS, Question
+from orchestrator.finders.question import OPTIONS, Question
 from orchestrator.host import left_out
 from orchestrator.host.installed import require_installed
 from orchestrator.host.uuid_keys import Key, id_of
@@ -69,9 +69,8 @@ def _question(
 
 def _ids(connection: Connection, name: str, values: tuple[Any, ...]) -> list[Any]:
     """Return the values of an option that may be repeated; each uuid becomes an id."""
-    if OPTIONS[name].type != "bigint[]":
-        return [*values]
-    return [id_of(connection, KINDS[name], each) for each in values]
+    kind = OPTIONS[name].ids_of
+    return [*values] if kind is None else [id_of(connection, kind, each) for each in values]
 
 
 def _only_collection(connection: Connection) -> int:

@@ -47,6 +47,7 @@ class Option:
     null: str | None = None  # the word for NULL on the command line, where another value is the default
     choices: Mapping[str, str] = field(default_factory=dict)  # the values, each with the words that people read
     leaves_out_edges: bool = False
+    ids_of: Literal["contact", "organization", "user"] | None = None  # what the ids in a list are ids of
     entry: Entry | None = None
 
     @property
@@ -133,7 +134,7 @@ class Question:
     via_organization_ids: list[int] | None = _argument(
         None,
         Option(
-            type="bigint[]", leaves_out_edges=True,
+            type="bigint[]", ids_of="organization", leaves_out_edges=True,
             flag="--via", metavar="ORGANIZATION", help="Only edges of this organization; may be repeated.",
             entry=Entry("via", "Only these organizations", "only organizations {value}"),
         ),
@@ -141,7 +142,7 @@ class Question:
     not_via_organization_ids: list[int] | None = _argument(
         None,
         Option(
-            type="bigint[]", leaves_out_edges=True,
+            type="bigint[]", ids_of="organization", leaves_out_edges=True,
             flag="--not-via", metavar="ORGANIZATION", help="No edge of this organization; may be repeated.",
             entry=Entry("notvia", "Not these organizations", "not organizations {value}"),
         ),
@@ -149,7 +150,7 @@ class Question:
     opener_user_ids: list[int] | None = _argument(
         None,
         Option(
-            type="bigint[]",
+            type="bigint[]", ids_of="user",
             flag="--opener", metavar="USER", help="Only this user opens paths; may be repeated.",
             entry=Entry("openers", "Only these users open paths", "opened by users {value}"),
         ),
@@ -169,7 +170,7 @@ class Question:
     excluded_contact_ids: list[int] = _argument(
         [],
         Option(
-            type="bigint[]",
+            type="bigint[]", ids_of="contact",
             flag="--exclude", metavar="CONTACT", help="A contact who is not asked; may be repeated.",
         ),
     )  # fmt: skip
@@ -205,14 +206,6 @@ class Question:
 
 #: The options by the names of the arguments, in the order of the table.
 OPTIONS: Mapping[str, Option] = {each.name: each.metadata["option"] for each in fields(Question) if each.metadata}
-
-#: What the ids of an argument are ids of.
-KINDS: Mapping[str, Literal["contact", "organization", "user"]] = {
-    "via_organization_ids": "organization",
-    "not_via_organization_ids": "organization",
-    "opener_user_ids": "user",
-    "excluded_contact_ids": "contact",
-}
 
 #: The arguments that a question always has.
 REQUIRED = tuple(each.name for each in fields(Question) if not each.metadata)

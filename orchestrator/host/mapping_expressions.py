@@ -213,18 +213,14 @@ def _refuse_null(node: Any) -> None:
 
     ``IS NOT DISTINCT FROM NULL`` and ``NULLIF(x, NULL)`` are other kinds of nodes, and allowed.
     """
+    compares = node.name[-1].sval in (*_COMPARISONS, *_PATTERNS)
     if node.kind in _LISTS:
-        is_compared = node.name[-1].sval in (*_COMPARISONS, *_PATTERNS)
-        if is_compared and any(_is_null(each) for each in (node.lexpr, node.rexpr, *_listed(node.rexpr))):
+        if compares and any(_is_null(each) for each in (node.lexpr, node.rexpr, *_listed(node.rexpr))):
             raise BadExpressionError(
                 "has NULL in a list, and no value is equal to NULL; leave NULL out of the list, and write IS NULL or"
                 " IS NOT NULL beside it"
             )
-    elif (
-        (node.kind == _KIND.AEXPR_OP and node.name[-1].sval in (*_COMPARISONS, *_PATTERNS))
-        or node.kind in _RANGES
-        or node.kind in _LIKE
-    ):
+    elif (node.kind == _KIND.AEXPR_OP and compares) or node.kind in (*_RANGES, *_LIKE):
         sides = (node.lexpr, *(node.rexpr if isinstance(node.rexpr, tuple) else (node.rexpr,)))
         members = [each for side in sides if isinstance(side, ast.RowExpr) for each in side.args or ()]
         if any(_is_null(each) for each in (*sides, *members)):
@@ -232,7 +228,10 @@ def _refuse_null(node: Any) -> None:
 
 
 def _listed(values: Any) -> Iterator[Any]:
-    """Yield the members of ``(1, NULL)``, of ``ARRAY[1, NULL]`` and of rows in it; a NULL of ``'{1,NULL}'`` as such."""
+    """Yield the members of a list: of ``(1, NULL)``, of ``ARRAY[1, NULL]``, and of rows in them.
+
+    For a text such as ``'{1,NULL}'``, yield one NULL, if it has any.
+    """
     values = _without_casts(values)
     if isinstance(values, tuple):
         members: Any = values

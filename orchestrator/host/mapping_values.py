@@ -123,7 +123,10 @@ def _failing_in(
 
 
 def _compute(connection: Connection, source: Source, schema: str) -> None:
-    """Compute every expression of a source for the first rows of its table; errors are those of the server."""
+    """Compute every expression of a source for the first rows of its table; only QueryCanceled is raised.
+
+    It says that the computing took too long. :func:`failing` shows the other errors.
+    """
     values = _values(source, schema, source.keys)
     if values:
         with empty_copy(connection, schema, source.table):

@@ -5,7 +5,6 @@ Each function writes the table ``organization_policy``. Its trigger queues the c
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,7 +16,7 @@ import psycopg
 from orchestrator.core import sqlfiles
 from orchestrator.core.database import Connection, reading, resolved
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.host.uuid_keys import id_of, uuid_of
+from orchestrator.host.uuid_keys import id_of, number_of, uuid_of
 
 #: An organization that makes a greater share of all edges is probably no employer, or too large for introductions.
 LARGE = 0.25
@@ -119,8 +118,8 @@ def _temporary(text: str) -> bytes:
 
 
 def _identified(connection: Connection, word: str) -> int:
-    if re.fullmatch("-?[0-9]{1,19}", word) and -(2**63) <= int(word) < 2**63:
-        return _existing(connection, int(word), word)
+    if (number := number_of(word)) is not None:
+        return _existing(connection, number, word)
     asked = {"name": word, "most": _SHOWN + 1}
     found = [row[0] for row in connection.execute(sqlfiles.query("host/organizations_called"), asked)]
     if not found and (given := uuid_of(word)) is not None:

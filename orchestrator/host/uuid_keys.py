@@ -26,12 +26,19 @@ _COLUMNS = {
     "user": ("user_contact_collections", "user_id"),
     "collection": ("user_contact_collections", "collection_id"),
 }
+_NUMBER = re.compile("-?[0-9]{1,19}")
 _FORM = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def uuid_of(word: str) -> UUID | None:
     """Return the uuid that a word is, in its usual form of five groups; None for another word."""
     return UUID(word) if _FORM.fullmatch(word) else None
+
+
+def number_of(word: str) -> int | None:
+    """Return the number that a word is; None for another word, and for a number that a bigint cannot hold."""
+    number = int(word) if _NUMBER.fullmatch(word) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def id_of(connection: Connection, kind: Kind, given: Key) -> int:

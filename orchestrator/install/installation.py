@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -23,14 +22,13 @@ from orchestrator.access import roles as group_roles
 from orchestrator.core import migration_files, sqlfiles
 from orchestrator.core.database import Connection, Place, connect, place, resolved
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.locks import retry_while_locked
 from orchestrator.core.schema import lock_key, named, schema_of
 from orchestrator.host import sources
 from orchestrator.host.binding import CAPTURED, Binding, bind
 from orchestrator.host.installed import chosen_host_schema, chosen_mapping, is_distributed, repeated_ids
 from orchestrator.host.mapping import DEFAULT, SourceMapping
-from orchestrator.host.own_objects import HOST_INDEXES, NAME_INDEXES, REPLICATED_TRIGGER
-from orchestrator.install import company_names, distribution, repair
+from orchestrator.host.own_objects import REPLICATED_TRIGGER
+from orchestrator.install import company_names, distribution, removal, repair
 from orchestrator.install.columns import check_columns
 from orchestrator.install.refusals import (
     check_host,
@@ -49,7 +47,6 @@ from orchestrator.install.steps import (
     create_triggers,
     drop_trigger,
     drop_triggers,
-    own_indexes,
     own_triggers,
     set_binding,
 )
@@ -223,15 +220,15 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
             with _migrations(connection, binding, where=ON_ALL_SERVERS) as (backend, migrations):
                 check_no_partitions(connection)
                 try:
-                    _rehearse_uninstall(guard, binding)
+                    removal.rehearse(guard, binding)
                 except psycopg.errors.DependentObjectsStillExist as error:
                     check_columns(connection)  # functions of a version that was never released use those of this one
-                    raise _still_used(error) from error
+                    raise removal.still_used(error) from error
                 # The records of migrations are deleted first. So after a kill there is no record of a migration whose
                 # objects were dropped. All migrations are rolled back, recorded or not: a kill may have left objects
                 # without a record, and dropping a missing object is no error.
                 backend.unmark_migrations(backend.to_rollback(migrations))
-                _drop_triggers(connection)
+                removal.drop_own_triggers(connection)
                 if is_distributed(connection):
                     distribution.remove(connection)
                 company_names.remove(connection, binding)
@@ -239,20 +236,11 @@ def uninstall(dsn: str, *, progress: Callable[[str], None] = log.info) -> list[s
                 for migration in todo:
                     progress(f"removing {migration.id}")
                     backend.rollback_one(migration)
-            _drop_schema(guard)  # only the session that holds the lock can drop the locked table
+            removal.drop_schema(guard)  # only the session that holds the lock can drop the locked table
             guard.commit()
         if prefix is not None:
             progress(group_roles.left_behind(connection, prefix))
         return [migration.id for migration in todo]
-
-
-def _still_used(error: psycopg.errors.DependentObjectsStillExist) -> OrchestratorError:
-    """Return the refusal of an uninstall; PostgreSQL's hint to drop the application's objects, too, is left out."""
-    uses = "; ".join((error.diag.message_detail or error.diag.message_primary or "").splitlines())
-    return OrchestratorError(
-        f"objects of the application use connection_paths: {uses}. Nothing was removed. Drop or change these objects,"
-        " then run uninstall again"
-    )
 
 
 def _set_triggers(connection: Connection, binding: Binding, *, wanted: bool, replicated: bool) -> None:
@@ -278,65 +266,6 @@ def _make_schema(connection: Connection) -> None:
         except _RACING as error:  # another session creates or drops it
             log.info("schema: %s; trying again", error)
             time.sleep(random.uniform(0.05, 0.2))
-
-
-def _drop_schema(connection: Connection) -> None:
-    for table in ("_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock", "installation"):
-        connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
-    connection.execute(f"DROP SCHEMA {SCHEMA}")
-
-
-def _drop_triggers(connection: Connection) -> None:
-    """Drop the package's triggers in all schemas, also those of an unfinished rebuild."""
-    for trigger in own_triggers(connection):
-        drop_trigger(connection, trigger)
-    for (statement,) in connection.execute(sqlfiles.query("install/drop_own_triggers")).fetchall():
-        retry_while_locked(connection, partial(connection.execute, statement.encode()))
-
-
-def _rehearse_uninstall(connection: Connection, binding: Binding) -> None:
-    """Drop everything in a transaction that is rolled back, so that an uninstall does not stop halfway.
-
-    Migrations are rolled back one by one, and the first ones create the objects that an application most likely uses.
-    The session is the one that holds the installation lock.
-    """
-    folders = sqlfiles.function_folders()
-    last = (
-        "raise_detached",
-        "may_be_asked_again",
-        *(name for name, path in folders.items() if "expressions" in path.parts),
-    )
-    names = [name for name in folders if name not in last]
-    set_binding(connection, binding.mapping, binding.host_schema)
-    indexes = [] if binding.mapping == DEFAULT else own_indexes(connection, *HOST_INDEXES, *NAME_INDEXES)
-
-    def drop_all() -> None:
-        with connection.transaction(force_rollback=True):
-            for trigger in own_triggers(connection):
-                connection.execute(f"DROP TRIGGER {trigger.name} ON {trigger.identity}".encode())
-            for (statement,) in connection.execute(sqlfiles.query("install/drop_own_triggers")).fetchall():
-                connection.execute(statement.encode())
-            functions = connection.execute(
-                "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace(%s)"
-                " AND p.proname = ANY (%s)",
-                (schema_of(connection), names),
-            ).fetchall()
-            if functions:
-                connection.execute(f"DROP FUNCTION {', '.join(row[0] for row in functions)}".encode())
-            connection.execute(sqlfiles.read("names", "off.sql"))
-            connection.execute(sqlfiles.read("distributed", "off.sql"))
-            for path in sorted(migration_files.FOLDER.glob("*.rollback.sql"), reverse=True):
-                connection.execute(sqlfiles.read("migrations", path.name))
-            for path in (sqlfiles.ROOT / "views").glob("*.sql"):
-                connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{path.stem}".encode())
-            for index in indexes:  # they may call a function of the package
-                if not index.is_taken:
-                    connection.execute(f"DROP INDEX IF EXISTS {index.identity}".encode())
-            for name in last:  # views and indexes call them
-                connection.execute(f"DROP FUNCTION IF EXISTS {SCHEMA}.{name}".encode())
-            _drop_schema(connection)
-
-    retry_while_locked(connection, drop_all)
 
 
 def _remember(connection: Connection, binding: Binding, captured: bool, replicated: bool) -> None:

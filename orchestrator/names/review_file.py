@@ -11,7 +11,6 @@ both. A text that begins with an apostrophe gets another one, so :func:`read` al
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -21,7 +20,7 @@ from typing import Any
 from orchestrator.core.database import Connection
 from orchestrator.core.errors import OrchestratorError, SeveralProblemsError
 from orchestrator.core.text import shortened
-from orchestrator.host.uuid_keys import id_of, uuid_of
+from orchestrator.host.uuid_keys import id_of, number_of, uuid_of
 from orchestrator.names.decisions import Decision, known, organizations
 
 _SHOWN = 20  # problems in one message, each in a line of its own
@@ -181,9 +180,9 @@ def _id(text: str, connection: Connection) -> int:
     given = uuid_of(word)
     if given is not None:
         return id_of(connection, "organization", given)
-    if not re.fullmatch("-?[0-9]+", word) or not -(2**63) <= int(word) < 2**63:
+    if (number := number_of(word)) is None:
         raise ValueError(f"{text!r} is not the id of an organization")
-    return int(word)
+    return number
 
 
 def _disagreement(

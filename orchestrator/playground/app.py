@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from orchestrator.core.formats import milliseconds
 from orchestrator.core.text import printable
 from orchestrator.finders.teams import COUNTED
+from orchestrator.host.uuid_keys import number_of
 from orchestrator.playground import answer, form
 from orchestrator.playground.database import ANSWER_MS, FOUND_SHOWN, Database
 from orchestrator.playground.form import Form
@@ -121,15 +122,15 @@ class _Pages:
     def find_contacts(self, request: Request) -> Response:
         """Return contacts whose name or id a person is typing."""
         text = request.query_params.get("q", "").strip()
-        is_number = text.removeprefix("-").isdecimal() and text.isascii()
-        if "\0" in text or len(text) > form.LONGEST_SEARCH or (is_number and form.integer(text) is None):
+        is_number = form.is_number(text)
+        if "\0" in text or len(text) > form.LONGEST_SEARCH or (is_number and number_of(text) is None):
             return JSONResponse({"error": "This is neither a name nor an id."}, 400)
         if not is_number and len(text) < _SHORTEST_NAME:
             return JSONResponse({"found": []})
 
         def found() -> Iterator[dict[str, str]]:
             ((_, wanted),) = self._with_numbers([("target", text)])
-            number = form.integer(wanted)
+            number = number_of(wanted)
             for each in self._database.contacts(wanted) if number is None else self._database.contact(number):
                 name = each.name or f"contact {each.contact_id}"
                 yield {"value": str(each.contact_id), "name": name, "note": each.organization or ""}
@@ -139,11 +140,11 @@ class _Pages:
     def find_users(self, request: Request) -> Response:
         """Return users of a collection."""
         given = [("collection", request.query_params.get("collection", "").strip())]
-        if form.integer(given[0][1]) is None and not form.uuids(given):
+        if number_of(given[0][1]) is None and not form.uuids(given):
             return JSONResponse({"error": "Choose a collection first."}, 400)
 
         def found() -> Iterator[dict[str, str]]:
-            collection = form.integer(self._with_numbers(given)[0][1])
+            collection = number_of(self._with_numbers(given)[0][1])
             for each in [] if collection is None else self._database.users(collection):
                 yield {"value": str(each.user_id), "name": str(each.user_id), "note": each.name or ""}
 
@@ -172,7 +173,7 @@ class _Pages:
         shown = dict(_NO_CHOICES)
         with suppress(Trouble):
             shown["collections"] = self._database.collections()
-            collection = form.integer(asked.values["collection"])
+            collection = number_of(asked.values["collection"])
             if collection is not None:
                 shown["users"] = self._database.users(collection)
         return shown

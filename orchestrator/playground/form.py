@@ -11,14 +11,13 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from orchestrator.finders.question import KINDS, OPTIONS, Entry, Option, Question, default_of
-from orchestrator.host.uuid_keys import Kind, uuid_of
+from orchestrator.finders.question import OPTIONS, Entry, Option, Question, default_of
+from orchestrator.host.uuid_keys import Kind, number_of, uuid_of
 
 LONGEST_SEARCH = 200  # characters that are searched for
 LONGEST_FIELD = 4_000  # characters of a parameter; the longest list of ids that is allowed has a quarter of them
 _MOST_WITHOUT = _MOST_LISTED = 50
 _MOST_UUIDS = 3 * _MOST_LISTED + _MOST_WITHOUT + 3
-_LEAST_ID, _LARGEST_ID = -(2**63), 2**63 - 1
 _NUMBER = re.compile("-?[0-9]+")
 _AN_ID = "a whole number, or a uuid where the mapping makes ids of uuids with connection_paths.uuid_key"
 
@@ -74,7 +73,7 @@ _KINDS: Mapping[str, Kind] = {
     "target": "contact",
     "collection": "collection",
     "viewer": "user",
-    **{name: KINDS[each.argument] for name, each in FIELDS.items() if each.argument in KINDS},
+    **{name: each.option.ids_of for name, each in FIELDS.items() if each.option.ids_of is not None},
     "without": "contact",
 }
 
@@ -160,7 +159,7 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
     target = values["target"]
     if "target" not in given:  # nothing was asked yet
         return Form(_printable(values), without, errors)
-    errors |= {name: _wrong_id(word, values[name]) for name, word in _IDS.items() if integer(values[name]) is None}
+    errors |= {name: _wrong_id(word, values[name]) for name, word in _IDS.items() if number_of(values[name]) is None}
     arguments: dict[str, Any] = {}
     for name, each in FIELDS.items():
         if not values[name]:  # the option is not given
@@ -170,12 +169,12 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
         except ValueError as error:
             errors[name] = f"{each.entry.label}: give {error}."
 
-    is_id = _NUMBER.fullmatch(target) is not None
+    is_id = is_number(target)
     if not target:
         errors["target"] = "Give the name or the id of the person to meet."
     elif "\0" in target or (not is_id and len(target) > LONGEST_SEARCH):
         errors["target"] = f"A name has at most {LONGEST_SEARCH} characters and no zero byte."
-    elif is_id and integer(target) is None:
+    elif is_id and number_of(target) is None:
         errors["target"] = "The id of the person is too large."
     elif uuid_of(target) is not None:  # with_numbers() has replaced the others
         errors["target"] = f"The id of the person must be {_AN_ID}."
@@ -195,11 +194,9 @@ def read(pairs: Sequence[tuple[str, str]]) -> Form:
     return Form(values, without, question=question)
 
 
-def integer(text: str) -> int | None:
-    """Return the number that *text* is, None when it is not one that a bigint can hold."""
-    if _NUMBER.fullmatch(text) is None or len(text) > len(str(_LEAST_ID)):
-        return None
-    return int(text) if _LEAST_ID <= int(text) <= _LARGEST_ID else None
+def is_number(text: str) -> bool:
+    """Return whether somebody has typed a whole number, however large."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _wrong_id(word: str, typed: str) -> str:
@@ -219,7 +216,7 @@ def _choice(typed: str, of: Field) -> str:
 
 
 def _number(typed: str, of: Field) -> int:
-    number, (least, most) = integer(typed), of.range
+    number, (least, most) = number_of(typed), of.range
     if number is None or not least <= number <= most:
         raise ValueError(f"a whole number from {least:,} to {most:,}")
     return number
@@ -233,7 +230,7 @@ def _day(typed: str, _: Field) -> date:
 
 
 def _ids(typed: str, _: Field) -> list[int]:
-    found = [integer(each) for each in _words(typed)]
+    found = [number_of(each) for each in _words(typed)]
     if None in found or not 1 <= len(found) <= _MOST_LISTED:
         raise ValueError(f"ids with commas between them, {_MOST_LISTED} at most")
     return [each for each in found if each is not None]
@@ -261,7 +258,7 @@ def _words(text: str) -> list[str]:
 
 def _without(given: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]]:
     words = [word.strip() for value in given for word in value.split(",") if word.strip()]
-    found = [integer(word) for word in words]
+    found = [number_of(word) for word in words]
     if None in found or len(found) > _MOST_WITHOUT:
         return (), {"without": f"Contacts to leave out must be ids, {_MOST_WITHOUT} at most."}
     return tuple(dict.fromkeys(each for each in found if each is not None)), {}

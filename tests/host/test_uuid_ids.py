@@ -15,11 +15,8 @@ from orchestrator.host.mapping import load
 from orchestrator.install.installation import install
 from tests.support import schemas
 from tests.support.command_line import run
+from tests.support.schemas import uuid
 from tests.support.sessions import connect, value
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-4000-8000-{number:012}"
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,8 @@ from orchestrator.install.installation import install
 from orchestrator.playground import form
 from tests.support import schemas
 from tests.support.playground import get, playground
+from tests.support.schemas import uuid
 from tests.support.sessions import connect, value
-
-
-def uuid(number: int) -> str:
-    return f"00000000-0000-4000-8000-{number:012}"
 
 
 @pytest.fixture(scope="module")

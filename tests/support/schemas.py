@@ -30,3 +30,8 @@ def mapping(name: str) -> SourceMapping:
     """Return the mapping of an application."""
     path = FOLDER / f"{name}.toml"
     return load(path) if path.exists() else DEFAULT
+
+
+def uuid(number: int) -> str:
+    """Return the uuid of a number in the schema ``uuids``."""
+    return f"00000000-0000-4000-8000-{number:012}"
